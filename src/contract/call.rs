@@ -1,0 +1,228 @@
+//! Calls: work outside the engine, and what comes back from it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+
+/// Work outside the engine. A database and an HTTP request will stand beside the model here.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Request {
+    Model(ModelRequest),
+}
+
+impl Request {
+    pub fn kind(&self) -> CallKind {
+        match self {
+            Request::Model(_) => CallKind::Llm,
+        }
+    }
+
+    /// What people see it called: for a model the asking node's name.
+    pub fn label(&self) -> &Arc<str> {
+        match self {
+            Request::Model(model) => &model.role,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallKind {
+    Llm,
+    Db,
+    Http,
+}
+
+/// One question to a model, in parts; the worker joins them, so that building a prompt copies no fixed text.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelRequest {
+    /// The kind of the node that asks: `input`, `director` …
+    pub role: Arc<str>,
+    /// `fast` or `strong`; settings say which model that is.
+    pub model: Arc<str>,
+    pub messages: Vec<ChatMessage>,
+    /// The shape that the answer must have; `None` asks for text.
+    pub schema: Option<Arc<Schema>>,
+    /// Tools that the model may call natively.
+    pub tools: Arc<[ToolSpec]>,
+    /// Whether text comes as chunks while it is made.
+    pub stream: bool,
+    /// Longest answer, in tokens.
+    pub tokens_max: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    System,
+    User,
+    Assistant,
+    Tool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChatMessage {
+    pub role: Role,
+    pub text: Text,
+    /// What an assistant's message asked for.
+    pub tool_calls: Vec<ToolCall>,
+    /// Which call a tool's message answers.
+    pub tool_call_id: Option<String>,
+}
+
+impl ChatMessage {
+    pub fn new(role: Role, text: Text) -> Self {
+        ChatMessage { role, text, tool_calls: Vec::new(), tool_call_id: None }
+    }
+}
+
+/// Text in parts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Text(pub Vec<Part>);
+
+/// Fixed text of a prompt file, or what a named slot of it was filled with.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Part {
+    Fixed(Arc<str>),
+    Slot(&'static str, Arc<str>),
+}
+
+impl Text {
+    pub fn slot(name: &'static str, value: impl Into<Arc<str>>) -> Self {
+        Text(vec![Part::Slot(name, value.into())])
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.0 {
+            match part {
+                Part::Fixed(text) | Part::Slot(_, text) => f.write_str(text)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A JSON Schema as it stands in its file; sent with the request.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Schema {
+    pub name: String,
+    /// Compact JSON, known to parse.
+    pub json: Box<str>,
+}
+
+/// A tool as a model sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ToolSpec {
+    pub name: &'static str,
+    pub description: &'static str,
+    /// JSON Schema of the arguments, known to parse.
+    pub parameters: &'static str,
+}
+
+/// A tool that a model wants called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// The provider's name for this call, echoed with its result.
+    pub id: String,
+    pub tool: String,
+    /// An object; what a provider sends as text has been parsed. `Value::Null` where it did not parse.
+    pub args: Value,
+}
+
+/// What a finished call brought.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// All of the text, unless it was streamed as chunks.
+    pub text: String,
+    pub tool_calls: Vec<ToolCall>,
+    pub finish: Finish,
+    /// The model that answered, as it calls itself.
+    pub model: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finish {
+    #[default]
+    Stop,
+    /// Cut at the longest answer.
+    Length,
+    ToolCalls,
+    /// Withheld by the provider.
+    ContentFilter,
+}
+
+/// Tokens, as the provider counts them. Cached ones are part of `prompt_tokens`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    pub total_tokens: u64,
+    #[serde(default)]
+    pub cached_tokens: u64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Usage) {
+        self.prompt_tokens += other.prompt_tokens;
+        self.completion_tokens += other.completion_tokens;
+        self.total_tokens += other.total_tokens;
+        self.cached_tokens += other.cached_tokens;
+    }
+}
+
+/// Why a call brought nothing, or not all. The sentence is for the user: no address, key or stack is in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallError {
+    /// The pool's queue is full.
+    Overloaded,
+    /// Nothing came in time; `waited` says for what: `a connection`, `the first word` …
+    Deadline {
+        waited: String,
+    },
+    Unreachable,
+    /// The provider refuses our key or our account.
+    Unauthorized,
+    RateLimited,
+    /// The provider refuses this request.
+    Rejected {
+        status: u16,
+    },
+    /// The provider is at fault.
+    Failed {
+        status: u16,
+    },
+    /// The stream ended in the middle.
+    Truncated,
+    /// What came is not what the provider's interface promises.
+    Unreadable,
+    TooLarge,
+    /// A bug of ours: the worker panicked.
+    Panicked,
+    /// Someone stopped it.
+    Cancelled,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Overloaded => write!(f, "Too many answers are being made at once. Please try again in a moment."),
+            CallError::Deadline { waited } => write!(f, "The model took too long: {waited} did not come in time. Please try again."),
+            CallError::Unreachable => write!(f, "The model can't be reached right now. Please try again in a moment."),
+            CallError::Unauthorized => write!(f, "The model refuses this server's key. Please tell its operator."),
+            CallError::RateLimited => write!(f, "The model's service is asked too often right now. Please try again in a minute."),
+            CallError::Rejected { status } => {
+                write!(f, "The model refused the request (status {status}). Please tell this server's operator.")
+            }
+            CallError::Failed { status } => write!(f, "The model's service failed (status {status}). Please try again."),
+            CallError::Truncated => write!(f, "The model broke off in the middle of its answer. Please try again."),
+            CallError::Unreadable => write!(f, "The model's answer could not be read. Please try again."),
+            CallError::TooLarge => write!(f, "The model's answer was too long to take. Please ask for less."),
+            CallError::Panicked => write!(f, "Something broke inside this server. Please try again; the next message works."),
+            CallError::Cancelled => write!(f, "The step was stopped."),
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Controls, machines and the state that displays bind to: what a session shows beside its text.
+//!
+//! Nodes and tools say what should change as [`Change`]s; [`Ui::apply`] is the only way in which anything changes.
+//!
+//! Invariants: a machine's current and initial state exist; every `go` of its buttons names a state of it;
+//! `controls()` is derived from the rest and never stored.
+
+use super::Limits;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// One thing that the user sees: a button to press or a display to read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Control {
+    Button(Button),
+    Display(Display),
+}
+
+/// A button. `go` names the next state of its machine and needs no model; `payload` goes along with the action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Button {
+    #[serde(rename = "type")]
+    kind: ButtonTag,
+    pub label: String,
+    pub action: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub go: Option<String>,
+    #[serde(default)]
+    pub source: Source,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ButtonTag {
+    #[default]
+    Button,
+}
+
+/// Whom a button belongs to: `thinker`, or `machine:<id>`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", from = "String")]
+pub enum Source {
+    #[default]
+    Thinker,
+    Machine(String),
+}
+
+impl From<Source> for String {
+    fn from(source: Source) -> String {
+        match source {
+            Source::Thinker => "thinker".to_owned(),
+            Source::Machine(id) => format!("machine:{id}"),
+        }
+    }
+}
+
+impl From<String> for Source {
+    fn from(text: String) -> Source {
+        match text.strip_prefix("machine:") {
+            Some(id) => Source::Machine(id.to_owned()),
+            None => Source::Thinker,
+        }
+    }
+}
+
+/// Something to read. `key` binds it to an entry of the user interface state; what its kind needs beside is in `rest`:
+/// `text`, `value`, `columns` and `rows`, `series`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Display {
+    #[serde(rename = "type")]
+    pub kind: DisplayKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DisplayKind {
+    Text,
+    Value,
+    Table,
+    Chart,
+    Progress,
+}
+
+/// A little state machine in the chat. States keep the order in which they were given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    pub id: String,
+    pub initial: String,
+    pub current: String,
+    pub states: Vec<State>,
+}
+
+/// One state: what is shown while the machine is in it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    pub name: String,
+    pub buttons: Vec<Button>,
+    pub content: Vec<Display>,
+}
+
+/// A change that a node asks for; the engine applies it when the frame ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Change {
+    /// Adds to the controls of the answer that is being made.
+    Show(Vec<Control>),
+    SetState {
+        key: String,
+        value: Value,
+    },
+    CreateMachine(Machine),
+    AddState {
+        id: String,
+        state: State,
+    },
+    Go {
+        id: String,
+        to: String,
+    },
+    ResetMachine {
+        id: String,
+    },
+    DestroyMachine {
+        id: String,
+    },
+}
+
+/// Why a change can't be applied, in words for the model that asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UiError {
+    NoMachine { id: String },
+    MachineExists { id: String },
+    NoState { id: String, state: String },
+    TooMany { what: &'static str, most: usize },
+    TooLarge { what: &'static str, bytes_max: usize },
+}
+
+impl fmt::Display for UiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            UiError::NoMachine { id } => write!(f, "there is no machine `{id}`: create it first"),
+            UiError::MachineExists { id } => write!(f, "there is a machine `{id}` already: destroy it first, or choose another id"),
+            UiError::NoState { id, state } => write!(f, "the machine `{id}` has no state `{state}`: add it, or name one that it has"),
+            UiError::TooMany { what, most } => write!(f, "too many {what}: at most {most}"),
+            UiError::TooLarge { what, bytes_max } => write!(f, "the {what} is too large: at most {bytes_max} bytes of JSON"),
+        }
+    }
+}
+
+/// What a session shows beside its text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ui {
+    /// The controls of the last answer.
+    pub thinker: Vec<Control>,
+    /// In the order of their creation.
+    pub machines: Vec<Machine>,
+    /// What displays bind to by `key`.
+    pub state: BTreeMap<String, Value>,
+}
+
+impl Button {
+    pub fn new(label: impl Into<String>, action: impl Into<String>) -> Self {
+        Button { kind: ButtonTag::Button, label: label.into(), action: action.into(), payload: None, go: None, source: Source::Thinker }
+    }
+}
+
+impl Ui {
+    /// All that is shown now: the last answer's controls, then each machine's content and buttons.
+    pub fn controls(&self) -> Vec<Control> {
+        let mut controls = self.thinker.clone();
+        for machine in &self.machines {
+            let state = machine.state();
+            controls.extend(state.content.iter().cloned().map(Control::Display));
+            controls.extend(state.buttons.iter().cloned().map(Control::Button));
+        }
+        controls
+    }
+
+    /// The button that an action means: machines first, then the last answer's, unless `source` says whose it is.
+    pub fn button(&self, action: &str, source: Option<&Source>) -> Option<&Button> {
+        let of_machines = self.machines.iter().flat_map(|machine| &machine.state().buttons);
+        let of_answer = self.thinker.iter().filter_map(|control| match control {
+            Control::Button(button) => Some(button),
+            Control::Display(_) => None,
+        });
+        of_machines.chain(of_answer).find(|button| button.action == action && source.is_none_or(|source| *source == button.source))
+    }
+
+    /// Applies one change or says why it can't be. A refused change leaves everything as it was.
+    pub fn apply(&mut self, change: Change, limits: &Limits) -> Result<(), UiError> {
+        match change {
+            Change::Show(controls) => {
+                few("controls", self.thinker.len() + controls.len(), limits.controls_max)?;
+                for control in &controls {
+                    small("control", control, limits.ui_bytes_max)?;
+                }
+                self.thinker.extend(controls);
+            }
+            Change::SetState { key, value } => {
+                let mut state = self.state.clone();
+                state.insert(key, value);
+                small("user interface state", &state, limits.ui_bytes_max)?;
+                self.state = state;
+            }
+            Change::CreateMachine(machine) => {
+                if self.machines.iter().any(|known| known.id == machine.id) {
+                    return Err(UiError::MachineExists { id: machine.id });
+                }
+                few("machines", self.machines.len() + 1, limits.machines_max)?;
+                machine.check(limits)?;
+                self.machines.push(machine);
+            }
+            Change::AddState { id, state } => {
+                let machine = self.machine(&id)?;
+                let mut changed = machine.clone();
+                match changed.states.iter_mut().find(|known| known.name == state.name) {
+                    Some(known) => *known = state,
+                    None => changed.states.push(state),
+                }
+                changed.check(limits)?;
+                *machine = changed;
+            }
+            Change::Go { id, to } => {
+                let machine = self.machine(&id)?;
+                machine.has(&to)?;
+                machine.current = to;
+            }
+            Change::ResetMachine { id } => {
+                let machine = self.machine(&id)?;
+                machine.current = machine.initial.clone();
+            }
+            Change::DestroyMachine { id } => {
+                self.machine(&id)?;
+                self.machines.retain(|machine| machine.id != id);
+            }
+        }
+        Ok(())
+    }
+
+    fn machine(&mut self, id: &str) -> Result<&mut Machine, UiError> {
+        self.machines.iter_mut().find(|machine| machine.id == id).ok_or_else(|| UiError::NoMachine { id: id.to_owned() })
+    }
+}
+
+impl Machine {
+    /// The state that the machine is in.
+    pub fn state(&self) -> &State {
+        let state = self.states.iter().find(|state| state.name == self.current);
+        state.expect("a machine's current state exists: checked when it was made and at every step")
+    }
+
+    fn has(&self, name: &str) -> Result<(), UiError> {
+        match self.states.iter().any(|state| state.name == name) {
+            true => Ok(()),
+            false => Err(UiError::NoState { id: self.id.clone(), state: name.to_owned() }),
+        }
+    }
+
+    fn check(&self, limits: &Limits) -> Result<(), UiError> {
+        few("states", self.states.len(), limits.controls_max)?;
+        self.has(&self.initial)?;
+        self.has(&self.current)?;
+        for state in &self.states {
+            few("controls", state.buttons.len() + state.content.len(), limits.controls_max)?;
+            for button in &state.buttons {
+                if let Some(go) = &button.go {
+                    self.has(go)?;
+                }
+            }
+        }
+        small("machine", self, limits.ui_bytes_max)
+    }
+}
+
+fn few(what: &'static str, count: usize, most: usize) -> Result<(), UiError> {
+    if count > most { Err(UiError::TooMany { what, most }) } else { Ok(()) }
+}
+
+fn small(what: &'static str, thing: &impl Serialize, bytes_max: usize) -> Result<(), UiError> {
+    let bytes = serde_json::to_vec(thing).map_or(usize::MAX, |json| json.len());
+    if bytes > bytes_max { Err(UiError::TooLarge { what, bytes_max }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn lamp() -> Machine {
+        let button = |label: &str, go: &str| {
+            let mut button = Button::new(label, label);
+            (button.go, button.source) = (Some(go.to_owned()), Source::Machine("lamp".to_owned()));
+            button
+        };
+        let state = |name: &str, button| State { name: name.to_owned(), buttons: vec![button], content: Vec::new() };
+        Machine {
+            id: "lamp".to_owned(),
+            initial: "off".to_owned(),
+            current: "off".to_owned(),
+            states: vec![state("off", button("switch on", "on")), state("on", button("switch off", "off"))],
+        }
+    }
+
+    #[test]
+    fn controls_are_the_answers_and_then_each_machines_current_state() {
+        let (mut ui, limits) = (Ui::default(), Limits::default());
+        ui.apply(Change::CreateMachine(lamp()), &limits).unwrap();
+        ui.apply(Change::Show(vec![Control::Button(Button::new("Red", "red"))]), &limits).unwrap();
+        let labels = |ui: &Ui| -> Vec<String> {
+            ui.controls().into_iter().map(|c| if let Control::Button(b) = c { b.label } else { String::new() }).collect()
+        };
+        assert_eq!(labels(&ui), ["Red", "switch on"]);
+        ui.apply(Change::Go { id: "lamp".into(), to: "on".into() }, &limits).unwrap();
+        assert_eq!(labels(&ui), ["Red", "switch off"]);
+    }
+
+    #[test]
+    fn a_change_that_can_not_be_is_refused_and_leaves_everything_as_it_was() {
+        let limits = Limits { machines_max: 1, controls_max: 2, ui_bytes_max: 400, ..Limits::default() };
+        let mut ui = Ui::default();
+        ui.apply(Change::CreateMachine(lamp()), &limits).unwrap();
+        let mut dangling = lamp();
+        dangling.id = "other".into();
+        let refused = [
+            Change::CreateMachine(lamp()),
+            Change::CreateMachine(dangling.clone()),
+            Change::Go { id: "lamp".into(), to: "broken".into() },
+            Change::Go { id: "none".into(), to: "on".into() },
+            Change::SetState { key: "k".into(), value: json!("x".repeat(500)) },
+            Change::Show(vec![Control::Button(Button::new("a", "a")); 3]),
+        ];
+        for change in refused {
+            let before = ui.clone();
+            assert!(ui.apply(change.clone(), &limits).is_err(), "{change:?}");
+            assert_eq!(ui, before, "{change:?}");
+        }
+        dangling.states[0].buttons[0].go = Some("nowhere".into());
+        assert_eq!(
+            Ui::default().apply(Change::CreateMachine(dangling), &Limits::default()).unwrap_err().to_string(),
+            "the machine `other` has no state `nowhere`: add it, or name one that it has"
+        );
+    }
+
+    #[test]
+    fn controls_have_the_shape_of_the_wire_contract() {
+        let mut button = Button::new("Red", "red");
+        button.source = Source::Machine("m".into());
+        let display =
+            Display { kind: DisplayKind::Value, label: None, key: Some("k".into()), rest: Map::from_iter([("value".into(), json!(1))]) };
+        for (control, wire) in [
+            (Control::Button(button), json!({"type":"button","label":"Red","action":"red","source":"machine:m"})),
+            (Control::Display(display), json!({"type":"value","key":"k","value":1})),
+        ] {
+            assert_eq!(serde_json::to_value(&control).unwrap(), wire);
+            assert_eq!(serde_json::from_value::<Control>(wire).unwrap(), control);
+        }
+    }
+}

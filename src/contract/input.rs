@@ -1,0 +1,107 @@
+//! All that can happen to a session.
+
+use super::{Answer, CallError, CallId, Source, Usage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+
+/// Who is behind an input, as the edge found out; part of the input so that a replay sees the same person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Caller {
+    /// The user's name, else preferred name, else `sub`.
+    pub identity: String,
+    /// The `Origin` header, else `Host`.
+    pub channel: String,
+    /// Minutes east of UTC.
+    pub utc_offset_minutes: i32,
+}
+
+/// What a session may hold. Stated once, when it opens, so that a replay runs under the same bounds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Finished messages kept in memory.
+    pub history_max: usize,
+    /// Messages and actions that may wait behind the running turn.
+    pub waiting_max: usize,
+    /// Finished turns whose trace is kept.
+    pub traces_max: usize,
+    /// Bytes of answer text that one turn may stream; what comes after is cut and marked.
+    pub answer_bytes_max: usize,
+    /// Bytes of a request or an answer that a kept turn shows.
+    pub detail_bytes_max: usize,
+    /// Machines that may exist at once.
+    pub machines_max: usize,
+    /// Controls and displays that one answer, or one state of a machine, may hold.
+    pub controls_max: usize,
+    /// Bytes of JSON that the user interface state, or one control, may hold.
+    pub ui_bytes_max: usize,
+    /// Facts and topics that memory keeps.
+    pub facts_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            history_max: 200,
+            waiting_max: 8,
+            traces_max: 20,
+            answer_bytes_max: 1 << 20,
+            detail_bytes_max: 16 << 10,
+            machines_max: 16,
+            controls_max: 50,
+            ui_bytes_max: 64 << 10,
+            facts_max: 50,
+        }
+    }
+}
+
+/// All that can happen to a session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Input {
+    /// The first input of every session: what it runs on. `library` is the content hash of all graphs, prompts and schemas.
+    Opened { version: u32, library: String, graph: String, limits: Limits, from: Caller },
+    /// A watcher came; its caller is who the session talks to from now on.
+    Attached { from: Caller },
+    /// A person wrote something. `dashboard` is what they see now.
+    Message { text: String, dashboard: Vec<Value>, from: Caller },
+    /// A person used a control.
+    Action { action: String, data: Value, source: Option<Source>, from: Caller },
+    /// Stop one running call.
+    Cancel { call: CallId },
+    /// Stop the running turn and those waiting.
+    Stop,
+    /// Begin anew: see «Clear and switch» of the wire contract.
+    Clear { from: Caller },
+    /// Go on with another graph; `keep` carries history and memory over.
+    Switch { graph: String, keep: bool, from: Caller },
+    /// A running call has more to show.
+    Chunk { call: CallId, text: String },
+    /// A call has ended. `usage` is counted whatever the outcome.
+    Completion { call: CallId, usage: Usage, outcome: Result<Answer, CallError> },
+}
+
+/// Why an input was not taken. Reaches only its sender and never the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    Blank,
+    Waiting { most: usize },
+    NoControl { action: String },
+    UnknownGraph { name: String, known: Vec<String> },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Blank => write!(f, "the message is empty: send some text"),
+            Refusal::Waiting { most } => {
+                write!(f, "{most} messages are waiting already: let one of them finish, or stop the turn")
+            }
+            Refusal::NoControl { action } => {
+                write!(f, "the control `{action}` is no longer offered: use one that is shown now, or write a message")
+            }
+            Refusal::UnknownGraph { name, known } => {
+                write!(f, "there is no graph `{name}`: choose one of {}", known.join(", "))
+            }
+        }
+    }
+}

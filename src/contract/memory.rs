@@ -1,0 +1,118 @@
+//! What a session remembers: its messages, and what the memorizer made of them.
+
+use super::TurnId;
+use serde::{Deserialize, Serialize};
+
+/// One message of the history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// `user` or `assistant`.
+    pub role: super::Role,
+    pub content: String,
+    #[serde(with = "turn_id")]
+    pub id: TurnId,
+    /// The turn failed or was stopped: this is what was shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+}
+
+/// A turn's id as the wire writes it.
+pub(super) mod turn_id {
+    use super::TurnId;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn serialize<S: Serializer>(id: &TurnId, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(id)
+    }
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<TurnId, D::Error> {
+        String::deserialize(from)?.parse().map_err(|()| D::Error::custom("a turn's id is `msg_<n>`"))
+    }
+}
+
+/// What is known of the person and the conversation. The memorizer patches it after a turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Memory {
+    pub user_name: String,
+    pub user_mood: String,
+    pub topic: Option<String>,
+    pub topic_history: Vec<String>,
+    pub situation: String,
+    pub language: String,
+    pub style_hint: String,
+    pub facts: Vec<String>,
+}
+
+impl Memory {
+    pub fn initial(identity: &str) -> Self {
+        Memory {
+            user_name: identity.to_owned(),
+            user_mood: "neutral".to_owned(),
+            topic: None,
+            topic_history: Vec::new(),
+            situation: String::new(),
+            language: "en".to_owned(),
+            style_hint: "casual, technical".to_owned(),
+            facts: Vec::new(),
+        }
+    }
+
+    /// Takes over what a patch names; topics and facts are kept without doubles, the oldest leave beyond `facts_max`.
+    pub fn apply(&mut self, patch: MemoryPatch, facts_max: usize) {
+        fn replace(field: &mut String, new: Option<String>) {
+            if let Some(new) = new.filter(|new| !new.trim().is_empty()) {
+                *field = super::clip(new.trim(), 500);
+            }
+        }
+        replace(&mut self.user_name, patch.user_name);
+        replace(&mut self.user_mood, patch.user_mood);
+        replace(&mut self.situation, patch.situation);
+        replace(&mut self.language, patch.language);
+        replace(&mut self.style_hint, patch.style_hint);
+        if let Some(topic) = patch.topic.filter(|topic| !topic.trim().is_empty()) {
+            let topic = super::clip(topic.trim(), 200);
+            remember(&mut self.topic_history, topic.clone(), facts_max);
+            self.topic = Some(topic);
+        }
+        for fact in patch.facts.into_iter().filter(|fact| !fact.trim().is_empty()) {
+            remember(&mut self.facts, super::clip(fact.trim(), 500), facts_max);
+        }
+    }
+}
+
+/// Puts `item` last, once.
+fn remember(list: &mut Vec<String>, item: String, most: usize) {
+    list.retain(|known| !known.eq_ignore_ascii_case(&item));
+    list.push(item);
+    let excess = list.len().saturating_sub(most);
+    list.drain(..excess);
+}
+
+/// What the memorizer found out in one turn; what it leaves out stays as it is, and `facts` are added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemoryPatch {
+    pub user_name: Option<String>,
+    pub user_mood: Option<String>,
+    pub topic: Option<String>,
+    pub situation: Option<String>,
+    pub language: Option<String>,
+    pub style_hint: Option<String>,
+    pub facts: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_only_what_it_names_and_keeps_no_fact_twice() {
+        let mut memory = Memory::initial("ada");
+        let patch = MemoryPatch { topic: Some("rust".into()), facts: vec!["likes tea".into(), " ".into()], ..Default::default() };
+        memory.apply(patch.clone(), 2);
+        memory.apply(patch, 2);
+        assert_eq!((memory.user_name.as_str(), memory.topic.as_deref()), ("ada", Some("rust")));
+        assert_eq!((memory.facts.len(), memory.topic_history.len()), (1, 1));
+        memory.apply(MemoryPatch { facts: vec!["a".into(), "b".into()], ..Default::default() }, 2);
+        assert_eq!(memory.facts, ["a", "b"], "the oldest leaves");
+    }
+}

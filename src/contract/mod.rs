@@ -1,0 +1,87 @@
+//! The words that all sides share: what goes into a session, what comes out of it, and what is kept.
+//!
+//! Plain, ordered data; nothing here acts. Everything an [`Input`] holds is all that a session can depend on, so whoever
+//! keeps a session's inputs can play it again. Imports nothing of ours.
+
+mod call;
+mod control;
+mod event;
+mod input;
+mod memory;
+mod trace;
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+pub use call::{
+    Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Request, Role, Schema, Text, ToolCall, ToolSpec, Usage,
+};
+pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source, State, Ui, UiError};
+pub use event::{Event, Outcome, What};
+pub use input::{Caller, Input, Limits, Refusal};
+pub use memory::{Memory, MemoryPatch, Message};
+pub use trace::{CallDetail, CallRecord, CallStatus, FrameRecord, Process, Trace, TurnDetail, TurnResult};
+
+/// What an input or an effect looks like on disk; raised when a shape changes.
+pub const VERSION: u32 = 1;
+
+/// Microseconds since the Unix epoch. Always passed in, never asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Time(pub u64);
+
+impl Time {
+    /// Microseconds from `earlier` to this, 0 if it lies ahead.
+    pub fn since(self, earlier: Time) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// Microseconds as the wire's milliseconds, with up to three decimals.
+pub fn milliseconds(time_us: u64) -> f64 {
+    time_us as f64 / 1000.0
+}
+
+/// A turn of one session, counted from 1; `msg_7` on the wire. 0 stands for «no turn».
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TurnId(pub u64);
+
+impl fmt::Display for TurnId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "msg_{}", self.0)
+    }
+}
+
+impl std::str::FromStr for TurnId {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        text.strip_prefix("msg_").and_then(|digits| digits.parse().ok()).map(TurnId).ok_or(())
+    }
+}
+
+/// A call of one session, counted from 1; `pid` on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CallId(pub u64);
+
+/// The number of an event in its session, counted from 1, never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Seq(pub u64);
+
+/// All that a session can want, done in this order.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Effect {
+    /// Runs on the pool and comes back as chunks and one [`Input::Completion`].
+    Call { id: CallId, request: std::sync::Arc<Request> },
+    /// Ends a call; nobody waits for what it still says.
+    Cancel { id: CallId },
+    /// Seen by whoever watches the session.
+    Emit(Event),
+}
+
+/// The first characters of a text, at most `bytes_max` bytes, cut between characters and marked with `…`.
+pub fn clip(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let end = (0..=bytes_max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    format!("{}…", &text[..end])
+}

@@ -1,0 +1,166 @@
+//! What a turn did, frame by frame. Serialises to the shapes of the wire contract.
+
+use super::memory::turn_id;
+use super::{CallId, CallKind, Request, Time, TurnId, Usage, milliseconds};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use std::sync::Arc;
+
+/// One finished turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    pub id: TurnId,
+    pub message: String,
+    pub graph: Arc<str>,
+    /// The name that the graph gives to the way the turn went; of a turn that broke off, as far as it went.
+    pub path: String,
+    pub started_at: Time,
+    pub total_us: u64,
+    pub status: CallStatus,
+    pub usage: Usage,
+    pub frames: Vec<FrameRecord>,
+    /// What ran on after `done`: the memorizer's call.
+    pub background: Vec<CallRecord>,
+}
+
+/// Nodes that ran together. `frame` counts from 1; times are µs after the turn's start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FrameRecord {
+    pub frame: u32,
+    pub nodes: Vec<Arc<str>>,
+    pub started_us: u64,
+    pub ended_us: u64,
+    /// The route that the frame's first node took; empty at the end of the path.
+    pub route: String,
+    pub summary: String,
+    pub calls: Vec<CallRecord>,
+}
+
+/// One call as the trace shows it. Times are µs after the turn's start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    pub pid: CallId,
+    pub kind: CallKind,
+    pub label: Arc<str>,
+    pub started_us: u64,
+    pub duration_us: u64,
+    pub status: CallStatus,
+    pub usage: Option<Usage>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallStatus {
+    Done,
+    Error,
+    Cancelled,
+}
+
+/// A call that is out now.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Process {
+    pub pid: CallId,
+    pub kind: CallKind,
+    pub label: Arc<str>,
+    #[serde(with = "turn_id")]
+    pub turn: TurnId,
+    /// Milliseconds since the epoch.
+    #[serde(serialize_with = "time_ms")]
+    pub started_at: Time,
+}
+
+/// A kept turn in full, for looking closely.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TurnDetail {
+    pub trace: Arc<Trace>,
+    pub calls: Vec<CallDetail>,
+}
+
+/// One call with what was asked and what came, both capped when shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallDetail {
+    pub pid: CallId,
+    pub node: Arc<str>,
+    /// 0 for a call in the background.
+    pub frame: u32,
+    pub request: Arc<Request>,
+    pub answer: String,
+}
+
+/// The session's latest turn: what `GET /api/result` tells.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum TurnResult {
+    #[default]
+    Idle,
+    Cleared,
+    /// `stage` is the node at work, `event` its last event, `text` the user's message, `partial` the answer so far.
+    Running {
+        id: TurnId,
+        stage: Arc<str>,
+        event: &'static str,
+        text: String,
+        partial: String,
+    },
+    Done {
+        id: TurnId,
+        response: String,
+    },
+    Error {
+        id: TurnId,
+        detail: String,
+    },
+}
+
+pub(super) fn time_ms<S: Serializer>(time: &Time, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_f64(milliseconds(time.0))
+}
+
+impl Serialize for Trace {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut out = to.serialize_struct("Trace", 11)?;
+        out.serialize_field("id", &self.id.to_string())?;
+        out.serialize_field("message", &self.message)?;
+        out.serialize_field("graph", &self.graph)?;
+        out.serialize_field("path", &self.path)?;
+        out.serialize_field("started_at", &milliseconds(self.started_at.0))?;
+        out.serialize_field("total_frames", &self.frames.len())?;
+        out.serialize_field("total_ms", &milliseconds(self.total_us))?;
+        out.serialize_field("status", &self.status)?;
+        out.serialize_field("usage", &self.usage)?;
+        out.serialize_field("frames", &self.frames)?;
+        out.serialize_field("background", &self.background)?;
+        out.end()
+    }
+}
+
+impl Serialize for FrameRecord {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut out = to.serialize_struct("FrameRecord", 8)?;
+        out.serialize_field("frame", &self.frame)?;
+        out.serialize_field("nodes", &self.nodes)?;
+        out.serialize_field("started_ms", &milliseconds(self.started_us))?;
+        out.serialize_field("ended_ms", &milliseconds(self.ended_us))?;
+        out.serialize_field("duration_ms", &milliseconds(self.ended_us - self.started_us))?;
+        out.serialize_field("route", &self.route)?;
+        out.serialize_field("summary", &self.summary)?;
+        out.serialize_field("calls", &self.calls)?;
+        out.end()
+    }
+}
+
+impl Serialize for CallRecord {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut out = to.serialize_struct("CallRecord", 7)?;
+        out.serialize_field("pid", &self.pid)?;
+        out.serialize_field("kind", &self.kind)?;
+        out.serialize_field("label", &self.label)?;
+        out.serialize_field("started_ms", &milliseconds(self.started_us))?;
+        out.serialize_field("duration_ms", &milliseconds(self.duration_us))?;
+        out.serialize_field("status", &self.status)?;
+        match &self.usage {
+            Some(usage) => out.serialize_field("usage", usage)?,
+            None => out.skip_field("usage")?,
+        }
+        out.end()
+    }
+}

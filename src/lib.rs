@@ -1,0 +1,5 @@
+//! framewright: a chat endpoint whose answers come in frames that can be counted, traced and replayed.
+//!
+//! A pure engine in the middle, a thin shell around it. Each module may use only those named beside it.
+
+pub mod contract; // the words that all sides share                      nothing of ours
