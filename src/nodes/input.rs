@@ -1,0 +1,75 @@
+//! Input: perceives what a message is before anyone thinks about it.
+//!
+//! A plain, listed saying is answered without a model; anything else asks a fast one for a [`Perception`]. The social and
+//! trivial takes the route `reflex`, the rest `direct`. Default route when the model can't be understood: `direct`.
+
+use super::{Flow, Out, Packet, Perception, Task, View, read, shown};
+use crate::contract::{Answer, What};
+
+pub(crate) const ROUTES: &[&str] = &["reflex", "direct"];
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asking;
+
+pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
+    match view.node.plain.meet(view.message, &view.memory.user_name) {
+        Some(met) => {
+            let perception = Perception {
+                who: view.memory.user_name.clone(),
+                language: met.language.to_owned(),
+                intent: "social".to_owned(),
+                topic: met.topic.to_owned(),
+                tone: "friendly".to_owned(),
+                complexity: "trivial".to_owned(),
+                context: String::new(),
+            };
+            go(view, out, perception, Some(met.reply))
+        }
+        None => view.ask(Task::Input(Asking)),
+    }
+}
+
+impl Asking {
+    pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+        match read::<Perception>(&answer.text) {
+            Ok(perception) if perception.intent.is_empty() => {
+                Flow::Again { why: "`intent` is missing".to_owned(), task: Task::Input(self) }
+            }
+            Ok(perception) => go(view, out, perception, None),
+            Err(why) => Flow::Again { why, task: Task::Input(self) },
+        }
+    }
+
+    pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
+        let perception = Perception { language: view.memory.language.clone(), intent: "other".to_owned(), ..Perception::default() };
+        go(view, out, perception, None)
+    }
+}
+
+fn go(view: &View<'_>, out: &mut Out, perception: Perception, reply: Option<String>) -> Flow {
+    let is_trivial = perception.intent == "social" || perception.complexity == "trivial";
+    out.events.push(What::Perceived { output: shown(&perception) });
+    out.summary = format!("{} · {}", perception.intent, perception.language);
+    let packet = Packet { perception: Some(perception), reply, ..view.packet.clone() };
+    Flow::Go(if is_trivial { "reflex" } else { "direct" }, packet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::testing::{answer, check};
+
+    #[test]
+    fn the_social_and_the_trivial_take_the_reflex_route() {
+        for (says, route) in [
+            (r#"{"intent":"social","language":"en"}"#, "go reflex"),
+            (r#"```json {"intent":"question","complexity":"trivial"}```"#, "go reflex"),
+            (r#"{"intent":"question","complexity":"simple"}"#, "go direct"),
+            (r#"{"language":"en"}"#, "again: `intent` is missing"),
+            ("hello", "again: there is no JSON object in it"),
+        ] {
+            assert_eq!(check(|view, out| Asking.resume(view, out, answer(says))), route, "{says}");
+        }
+        assert_eq!(check(|view, out| Asking.give_up(view, out)), "go direct");
+    }
+}

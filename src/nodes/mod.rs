@@ -1,0 +1,269 @@
+//! The nodes: small steps of which a graph is made, one file each.
+//!
+//! A node reads a [`View`], says in an [`Out`] what it wants shown and changed, and returns a [`Flow`]: what comes next. It
+//! never changes the session itself, and what it waits with between a question and its answer is plain data, a [`Task`].
+//!
+//! To add a node: copy the nearest file, add a line to [`Kind`] and, if it asks, to [`Task`]; the compiler names the rest.
+
+mod agent;
+mod director;
+mod input;
+mod interpreter;
+mod memorizer;
+mod output;
+mod packet;
+mod plain;
+mod prompt;
+mod sensor;
+mod slots;
+mod thinker;
+pub mod tools;
+mod ui;
+
+use crate::contract::{
+    Answer, Caller, Change, ChatMessage, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema, Time, ToolSpec, Ui, What,
+};
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+
+pub use packet::{Action, Decision, Interpretation, Packet, Perception, PlannedCall, ToolReport};
+pub use plain::Plain;
+pub use prompt::{Prompt, PromptError};
+
+/// What a node is. The name in a graph file is the variant's, in lower case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    Input,
+    Director,
+    Thinker,
+    Interpreter,
+    Output,
+    Ui,
+    Memorizer,
+    Sensor,
+    Agent,
+}
+
+/// A node as a graph file places it, with everything resolved.
+#[derive(Debug)]
+pub struct Node {
+    pub name: Arc<str>,
+    pub kind: Kind,
+    /// `fast` or `strong`.
+    pub model: Arc<str>,
+    pub prompt: Prompt,
+    pub schema: Option<Arc<Schema>>,
+    pub tools: Arc<[ToolSpec]>,
+    /// Questions that the node may ask in one frame, repairs not counted.
+    pub rounds: u32,
+    pub tokens_max: u32,
+    /// Answers that need no model.
+    pub plain: Plain,
+    /// Where each route leads, as an index into the graph's nodes.
+    pub edges: BTreeMap<&'static str, usize>,
+    /// Nodes that run in the same frame.
+    pub beside: Vec<usize>,
+}
+
+/// All that a node may read.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub node: &'a Node,
+    pub now: Time,
+    pub caller: &'a Caller,
+    pub limits: &'a Limits,
+    /// What the user wrote, or the control that they used, in words.
+    pub message: &'a str,
+    /// Finished messages, and the running turn's last.
+    pub history: &'a VecDeque<Message>,
+    pub memory: &'a Memory,
+    pub ui: &'a Ui,
+    /// What the user sees, as their client told.
+    pub dashboard: &'a [Value],
+    /// What happened to machines since a model was last asked.
+    pub ui_news: &'a [String],
+    /// When the last turn ended.
+    pub idle_since: Option<Time>,
+    /// What earlier frames of this turn produced.
+    pub packet: &'a Packet,
+    /// The turn's answer so far.
+    pub answer: &'a str,
+}
+
+/// What a node wants shown at once and changed when its frame ends.
+#[derive(Debug, Default)]
+pub struct Out {
+    pub events: Vec<What>,
+    pub changes: Vec<Change>,
+    pub patch: Option<MemoryPatch>,
+    pub sensed: Option<String>,
+    /// One line for the trace.
+    pub summary: String,
+}
+
+/// What comes next.
+#[derive(Debug)]
+pub enum Flow {
+    /// A question; the node goes on with its answer.
+    Ask(Request, Task),
+    /// The frame's result and the way it takes.
+    Go(&'static str, Packet),
+    /// The whole answer, without a model.
+    Say(String),
+    /// Done, with nothing to hand on.
+    Rest,
+    /// The answer doesn't fit: the engine asks once more with `why`, then lets the task give up.
+    Again { why: String, task: Task },
+    /// The turn can't go on; the sentence is for the user.
+    Fail(String),
+}
+
+/// What a node waits with.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Task {
+    Input(input::Asking),
+    Director(director::Asking),
+    Thinker(thinker::Filling),
+    Interpreter(interpreter::Asking),
+    Output(output::Speaking),
+    Memorizer(memorizer::Asking),
+    Agent(agent::Round),
+}
+
+impl Kind {
+    /// The routes that a node of this kind can take; a graph draws an edge for each. Empty: a path ends here.
+    pub fn routes(self) -> &'static [&'static str] {
+        match self {
+            Kind::Input => input::ROUTES,
+            Kind::Director => director::ROUTES,
+            Kind::Thinker => thinker::ROUTES,
+            Kind::Interpreter => interpreter::ROUTES,
+            Kind::Output | Kind::Ui | Kind::Memorizer | Kind::Sensor | Kind::Agent => &[],
+        }
+    }
+
+    /// Whether a graph file gives the node a prompt.
+    pub fn asks(self) -> bool {
+        !matches!(self, Kind::Ui | Kind::Sensor)
+    }
+
+    /// Whether its answers have a schema.
+    pub fn is_structured(self) -> bool {
+        matches!(self, Kind::Input | Kind::Director | Kind::Thinker | Kind::Interpreter | Kind::Memorizer)
+    }
+
+    pub fn begin(self, view: &View<'_>, out: &mut Out) -> Flow {
+        match self {
+            Kind::Input => input::begin(view, out),
+            Kind::Director => director::begin(view, out),
+            Kind::Thinker => thinker::begin(view, out),
+            Kind::Interpreter => interpreter::begin(view, out),
+            Kind::Output => output::begin(view, out),
+            Kind::Ui => ui::begin(view, out),
+            Kind::Memorizer => memorizer::begin(view, out),
+            Kind::Sensor => sensor::begin(view, out),
+            Kind::Agent => agent::begin(view, out),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Input => "input",
+            Kind::Director => "director",
+            Kind::Thinker => "thinker",
+            Kind::Interpreter => "interpreter",
+            Kind::Output => "output",
+            Kind::Ui => "ui",
+            Kind::Memorizer => "memorizer",
+            Kind::Sensor => "sensor",
+            Kind::Agent => "agent",
+        })
+    }
+}
+
+impl Task {
+    pub fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+        match self {
+            Task::Input(task) => task.resume(view, out, answer),
+            Task::Director(task) => task.resume(view, out, answer),
+            Task::Thinker(task) => task.resume(view, out, answer),
+            Task::Interpreter(task) => task.resume(view, out, answer),
+            Task::Output(task) => task.resume(view, out, answer),
+            Task::Memorizer(task) => task.resume(view, out, answer),
+            Task::Agent(task) => task.resume(view, out, answer),
+        }
+    }
+
+    /// The node's default route, taken when the model's second answer doesn't fit either, or the path's calls are used up.
+    pub fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
+        match self {
+            Task::Input(task) => task.give_up(view, out),
+            Task::Director(task) => task.give_up(view, out),
+            Task::Thinker(task) => task.give_up(view, out),
+            Task::Interpreter(task) => task.give_up(view, out),
+            Task::Output(task) => task.give_up(view, out),
+            Task::Memorizer(task) => task.give_up(view, out),
+            Task::Agent(task) => task.give_up(view, out),
+        }
+    }
+}
+
+impl View<'_> {
+    /// A question in the node's own prompt, answered in the node's schema.
+    fn ask(&self, task: Task) -> Flow {
+        Flow::Ask(self.request(self.node.prompt.fill(self), false), task)
+    }
+
+    fn request(&self, messages: Vec<ChatMessage>, stream: bool) -> Request {
+        Request::Model(ModelRequest {
+            role: self.node.kind.role(),
+            model: self.node.model.clone(),
+            messages,
+            schema: self.node.schema.clone(),
+            tools: if self.node.kind == Kind::Agent { self.node.tools.clone() } else { Arc::default() },
+            stream,
+            tokens_max: self.node.tokens_max,
+        })
+    }
+
+    /// Finished messages before the running turn's own.
+    fn earlier(&self) -> impl DoubleEndedIterator<Item = &Message> {
+        let own = self.packet.turn;
+        self.history.iter().filter(move |message| message.id != own)
+    }
+}
+
+impl Kind {
+    fn role(self) -> Arc<str> {
+        Arc::from(self.to_string())
+    }
+}
+
+impl Out {
+    /// Progress that people see while the node works.
+    pub fn progress(&mut self, text: impl Into<Arc<str>>) {
+        self.events.push(What::Progress { text: text.into() });
+    }
+}
+
+/// Reads a structured answer: the JSON object in `text`, which a model may have wrapped in prose or a code fence.
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
+    let (Some(start), Some(end)) = (text.find('{'), text.rfind('}')) else {
+        return Err("there is no JSON object in it".to_owned());
+    };
+    serde_json::from_str(text.get(start..=end).unwrap_or_default()).map_err(|error| error.to_string())
+}
+
+/// A value as a trace event shows it.
+fn shown(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("our own plain data is always JSON")
+}
+
+#[cfg(test)]
+pub(crate) mod testing;

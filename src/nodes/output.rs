@@ -1,0 +1,47 @@
+//! Output: the answer, in the user's language and style, streamed as it is made.
+//!
+//! What a plain case has answered already is said without a model. An empty answer is asked for once more, then the turn fails.
+
+use super::{Flow, Out, Task, View};
+use crate::contract::{Answer, clip};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speaking;
+
+pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
+    match &view.packet.reply {
+        Some(reply) => {
+            out.summary = clip(reply, 120);
+            Flow::Say(reply.clone())
+        }
+        None => Flow::Ask(view.request(view.node.prompt.fill(view), true), Task::Output(Speaking)),
+    }
+}
+
+impl Speaking {
+    pub(crate) fn resume(self, _view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+        if answer.text.trim().is_empty() {
+            return Flow::Again { why: "it was empty".to_owned(), task: Task::Output(self) };
+        }
+        out.summary = clip(&answer.text, 120);
+        Flow::Rest
+    }
+
+    pub(crate) fn give_up(self, _view: &View<'_>, _out: &mut Out) -> Flow {
+        Flow::Fail("The model gave no answer. Please try again, or put it in other words.".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::testing::{answer, check};
+
+    #[test]
+    fn an_empty_answer_is_no_answer() {
+        for (says, flow) in [("Because.", "rest"), (" \n", "again: it was empty")] {
+            assert_eq!(check(|view, out| Speaking.resume(view, out, answer(says))), flow, "{says:?}");
+        }
+        assert!(check(|view, out| Speaking.give_up(view, out)).starts_with("fail: The model gave no answer"));
+    }
+}

@@ -1,0 +1,95 @@
+//! What frames hand on to each other: the structured answers of the nodes, gathered along the path.
+
+use crate::contract::{Change, TurnId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Everything that earlier frames of a turn produced.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Packet {
+    pub turn: TurnId,
+    pub sensed: String,
+    /// The control that began this turn, if one did.
+    pub action: Option<Action>,
+    pub perception: Option<Perception>,
+    /// An answer that needs no model.
+    pub reply: Option<String>,
+    pub decision: Option<Decision>,
+    /// Calls whose arguments the plan left open.
+    pub open: Vec<PlannedCall>,
+    pub results: Vec<ToolReport>,
+    /// What the tools want changed; `ui` hands it to the engine in the last frame, so that a turn that fails changes nothing.
+    pub changes: Vec<Change>,
+    pub interpretation: Option<Interpretation>,
+}
+
+/// A control that was used.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Action {
+    pub action: String,
+    pub label: String,
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+    /// The machine and the state that it moves to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub go: Option<(String, String)>,
+}
+
+/// What `input` perceives.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Perception {
+    pub who: String,
+    /// ISO 639-1, such as `en`.
+    pub language: String,
+    /// `social`, `question`, `request`, `action`, `recall`, `other`.
+    pub intent: String,
+    pub topic: String,
+    pub tone: String,
+    /// `trivial`, `simple`, `complex`.
+    pub complexity: String,
+    pub context: String,
+}
+
+/// What `director` decides.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    pub goal: String,
+    #[serde(default)]
+    pub steps: Vec<String>,
+    #[serde(default)]
+    pub tool_sequence: Vec<PlannedCall>,
+    /// `text`, `list`, `table`, `buttons`.
+    #[serde(default)]
+    pub present_as: String,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A tool to call. `args` that are missing or don't fit are filled in by `thinker`'s model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedCall {
+    pub tool: String,
+    #[serde(default)]
+    pub args: Value,
+}
+
+/// What became of a tool call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ToolReport {
+    pub tool: String,
+    pub args: Value,
+    pub ok: bool,
+    pub summary: String,
+    /// What the tool found; only tools that return data have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<Value>,
+}
+
+/// What `interpreter` makes of the data.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interpretation {
+    pub summary: String,
+    #[serde(default)]
+    pub findings: Vec<String>,
+}

@@ -1,0 +1,57 @@
+//! Sensor: gives a turn its context: the user's local time, how long they were away, what changed on their screen.
+//!
+//! Sampled when a turn starts; it has no timer and asks nobody.
+
+use super::{Flow, Out, View};
+use crate::contract::{Caller, Time};
+use jiff::{Timestamp, tz::Offset};
+
+pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
+    let mut lines = vec![format!("local time: {}", local_time(view.now, view.caller))];
+    if let Some(before) = view.idle_since {
+        lines.push(format!("idle: {}", duration(view.now.since(before))));
+    }
+    lines.extend(view.ui_news.iter().map(|news| format!("screen: {news}")));
+    out.sensed = Some(lines.join("\n"));
+    Flow::Rest
+}
+
+fn local_time(now: Time, caller: &Caller) -> String {
+    let offset = Offset::from_seconds(caller.utc_offset_minutes * 60).unwrap_or(Offset::UTC);
+    let time = Timestamp::from_microsecond(i64::try_from(now.0).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
+    time.to_zoned(offset.to_time_zone()).strftime("%A, %Y-%m-%d %H:%M").to_string()
+}
+
+/// The largest unit that says enough.
+fn duration(time_us: u64) -> String {
+    let seconds = time_us / 1_000_000;
+    match seconds {
+        0..60 => "under a minute".to_owned(),
+        60..7200 => format!("{} minutes", seconds / 60),
+        7200..172_800 => format!("{} hours", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_is_told_where_the_user_is() {
+        let now = Time(1_763_668_166_000_000);
+        for (utc_offset_minutes, told) in
+            [(0, "Thursday, 2025-11-20 19:49"), (330, "Friday, 2025-11-21 01:19"), (-600, "Thursday, 2025-11-20 09:49")]
+        {
+            let caller = Caller { utc_offset_minutes, ..Caller::default() };
+            assert_eq!(local_time(now, &caller), told);
+        }
+    }
+
+    #[test]
+    fn a_pause_is_told_in_the_largest_unit_that_says_enough() {
+        for (seconds, told) in [(5, "under a minute"), (600, "10 minutes"), (10_800, "3 hours"), (400_000, "4 days")] {
+            assert_eq!(duration(seconds * 1_000_000), told);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The slots that prompts may use: a name, and how it is filled from what a node may read.
+//!
+//! Prompts are built from the session's state alone, each slot is bounded, and user text is never cut without a mark.
+
+use super::View;
+use crate::contract::{Message, Role, clip};
+use serde::Serialize;
+
+/// A slot of a prompt.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) name: &'static str,
+    pub(super) fill: fn(&View<'_>) -> String,
+}
+
+const SUMMARY_MESSAGES: usize = 6;
+const SUMMARY_BYTES: usize = 160;
+const HISTORY_MESSAGES: usize = 12;
+const HISTORY_BYTES: usize = 1_000;
+const MESSAGE_BYTES: usize = 32 << 10;
+const DATA_BYTES: usize = 32 << 10;
+
+/// All slots, by name.
+pub(super) const ALL: &[Slot] = &[
+    Slot { name: "message", fill: |view| clip(view.message, MESSAGE_BYTES) },
+    Slot { name: "summary", fill: |view| told(view, SUMMARY_MESSAGES, SUMMARY_BYTES) },
+    Slot { name: "history", fill: |view| told(view, HISTORY_MESSAGES, HISTORY_BYTES) },
+    Slot { name: "memory", fill: |view| json(view.memory) },
+    Slot { name: "sensed", fill: |view| view.packet.sensed.clone() },
+    Slot { name: "perception", fill: |view| view.packet.perception.as_ref().map(json).unwrap_or_default() },
+    Slot { name: "language", fill: |view| language(view).to_owned() },
+    Slot {
+        name: "controls",
+        fill: |view| json(&Shown { controls: view.ui.controls(), machines: &view.ui.machines, state: &view.ui.state }),
+    },
+    Slot { name: "dashboard", fill: |view| json(&view.dashboard) },
+    Slot { name: "decision", fill: |view| view.packet.decision.as_ref().map(json).unwrap_or_default() },
+    Slot { name: "open", fill: |view| json(&view.packet.open) },
+    Slot { name: "goal", fill: |view| view.packet.decision.as_ref().map(|decision| decision.goal.clone()).unwrap_or_default() },
+    Slot { name: "present_as", fill: |view| view.packet.decision.as_ref().map(|decision| decision.present_as.clone()).unwrap_or_default() },
+    Slot { name: "results", fill: |view| json(&view.packet.results) },
+    Slot { name: "findings", fill: findings },
+    Slot { name: "reflex", fill: |view| view.packet.decision.is_none().to_string() },
+    Slot { name: "answer", fill: |view| clip(view.answer, HISTORY_BYTES * 4) },
+    Slot { name: "user_name", fill: |view| view.memory.user_name.clone() },
+];
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    controls: Vec<crate::contract::Control>,
+    machines: &'a [crate::contract::Machine],
+    state: &'a std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+pub(super) fn named(name: &str) -> Option<&'static Slot> {
+    ALL.iter().find(|slot| slot.name == name)
+}
+
+/// The language of this turn: as perceived, else as remembered.
+fn language<'a>(view: &'a View<'_>) -> &'a str {
+    let perceived = view.packet.perception.as_ref().map(|perception| perception.language.as_str());
+    perceived.filter(|language| !language.is_empty()).unwrap_or(&view.memory.language)
+}
+
+/// The last messages as lines, not as chat turns: a model that reads them answers the question it is asked, not the last line.
+fn told(view: &View<'_>, messages_max: usize, bytes_max: usize) -> String {
+    let line = |message: &Message| {
+        let who = if message.role == Role::User { "user" } else { "assistant" };
+        format!("{who}: {}", clip(&message.content.replace('\n', " "), bytes_max))
+    };
+    let mut lines: Vec<String> = view.earlier().rev().take(messages_max).map(line).collect();
+    lines.reverse();
+    lines.join("\n")
+}
+
+fn findings(view: &View<'_>) -> String {
+    let Some(interpretation) = &view.packet.interpretation else { return String::new() };
+    let mut lines = vec![interpretation.summary.clone()];
+    lines.extend(interpretation.findings.iter().map(|finding| format!("- {finding}")));
+    lines.join("\n")
+}
+
+fn json(value: &(impl Serialize + ?Sized)) -> String {
+    clip(&serde_json::to_string(value).expect("our own plain data is always JSON"), DATA_BYTES)
+}

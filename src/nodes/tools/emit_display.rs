@@ -1,0 +1,30 @@
+//! `emit_display`: shows something to read under the answer: a text, a value, a table, a chart, a progress bar.
+
+use super::shapes::ContentItem;
+use super::{Done, Tool, apply, args, fits};
+use crate::contract::{Change, Control, ToolSpec, Ui};
+use crate::nodes::View;
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(super) const TOOL: Tool = Tool {
+    spec: ToolSpec {
+        name: "emit_display",
+        description: "shows displays under this answer. `key` binds one to an entry set by set_state. text: `text`; value: `value`, `unit`; table: `columns`, `rows`; chart: `kind` (line or bar), `x` (labels), `series` ([{name, values}]); progress: `value`, `max`.",
+        parameters: r#"{"type":"object","properties":{"items":{"type":"array","items":{"type":"object","properties":{"type":{"enum":["text","value","table","chart","progress"]},"label":{"type":"string"},"key":{"type":"string"}},"required":["type"]}}},"required":["items"]}"#,
+    },
+    fits: fits::<Args>,
+    run,
+};
+
+#[derive(Deserialize)]
+struct Args {
+    items: Vec<ContentItem>,
+}
+
+fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
+    let args: Args = args(value)?;
+    let displays: Vec<Control> = args.items.into_iter().map(|item| Control::Display(item.normal())).collect();
+    let summary = format!("{} display{}", displays.len(), if displays.len() == 1 { "" } else { "s" });
+    apply(view, ui, Change::Show(displays), summary)
+}

@@ -1,0 +1,28 @@
+//! `reset_machine`: puts a machine back into its initial state.
+
+use super::{Done, Tool, apply, args, fits};
+use crate::contract::{Change, ToolSpec, Ui};
+use crate::nodes::View;
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(super) const TOOL: Tool = Tool {
+    spec: ToolSpec {
+        name: "reset_machine",
+        description: "puts a machine back into its initial state.",
+        parameters: r#"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#,
+    },
+    fits: fits::<Args>,
+    run,
+};
+
+#[derive(Deserialize)]
+struct Args {
+    id: String,
+}
+
+fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
+    let Args { id } = args(value)?;
+    let summary = format!("machine {id} reset");
+    apply(view, ui, Change::ResetMachine { id }, summary)
+}
