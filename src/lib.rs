@@ -3,4 +3,5 @@
 //! A pure engine in the middle, a thin shell around it. Each module may use only those named beside it.
 
 pub mod contract; // the words that all sides share                          nothing of ours
+pub mod graph; // graphs/*.json and their prompts, read and checked          contract, nodes
 pub mod nodes; // one file per node kind, one per tool                     contract

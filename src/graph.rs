@@ -1,0 +1,506 @@
+//! Graphs: JSON files with their prompts and schemas, read and checked. A graph that loads is a graph that runs.
+//!
+//! Files come as text by their path below `graphs/`; this module opens none. What is checked: every name is known, every route
+//! has an edge and every edge a target, every node can be reached, there is no circle, every slot of every prompt is known,
+//! and every way through the graph is stated with its frames and its budget of model calls.
+
+use crate::contract::{Schema, ToolSpec};
+use crate::nodes::{Kind, Node, Plain, Prompt, tools};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+const NODES_MAX: usize = 64;
+const PATHS_MAX: usize = 64;
+
+/// All graphs, found by name, and the hash of every file that they were read from.
+#[derive(Debug)]
+pub struct Library {
+    graphs: BTreeMap<Arc<str>, Arc<Graph>>,
+    hash: String,
+}
+
+/// A graph, ready to run.
+#[derive(Debug)]
+pub struct Graph {
+    pub name: Arc<str>,
+    pub description: String,
+    pub nodes: Vec<Node>,
+    /// Where a message, an action and a machine's button enter, as indices into `nodes`.
+    pub entries: BTreeMap<Entry, usize>,
+    /// Samples the turn's context before its first frame.
+    pub before: Option<usize>,
+    /// Runs behind a finished turn.
+    pub after: Option<usize>,
+    pub paths: Vec<Path>,
+}
+
+/// What begins a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Entry {
+    Message,
+    Action,
+    /// A machine's own button.
+    Machine,
+}
+
+/// One way through the graph: its nodes, one a frame, and what it may cost.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Path {
+    pub name: String,
+    pub entry: Entry,
+    #[serde(rename = "nodes")]
+    pub node_names: Vec<String>,
+    pub frames: usize,
+    /// Model calls, repairs included.
+    pub calls: u32,
+    #[serde(skip)]
+    pub nodes: Vec<usize>,
+}
+
+/// What is wrong in a file, where, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GraphError {
+    pub file: String,
+    pub line: usize,
+    pub what: Wrong,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wrong {
+    Json(String),
+    NoGraphs,
+    NoFile { name: String },
+    DoubleGraph { name: String },
+    DoubleNode { name: String },
+    TooMany { what: &'static str, most: usize },
+    UnknownKind { node: String, kind: String },
+    UnknownTool { node: String, tool: String },
+    UnknownTarget { from: String, route: String, to: String },
+    UnknownRoute { node: String, route: String, known: &'static [&'static str] },
+    MissingRoute { node: String, route: &'static str },
+    Missing { node: String, field: &'static str },
+    Superfluous { node: String, field: &'static str },
+    Schema { file: String, error: String },
+    Prompt(String),
+    Unreachable { node: String },
+    Circle { nodes: Vec<String> },
+    MissingPath { entry: Entry, nodes: Vec<String> },
+    NoSuchPath { path: String },
+    Frames { path: String, stated: usize, counted: usize },
+    Calls { path: String, stated: u32, needed: u32 },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GraphFile {
+    name: String,
+    description: String,
+    entries: BTreeMap<Entry, String>,
+    before: Option<String>,
+    after: Option<String>,
+    nodes: Vec<NodeFile>,
+    paths: Vec<Path>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NodeFile {
+    name: String,
+    kind: String,
+    model: Option<String>,
+    prompt: Option<String>,
+    schema: Option<String>,
+    plain: Option<String>,
+    #[serde(default)]
+    tools: Vec<String>,
+    #[serde(default = "one")]
+    rounds: u32,
+    #[serde(default = "a_page")]
+    tokens_max: u32,
+    #[serde(default)]
+    edges: BTreeMap<String, String>,
+    #[serde(default)]
+    with: Vec<String>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn a_page() -> u32 {
+    2_000
+}
+
+impl Library {
+    /// Reads every `*.json` at the top; what these name lies below.
+    pub fn load(files: &BTreeMap<String, String>) -> Result<Library, GraphError> {
+        let mut graphs = BTreeMap::new();
+        for (file, text) in files.iter().filter(|(file, _)| file.ends_with(".json") && !file.contains('/')) {
+            let graph = Reader { file, text, files }.graph()?;
+            if graphs.insert(graph.name.clone(), Arc::new(graph)).is_some() {
+                let name = graphs.keys().next_back().map(|name| name.to_string()).unwrap_or_default();
+                return Err(GraphError { file: file.clone(), line: 1, what: Wrong::DoubleGraph { name } });
+            }
+        }
+        if graphs.is_empty() {
+            return Err(GraphError { file: String::new(), line: 1, what: Wrong::NoGraphs });
+        }
+        let mut hash = Sha256::new();
+        for (file, text) in files {
+            hash.update((file.len() as u64).to_le_bytes());
+            hash.update(file);
+            hash.update((text.len() as u64).to_le_bytes());
+            hash.update(text);
+        }
+        let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Library { graphs, hash })
+    }
+
+    /// SHA-256 of all files, in hex: what a session states that it runs on.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    pub fn graph(&self, name: &str) -> Option<&Arc<Graph>> {
+        self.graphs.get(name)
+    }
+
+    pub fn names(&self) -> Vec<String> {
+        self.graphs.keys().map(|name| name.to_string()).collect()
+    }
+
+    /// The body of `GET /api/graph/list`.
+    pub fn list(&self) -> Value {
+        let entry = |graph: &Arc<Graph>| json!({"name": graph.name, "description": graph.description, "paths": graph.paths_json()});
+        json!({"graphs": self.graphs.values().map(entry).collect::<Vec<_>>()})
+    }
+}
+
+impl Graph {
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The stated paths that begin with `nodes`: all that a turn which has come so far can still take.
+    pub fn paths_from(&self, entry: Entry, nodes: &[usize]) -> impl Iterator<Item = &Path> {
+        self.paths.iter().filter(move |path| path.entry == entry && path.nodes.starts_with(nodes))
+    }
+
+    /// The body of `GET /api/graph/active`.
+    pub fn describe(&self) -> Value {
+        let nodes: Vec<Value> = self
+            .nodes
+            .iter()
+            .map(|node| {
+                let model = if node.kind.asks() { json!(node.model) } else { Value::Null };
+                json!({"name": node.name, "kind": node.kind.to_string(), "model": model, "tools": node.tools.iter().map(|tool| tool.name).collect::<Vec<_>>()})
+            })
+            .collect();
+        let edges: Vec<Value> = self
+            .edges()
+            .map(|(from, route, to)| json!({"from": self.nodes[from].name, "route": route, "to": self.nodes[to].name}))
+            .collect();
+        let shapes: Vec<Value> =
+            self.nodes.iter().map(|node| json!({"data": {"id": node.name, "label": node.name, "kind": node.kind.to_string()}})).collect();
+        let lines: Vec<Value> = self
+            .edges()
+            .map(|(from, route, to)| {
+                let (from, to) = (&self.nodes[from].name, &self.nodes[to].name);
+                json!({"data": {"id": format!("{from}-{route}-{to}"), "source": from, "target": to, "label": route}})
+            })
+            .collect();
+        json!({"name": self.name, "description": self.description, "nodes": nodes, "edges": edges, "paths": self.paths_json(), "cytoscape": {"nodes": shapes, "edges": lines}})
+    }
+
+    /// Every edge as from, route, to; `with` joins nodes of one frame.
+    fn edges(&self) -> impl Iterator<Item = (usize, &'static str, usize)> {
+        self.nodes.iter().enumerate().flat_map(|(from, node)| {
+            let routes = node.edges.iter().map(move |(route, to)| (from, *route, *to));
+            routes.chain(node.beside.iter().map(move |to| (from, "with", *to)))
+        })
+    }
+
+    fn paths_json(&self) -> Vec<Value> {
+        self.paths
+            .iter()
+            .map(|path| json!({"name": path.name, "nodes": path.node_names, "frames": path.frames, "calls": path.calls}))
+            .collect()
+    }
+}
+
+/// Reads one graph file.
+struct Reader<'a> {
+    file: &'a str,
+    text: &'a str,
+    files: &'a BTreeMap<String, String>,
+}
+
+impl Reader<'_> {
+    fn graph(&self) -> Result<Graph, GraphError> {
+        let read: GraphFile =
+            serde_json::from_str(self.text).map_err(|error| self.error_at(error.line(), Wrong::Json(without_place(&error.to_string()))))?;
+        if read.nodes.len() > NODES_MAX {
+            return Err(self.error_at(1, Wrong::TooMany { what: "nodes", most: NODES_MAX }));
+        }
+        let mut by_name = BTreeMap::new();
+        for (index, node) in read.nodes.iter().enumerate() {
+            if by_name.insert(node.name.as_str(), index).is_some() {
+                return Err(self.error(&node.name, Wrong::DoubleNode { name: node.name.clone() }));
+            }
+        }
+        let find = |from: &str, route: &str, to: &str| {
+            let wrong = || Wrong::UnknownTarget { from: from.to_owned(), route: route.to_owned(), to: to.to_owned() };
+            by_name.get(to).copied().ok_or_else(|| self.error(from, wrong()))
+        };
+        let mut nodes = Vec::new();
+        for node in &read.nodes {
+            nodes.push(self.node(node, &find)?);
+        }
+        let mut entries = BTreeMap::new();
+        for (entry, to) in &read.entries {
+            entries.insert(*entry, find("entries", &format!("{entry:?}").to_lowercase(), to)?);
+        }
+        for entry in [Entry::Message, Entry::Action, Entry::Machine] {
+            if !entries.contains_key(&entry) {
+                let route = ["message", "action", "machine"][entry as usize];
+                return Err(self.error("entries", Wrong::MissingRoute { node: "entries".to_owned(), route }));
+            }
+        }
+        let before = read.before.as_deref().map(|to| find("before", "before", to)).transpose()?;
+        let after = read.after.as_deref().map(|to| find("after", "after", to)).transpose()?;
+        let mut graph = Graph { name: read.name.into(), description: read.description, nodes, entries, before, after, paths: read.paths };
+        self.check(&mut graph)?;
+        Ok(graph)
+    }
+
+    fn node(&self, node: &NodeFile, find: &dyn Fn(&str, &str, &str) -> Result<usize, GraphError>) -> Result<Node, GraphError> {
+        let wrong = |what| self.error(&node.name, what);
+        let name = || node.name.clone();
+        let kind: Kind = serde_json::from_value(Value::String(node.kind.clone()))
+            .map_err(|_| wrong(Wrong::UnknownKind { node: name(), kind: node.kind.clone() }))?;
+        for (field, is_given, is_due) in [
+            ("prompt", node.prompt.is_some(), kind.asks()),
+            ("model", node.model.is_some(), kind.asks()),
+            ("schema", node.schema.is_some(), kind.is_structured()),
+        ] {
+            match (is_given, is_due) {
+                (false, true) => return Err(wrong(Wrong::Missing { node: name(), field })),
+                (true, false) => return Err(wrong(Wrong::Superfluous { node: name(), field })),
+                (true, true) | (false, false) => {}
+            }
+        }
+        let mut specs: Vec<ToolSpec> = Vec::new();
+        for tool in &node.tools {
+            let known = tools::named(tool).ok_or_else(|| wrong(Wrong::UnknownTool { node: name(), tool: tool.clone() }))?;
+            specs.push(known.spec.clone());
+        }
+        let mut edges = BTreeMap::new();
+        for (route, to) in &node.edges {
+            let known = kind.routes().iter().find(|known| *known == route);
+            let route = *known.ok_or_else(|| wrong(Wrong::UnknownRoute { node: name(), route: route.clone(), known: kind.routes() }))?;
+            edges.insert(route, find(&node.name, route, to)?);
+        }
+        if let Some(route) = kind.routes().iter().find(|route| !edges.contains_key(*route)) {
+            return Err(wrong(Wrong::MissingRoute { node: name(), route }));
+        }
+        let beside = node.with.iter().map(|to| find(&node.name, "with", to)).collect::<Result<_, _>>()?;
+        Ok(Node {
+            name: node.name.as_str().into(),
+            kind,
+            model: node.model.as_deref().unwrap_or_default().into(),
+            prompt: node.prompt.as_ref().map(|file| self.prompt(node, file, &specs)).transpose()?.unwrap_or_default(),
+            schema: node.schema.as_ref().map(|file| self.schema(node, file)).transpose()?,
+            tools: specs.into(),
+            rounds: node.rounds.max(1),
+            tokens_max: node.tokens_max,
+            plain: node.plain.as_ref().map(|file| self.plain(node, file)).transpose()?.unwrap_or_default(),
+            edges,
+            beside,
+        })
+    }
+
+    fn prompt(&self, node: &NodeFile, file: &str, tools: &[ToolSpec]) -> Result<Prompt, GraphError> {
+        let text = self.other(node, file)?;
+        Prompt::parse(text, tools).map_err(|error| GraphError {
+            file: file.to_owned(),
+            line: error.line(),
+            what: Wrong::Prompt(error.to_string()),
+        })
+    }
+
+    fn schema(&self, node: &NodeFile, file: &str) -> Result<Arc<Schema>, GraphError> {
+        let text = self.other(node, file)?;
+        let json: Value = serde_json::from_str(text).map_err(|error| GraphError {
+            file: file.to_owned(),
+            line: error.line(),
+            what: Wrong::Json(without_place(&error.to_string())),
+        })?;
+        if json["type"] != "object" {
+            let error = "its `type` is not `object`; an answer is always an object".to_owned();
+            return Err(GraphError { file: file.to_owned(), line: 1, what: Wrong::Schema { file: file.to_owned(), error } });
+        }
+        let name = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".json").to_owned();
+        Ok(Arc::new(Schema { name, json: json.to_string().into() }))
+    }
+
+    fn plain(&self, node: &NodeFile, file: &str) -> Result<Plain, GraphError> {
+        let text = self.other(node, file)?;
+        Plain::parse(text).map_err(|error| GraphError {
+            file: file.to_owned(),
+            line: error.line(),
+            what: Wrong::Json(without_place(&error.to_string())),
+        })
+    }
+
+    fn other(&self, node: &NodeFile, file: &str) -> Result<&str, GraphError> {
+        self.files.get(file).map(String::as_str).ok_or_else(|| self.error(&node.name, Wrong::NoFile { name: file.to_owned() }))
+    }
+
+    fn check(&self, graph: &mut Graph) -> Result<(), GraphError> {
+        let names = |nodes: &[usize]| -> Vec<String> { nodes.iter().map(|index| graph.nodes[*index].name.to_string()).collect() };
+        let mut ways = Vec::new();
+        for (entry, node) in &graph.entries {
+            let mut way = vec![*node];
+            walk(graph, &mut way, &mut |way| ways.push((*entry, way.to_vec())))
+                .map_err(|circle| self.error(&graph.nodes[circle[0]].name, Wrong::Circle { nodes: names(&circle) }))?;
+            if ways.len() > PATHS_MAX {
+                return Err(self.error_at(1, Wrong::TooMany { what: "paths", most: PATHS_MAX }));
+            }
+        }
+        let mut reached: BTreeSet<usize> = ways.iter().flat_map(|(_, way)| way.iter().copied()).collect();
+        reached.extend(graph.before.iter().chain(&graph.after));
+        for index in reached.clone() {
+            reached.extend(&graph.nodes[index].beside);
+        }
+        if let Some(node) = (0..graph.nodes.len()).find(|index| !reached.contains(index)) {
+            let node = graph.nodes[node].name.to_string();
+            return Err(self.error(&node, Wrong::Unreachable { node: node.clone() }));
+        }
+        for (entry, way) in &ways {
+            let nodes = names(way);
+            let Some(path) = graph.paths.iter().find(|path| path.entry == *entry && path.node_names == nodes) else {
+                return Err(self.error("paths", Wrong::MissingPath { entry: *entry, nodes }));
+            };
+            if path.frames != way.len() {
+                let what = Wrong::Frames { path: path.name.clone(), stated: path.frames, counted: way.len() };
+                return Err(self.error(&path.name, what));
+            }
+            let in_frame = way.iter().flat_map(|index| std::iter::once(index).chain(&graph.nodes[*index].beside));
+            let needed = in_frame.map(|index| &graph.nodes[*index]).filter(|node| node.kind.asks()).map(|node| node.rounds).sum();
+            if path.calls < needed {
+                return Err(self.error(&path.name, Wrong::Calls { path: path.name.clone(), stated: path.calls, needed }));
+            }
+        }
+        for path in &mut graph.paths {
+            let way = ways.iter().find(|(entry, way)| {
+                let names = way.iter().map(|index| &*graph.nodes[*index].name);
+                *entry == path.entry && names.eq(path.node_names.iter().map(String::as_str))
+            });
+            match way {
+                Some((_, way)) => path.nodes = way.clone(),
+                None => return Err(self.error(&path.name, Wrong::NoSuchPath { path: path.name.clone() })),
+            }
+        }
+        Ok(())
+    }
+
+    /// An error at the line that first says `"name": "<name>"`, or else just names it.
+    fn error(&self, name: &str, what: Wrong) -> GraphError {
+        let quoted = format!("\"{name}\"");
+        let names_it = |line: &str| line.split_once("\"name\":").is_some_and(|(_, rest)| rest.trim_start().starts_with(&quoted));
+        let line = self.text.lines().position(names_it).or_else(|| self.text.lines().position(|line| line.contains(&quoted)));
+        self.error_at(line.map_or(1, |index| index + 1), what)
+    }
+
+    fn error_at(&self, line: usize, what: Wrong) -> GraphError {
+        GraphError { file: self.file.to_owned(), line, what }
+    }
+}
+
+/// Visits every way from the last node of `way` to an end, or returns the circle that it runs into.
+fn walk(graph: &Graph, way: &mut Vec<usize>, visit: &mut dyn FnMut(&[usize])) -> Result<(), Vec<usize>> {
+    let node = &graph.nodes[*way.last().expect("a way begins at an entry")];
+    if node.edges.is_empty() {
+        visit(way);
+    }
+    for to in node.edges.values().collect::<BTreeSet<_>>() {
+        if let Some(at) = way.iter().position(|index| index == to) {
+            return Err(way[at..].to_vec());
+        }
+        way.push(*to);
+        walk(graph, way, visit)?;
+        way.pop();
+    }
+    Ok(())
+}
+
+/// serde's sentence without « at line 3 column 7», which stands in front already.
+fn without_place(sentence: &str) -> String {
+    sentence.rsplit_once(" at line ").map_or(sentence, |(sentence, _)| sentence).to_owned()
+}
+
+impl fmt::Display for GraphError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "graphs/{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+impl std::error::Error for GraphError {}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Json(error) => write!(f, "{error}"),
+            Wrong::NoGraphs => write!(f, "there is no graph; put a `*.json` file there"),
+            Wrong::NoFile { name } => write!(f, "there is no file `{name}`; put it there or correct the name"),
+            Wrong::DoubleGraph { name } => write!(f, "another file holds the graph `{name}` already; choose another name"),
+            Wrong::DoubleNode { name } => write!(f, "there are two nodes `{name}`; rename one"),
+            Wrong::TooMany { what, most } => write!(f, "too many {what}; {most} at most"),
+            Wrong::UnknownKind { node, kind } => {
+                write!(f, "node `{node}` is of the unknown kind `{kind}`; ARCHITECTURE.md lists the kinds")
+            }
+            Wrong::UnknownTool { node, tool } => {
+                let known: Vec<&str> = tools::ALL.iter().map(|tool| tool.spec.name).collect();
+                write!(f, "node `{node}` names the unknown tool `{tool}`; use one of {}", known.join(", "))
+            }
+            Wrong::UnknownTarget { from, route, to } => {
+                write!(f, "edge `{from}` --{route}--> `{to}`: there is no node `{to}`; add it or correct the name")
+            }
+            Wrong::UnknownRoute { node, route, known } if known.is_empty() => {
+                write!(f, "node `{node}` has an edge for `{route}`, but a path ends here; remove the edge")
+            }
+            Wrong::UnknownRoute { node, route, known } => {
+                write!(f, "node `{node}` can't take the route `{route}`; its routes are {}", known.join(", "))
+            }
+            Wrong::MissingRoute { node, route } => {
+                write!(f, "node `{node}` can take the route `{route}`, but no edge is drawn for it; add \"{route}\": \"…\" to its edges")
+            }
+            Wrong::Missing { node, field } => write!(f, "node `{node}` asks a model and has no `{field}`; add \"{field}\": \"…\""),
+            Wrong::Superfluous { node, field } => write!(f, "node `{node}` has a `{field}`, which its kind does not use; remove it"),
+            Wrong::Schema { error, .. } => write!(f, "{error}"),
+            Wrong::Prompt(error) => write!(f, "{error}"),
+            Wrong::Unreachable { node } => write!(f, "node `{node}` can't be reached; draw an edge to it or remove it"),
+            Wrong::Circle { nodes } => write!(f, "the edges run in a circle: {} → {}; remove one", nodes.join(" → "), nodes[0]),
+            Wrong::MissingPath { entry, nodes } => {
+                let entry = format!("{entry:?}").to_lowercase();
+                write!(f, "the way {} of a {entry} is not stated; add it to `paths` with its frames and calls", nodes.join(" → "))
+            }
+            Wrong::NoSuchPath { path } => write!(f, "the edges make no path `{path}` as it is stated; correct its nodes or remove it"),
+            Wrong::Frames { path, stated, counted } => {
+                write!(f, "path `{path}` states {stated} frames and takes {counted}; write \"frames\": {counted}")
+            }
+            Wrong::Calls { path, stated, needed } => {
+                write!(f, "path `{path}` states a budget of {stated} model calls and may need {needed}; write at least \"calls\": {needed}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! Each fault that a graph file can have, planted into a good one, with the sentence that it gets.
+
+use super::*;
+
+const GOOD: &str = r#"{
+  "name": "tiny",
+  "description": "two ways",
+  "entries": { "message": "input", "action": "output", "machine": "ui" },
+  "before": "sensor",
+  "nodes": [
+    { "name": "sensor", "kind": "sensor" },
+    { "name": "input", "kind": "input", "model": "fast", "prompt": "p.md", "schema": "s.json.txt", "edges": { "reflex": "output", "direct": "director" } },
+    { "name": "director", "kind": "director", "model": "strong", "prompt": "p.md", "schema": "s.json.txt", "tools": ["recall"], "edges": { "think": "output" } },
+    { "name": "output", "kind": "output", "model": "strong", "prompt": "p.md", "with": ["ui"] },
+    { "name": "ui", "kind": "ui" }
+  ],
+  "paths": [
+    { "name": "short", "entry": "message", "nodes": ["input", "output"], "frames": 2, "calls": 3 },
+    { "name": "long", "entry": "message", "nodes": ["input", "director", "output"], "frames": 3, "calls": 3 },
+    { "name": "act", "entry": "action", "nodes": ["output"], "frames": 1, "calls": 1 },
+    { "name": "machine", "entry": "machine", "nodes": ["ui"], "frames": 1, "calls": 0 }
+  ]
+}"#;
+
+fn load(graph: &str) -> Result<Library, GraphError> {
+    let files = [("tiny.json", graph), ("p.md", "# x\n{{message}}\n"), ("s.json.txt", r#"{"type":"object"}"#)];
+    Library::load(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into())
+}
+
+#[test]
+fn a_good_graph_loads_and_tells_its_paths() {
+    let library = load(GOOD).unwrap();
+    let graph = library.graph("tiny").unwrap();
+    let lengths: Vec<(&str, usize)> = graph.paths.iter().map(|path| (path.name.as_str(), path.nodes.len())).collect();
+    assert_eq!(lengths, [("short", 2), ("long", 3), ("act", 1), ("machine", 1)]);
+    assert_eq!(graph.describe()["cytoscape"]["edges"].as_array().unwrap().len(), 4);
+    assert_eq!(library.hash().len(), 64);
+    assert_ne!(library.hash(), load(&GOOD.replace("two ways", "ways")).unwrap().hash(), "the hash speaks of the content");
+}
+
+#[test]
+fn a_bad_graph_is_refused_with_its_line_and_what_to_do() {
+    for (good, bad, says) in [
+        (r#""kind": "ui" }"#, r#""kind": "uy" }"#, "tiny.json:11: node `ui` is of the unknown kind `uy`"),
+        (
+            r#""direct": "director""#,
+            r#""direct": "directr""#,
+            "tiny.json:8: edge `input` --direct--> `directr`: there is no node `directr`",
+        ),
+        (r#", "direct": "director""#, "", "tiny.json:8: node `input` can take the route `direct`, but no edge is drawn for it; add"),
+        (r#""think": "output""#, r#""think": "input""#, "tiny.json:8: the edges run in a circle: input → director → input"),
+        (
+            r#""think": "output""#,
+            r#""think": "output", "act": "output""#,
+            "tiny.json:9: node `director` can't take the route `act`; its routes are think",
+        ),
+        (
+            r#""with": ["ui"]"#,
+            r#""with": ["ui"], "edges": {"x": "ui"}"#,
+            "tiny.json:10: node `output` has an edge for `x`, but a path ends here",
+        ),
+        (r#""frames": 3"#, r#""frames": 4"#, "tiny.json:15: path `long` states 4 frames and takes 3"),
+        (
+            r#""frames": 3, "calls": 3"#,
+            r#""frames": 3, "calls": 2"#,
+            "tiny.json:15: path `long` states a budget of 2 model calls and may need 3",
+        ),
+        (
+            r#""nodes": ["input", "output"]"#,
+            r#""nodes": ["output", "input"]"#,
+            "tiny.json:13: the way input → output of a message is not stated",
+        ),
+        (r#""machine": "ui" }"#, r#""machine": "output" }"#, "tiny.json:13: the way output of a machine is not stated"),
+        (r#""tools": ["recall"]"#, r#""tools": ["recal"]"#, "tiny.json:9: node `director` names the unknown tool `recal`"),
+        (r#""name": "ui", "kind""#, r#""name": "output", "kind""#, "tiny.json:10: there are two nodes `output`"),
+        (r#""before": "sensor","#, "", "tiny.json:7: node `sensor` can't be reached"),
+        (
+            r#"{ "name": "ui", "kind": "ui" }"#,
+            r#"{ "name": "ui", "kind": "ui", "model": "x" }"#,
+            "tiny.json:11: node `ui` has a `model`, which its kind does not use",
+        ),
+        (r#""strong", "prompt": "p.md", "with""#, r#""strong", "with""#, "tiny.json:10: node `output` asks a model and has no `prompt`"),
+        (r#""prompt": "p.md", "with""#, r#""prompt": "q.md", "with""#, "tiny.json:10: there is no file `q.md`"),
+        (r#""description""#, r#""descripton""#, "tiny.json:3: unknown field `descripton`, expected one of"),
+        (
+            r#"{ "name": "act","#,
+            r#"{ "name": "act", "entry": "message", "nodes": ["director"], "frames": 1, "calls": 9 }, { "name": "act","#,
+            "tiny.json:16: the edges make no path `act`",
+        ),
+    ] {
+        assert!(GOOD.contains(good), "{good}");
+        let error = load(&GOOD.replacen(good, bad, 1)).expect_err(bad).to_string();
+        assert!(error.starts_with(&format!("graphs/{says}")), "{error}\n  wanted: {says}");
+    }
+}
+
+#[test]
+fn a_bad_prompt_is_refused_in_its_own_file() {
+    let files = [("tiny.json", GOOD), ("p.md", "# x\n{{mesage}}\n"), ("s.json.txt", r#"{"type":"object"}"#)];
+    let error = Library::load(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into()).unwrap_err();
+    assert!(error.to_string().starts_with("graphs/p.md:2: there is no slot `mesage`; use one of tools, message"), "{error}");
+}
