@@ -5,3 +5,4 @@
 pub mod contract; // the words that all sides share                          nothing of ours
 pub mod graph; // graphs/*.json and their prompts, read and checked          contract, nodes
 pub mod nodes; // one file per node kind, one per tool                     contract
+pub mod wire; // bytes and words: HTTP, WebSocket, event streams, JSON     contract

@@ -1,0 +1,537 @@
+//! The wire contract's JSON: events as the sockets show them, bodies of answers, and what clients send as inputs.
+//!
+//! Every field name of the contract that is not the shape of a contract type stands here and nowhere else.
+
+use crate::contract::{
+    CallId, CallKind, CallStatus, Caller, ChatMessage, Control, Event, Input, Memory, Message, ModelRequest, Outcome, Process, Request,
+    Seq, Source, Trace, TurnDetail, TurnId, TurnResult, Ui, Usage, What, clip, milliseconds,
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the chat socket shows of an event, if anything.
+pub fn chat(event: &Event) -> Option<Vec<u8>> {
+    let (id, seq) = (Id(event.turn), event.seq);
+    let delta = |text, kind| Some(write(&Chat::Delta { id, content: text, kind, seq }));
+    match &event.what {
+        What::Streaming { text } => delta(text, None),
+        What::Progress { text } => delta(text, Some("progress")),
+        What::Controls { controls } => Some(write(&Chat::Controls { controls, seq, kept_from: None, gap: false })),
+        What::Done { outcome } => {
+            let error = if let Outcome::Failed(sentence) = outcome { Some(sentence.as_str()) } else { None };
+            Some(write(&Chat::Done { id: Some(id), error, cancelled: *outcome == Outcome::Cancelled, refused: false, seq: Some(seq) }))
+        }
+        What::Cleared => Some(write(&Chat::Cleared { seq })),
+        What::Thinking { .. }
+        | What::Updated { .. }
+        | What::Perceived { .. }
+        | What::Decided { .. }
+        | What::Routed { .. }
+        | What::Planned { .. }
+        | What::Interpreted { .. }
+        | What::ToolCall { .. }
+        | What::ToolResult { .. }
+        | What::ProcessStart { .. }
+        | What::ProcessEnd { .. }
+        | What::FrameTrace { .. }
+        | What::Error { .. } => None,
+    }
+}
+
+/// What a socket is told when it attaches: what is shown now, and from where on events are kept.
+pub fn attached(controls: &[Control], seq: Seq, kept_from: Seq, gap: bool) -> Vec<u8> {
+    write(&Chat::Controls { controls, seq, kept_from: Some(kept_from), gap })
+}
+
+/// What the sender of something that can't be taken is told, and nobody else.
+pub fn refusal(sentence: &str) -> Vec<u8> {
+    write(&Chat::Done { id: None, error: Some(sentence), cancelled: false, refused: true, seq: None })
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Chat<'a> {
+    Delta {
+        id: Id,
+        content: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'static str>,
+        seq: Seq,
+    },
+    Controls {
+        controls: &'a [Control],
+        seq: Seq,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kept_from: Option<Seq>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        gap: bool,
+    },
+    Done {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<Id>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<&'a str>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        cancelled: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        refused: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<Seq>,
+    },
+    Cleared {
+        seq: Seq,
+    },
+}
+
+/// A turn as the wire writes it: `msg_<n>`, and nothing for «no turn».
+#[derive(Clone, Copy)]
+struct Id(TurnId);
+
+impl Serialize for Id {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if self.0 == TurnId(0) { to.serialize_str("") } else { to.collect_str(&self.0) }
+    }
+}
+
+/// An event as the trace shows it, if it does.
+pub fn trace(event: &Event) -> Option<Vec<u8>> {
+    trace_line(event).map(|line| write(&line))
+}
+
+/// The last lines of a trace, every answer's text in one line, where it began.
+pub fn trace_lines<'a>(events: impl Iterator<Item = &'a Arc<Event>>, last: usize) -> Value {
+    let mut lines: Vec<TraceLine<'a>> = Vec::new();
+    let mut answers: BTreeMap<(TurnId, u32), usize> = BTreeMap::new();
+    for line in events.filter_map(|event| trace_line(event)) {
+        if let Body::Streaming { text } = &line.body {
+            if let Some(&at) = answers.get(&(line.turn.0, line.frame)) {
+                if let Body::Streaming { text: whole } = &mut lines[at].body {
+                    whole.to_mut().push_str(text);
+                }
+                continue;
+            }
+            answers.insert((line.turn.0, line.frame), lines.len());
+        }
+        lines.push(line);
+    }
+    json!({ "lines": lines[lines.len().saturating_sub(last)..] })
+}
+
+#[derive(Serialize)]
+struct TraceLine<'a> {
+    node: &'a str,
+    event: &'static str,
+    at: f64,
+    turn: Id,
+    frame: u32,
+    seq: Seq,
+    #[serde(flatten)]
+    body: Body<'a>,
+}
+
+/// The further fields of an event.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Body<'a> {
+    Detail {
+        detail: &'a str,
+    },
+    Output {
+        output: &'a Value,
+    },
+    Streaming {
+        text: std::borrow::Cow<'a, str>,
+    },
+    ToolCall {
+        tool: &'a str,
+        args: &'a Value,
+    },
+    ToolResult {
+        tool: &'a str,
+        ok: bool,
+        summary: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+    },
+    Controls {
+        controls: &'a [Control],
+    },
+    ProcessStart {
+        pid: CallId,
+        kind: CallKind,
+        label: &'a str,
+    },
+    ProcessEnd {
+        pid: CallId,
+        kind: CallKind,
+        label: &'a str,
+        status: CallStatus,
+        duration_ms: f64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+    },
+    FrameTrace {
+        trace: &'a Trace,
+    },
+}
+
+fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
+    let body = match &event.what {
+        What::Thinking { detail } | What::Updated { detail } | What::Error { detail } => Body::Detail { detail },
+        What::Progress { text } => Body::Detail { detail: text },
+        What::Perceived { output }
+        | What::Decided { output }
+        | What::Routed { output }
+        | What::Planned { output }
+        | What::Interpreted { output } => Body::Output { output },
+        What::Streaming { text } => Body::Streaming { text: (**text).into() },
+        What::ToolCall { tool, args } => Body::ToolCall { tool, args },
+        What::ToolResult { tool, ok, summary, rows } => Body::ToolResult { tool, ok: *ok, summary, rows: *rows },
+        What::Controls { controls } => Body::Controls { controls },
+        What::ProcessStart { pid, kind, label } => Body::ProcessStart { pid: *pid, kind: *kind, label },
+        What::ProcessEnd { pid, kind, label, status, duration_us, usage } => {
+            let duration_ms = milliseconds(*duration_us);
+            Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, usage: *usage }
+        }
+        What::FrameTrace { trace } => Body::FrameTrace { trace },
+        What::Done { .. } | What::Cleared => return None,
+    };
+    let (name, at) = (event.what.name(), milliseconds(event.at.0));
+    Some(TraceLine { node: &event.node, event: name, at, turn: Id(event.turn), frame: event.frame, seq: event.seq, body })
+}
+
+/// Body of `/api/result`.
+pub fn result(result: &TurnResult, memory: &Memory) -> Value {
+    match result {
+        TurnResult::Idle => json!({ "status": "idle" }),
+        TurnResult::Cleared => json!({ "status": "idle", "id": "", "stage": "cleared" }),
+        TurnResult::Running { id, stage, event, text, partial } => {
+            json!({ "status": "running", "id": Id(*id), "stage": stage, "event": event, "text": text, "partial": partial })
+        }
+        TurnResult::Done { id, response } => {
+            json!({ "status": "done", "id": Id(*id), "stage": "done", "response": response, "memorizer": memory })
+        }
+        TurnResult::Error { id, detail } => json!({ "status": "error", "id": Id(*id), "stage": "error", "detail": detail }),
+    }
+}
+
+/// Body of `/api/send`.
+pub fn queued(turn: TurnId) -> Value {
+    json!({ "status": "queued", "id": Id(turn) })
+}
+
+/// Body of `/api/history`.
+pub fn history<'a>(messages: impl DoubleEndedIterator<Item = &'a Message>, last: usize, seq: Seq) -> Value {
+    json!({ "status": "active", "messages": tail(messages, last), "seq": seq })
+}
+
+/// Body of `/api/poll` when something has changed.
+pub fn polled<'a>(hash: &str, memory: &Memory, messages: impl DoubleEndedIterator<Item = &'a Message>, history_len: usize) -> Value {
+    json!({ "changed": true, "hash": hash, "state": memory, "history_len": history_len, "last_messages": tail(messages, 3) })
+}
+
+/// Body of `/api/frames`.
+pub fn frames<'a>(graph: &str, traces: impl DoubleEndedIterator<Item = &'a Arc<Trace>>, last: usize) -> Value {
+    let traces = tail(traces, last);
+    json!({ "graph": graph, "engine": "frames", "last_trace": traces.last(), "traces": traces })
+}
+
+/// The last few, oldest first.
+fn tail<T>(items: impl DoubleEndedIterator<Item = T>, last: usize) -> Vec<T> {
+    let mut tail: Vec<T> = items.rev().take(last).collect();
+    tail.reverse();
+    tail
+}
+
+/// What `/api/state` tells of a session.
+pub struct StateView<'a> {
+    pub memory: &'a Memory,
+    pub memorizing: bool,
+    pub history_len: usize,
+    pub ws_connected: bool,
+    pub ui: &'a Ui,
+    pub processes: Vec<Process>,
+    pub schema_cache: &'a BTreeMap<String, Value>,
+}
+
+/// Body of `/api/state`.
+pub fn state(view: &StateView<'_>) -> Value {
+    json!({
+        "status": "active",
+        "memorizer": view.memory,
+        "history_len": view.history_len,
+        "ws_connected": view.ws_connected,
+        "memorizing": view.memorizing,
+        "controls": view.ui.controls(),
+        "machines": view.ui.machines,
+        "ui_state": view.ui.state,
+        "processes": view.processes,
+        "schema_cache": view.schema_cache,
+    })
+}
+
+/// Body of `/api/turn`: the trace, and each call's request and answer, each cut to `bytes_max`.
+pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Value {
+    let calls = detail.calls.iter().map(|call| {
+        let request = match &*call.request {
+            Request::Model(request) => model_request(request, bytes_max),
+        };
+        json!({ "pid": call.pid, "node": call.node, "frame": call.frame, "request": request, "answer": clip(&call.answer, bytes_max) })
+    });
+    json!({ "id": Id(detail.trace.id), "trace": detail.trace, "calls": calls.collect::<Vec<_>>() })
+}
+
+fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
+    let mut left = bytes_max;
+    let mut message = |message: &ChatMessage| {
+        let content = clip(&message.text.to_string(), left);
+        left = left.saturating_sub(content.len());
+        let mut shown = json!({ "role": message.role, "content": content });
+        if !message.tool_calls.is_empty() {
+            shown["tool_calls"] = json!(message.tool_calls);
+        }
+        if let Some(id) = &message.tool_call_id {
+            shown["tool_call_id"] = json!(id);
+        }
+        shown
+    };
+    json!({
+        "role": request.role,
+        "model": request.model,
+        "messages": request.messages.iter().map(&mut message).collect::<Vec<_>>(),
+        "schema": request.schema.as_ref().map(|schema| &schema.name),
+        "tools": request.tools.iter().map(|tool| tool.name).collect::<Vec<_>>(),
+        "stream": request.stream,
+        "tokens_max": request.tokens_max,
+    })
+}
+
+/// A body of bytes.
+pub fn write(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("the wire's shapes are JSON: their keys are texts")
+}
+
+/// What a client sent, where it can't be taken: the sentence that says what to do.
+pub type Wrong = &'static str;
+
+/// Reads a JSON object.
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Wrong> {
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err("this is JSON but no object: send one in `{…}`"),
+        Err(_) => Err("this is not JSON: send one object in `{…}`"),
+    }
+}
+
+/// Reads what a client says on the chat socket.
+pub fn said(text: &str, from: Caller) -> Result<Input, Wrong> {
+    let mut object = object(text.as_bytes())?;
+    match object.get("type") {
+        None => message(object, from),
+        Some(Value::String(kind)) => match kind.as_str() {
+            "message" => message(object, from),
+            "action" => action(&mut object, from),
+            "cancel_process" => match object.get("pid").and_then(Value::as_u64) {
+                Some(pid) => Ok(Input::Cancel { call: CallId(pid) }),
+                None => Err("`pid` is missing: give the number of a running call"),
+            },
+            "stop" => Ok(Input::Stop),
+            _ => Err("this `type` is unknown: send `message`, `action`, `cancel_process` or `stop`"),
+        },
+        Some(_) => Err("`type` must be a string: `message`, `action`, `cancel_process` or `stop`"),
+    }
+}
+
+/// Reads a message: its text, and what the user sees while they send it.
+pub fn message(mut object: Map<String, Value>, from: Caller) -> Result<Input, Wrong> {
+    let text = match object.remove("text") {
+        Some(Value::String(text)) if !text.trim().is_empty() => text,
+        Some(Value::String(_)) => return Err("the message is empty: send some text"),
+        Some(_) => return Err("`text` must be a string"),
+        None => return Err("`text` is missing: send the message's text"),
+    };
+    let dashboard = match object.remove("dashboard") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(Value::Array(controls)) => controls,
+        Some(_) => return Err("`dashboard` must be a list of controls"),
+    };
+    Ok(Input::Message { text, dashboard, from })
+}
+
+fn action(object: &mut Map<String, Value>, from: Caller) -> Result<Input, Wrong> {
+    let action = match object.remove("action") {
+        Some(Value::String(action)) if !action.is_empty() => action,
+        _ => return Err("`action` is missing: name the control's action"),
+    };
+    let source = match object.remove("source") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(source)) => Some(Source::from(source)),
+        Some(_) => return Err("`source` must be a string: `thinker` or `machine:<id>`"),
+    };
+    Ok(Input::Action { action, data: object.remove("data").unwrap_or(Value::Null), source, from })
+}
+
+/// Reads a switch to another graph.
+pub fn switch(mut object: Map<String, Value>, from: Caller) -> Result<Input, Wrong> {
+    let graph = match object.remove("name") {
+        Some(Value::String(graph)) => graph,
+        _ => return Err("`name` is missing: name the graph to switch to"),
+    };
+    let keep = match object.remove("keep") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(keep)) => keep,
+        Some(_) => return Err("`keep` must be true or false"),
+    };
+    Ok(Input::Switch { graph, keep, from })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{Button, Role, Time};
+
+    fn event(what: What) -> Event {
+        Event { seq: Seq(7), at: Time(1_500), turn: TurnId(2), frame: 3, node: "output".into(), what }
+    }
+
+    fn parsed(bytes: Option<Vec<u8>>) -> Value {
+        bytes.map_or(Value::Null, |bytes| serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[test]
+    fn each_event_has_its_shape_on_the_chat_socket_and_in_the_trace() {
+        let controls: Arc<[Control]> = [Control::Button(Button::new("A", "a"))].into();
+        let buttons = json!([{"type":"button","label":"A","action":"a","source":"thinker"}]);
+        let line = |event: &str, further: Value| {
+            let mut line = json!({"node":"output","event":event,"at":1.5,"turn":"msg_2","frame":3,"seq":7});
+            line.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+            line
+        };
+        let output = json!({"intent":"x"});
+        let done = |outcome| What::Done { outcome };
+        let delta = json!({"type":"delta","id":"msg_2","content":"hi","seq":7});
+        let mut progress = delta.clone();
+        progress["kind"] = json!("progress");
+        for (what, chat_shows, trace_shows) in [
+            (What::Streaming { text: "hi".into() }, delta, line("streaming", json!({"text":"hi"}))),
+            (What::Progress { text: "hi".into() }, progress, line("thinking", json!({"detail":"hi"}))),
+            (
+                What::Controls { controls },
+                json!({"type":"controls","controls":buttons,"seq":7}),
+                line("controls", json!({"controls":buttons})),
+            ),
+            (done(Outcome::Answered), json!({"type":"done","id":"msg_2","seq":7}), Value::Null),
+            (done(Outcome::Cancelled), json!({"type":"done","id":"msg_2","cancelled":true,"seq":7}), Value::Null),
+            (done(Outcome::Failed("x".into())), json!({"type":"done","id":"msg_2","error":"x","seq":7}), Value::Null),
+            (What::Cleared, json!({"type":"cleared","seq":7}), Value::Null),
+            (What::Perceived { output: output.clone() }, Value::Null, line("perceived", json!({"output":output}))),
+            (What::Error { detail: "x".into() }, Value::Null, line("error", json!({"detail":"x"}))),
+            (
+                What::ToolResult { tool: "t".into(), ok: true, summary: "s".into(), rows: None },
+                Value::Null,
+                line("tool_result", json!({"tool":"t","ok":true,"summary":"s"})),
+            ),
+            (
+                What::ProcessEnd {
+                    pid: CallId(4),
+                    kind: CallKind::Llm,
+                    label: "input".into(),
+                    status: CallStatus::Done,
+                    duration_us: 2_500,
+                    usage: None,
+                },
+                Value::Null,
+                line("process_end", json!({"pid":4,"kind":"llm","label":"input","status":"done","duration_ms":2.5})),
+            ),
+        ] {
+            let event = event(what);
+            assert_eq!(parsed(chat(&event)), chat_shows, "{event:?}");
+            assert_eq!(parsed(trace(&event)), trace_shows, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_one_line_of_the_trace() {
+        let streaming = |turn, text: &str| {
+            let mut event = event(What::Streaming { text: text.into() });
+            event.turn = TurnId(turn);
+            Arc::new(event)
+        };
+        let events = [streaming(1, "a"), Arc::new(event(What::Updated { detail: "d".into() })), streaming(1, "b"), streaming(2, "c")];
+        let lines = trace_lines(events.iter(), 10);
+        let texts: Vec<_> = lines["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str()).collect();
+        assert_eq!(texts, [Some("ab"), None, Some("c")]);
+        assert_eq!(trace_lines(events.iter(), 1)["lines"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn what_attaches_or_is_refused_is_told_so() {
+        assert_eq!(
+            parsed(Some(attached(&[], Seq(5), Seq(2), true))),
+            json!({"type":"controls","controls":[],"seq":5,"kept_from":2,"gap":true})
+        );
+        assert_eq!(parsed(Some(attached(&[], Seq(0), Seq(1), false))), json!({"type":"controls","controls":[],"seq":0,"kept_from":1}));
+        assert_eq!(parsed(Some(refusal("no"))), json!({"type":"done","refused":true,"error":"no"}));
+    }
+
+    #[test]
+    fn a_client_is_understood_or_told_what_is_wrong() {
+        let from = Caller::default;
+        let message = |text: &str, dashboard| Ok(Input::Message { text: text.to_owned(), dashboard, from: from() });
+        let action = |data, source| Ok(Input::Action { action: "a".to_owned(), data, source, from: from() });
+        for (text, understood) in [
+            (r#"{"text":"hi"}"#, message("hi", vec![])),
+            (r#"{"type":"message","text":" hi ","dashboard":[1]}"#, message(" hi ", vec![json!(1)])),
+            (r#"{"type":"action","action":"a"}"#, action(Value::Null, None)),
+            (
+                r#"{"type":"action","action":"a","data":{"b":1},"source":"machine:m"}"#,
+                action(json!({"b":1}), Some(Source::Machine("m".into()))),
+            ),
+            (r#"{"type":"cancel_process","pid":3}"#, Ok(Input::Cancel { call: CallId(3) })),
+            (r#"{"type":"stop"}"#, Ok(Input::Stop)),
+            ("hello", Err("this is not JSON: send one object in `{…}`")),
+            ("[]", Err("this is JSON but no object: send one in `{…}`")),
+            (r#"{"text":" \n"}"#, Err("the message is empty: send some text")),
+            (r#"{"text":1}"#, Err("`text` must be a string")),
+            ("{}", Err("`text` is missing: send the message's text")),
+            (r#"{"text":"a","dashboard":{}}"#, Err("`dashboard` must be a list of controls")),
+            (r#"{"type":"dance"}"#, Err("this `type` is unknown: send `message`, `action`, `cancel_process` or `stop`")),
+            (r#"{"type":1}"#, Err("`type` must be a string: `message`, `action`, `cancel_process` or `stop`")),
+            (r#"{"type":"action"}"#, Err("`action` is missing: name the control's action")),
+            (r#"{"type":"action","action":"a","source":1}"#, Err("`source` must be a string: `thinker` or `machine:<id>`")),
+            (r#"{"type":"cancel_process","pid":-1}"#, Err("`pid` is missing: give the number of a running call")),
+        ] {
+            assert_eq!(said(text, from()), understood, "{text}");
+        }
+    }
+
+    #[test]
+    fn results_and_lists_have_the_shape_of_the_wire_contract() {
+        let memory = Memory::initial("ada");
+        for (given, shown) in [
+            (TurnResult::Idle, json!({"status":"idle"})),
+            (TurnResult::Cleared, json!({"status":"idle","id":"","stage":"cleared"})),
+            (
+                TurnResult::Running { id: TurnId(1), stage: "input".into(), event: "", text: "t".into(), partial: "p".into() },
+                json!({"status":"running","id":"msg_1","stage":"input","event":"","text":"t","partial":"p"}),
+            ),
+            (
+                TurnResult::Done { id: TurnId(1), response: "r".into() },
+                json!({"status":"done","id":"msg_1","stage":"done","response":"r","memorizer":memory}),
+            ),
+            (TurnResult::Error { id: TurnId(1), detail: "d".into() }, json!({"status":"error","id":"msg_1","stage":"error","detail":"d"})),
+        ] {
+            assert_eq!(result(&given, &memory), shown);
+        }
+        let messages: Vec<_> =
+            (1..5).map(|n| Message { role: Role::User, content: n.to_string(), id: TurnId(n), partial: n == 4 }).collect();
+        assert_eq!(
+            history(messages.iter(), 2, Seq(9)),
+            json!({"status":"active","seq":9,"messages":[
+                {"role":"user","content":"3","id":"msg_3"},{"role":"user","content":"4","id":"msg_4","partial":true}]})
+        );
+        assert_eq!(frames("g", [].iter(), 5), json!({"graph":"g","engine":"frames","traces":[],"last_trace":null}));
+    }
+}

@@ -1,0 +1,9 @@
+//! Bytes and words: what goes over a socket, read into the contract's words and written from them.
+//!
+//! Pure: bytes in, words out. Whoever calls owns the socket, the clock and the buffers.
+
+pub mod answer; // HTTP answers
+pub mod http; // HTTP requests
+pub mod json; // the wire contract's JSON
+pub mod sse; // event streams
+pub mod websocket; // the handshake and the frames

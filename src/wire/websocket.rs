@@ -1,0 +1,277 @@
+//! WebSocket: the handshake, and a server's frames read and written in memory.
+//!
+//! Framing is tungstenite's; here it gets small buffers, bounds, and a socket made of two byte vectors. Server frames are
+//! not masked, so an event is framed once and its bytes copied to every socket that shows it: [`write_text`].
+
+use super::answer::Manner;
+use super::http::Request;
+use std::io::{self, Read, Write};
+use tungstenite::Error;
+use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+use tungstenite::protocol::frame::{Frame, FrameHeader};
+use tungstenite::protocol::{CloseFrame, Message, Role, WebSocket, WebSocketConfig};
+
+/// Why an upgrade is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoUpgrade {
+    /// Plain HTTP where a WebSocket is spoken, or another version of it: `426`.
+    NotAsked,
+    /// The client's key is missing or none: `400`.
+    Key,
+}
+
+impl NoUpgrade {
+    pub fn sentence(self) -> &'static str {
+        match self {
+            NoUpgrade::NotAsked => "this path speaks WebSocket version 13: connect with a WebSocket client",
+            NoUpgrade::Key => "the handshake needs one Sec-WebSocket-Key of 16 bytes in base64",
+        }
+    }
+}
+
+/// Checks a handshake and finds what to accept it with.
+pub fn accept(request: &Request) -> Result<String, NoUpgrade> {
+    let asked = request.lists("upgrade", "websocket") && request.lists("connection", "upgrade");
+    if !asked || request.header("sec-websocket-version") != Some("13") {
+        return Err(NoUpgrade::NotAsked);
+    }
+    // 16 bytes in base64 are 22 signs and two fills.
+    let sound = |key: &&str| key.len() == 24 && key.ends_with("==") && key[..22].bytes().all(is_base64);
+    let key = request.header("sec-websocket-key").filter(sound).ok_or(NoUpgrade::Key)?;
+    Ok(tungstenite::handshake::derive_accept_key(key.as_bytes()))
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/'
+}
+
+/// Writes the head that ends HTTP on this connection. `protocol` is echoed where the client offered one that we speak.
+pub fn write_switch(out: &mut Vec<u8>, manner: Manner<'_>, accept: &str, protocol: Option<&str>) {
+    out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: ");
+    out.extend_from_slice(accept.as_bytes());
+    if let Some(protocol) = protocol {
+        out.extend_from_slice(b"\r\nsec-websocket-protocol: ");
+        out.extend_from_slice(protocol.as_bytes());
+    }
+    out.extend_from_slice(b"\r\ndate: ");
+    out.extend_from_slice(manner.date.as_bytes());
+    out.extend_from_slice(b"\r\n\r\n");
+}
+
+/// Frames one text message.
+pub fn write_text(out: &mut Vec<u8>, text: &[u8]) {
+    let header = FrameHeader { is_final: true, opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+    header.format(text.len() as u64, out).expect("a vector takes everything");
+    out.extend_from_slice(text);
+}
+
+/// Frames a ping; what answers it says that the peer is there.
+pub fn write_ping(out: &mut Vec<u8>) {
+    let header = FrameHeader { is_final: true, opcode: OpCode::Control(Control::Ping), ..FrameHeader::default() };
+    header.format(0, out).expect("a vector takes everything");
+}
+
+/// Frames our farewell.
+pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &'static str) {
+    let frame = Frame::close(Some(CloseFrame { code: CloseCode::from(code), reason: reason.into() }));
+    frame.format(out).expect("a vector takes everything");
+}
+
+/// What a client said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    Text(String),
+    Binary,
+    /// The conversation is over; what the codec has to reply is in its output.
+    Over,
+}
+
+/// Reads one client's frames. Replies that the protocol asks for (pongs, the echo of a close) are written to `out`.
+pub struct Codec {
+    socket: WebSocket<Memory>,
+}
+
+/// A socket made of memory: bytes that have arrived, and bytes to send.
+#[derive(Default)]
+struct Memory {
+    arrived: Vec<u8>,
+    taken: usize,
+    replies: Vec<u8>,
+}
+
+impl Read for Memory {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let rest = &self.arrived[self.taken..];
+        if rest.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let count = rest.len().min(into.len());
+        into[..count].copy_from_slice(&rest[..count]);
+        self.taken += count;
+        Ok(count)
+    }
+}
+
+impl Write for Memory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.replies.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Codec {
+    pub fn new(message_bytes_max: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(256)
+            .write_buffer_size(0)
+            .max_write_buffer_size(1024)
+            .max_message_size(Some(message_bytes_max))
+            .max_frame_size(Some(message_bytes_max));
+        Codec { socket: WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config)) }
+    }
+
+    /// Adds bytes that have arrived.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let memory = self.socket.get_mut();
+        memory.arrived.drain(..memory.taken);
+        memory.taken = 0;
+        memory.arrived.extend_from_slice(bytes);
+    }
+
+    /// The next thing that the client said, if all of it is there. After [`Said::Over`] nothing follows.
+    pub fn next(&mut self, out: &mut Vec<u8>) -> Option<Said> {
+        let said = loop {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => break Some(Said::Text(text.as_str().to_owned())),
+                Ok(Message::Binary(_)) => break Some(Said::Binary),
+                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Said::Over),
+                Err(error) => {
+                    let (code, reason) = farewell(&error);
+                    write_close(&mut self.socket.get_mut().replies, code, reason);
+                    break Some(Said::Over);
+                }
+            }
+        };
+        let memory = self.socket.get_mut();
+        out.append(&mut memory.replies);
+        if memory.taken == memory.arrived.len() {
+            // Nothing of a burst stays behind with an idle socket.
+            (memory.arrived, memory.taken) = (Vec::new(), 0);
+        }
+        said
+    }
+}
+
+/// What to close with when a client breaks the protocol.
+fn farewell(error: &Error) -> (u16, &'static str) {
+    match error {
+        Error::Capacity(_) => (1009, "the message is too large: send at most 64 KiB"),
+        Error::Utf8(_) => (1007, "the message is not UTF-8"),
+        _ => (1002, "the frames can't be read"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::http::{Limits, Reader, Step};
+
+    /// A client's frame: masked, as it must be.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![first];
+        match payload.len() {
+            length @ 0..126 => bytes.push(0x80 | length as u8),
+            length => {
+                bytes.push(0x80 | 126);
+                bytes.extend_from_slice(&(length as u16).to_be_bytes());
+            }
+        }
+        bytes.extend_from_slice(&[1, 2, 3, 4]);
+        bytes.extend(payload.iter().zip([1, 2, 3, 4].iter().cycle()).map(|(byte, mask)| byte ^ mask));
+        bytes
+    }
+
+    /// What a codec makes of bytes that come in pieces: what was said, and what it replies.
+    fn read(bytes: &[u8], piece: usize) -> (Vec<Said>, Vec<u8>) {
+        let (mut codec, mut said, mut out) = (Codec::new(1000), Vec::new(), Vec::new());
+        for piece in bytes.chunks(piece) {
+            codec.feed(piece);
+            while let Some(next) = codec.next(&mut out) {
+                let over = next == Said::Over;
+                said.push(next);
+                if over {
+                    return (said, out);
+                }
+            }
+        }
+        (said, out)
+    }
+
+    #[test]
+    fn messages_come_out_whole_and_the_protocol_is_answered() {
+        let text = |text: &str| Said::Text(text.to_owned());
+        let close = |code: u16| [&[0x88, 2][..], &code.to_be_bytes()].concat();
+        let table: Vec<(Vec<u8>, Vec<Said>, Vec<u8>)> = vec![
+            (frame(0x81, b"hi"), vec![text("hi")], vec![]),
+            ([frame(0x01, b"a"), frame(0x89, b"p"), frame(0x80, b"b")].concat(), vec![text("ab")], vec![0x8a, 1, b'p']),
+            ([frame(0x82, b"\0"), frame(0x8a, b""), frame(0x81, b"x")].concat(), vec![Said::Binary, text("x")], vec![]),
+            (frame(0x81, &[b'y'; 1000]), vec![text(&"y".repeat(1000))], vec![]),
+            (frame(0x88, &1000u16.to_be_bytes()), vec![Said::Over], close(1000)),
+        ];
+        for (bytes, said, replies) in table {
+            for piece in [1, 5, 4096] {
+                assert_eq!(read(&bytes, piece), (said.iter().map(copy).collect(), replies.clone()), "pieces of {piece}: {bytes:?}");
+            }
+        }
+    }
+
+    fn copy(said: &Said) -> Said {
+        match said {
+            Said::Text(text) => Said::Text(text.clone()),
+            Said::Binary => Said::Binary,
+            Said::Over => Said::Over,
+        }
+    }
+
+    #[test]
+    fn who_breaks_the_protocol_is_told_why_and_let_go() {
+        for (bytes, code) in [
+            (vec![0x81, 1, b'x'], 1002u16),                                          // not masked
+            (frame(0x81, &[b'y'; 1001]), 1009),                                      // too large
+            ([frame(0x01, &[b'y'; 600]), frame(0x80, &[b'y'; 600])].concat(), 1009), // too large in pieces
+            (frame(0x81, b"\xff"), 1007),                                            // no UTF-8
+            (frame(0xc1, b""), 1002),                                                // a bit that means nothing
+            (frame(0x80, b""), 1002),                                                // goes on where nothing began
+            (frame(0x09, b""), 1002),                                                // a ping in pieces
+            (frame(0x83, b""), 1002),                                                // no such frame
+        ] {
+            let (said, out) = read(&bytes, 4096);
+            assert_eq!((said, &out[2..4]), (vec![Said::Over], &code.to_be_bytes()[..]), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_handshake_is_accepted_only_as_the_standard_has_it() {
+        let head = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n\
+                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        for (from, to, accepted) in [
+            ("", "", Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")),
+            ("Upgrade: websocket", "Upgrade: h2c", Err(NoUpgrade::NotAsked)),
+            ("Connection: keep-alive, Upgrade", "Connection: keep-alive", Err(NoUpgrade::NotAsked)),
+            ("Version: 13", "Version: 8", Err(NoUpgrade::NotAsked)),
+            ("Key: dGhl", "Key: ", Err(NoUpgrade::Key)),
+            ("Key: dGhl", "Key: d-hl", Err(NoUpgrade::Key)),
+        ] {
+            let mut buffer = head.replacen(from, to, 1).into_bytes();
+            let limits = Limits { head_bytes_max: 1000, body_bytes_max: 0 };
+            let Step::Request(request) = Reader::new(limits).step(&mut buffer) else { panic!("a whole request") };
+            assert_eq!(accept(&request).as_deref(), accepted.as_ref().copied(), "{from} -> {to}");
+        }
+    }
+}
