@@ -3,6 +3,7 @@
 //! A pure engine in the middle, a thin shell around it. Each module may use only those named beside it.
 
 pub mod contract; // the words that all sides share                          nothing of ours
+pub mod engine; // sessions, turns, frames, traces: `Session::handle`        contract, graph, nodes
 pub mod graph; // graphs/*.json and their prompts, read and checked          contract, nodes
 pub mod nodes; // one file per node kind, one per tool                     contract
 pub mod wire; // bytes and words: HTTP, WebSocket, event streams, JSON     contract

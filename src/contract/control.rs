@@ -175,15 +175,33 @@ impl Button {
 }
 
 impl Ui {
-    /// All that is shown now: the last answer's controls, then each machine's content and buttons.
+    /// All that is shown now: the last answer's controls, then each machine's content and buttons. A display with a `key`
+    /// shows what the state holds under it.
     pub fn controls(&self) -> Vec<Control> {
-        let mut controls = self.thinker.clone();
+        let bound = |control: &Control| match control {
+            Control::Button(button) => Control::Button(button.clone()),
+            Control::Display(display) => Control::Display(self.bound(display)),
+        };
+        let mut controls: Vec<Control> = self.thinker.iter().map(bound).collect();
         for machine in &self.machines {
             let state = machine.state();
-            controls.extend(state.content.iter().cloned().map(Control::Display));
+            controls.extend(state.content.iter().map(|display| Control::Display(self.bound(display))));
             controls.extend(state.buttons.iter().cloned().map(Control::Button));
         }
         controls
+    }
+
+    fn bound(&self, display: &Display) -> Display {
+        let mut display = display.clone();
+        match display.key.as_ref().and_then(|key| self.state.get(key)) {
+            None => {}
+            Some(Value::Object(fields)) => display.rest.extend(fields.clone()),
+            Some(value) => {
+                let field = if display.kind == DisplayKind::Text { "text" } else { "value" };
+                display.rest.insert(field.to_owned(), value.clone());
+            }
+        }
+        display
     }
 
     /// The button that an action means: machines first, then the last answer's, unless `source` says whose it is.

@@ -157,7 +157,7 @@ mod tests {
             json!([
                 {"type": "button", "label": "Red", "action": "red", "source": "thinker"},
                 {"type": "button", "label": "Blue", "action": "blue", "payload": {"rgb": 255}, "source": "thinker"},
-                {"type": "value", "key": "count"},
+                {"type": "value", "key": "count", "value": 3},
                 {"type": "text", "text": "It is dark."},
                 {"type": "button", "label": "Switch on", "action": "switch_on", "source": "machine:lamp"},
             ])

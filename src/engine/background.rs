@@ -1,0 +1,150 @@
+//! What goes on behind a finished turn: the memorizer. It counts in no frame and holds nothing up.
+//!
+//! One runs per session; a turn that ends meanwhile makes it run again. Clear and switch end it.
+
+use super::Session;
+use super::call::{Running, repair, said};
+use super::turn::Turn;
+use crate::contract::{Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Effect, Time, TurnId, Usage, What, clip};
+use crate::nodes::{Flow, Out, Packet, View};
+use std::sync::Arc;
+
+/// A turn as the memorizer sees it.
+#[derive(Debug)]
+pub(super) struct Finished {
+    turn: TurnId,
+    message: String,
+    answer: String,
+    packet: Packet,
+    started: Time,
+}
+
+/// The memorizer at work.
+#[derive(Debug)]
+pub(super) struct Background {
+    finished: Finished,
+    pub(super) running: Running,
+}
+
+impl Background {
+    pub(super) fn turn(&self) -> TurnId {
+        self.finished.turn
+    }
+}
+
+impl Session {
+    pub(super) fn memorize(&mut self, turn: Turn, effects: &mut Vec<Effect>) {
+        let Turn { id, message, answer, packet, started, .. } = turn;
+        let finished = Finished { turn: id, message, answer, packet, started };
+        match (self.graph.after, &self.background) {
+            (None, _) => {}
+            (Some(_), Some(_)) => self.memorize_next = Some(finished),
+            (Some(node), None) => self.begin_background(node, finished, effects),
+        }
+    }
+
+    fn begin_background(&mut self, node: usize, finished: Finished, effects: &mut Vec<Effect>) {
+        let mut out = Out::default();
+        let graph = self.graph.clone();
+        let flow = graph.nodes[node].kind.begin(&self.background_view(node, &finished), &mut out);
+        if let Flow::Ask(request, task) = flow {
+            let running = self.ask(finished.turn, 0, node, Arc::new(request), task, effects);
+            self.background = Some(Background { finished, running });
+        }
+    }
+
+    pub(super) fn background_completion(
+        &mut self,
+        call: CallId,
+        usage: Usage,
+        outcome: Result<Answer, CallError>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(Background { finished, running }) = self.background.take_if(|background| background.running.call == call) else { return };
+        let (node, is_repair, request, task) = (running.node, running.is_repair, running.request.clone(), running.task.clone());
+        let (status, answer) = match outcome {
+            Ok(answer) => (CallStatus::Done, Ok(answer)),
+            Err(CallError::Cancelled) => (CallStatus::Cancelled, Err(CallError::Cancelled.to_string())),
+            Err(error) => (CallStatus::Error, Err(error.to_string())),
+        };
+        let shown = answer.as_ref().map_or_else(Clone::clone, said);
+        self.put_down_background(&finished, running, status, usage, &shown, effects);
+        if let Ok(answer) = answer {
+            let mut out = Out::default();
+            let flow = task.resume(&self.background_view(node, &finished), &mut out, answer);
+            if let (Flow::Again { why, task }, false) = (flow, is_repair) {
+                let again = self.ask(finished.turn, 0, node, Arc::new(repair(&request, &shown, &why)), task, effects);
+                self.background = Some(Background { finished, running: Running { is_repair: true, ..again } });
+                return;
+            }
+            if let Some(patch) = out.patch {
+                self.memory.apply(patch, self.limits.facts_max);
+            }
+            let name = self.graph.nodes[node].name.clone();
+            for what in out.events {
+                self.emit(finished.turn, 0, name.clone(), what, effects);
+            }
+        }
+        if let (Some(node), Some(next)) = (self.graph.after, self.memorize_next.take()) {
+            self.begin_background(node, next, effects);
+        }
+    }
+
+    /// Adds an ended call to the kept trace of its turn.
+    fn put_down_background(
+        &mut self,
+        finished: &Finished,
+        running: Running,
+        status: CallStatus,
+        usage: Usage,
+        answer: &str,
+        effects: &mut Vec<Effect>,
+    ) {
+        let node = self.graph.nodes[running.node].name.clone();
+        let (pid, kind, label) = (running.call, running.request.kind(), running.request.label().clone());
+        let usage = (usage != Usage::default()).then_some(usage);
+        let duration_us = self.now.since(running.started);
+        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, usage };
+        self.emit(finished.turn, 0, node.clone(), what, effects);
+        if let Some(kept) = self.kept.iter_mut().find(|kept| kept.trace.id == finished.turn) {
+            let started_us = running.started.since(finished.started);
+            let record = CallRecord { pid, kind, label, started_us, duration_us, status, usage };
+            Arc::make_mut(&mut kept.trace).background.push(record);
+            let answer = clip(answer, self.limits.detail_bytes_max);
+            kept.calls.push(CallDetail { pid, node, frame: 0, request: running.request, answer });
+        }
+    }
+
+    pub(super) fn cancel_background(&mut self, call: CallId, effects: &mut Vec<Effect>) {
+        if self.background.as_ref().is_some_and(|background| background.running.call == call) {
+            effects.push(Effect::Cancel { id: call });
+            self.background_completion(call, Usage::default(), Err(CallError::Cancelled), effects);
+        }
+    }
+
+    /// Ends it and what was to come.
+    pub(super) fn end_background(&mut self, effects: &mut Vec<Effect>) {
+        self.memorize_next = None;
+        if let Some(background) = &self.background {
+            self.cancel_background(background.running.call, effects);
+        }
+    }
+
+    fn background_view<'a>(&'a self, node: usize, finished: &'a Finished) -> View<'a> {
+        View {
+            node: &self.graph.nodes[node],
+            now: self.now,
+            caller: &self.caller,
+            limits: &self.limits,
+            message: &finished.message,
+            history: &self.history,
+            memory: &self.memory,
+            ui: &self.ui,
+            dashboard: &[],
+            ui_news: &[],
+            idle_since: self.idle_since,
+            packet: &finished.packet,
+            answer: &finished.answer,
+        }
+    }
+}

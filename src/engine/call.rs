@@ -1,0 +1,184 @@
+//! Calls of a turn: asked, streamed, completed, asked once more, cancelled.
+//!
+//! First rule: a chunk or a completion of a call that nobody waits for is dropped; only its usage is counted.
+
+use super::Session;
+use super::turn::Turn;
+use crate::contract::{
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, ChatMessage, Effect, Outcome, Request, Role, Text, Time, TurnId, Usage,
+    What, clip,
+};
+use crate::nodes::{Flow, Out, Task};
+use std::sync::Arc;
+
+/// A call that is out, and the task that waits for it.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) call: CallId,
+    pub(super) node: usize,
+    pub(super) task: Task,
+    pub(super) request: Arc<Request>,
+    pub(super) started: Time,
+    /// What it has streamed.
+    pub(super) text: String,
+    /// It is the second try: what doesn't fit now makes the task give up.
+    pub(super) is_repair: bool,
+}
+
+impl Session {
+    /// Sends a call out.
+    pub(super) fn ask(
+        &mut self,
+        turn: TurnId,
+        frame: u32,
+        node: usize,
+        request: Arc<Request>,
+        task: Task,
+        effects: &mut Vec<Effect>,
+    ) -> Running {
+        self.call_last.0 += 1;
+        let call = self.call_last;
+        let name = self.graph.nodes[node].name.clone();
+        self.emit(turn, frame, name, What::ProcessStart { pid: call, kind: request.kind(), label: request.label().clone() }, effects);
+        effects.push(Effect::Call { id: call, request: request.clone() });
+        Running { call, node, task, request, started: self.now, text: String::new(), is_repair: false }
+    }
+
+    pub(super) fn chunk(&mut self, call: CallId, text: String, effects: &mut Vec<Effect>) {
+        let Some(mut turn) = self.turn.take() else { return };
+        if let Some(running) = turn.frame.running.iter_mut().find(|running| running.call == call) {
+            let Request::Model(request) = &*running.request;
+            let (node, is_streamed) = (running.node, request.stream);
+            if running.text.len() < self.limits.answer_bytes_max {
+                running.text.push_str(&text);
+            }
+            if is_streamed {
+                self.say(&mut turn, node, &text, effects);
+            }
+        }
+        self.turn = Some(turn);
+    }
+
+    /// Shows a piece of the answer. Beyond the longest answer nothing more is shown, and the cut is marked.
+    pub(super) fn say(&mut self, turn: &mut Turn, node: usize, text: &str, effects: &mut Vec<Effect>) {
+        let room = self.limits.answer_bytes_max.saturating_sub(turn.answer.len());
+        if room == 0 || text.is_empty() {
+            return;
+        }
+        let text: Arc<str> = clip(text, room).into();
+        turn.answer.push_str(&text);
+        turn.event = "streaming";
+        let name = self.graph.nodes[node].name.clone();
+        self.emit(turn.id, turn.frame.number, name, What::Streaming { text }, effects);
+    }
+
+    pub(super) fn completion(&mut self, call: CallId, usage: Usage, outcome: Result<Answer, CallError>, effects: &mut Vec<Effect>) {
+        self.usage += usage;
+        let Some(mut turn) = self.turn.take() else { return self.background_completion(call, usage, outcome, effects) };
+        let Some(at) = turn.frame.running.iter().position(|running| running.call == call) else {
+            self.turn = Some(turn);
+            return self.background_completion(call, usage, outcome, effects);
+        };
+        let running = turn.frame.running.remove(at);
+        turn.usage += usage;
+        let step = match outcome {
+            Ok(answer) => self.answered(&mut turn, running, usage, answer, effects),
+            Err(CallError::Cancelled) => {
+                self.put_down(&mut turn, running, CallStatus::Cancelled, usage, String::new(), effects);
+                Err(Outcome::Cancelled)
+            }
+            Err(error) => {
+                self.put_down(&mut turn, running, CallStatus::Error, usage, error.to_string(), effects);
+                Err(Outcome::Failed(error.to_string()))
+            }
+        };
+        self.advance(turn, step, effects);
+    }
+
+    fn answered(
+        &mut self,
+        turn: &mut Turn,
+        mut running: Running,
+        usage: Usage,
+        mut answer: Answer,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Outcome> {
+        let Request::Model(request) = &*running.request;
+        if request.stream && running.text.is_empty() {
+            self.say(turn, running.node, &answer.text, effects);
+        } else if !running.text.is_empty() {
+            answer.text = std::mem::take(&mut running.text);
+        }
+        let (node, is_repair, request, task) = (running.node, running.is_repair, running.request.clone(), running.task.clone());
+        let said = said(&answer);
+        self.put_down(turn, running, CallStatus::Done, usage, said.clone(), effects);
+        let mut out = Out::default();
+        let flow = task.resume(&self.view(turn, node), &mut out, answer);
+        match flow {
+            Flow::Again { why, task } if !is_repair && self.may_ask(turn) => {
+                let request = Arc::new(repair(&request, &said, &why));
+                let running = self.ask(turn.id, turn.frame.number, node, request, task, effects);
+                turn.calls += 1;
+                turn.frame.running.push(Running { is_repair: true, ..running });
+                Ok(())
+            }
+            Flow::Ask(..) | Flow::Go(..) | Flow::Say(_) | Flow::Rest | Flow::Again { .. } | Flow::Fail(_) => {
+                self.follow(turn, node, flow, out, effects)
+            }
+        }
+    }
+
+    /// Writes an ended call into the trace.
+    fn put_down(&mut self, turn: &mut Turn, running: Running, status: CallStatus, usage: Usage, answer: String, effects: &mut Vec<Effect>) {
+        let node = self.graph.nodes[running.node].name.clone();
+        let (pid, kind, label) = (running.call, running.request.kind(), running.request.label().clone());
+        let usage = (usage != Usage::default()).then_some(usage);
+        let duration_us = self.now.since(running.started);
+        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, usage };
+        self.emit(turn.id, turn.frame.number, node.clone(), what, effects);
+        let started_us = turn.at(running.started);
+        turn.frame.calls.push(CallRecord { pid, kind, label, started_us, duration_us, status, usage });
+        let answer = clip(if answer.is_empty() { &running.text } else { &answer }, self.limits.detail_bytes_max);
+        turn.details.push(CallDetail { pid, node, frame: turn.frame.number, request: running.request, answer });
+    }
+
+    /// Ends every call of a turn at once; nobody waits for a worker.
+    pub(super) fn end_calls(&mut self, turn: &mut Turn, effects: &mut Vec<Effect>) {
+        for running in std::mem::take(&mut turn.frame.running) {
+            effects.push(Effect::Cancel { id: running.call });
+            self.put_down(turn, running, CallStatus::Cancelled, Usage::default(), String::new(), effects);
+        }
+    }
+
+    /// Stops one call: a turn that waits for it ends, a call in the background just ends. An unknown one has ended already.
+    pub(super) fn cancel(&mut self, call: CallId, effects: &mut Vec<Effect>) {
+        match self.turn.take_if(|turn| turn.frame.running.iter().any(|running| running.call == call)) {
+            Some(turn) => self.end(turn, Outcome::Cancelled, effects),
+            None => self.cancel_background(call, effects),
+        }
+    }
+}
+
+/// What a model said, for its own eyes and for whoever looks closely.
+pub(super) fn said(answer: &Answer) -> String {
+    match answer.tool_calls.is_empty() {
+        true => answer.text.clone(),
+        false => {
+            let calls = answer.tool_calls.iter().map(|call| format!("{}({})", call.tool, call.args));
+            format!("{}{}", answer.text, calls.collect::<Vec<_>>().join("; "))
+        }
+    }
+}
+
+/// The same question with the answer that didn't fit, and why.
+pub(super) fn repair(request: &Request, said: &str, why: &str) -> Request {
+    let Request::Model(request) = request;
+    let mut request = request.clone();
+    let plea = match request.schema {
+        Some(_) => format!("That answer can't be used: {why}. Answer again, with nothing but one JSON object that fits."),
+        None => format!("That answer can't be used: {why}. Answer again."),
+    };
+    request.messages.push(ChatMessage::new(Role::Assistant, Text::slot("said", clip(said, 4_000))));
+    request.messages.push(ChatMessage::new(Role::User, Text::slot("repair", plea)));
+    Request::Model(request)
+}

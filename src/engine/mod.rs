@@ -1,0 +1,226 @@
+//! The engine: sessions whose turns go through a graph in frames.
+//!
+//! [`Session::handle`] takes the time and one input and hands back effects. It cannot wait, cannot fail, and never asks what
+//! time it is; so the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs`
+//! its calls, `background.rs` what goes on behind it, `read.rs` what others may see.
+//!
+//! Invariants: turns begin in the order of their ids and end once, with one `done`; no call is out without a turn or a
+//! background task that waits for it; a frame ends when the last of its calls has ended; a turn that does not end well changes
+//! no control.
+
+mod background;
+mod call;
+mod frame;
+mod read;
+mod turn;
+
+use crate::contract::{
+    CallId, Caller, Control, Effect, Event, Input, Limits, Memory, Message, Outcome, Refusal, Seq, Source, Time, TurnDetail, TurnId,
+    TurnResult, Ui, Usage, What,
+};
+use crate::graph::{Graph, Library};
+use background::{Background, Finished};
+use serde_json::Value;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use turn::{Begun, Turn, Waiting};
+
+/// One conversation: its graph, history, memory, controls and machines.
+pub struct Session {
+    library: Arc<Library>,
+    graph: Arc<Graph>,
+    limits: Limits,
+    caller: Caller,
+    is_open: bool,
+    now: Time,
+    history: VecDeque<Message>,
+    history_seq: Seq,
+    memory: Memory,
+    ui: Ui,
+    /// The controls that watchers have.
+    shown: Arc<[Control]>,
+    ui_news: Vec<String>,
+    schema_cache: BTreeMap<String, Value>,
+    turn: Option<Turn>,
+    waiting: VecDeque<Waiting>,
+    background: Option<Background>,
+    /// A turn that ended while the memorizer ran.
+    memorize_next: Option<Finished>,
+    result: TurnResult,
+    kept: VecDeque<TurnDetail>,
+    idle_since: Option<Time>,
+    turn_last: TurnId,
+    call_last: CallId,
+    seq_last: Seq,
+    usage: Usage,
+    engine: Arc<str>,
+}
+
+/// Machine steps that the next turn's model is told of.
+const NEWS_MAX: usize = 20;
+
+impl Session {
+    /// A session that nothing has happened to: what reads show before its first input, which is [`Input::Opened`].
+    ///
+    /// # Panics
+    /// When the library has no graph of that name: settings are checked before.
+    pub fn new(library: Arc<Library>, graph: &str, from: &Caller) -> Session {
+        let graph = library.graph(graph).expect("the configured graph is in the library").clone();
+        Session {
+            library,
+            graph,
+            limits: Limits::default(),
+            caller: from.clone(),
+            is_open: false,
+            now: Time(0),
+            history: VecDeque::new(),
+            history_seq: Seq(0),
+            memory: Memory::initial(&from.identity),
+            ui: Ui::default(),
+            shown: Arc::default(),
+            ui_news: Vec::new(),
+            schema_cache: BTreeMap::new(),
+            turn: None,
+            waiting: VecDeque::new(),
+            background: None,
+            memorize_next: None,
+            result: TurnResult::Idle,
+            kept: VecDeque::new(),
+            idle_since: None,
+            turn_last: TurnId(0),
+            call_last: CallId(0),
+            seq_last: Seq(0),
+            usage: Usage::default(),
+            engine: "engine".into(),
+        }
+    }
+
+    /// Asked before `handle`: the turn that the input would begin (0 if it begins none), or why it can't be taken.
+    pub fn accepts(&self, input: &Input) -> Result<TurnId, Refusal> {
+        match input {
+            Input::Message { text, .. } if text.trim().is_empty() => Err(Refusal::Blank),
+            Input::Action { action, source, .. } if self.ui.button(action, source.as_ref()).is_none() => {
+                Err(Refusal::NoControl { action: action.clone() })
+            }
+            Input::Message { .. } | Input::Action { .. } => match self.waiting.len() < self.limits.waiting_max || self.turn.is_none() {
+                true => Ok(TurnId(self.turn_last.0 + 1)),
+                false => Err(Refusal::Waiting { most: self.limits.waiting_max }),
+            },
+            Input::Switch { graph, .. } if self.library.graph(graph).is_none() => {
+                Err(Refusal::UnknownGraph { name: graph.clone(), known: self.library.names() })
+            }
+            Input::Switch { .. }
+            | Input::Opened { .. }
+            | Input::Attached { .. }
+            | Input::Cancel { .. }
+            | Input::Stop
+            | Input::Clear { .. }
+            | Input::Chunk { .. }
+            | Input::Completion { .. } => Ok(TurnId(0)),
+        }
+    }
+
+    /// The only way in which a session changes. `now` never runs backwards; one that does is taken as the last.
+    ///
+    /// # Panics
+    /// On an input that `accepts` refuses, and when the first input is not [`Input::Opened`]: bugs of the caller.
+    pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        assert!(self.is_open || matches!(input, Input::Opened { .. }), "a session's first input is `Opened`");
+        self.now = self.now.max(now);
+        match input {
+            Input::Opened { version: _, library: _, graph, limits, from } => self.open(&graph, limits, from),
+            Input::Attached { from } => self.meet(from),
+            Input::Message { text, dashboard, from } => self.arrive(Begun::Message { text, dashboard }, from),
+            Input::Action { action, data, source, from } => self.arrive(Begun::Action { action, data, source }, from),
+            Input::Cancel { call } => self.cancel(call, effects),
+            Input::Stop => self.stop(effects),
+            Input::Clear { from } => {
+                self.meet(from);
+                self.stop(effects);
+                self.forget(false, effects);
+            }
+            Input::Switch { graph, keep, from } => {
+                self.meet(from);
+                self.stop(effects);
+                self.graph = self.library.graph(&graph).expect("`accepts` has found the graph").clone();
+                self.forget(keep, effects);
+            }
+            Input::Chunk { call, text } => self.chunk(call, text, effects),
+            Input::Completion { call, usage, outcome } => self.completion(call, usage, outcome, effects),
+        }
+        while self.turn.is_none() {
+            let Some(waiting) = self.waiting.pop_front() else { break };
+            self.begin(waiting, effects);
+        }
+    }
+
+    fn open(&mut self, graph: &str, limits: Limits, from: Caller) {
+        self.graph = self.library.graph(graph).expect("a session opens on a graph of its library").clone();
+        self.limits = limits;
+        self.memory = Memory::initial(&from.identity);
+        self.caller = from;
+        self.is_open = true;
+    }
+
+    /// Who the session talks to from now on. A name that nobody chose follows the identity.
+    fn meet(&mut self, from: Caller) {
+        if self.memory.user_name == self.caller.identity {
+            self.memory.user_name.clone_from(&from.identity);
+        }
+        self.caller = from;
+    }
+
+    fn arrive(&mut self, begun: Begun, from: Caller) {
+        self.meet(from);
+        self.turn_last.0 += 1;
+        self.waiting.push_back(Waiting { id: self.turn_last, begun });
+    }
+
+    /// Ends the running turn and those waiting.
+    fn stop(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(turn) = self.turn.take() {
+            self.end(turn, Outcome::Cancelled, effects);
+        }
+        while let Some(waiting) = self.waiting.pop_front() {
+            let turn = self.turn_of(waiting);
+            self.end(turn, Outcome::Cancelled, effects);
+        }
+    }
+
+    /// Begins anew: ids, traces and the schema cache stay; `keep` carries history and memory over.
+    fn forget(&mut self, keep: bool, effects: &mut Vec<Effect>) {
+        self.end_background(effects);
+        if !keep {
+            self.history.clear();
+            let situation = std::mem::take(&mut self.memory.situation);
+            self.memory = Memory { situation, ..Memory::initial(&self.caller.identity) };
+        }
+        self.ui = Ui::default();
+        self.ui_news.clear();
+        self.result = TurnResult::Cleared;
+        if !keep {
+            self.emit(TurnId(0), 0, self.engine.clone(), What::Cleared, effects);
+        }
+        self.show_controls(TurnId(0), 0, effects);
+        self.history_seq = self.seq_last;
+    }
+
+    /// Tells watchers the whole new set of controls.
+    fn show_controls(&mut self, turn: TurnId, frame: u32, effects: &mut Vec<Effect>) {
+        self.shown = self.ui.controls().into();
+        self.emit(turn, frame, self.engine.clone(), What::Controls { controls: self.shown.clone() }, effects);
+    }
+
+    fn emit(&mut self, turn: TurnId, frame: u32, node: Arc<str>, what: What, effects: &mut Vec<Effect>) {
+        self.seq_last.0 += 1;
+        effects.push(Effect::Emit(Event { seq: self.seq_last, at: self.now, turn, frame, node, what }));
+    }
+
+    /// The button that an action means now.
+    fn button(&self, action: &str, source: Option<&Source>) -> Option<&crate::contract::Button> {
+        self.ui.button(action, source)
+    }
+}
+
+#[cfg(test)]
+mod tests;

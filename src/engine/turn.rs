@@ -1,0 +1,239 @@
+//! The life of a turn: it waits, begins, goes through frames, and ends once.
+
+use super::frame::Frame;
+use super::{NEWS_MAX, Session};
+use crate::contract::{
+    CallDetail, CallStatus, Effect, FrameRecord, Message, Outcome, Role, Source, Time, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
+    clip,
+};
+use crate::graph::Entry;
+use crate::nodes::{Action, Packet};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// What began a turn.
+#[derive(Debug)]
+pub(super) enum Begun {
+    Message { text: String, dashboard: Vec<Value> },
+    Action { action: String, data: Value, source: Option<Source> },
+}
+
+/// A turn that has been accepted and not begun.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) id: TurnId,
+    pub(super) begun: Begun,
+}
+
+/// All that one message or action sets off.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pub(super) id: TurnId,
+    pub(super) entry: Entry,
+    /// What models read.
+    pub(super) message: String,
+    /// What people read: the text, or the label of the control.
+    pub(super) title: String,
+    pub(super) dashboard: Vec<Value>,
+    pub(super) started: Time,
+    pub(super) packet: Packet,
+    pub(super) answer: String,
+    /// The last answer's controls have made place for this one's.
+    pub(super) is_fresh: bool,
+    pub(super) frame: Frame,
+    pub(super) frames: Vec<FrameRecord>,
+    /// The nodes of the path so far.
+    pub(super) way: Vec<usize>,
+    pub(super) calls: u32,
+    pub(super) usage: Usage,
+    pub(super) details: Vec<CallDetail>,
+    pub(super) event: &'static str,
+}
+
+impl Turn {
+    /// µs after the turn's start.
+    pub(super) fn at(&self, now: Time) -> u64 {
+        now.since(self.started)
+    }
+}
+
+impl Session {
+    /// A turn that has done nothing yet.
+    pub(super) fn turn_of(&self, waiting: Waiting) -> Turn {
+        let Waiting { id, begun } = waiting;
+        let mut packet = Packet { turn: id, ..Packet::default() };
+        let (entry, message, title, dashboard) = match begun {
+            Begun::Message { text, dashboard } => (Entry::Message, text.clone(), text, dashboard),
+            Begun::Action { action, data, source } => {
+                let button = self.button(&action, source.as_ref());
+                let label = button.map_or_else(|| action.clone(), |button| button.label.clone());
+                let data = if data.is_null() { button.and_then(|button| button.payload.clone()).unwrap_or_default() } else { data };
+                let go = button.and_then(|button| match (&button.source, &button.go) {
+                    (Source::Machine(id), Some(to)) => Some((id.clone(), to.clone())),
+                    (Source::Machine(_) | Source::Thinker, _) => None,
+                });
+                let entry = if go.is_some() { Entry::Machine } else { Entry::Action };
+                let with_data = if data.is_null() { String::new() } else { format!(" with data {data}") };
+                let message = format!("action: {action} (the control «{label}» was used{with_data})");
+                packet.action = Some(Action { action, label: label.clone(), data, go });
+                (entry, message, label, Vec::new())
+            }
+        };
+        Turn {
+            id,
+            entry,
+            message,
+            title,
+            dashboard,
+            started: self.now,
+            packet,
+            answer: String::new(),
+            is_fresh: entry == Entry::Machine,
+            frame: Frame::default(),
+            frames: Vec::new(),
+            way: Vec::new(),
+            calls: 0,
+            usage: Usage::default(),
+            details: Vec::new(),
+            event: "",
+        }
+    }
+
+    pub(super) fn begin(&mut self, waiting: Waiting, effects: &mut Vec<Effect>) {
+        let gone = match &waiting.begun {
+            Begun::Action { action, source, .. } => self.button(action, source.as_ref()).is_none(),
+            Begun::Message { .. } => false,
+        };
+        let mut turn = self.turn_of(waiting);
+        self.keep_question(&turn, false);
+        if gone {
+            let why = "That control went away before its turn came. Please use one that is shown now.".to_owned();
+            return self.end(turn, Outcome::Failed(why), effects);
+        }
+        let first = self.graph.entries[&turn.entry];
+        self.sense(&mut turn);
+        let step = self.enter(&mut turn, first, effects);
+        self.advance(turn, step, effects);
+    }
+
+    /// Goes on until a call is out or the turn has ended.
+    pub(super) fn advance(&mut self, mut turn: Turn, mut step: Result<(), Outcome>, effects: &mut Vec<Effect>) {
+        loop {
+            step = match step {
+                Err(outcome) => return self.end(turn, outcome, effects),
+                Ok(()) if !turn.frame.running.is_empty() => {
+                    self.turn = Some(turn);
+                    return;
+                }
+                Ok(()) => match self.close(&mut turn, effects) {
+                    Some(next) => self.enter(&mut turn, next, effects),
+                    None => Err(Outcome::Answered),
+                },
+            }
+        }
+    }
+
+    /// Ends a turn, once, whatever it was doing.
+    pub(super) fn end(&mut self, mut turn: Turn, outcome: Outcome, effects: &mut Vec<Effect>) {
+        self.end_calls(&mut turn, effects);
+        if turn.frame.number > turn.frames.len() as u32 {
+            self.record(&mut turn);
+        }
+        self.keep_answer(&turn, &outcome);
+        let status = match &outcome {
+            Outcome::Answered => CallStatus::Done,
+            Outcome::Cancelled => CallStatus::Cancelled,
+            Outcome::Failed(why) => {
+                let node = turn.frame.nodes.first().unwrap_or(&self.engine).clone();
+                self.emit(turn.id, turn.frame.number, node, What::Error { detail: why.clone() }, effects);
+                CallStatus::Error
+            }
+        };
+        let trace = Arc::new(self.trace(&mut turn, status));
+        self.kept.push_back(TurnDetail { trace: trace.clone(), calls: std::mem::take(&mut turn.details) });
+        if self.kept.len() > self.limits.traces_max {
+            self.kept.pop_front();
+        }
+        self.result = match &outcome {
+            Outcome::Answered => TurnResult::Done { id: turn.id, response: turn.answer.clone() },
+            Outcome::Cancelled => TurnResult::Error { id: turn.id, detail: "The answer was stopped.".to_owned() },
+            Outcome::Failed(why) => TurnResult::Error { id: turn.id, detail: why.clone() },
+        };
+        self.note_news(&turn, &outcome);
+        self.idle_since = Some(self.now);
+        self.emit(turn.id, turn.frame.number, self.engine.clone(), What::FrameTrace { trace }, effects);
+        self.emit(turn.id, turn.frame.number, self.engine.clone(), What::Done { outcome: outcome.clone() }, effects);
+        self.history_seq = self.seq_last;
+        if outcome == Outcome::Answered && turn.entry != Entry::Machine {
+            self.memorize(turn, effects);
+        }
+    }
+
+    /// Puts the user's message into the history. A machine's own button says nothing.
+    fn keep_question(&mut self, turn: &Turn, partial: bool) {
+        if turn.entry != Entry::Machine {
+            self.keep(Message { role: Role::User, content: turn.title.clone(), id: turn.id, partial });
+            self.history_seq = self.seq_last;
+        }
+    }
+
+    /// Puts what was shown into the history; where nothing was, the question itself is marked.
+    fn keep_answer(&mut self, turn: &Turn, outcome: &Outcome) {
+        let partial = *outcome != Outcome::Answered;
+        if !turn.answer.is_empty() {
+            self.keep(Message { role: Role::Assistant, content: turn.answer.clone(), id: turn.id, partial });
+        } else if partial {
+            match self.history.iter_mut().rev().find(|message| message.id == turn.id) {
+                Some(question) => question.partial = true,
+                None => self.keep_question(turn, true),
+            }
+        }
+    }
+
+    fn keep(&mut self, message: Message) {
+        self.history.push_back(message);
+        if self.history.len() > self.limits.history_max {
+            self.history.pop_front();
+        }
+    }
+
+    fn note_news(&mut self, turn: &Turn, outcome: &Outcome) {
+        if *outcome != Outcome::Answered {
+            return;
+        }
+        match &turn.packet.action {
+            Some(Action { label, go: Some((machine, to)), .. }) => {
+                self.ui_news.push(format!("«{}» was pressed; machine `{machine}` is now in state `{to}`", clip(label, 80)));
+                let excess = self.ui_news.len().saturating_sub(NEWS_MAX);
+                self.ui_news.drain(..excess);
+            }
+            Some(_) | None => self.ui_news.clear(),
+        }
+    }
+
+    fn trace(&self, turn: &mut Turn, status: CallStatus) -> Trace {
+        Trace {
+            id: turn.id,
+            message: turn.title.clone(),
+            graph: self.graph.name.clone(),
+            path: self.path(turn),
+            started_at: turn.started,
+            total_us: turn.at(self.now),
+            status,
+            usage: turn.usage,
+            frames: std::mem::take(&mut turn.frames),
+            background: Vec::new(),
+        }
+    }
+
+    /// The path's name; of a turn that broke off, the nodes that it came through.
+    fn path(&self, turn: &Turn) -> String {
+        match self.graph.paths.iter().find(|path| path.entry == turn.entry && path.nodes == turn.way) {
+            Some(path) => path.name.clone(),
+            None => {
+                let nodes: Vec<&str> = turn.way.iter().map(|index| &*self.graph.nodes[*index].name).collect();
+                nodes.join(" → ")
+            }
+        }
+    }
+}
