@@ -5,5 +5,6 @@
 pub mod answer; // HTTP answers
 pub mod http; // HTTP requests
 pub mod json; // the wire contract's JSON
+pub mod provider; // chat completions
 pub mod sse; // event streams
 pub mod websocket; // the handshake and the frames

@@ -1,0 +1,88 @@
+//! One JSON object of an answer, as far as we read it: a chunk of a stream, or the whole answer at once.
+//!
+//! Every field may be missing or null. Everything unknown is left alone.
+
+use crate::contract::Usage;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Chunk {
+    pub(super) error: Option<Value>,
+    pub(super) model: Option<String>,
+    pub(super) choices: Option<Vec<Choice>>,
+    pub(super) usage: Option<Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Choice {
+    /// In a stream.
+    pub(super) delta: Option<Delta>,
+    /// In an answer that comes at once.
+    pub(super) message: Option<Delta>,
+    pub(super) finish_reason: Option<String>,
+}
+
+/// Reasoning fields are not read: what a model thought is no part of what it says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Delta {
+    pub(super) content: Option<Content>,
+    pub(super) refusal: Option<String>,
+    pub(super) tool_calls: Option<Vec<Fragment>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Content {
+    Text(String),
+    Parts(Vec<ContentPart>),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ContentPart {
+    text: Option<String>,
+}
+
+impl Content {
+    pub(super) fn text(self) -> String {
+        match self {
+            Content::Text(text) => text,
+            Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
+        }
+    }
+}
+
+/// A fragment of a tool call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Fragment {
+    pub(super) id: Option<String>,
+    pub(super) index: Option<u64>,
+    pub(super) function: Option<Function>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Function {
+    pub(super) name: Option<String>,
+    /// A piece of JSON text, or all of it as an object.
+    pub(super) arguments: Option<Value>,
+}
+
+/// The tokens of a `usage` object; what it doesn't name counts nothing.
+pub(super) fn usage(value: &Value) -> Option<Usage> {
+    let count = |pointers: [&str; 2]| pointers.iter().find_map(|pointer| value.pointer(pointer)?.as_u64());
+    value.as_object()?;
+    let prompt_tokens = count(["/prompt_tokens", "/input_tokens"]).unwrap_or(0);
+    let completion_tokens = count(["/completion_tokens", "/output_tokens"]).unwrap_or(0);
+    Some(Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens: count(["/total_tokens", "/total_tokens"]).unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
+        cached_tokens: count(["/prompt_tokens_details/cached_tokens", "/cache_read_input_tokens"]).unwrap_or(0),
+    })
+}

@@ -1,0 +1,266 @@
+//! The reader of one answer.
+
+use super::chunk::{self, Chunk, Delta};
+use super::lines::{Lines, Said};
+use super::refused;
+use super::thinking::Thinking;
+use super::tool_calls::ToolCalls;
+use crate::contract::{Answer, CallError, Finish, Usage};
+use serde_json::Value;
+
+/// What one answer may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes of text, and of tool calls.
+    pub text_bytes_max: usize,
+    /// Bytes of one line, of one event, or of an answer that comes as one document.
+    pub piece_bytes_max: usize,
+    /// Bytes of everything, reasoning and comments too.
+    pub all_bytes_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Bounds { text_bytes_max: 1 << 20, piece_bytes_max: 4 << 20, all_bytes_max: 32 << 20 }
+    }
+}
+
+/// Reads one answer: feed it until it is [`done`](Self::done) or the bytes end, then [`end`](Self::end) it. The text goes
+/// out in pieces; the answer that `end` returns holds everything else.
+#[derive(Debug)]
+pub struct Reader {
+    bounds: Bounds,
+    form: Form,
+    bytes: usize,
+    text_bytes: usize,
+    thinking: Thinking,
+    tool_calls: ToolCalls,
+    model: String,
+    usage: Usage,
+    finish: Option<Finish>,
+    /// The stream has said `[DONE]`.
+    done: bool,
+    has_choice: bool,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// Only spaces so far, or the beginning of a byte order mark.
+    Unknown(Vec<u8>),
+    Stream(Lines),
+    Document(Vec<u8>),
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
+impl Reader {
+    pub fn new(bounds: Bounds) -> Self {
+        Reader {
+            bounds,
+            form: Form::Unknown(Vec::new()),
+            bytes: 0,
+            text_bytes: 0,
+            thinking: Thinking::default(),
+            tool_calls: ToolCalls::default(),
+            model: String::new(),
+            usage: Usage::default(),
+            finish: None,
+            done: false,
+            has_choice: false,
+        }
+    }
+
+    /// Nothing that still comes matters.
+    pub fn done(&self) -> bool {
+        self.done
+    }
+
+    /// Tokens counted so far: they are used up whatever becomes of the answer.
+    pub fn usage(&self) -> Usage {
+        self.usage
+    }
+
+    /// Takes the next bytes; `say` gets each piece of the answer's text as it comes.
+    pub fn feed(&mut self, bytes: &[u8], say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+        self.bytes += bytes.len();
+        if self.bytes > self.bounds.all_bytes_max {
+            return Err(CallError::TooLarge);
+        }
+        let begun;
+        let mut rest = bytes;
+        if let Form::Unknown(held) = &mut self.form {
+            held.extend_from_slice(bytes);
+            let Some(form) = recognised(held, self.bounds.piece_bytes_max) else { return Ok(()) };
+            begun = std::mem::take(held);
+            rest = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&begun);
+            self.form = form;
+        }
+        if let Form::Document(document) = &mut self.form {
+            if document.len() + rest.len() > self.bounds.piece_bytes_max {
+                return Err(CallError::TooLarge);
+            }
+            document.extend_from_slice(rest);
+            return Ok(());
+        }
+        while let Form::Stream(lines) = &mut self.form
+            && !rest.is_empty()
+            && !self.done
+        {
+            let (after, said) = lines.take(rest).map_err(|_| CallError::TooLarge)?;
+            rest = after;
+            if let Some(said) = said {
+                self.hear(said, say)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes have ended, or enough have come.
+    pub fn end(&mut self, say: &mut dyn FnMut(&str)) -> Result<Answer, CallError> {
+        match &mut self.form {
+            Form::Unknown(_) => return Err(CallError::Truncated),
+            Form::Document(document) => {
+                let document = std::mem::take(document);
+                self.object(&document, say)?;
+                self.done = true;
+            }
+            Form::Stream(lines) => {
+                for said in lines.end().into_iter().flatten() {
+                    if !self.done {
+                        self.hear(said, say)?;
+                    }
+                }
+            }
+        }
+        let held = std::mem::take(&mut self.thinking).end();
+        self.say(&held, say)?;
+        if self.finish.is_none() && !self.done {
+            return Err(CallError::Truncated);
+        }
+        if !self.has_choice {
+            return Err(CallError::Unreadable);
+        }
+        let finish = match self.finish.unwrap_or_default() {
+            Finish::Stop if !self.tool_calls.is_empty() => Finish::ToolCalls,
+            finish => finish,
+        };
+        let tool_calls = std::mem::take(&mut self.tool_calls).end().ok_or(CallError::Unreadable)?;
+        Ok(Answer { text: String::new(), tool_calls, finish, model: std::mem::take(&mut self.model) })
+    }
+
+    fn hear(&mut self, said: Said, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+        match said {
+            Said::Data(data) => match data.trim_ascii() {
+                b"[DONE]" => self.done = true,
+                b"" => {}
+                data => self.object(data, say)?,
+            },
+            Said::Error(error) => {
+                let error = serde_json::from_slice(&error).unwrap_or_default();
+                return Err(meant(Value::get(&error, "error").unwrap_or(&error)));
+            }
+            Said::Bare(line) => {
+                if let Ok(Chunk { error: Some(error), .. }) = serde_json::from_slice(&line) {
+                    return Err(meant(&error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn object(&mut self, json: &[u8], say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+        let chunk: Chunk = serde_json::from_slice(json).map_err(|_| unreadable(json))?;
+        if let Some(error) = chunk.error {
+            return Err(meant(&error));
+        }
+        if let Some(usage) = chunk.usage.as_ref().and_then(chunk::usage) {
+            self.usage = usage;
+        }
+        if let Some(model) = chunk.model.filter(|_| self.model.is_empty()) {
+            self.model = crate::contract::clip(&model, 200);
+        }
+        // One answer is asked for, so the first choice is all there is.
+        let Some(choice) = chunk.choices.into_iter().flatten().next() else { return Ok(()) };
+        self.has_choice = true;
+        if let Some(delta) = choice.delta.or(choice.message) {
+            self.delta(delta, say)?;
+        }
+        match choice.finish_reason.as_deref() {
+            None | Some("") => {}
+            Some("error") => return Err(CallError::Failed { status: 502 }),
+            Some("length" | "max_tokens") => self.finish = Some(Finish::Length),
+            Some("tool_calls" | "function_call") => self.finish = Some(Finish::ToolCalls),
+            Some("content_filter") => self.finish = Some(Finish::ContentFilter),
+            Some(_) => self.finish = Some(Finish::Stop),
+        }
+        Ok(())
+    }
+
+    fn delta(&mut self, delta: Delta, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+        for fragment in delta.tool_calls.into_iter().flatten() {
+            if !self.tool_calls.take(fragment) || self.tool_calls.bytes() > self.bounds.text_bytes_max {
+                return Err(CallError::TooLarge);
+            }
+        }
+        let content = delta.content.map(chunk::Content::text).or(delta.refusal).unwrap_or_default();
+        let text = self.thinking.answer(&content);
+        self.say(&text, say)
+    }
+
+    fn say(&mut self, text: &str, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+        self.text_bytes += text.len();
+        if self.text_bytes > self.bounds.text_bytes_max {
+            return Err(CallError::TooLarge);
+        }
+        if !text.is_empty() {
+            say(text);
+        }
+        Ok(())
+    }
+}
+
+/// What an answer is that begins like this; `None` until that can be told.
+fn recognised(begun: &[u8], piece_bytes_max: usize) -> Option<Form> {
+    if BYTE_ORDER_MARK.starts_with(begun) && begun.len() < BYTE_ORDER_MARK.len() {
+        return None;
+    }
+    let first = *begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begun).trim_ascii_start().first()?;
+    Some(match first {
+        b'{' | b'[' | b'<' | b'"' => Form::Document(Vec::new()),
+        _ => Form::Stream(Lines::new(piece_bytes_max)),
+    })
+}
+
+/// An object that doesn't read as a chunk may still say what went wrong.
+fn unreadable(json: &[u8]) -> CallError {
+    match serde_json::from_slice::<Value>(json) {
+        Ok(object) => object.get("error").filter(|error| !error.is_null()).map_or(CallError::Unreadable, meant),
+        Err(_) => CallError::Unreadable,
+    }
+}
+
+/// What an error object, or an error text, means to us. Codes come as numbers, as digits, or as words.
+fn meant(error: &Value) -> CallError {
+    let number = |field: &str| {
+        let code = error.get(field)?;
+        code.as_u64().or_else(|| code.as_str()?.parse().ok()).and_then(|code| u16::try_from(code).ok()).filter(|code| *code >= 300)
+    };
+    if let Some(status) = number("code").or_else(|| number("status")) {
+        return refused(status);
+    }
+    let words = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
+    let says = |part: &str| words("code").contains(part) || words("type").contains(part);
+    if says("rate_limit") || says("quota") {
+        CallError::RateLimited
+    } else if says("api_key") || says("authentication") || says("permission") {
+        CallError::Unauthorized
+    } else if says("invalid_request") || says("context_length") {
+        CallError::Rejected { status: 400 }
+    } else {
+        CallError::Failed { status: 500 }
+    }
+}
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -1,0 +1,214 @@
+//! Fixtures in each provider's dialect: what it sends, and what we hear. Each is cut in two at every byte.
+
+use super::*;
+use CallError::{Failed, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
+use Finish::{Length, Stop};
+use serde_json::json;
+
+/// What was said, how it ended, the tools called and the tokens used.
+#[derive(Debug, PartialEq)]
+struct Heard {
+    text: String,
+    end: Result<Finish, CallError>,
+    tools: Vec<(String, Value)>,
+    tokens: u64,
+}
+
+fn hear(bytes: &[u8], cut: usize, bounds: Bounds) -> Heard {
+    let mut text = String::new();
+    let mut say = |piece: &str| text.push_str(piece);
+    let mut reader = Reader::new(bounds);
+    let fed = reader.feed(&bytes[..cut], &mut say).and_then(|()| reader.feed(&bytes[cut..], &mut say));
+    let answer = fed.and_then(|()| reader.end(&mut say));
+    let tools = answer.iter().flat_map(|answer| &answer.tool_calls).map(|call| (call.tool.clone(), call.args.clone())).collect();
+    Heard { text, end: answer.map(|answer| answer.finish), tools, tokens: reader.usage().total_tokens }
+}
+
+fn check(fixture: &str, expected: Heard) {
+    for cut in 0..=fixture.len() {
+        assert_eq!(hear(fixture.as_bytes(), cut, Bounds::default()), expected, "cut at {cut}: {fixture}");
+    }
+}
+
+fn said(text: &str, tokens: u64) -> Heard {
+    Heard { text: text.to_owned(), end: Ok(Stop), tools: Vec::new(), tokens }
+}
+
+fn failed(text: &str, error: CallError) -> Heard {
+    Heard { text: text.to_owned(), end: Err(error), tools: Vec::new(), tokens: 0 }
+}
+
+fn called(tools: &[(&str, Value)], tokens: u64) -> Heard {
+    let tools = tools.iter().map(|(tool, args)| ((*tool).to_owned(), args.clone())).collect();
+    Heard { text: String::new(), end: Ok(Finish::ToolCalls), tools, tokens }
+}
+
+/// A stream of these objects, without `[DONE]`.
+fn stream(objects: &[Value]) -> String {
+    objects.iter().map(|object| format!("data: {object}\n\n")).collect()
+}
+
+fn text(content: &str) -> Value {
+    json!({"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": null}]})
+}
+
+fn finish(reason: &str) -> Value {
+    json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
+}
+
+fn tools(calls: Value) -> Value {
+    json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": null, "tool_calls": calls}, "finish_reason": null}]})
+}
+
+const DONE: &str = "data: [DONE]\n\n";
+
+#[test]
+fn text_and_its_usage_in_every_dialect() {
+    let openai = [
+        json!({"id": "chatcmpl-A", "object": "chat.completion.chunk", "model": "gpt-x", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "", "refusal": null}, "logprobs": null, "finish_reason": null}], "usage": null, "obfuscation": "k3"}),
+        text("Sure"),
+        finish("stop"),
+        json!({"choices": [], "usage": {"prompt_tokens": 11, "completion_tokens": 1, "total_tokens": 12, "prompt_tokens_details": {"cached_tokens": 0}}}),
+    ];
+    check(&(stream(&openai) + DONE), said("Sure", 12));
+
+    let openrouter = [
+        json!({"id": "gen-17", "provider": "SomeHost", "choices": [{"delta": {"content": "", "reasoning": "Look at tables", "reasoning_details": [{"type": "reasoning.text", "text": "Look"}]}, "finish_reason": null, "native_finish_reason": null}]}),
+        text("Ok"),
+        json!({"choices": [{"delta": {"content": ""}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14, "cost": 0.000031}}),
+    ];
+    check(&format!(": OPENROUTER PROCESSING\n\n{}{DONE}", stream(&openrouter)), said("Ok", 14));
+
+    let vllm = [
+        json!({"choices": [{"index": 0, "delta": {"reasoning": "hm"}, "finish_reason": null, "token_ids": null}], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}),
+        json!({"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop", "stop_reason": null}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}),
+        json!({"choices": null, "usage": null}),
+    ];
+    check(&(stream(&vllm) + DONE), said("Hi", 5));
+
+    let llama = [
+        json!({"choices": [{"finish_reason": null, "index": 0, "delta": {"role": "assistant", "content": null}}]}),
+        json!({"choices": [{"finish_reason": null, "index": 0, "delta": {"reasoning_content": "…"}}]}),
+        text("Grüße"),
+        json!({"choices": [{"finish_reason": "stop", "index": 0, "delta": {}}], "usage": {"completion_tokens": 8, "prompt_tokens": 20, "total_tokens": 28}, "timings": {"prompt_n": 20}}),
+    ];
+    check(&format!(":\n\n{}data: [DONE]", stream(&llama)), said("Grüße", 28));
+
+    let raw_reasoning = [text("<thi"), text("nk>hm</thi"), text("nk>\n\nYes"), finish("stop")];
+    check(&stream(&raw_reasoning), said("Yes", 0));
+}
+
+#[test]
+fn an_answer_may_come_as_one_document() {
+    let document = json!({"model": "m", "choices": [{"message": {"role": "assistant", "content": "Hi", "reasoning_content": "hm"}, "finish_reason": "stop"}], "usage": {"total_tokens": 3}});
+    check(&document.to_string(), said("Hi", 3));
+    check(&format!("\u{FEFF}\n{document:#}"), said("Hi", 3));
+    let parts = json!({"choices": [{"message": {"content": [{"type": "text", "text": "H"}, {"type": "text", "text": "i"}]}, "finish_reason": "stop"}]});
+    check(&parts.to_string(), said("Hi", 0));
+    let calls = json!({"choices": [{"message": {"content": null, "tool_calls": [{"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}, "finish_reason": "stop"}]});
+    check(&calls.to_string(), called(&[("f", json!({}))], 0));
+    check(&format!("\u{FEFF}{}", stream(&[text("Hi"), finish("stop")])), said("Hi", 0));
+}
+
+#[test]
+fn tool_calls_are_put_together_in_every_dialect() {
+    let openai = [
+        tools(json!([{"index": 0, "id": "call_a", "type": "function", "function": {"name": "describe", "arguments": ""}}])),
+        tools(json!([{"index": 0, "function": {"arguments": "{\"table\":\"us"}}])),
+        tools(json!([{"index": 0, "function": {"arguments": "ers\"}"}}])),
+        tools(
+            json!([{"index": 1, "id": "call_b", "type": "function", "function": {"name": "describe", "arguments": "{\"table\":\"orders\"}"}}]),
+        ),
+        finish("tool_calls"),
+    ];
+    check(&(stream(&openai) + DONE), called(&[("describe", json!({"table": "users"})), ("describe", json!({"table": "orders"}))], 0));
+
+    let ollama = [
+        tools(
+            json!([{"id": "call_x", "index": 0, "type": "function", "function": {"name": "describe", "arguments": "{\"table\":\"a\"}"}}]),
+        ),
+        tools(
+            json!([{"id": "call_y", "index": 0, "type": "function", "function": {"name": "describe", "arguments": "{\"table\":\"b\"}"}}]),
+        ),
+        finish("tool_calls"),
+        json!({"choices": [], "usage": {"prompt_tokens": 30, "completion_tokens": 12, "total_tokens": 42}}),
+    ];
+    check(&(stream(&ollama) + DONE), called(&[("describe", json!({"table": "a"})), ("describe", json!({"table": "b"}))], 42));
+
+    let gemini = [
+        tools(json!([{"id": "c1", "type": "function", "function": {"name": "describe", "arguments": "{\"table\":\"users\"}"}}])),
+        finish("stop"),
+    ];
+    check(&stream(&gemini), called(&[("describe", json!({"table": "users"}))], 0));
+
+    check(&stream(&[tools(json!([{"id": "c1"}])), finish("stop")]), failed("", Unreadable));
+}
+
+#[test]
+fn an_error_inside_a_stream_is_an_error_in_every_dialect() {
+    let hi = stream(&[text("Hi")]);
+    for (fixture, error) in [
+        (
+            stream(&[json!({"error": {"message": "The server had a problem.", "type": "server_error", "param": null, "code": null}})]),
+            Failed { status: 500 },
+        ),
+        (
+            stream(&[
+                json!({"id": "gen-18", "error": {"code": 502, "message": "Upstream disconnected"}, "choices": [{"delta": {"content": ""}, "finish_reason": "error"}]}),
+            ]),
+            Failed { status: 502 },
+        ),
+        (stream(&[finish("error")]), Failed { status: 502 }),
+        (
+            stream(&[json!({"error": {"message": "EngineCore died", "type": "InternalServerError", "code": 500}})]) + DONE,
+            Failed { status: 500 },
+        ),
+        ("error: {\"code\":400,\"message\":\"the request exceeds the available context size\"}\n\n".to_owned(), Rejected { status: 400 }),
+        ("event: error\ndata: {\"error\":{\"code\":\"429\"}}\n\n".to_owned(), RateLimited),
+        ("event: error\ndata: it broke\n\n".to_owned(), Failed { status: 500 }),
+        ("{\"error\":{\"code\":400,\"message\":\"context too small\"}}\n".to_owned(), Rejected { status: 400 }),
+        (stream(&[json!({"error": "model not loaded", "choices": 7})]), Failed { status: 500 }),
+        (stream(&[json!({"error": {"type": "invalid_request_error", "code": "context_length_exceeded"}})]), Rejected { status: 400 }),
+        (stream(&[json!({"error": {"code": "invalid_api_key"}})]), Unauthorized),
+        (stream(&[json!({"error": {"code": "insufficient_quota"}})]), RateLimited),
+        (stream(&[json!({"choices": 7})]), Unreadable),
+        ("data: {\"choices\":[{\n\n".to_owned(), Unreadable),
+    ] {
+        check(&(hi.clone() + &fixture), failed("Hi", error));
+    }
+    check("{\n  \"error\": {\"code\": 400}\n}\n", failed("", Rejected { status: 400 }));
+    check("<html><body>502 Bad Gateway</body></html>", failed("", Unreadable));
+}
+
+#[test]
+fn what_breaks_off_is_never_a_short_answer() {
+    let cut_in_a_character = b"data: {\"choices\":[{\"delta\":{\"content\":\"\xC3\"}}]}\n\n";
+    assert_eq!(hear(cut_in_a_character, 0, Bounds::default()), failed("", Unreadable));
+    for (fixture, heard) in [
+        (stream(&[text("Hi")]), failed("Hi", Truncated)),
+        (String::new(), failed("", Truncated)),
+        (": ping\n\n".to_owned(), failed("", Truncated)),
+        (DONE.to_owned(), failed("", Unreadable)),
+        (stream(&[text("Hi")]) + DONE, said("Hi", 0)),
+        (stream(&[text("Hi"), finish("length")]), Heard { end: Ok(Length), ..said("Hi", 0) }),
+        (stream(&[text("Hi"), finish("content_filter")]), Heard { end: Ok(Finish::ContentFilter), ..said("Hi", 0) }),
+        (stream(&[text("Hi"), finish("stop")]) + DONE + "data: nonsense\n\n", said("Hi", 0)),
+    ] {
+        check(&fixture, heard);
+    }
+}
+
+#[test]
+fn everything_that_can_grow_has_an_end() {
+    let bounds = Bounds { text_bytes_max: 10, piece_bytes_max: 200, all_bytes_max: 1_000 };
+    let argument = tools(json!([{"id": "a", "function": {"name": "f", "arguments": "\"aaaaaaaaaa\""}}]));
+    for (fixture, heard) in [
+        (stream(&[text("12345"), text("123456")]), "12345"),
+        (stream(&[argument]), ""),
+        (format!("data: {}", "a".repeat(200)), ""),
+        (format!("{{\"a\":\"{}", "a".repeat(200)), ""),
+        (": ping\n".repeat(200), ""),
+    ] {
+        assert_eq!(hear(fixture.as_bytes(), 0, bounds), failed(heard, TooLarge), "{fixture}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Tool calls, put together from the fragments in which they arrive.
+//!
+//! An id that was seen belongs to its call; a new id begins a new one, even where the index says otherwise, because some
+//! servers give every call the index 0. Without an id the index decides if it is unambiguous, else the call at hand.
+
+use super::chunk::Fragment;
+use crate::contract::ToolCall;
+use serde_json::{Value, json};
+
+/// An answer that calls more tools than this at once is out of order.
+const CALLS_MAX: usize = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct ToolCalls {
+    calls: Vec<Building>,
+    at_hand: usize,
+}
+
+#[derive(Debug, Default)]
+struct Building {
+    id: String,
+    index: Option<u64>,
+    name: String,
+    args: String,
+}
+
+impl ToolCalls {
+    /// Takes one fragment. `false` when there are too many calls.
+    pub(super) fn take(&mut self, fragment: Fragment) -> bool {
+        let Fragment { id, index, function } = fragment;
+        let id = id.unwrap_or_default();
+        let function = function.unwrap_or_default();
+        let name = function.name.unwrap_or_default();
+        self.at_hand = match self.place(&id, index, &name) {
+            Some(place) => place,
+            None if self.calls.len() == CALLS_MAX => return false,
+            None => {
+                self.calls.push(Building { index, ..Building::default() });
+                self.calls.len() - 1
+            }
+        };
+        let call = &mut self.calls[self.at_hand];
+        if call.id.is_empty() {
+            call.id = id;
+        }
+        if call.name.is_empty() {
+            call.name = name;
+        }
+        match function.arguments {
+            Some(Value::String(piece)) => call.args += &piece,
+            Some(Value::Null) | None => {}
+            Some(whole) => call.args = whole.to_string(),
+        }
+        true
+    }
+
+    /// The call that a fragment belongs to; `None` begins a new one.
+    fn place(&self, id: &str, index: Option<u64>, name: &str) -> Option<usize> {
+        if !id.is_empty() {
+            let seen = self.calls.iter().position(|call| call.id == id);
+            let id_late = || self.calls.iter().position(|call| call.id.is_empty() && index.is_some() && call.index == index);
+            return seen.or_else(id_late);
+        }
+        let mut same_index = (0..self.calls.len()).filter(|&place| index.is_some() && self.calls[place].index == index);
+        let place = match (same_index.next(), same_index.next()) {
+            (Some(only), None) => only,
+            (None, _) if index.is_some() => return None,
+            _ if self.calls.is_empty() => return None,
+            _ => self.at_hand,
+        };
+        // A name where one stands already, behind arguments that are whole: the next call of a server that counts nothing.
+        let call = &self.calls[place];
+        let is_next = !name.is_empty() && !call.name.is_empty() && serde_json::from_str::<Value>(&call.args).is_ok();
+        (!is_next).then_some(place)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.calls.is_empty()
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        self.calls.iter().map(|call| call.id.len() + call.name.len() + call.args.len()).sum()
+    }
+
+    /// The finished calls; `None` when one has no name.
+    pub(super) fn end(self) -> Option<Vec<ToolCall>> {
+        let finish = |(place, call): (usize, Building)| {
+            let args = match call.args.trim() {
+                "" => json!({}),
+                args => serde_json::from_str(args).ok().filter(Value::is_object).unwrap_or_default(),
+            };
+            let id = if call.id.is_empty() { format!("call_{}", place + 1) } else { call.id };
+            (!call.name.is_empty()).then_some(ToolCall { id, tool: call.name, args })
+        };
+        self.calls.into_iter().enumerate().map(finish).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assembled(fragments: Value) -> Option<Vec<(String, String, Value)>> {
+        let mut calls = ToolCalls::default();
+        for fragment in fragments.as_array().unwrap() {
+            assert!(calls.take(serde_json::from_value(fragment.clone()).unwrap()));
+        }
+        Some(calls.end()?.into_iter().map(|call| (call.id, call.tool, call.args)).collect())
+    }
+
+    #[test]
+    fn fragments_find_their_call() {
+        let (a, b) = (("a".to_owned(), "f".to_owned(), json!({"n": 1})), ("b".to_owned(), "g".to_owned(), json!({"n": 2})));
+        let begin =
+            |id: &str, index: u64, name: &str, args: &str| json!({"id": id, "index": index, "function": {"name": name, "arguments": args}});
+        let more = |index: u64, args: &str| json!({"index": index, "function": {"arguments": args}});
+        for (fragments, calls) in [
+            (json!([begin("a", 0, "f", ""), more(0, "{\"n\""), more(0, ":1}")]), vec![&a]),
+            (json!([begin("a", 0, "f", "{\"n\":"), begin("b", 1, "g", "{\"n\":2"), more(0, "1}"), more(1, "}")]), vec![&a, &b]),
+            (json!([begin("a", 0, "f", "{\"n\":1}"), begin("b", 0, "g", "{\"n\""), more(0, ":2}")]), vec![&a, &b]),
+            (json!([begin("a", 0, "f", "{\"n\""), begin("a", 0, "f", ":1}")]), vec![&a]),
+            (json!([{"id": "a", "function": {"name": "f", "arguments": {"n": 1}}}]), vec![&a]),
+            (json!([{"id": "a", "function": {"arguments": "{\"n\":1}"}}, {"id": "", "function": {"name": "f"}}]), vec![&a]),
+            (json!([{"index": 0, "function": {"name": "f", "arguments": "{\"n\":1}"}}, {"id": "a", "index": 0}]), vec![&a]),
+        ] {
+            assert_eq!(assembled(fragments.clone()), Some(calls.into_iter().cloned().collect()), "{fragments}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_filled_in_or_refused() {
+        let named = |name: &str, args: Value| json!({"function": {"name": name, "arguments": args}});
+        let call = |id: &str, tool: &str, args: Value| (id.to_owned(), tool.to_owned(), args);
+        for (fragments, calls) in [
+            (json!([named("f", json!(""))]), Some(vec![call("call_1", "f", json!({}))])),
+            (json!([named("f", json!(null))]), Some(vec![call("call_1", "f", json!({}))])),
+            (json!([named("f", json!("{\"n\":"))]), Some(vec![call("call_1", "f", json!(null))])),
+            (json!([named("f", json!("[1]"))]), Some(vec![call("call_1", "f", json!(null))])),
+            (
+                json!([named("f", json!("{}")), named("g", json!("{}"))]),
+                Some(vec![call("call_1", "f", json!({})), call("call_2", "g", json!({}))]),
+            ),
+            (json!([{"id": "a"}]), None),
+        ] {
+            assert_eq!(assembled(fragments.clone()), calls, "{fragments}");
+        }
+    }
+
+    #[test]
+    fn the_number_of_calls_is_bounded() {
+        let mut calls = ToolCalls::default();
+        let call = |n: usize| Fragment { id: Some(n.to_string()), ..Fragment::default() };
+        assert!((0..CALLS_MAX).all(|n| calls.take(call(n))));
+        assert!(!calls.take(call(CALLS_MAX)));
+    }
+}
