@@ -7,3 +7,4 @@ pub mod engine; // sessions, turns, frames, traces: `Session::handle`        con
 pub mod graph; // graphs/*.json and their prompts, read and checked          contract, nodes
 pub mod nodes; // one file per node kind, one per tool                     contract
 pub mod wire; // bytes and words: HTTP, WebSocket, event streams, JSON     contract
+pub mod work; // blocking calls on worker threads, models          contract, wire

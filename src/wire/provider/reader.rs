@@ -41,6 +41,7 @@ pub struct Reader {
     /// The stream has said `[DONE]`.
     done: bool,
     has_choice: bool,
+    objects: u64,
 }
 
 #[derive(Debug)]
@@ -67,12 +68,18 @@ impl Reader {
             finish: None,
             done: false,
             has_choice: false,
+            objects: 0,
         }
     }
 
     /// Nothing that still comes matters.
     pub fn done(&self) -> bool {
         self.done
+    }
+
+    /// Objects read: what grows while a model works, be it on text, a tool call or a thought. Comments don't count.
+    pub fn progress(&self) -> u64 {
+        self.objects
     }
 
     /// Tokens counted so far: they are used up whatever becomes of the answer.
@@ -169,6 +176,7 @@ impl Reader {
     }
 
     fn object(&mut self, json: &[u8], say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+        self.objects += 1;
         let chunk: Chunk = serde_json::from_slice(json).map_err(|_| unreadable(json))?;
         if let Some(error) = chunk.error {
             return Err(meant(&error));

@@ -1,0 +1,222 @@
+//! A model behind the chat-completions wire, asked over HTTP.
+//!
+//! Each worker has its own agent, so that its connection stays open between calls and ending a call ends no other. What is
+//! read is bounded, what is waited for has a deadline, redirects are not followed, and nothing is asked twice: retries,
+//! the format ladder and a second model come between this and the pool.
+
+use super::names::Names;
+use super::patience::Patience;
+use super::{Call, Ended, Model};
+use crate::contract::{Answer, CallError, ModelRequest};
+use crate::wire::provider::{self, Bounds, Dialect, Reader};
+use std::fmt;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use ureq::http::Uri;
+use ureq::tls::TlsConfig;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
+use ureq::{Agent, Timeout};
+
+/// A provider: where it is, what it calls its models, and how long to wait for it.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// Up to `/v1`.
+    pub url: Uri,
+    pub key: Option<Key>,
+    pub fast: String,
+    pub strong: String,
+    pub deadlines: Deadlines,
+    pub bounds: Bounds,
+}
+
+/// A secret that is not shown.
+#[derive(Clone)]
+pub struct Key(pub String);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("•••")
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines {
+    pub connection: Duration,
+    pub first_word: Duration,
+    pub next_word: Duration,
+}
+
+impl Deadlines {
+    /// A local server may load its model before it answers.
+    pub fn for_host(url: &Uri) -> Self {
+        let first_word = Duration::from_secs(if is_loopback(url) { 300 } else { 60 });
+        Deadlines { connection: Duration::from_secs(5), first_word, next_word: Duration::from_secs(60) }
+    }
+}
+
+/// Whether a provider runs on this machine.
+pub fn is_loopback(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+}
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct OpenAi(Arc<Shared>);
+
+struct Shared {
+    provider: Provider,
+    dialect: Dialect,
+    /// `…/chat/completions`.
+    url: String,
+    bearer: Option<String>,
+    names: Names,
+}
+
+/// One worker's connection to the provider.
+struct Line {
+    shared: Arc<Shared>,
+    agent: Agent,
+    patience: Patience,
+}
+
+impl OpenAi {
+    pub fn new(provider: Provider) -> OpenAi {
+        OpenAi(Arc::new(Shared {
+            dialect: Dialect { completion_tokens: provider.url.host() == Some("api.openai.com") },
+            url: format!("{}/chat/completions", provider.url.to_string().trim_end_matches('/')),
+            bearer: provider.key.as_ref().map(|Key(key)| format!("Bearer {key}")),
+            names: Names::default(),
+            provider,
+        }))
+    }
+
+    /// A model for one worker.
+    pub fn line(&self) -> Box<dyn Model> {
+        let patience = Patience::default();
+        Box::new(Line { agent: self.0.agent(&patience), shared: self.0.clone(), patience })
+    }
+}
+
+impl Shared {
+    fn agent(&self, patience: &Patience) -> Agent {
+        let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let deadlines = self.provider.deadlines;
+        let mut config = Agent::config_builder()
+            .accept_encoding("identity")
+            .user_agent(concat!("framewright/", env!("CARGO_PKG_VERSION")))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .no_delay(true)
+            .input_buffer_size(16 << 10)
+            .output_buffer_size(16 << 10)
+            .max_idle_connections(1)
+            .max_idle_connections_per_host(1)
+            .timeout_resolve(Some(deadlines.connection))
+            .timeout_connect(Some(deadlines.connection))
+            .tls_config(TlsConfig::builder().unversioned_rustls_crypto_provider(crypto).build());
+        if is_loopback(&self.provider.url) {
+            config = config.proxy(None);
+        }
+        Agent::with_parts(config.build(), DefaultConnector::default().chain(patience.clone()), self.names.clone())
+    }
+}
+
+impl Model for Line {
+    fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
+        let cancel = call.cancel;
+        let agent = self.agent.clone();
+        let ended = cancel.interruptible(move || agent.shutdown(), || self.ask(request, call));
+        if cancel.is_cancelled() {
+            // An agent that was shut down opens no connection any more.
+            self.agent = self.shared.agent(&self.patience);
+        }
+        ended.unwrap_or_else(|| CallError::Cancelled.into())
+    }
+}
+
+impl Line {
+    fn ask(&self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
+        let deadlines = self.shared.provider.deadlines;
+        let model = if &*request.model == "fast" { &self.shared.provider.fast } else { &self.shared.provider.strong };
+        let body = provider::body(request, model, self.shared.dialect);
+        let mut waiting = Waiting { patience: &self.patience, due: call.due, waits_for: "the first word" };
+        waiting.until(deadlines.connection + deadlines.first_word);
+        let mut post = self.agent.post(&self.shared.url).content_type("application/json").header("accept", "text/event-stream");
+        if let Some(bearer) = &self.shared.bearer {
+            post = post.header("authorization", bearer);
+        }
+        let response = match post.send(&body[..]) {
+            Ok(response) if response.status().is_success() => response,
+            Ok(response) => return provider::refused(response.status().as_u16()).into(),
+            Err(error) => return waiting.error(&error, CallError::Unreachable).into(),
+        };
+        let mut reader = Reader::new(self.shared.provider.bounds);
+        let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, request.stream, call);
+        Ended { usage: reader.usage(), outcome }
+    }
+
+    fn read(
+        &self,
+        bytes: &mut dyn Read,
+        reader: &mut Reader,
+        waiting: &mut Waiting<'_>,
+        stream: bool,
+        call: &mut Call<'_>,
+    ) -> Result<Answer, CallError> {
+        let mut text = String::new();
+        let mut say = |piece: &str| if stream { call.say(piece) } else { text.push_str(piece) };
+        let mut buffer = [0; 8 << 10];
+        let mut progress = 0;
+        while !reader.done() {
+            let length = bytes.read(&mut buffer).map_err(|error| waiting.error(&ureq::Error::from(error), CallError::Truncated))?;
+            if length == 0 {
+                break;
+            }
+            reader.feed(&buffer[..length], &mut say)?;
+            if reader.progress() > progress {
+                progress = reader.progress();
+                waiting.waits_for = "the next word";
+                waiting.until(self.shared.provider.deadlines.next_word);
+            }
+        }
+        let answer = reader.end(&mut say)?;
+        // What stands between `[DONE]` and the end of the body has mostly come already; once it is read, the connection
+        // serves the next call too.
+        waiting.until(Duration::from_millis(20));
+        let _ = io::copy(&mut bytes.take(8 << 10), &mut io::sink());
+        Ok(Answer { text, ..answer })
+    }
+}
+
+/// What a worker waits for now.
+struct Waiting<'a> {
+    patience: &'a Patience,
+    /// When the whole call must have ended.
+    due: Instant,
+    waits_for: &'static str,
+}
+
+impl Waiting<'_> {
+    fn until(&self, limit: Duration) {
+        self.patience.until(self.due.min(Instant::now() + limit));
+    }
+
+    /// What an error of the connection means to a user; `broken` if it just broke.
+    fn error(&self, error: &ureq::Error, broken: CallError) -> CallError {
+        let waited = match error {
+            ureq::Error::Timeout(_) if Instant::now() >= self.due => "the end of the answer",
+            ureq::Error::Timeout(Timeout::Resolve | Timeout::Connect) => "a connection",
+            ureq::Error::Timeout(_) => self.waits_for,
+            ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) | ureq::Error::Http(_) => return CallError::Unreadable,
+            _ => return broken,
+        };
+        CallError::Deadline { waited: waited.to_owned() }
+    }
+}
+
+#[cfg(test)]
+#[path = "openai_tests.rs"]
+mod tests;

@@ -1,0 +1,280 @@
+//! The pool: blocking calls on threads that come when they are needed and leave when they are not.
+//!
+//! Calls stand in lanes, each with its own limit, so that slow work of one kind never starves another. The worker that rested
+//! last is woken first: it has the warmest connection, and the others get to leave.
+//!
+//! Invariants: each call that was started yields exactly one [`Reply::Done`], last, from a worker's thread, whether it
+//! ends, fails, panics, waits too long or is cancelled; a full lane refuses at once; as many workers
+//! are awake as jobs may begin, and never more than the lanes' limits together.
+
+use super::call::{Call, Cancel, Ended, Model};
+use crate::contract::{Answer, CallError, Request, Usage};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Calls that people wait for, at once.
+    pub workers_max: usize,
+    /// Calls in the background, at once.
+    pub background_max: usize,
+    /// Calls that may wait, in each lane.
+    pub queue_max: usize,
+    /// How long a worker rests before it leaves.
+    pub rest_max: Duration,
+    /// The longest that a call may take, waiting included.
+    pub call_time_max: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            workers_max: 256,
+            background_max: 64,
+            queue_max: 1024,
+            rest_max: Duration::from_secs(30),
+            call_time_max: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What a call says: any number of chunks, then its end.
+#[derive(Debug)]
+pub enum Reply {
+    Chunk(String),
+    Done { usage: Usage, outcome: Result<Answer, CallError> },
+}
+
+/// Makes each worker its own model.
+pub type Models = dyn Fn() -> Box<dyn Model> + Send + Sync;
+
+#[derive(Clone)]
+pub struct Pool(Arc<Shared>);
+
+/// A call that was started.
+pub struct CallHandle {
+    pool: Pool,
+    cancel: Arc<Cancel>,
+}
+
+struct Shared {
+    settings: Settings,
+    models: Box<Models>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: [LaneState; LANES],
+    workers: usize,
+    workers_ever: u64,
+    /// Last in, first out.
+    resting: Vec<(u64, Thread)>,
+}
+
+#[derive(Default)]
+struct LaneState {
+    waiting: VecDeque<Job>,
+    running: usize,
+}
+
+struct Job {
+    lane: Lane,
+    request: Arc<Request>,
+    cancel: Arc<Cancel>,
+    due: Instant,
+    reply: Box<dyn FnMut(Reply) + Send>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    /// Calls that were cancelled while they waited: all they need is their end, which the canceller's thread must not give,
+    /// because whom it tells may be waiting for that thread.
+    Farewell,
+    Foreground,
+    Background,
+}
+
+const LANES: usize = 3;
+const STACK_BYTES: usize = 256 << 10;
+
+impl Pool {
+    pub fn new(settings: Settings, models: Box<Models>) -> Pool {
+        Pool(Arc::new(Shared { settings, models, state: Mutex::default() }))
+    }
+
+    /// Starts a call, or says at once why not. `reply` is called on a worker's thread, and may block it.
+    pub fn start(&self, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
+        let lane = Lane::of(&request);
+        let cancel = Arc::new(Cancel::default());
+        let due = Instant::now() + self.deadline(&request);
+        let mut state = self.0.state();
+        let here = &mut state.lanes[lane as usize];
+        let room = self.0.limit(lane).saturating_sub(here.running);
+        if here.waiting.len() >= room + self.0.settings.queue_max {
+            return Err(CallError::Overloaded);
+        }
+        here.waiting.push_back(Job { lane, request, cancel: cancel.clone(), due, reply });
+        if !self.wake(state) && self.0.state().remove(&cancel).is_some() {
+            return Err(CallError::Overloaded);
+        }
+        Ok(CallHandle { pool: self.clone(), cancel })
+    }
+
+    /// The longest that a call for `request` takes. Who waits longer waits for a worker that is stuck.
+    pub fn deadline(&self, _request: &Request) -> Duration {
+        self.0.settings.call_time_max
+    }
+
+    /// Threads that there are now.
+    pub fn workers(&self) -> usize {
+        self.0.state().workers
+    }
+
+    /// Gets a worker for the job that was put in line last, one that rests or a new one, unless enough are awake for all jobs
+    /// that may begin. `false` if the system gives us no thread and nobody will come.
+    fn wake(&self, mut state: MutexGuard<'_, State>) -> bool {
+        let sum = |count: &dyn Fn(Lane, &LaneState) -> usize| -> usize {
+            Lane::ALL.iter().map(|&lane| count(lane, &state.lanes[lane as usize])).sum()
+        };
+        let running = sum(&|_, lane| lane.running);
+        let ready = sum(&|lane, here| here.waiting.len().min(self.0.limit(lane).saturating_sub(here.running)));
+        if state.workers - state.resting.len() - running >= ready {
+            return true;
+        }
+        if let Some((_, worker)) = state.resting.pop() {
+            worker.unpark();
+            return true;
+        }
+        state.workers += 1;
+        state.workers_ever += 1;
+        let number = state.workers_ever;
+        drop(state);
+        let shared = self.0.clone();
+        let born = thread::Builder::new().name("worker".to_owned()).stack_size(STACK_BYTES).spawn(move || shared.work(number));
+        if born.is_err() {
+            let mut state = self.0.state();
+            state.workers -= 1;
+            return state.workers > 0;
+        }
+        true
+    }
+}
+
+impl CallHandle {
+    /// Ends the call: a read in flight is broken off, a call that waits leaves the line.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+        let mut state = self.pool.0.state();
+        if let Some(job) = state.remove(&self.cancel) {
+            state.lanes[Lane::Farewell as usize].waiting.push_back(Job { lane: Lane::Farewell, ..job });
+            self.pool.wake(state);
+        }
+    }
+}
+
+impl State {
+    /// Takes a job out of its line, if it still stands there.
+    fn remove(&mut self, cancel: &Arc<Cancel>) -> Option<Job> {
+        self.lanes.iter_mut().find_map(|lane| {
+            let place = lane.waiting.iter().position(|job| Arc::ptr_eq(&job.cancel, cancel))?;
+            lane.waiting.remove(place)
+        })
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds this lock")
+    }
+
+    fn limit(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Farewell => 1,
+            Lane::Foreground => self.settings.workers_max.max(1),
+            Lane::Background => self.settings.background_max.max(1),
+        }
+    }
+
+    fn work(&self, number: u64) {
+        let mut model = None;
+        while let Some(job) = self.next(number) {
+            let lane = job.lane;
+            // A reply that panics is its owner's loss; the worker goes on.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.run(job, &mut model)));
+            self.state().lanes[lane as usize].running -= 1;
+        }
+    }
+
+    /// The next job; `None` when the worker has rested long enough and leaves.
+    fn next(&self, number: u64) -> Option<Job> {
+        let begun = Instant::now();
+        loop {
+            let mut state = self.state();
+            let rested = begun.elapsed();
+            let job = self.take(&mut state);
+            if job.is_some() || rested >= self.settings.rest_max {
+                state.resting.retain(|(resting, _)| *resting != number);
+                state.workers -= usize::from(job.is_none());
+                return job;
+            }
+            if !state.resting.iter().any(|(resting, _)| *resting == number) {
+                state.resting.push((number, thread::current()));
+            }
+            drop(state);
+            thread::park_timeout(self.settings.rest_max.saturating_sub(rested));
+        }
+    }
+
+    fn take(&self, state: &mut State) -> Option<Job> {
+        Lane::ALL.into_iter().find_map(|lane| {
+            let here = &mut state.lanes[lane as usize];
+            let job = if here.running < self.limit(lane) { here.waiting.pop_front() } else { None };
+            here.running += usize::from(job.is_some());
+            job
+        })
+    }
+
+    fn run(&self, job: Job, model: &mut Option<Box<dyn Model>>) {
+        let Job { request, cancel, due, mut reply, .. } = job;
+        let mut ended = if cancel.is_cancelled() {
+            CallError::Cancelled.into()
+        } else if Instant::now() >= due {
+            CallError::Deadline { waited: "a free worker".to_owned() }.into()
+        } else {
+            let mut say = |text: &str| reply(Reply::Chunk(text.to_owned()));
+            let mut call = Call { cancel: &cancel, due, say: &mut say };
+            let Request::Model(asked) = &*request;
+            let answered = catch_unwind(AssertUnwindSafe(|| model.get_or_insert_with(|| (self.models)()).answer(asked, &mut call)));
+            answered.unwrap_or_else(|_| {
+                // Whatever state it was left in, nobody meets it again.
+                *model = None;
+                CallError::Panicked.into()
+            })
+        };
+        if ended.outcome.is_err() && cancel.is_cancelled() {
+            ended.outcome = Err(CallError::Cancelled);
+        }
+        let Ended { usage, outcome } = ended;
+        reply(Reply::Done { usage, outcome });
+    }
+}
+
+impl Lane {
+    /// In the order in which a worker that is free looks for a job.
+    const ALL: [Lane; LANES] = [Lane::Farewell, Lane::Foreground, Lane::Background];
+
+    fn of(request: &Request) -> Lane {
+        match request {
+            Request::Model(model) if &*model.role == "memorizer" => Lane::Background,
+            Request::Model(_) => Lane::Foreground,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pool_tests.rs"]
+mod tests;

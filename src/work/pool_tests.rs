@@ -1,0 +1,145 @@
+//! The pool against a model that does what its question says.
+
+use super::*;
+use crate::contract::{ChatMessage, ModelRequest, Role, Text};
+use std::sync::mpsc::{Receiver, channel};
+
+/// `say` chunks and answers, `panic` panics, `wait` waits until it is cancelled.
+struct Told;
+
+impl Model for Told {
+    fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
+        match request.messages[0].text.to_string().as_str() {
+            "panic" => panic!("a model that was told to panic"),
+            "wait" => {
+                call.say("waiting");
+                while call.cancel.pause(Duration::from_secs(3600)) {}
+                call.say("never heard");
+                CallError::Truncated.into()
+            }
+            text => {
+                call.say(text);
+                Ended { usage: Usage { total_tokens: 1, ..Usage::default() }, outcome: Ok(Answer::default()) }
+            }
+        }
+    }
+}
+
+fn pool(settings: Settings) -> Pool {
+    Pool::new(settings, Box::new(|| Box::new(Told)))
+}
+
+fn request(role: &str, text: &str) -> Arc<Request> {
+    Arc::new(Request::Model(ModelRequest {
+        role: role.into(),
+        model: "fast".into(),
+        messages: vec![ChatMessage::new(Role::User, Text::slot("message", text))],
+        schema: None,
+        tools: Arc::default(),
+        stream: true,
+        tokens_max: 1,
+    }))
+}
+
+/// A started call, and what it says: `+text` for a chunk, its outcome in a word at the end.
+fn start(pool: &Pool, role: &str, text: &str) -> Result<(CallHandle, Receiver<String>), CallError> {
+    let (to, replies) = channel();
+    let reply = move |reply| {
+        let word = match reply {
+            Reply::Chunk(text) => format!("+{text}"),
+            Reply::Done { outcome: Ok(_), .. } => "answered".to_owned(),
+            Reply::Done { outcome: Err(error), .. } => format!("{error:?}"),
+        };
+        to.send(word).unwrap();
+    };
+    Ok((pool.start(request(role, text), Box::new(reply))?, replies))
+}
+
+fn next(replies: &Receiver<String>) -> String {
+    replies.recv_timeout(Duration::from_secs(20)).unwrap()
+}
+
+fn all(replies: &Receiver<String>) -> Vec<String> {
+    replies.iter().collect()
+}
+
+#[test]
+fn each_call_says_what_it_has_to_say_and_ends_once() {
+    let pool = pool(Settings { workers_max: 2, ..Settings::default() });
+    let calls: Vec<_> = (0..100).map(|n| (n, start(&pool, "output", &n.to_string()).unwrap())).collect();
+    for (n, (_handle, replies)) in &calls {
+        assert_eq!(all(replies), [format!("+{n}"), "answered".to_owned()]);
+    }
+    assert!(pool.workers() <= 2, "no more than may work at once");
+}
+
+#[test]
+fn a_worker_that_panics_still_ends_its_call_and_goes_on() {
+    let pool = pool(Settings { workers_max: 1, ..Settings::default() });
+    for (text, replies) in [("panic", &["Panicked"][..]), ("a", &["+a", "answered"]), ("panic", &["Panicked"]), ("b", &["+b", "answered"])]
+    {
+        assert_eq!(all(&start(&pool, "output", text).unwrap().1), replies);
+    }
+}
+
+#[test]
+fn a_running_call_that_is_cancelled_ends_at_once_and_says_nothing_more() {
+    let pool = pool(Settings::default());
+    let (handle, replies) = start(&pool, "output", "wait").unwrap();
+    assert_eq!(next(&replies), "+waiting");
+    handle.cancel();
+    handle.cancel();
+    assert_eq!(all(&replies), ["Cancelled"]);
+}
+
+#[test]
+fn a_waiting_call_that_is_cancelled_ends_while_all_workers_are_busy() {
+    let pool = pool(Settings { workers_max: 1, queue_max: 1, ..Settings::default() });
+    let (running, replies) = start(&pool, "output", "wait").unwrap();
+    assert_eq!(next(&replies), "+waiting");
+    let (waiting, waiting_replies) = start(&pool, "output", "a").unwrap();
+    assert_eq!(start(&pool, "output", "b").err(), Some(CallError::Overloaded), "the line is full");
+    waiting.cancel();
+    assert_eq!(all(&waiting_replies), ["Cancelled"]);
+    let (_handle, later) = start(&pool, "output", "c").expect("the place in the line is free again");
+    running.cancel();
+    assert_eq!(all(&later), ["+c", "answered"]);
+    waiting.cancel();
+}
+
+#[test]
+fn the_background_has_its_own_limit() {
+    let pool = pool(Settings { workers_max: 1, background_max: 1, queue_max: 0, ..Settings::default() });
+    let (background, replies) = start(&pool, "memorizer", "wait").unwrap();
+    assert_eq!(next(&replies), "+waiting");
+    assert_eq!(start(&pool, "memorizer", "a").err(), Some(CallError::Overloaded));
+    assert_eq!(all(&start(&pool, "output", "b").unwrap().1), ["+b", "answered"]);
+    background.cancel();
+    assert_eq!(all(&replies), ["Cancelled"]);
+}
+
+#[test]
+fn a_call_that_waits_too_long_for_a_worker_ends() {
+    let pool = pool(Settings { workers_max: 1, call_time_max: Duration::from_millis(20), ..Settings::default() });
+    let (running, replies) = start(&pool, "output", "wait").unwrap();
+    assert_eq!(next(&replies), "+waiting");
+    let (_handle, late) = start(&pool, "output", "a").unwrap();
+    thread::sleep(Duration::from_millis(30));
+    running.cancel();
+    assert_eq!(all(&late), [r#"Deadline { waited: "a free worker" }"#]);
+}
+
+#[test]
+fn workers_leave_when_there_is_nothing_to_do() {
+    let pool = pool(Settings { rest_max: Duration::from_millis(10), ..Settings::default() });
+    let calls: Vec<_> = (0..20).map(|_| start(&pool, "output", "wait").unwrap()).collect();
+    assert!(calls.iter().all(|(_, replies)| next(replies) == "+waiting"));
+    assert_eq!(pool.workers(), 20, "one each");
+    calls.iter().for_each(|(handle, _)| handle.cancel());
+    let begun = Instant::now();
+    while pool.workers() > 0 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{} workers stay", pool.workers());
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(all(&start(&pool, "output", "a").unwrap().1), ["+a", "answered"], "and come back");
+}
