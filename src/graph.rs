@@ -504,3 +504,19 @@ impl fmt::Display for Wrong {
 
 #[cfg(test)]
 mod tests;
+
+/// The graphs of this repository.
+#[cfg(test)]
+pub(crate) fn shipped() -> Arc<Library> {
+    static SHIPPED: std::sync::LazyLock<Arc<Library>> = std::sync::LazyLock::new(|| {
+        let mut files = BTreeMap::new();
+        for folder in ["", "prompts/", "schemas/"] {
+            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs").join(folder);
+            for entry in std::fs::read_dir(path).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+                files.insert(format!("{folder}{}", entry.file_name().display()), std::fs::read_to_string(entry.path()).unwrap());
+            }
+        }
+        Arc::new(Library::load(&files).unwrap_or_else(|error| panic!("{error}")))
+    });
+    SHIPPED.clone()
+}

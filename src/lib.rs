@@ -8,3 +8,6 @@ pub mod graph; // graphs/*.json and their prompts, read and checked          con
 pub mod nodes; // one file per node kind, one per tool                     contract
 pub mod wire; // bytes and words: HTTP, WebSocket, event streams, JSON     contract
 pub mod work; // blocking calls on worker threads, models          contract, wire
+
+#[cfg(test)]
+mod tidy;

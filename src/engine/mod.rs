@@ -136,14 +136,12 @@ impl Session {
             Input::Stop => self.stop(effects),
             Input::Clear { from } => {
                 self.meet(from);
-                self.stop(effects);
-                self.forget(false, effects);
+                self.renew(self.graph.clone(), false, effects);
             }
             Input::Switch { graph, keep, from } => {
                 self.meet(from);
-                self.stop(effects);
-                self.graph = self.library.graph(&graph).expect("`accepts` has found the graph").clone();
-                self.forget(keep, effects);
+                let graph = self.library.graph(&graph).expect("`accepts` has found the graph").clone();
+                self.renew(graph, keep, effects);
             }
             Input::Chunk { call, text } => self.chunk(call, text, effects),
             Input::Completion { call, usage, outcome } => self.completion(call, usage, outcome, effects),
@@ -188,8 +186,11 @@ impl Session {
     }
 
     /// Begins anew: ids, traces and the schema cache stay; `keep` carries history and memory over.
-    fn forget(&mut self, keep: bool, effects: &mut Vec<Effect>) {
+    fn renew(&mut self, graph: Arc<Graph>, keep: bool, effects: &mut Vec<Effect>) {
+        // All that runs ends on the graph that it began on.
+        self.stop(effects);
         self.end_background(effects);
+        self.graph = graph;
         if !keep {
             self.history.clear();
             let situation = std::mem::take(&mut self.memory.situation);

@@ -1,0 +1,319 @@
+//! The rules of the engine, one by one: each of these fails when its rule is broken.
+
+use super::world::{World, ada};
+use crate::contract::{
+    Answer, CallError, CallId, CallStatus, Effect, Input, Limits, Outcome, Refusal, Role, ToolCall, TurnId, TurnResult, Usage,
+};
+use serde_json::{Value, json};
+
+const PERCEIVED: &str = r#"{"intent":"question","language":"en"}"#;
+
+fn decide(tools: Value) -> String {
+    json!({"goal": "do it", "tool_sequence": tools}).to_string()
+}
+
+/// A turn of four frames with these tools.
+fn turn(world: &mut World, tools: Value, answer: &str) {
+    world.say("please");
+    world.answer(PERCEIVED);
+    world.answer(&decide(tools));
+    world.answer(answer);
+    world.answer("{}");
+}
+
+fn machine(id: &str) -> Value {
+    json!({"tool": "create_machine", "args": {"id": id, "initial": "a", "states": {"a": {"buttons": [{"label": "Go", "action": "go", "go": "b"}]}, "b": {"buttons": [{"label": "Back", "action": "back", "go": "a"}]}}}})
+}
+
+#[test]
+fn a_turn_ends_once_and_turns_begin_in_order() {
+    let mut world = World::new("v3-framed");
+    for text in ["why one?", "hello", "why two?"] {
+        world.say(text);
+    }
+    assert_eq!(world.ends(), [], "the first turn waits for its model, the others for it");
+    world.answer(PERCEIVED);
+    world.answer(&decide(json!([])));
+    world.answer("One.");
+    assert_eq!(world.ends(), [(1, Outcome::Answered), (2, Outcome::Answered)], "a plain greeting needs no model");
+    assert_eq!(
+        world.session.result(),
+        TurnResult::Running { id: TurnId(3), stage: "input".into(), event: "", text: "why two?".into(), partial: "".into() }
+    );
+    world.replay();
+}
+
+#[test]
+fn at_most_eight_inputs_wait() {
+    let mut world = World::new("v3-framed");
+    for _ in 0..9 {
+        world.say("why?");
+    }
+    let ninth = Input::Message { text: "why?".into(), dashboard: Vec::new(), from: ada() };
+    assert_eq!(world.session.accepts(&ninth), Err(Refusal::Waiting { most: 8 }));
+    world.put(Input::Stop);
+    assert_eq!(world.ends().len(), 9);
+    assert!(world.ends().iter().all(|(_, outcome)| *outcome == Outcome::Cancelled));
+    assert!(!world.session.busy() && world.out.is_empty(), "stop ends the call too");
+    world.replay();
+}
+
+#[test]
+fn blank_text_unknown_graphs_and_stale_controls_are_refused() {
+    let world = World::new("v3-framed");
+    for (input, says) in [
+        (Input::Message { text: " \n".into(), dashboard: Vec::new(), from: ada() }, "the message is empty"),
+        (Input::Switch { graph: "v9".into(), keep: false, from: ada() }, "there is no graph `v9`: choose one of v1-direct, v3-framed"),
+        (Input::Action { action: "x".into(), data: Value::Null, source: None, from: ada() }, "the control `x` is no longer offered"),
+    ] {
+        let refusal = world.session.accepts(&input).unwrap_err().to_string();
+        assert!(refusal.starts_with(says), "{refusal}");
+    }
+}
+
+#[test]
+fn a_late_chunk_or_completion_is_dropped_and_its_usage_counted() {
+    let mut world = World::new("v3-framed");
+    world.say("how are you today?");
+    world.put(Input::Stop);
+    let before = (world.events.len(), world.session.usage());
+    world.put(Input::Chunk { call: CallId(1), text: "late".into() });
+    world.complete(CallId(1), Ok(Answer::default()));
+    assert_eq!(world.events.len(), before.0);
+    assert_eq!(world.session.usage().total_tokens, before.1.total_tokens + 110);
+    world.replay();
+}
+
+#[test]
+fn what_was_shown_of_a_stopped_or_failed_turn_stays_in_the_history_marked() {
+    for stop in [true, false] {
+        let mut world = World::new("v1-direct");
+        world.say("tell me");
+        world.put(Input::Chunk { call: CallId(1), text: "Once upon".into() });
+        match stop {
+            true => world.put(Input::Stop),
+            false => world.fail(CallError::Truncated),
+        }
+        let history: Vec<_> = world.session.history().iter().map(|m| (m.role, m.content.as_str(), m.partial)).collect();
+        assert_eq!(history, [(Role::User, "tell me", false), (Role::Assistant, "Once upon", true)]);
+        world.say("again");
+        world.fail(CallError::Overloaded);
+        assert!(world.session.history().back().unwrap().partial, "nothing was shown: the question is marked");
+        assert_eq!(world.trace().status, CallStatus::Error);
+        assert!(matches!(world.session.result(), TurnResult::Error { detail, .. } if detail.starts_with("Too many answers")));
+        world.replay();
+    }
+}
+
+#[test]
+fn a_new_answer_replaces_its_own_controls_only() {
+    let mut world = World::new("v3-framed");
+    turn(&mut world, json!([machine("m"), {"tool": "emit_actions", "args": {"actions": ["Red"]}}]), "There.");
+    assert_eq!(world.labels(), ["Red", "Go"]);
+    world.press("go");
+    assert_eq!(world.labels(), ["Red", "Back"], "a machine's step is no answer");
+    world.say("how do you do");
+    world.answer(PERCEIVED);
+    world.put(Input::Stop);
+    assert_eq!(world.labels(), ["Red", "Back"], "a turn that does not end well changes no control");
+    world.say("hello");
+    assert_eq!(world.labels(), ["Back"]);
+    world.replay();
+}
+
+#[test]
+fn a_failing_turn_changes_nothing_that_the_user_sees() {
+    let mut world = World::new("v3-framed");
+    world.say("please");
+    world.answer(PERCEIVED);
+    world.answer(&decide(json!([machine("m"), {"tool": "set_state", "args": {"key": "k", "value": 1}}])));
+    world.fail(CallError::Unreachable);
+    assert_eq!(world.labels(), Vec::<String>::new());
+    assert!(world.session.ui().state.is_empty() && !world.names().contains(&"controls"));
+    world.replay();
+}
+
+#[test]
+fn a_machine_step_makes_no_call_and_the_next_model_hears_of_it() {
+    let mut world = World::new("v3-framed");
+    turn(&mut world, json!([machine("m")]), "There.");
+    world.press("go");
+    assert_eq!((world.trace().path.as_str(), world.trace().frames.len(), world.asking()), ("machine", 1, "nobody"));
+    assert_eq!(world.session.history().len(), 2, "a machine's step is not said");
+    world.say("why?");
+    assert!(world.asked().contains("machine `m` is now in state `b`"), "{}", world.asked());
+    world.replay();
+}
+
+#[test]
+fn an_action_whose_control_went_away_while_it_waited_ends_with_a_sentence() {
+    let mut world = World::new("v3-framed");
+    turn(&mut world, json!([{"tool": "emit_actions", "args": {"actions": ["Red"]}}]), "There.");
+    world.say("why?");
+    world.press("red");
+    world.answer(PERCEIVED);
+    world.answer(&decide(json!([])));
+    world.answer("Because.");
+    assert!(matches!(&world.ends()[2], (3, Outcome::Failed(why)) if why.starts_with("That control went away")));
+    world.replay();
+}
+
+#[test]
+fn cancelling_the_call_ends_the_turn_and_an_unknown_one_does_nothing() {
+    let mut world = World::new("v3-framed");
+    world.say("why?");
+    world.put(Input::Cancel { call: CallId(77) });
+    assert!(world.session.busy());
+    world.put(Input::Cancel { call: CallId(1) });
+    assert_eq!(world.ends(), [(1, Outcome::Cancelled)]);
+    assert!(world.out.is_empty(), "the worker is told");
+    world.replay();
+}
+
+#[test]
+fn the_memorizer_runs_behind_the_turn_and_once_at_a_time() {
+    let mut world = World::new("v3-framed");
+    world.say("hello");
+    assert_eq!((world.ends().len(), world.asking()), (1, "memorizer"));
+    world.say("hi");
+    world.say("hey");
+    assert_eq!((world.ends().len(), world.out.len()), (3, 1));
+    world.answer(r#"{"user_name":"Ada","facts":["likes tea"]}"#);
+    assert_eq!(world.asking(), "memorizer", "it runs again, for the last turn");
+    assert_eq!(world.session.memory().facts, ["likes tea"]);
+    assert_eq!(world.session.traces().next().unwrap().background.len(), 1);
+    world.put(Input::Clear { from: ada() });
+    assert!(!world.session.memorizing() && world.out.is_empty(), "clear ends it");
+    world.replay();
+}
+
+#[test]
+fn clear_begins_anew_and_keeps_ids_traces_and_the_situation() {
+    let mut world = World::new("v3-framed");
+    turn(&mut world, json!([machine("m")]), "There.");
+    world.say("hello");
+    world.answer(r#"{"situation":"at work","topic":"tea"}"#);
+    let (seq, events) = (world.session.seq(), world.events.len());
+    world.say("why?");
+    world.put(Input::Clear { from: ada() });
+    assert_eq!(world.names()[events..].iter().rev().take(3).copied().collect::<Vec<_>>(), ["controls", "cleared", "done"]);
+    let memory = world.session.memory();
+    assert_eq!((memory.situation.as_str(), memory.topic.as_deref(), memory.user_name.as_str()), ("at work", None, "ada"));
+    assert!(world.session.history().is_empty() && world.labels().is_empty());
+    assert_eq!((world.session.result(), world.session.traces().count()), (TurnResult::Cleared, 3));
+    assert!(world.session.seq() > seq);
+    world.say("hello");
+    assert_eq!(world.ends().last(), Some(&(4, Outcome::Answered)));
+    world.replay();
+}
+
+#[test]
+fn a_switch_that_keeps_carries_history_and_memory_over() {
+    for keep in [false, true] {
+        let mut world = World::new("v3-framed");
+        world.say("hello");
+        world.answer(r#"{"facts":["likes tea"]}"#);
+        let events = world.events.len();
+        world.put(Input::Switch { graph: "v1-direct".into(), keep, from: ada() });
+        let kept = (world.session.history().len(), world.session.memory().facts.len());
+        assert_eq!(kept, if keep { (2, 1) } else { (0, 0) });
+        assert_eq!(world.names()[events..].to_vec(), if keep { vec!["controls"] } else { vec!["cleared", "controls"] });
+        world.say("go on");
+        assert_eq!(world.asking(), "agent");
+        world.replay();
+    }
+}
+
+#[test]
+fn a_path_asks_no_more_than_its_budget() {
+    let mut world = World::new("v1-direct");
+    world.say("look it up");
+    let mut asked = 0;
+    while world.asking() == "agent" {
+        let (call, _) = world.out.pop_front().unwrap();
+        asked += 1;
+        let tool_calls = vec![ToolCall { id: format!("t{asked}"), tool: "recall".into(), args: json!({"query": "tea"}) }];
+        world.complete(call, Ok(Answer { tool_calls, ..Answer::default() }));
+    }
+    assert_eq!(asked, 5, "four rounds and one repair are what `direct` states");
+    assert!(matches!(&world.ends()[0], (1, Outcome::Failed(why)) if why.starts_with("The model gave no answer")));
+    world.replay();
+}
+
+#[test]
+fn native_tools_run_and_their_results_are_asked_about() {
+    let mut world = World::new("v1-direct");
+    world.say("two buttons");
+    let (call, _) = world.out.pop_front().unwrap();
+    let tool_calls = vec![ToolCall { id: "t".into(), tool: "emit_actions".into(), args: json!({"actions": ["Yes", "No"]}) }];
+    world.complete(call, Ok(Answer { tool_calls, ..Answer::default() }));
+    assert!(world.asked().ends_with("buttons: Yes, No"), "{}", world.asked());
+    world.answer("Here they are.");
+    assert_eq!((world.labels(), world.trace().frames.len()), (vec!["Yes".to_owned(), "No".to_owned()], 1));
+    world.replay();
+}
+
+#[test]
+fn everything_that_grows_has_a_bound() {
+    let limits = Limits { history_max: 6, traces_max: 2, answer_bytes_max: 10, ..Limits::default() };
+    let mut world = World::with("v1-direct", limits);
+    for number in 0..9 {
+        world.say(&format!("message {number}"));
+        world.answer("0123456789abcdef");
+        world.answer("{}");
+    }
+    assert_eq!((world.session.history().len(), world.session.traces().count()), (6, 2));
+    assert_eq!(world.session.history().back().unwrap().content, "0123456789…", "the cut is marked");
+    world.replay();
+}
+
+#[test]
+fn numbers_go_up_and_effects_are_in_order() {
+    let mut world = World::new("v3-framed");
+    turn(&mut world, json!([machine("m")]), "There.");
+    let numbers: Vec<u64> = world.events.iter().map(|event| event.seq.0).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let names = world.names();
+    let done = names.iter().position(|name| *name == "done").unwrap();
+    assert_eq!(names[done - 1], "frame_trace");
+    assert_eq!(names[done + 1..], ["process_start", "process_end"], "the memorizer comes behind");
+}
+
+#[test]
+fn time_never_runs_backwards() {
+    let mut world = World::new("v3-framed");
+    world.say("why?");
+    world.now.0 -= 5_000_000;
+    world.answer(PERCEIVED);
+    let at: Vec<u64> = world.events.iter().map(|event| event.at.0).collect();
+    assert!(at.is_sorted(), "{at:?}");
+}
+
+#[test]
+fn usage_is_counted_for_a_turn_and_each_call() {
+    let mut world = World::new("v3-framed");
+    turn(&mut world, json!([]), "There.");
+    assert_eq!(world.trace().usage.total_tokens, 330);
+    assert_eq!(
+        world.trace().background[0].usage,
+        Some(Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0 })
+    );
+    let detail = world.session.turn(TurnId(1)).unwrap();
+    let nodes: Vec<&str> = detail.calls.iter().map(|call| &*call.node).collect();
+    assert_eq!(nodes, ["input", "director", "output", "memorizer"]);
+    assert_eq!(detail.calls[2].answer, "There.");
+}
+
+#[test]
+fn a_prompt_is_parts_that_share_their_fixed_text() {
+    let mut world = World::new("v3-framed");
+    let mut effects = Vec::new();
+    world.session.handle(world.now, Input::Message { text: "why?".into(), dashboard: Vec::new(), from: ada() }, &mut effects);
+    let Some(Effect::Call { request, .. }) = effects.iter().find(|effect| matches!(effect, Effect::Call { .. })) else {
+        panic!("{effects:?}")
+    };
+    let crate::contract::Request::Model(request) = &**request;
+    assert_eq!(request.messages.len(), 2);
+    assert!(request.messages[0].text.to_string().starts_with("# input\n"));
+    assert!(request.messages[1].text.to_string().ends_with("## message\nwhy?\n"));
+}

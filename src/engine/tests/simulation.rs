@@ -1,0 +1,176 @@
+//! The main test: a world drawn from a seed delays, fails, repeats, garbles, cancels, clears and switches, then lets the
+//! session settle. A plain model keeps the books, and the journal is replayed. `SEED=17 cargo test simulation` repeats a failure.
+
+use super::world::{World, ada};
+use crate::contract::{Answer, CallError, CallId, Control, Input, Limits, Outcome, ToolCall, What};
+use serde_json::{Value, json};
+
+/// A small generator of numbers (xorshift64*), so that a seed means the same everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % bound
+    }
+
+    fn pick<'a, T: ?Sized>(&mut self, from: &[&'a T]) -> &'a T {
+        from[self.below(from.len() as u64) as usize]
+    }
+}
+
+#[test]
+fn whatever_happens_every_turn_ends_once_and_the_session_settles() {
+    match std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => simulate(seed),
+        None => (1..=300).for_each(simulate),
+    }
+}
+
+fn simulate(seed: u64) {
+    let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let limits = Limits { history_max: 20, traces_max: 5, waiting_max: 3, machines_max: 3, ..Limits::default() };
+    let mut world = World::with(dice.pick(&["v3-framed", "v1-direct"]), limits.clone());
+    let mut begun = Vec::new();
+    for _ in 0..150 {
+        world.now.0 += dice.below(20_000);
+        step(&mut world, &mut dice, &mut begun);
+        check_always(&world, &limits, seed);
+    }
+    while let Some((call, _)) = world.out.pop_front() {
+        world.complete(call, Ok(Answer { text: "{}".to_owned(), ..Answer::default() }));
+    }
+    assert!(!world.session.busy() && !world.session.memorizing(), "seed {seed}: the session settles");
+    assert_eq!(world.session.processes(), [], "seed {seed}: no call is left");
+    let ended: Vec<u64> = world.ends().iter().map(|(turn, _)| *turn).collect();
+    assert_eq!(ended, begun, "seed {seed}: begun in order, ended once");
+    check_streams(&world, seed);
+    world.replay();
+}
+
+fn step(world: &mut World, dice: &mut Dice, begun: &mut Vec<u64>) {
+    let input = match dice.below(20) {
+        0..4 => {
+            let text = dice.pick(&["hello", "why?", " ", "ünïcödé 🎲", "danke", "give me a lamp"]);
+            Input::Message { text: text.to_owned(), dashboard: vec![json!({"type": "value"})], from: ada() }
+        }
+        4..6 => {
+            let action = dice.pick(&["on", "off", "red", "no such"]).to_owned();
+            Input::Action { action, data: Value::Null, source: None, from: ada() }
+        }
+        6 => Input::Stop,
+        7 if dice.below(4) == 0 => Input::Clear { from: ada() },
+        8 if dice.below(4) == 0 => {
+            Input::Switch { graph: dice.pick(&["v3-framed", "v1-direct", "v9"]).to_owned(), keep: dice.below(2) == 0, from: ada() }
+        }
+        9 => Input::Cancel { call: CallId(dice.below(40)) },
+        10 => Input::Chunk { call: CallId(dice.below(40)), text: "late or not".to_owned() },
+        11 => Input::Attached { from: ada() },
+        _ => return answer(world, dice),
+    };
+    if let Ok(turn) = world.session.accepts(&input) {
+        if turn.0 > 0 {
+            begun.push(turn.0);
+        }
+        world.put(input);
+    }
+}
+
+/// Ends a call that is out, in any order and any way; now and then twice.
+fn answer(world: &mut World, dice: &mut Dice) {
+    if world.out.is_empty() {
+        return;
+    }
+    let at = dice.below(world.out.len() as u64) as usize;
+    let (call, request) = world.out.remove(at).expect("it is within");
+    let outcome = match dice.below(12) {
+        0 => Err(CallError::Truncated),
+        1 => Err(CallError::Cancelled),
+        2 => Ok(Answer { text: "gärbled {\"goal\":".to_owned(), ..Answer::default() }),
+        3 => Ok(Answer::default()),
+        4 => Ok(Answer { tool_calls: vec![tool_call(dice)], ..Answer::default() }),
+        _ => Ok(Answer { text: fitting(request.label(), dice), ..Answer::default() }),
+    };
+    for _ in 0..dice.below(3) {
+        world.put(Input::Chunk { call, text: "word ".to_owned() });
+    }
+    world.complete(call, outcome.clone());
+    if dice.below(5) == 0 {
+        world.complete(call, outcome);
+    }
+}
+
+fn fitting(node: &str, dice: &mut Dice) -> String {
+    match node {
+        "input" => json!({"intent": dice.pick(&["social", "question"]), "language": "en"}).to_string(),
+        "director" => {
+            let call = tool_call(dice);
+            json!({"goal": "g", "tool_sequence": [{"tool": call.tool, "args": call.args}]}).to_string()
+        }
+        "thinker" => json!({"calls": [{"tool": "recall", "args": {"query": "lamp"}}]}).to_string(),
+        "interpreter" => json!({"summary": "s"}).to_string(),
+        "memorizer" => json!({"topic": "lamps", "facts": ["has a lamp"]}).to_string(),
+        _ => "An answer.".to_owned(),
+    }
+}
+
+fn tool_call(dice: &mut Dice) -> ToolCall {
+    let states =
+        json!({"off": {"buttons": [{"label": "On", "action": "on", "go": "on"}]}, "on": {"buttons": [{"label": "Off", "action": "off"}]}});
+    let (tool, args) = match dice.below(7) {
+        0 => ("create_machine", json!({"id": format!("m{}", dice.below(5)), "initial": "off", "states": states})),
+        1 => ("destroy_machine", json!({"id": "m1"})),
+        2 => ("emit_actions", json!({"actions": ["Red"]})),
+        3 => ("set_state", json!({"key": "k", "value": dice.below(9)})),
+        4 => ("recall", json!({"query": "lamp"})),
+        5 => ("recall", Value::Null),
+        _ => ("no_such_tool", json!({"x": [1]})),
+    };
+    ToolCall { id: "t".to_owned(), tool: tool.to_owned(), args }
+}
+
+/// What holds after every input.
+fn check_always(world: &World, limits: &Limits, seed: u64) {
+    let session = &world.session;
+    assert!(session.history().len() <= limits.history_max && session.traces().count() <= limits.traces_max, "seed {seed}");
+    assert!(session.ui().machines.len() <= limits.machines_max, "seed {seed}");
+    let mut out: Vec<CallId> = world.out.iter().map(|(call, _)| *call).collect();
+    let mut known: Vec<CallId> = session.processes().iter().map(|process| process.pid).collect();
+    (out.sort(), known.sort());
+    assert_eq!(out, known, "seed {seed}: no call without someone who waits for it, and none forgotten");
+    for trace in session.traces() {
+        let graph = crate::graph::shipped();
+        let path = graph.graph(&trace.graph).and_then(|graph| graph.paths.iter().find(|path| path.name == trace.path).cloned());
+        if trace.status == crate::contract::CallStatus::Done {
+            let path = path.unwrap_or_else(|| panic!("seed {seed}: `{}` is a stated path", trace.path));
+            assert_eq!(trace.frames.len(), path.frames, "seed {seed}: as many frames as the path states");
+            let calls: usize = trace.frames.iter().map(|frame| frame.calls.len()).sum();
+            assert!(calls <= path.calls as usize, "seed {seed}: within the budget");
+        }
+    }
+}
+
+/// What watchers have seen, put together, is what the session holds.
+fn check_streams(world: &World, seed: u64) {
+    let seqs: Vec<u64> = world.events.iter().map(|event| event.seq.0).collect();
+    assert!(seqs.windows(2).all(|pair| pair[0] < pair[1]), "seed {seed}: numbers go up");
+    let shown = world.events.iter().rev().find_map(|event| match &event.what {
+        What::Controls { controls } => Some(controls.to_vec()),
+        _ => None,
+    });
+    let controls: Vec<Control> = world.session.ui().controls();
+    assert_eq!(shown.unwrap_or_default(), controls, "seed {seed}: watchers have the controls of the session");
+    for message in world.session.history().iter().filter(|message| message.role == crate::contract::Role::Assistant) {
+        let streamed: String = world
+            .events
+            .iter()
+            .filter(|event| event.turn == message.id)
+            .filter_map(|event| if let What::Streaming { text } = &event.what { Some(&**text) } else { None })
+            .collect();
+        assert_eq!(streamed, message.content, "seed {seed}: what was streamed is what is kept");
+        let end = world.ends().into_iter().find(|(turn, _)| *turn == message.id.0).map(|(_, outcome)| outcome);
+        assert_eq!(message.partial, end != Some(Outcome::Answered), "seed {seed}: what was cut is marked");
+    }
+}

@@ -1,0 +1,170 @@
+//! A world for one session: it plays browser and worker pool, keeps the journal, and replays it at the end.
+
+use crate::contract::{
+    Answer, CallError, CallId, Caller, Control, Effect, Event, Input, Limits, ModelRequest, Outcome, Request, Time, Trace, Usage, VERSION,
+    What,
+};
+use crate::engine::Session;
+use crate::graph::shipped;
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::sync::Arc;
+
+pub(super) struct World {
+    pub(super) session: Session,
+    pub(super) now: Time,
+    /// Calls that are out, in the order in which they were asked.
+    pub(super) out: VecDeque<(CallId, Arc<Request>)>,
+    pub(super) events: Vec<Event>,
+    graph: String,
+    journal: Vec<(Time, Input)>,
+    effects: Vec<String>,
+}
+
+pub(super) fn ada() -> Caller {
+    Caller { identity: "ada".into(), channel: "test".into(), utc_offset_minutes: 60 }
+}
+
+impl World {
+    pub(super) fn new(graph: &str) -> World {
+        World::with(graph, Limits::default())
+    }
+
+    pub(super) fn with(graph: &str, limits: Limits) -> World {
+        let session = Session::new(shipped(), graph, &ada());
+        let now = Time(1_763_668_166_000_000);
+        let (graph, library) = (graph.to_owned(), shipped().hash().to_owned());
+        let mut world = World {
+            session,
+            now,
+            out: VecDeque::new(),
+            events: Vec::new(),
+            graph: graph.clone(),
+            journal: Vec::new(),
+            effects: Vec::new(),
+        };
+        world.put(Input::Opened { version: VERSION, library, graph, limits, from: ada() });
+        world
+    }
+
+    /// One input that is known to be accepted.
+    pub(super) fn put(&mut self, input: Input) {
+        self.session.accepts(&input).unwrap_or_else(|refusal| panic!("{input:?}: {refusal}"));
+        let mut effects = Vec::new();
+        self.session.handle(self.now, input.clone(), &mut effects);
+        self.journal.push((self.now, input));
+        for effect in effects {
+            self.effects.push(serde_json::to_string(&effect).unwrap());
+            match effect {
+                Effect::Call { id, request } => self.out.push_back((id, request)),
+                Effect::Cancel { id } => self.out.retain(|(call, _)| *call != id),
+                Effect::Emit(event) => self.events.push(event),
+            }
+        }
+    }
+
+    pub(super) fn say(&mut self, text: &str) {
+        self.put(Input::Message { text: text.to_owned(), dashboard: Vec::new(), from: ada() });
+    }
+
+    pub(super) fn press(&mut self, action: &str) {
+        self.put(Input::Action { action: action.to_owned(), data: Value::Null, source: None, from: ada() });
+    }
+
+    /// Answers the oldest call, 100 µs later: a streamed one in two chunks, the other at once.
+    pub(super) fn answer(&mut self, text: &str) {
+        let (call, request) = self.out.pop_front().expect("a call is out");
+        let Request::Model(ModelRequest { stream, .. }) = &*request;
+        self.now.0 += 100;
+        let mut answer = Answer { model: "test".into(), ..Answer::default() };
+        if *stream && !text.is_empty() {
+            let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+            for chunk in [&text[..middle], &text[middle..]] {
+                self.put(Input::Chunk { call, text: chunk.to_owned() });
+            }
+        } else {
+            answer.text = text.to_owned();
+        }
+        self.complete(call, Ok(answer));
+    }
+
+    pub(super) fn fail(&mut self, error: CallError) {
+        let (call, _) = self.out.pop_front().expect("a call is out");
+        self.now.0 += 100;
+        self.complete(call, Err(error));
+    }
+
+    pub(super) fn complete(&mut self, call: CallId, outcome: Result<Answer, CallError>) {
+        let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0 };
+        self.put(Input::Completion { call, usage, outcome });
+    }
+
+    /// The kind of the node that the oldest call is for.
+    pub(super) fn asking(&self) -> &str {
+        self.out.front().map_or("nobody", |(_, request)| request.label())
+    }
+
+    /// What was last asked, joined.
+    pub(super) fn asked(&self) -> String {
+        let (_, request) = self.out.front().expect("a call is out");
+        let Request::Model(request) = &**request;
+        request.messages.iter().map(|message| message.text.to_string()).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(super) fn trace(&self) -> &Arc<Trace> {
+        self.session.traces().next_back().expect("a turn has ended")
+    }
+
+    /// The names of all events so far.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.events.iter().map(|event| event.what.name()).collect()
+    }
+
+    /// Each turn's end, in order.
+    pub(super) fn ends(&self) -> Vec<(u64, Outcome)> {
+        let end = |event: &Event| match &event.what {
+            What::Done { outcome } => Some((event.turn.0, outcome.clone())),
+            _ => None,
+        };
+        self.events.iter().filter_map(end).collect()
+    }
+
+    pub(super) fn labels(&self) -> Vec<String> {
+        let label = |control: Control| match control {
+            Control::Button(button) => button.label,
+            Control::Display(display) => format!("{:?}", display.kind).to_lowercase(),
+        };
+        self.session.ui().controls().into_iter().map(label).collect()
+    }
+
+    /// Plays the journal again into a new session: the effects are the same, byte for byte.
+    pub(super) fn replay(&self) {
+        let mut session = Session::new(shipped(), &self.graph, &ada());
+        let mut effects = Vec::new();
+        for (now, input) in &self.journal {
+            // The journal is what a disk would hold.
+            let written = serde_json::to_string(input).unwrap();
+            session.handle(*now, serde_json::from_str(&written).unwrap(), &mut effects);
+        }
+        let effects: Vec<String> = effects.iter().map(|effect| serde_json::to_string(effect).unwrap()).collect();
+        assert_eq!(effects, self.effects, "a replay has the same effects, byte for byte");
+    }
+}
+
+/// The picture of a trace: one line a frame, one a call.
+pub(super) fn picture(trace: &Trace) -> String {
+    let mut out = format!("turn {}: {:?}  {} {:?} {} frames\n", trace.id.0, trace.message, trace.path, trace.status, trace.frames.len());
+    for frame in &trace.frames {
+        let nodes = frame.nodes.join("+");
+        let route = if frame.route.is_empty() { String::new() } else { format!("  -> {}", frame.route) };
+        writeln!(out, "  {} {nodes:<12} {:>4} us{route}  [{}]", frame.frame, frame.ended_us - frame.started_us, frame.summary).unwrap();
+        for call in &frame.calls {
+            writeln!(out, "      call {} {} {:?} {} us", call.pid.0, call.label, call.status, call.duration_us).unwrap();
+        }
+    }
+    for call in &trace.background {
+        writeln!(out, "  behind: call {} {} {:?} {} us", call.pid.0, call.label, call.status, call.duration_us).unwrap();
+    }
+    out
+}

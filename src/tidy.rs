@@ -1,0 +1,98 @@
+//! The map of `lib.rs`, kept: this test reads the imports and fails when a module uses what it may not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each pure module and those of ours that it may use.
+const PURE: &[(&str, &[&str])] = &[
+    ("contract", &[]),
+    ("nodes", &["contract"]),
+    ("graph", &["contract", "nodes"]),
+    ("engine", &["contract", "nodes", "graph"]),
+    ("wire", &["contract"]),
+];
+
+/// What a pure module never names: sockets, clocks, threads, files, locks, random numbers, the environment.
+const IMPURE: &[&str] = &[
+    "std::net",
+    "std::fs",
+    "std::thread",
+    "std::env",
+    "std::io::stdin",
+    "std::process",
+    "Instant",
+    "SystemTime",
+    "Mutex",
+    "RwLock",
+    "Condvar",
+    "LazyLock",
+    "OnceLock",
+    "mpsc",
+    "rand::",
+    "monoio",
+    "ureq",
+    "libc",
+    "Zoned::now",
+    "Timestamp::now",
+    "TimeZone::system",
+];
+
+fn sources(of: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(of).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, into),
+            false => into.push(path),
+        }
+    }
+}
+
+/// Every source file below `src` with the code that is not a test, comments left out.
+fn code() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let is_code = |name: &str| name.ends_with(".rs") && !name.contains("/tests") && !name.ends_with("testing.rs") && name != "tidy.rs";
+    let name = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+    files.iter().map(|path| (name(path), path)).filter(|(name, _)| is_code(name)).map(|(name, path)| (name, without_tests(path))).collect()
+}
+
+fn without_tests(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn module(file: &str) -> &str {
+    file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
+}
+
+#[test]
+fn the_pure_modules_use_only_what_the_map_allows() {
+    let code = code();
+    assert!(code.len() > 30, "the sources were found");
+    for (file, text) in &code {
+        let Some((own, allowed)) = PURE.iter().find(|(name, _)| *name == module(file)) else { continue };
+        for name in IMPURE {
+            assert!(
+                !text.contains(name),
+                "src/{file} names `{name}`, but `{own}` is pure: hand it in as data, or move the code to `work` or `shell`"
+            );
+        }
+        for used in text.split("crate::").skip(1) {
+            let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            let is_grouped = used.is_empty();
+            assert!(!is_grouped, "src/{file}: write `use crate::<module>::…`, one module a line, so that imports can be read");
+            assert!(used == *own || allowed.contains(&used), "src/{file} uses `{used}`, but `{own}` may use only {allowed:?}");
+        }
+    }
+}
+
+#[test]
+fn only_the_shell_knows_the_loop_and_only_cli_knows_the_shell() {
+    for (file, text) in code() {
+        let module = module(&file);
+        assert!(module == "shell" || !text.contains("monoio"), "src/{file} names monoio: only `shell` knows the loop");
+        assert!(["shell", "cli"].contains(&module) || !text.contains("crate::shell"), "src/{file} imports the shell: only `cli` does");
+    }
+}
