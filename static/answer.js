@@ -1,0 +1,34 @@
+// An answer's Markdown on the page. Blocks that haven't changed since the last piece came are left as they are.
+
+import { html, useMemo } from './vendor/ui.mjs';
+import { blocks, rendered } from './markdown.js';
+import { CopyButton } from './buttons.js';
+
+/** @param {{text: string}} props */
+export function Answer({ text }) {
+  const parts = useMemo(() => blocks(text), [text]);
+  return html`<div class="answer">${parts.map((block, at) => html`<${Block} key=${at} block=${block} />`)}</div>`;
+}
+
+/** @param {{block: import('./markdown.js').Block}} props */
+function Block({ block }) {
+  return useMemo(() => drawn(block), [block.type, block.raw]);
+}
+
+/** @param {import('./markdown.js').Block} block */
+function drawn(block) {
+  if (block.type === 'code') return html`<${Code} text=${block.text ?? ''} language=${(block.lang ?? '').split(/\s/)[0]} />`;
+  const inner = { __html: rendered(block) };
+  if (block.type !== 'table') return html`<div class="block" dangerouslySetInnerHTML=${inner} />`;
+  return html`<div class="block scroll" tabindex="0" role="region" aria-label="Table" dangerouslySetInnerHTML=${inner} />`;
+}
+
+/** @param {{text: string, language: string}} props */
+function Code({ text, language }) {
+  return html`
+    <figure class="code">
+      <figcaption><span>${language || 'text'}</span><${CopyButton} text=${() => text} label="Copy the code" /></figcaption>
+      <pre tabindex="0"><code>${text}</code></pre>
+    </figure>
+  `;
+}

@@ -1,0 +1,47 @@
+// The page: puts its parts together and starts.
+
+import { html, render } from './vendor/ui.mjs';
+import { Chat } from './chat.js';
+import { Drawer } from './drawer.js';
+import { announcement, connection, notice, overdue, start, stop } from './session.js';
+import { Topbar } from './topbar.js';
+
+function Page() {
+  return html`
+    <a class="skip" href="#message" onClick=${skip}>Skip to the message field</a>
+    <${Topbar} />
+    <${Notices} />
+    <main class="panes">
+      <${Chat} />
+      <${Drawer} />
+      <p class="sr-only" role="status">${announcement.value}</p>
+    </main>
+  `;
+}
+
+function Notices() {
+  const lost = overdue.value && connection.value !== 'open';
+  return html`
+    <div class="notices" role="status">
+      ${lost && html`<p class="notice">The connection to the server is lost. Trying again; nothing you wrote is lost.</p>`}
+      ${notice.value &&
+      html`<p class="notice">${notice.value} <button type="button" class="quiet" onClick=${() => (notice.value = '')}>Dismiss</button></p>`}
+    </div>
+  `;
+}
+
+/** Moves the focus without touching the address, which says what is open. @param {Event} event */
+function skip(event) {
+  event.preventDefault();
+  document.getElementById('message')?.focus();
+}
+
+document.addEventListener('keydown', (event) => {
+  // Esc belongs first to what lies on top.
+  if (event.key === 'Escape' && !document.querySelector('dialog[open], :popover-open')) stop();
+});
+
+const root = /** @type {HTMLElement} */ (document.getElementById('app'));
+root.replaceChildren();
+render(html`<${Page} />`, root);
+start();

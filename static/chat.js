@@ -1,0 +1,80 @@
+// The conversation: its turns, the controls beneath them, and the place to write. It follows what is new only while the
+// reader is at the end; otherwise a button offers to.
+
+import { html, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
+import { Composer } from './composer.js';
+import { Controls } from './controls.js';
+import { Down, Mark } from './icons.js';
+import { beside, ready, say, turns } from './session.js';
+import { TurnView } from './turn.js';
+
+const NEAR_PX = 60;
+
+export function Chat() {
+  /** @type {{current: HTMLElement | null}} */
+  const scroller = useRef(null);
+  const following = useRef(true);
+  const [away, setAway] = useState(false);
+
+  function toEnd() {
+    following.current = true;
+    setAway(false);
+    const element = scroller.current;
+    if (element) element.scrollTop = element.scrollHeight;
+  }
+
+  function scrolled() {
+    const element = scroller.current;
+    if (!element) return;
+    const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
+    following.current = atEnd;
+    setAway(!atEnd);
+  }
+
+  useLayoutEffect(() => {
+    if (following.current) toEnd();
+    else scrolled();
+  }, [turns.value, beside.value]);
+
+  const empty = ready.value && turns.value.length === 0;
+  return html`
+    <section class="chat" aria-label="Conversation">
+      <h2 class="sr-only">Conversation</h2>
+      <div class="scroller" ref=${scroller} onScroll=${scrolled}>
+        <div class="column">
+          ${empty && html`<${Invitation} />`}
+          ${turns.value.map((turn) => html`<${TurnView} key=${turn.key} turn=${turn} />`)}
+          <${Controls} />
+        </div>
+      </div>
+      <div class="below">
+        ${away && html`<button type="button" class="latest" onClick=${toEnd}><${Down} /> Jump to latest</button>`}
+        <${Composer} onSent=${toEnd} />
+      </div>
+    </section>
+  `;
+}
+
+const EXAMPLES = [
+  ['hello', 'a reflex'],
+  ['why is the sky blue?', 'a question'],
+  ['give me two buttons, red and blue', 'controls'],
+  ['make a traffic light', 'a small machine'],
+  ['what did I say before?', 'memory'],
+];
+
+function Invitation() {
+  return html`
+    <div class="invitation">
+      <${Mark} />
+      <h3>Say something.</h3>
+      <p>Every answer is made in frames that you can count. The line beneath it shows how many, and opens to show each one.</p>
+      <ul>
+        ${EXAMPLES.map(
+          ([text, kind]) =>
+            html`<li><button type="button" onClick=${() => say(text)}><span>${text}</span><small>${kind}</small></button></li>`,
+        )}
+      </ul>
+    </div>
+  `;
+}

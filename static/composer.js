@@ -1,0 +1,50 @@
+// Where messages are written. Enter sends, Shift+Enter begins a line, Esc stops the answer; the draft is kept.
+
+import { html, useEffect, useLayoutEffect, useRef } from './vendor/ui.mjs';
+import { Send, Square } from './icons.js';
+import { busy, draft, say, setDraft, stop } from './session.js';
+
+const HEIGHT_PX_MAX = 220;
+
+/** @param {{onSent: () => void}} props */
+export function Composer({ onSent }) {
+  /** @type {{current: HTMLTextAreaElement | null}} */
+  const field = useRef(null);
+  const text = draft.value;
+
+  useEffect(() => field.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => fit(field.current), [text]);
+
+  /** @param {Event} event */
+  function submit(event) {
+    event.preventDefault();
+    if (!text.trim()) return;
+    say(text);
+    setDraft('');
+    onSent();
+    field.current?.focus();
+  }
+
+  /** @param {KeyboardEvent} event */
+  function keyPressed(event) {
+    // While an input method composes, Enter chooses a word.
+    if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) submit(event);
+  }
+
+  return html`
+    <form class="composer" onSubmit=${submit}>
+      <label class="sr-only" for="message">Message</label>
+      <textarea id="message" ref=${field} rows="1" placeholder="Write a message" enterkeyhint="send" autocomplete="off"
+        value=${text} onInput=${(event) => setDraft(event.currentTarget.value)} onKeyDown=${keyPressed} />
+      ${busy.value && html`<button type="button" class="round stop" title="Stop (Esc)" aria-label="Stop" onClick=${stop}><${Square} /></button>`}
+      <button type="submit" class="round send" title="Send (Enter)" aria-label="Send" aria-disabled=${!text.trim()}><${Send} /></button>
+    </form>
+  `;
+}
+
+/** As tall as its text, up to a bound. @param {HTMLTextAreaElement | null} field */
+function fit(field) {
+  if (!field) return;
+  field.style.height = 'auto';
+  field.style.height = `${Math.min(field.scrollHeight, HEIGHT_PX_MAX)}px`;
+}

@@ -1,0 +1,67 @@
+// Markdown that a model wrote, made safe: text in, sanitised HTML out, block by block.
+//
+// A model may say anything, and what it says may come from anyone. So raw HTML is shown as text, images become links (a
+// remote image would tell its server what was said), links open apart, and DOMPurify has the last word. Splitting into
+// blocks lets a streaming answer render only its last block again.
+
+import { DOMPurify, Marked } from './vendor/ui.mjs';
+
+const SAFE_ADDRESS = /^(?:https?:|mailto:)/i;
+
+const TAGS =
+  'p br hr h3 h4 h5 h6 ul ol li blockquote pre code em strong del a table thead tbody tr th td'.split(' ');
+
+const marked = new Marked({
+  gfm: true,
+  breaks: true,
+  renderer: {
+    html: ({ text }) => escaped(text),
+    image: ({ href, text }) => link(href, escaped(text || 'image')),
+    link({ href, tokens }) {
+      return link(href, this.parser.parseInline(tokens));
+    },
+    // The page's own headings stand above.
+    heading({ depth, tokens }) {
+      const level = Math.min(6, depth + 2);
+      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>\n`;
+    },
+    // Inside lists and quotes; a code block of its own is a component with a copy button.
+    code: ({ text }) => `<pre tabindex="0"><code>${escaped(text)}</code></pre>\n`,
+    checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
+  },
+});
+
+/** @typedef {{type: string, raw: string, text?: string, lang?: string}} Block */
+
+/** The blocks of a text that may still grow. @param {string} text @returns {Block[]} */
+export function blocks(text) {
+  return marked.lexer(text).filter((token) => token.type !== 'space' && token.type !== 'def');
+}
+
+/** One block as trusted HTML. @param {Block} block */
+export function rendered(block) {
+  return DOMPurify.sanitize(marked.parser([/** @type {any} */ (block)]), {
+    ALLOWED_TAGS: TAGS,
+    ALLOWED_ATTR: ['href', 'rel', 'target', 'start', 'align', 'tabindex'],
+    ALLOW_DATA_ATTR: false,
+    ALLOW_ARIA_ATTR: false,
+    ALLOWED_URI_REGEXP: SAFE_ADDRESS,
+    RETURN_TRUSTED_TYPE: true,
+  });
+}
+
+DOMPurify.addHook('afterSanitizeAttributes', (node) => {
+  if (node.tagName !== 'A') return;
+  node.setAttribute('rel', 'noopener noreferrer');
+  node.setAttribute('target', '_blank');
+});
+
+/** @param {string} href @param {string} inner */
+function link(href, inner) {
+  return SAFE_ADDRESS.test(href) ? `<a href="${escaped(href)}">${inner}</a>` : inner;
+}
+
+/** @param {string} text */
+function escaped(text) {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

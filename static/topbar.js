@@ -1,0 +1,80 @@
+// The bar above: which model answers, whether the server is there, a new conversation, and the theme.
+
+import { html, useRef } from './vendor/ui.mjs';
+import { Fresh, Mark, Moon, Sun } from './icons.js';
+import { clear, connection, health, turns } from './session.js';
+import { theme, toggleTheme } from './theme.js';
+
+export function Topbar() {
+  const other = theme.value === 'dark' ? 'light' : 'dark';
+  return html`
+    <header class="topbar">
+      <h1><${Mark} /> framewright</h1>
+      <${Model} />
+      <span class="spring"></span>
+      <${Connection} />
+      <${NewConversation} />
+      <button type="button" class="round quiet" aria-label=${`Use the ${other} theme`} title=${`Use the ${other} theme`} onClick=${toggleTheme}>
+        ${other === 'dark' ? html`<${Moon} />` : html`<${Sun} />`}
+      </button>
+    </header>
+  `;
+}
+
+const CONNECTION = { connecting: 'connecting', open: 'connected', lost: 'not connected' };
+
+function Connection() {
+  const said = CONNECTION[connection.value];
+  return html`<span class="connection" data-state=${connection.value} title=${said}><i></i><span class="sr-only">${said}</span></span>`;
+}
+
+function Model() {
+  const model = health.value.model;
+  if (!model?.name) return null;
+  const demo = Boolean(model.demo ?? model.name === 'demo');
+  return html`
+    <button type="button" class="model" data-demo=${demo} popovertarget="about-model">${demo ? html`demo<span class="more"> model</span>` : model.name}</button>
+    <div id="about-model" class="sheet" popover="auto" role="dialog" aria-label="About the model">
+      ${demo ? html`<${AboutDemo} />` : html`<p><b>${model.name}</b></p><p>${model.source}</p>`}
+      <${Server} />
+    </div>
+  `;
+}
+
+function AboutDemo() {
+  return html`
+    <p><b>This is the demo model.</b> It follows a short list of rules and understands only the examples. The frames, the
+      buttons and the traces are real.</p>
+    <p>To talk to a real model, start the server with one:</p>
+    <pre tabindex="0"><code>OPENAI_API_KEY=… framewright${'\n'}framewright --model NAME \\${'\n'}  --llm-url http://localhost:11434/v1</code></pre>
+  `;
+}
+
+function Server() {
+  const { version, graph, io } = health.value;
+  const facts = [version && `framewright ${version}`, graph && `graph ${graph}`, io].filter(Boolean);
+  return facts.length > 0 && html`<p class="facts">${facts.join(' · ')}</p>`;
+}
+
+function NewConversation() {
+  /** @type {{current: HTMLDialogElement | null}} */
+  const dialog = useRef(null);
+  if (turns.value.length === 0) return null;
+  function agreed() {
+    dialog.current?.close();
+    clear();
+  }
+  return html`
+    <button type="button" class="round quiet" aria-label="New conversation" title="New conversation" onClick=${() => dialog.current?.showModal()}>
+      <${Fresh} />
+    </button>
+    <dialog class="sheet" ref=${dialog} aria-labelledby="clear-title">
+      <h2 id="clear-title">Begin a new conversation?</h2>
+      <p>This one is forgotten, with its controls and what was remembered.</p>
+      <p class="choices">
+        <button type="button" class="plain" onClick=${() => dialog.current?.close()}>Keep it</button>
+        <button type="button" class="strong" onClick=${agreed}>Begin anew</button>
+      </p>
+    </dialog>
+  `;
+}

@@ -1,0 +1,88 @@
+// One turn: what was asked, what was said while working, the answer, and the footer that leads to its trace.
+
+import { html, useMemo } from './vendor/ui.mjs';
+import { Answer } from './answer.js';
+import { CopyButton } from './buttons.js';
+import { openTurn, turnAddress } from './route.js';
+import { resolveLost, traces } from './session.js';
+import { counted, duration } from './words.js';
+
+/** @typedef {import('./conversation.js').Turn} Turn */
+
+/** @param {{turn: Turn}} props */
+export function TurnView({ turn }) {
+  const trace = traces.value[turn.id];
+  const open = openTurn.value === turn.id;
+  return useMemo(() => drawn(turn, trace, open), [turn, trace, open]);
+}
+
+/** @param {Turn} turn @param {any} trace @param {boolean} open */
+function drawn(turn, trace, open) {
+  const isWordless = turn.kind === 'action' && turn.status === 'done' && !turn.answer && !turn.progress;
+  return html`
+    <article class=${isWordless ? 'turn wordless' : 'turn'} data-status=${turn.status} data-turn=${turn.id} aria-busy=${turn.status === 'running'}>
+      <${Question} turn=${turn} />
+      ${turn.progress && html`<p class="progress-said"><span class="sr-only">While working: </span>${turn.progress.trim()}</p>`}
+      ${turn.answer && html`<${Answer} text=${turn.answer} />`}
+      ${turn.status === 'running' && !turn.answer && html`<${Working} />`}
+      ${turn.error && html`<p class="failure">${turn.error}</p>`}
+      <${Foot} turn=${turn} trace=${trace} open=${open} />
+    </article>
+  `;
+}
+
+/** @param {{turn: Turn}} props */
+function Question({ turn }) {
+  if (turn.question === null) return null;
+  if (turn.kind === 'action') return html`<p class="pressed"><span class="sr-only">You pressed </span><b>${turn.question}</b></p>`;
+  return html`<p class="question"><span class="sr-only">You: </span>${turn.question}</p>`;
+}
+
+function Working() {
+  return html`<p class="working"><span class="sr-only">Working on it</span><i></i><i></i><i></i><i></i></p>`;
+}
+
+/** @type {Partial<Record<import('./conversation.js').Status, string>>} */
+const SAID = {
+  unsent: 'will be sent once connected',
+  waiting: 'waiting for its turn',
+  stopped: 'stopped',
+  failed: 'failed',
+  partial: 'broken off',
+};
+
+/** @param {{turn: Turn, trace: any, open: boolean}} props */
+function Foot({ turn, trace, open }) {
+  if (turn.status === 'lost') return html`<${Lost} turn=${turn} />`;
+  const said = SAID[turn.status];
+  if (!said && !trace && !turn.answer) return null;
+  return html`
+    <p class="foot">
+      ${said && html`<span class="said">${said}</span>`}
+      ${trace && html`<${TraceLink} trace=${trace} open=${open} />`}
+      ${turn.answer && turn.status !== 'running' && html`<${CopyButton} text=${() => turn.answer} label="Copy the answer" />`}
+    </p>
+  `;
+}
+
+/** The strip shows a square per frame, filled where a call was made. @param {{trace: any, open: boolean}} props */
+function TraceLink({ trace, open }) {
+  const frames = trace.frames ?? [];
+  return html`
+    <a class="trace-link" href=${turnAddress(trace.id)} aria-current=${open ? 'true' : undefined} title="Show how this answer was made">
+      <span class="strip" aria-hidden="true">${frames.map((frame) => html`<i class=${frame.calls?.length ? 'call' : ''}></i>`)}</span>
+      <span>${[trace.path, counted(trace.total_frames, 'frame'), duration(trace.total_ms)].filter(Boolean).join(' · ')}</span>
+    </a>
+  `;
+}
+
+/** @param {{turn: Turn}} props */
+function Lost({ turn }) {
+  return html`
+    <p class="foot">
+      <span class="said">The connection broke and this did not arrive.</span>
+      <button type="button" class="quiet" onClick=${() => resolveLost(turn.key, true)}>Send again</button>
+      <button type="button" class="quiet" onClick=${() => resolveLost(turn.key, false)}>Drop it</button>
+    </p>
+  `;
+}

@@ -1,0 +1,36 @@
+// Numbers, times and a model's loose values, as people read them.
+
+/** `0.4 ms`, `3.2 ms`, `812 ms`, `4.1 s`, `2 min 5 s`. @param {unknown} milliseconds */
+export function duration(milliseconds) {
+  const ms = Number(milliseconds) || 0;
+  if (ms <= 0) return '0 ms';
+  if (ms < 0.95) return `${Number(ms.toPrecision(1))} ms`;
+  if (ms < 9.95) return `${Number(ms.toFixed(1))} ms`;
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.round(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** `1 frame`, `4 frames`. @param {number} count @param {string} noun */
+export function counted(count, noun) {
+  return `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `12,345.7`. @param {number} value */
+export function number(value) {
+  return value.toLocaleString('en', { maximumFractionDigits: 3 });
+}
+
+/** Any value as text; a model may have put anything anywhere. @param {unknown} value @returns {string} */
+export function plain(value) {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'number') return number(value);
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** @template T @param {T | T[] | undefined | null} value @returns {T[]} */
+export function list(value) {
+  if (value === null || value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}
