@@ -7,7 +7,7 @@
 //! `cargo bench --bench frames` measures; `cargo test --benches` runs it small. `bench/instructions` counts instructions.
 
 use framewright::contract::{
-    Answer, CallId, Caller, Effect, Event, Input, Limits, Memory, MemoryPatch, Message, Role, Time, TurnId, Usage, VERSION, What,
+    Answer, Button, CallId, Caller, Effect, Event, Input, Limits, Memory, MemoryPatch, Message, Role, Time, TurnId, Usage, VERSION, What,
 };
 use framewright::engine::Session;
 use framewright::graph::Library;
@@ -262,6 +262,9 @@ impl Bare {
             Begins::Message(text) => text,
             Begins::Action(action) => {
                 self.lamp_is_on = !self.lamp_is_on;
+                let label = if self.lamp_is_on { "Off" } else { "On" };
+                let controls: Arc<[Button]> = ["Red", "Blue", label].map(|label| Button::new(label, action)).into();
+                black_box(controls);
                 self.frame(&mut trace, "ui", action);
                 self.keep(trace);
                 return;
@@ -272,6 +275,10 @@ impl Bare {
             match says {
                 Says::Stream => {
                     self.ask(&mut trace, message, "");
+                    if case.graph == "v1-direct" {
+                        let turns: Vec<String> = self.history.iter().rev().take(40).map(|message| message.content.clone()).collect();
+                        trace.calls.push((black_box(turns), String::new()));
+                    }
                     let mut answer = String::new();
                     for _ in 0..WORDS {
                         let word: Arc<str> = WORD.into();

@@ -313,6 +313,7 @@ impl Reader<'_> {
         Ok(Node {
             name: node.name.as_str().into(),
             kind,
+            role: kind.to_string().into(),
             model: node.model.as_deref().unwrap_or_default().into(),
             prompt: node.prompt.as_ref().map(|file| self.prompt(node, file, &specs)).transpose()?.unwrap_or_default(),
             schema: node.schema.as_ref().map(|file| self.schema(node, file)).transpose()?,

@@ -85,11 +85,11 @@ pub struct Text(pub Vec<Part>);
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Part {
     Fixed(Arc<str>),
-    Slot(&'static str, Arc<str>),
+    Slot(&'static str, String),
 }
 
 impl Text {
-    pub fn slot(name: &'static str, value: impl Into<Arc<str>>) -> Self {
+    pub fn slot(name: &'static str, value: impl Into<String>) -> Self {
         Text(vec![Part::Slot(name, value.into())])
     }
 }
@@ -98,7 +98,8 @@ impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in &self.0 {
             match part {
-                Part::Fixed(text) | Part::Slot(_, text) => f.write_str(text)?,
+                Part::Fixed(text) => f.write_str(text)?,
+                Part::Slot(_, text) => f.write_str(text)?,
             }
         }
         Ok(())

@@ -79,9 +79,16 @@ pub enum Effect {
 
 /// The first characters of a text, at most `bytes_max` bytes, cut between characters and marked with `…`.
 pub fn clip(text: &str, bytes_max: usize) -> String {
+    let mut clipped = String::with_capacity(text.len().min(bytes_max) + '…'.len_utf8());
+    push_clipped(&mut clipped, text, bytes_max);
+    clipped
+}
+
+/// [`clip`], onto the end of another text.
+pub fn push_clipped(onto: &mut String, text: &str, bytes_max: usize) {
     if text.len() <= bytes_max {
-        return text.to_owned();
+        return onto.push_str(text);
     }
-    let end = (0..=bytes_max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-    format!("{}…", &text[..end])
+    onto.push_str(&text[..text.floor_char_boundary(bytes_max)]);
+    onto.push('…');
 }

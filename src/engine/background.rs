@@ -145,6 +145,7 @@ impl Session {
             idle_since: self.idle_since,
             packet: &finished.packet,
             answer: &finished.answer,
+            asked: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::contract::{
     Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, ChatMessage, Effect, Outcome, Request, Role, Text, Time, TurnId, Usage,
     What, clip,
 };
-use crate::nodes::{Flow, Out, Task};
+use crate::nodes::{Flow, Out, Task, View};
 use std::sync::Arc;
 
 /// A call that is out, and the task that waits for it.
@@ -65,7 +65,7 @@ impl Session {
         if room == 0 || text.is_empty() {
             return;
         }
-        let text: Arc<str> = clip(text, room).into();
+        let text: Arc<str> = if text.len() <= room { text.into() } else { clip(text, room).into() };
         turn.answer.push_str(&text);
         turn.event = "streaming";
         let name = self.graph.nodes[node].name.clone();
@@ -113,7 +113,7 @@ impl Session {
         let said = said(&answer);
         self.put_down(turn, running, CallStatus::Done, usage, said.clone(), effects);
         let mut out = Out::default();
-        let flow = task.resume(&self.view(turn, node), &mut out, answer);
+        let flow = task.resume(&View { asked: Some(&request), ..self.view(turn, node) }, &mut out, answer);
         match flow {
             Flow::Again { why, task } if !is_repair && self.may_ask(turn) => {
                 let request = Arc::new(repair(&request, &said, &why));

@@ -66,12 +66,12 @@ impl Session {
                 Ok(())
             }
             Flow::Ask(_, task) | Flow::Again { task, .. } => self.give_up(turn, node, task, effects),
-            Flow::Go(route, packet) => {
+            Flow::Go(route, found) => {
                 if node == *turn.way.last().expect("a frame has a first node") {
                     turn.frame.route = route;
                     turn.frame.next = Some(self.graph.nodes[node].edges[route]);
                 }
-                turn.packet = packet;
+                turn.packet.add(found);
                 Ok(())
             }
             Flow::Say(text) => {
@@ -111,7 +111,9 @@ impl Session {
         let changes = std::mem::take(&mut turn.frame.changes);
         let next = turn.frame.next;
         let shows = changes.iter().any(|change| matches!(change, Change::Show(_)));
+        let mut may_differ = !changes.is_empty();
         if !turn.is_fresh && (next.is_none() || shows) {
+            may_differ |= !self.ui.thinker.is_empty();
             self.ui.thinker.clear();
             turn.is_fresh = true;
         }
@@ -121,8 +123,11 @@ impl Session {
                 self.emit(turn.id, turn.frame.number, node, What::Error { detail: error.to_string() }, effects);
             }
         }
-        if *self.ui.controls() != *self.shown {
-            self.show_controls(turn.id, turn.frame.number, effects);
+        if may_differ {
+            let controls = self.ui.controls();
+            if *controls != *self.shown {
+                self.show(controls, turn.id, turn.frame.number, effects);
+            }
         }
         self.record(turn);
         next
@@ -158,6 +163,7 @@ impl Session {
             idle_since: self.idle_since,
             packet: &turn.packet,
             answer: &turn.answer,
+            asked: None,
         }
     }
 

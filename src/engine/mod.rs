@@ -202,13 +202,13 @@ impl Session {
         if !keep {
             self.emit(TurnId(0), 0, self.engine.clone(), What::Cleared, effects);
         }
-        self.show_controls(TurnId(0), 0, effects);
+        self.show(self.ui.controls(), TurnId(0), 0, effects);
         self.history_seq = self.seq_last;
     }
 
     /// Tells watchers the whole new set of controls.
-    fn show_controls(&mut self, turn: TurnId, frame: u32, effects: &mut Vec<Effect>) {
-        self.shown = self.ui.controls().into();
+    fn show(&mut self, controls: Vec<Control>, turn: TurnId, frame: u32, effects: &mut Vec<Effect>) {
+        self.shown = controls.into();
         self.emit(turn, frame, self.engine.clone(), What::Controls { controls: self.shown.clone() }, effects);
     }
 

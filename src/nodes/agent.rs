@@ -4,7 +4,7 @@
 //! `rounds` times at most; the last round is asked without tools, so that it ends in an answer.
 
 use super::{Flow, Out, Task, ToolReport, View, tools};
-use crate::contract::{Answer, ChatMessage, Request, Role, Text, ToolCall, clip};
+use crate::contract::{Answer, ChatMessage, Request, Role, Text, ToolCall, Ui, clip};
 use std::sync::Arc;
 
 /// Chat turns that go along, and bytes of each.
@@ -15,10 +15,9 @@ const CALLS_MAX: usize = 20;
 /// One question is out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Round {
-    messages: Vec<ChatMessage>,
     number: u32,
-    /// What the tools have done so far, on a copy.
-    ui: crate::contract::Ui,
+    /// What the user sees once the tools' changes are applied; none while no tool has run.
+    ui: Option<Ui>,
 }
 
 pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
@@ -28,15 +27,15 @@ pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
     earlier.reverse();
     prompt.extend(earlier);
     prompt.extend(question);
-    ask(view, Round { messages: prompt, number: 1, ui: tools::fresh(view.ui) })
+    ask(view, prompt, Round { number: 1, ui: None })
 }
 
 fn turn(message: &crate::contract::Message) -> ChatMessage {
     ChatMessage::new(message.role, Text::slot("said", clip(&message.content, TURN_BYTES_MAX)))
 }
 
-fn ask(view: &View<'_>, round: Round) -> Flow {
-    let Request::Model(mut request) = view.request(round.messages.clone(), true);
+fn ask(view: &View<'_>, messages: Vec<ChatMessage>, round: Round) -> Flow {
+    let Request::Model(mut request) = view.request(messages, true);
     if round.number >= view.node.rounds {
         request.tools = Arc::default();
     }
@@ -56,15 +55,17 @@ impl Round {
         }
         let calls: Vec<ToolCall> = answer.tool_calls.into_iter().take(CALLS_MAX).collect();
         let asked = ChatMessage { tool_calls: calls.clone(), ..ChatMessage::new(Role::Assistant, Text::slot("said", answer.text)) };
-        self.messages.push(asked);
+        let mut messages = view.asked.map(|Request::Model(request)| request.messages.clone()).unwrap_or_default();
+        messages.push(asked);
+        let ui = self.ui.get_or_insert_with(|| tools::fresh(view.ui));
         for call in calls {
-            let (report, changes) = tools::run(view, &mut self.ui, &call.tool, call.args, out);
+            let (report, changes) = tools::run(view, ui, &call.tool, call.args, out);
             out.changes.extend(changes);
             let told = ChatMessage::new(Role::Tool, Text::slot("result", told(&report)));
-            self.messages.push(ChatMessage { tool_call_id: Some(call.id), ..told });
+            messages.push(ChatMessage { tool_call_id: Some(call.id), ..told });
         }
         self.number += 1;
-        ask(view, self)
+        ask(view, messages, self)
     }
 
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
@@ -91,7 +92,7 @@ mod tests {
 
     #[test]
     fn tools_are_run_and_asked_about_until_the_rounds_are_used_up() {
-        let round = |number| Round { messages: Vec::new(), number, ui: Default::default() };
+        let round = |number| Round { number, ui: None };
         let call = ToolCall { id: "a".into(), tool: "recall".into(), args: json!({"query": "tea"}) };
         let wants = Answer { tool_calls: vec![call], ..answer("") };
         assert_eq!(check(|view, out| round(1).resume(view, out, wants.clone())), "ask");

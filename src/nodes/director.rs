@@ -3,7 +3,7 @@
 //! Asks a strong model for a [`Decision`]: the goal, the steps, the tools to call with their arguments, how to present the
 //! answer, and why. One route, `think`. Default when the model can't be understood: answer the message, with no tools.
 
-use super::{Decision, Flow, Out, Packet, Task, View, read, shown};
+use super::{Decision, Flow, Found, Out, Task, View, read, shown};
 use crate::contract::{Answer, What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["think"];
@@ -16,9 +16,9 @@ pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
 }
 
 impl Asking {
-    pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+    pub(crate) fn resume(self, _view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
         match read::<Decision>(&answer.text) {
-            Ok(decision) => go(view, out, decision),
+            Ok(decision) => go(out, decision),
             Err(why) => Flow::Again { why, task: Task::Director(self) },
         }
     }
@@ -26,14 +26,14 @@ impl Asking {
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         let goal = format!("Answer the user's message: {}", clip(view.message, 500));
         let reason = "no plan could be read".to_owned();
-        go(view, out, Decision { goal, reason, present_as: "text".to_owned(), ..Decision::default() })
+        go(out, Decision { goal, reason, present_as: "text".to_owned(), ..Decision::default() })
     }
 }
 
-fn go(view: &View<'_>, out: &mut Out, decision: Decision) -> Flow {
+fn go(out: &mut Out, decision: Decision) -> Flow {
     out.events.push(What::Decided { output: shown(&decision) });
     out.summary = clip(&decision.goal, 120);
-    Flow::Go("think", Packet { decision: Some(decision), ..view.packet.clone() })
+    Flow::Go("think", Found { decision: Some(decision), ..Found::default() })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A plain, listed saying is answered without a model; anything else asks a fast one for a [`Perception`]. The social and
 //! trivial takes the route `reflex`, the rest `direct`. Default route when the model can't be understood: `direct`.
 
-use super::{Flow, Out, Packet, Perception, Task, View, read, shown};
+use super::{Flow, Found, Out, Perception, Task, View, read, shown};
 use crate::contract::{Answer, What};
 
 pub(crate) const ROUTES: &[&str] = &["reflex", "direct"];
@@ -23,35 +23,35 @@ pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
                 complexity: "trivial".to_owned(),
                 context: String::new(),
             };
-            go(view, out, perception, Some(met.reply))
+            go(out, perception, Some(met.reply))
         }
         None => view.ask(Task::Input(Asking)),
     }
 }
 
 impl Asking {
-    pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+    pub(crate) fn resume(self, _view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
         match read::<Perception>(&answer.text) {
             Ok(perception) if perception.intent.is_empty() => {
                 Flow::Again { why: "`intent` is missing".to_owned(), task: Task::Input(self) }
             }
-            Ok(perception) => go(view, out, perception, None),
+            Ok(perception) => go(out, perception, None),
             Err(why) => Flow::Again { why, task: Task::Input(self) },
         }
     }
 
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         let perception = Perception { language: view.memory.language.clone(), intent: "other".to_owned(), ..Perception::default() };
-        go(view, out, perception, None)
+        go(out, perception, None)
     }
 }
 
-fn go(view: &View<'_>, out: &mut Out, perception: Perception, reply: Option<String>) -> Flow {
+fn go(out: &mut Out, perception: Perception, reply: Option<String>) -> Flow {
     let is_trivial = perception.intent == "social" || perception.complexity == "trivial";
     out.events.push(What::Perceived { output: shown(&perception) });
     out.summary = format!("{} · {}", perception.intent, perception.language);
-    let packet = Packet { perception: Some(perception), reply, ..view.packet.clone() };
-    Flow::Go(if is_trivial { "reflex" } else { "direct" }, packet)
+    let found = Found { perception: Some(perception), reply, ..Found::default() };
+    Flow::Go(if is_trivial { "reflex" } else { "direct" }, found)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Asks a model for an [`Interpretation`] of what the tools returned. One route, `output`. Default when the model can't be
 //! understood: the data itself, shortened.
 
-use super::{Flow, Interpretation, Out, Packet, Task, View, read, shown};
+use super::{Flow, Found, Interpretation, Out, Task, View, read, shown};
 use crate::contract::{Answer, What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
@@ -16,9 +16,9 @@ pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
 }
 
 impl Asking {
-    pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+    pub(crate) fn resume(self, _view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
         match read::<Interpretation>(&answer.text) {
-            Ok(interpretation) => go(view, out, interpretation),
+            Ok(interpretation) => go(out, interpretation),
             Err(why) => Flow::Again { why, task: Task::Interpreter(self) },
         }
     }
@@ -26,14 +26,14 @@ impl Asking {
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         let found = view.packet.results.iter().filter_map(|report| report.data.as_ref());
         let findings = found.map(|data| clip(&data.to_string(), 1_000)).collect();
-        go(view, out, Interpretation { summary: "What was found, as it is:".to_owned(), findings })
+        go(out, Interpretation { summary: "What was found, as it is:".to_owned(), findings })
     }
 }
 
-fn go(view: &View<'_>, out: &mut Out, interpretation: Interpretation) -> Flow {
+fn go(out: &mut Out, interpretation: Interpretation) -> Flow {
     out.events.push(What::Interpreted { output: shown(&interpretation) });
     out.summary = clip(&interpretation.summary, 120);
-    Flow::Go("output", Packet { interpretation: Some(interpretation), ..view.packet.clone() })
+    Flow::Go("output", Found { interpretation: Some(interpretation), ..Found::default() })
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-pub use packet::{Action, Decision, Interpretation, Packet, Perception, PlannedCall, ToolReport};
+pub use packet::{Action, Decision, Found, Interpretation, Packet, Perception, PlannedCall, ToolReport};
 pub use plain::Plain;
 pub use prompt::{Prompt, PromptError};
 
@@ -53,6 +53,8 @@ pub enum Kind {
 pub struct Node {
     pub name: Arc<str>,
     pub kind: Kind,
+    /// The kind's name, as requests carry it.
+    pub role: Arc<str>,
     /// `fast` or `strong`.
     pub model: Arc<str>,
     pub prompt: Prompt,
@@ -92,6 +94,8 @@ pub struct View<'a> {
     pub packet: &'a Packet,
     /// The turn's answer so far.
     pub answer: &'a str,
+    /// The question that is being answered; none when a node begins.
+    pub asked: Option<&'a Request>,
 }
 
 /// What a node wants shown at once and changed when its frame ends.
@@ -111,7 +115,7 @@ pub enum Flow {
     /// A question; the node goes on with its answer.
     Ask(Request, Task),
     /// The frame's result and the way it takes.
-    Go(&'static str, Packet),
+    Go(&'static str, Found),
     /// The whole answer, without a model.
     Say(String),
     /// Done, with nothing to hand on.
@@ -222,7 +226,7 @@ impl View<'_> {
 
     fn request(&self, messages: Vec<ChatMessage>, stream: bool) -> Request {
         Request::Model(ModelRequest {
-            role: self.node.kind.role(),
+            role: self.node.role.clone(),
             model: self.node.model.clone(),
             messages,
             schema: self.node.schema.clone(),
@@ -236,12 +240,6 @@ impl View<'_> {
     fn earlier(&self) -> impl DoubleEndedIterator<Item = &Message> {
         let own = self.packet.turn;
         self.history.iter().filter(move |message| message.id != own)
-    }
-}
-
-impl Kind {
-    fn role(self) -> Arc<str> {
-        Arc::from(self.to_string())
     }
 }
 

@@ -23,6 +23,30 @@ pub struct Packet {
     pub interpretation: Option<Interpretation>,
 }
 
+impl Packet {
+    /// Takes over what a frame found; what it left empty stays as it was.
+    pub fn add(&mut self, found: Found) {
+        let Found { perception, reply, decision, results, changes, interpretation } = found;
+        self.perception = perception.or(self.perception.take());
+        self.reply = reply.or(self.reply.take());
+        self.decision = decision.or(self.decision.take());
+        self.interpretation = interpretation.or(self.interpretation.take());
+        self.results.extend(results);
+        self.changes.extend(changes);
+    }
+}
+
+/// What one frame adds to the packet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    pub perception: Option<Perception>,
+    pub reply: Option<String>,
+    pub decision: Option<Decision>,
+    pub results: Vec<ToolReport>,
+    pub changes: Vec<Change>,
+    pub interpretation: Option<Interpretation>,
+}
+
 /// A control that was used.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Action {

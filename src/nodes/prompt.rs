@@ -88,7 +88,7 @@ impl Prompt {
     pub fn fill(&self, view: &View<'_>) -> Vec<ChatMessage> {
         let fill = |piece: &Piece| match piece {
             Piece::Fixed(text) => Part::Fixed(text.clone()),
-            Piece::Slot(slot) => Part::Slot(slot.name, (slot.fill)(view).into()),
+            Piece::Slot(slot) => Part::Slot(slot.name, (slot.fill)(view)),
         };
         let message = |(role, pieces): &(Role, Vec<Piece>)| ChatMessage::new(*role, Text(pieces.iter().map(fill).collect()));
         self.messages.iter().map(message).collect()

@@ -3,7 +3,7 @@
 //! Prompts are built from the session's state alone, each slot is bounded, and user text is never cut without a mark.
 
 use super::View;
-use crate::contract::{Message, Role, clip};
+use crate::contract::{Message, Role, clip, push_clipped};
 use serde::Serialize;
 
 /// A slot of a prompt.
@@ -64,13 +64,21 @@ fn language<'a>(view: &'a View<'_>) -> &'a str {
 
 /// The last messages as lines, not as chat turns: a model that reads them answers the question it is asked, not the last line.
 fn told(view: &View<'_>, messages_max: usize, bytes_max: usize) -> String {
-    let line = |message: &Message| {
-        let who = if message.role == Role::User { "user" } else { "assistant" };
-        format!("{who}: {}", clip(&message.content.replace('\n', " "), bytes_max))
-    };
-    let mut lines: Vec<String> = view.earlier().rev().take(messages_max).map(line).collect();
-    lines.reverse();
-    lines.join("\n")
+    let newest: Vec<&Message> = view.earlier().rev().take(messages_max).collect();
+    let mut lines = String::with_capacity(newest.iter().map(|message| message.content.len().min(bytes_max) + 16).sum());
+    for message in newest.into_iter().rev() {
+        if !lines.is_empty() {
+            lines.push('\n');
+        }
+        lines.push_str(if message.role == Role::User { "user: " } else { "assistant: " });
+        let begin = lines.len();
+        push_clipped(&mut lines, &message.content, bytes_max);
+        if lines[begin..].contains('\n') {
+            let one_line = lines[begin..].replace('\n', " ");
+            lines.replace_range(begin.., &one_line);
+        }
+    }
+    lines
 }
 
 fn findings(view: &View<'_>) -> String {
@@ -81,5 +89,6 @@ fn findings(view: &View<'_>) -> String {
 }
 
 fn json(value: &(impl Serialize + ?Sized)) -> String {
-    clip(&serde_json::to_string(value).expect("our own plain data is always JSON"), DATA_BYTES)
+    let json = serde_json::to_string(value).expect("our own plain data is always JSON");
+    if json.len() <= DATA_BYTES { json } else { clip(&json, DATA_BYTES) }
 }

@@ -38,6 +38,7 @@ impl Default for Fixture {
         let node = Node {
             name: "node".into(),
             kind: Kind::Thinker,
+            role: "thinker".into(),
             model: "fast".into(),
             prompt: Prompt::default(),
             schema: None,
@@ -69,6 +70,7 @@ impl Fixture {
             idle_since: None,
             packet,
             answer: "",
+            asked: None,
         }
     }
 }

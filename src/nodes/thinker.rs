@@ -4,7 +4,7 @@
 //! runs on a copy of what the user sees, so that a later call meets what an earlier one did; the changes go along in the
 //! packet. Route `interpret` when a tool returned data, else `output`. Default: the calls that stay open are reported as failed.
 
-use super::{Flow, Out, Packet, PlannedCall, Task, ToolReport, View, read, tools};
+use super::{Flow, Found, Out, Packet, PlannedCall, Task, ToolReport, View, read, tools};
 use crate::contract::{Answer, What};
 use serde::Deserialize;
 
@@ -66,19 +66,19 @@ impl Filling {
 }
 
 fn run(view: &View<'_>, out: &mut Out, calls: Vec<PlannedCall>) -> Flow {
-    let mut packet = view.packet.clone();
+    let mut found = Found::default();
     let mut ui = tools::fresh(view.ui);
     for call in calls {
         let (report, changes) = tools::run(view, &mut ui, &call.tool, call.args, out);
-        packet.changes.extend(changes);
-        packet.results.push(report);
+        found.changes.extend(changes);
+        found.results.push(report);
     }
-    let has_data = packet.results.iter().any(|report| report.data.is_some());
-    out.summary = summary(&packet.results);
-    if packet.results.is_empty() {
+    let has_data = found.results.iter().any(|report| report.data.is_some());
+    out.summary = summary(&found.results);
+    if found.results.is_empty() {
         out.events.push(What::Thinking { detail: "no tools needed".to_owned() });
     }
-    Flow::Go(if has_data { "interpret" } else { "output" }, packet)
+    Flow::Go(if has_data { "interpret" } else { "output" }, found)
 }
 
 fn summary(results: &[ToolReport]) -> String {

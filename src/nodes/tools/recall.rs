@@ -31,8 +31,8 @@ fn run(view: &View<'_>, _ui: &mut Ui, value: Value) -> Result<Done, String> {
     let Args { query } = args(value)?;
     let words = words(&query);
     let score = |text: &str| {
-        let text = self::words(text);
-        words.iter().filter(|word| text.contains(word)).count()
+        let text = text.to_lowercase();
+        words.iter().filter(|word| has_word(&text, word)).count()
     };
     let mut found: Vec<(usize, usize, &Message)> =
         view.earlier().enumerate().map(|(at, message)| (score(&message.content), at, message)).filter(|(score, ..)| *score > 0).collect();
@@ -61,6 +61,12 @@ fn run(view: &View<'_>, _ui: &mut Ui, value: Value) -> Result<Done, String> {
 fn words(text: &str) -> Vec<String> {
     let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() > 2).map(str::to_lowercase);
     words.filter(|word| !COMMON.contains(&word.as_str())).collect()
+}
+
+/// Whether `word` stands in `text` as a whole word; both in lower case.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_edge = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    text.match_indices(word).any(|(at, _)| is_edge(text[..at].chars().next_back()) && is_edge(text[at + word.len()..].chars().next()))
 }
 
 const COMMON: &[&str] = &[
