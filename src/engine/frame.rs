@@ -4,6 +4,7 @@ use super::Session;
 use super::call::Running;
 use super::turn::Turn;
 use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, What};
+use crate::graph::Entry;
 use crate::nodes::{Flow, Out, Task, View};
 use std::sync::Arc;
 
@@ -24,9 +25,9 @@ pub(super) struct Frame {
 }
 
 impl Session {
-    /// Samples the turn's context before its first frame.
+    /// Samples the turn's context before its first frame. A machine's own button asks no model, so nobody would read it.
     pub(super) fn sense(&mut self, turn: &mut Turn) {
-        if let Some(index) = self.graph.before {
+        if let Some(index) = self.graph.before.filter(|_| turn.entry != Entry::Machine) {
             let mut out = Out::default();
             let node = &self.graph.nodes[index];
             let _rest = node.kind.begin(&self.view(turn, index), &mut out);
