@@ -509,15 +509,20 @@ mod tests;
 /// The graphs of this repository.
 #[cfg(test)]
 pub(crate) fn shipped() -> Arc<Library> {
-    static SHIPPED: std::sync::LazyLock<Arc<Library>> = std::sync::LazyLock::new(|| {
-        let mut files = BTreeMap::new();
-        for folder in ["", "prompts/", "schemas/"] {
-            let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs").join(folder);
-            for entry in std::fs::read_dir(path).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
-                files.insert(format!("{folder}{}", entry.file_name().display()), std::fs::read_to_string(entry.path()).unwrap());
-            }
-        }
-        Arc::new(Library::load(&files).unwrap_or_else(|error| panic!("{error}")))
-    });
+    static SHIPPED: std::sync::LazyLock<Arc<Library>> = std::sync::LazyLock::new(|| shipped_with(str::to_owned));
     SHIPPED.clone()
+}
+
+/// The graphs of this repository, each file as `change` makes it.
+#[cfg(test)]
+pub(crate) fn shipped_with(change: fn(&str) -> String) -> Arc<Library> {
+    let mut files = BTreeMap::new();
+    for folder in ["", "prompts/", "schemas/"] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs").join(folder);
+        for entry in std::fs::read_dir(path).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            files.insert(format!("{folder}{}", entry.file_name().display()), change(&text));
+        }
+    }
+    Arc::new(Library::load(&files).unwrap_or_else(|error| panic!("{error}")))
 }

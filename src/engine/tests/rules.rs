@@ -241,6 +241,42 @@ fn a_path_asks_no_more_than_its_budget() {
 }
 
 #[test]
+fn a_budget_holds_for_questions_and_for_repairs() {
+    let tight = || {
+        let library = crate::graph::shipped_with(|file| file.replace("\"frames\": 2, \"calls\": 4", "\"frames\": 2, \"calls\": 2"));
+        let mut world = World::on(library, "v3-framed", Limits::default());
+        world.say("how is it going?");
+        world
+    };
+    let no_answer = |world: &World| matches!(&world.ends()[0], (1, Outcome::Failed(why)) if why.starts_with("The model gave no answer"));
+    let social = r#"{"intent":"social","language":"en"}"#;
+
+    let mut world = tight();
+    world.answer("not json");
+    world.answer(social);
+    assert!(no_answer(&world) && world.asking() == "nobody", "two calls are used up: the answer can't be asked for");
+
+    let mut world = tight();
+    world.answer(social);
+    world.answer("");
+    assert!(no_answer(&world) && world.asking() == "nobody", "two calls are used up: the answer can't be repaired");
+    world.replay();
+}
+
+#[test]
+fn a_name_that_nobody_chose_follows_the_identity() {
+    let mut world = World::new("v3-framed");
+    let renamed = crate::contract::Caller { identity: "Ada L.".into(), ..ada() };
+    world.put(Input::Attached { from: renamed });
+    assert_eq!(world.session.memory().user_name, "Ada L.");
+    world.say("hello");
+    assert_eq!(world.session.memory().user_name, "ada");
+    world.answer(r#"{"user_name":"Countess"}"#);
+    world.put(Input::Attached { from: ada() });
+    assert_eq!(world.session.memory().user_name, "Countess", "a chosen name stays");
+}
+
+#[test]
 fn native_tools_run_and_their_results_are_asked_about() {
     let mut world = World::new("v1-direct");
     world.say("two buttons");
@@ -259,7 +295,8 @@ fn everything_that_grows_has_a_bound() {
     let mut world = World::with("v1-direct", limits);
     for number in 0..9 {
         world.say(&format!("message {number}"));
-        world.answer("0123456789abcdef");
+        world.put(Input::Chunk { call: world.out[0].0, text: "0123".into() });
+        world.answer("456789abcdefghijkl");
         world.answer("{}");
     }
     assert_eq!((world.session.history().len(), world.session.traces().count()), (6, 2));

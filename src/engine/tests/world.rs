@@ -5,7 +5,7 @@ use crate::contract::{
     What,
 };
 use crate::engine::Session;
-use crate::graph::shipped;
+use crate::graph::{Library, shipped};
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fmt::Write;
@@ -17,6 +17,7 @@ pub(super) struct World {
     /// Calls that are out, in the order in which they were asked.
     pub(super) out: VecDeque<(CallId, Arc<Request>)>,
     pub(super) events: Vec<Event>,
+    library: Arc<Library>,
     graph: String,
     journal: Vec<(Time, Input)>,
     effects: Vec<String>,
@@ -32,19 +33,16 @@ impl World {
     }
 
     pub(super) fn with(graph: &str, limits: Limits) -> World {
-        let session = Session::new(shipped(), graph, &ada());
+        World::on(shipped(), graph, limits)
+    }
+
+    pub(super) fn on(library: Arc<Library>, graph: &str, limits: Limits) -> World {
+        let session = Session::new(library.clone(), graph, &ada());
         let now = Time(1_763_668_166_000_000);
-        let (graph, library) = (graph.to_owned(), shipped().hash().to_owned());
-        let mut world = World {
-            session,
-            now,
-            out: VecDeque::new(),
-            events: Vec::new(),
-            graph: graph.clone(),
-            journal: Vec::new(),
-            effects: Vec::new(),
-        };
-        world.put(Input::Opened { version: VERSION, library, graph, limits, from: ada() });
+        let opened = Input::Opened { version: VERSION, library: library.hash().to_owned(), graph: graph.to_owned(), limits, from: ada() };
+        let (out, events) = (VecDeque::new(), Vec::new());
+        let mut world = World { session, now, out, events, library, graph: graph.to_owned(), journal: Vec::new(), effects: Vec::new() };
+        world.put(opened);
         world
     }
 
@@ -140,7 +138,7 @@ impl World {
 
     /// Plays the journal again into a new session: the effects are the same, byte for byte.
     pub(super) fn replay(&self) {
-        let mut session = Session::new(shipped(), &self.graph, &ada());
+        let mut session = Session::new(self.library.clone(), &self.graph, &ada());
         let mut effects = Vec::new();
         for (now, input) in &self.journal {
             // The journal is what a disk would hold.
