@@ -1,0 +1,232 @@
+//! A model server for tests: the demo model behind the chat-completions wire, as a process of its own.
+//!
+//! `cargo run --example model -- [--listen 127.0.0.1:0] [--delay-ms 15]` prints its base address on the first line, and
+//! then one line per event: `request 3 output stream`, `answered 3 12 words`, and `closed 3 after 4 words` when the client
+//! went away before the end. What a provider does wrong on purpose will stand in `answer`, before the first byte and
+//! between two words.
+#![allow(clippy::print_stdout, reason = "its lines are what it is for")]
+
+use framewright::contract::{ChatMessage, Part, Role, Text, ToolCall};
+use framewright::work::demo::{Demo, NAME, Said, slots_of, words};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const BODY_BYTES_MAX: usize = 4 << 20;
+const HEAD_BYTES_MAX: u64 = 64 << 10;
+
+struct Server {
+    demo: Demo,
+    word_pause: Duration,
+    requests: AtomicU64,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    messages: Vec<Message>,
+    #[serde(default)]
+    stream: bool,
+    #[serde(default)]
+    stream_options: Option<Value>,
+    #[serde(default)]
+    tools: Vec<Value>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    role: Role,
+    content: Option<String>,
+    #[serde(default)]
+    tool_calls: Vec<Value>,
+    tool_call_id: Option<String>,
+}
+
+fn main() -> io::Result<()> {
+    let mut listen = "127.0.0.1:0".to_owned();
+    let mut delay_ms = 15;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match (argument.as_str(), arguments.next()) {
+            ("--listen", Some(address)) => listen = address,
+            ("--delay-ms", Some(milliseconds)) => delay_ms = milliseconds.parse().map_err(io::Error::other)?,
+            _ => return Err(io::Error::other("usage: model [--listen ADDRESS] [--delay-ms N]")),
+        }
+    }
+    let listener = TcpListener::bind(listen)?;
+    say(&format!("http://{}/v1", listener.local_addr()?));
+    let server =
+        Arc::new(Server { demo: Demo::new(Duration::ZERO), word_pause: Duration::from_millis(delay_ms), requests: AtomicU64::new(0) });
+    for stream in listener.incoming() {
+        let (server, stream) = (server.clone(), stream?);
+        thread::spawn(move || server.serve(stream));
+    }
+    Ok(())
+}
+
+/// One line, at once, also where the output is a pipe.
+fn say(line: &str) {
+    let mut out = io::stdout().lock();
+    // Whoever read our lines has gone; the server goes on.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+impl Server {
+    /// Answers request after request until the client goes.
+    fn serve(&self, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let mut reader = BufReader::new(stream.try_clone()?);
+        while let Some((request_line, body)) = read_request(&mut reader)? {
+            self.answer(&request_line, &body, &stream)?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, request_line: &str, body: &[u8], mut to: &TcpStream) -> io::Result<()> {
+        match request_line.split(' ').take(2).collect::<Vec<_>>()[..] {
+            ["GET", "/v1/models"] => {
+                let models = json!({"object": "list", "data": [{"id": NAME, "object": "model", "owned_by": "framewright"}]});
+                to.write_all(&whole("200 OK", &models))
+            }
+            ["POST", "/v1/chat/completions"] => match serde_json::from_slice::<Body>(body) {
+                Ok(body) => self.complete(body, to),
+                Err(error) => {
+                    let error = json!({"error": {"message": error.to_string(), "type": "invalid_request_error", "code": 400}});
+                    to.write_all(&whole("400 Bad Request", &error))
+                }
+            },
+            _ => to.write_all(&whole("404 Not Found", &json!({"error": {"message": "no such path", "code": 404}}))),
+        }
+    }
+
+    fn complete(&self, body: Body, mut to: &TcpStream) -> io::Result<()> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let messages: Vec<ChatMessage> = body.messages.into_iter().map(message).collect();
+        say(&format!("request {number} {} {}", slots_of(&messages).role, if body.stream { "stream" } else { "whole" }));
+        let said = self.demo.answer(&messages, !body.tools.is_empty());
+        let finish = if said.tool_calls.is_empty() { "stop" } else { "tool_calls" };
+        let count = words(&said.text).count();
+        if !body.stream {
+            self.pause(to);
+            let message = json!({"role": "assistant", "content": said.text, "tool_calls": tool_calls(&said)});
+            let answer = json!({"id": id(number), "object": "chat.completion", "model": NAME, "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": said.usage});
+            to.write_all(&whole("200 OK", &answer))?;
+            say(&format!("answered {number} {count} words"));
+            return Ok(());
+        }
+        to.write_all(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n",
+        )?;
+        let chunk = |delta: Value, finish: Option<&str>| json!({"id": id(number), "object": "chat.completion.chunk", "model": NAME, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
+        let client = to;
+        let send = |data: &str| {
+            let (event, mut to) = (format!("data: {data}\n\n"), client);
+            to.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
+        };
+        send(&chunk(json!({"role": "assistant", "content": ""}), None).to_string())?;
+        for (sent, word) in words(&said.text).enumerate() {
+            if !self.pause(client) || send(&chunk(json!({"content": word}), None).to_string()).is_err() {
+                say(&format!("closed {number} after {sent} words"));
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        }
+        for (index, call) in tool_calls(&said).into_iter().enumerate() {
+            let mut call = call;
+            call["index"] = json!(index);
+            send(&chunk(json!({"tool_calls": [call]}), None).to_string())?;
+        }
+        send(&chunk(json!({}), Some(finish)).to_string())?;
+        if body.stream_options.is_some_and(|options| options["include_usage"] == true) {
+            send(
+                &json!({"id": id(number), "object": "chat.completion.chunk", "model": NAME, "choices": [], "usage": said.usage})
+                    .to_string(),
+            )?;
+        }
+        send("[DONE]")?;
+        to.write_all(b"0\r\n\r\n")?;
+        say(&format!("answered {number} {count} words"));
+        Ok(())
+    }
+
+    /// The time of a word; `false` as soon as the client has closed its side.
+    fn pause(&self, client: &TcpStream) -> bool {
+        let until = Instant::now() + self.word_pause;
+        loop {
+            if is_closed(client) {
+                return false;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            thread::sleep(left.min(Duration::from_millis(20)));
+        }
+    }
+}
+
+fn is_closed(client: &TcpStream) -> bool {
+    let looked = client.set_nonblocking(true).and_then(|()| client.peek(&mut [0]));
+    let reset = client.set_nonblocking(false);
+    let waits = matches!(&looked, Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+    reset.is_err() || !(waits || looked.is_ok_and(|length| length > 0))
+}
+
+/// The request line and the body; `None` when the client has closed.
+fn read_request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String, Vec<u8>)>> {
+    let (mut request_line, mut length) = (String::new(), 0);
+    let mut head = reader.by_ref().take(HEAD_BYTES_MAX);
+    if head.read_line(&mut request_line)? == 0 {
+        return Ok(None);
+    }
+    loop {
+        let mut line = String::new();
+        if head.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if line.trim_end().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().map_err(io::Error::other)?;
+        }
+    }
+    if length > BODY_BYTES_MAX {
+        return Err(io::Error::other("the body is too long"));
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    Ok(Some((request_line.trim_end().to_owned(), body)))
+}
+
+fn message(message: Message) -> ChatMessage {
+    let call = |call: Value| ToolCall {
+        id: call["id"].as_str().unwrap_or_default().to_owned(),
+        tool: call["function"]["name"].as_str().unwrap_or_default().to_owned(),
+        args: serde_json::from_str(call["function"]["arguments"].as_str().unwrap_or_default()).unwrap_or_default(),
+    };
+    ChatMessage {
+        role: message.role,
+        text: Text(vec![Part::Fixed(message.content.unwrap_or_default().into())]),
+        tool_calls: message.tool_calls.into_iter().map(call).collect(),
+        tool_call_id: message.tool_call_id,
+    }
+}
+
+fn tool_calls(said: &Said) -> Vec<Value> {
+    let call =
+        |call: &ToolCall| json!({"id": call.id, "type": "function", "function": {"name": call.tool, "arguments": call.args.to_string()}});
+    said.tool_calls.iter().map(call).collect()
+}
+
+fn whole(status: &str, body: &Value) -> Vec<u8> {
+    let body = body.to_string();
+    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+fn id(number: u64) -> String {
+    format!("chatcmpl-{number}")
+}
