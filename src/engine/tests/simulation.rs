@@ -1,15 +1,17 @@
-//! The main test: a world drawn from a seed delays, fails, repeats, garbles, cancels, clears and switches, then lets the
+//! The main test: a world drawn from a seed, on our graphs and on drawn ones, delays, fails, repeats, garbles, cancels, clears and switches, then lets the
 //! session settle. A plain model keeps the books, and the journal is replayed. `SEED=17 cargo test simulation` repeats a failure.
 
+use super::drawn;
 use super::world::{World, ada};
 use crate::contract::{Answer, CallError, CallId, Control, Input, Limits, Outcome, ToolCall, What};
+use crate::graph::shipped;
 use serde_json::{Value, json};
 
 /// A small generator of numbers (xorshift64*), so that a seed means the same everywhere.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -32,11 +34,15 @@ fn whatever_happens_every_turn_ends_once_and_the_session_settles() {
 fn simulate(seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let limits = Limits { history_max: 20, traces_max: 5, waiting_max: 3, machines_max: 3, ..Limits::default() };
-    let mut world = World::with(dice.pick(&["v3-framed", "v1-direct"]), limits.clone());
+    let (library, graphs) = match dice.below(2) {
+        0 => (shipped(), ["v3-framed", "v1-direct"]),
+        _ => (drawn::library(&mut dice), ["one", "two"]),
+    };
+    let mut world = World::on(library, dice.pick(&graphs), limits.clone());
     let mut begun = Vec::new();
     for _ in 0..150 {
         world.now.0 += dice.below(20_000);
-        step(&mut world, &mut dice, &mut begun);
+        step(&mut world, &mut dice, &graphs, &mut begun);
         check_always(&world, &limits, seed);
     }
     while let Some((call, _)) = world.out.pop_front() {
@@ -50,7 +56,7 @@ fn simulate(seed: u64) {
     world.replay();
 }
 
-fn step(world: &mut World, dice: &mut Dice, begun: &mut Vec<u64>) {
+fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<u64>) {
     let input = match dice.below(20) {
         0..4 => {
             let text = dice.pick(&["hello", "why?", " ", "ünïcödé 🎲", "danke", "give me a lamp"]);
@@ -63,7 +69,7 @@ fn step(world: &mut World, dice: &mut Dice, begun: &mut Vec<u64>) {
         6 => Input::Stop,
         7 if dice.below(4) == 0 => Input::Clear { from: ada() },
         8 if dice.below(4) == 0 => {
-            Input::Switch { graph: dice.pick(&["v3-framed", "v1-direct", "v9"]).to_owned(), keep: dice.below(2) == 0, from: ada() }
+            Input::Switch { graph: dice.pick(&[graphs[0], graphs[1], "v9"]).to_owned(), keep: dice.below(2) == 0, from: ada() }
         }
         9 => Input::Cancel { call: CallId(dice.below(40)) },
         10 => Input::Chunk { call: CallId(dice.below(40)), text: "late or not".to_owned() },
@@ -141,8 +147,7 @@ fn check_always(world: &World, limits: &Limits, seed: u64) {
     (out.sort(), known.sort());
     assert_eq!(out, known, "seed {seed}: no call without someone who waits for it, and none forgotten");
     for trace in session.traces() {
-        let graph = crate::graph::shipped();
-        let path = graph.graph(&trace.graph).and_then(|graph| graph.paths.iter().find(|path| path.name == trace.path).cloned());
+        let path = world.library.graph(&trace.graph).and_then(|graph| graph.paths.iter().find(|path| path.name == trace.path).cloned());
         if trace.status == crate::contract::CallStatus::Done {
             let path = path.unwrap_or_else(|| panic!("seed {seed}: `{}` is a stated path", trace.path));
             assert_eq!(trace.frames.len(), path.frames, "seed {seed}: as many frames as the path states");

@@ -17,7 +17,7 @@ pub(super) struct World {
     /// Calls that are out, in the order in which they were asked.
     pub(super) out: VecDeque<(CallId, Arc<Request>)>,
     pub(super) events: Vec<Event>,
-    library: Arc<Library>,
+    pub(super) library: Arc<Library>,
     graph: String,
     journal: Vec<(Time, Input)>,
     effects: Vec<String>,
