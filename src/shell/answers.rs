@@ -1,0 +1,87 @@
+//! What is answered to an errand about a session.
+
+use super::bounds::TRACE_LINES_MAX;
+use super::errand::{Ask, Reply};
+use super::resident::{NotTaken, Resident};
+use super::shard::Shard;
+use crate::contract::{Caller, Input, Refusal};
+use crate::wire::json;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// What asks for a change is taken in; everything else only looks.
+pub(super) fn answer(resident: &mut Resident, shard: &Shard, from: Caller, ask: Ask) -> Result<Reply, NotTaken> {
+    let session = &resident.session;
+    let limits = &shard.common.limits;
+    Ok(match ask {
+        Ask::Check if shard.is_draining() => Reply::ok(&json!({ "ready": false, "reason": "draining", "detail": super::shard::DRAINING })),
+        Ask::Check if session.busy() => Reply::ok(&json!({ "ready": false, "reason": "busy", "detail": BUSY })),
+        Ask::Check => Reply::ok(&json!({
+            "ready": true,
+            "graph": session.graph().name(),
+            "identity": from.identity,
+            "history_len": session.history().len(),
+            "ws_connected": resident.is_watched_in_chat(),
+        })),
+        Ask::Send(_) if session.busy() => Reply::refused(409, BUSY),
+        Ask::Send(input) => Reply::ok(&json::queued(resident.take(shard, input)?)),
+        Ask::Clear => {
+            resident.take(shard, Input::Clear { from })?;
+            Reply::ok(&json!({ "status": "cleared" }))
+        }
+        Ask::Switch(input) => {
+            resident.take(shard, input)?;
+            let name = resident.session.graph().name();
+            Reply::ok(&json!({ "status": "ok", "name": name, "note": format!("The conversation goes on with the graph `{name}`.") }))
+        }
+        Ask::Result => Reply::ok(&json::result(&session.result(), session.memory())),
+        Ask::Poll { since } => {
+            let hash = if resident.is_open { state_hash(resident) } else { "no_session".to_owned() };
+            match hash == since {
+                true => Reply::ok(&json!({ "changed": false, "hash": hash })),
+                false => Reply::ok(&json::polled(&hash, session.memory(), session.history().iter(), session.history().len())),
+            }
+        }
+        Ask::Frames { last } => Reply::ok(&json::frames(session.graph().name(), session.traces(), last.clamp(1, limits.traces_max.max(1)))),
+        Ask::Turn(id) => match session.turn(id) {
+            Some(detail) => Reply::ok(&json::turn(&detail, limits.detail_bytes_max)),
+            None => Reply::refused(404, "this turn is not kept: `/api/frames` lists those that are"),
+        },
+        Ask::State => Reply::ok(&json::state(&json::StateView {
+            memory: session.memory(),
+            memorizing: session.memorizing(),
+            history_len: session.history().len(),
+            ws_connected: resident.is_watched_in_chat(),
+            ui: session.ui(),
+            processes: session.processes(),
+            schema_cache: session.schema_cache(),
+        })),
+        Ask::History { last } => {
+            let last = last.clamp(1, limits.history_max.max(1));
+            Reply::ok(&json::history(session.history().iter(), last, session.history_seq()))
+        }
+        Ask::Graph => Reply::ok(&session.graph().describe()),
+        Ask::Trace { last } => Reply::ok(&json::trace_lines(resident.log.events(), last.clamp(1, TRACE_LINES_MAX))),
+        Ask::Report(_) | Ask::Reports | Ask::LastRun => unreachable!("what belongs to the user is answered by the board"),
+    })
+}
+
+const BUSY: &str = "a turn of this session is running: wait for it, or stop it";
+
+/// What a refusal is to who asked over HTTP.
+pub(super) fn refused(refusal: &Refusal) -> Reply {
+    let status = match refusal {
+        Refusal::Blank => 400,
+        Refusal::Waiting { .. } | Refusal::NoControl { .. } => 409,
+        Refusal::UnknownGraph { .. } => 404,
+    };
+    Reply::refused(status, &refusal.to_string())
+}
+
+/// 12 hex digits over memory and the history's length.
+fn state_hash(resident: &Resident) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(json::write(resident.session.memory()));
+    hasher.update(resident.session.history().len().to_be_bytes());
+    hasher.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,69 @@
+//! Every limit of the shell, with what happens when it is reached.
+
+use std::time::Duration;
+
+/// A request's head. Beyond: `431`, closed.
+pub(super) const HEAD_BYTES_MAX: usize = 16 << 10;
+/// A request's body. Beyond: `413`, closed.
+pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
+/// A message on a WebSocket. Beyond: closed with 1009.
+pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 10;
+
+/// Connections of one shard. Beyond: `503`, closed.
+pub(super) const CONNECTIONS_MAX: usize = 16 << 10;
+/// From a request's first byte to the end of its head. Beyond: closed.
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Between two requests of a connection. Beyond: closed.
+pub(super) const IDLE_TIME: Duration = Duration::from_secs(75);
+/// A body may take this long, and a second more for each so many bytes that have come. Beyond: closed.
+pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
+pub(super) const BODY_BYTES_PER_SECOND_MIN: usize = 1 << 10;
+/// Between two steps of an answer that is being sent. Beyond: closed.
+pub(super) const WRITE_TIME: Duration = Duration::from_secs(30);
+/// What is still read of a request that was refused, and for how long, so that its sender sees the answer.
+pub(super) const LINGER_BYTES_MAX: usize = 2 << 20;
+pub(super) const LINGER_TIME: Duration = Duration::from_secs(2);
+/// How long accepting rests when the process has no descriptor left.
+pub(super) const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Bytes that are put together for one write to a socket. What comes meanwhile waits in its session's log.
+pub(super) const WRITE_BYTES: usize = 128 << 10;
+/// Bytes beside the log (test reports, refusals, pongs) that may wait for a socket. Beyond: closed with 1013.
+pub(super) const BESIDE_BYTES_MAX: usize = 1 << 20;
+/// A WebSocket is asked this often whether it is there, and given up after the second silence.
+pub(super) const PING_EVERY: Duration = Duration::from_secs(30);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(90);
+/// An event stream gets a comment this often.
+pub(super) const COMMENT_EVERY: Duration = Duration::from_secs(15);
+
+/// Sessions in memory, of all shards. Beyond: `503`.
+pub(super) const SESSIONS_MAX: usize = 10_000;
+/// A session without watchers leaves after this long.
+pub(super) const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Events that a session keeps beyond those of the running turn and the one before. Beyond: the oldest leave.
+pub(super) const EVENTS_KEPT: usize = 500;
+/// Events that a session keeps at all. Beyond: the oldest leave, and who resumes from there is told of a gap.
+pub(super) const EVENTS_MAX: usize = 100_000;
+/// Lines that `/api/trace` shows.
+pub(super) const TRACE_LINES_MAX: usize = 500;
+
+/// What workers may have put into a shard's mailbox. Beyond: they wait.
+pub(super) const MAIL_MAX: usize = 4096;
+/// How much longer than its worker a shard waits for a call, before it ends the call itself.
+pub(super) const CALL_GRACE: Duration = Duration::from_secs(1);
+
+/// Results of one test run that are kept. Beyond: `503` until the next run begins.
+pub(super) const TEST_RESULTS_MAX: usize = 10_000;
+/// A test report as it is passed on. Beyond: without the list of results.
+pub(super) const REPORT_BYTES_MAX: usize = 256 << 10;
+/// Users whose test status is kept, on one shard. Beyond: the oldest leaves.
+pub(super) const BOARDS_MAX: usize = 100;
+/// The file with the last test results. Beyond: as if it were not there.
+pub(super) const RESULTS_FILE_BYTES_MAX: u64 = 4 << 20;
+
+/// How long running turns may go on when the server is told to stop.
+pub(super) const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// How long the last words to sockets may take after that.
+pub(super) const FAREWELL_TIME: Duration = Duration::from_millis(500);
+/// How often a shard looks at its clock when nothing happens.
+pub(super) const BEAT: Duration = Duration::from_millis(250);

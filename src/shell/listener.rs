@@ -1,0 +1,73 @@
+//! Listening: a socket for each shard on one address, which nobody else gets.
+
+use super::bounds::{ACCEPT_REST, CONNECTIONS_MAX};
+use super::connection::{serve, turn_away};
+use super::shard::Shard;
+use monoio::net::TcpListener;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+const BACKLOG: i32 = 1024;
+
+/// Binds a socket for each shard. The first is bound alone, so that an address that is in use is found to be; only then
+/// does it share with the others.
+pub(super) fn bind(address: SocketAddr, shards: usize) -> io::Result<Vec<std::net::TcpListener>> {
+    let first = socket(address)?;
+    first.bind(&address.into())?;
+    first.set_reuse_port(true)?;
+    let bound = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..shards {
+        let socket = socket(address)?;
+        socket.set_reuse_port(true)?;
+        socket.bind(&bound)?;
+        sockets.push(socket);
+    }
+    for socket in &sockets {
+        socket.listen(BACKLOG)?;
+    }
+    Ok(sockets.into_iter().map(std::net::TcpListener::from).collect())
+}
+
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A server that comes back at once finds its address in use by connections that are ending.
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+/// Accepts connections for as long as the shard runs.
+pub(super) async fn accept(shard: Rc<Shard>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // A connection that has ended already says so when it is read.
+                let _ = stream.set_nodelay(true);
+                if shard.lines.count() < CONNECTIONS_MAX {
+                    monoio::spawn(serve(shard.clone(), stream));
+                } else {
+                    monoio::spawn(turn_away(shard.clone(), stream));
+                }
+            }
+            // No descriptor is left, most likely: trying again at once would only spin.
+            Err(_) => monoio::time::sleep(ACCEPT_REST).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_server_with_as_many_sockets_as_it_likes() {
+        let sockets = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
+        let address = sockets[0].local_addr().unwrap();
+        assert!(sockets.iter().all(|socket| socket.local_addr().unwrap() == address));
+        assert_eq!(bind(address, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(sockets);
+        assert!(bind(address, 1).is_ok());
+    }
+}

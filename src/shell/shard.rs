@@ -1,0 +1,424 @@
+//! A shard: one thread with its sessions, and the tick in which all that happens to them happens.
+//!
+//! Readers and other threads only put things in line: into the inbox or the mailbox. The tick task takes all of them, at one
+//! time on the clock, and then shows each watcher what is new: one write for each socket. Nothing here is locked; nothing
+//! waits while it holds a session.
+
+use super::answers;
+use super::board::Board;
+use super::bounds::{BEAT, COMMENT_EVERY, FAREWELL_TIME, PING_EVERY, SESSION_IDLE, SILENCE_MAX};
+use super::clock::{Clock, after, micros};
+use super::errand::{Errand, Reply, ReplyTo, Slot};
+use super::files::Files;
+use super::handover::Attach;
+use super::line::Lines;
+use super::mailbox::{Mail, Mailbox};
+use super::resident::NotTaken;
+use super::sessions::Sessions;
+use super::socket::Socket;
+use super::stream::{self, Seat};
+use crate::contract::{CallId, Input, Limits, Time};
+use crate::graph::Library;
+use crate::wire::{json, sse, websocket};
+use crate::work::Pool;
+use monoio::net::TcpStream;
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::future::poll_fn;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::Sender;
+use std::task::{Context, Poll, Waker};
+
+/// What all shards share.
+pub(super) struct Common {
+    pub(super) library: Arc<Library>,
+    /// What a session begins on.
+    pub(super) graph: Arc<str>,
+    pub(super) limits: Limits,
+    pub(super) pool: Pool,
+    pub(super) files: Files,
+    pub(super) results: PathBuf,
+    pub(super) mailboxes: Vec<Arc<Mailbox>>,
+    pub(super) sessions_max: usize,
+    /// Sessions that are open, on all shards.
+    pub(super) sessions: AtomicUsize,
+    pub(super) notices: Sender<Notice>,
+}
+
+/// What a shard, or the system, tells the thread that waits for the server's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// SIGTERM or SIGINT.
+    Signal,
+    /// A shard's last turn has ended.
+    Drained,
+    /// Someone inside wants the server to end.
+    Stop,
+}
+
+/// What happens on this thread and waits for the tick.
+pub(super) enum Item {
+    Errand {
+        errand: Errand,
+        to: ReplyTo,
+    },
+    Arrive {
+        stream: TcpStream,
+        attach: Attach,
+    },
+    Said {
+        socket: u64,
+        input: Input,
+    },
+    /// A socket's write has ended, and there may be more for it.
+    Takes {
+        socket: u64,
+    },
+    Gone {
+        socket: u64,
+    },
+    Beat,
+}
+
+pub(super) struct Shard {
+    pub(super) number: usize,
+    pub(super) common: Arc<Common>,
+    /// Whether the loop is epoll's, which wants sockets that don't block.
+    pub(super) polls: bool,
+    pub(super) clock: Clock,
+    pub(super) lines: Rc<Lines>,
+    pub(super) sessions: RefCell<Sessions>,
+    /// Test status, by user.
+    pub(super) boards: RefCell<BTreeMap<Arc<str>, Board>>,
+    pub(super) sockets: RefCell<BTreeMap<u64, Seat>>,
+    pub(super) next_socket: Cell<u64>,
+    inbox: RefCell<VecDeque<Item>>,
+    waker: RefCell<Option<Waker>>,
+    /// Errands that are out at other shards.
+    asked: RefCell<HashMap<u64, Rc<Slot>>>,
+    next_ticket: Cell<u64>,
+    due: RefCell<BinaryHeap<Reverse<(Time, u64, CallId)>>>,
+    next_sweep: Cell<Time>,
+    phase: Cell<Phase>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// Running turns may end; no new one begins.
+    Draining,
+    Drained,
+    Stopping {
+        until: Time,
+    },
+}
+
+/// Why nothing new begins.
+pub(super) const DRAINING: &str = "the server is shutting down: try again in a moment";
+const FULL: &str = "too many conversations are open on this server: try again later";
+const BROKEN: &str = "something broke inside this server, and this session with it: send the message again to begin anew";
+
+impl Shard {
+    pub(super) fn new(number: usize, common: Arc<Common>, polls: bool) -> Self {
+        Shard {
+            number,
+            common,
+            polls,
+            clock: Clock::new(),
+            lines: Rc::default(),
+            sessions: RefCell::default(),
+            boards: RefCell::default(),
+            sockets: RefCell::default(),
+            next_socket: Cell::new(1),
+            inbox: RefCell::default(),
+            waker: RefCell::default(),
+            asked: RefCell::default(),
+            next_ticket: Cell::new(1),
+            due: RefCell::default(),
+            next_sweep: Cell::default(),
+            phase: Cell::new(Phase::Serving),
+        }
+    }
+
+    pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.common.mailboxes[self.number]
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.phase.get() != Phase::Serving
+    }
+
+    /// Puts something in line for the tick.
+    pub(super) fn push(&self, item: Item) {
+        self.inbox.borrow_mut().push_back(item);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Has an errand done, here or on the shard where its session lives.
+    pub(super) async fn ask(&self, errand: Errand, shard: usize) -> Reply {
+        let slot = Rc::new(Slot::default());
+        if shard == self.number {
+            self.push(Item::Errand { errand, to: ReplyTo::Here(slot.clone()) });
+        } else {
+            let ticket = self.next_ticket.replace(self.next_ticket.get() + 1);
+            self.asked.borrow_mut().insert(ticket, slot.clone());
+            self.common.mailboxes[shard].put(Mail::Errand { errand, shard: self.number, ticket });
+        }
+        slot.wait().await
+    }
+
+    pub(super) fn call_is_due(&self, due: Time, session: u64, call: CallId) {
+        self.due.borrow_mut().push(Reverse((due, session, call)));
+    }
+
+    pub(super) fn socket_takes_again(&self, socket: u64) {
+        self.push(Item::Takes { socket });
+    }
+
+    /// Ticks until the server stops.
+    pub(super) async fn run(self: Rc<Self>) {
+        monoio::spawn(beat(self.clone()));
+        loop {
+            poll_fn(|context| self.poll_work(context)).await;
+            let now = self.clock.tick();
+            self.tick(now);
+            if let Phase::Stopping { until } = self.phase.get()
+                && (self.sockets.borrow().is_empty() || now >= until)
+            {
+                return self.mailbox().close();
+            }
+            let_others_run().await;
+        }
+    }
+
+    fn poll_work(&self, context: &Context<'_>) -> Poll<()> {
+        if !self.inbox.borrow().is_empty() {
+            return Poll::Ready(());
+        }
+        *self.waker.borrow_mut() = Some(context.waker().clone());
+        self.mailbox().poll(context)
+    }
+
+    fn tick(self: &Rc<Self>, now: Time) {
+        for mail in self.mailbox().take() {
+            self.deliver(now, mail);
+        }
+        for item in self.inbox.take() {
+            match item {
+                Item::Errand { errand, to } => self.reply(to, self.answer(errand)),
+                Item::Arrive { stream, attach } => stream::attach(self, stream, attach),
+                Item::Said { socket, input } => self.said(socket, input),
+                Item::Takes { socket } => self.takes(socket),
+                Item::Gone { socket } => stream::detach(self, socket),
+                Item::Beat => self.look_round(now),
+            }
+        }
+        let dirty = self.sessions.borrow_mut().take_dirty();
+        for resident in dirty {
+            let mut resident = resident.borrow_mut();
+            resident.show();
+            resident.watchers.iter().for_each(|watcher| watcher.socket.flush(self));
+        }
+        if self.phase.get() == Phase::Draining && !self.sessions.borrow().any_busy() {
+            self.phase.set(Phase::Drained);
+            self.notice(Notice::Drained);
+        }
+        if let Phase::Stopping { until } = self.phase.get() {
+            self.say_goodbye(now >= Time(until.0 - micros(FAREWELL_TIME) / 2));
+        }
+    }
+
+    /// Closes the sockets that have been shown everything; after a while all of them.
+    fn say_goodbye(self: &Rc<Self>, to_all: bool) {
+        for seat in self.sockets.borrow().values() {
+            let resident = self.sessions.borrow().numbered(seat.session);
+            let is_behind = resident.is_some_and(|resident| resident.borrow().is_behind(seat.socket.number));
+            if to_all || !is_behind {
+                seat.socket.close(1001, "the server is shutting down");
+                seat.socket.flush(self);
+            }
+        }
+    }
+
+    fn deliver(self: &Rc<Self>, now: Time, mail: Mail) {
+        match mail {
+            Mail::Chunk { session, call, text } => self.with_session(session, |resident, shard| resident.chunk(shard, call, text)),
+            Mail::Completion { session, call, usage, outcome } => {
+                self.with_session(session, |resident, shard| resident.completion(shard, call, usage, outcome));
+            }
+            Mail::Errand { errand, shard, ticket } => self.reply(ReplyTo::Shard { shard, ticket }, self.answer(errand)),
+            Mail::Reply { ticket, reply } => {
+                if let Some(slot) = self.asked.borrow_mut().remove(&ticket) {
+                    slot.fill(reply);
+                }
+            }
+            Mail::Handover(handover) => {
+                // A socket that can't be taken over is closed by its owner, which ends here.
+                if let Ok((stream, attach)) = handover.arrive(self.polls) {
+                    stream::attach(self, stream, attach);
+                }
+            }
+            Mail::TestReport { sub, json } => {
+                let streams = self.sockets.borrow();
+                for seat in streams.values().filter(|seat| !seat.socket.is_websocket() && seat.sub == sub) {
+                    seat.socket.push(|out| sse::write_event(out, None, &json));
+                    seat.socket.flush(self);
+                }
+            }
+            Mail::Drain => {
+                if self.phase.get() == Phase::Serving {
+                    self.phase.set(Phase::Draining);
+                }
+            }
+            Mail::Stop => {
+                self.phase.set(Phase::Stopping { until: after(now, FAREWELL_TIME) });
+            }
+        }
+    }
+
+    fn reply(&self, to: ReplyTo, reply: Reply) {
+        match to {
+            ReplyTo::Here(slot) => slot.fill(reply),
+            ReplyTo::Shard { shard, ticket } => self.common.mailboxes[shard].put(Mail::Reply { ticket, reply }),
+        }
+    }
+
+    fn answer(self: &Rc<Self>, errand: Errand) -> Reply {
+        if errand.ask.is_of_user() {
+            return stream::answer_of_board(self, &errand);
+        }
+        let begins = errand.ask.begins();
+        if begins && self.is_draining() {
+            return Reply::refused(503, DRAINING);
+        }
+        let resident = self.sessions.borrow_mut().find_or_place(self, &errand.key, &errand.from);
+        if begins && !resident.borrow().is_open && !self.sessions.borrow().has_room(&self.common) {
+            self.sessions.borrow_mut().settle(self, &resident);
+            return Reply::refused(503, FULL);
+        }
+        let answered = answers::answer(&mut resident.borrow_mut(), self, errand.from, errand.ask);
+        self.sessions.borrow_mut().settle(self, &resident);
+        match answered {
+            Ok(reply) => reply,
+            Err(NotTaken::Refused(refusal)) => answers::refused(&refusal),
+            Err(NotTaken::Broken) => {
+                self.take_out(resident.borrow().number);
+                Reply::refused(500, BROKEN)
+            }
+        }
+    }
+
+    /// A client said something on its chat socket.
+    fn said(self: &Rc<Self>, socket: u64, input: Input) {
+        let Some((socket, session)) = self.sockets.borrow().get(&socket).map(|seat| (seat.socket.clone(), seat.session)) else { return };
+        let Some(resident) = self.sessions.borrow().numbered(session) else { return };
+        let refuse = |sentence: &str| {
+            socket.push(|out| websocket::write_text(out, &json::refusal(sentence)));
+            socket.flush(self);
+        };
+        let begins = matches!(input, Input::Message { .. } | Input::Action { .. });
+        if begins && self.is_draining() {
+            return refuse(DRAINING);
+        }
+        if begins && !resident.borrow().is_open && !self.sessions.borrow().has_room(&self.common) {
+            return refuse(FULL);
+        }
+        let taken = resident.borrow_mut().take(self, input);
+        self.sessions.borrow_mut().settle(self, &resident);
+        match taken {
+            Ok(_) => {}
+            Err(NotTaken::Refused(refusal)) => refuse(&refusal.to_string()),
+            Err(NotTaken::Broken) => self.take_out(session),
+        }
+    }
+
+    /// A socket can take more.
+    fn takes(self: &Rc<Self>, socket: u64) {
+        let Some((socket, session)) = self.sockets.borrow().get(&socket).map(|seat| (seat.socket.clone(), seat.session)) else { return };
+        if let Some(resident) = self.sessions.borrow().numbered(session) {
+            resident.borrow_mut().show();
+        }
+        socket.flush(self);
+    }
+
+    fn with_session(self: &Rc<Self>, number: u64, change: impl FnOnce(&mut super::resident::Resident, &Shard) -> Result<(), NotTaken>) {
+        // A session that has gone needs nothing of what its calls still bring.
+        let Some(resident) = self.sessions.borrow().numbered(number) else { return };
+        let changed = change(&mut resident.borrow_mut(), self);
+        self.sessions.borrow_mut().settle(self, &resident);
+        if changed.is_err() {
+            self.take_out(number);
+        }
+    }
+
+    /// A session had a bug: it goes, with its sockets and calls.
+    pub(super) fn take_out(self: &Rc<Self>, number: u64) {
+        let Some(resident) = self.sessions.borrow_mut().remove(self, number) else { return };
+        let mut resident = resident.borrow_mut();
+        resident.abandon();
+        for watcher in resident.watchers.drain(..) {
+            watcher.socket.close(1011, "something broke inside this session");
+            watcher.socket.flush(self);
+        }
+    }
+
+    /// What is to be done because time has passed.
+    fn look_round(self: &Rc<Self>, now: Time) {
+        self.lines.cut_overdue(now);
+        let sockets: Vec<Rc<Socket>> = self.sockets.borrow().values().map(|seat| seat.socket.clone()).collect();
+        for socket in sockets {
+            socket.lose_patience(now);
+            if socket.is_websocket() && socket.silence(now) > micros(SILENCE_MAX) {
+                socket.line.cut();
+            } else if socket.is_websocket() && socket.quiet(now) >= micros(PING_EVERY) {
+                socket.speak(now);
+                socket.push(websocket::write_ping);
+            } else if !socket.is_websocket() && socket.quiet(now) >= micros(COMMENT_EVERY) {
+                socket.speak(now);
+                socket.push(sse::write_comment);
+            }
+            socket.flush(self);
+        }
+        while let Some(&Reverse((due, session, call))) = self.due.borrow().peek()
+            && due <= now
+        {
+            self.due.borrow_mut().pop();
+            self.with_session(session, |resident, shard| resident.overdue(shard, call));
+        }
+        if now >= self.next_sweep.get() {
+            self.next_sweep.set(after(now, SESSION_IDLE / 1440));
+            self.sessions.borrow_mut().sweep(self, now);
+        }
+    }
+
+    pub(super) fn notice(&self, notice: Notice) {
+        // Nobody listens once the server is being let go.
+        let _ = self.common.notices.send(notice);
+    }
+}
+
+async fn beat(shard: Rc<Shard>) {
+    loop {
+        monoio::time::sleep(BEAT).await;
+        shard.push(Item::Beat);
+    }
+}
+
+/// Goes on when all tasks that can run now have run.
+async fn let_others_run() {
+    let mut others_ran = false;
+    poll_fn(|context| match std::mem::replace(&mut others_ran, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+}
