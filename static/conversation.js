@@ -80,7 +80,7 @@ export function after(turns, event) {
     case 'done':
       return event.id ? changed(turns, event.id, () => ending(event)) : turns;
     case 'cleared':
-      return [];
+      return turns.filter(({ status }) => status === 'unsent');
     default:
       return turns;
   }
@@ -121,12 +121,13 @@ export function refused(turns) {
 
 /** What a trace says of its turn's question. Where a turn that was begun elsewhere (another window of the same session) had
  * been taken for ours, ours goes back to waiting.
- * @param {Turn[]} turns @param {{id: string, message: string}} trace @returns {Turn[]} */
+ * @param {Turn[]} turns @param {{id: string, message: string, path?: string}} trace @returns {Turn[]} */
 export function explained(turns, trace) {
   const at = turns.findIndex((known) => known.id === trace.id);
   const known = turns[at];
   if (!known || known.kind === 'action' || sameText(known.question, trace.message)) return turns;
-  const corrected = turns.with(at, { ...known, question: trace.message });
+  const kind = /^(machine|action)/.test(trace.path ?? '') ? 'action' : 'message';
+  const corrected = turns.with(at, { ...known, kind, question: trace.message });
   if (known.question === null) return corrected;
   return begun(corrected, { kind: known.kind, question: known.question, sent: known.sent, status: 'waiting' });
 }

@@ -51,10 +51,15 @@ const SAID = {
   partial: 'broken off',
 };
 
+/** @type {Record<string, import('./conversation.js').Status>} */
+const BROKEN = { cancelled: 'stopped', error: 'failed' };
+
 /** @param {{turn: Turn, trace: any, open: boolean}} props */
 function Foot({ turn, trace, open }) {
   if (turn.status === 'lost') return html`<${Lost} turn=${turn} />`;
-  const said = SAID[turn.status];
+  // The history says only that an answer broke off; its trace says why.
+  const broken = turn.status === 'partial' ? BROKEN[trace?.status] : undefined;
+  const said = SAID[broken ?? turn.status];
   if (!said && !trace && !turn.answer) return null;
   return html`
     <p class="foot">

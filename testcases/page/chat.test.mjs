@@ -1,0 +1,187 @@
+// A conversation in a real browser over the real socket: frames are counted, answers stream, stop, wait and survive.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Stage, letters } from './stage.mjs';
+
+const stage = new Stage();
+before(() => stage.open());
+after(() => stage.close());
+
+test('turns of 2, 4 and 5 frames say so in their footers, their traces and the opened list', () =>
+  stage.visit({}, async (visitor, page) => {
+    for (const [message, path, frames] of [
+      ['hello', 'reflex', 2],
+      ['why is the sky blue?', 'director', 4],
+      ['what did I say before?', 'director+interpreter', 5],
+    ]) {
+      const turn = await visitor.ask(message);
+      const footer = await visitor.footer(turn);
+      assert.match(footer.replace(`${path} · ${frames} frames · `, ''), /^[\d.]+ (ms|s)$/, `${message}: ${footer}`);
+      const trace = await visitor.lastTrace();
+      assert.deepEqual([trace.path, trace.total_frames], [path, frames], message);
+      assert.ok((await turn.locator('.answer').innerText()).length > 3, message);
+      await turn.locator('.trace-link').click();
+      await page.locator('.drawer .trace-message', { hasText: message }).waitFor();
+      assert.equal(await page.locator('.frame').count(), frames, message);
+    }
+    await visitor.showsTheHistory();
+  }));
+
+test('a deep link opens a turn\'s trace, and back closes it', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('hello');
+    await page.goto(visitor.url('#/turn/msg_1'));
+    await page.reload();
+    await page.locator('.drawer .frame').first().waitFor();
+    assert.equal(await page.locator('.frame').count(), 2);
+    await page.getByRole('button', { name: 'Close the trace' }).click();
+    assert.equal(await page.locator('.drawer').count(), 0);
+    await page.goBack();
+    await page.locator('.drawer').waitFor();
+  }));
+
+test('an answer grows while it is made, and is read out only as a whole', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.say('tell me a long story');
+    const texts = await growth(page, 4);
+    texts.slice(1).forEach((text, at) => assert.ok(letters(text).startsWith(letters(texts[at])), 'what is shown stays'));
+    assert.equal(await page.locator('.turn [aria-live], .turn [role=status], .turn [role=log]').count(), 0);
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.locator('.turn[data-status=stopped] .trace-link').waitFor();
+    const answer = await visitor.ask('hello');
+    const announced = page.locator('main > [role=status]');
+    await page.waitForFunction(() => document.querySelector('main > [role=status]').textContent !== 'Stopped.');
+    assert.equal(letters(await announced.textContent()), letters(await answer.locator('.answer').innerText()));
+  }));
+
+for (const [how, stop] of [
+  ['the button', (page) => page.getByRole('button', { name: 'Stop' }).click()],
+  ['the Escape key', (page) => page.keyboard.press('Escape')],
+]) {
+  test(`${how} stops an answer; what was shown stays and the next message works`, () =>
+    stage.visit({}, async (visitor, page) => {
+      await visitor.say('tell me a long story');
+      await growth(page, 2);
+      await stop(page);
+      const stopped = page.locator('.turn[data-status=stopped]');
+      await visitor.ended(stopped);
+      assert.match(await stopped.locator('.foot').innerText(), /stopped/);
+      const kept = (await visitor.history()).at(-1);
+      assert.deepEqual([kept.role, kept.partial], ['assistant', true]);
+      assert.equal(letters(await stopped.locator('.answer').innerText()), letters(kept.content));
+      await visitor.ask('hello');
+      await visitor.reload();
+      await visitor.showsTheHistory();
+      assert.match(await page.locator('.turn').first().innerText(), /stopped/);
+    }));
+}
+
+test('messages that are sent meanwhile wait, are shown waiting, and stop together', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.say('tell me a long story');
+    await growth(page, 1);
+    await visitor.say('hello');
+    await visitor.say('why is the sky blue?');
+    await page.locator('.turn[data-status=waiting]').nth(1).waitFor();
+    await page.keyboard.press('Escape');
+    await page.locator('.turn[data-status=stopped] .question').nth(2).waitFor();
+    assert.deepEqual(
+      await page.locator('.question').evaluateAll((questions) => questions.map((question) => question.lastChild.textContent)),
+      ['tell me a long story', 'hello', 'why is the sky blue?'],
+    );
+  }));
+
+test('a ninth waiting message is refused in words and comes back as the draft', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.say('tell me a long story');
+    await growth(page, 1);
+    for (let number = 1; number <= 9; number += 1) await visitor.say(`waiting ${number}`);
+    await page.locator('.notices', { hasText: 'waiting already' }).waitFor();
+    assert.equal(await page.locator('#message').inputValue(), 'waiting 9');
+    assert.equal(await page.locator('.turn[data-status=waiting]').count(), 8);
+    await page.keyboard.press('Escape');
+  }));
+
+test('a page that is reloaded in the middle of an answer goes on with it', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.say('tell me a long story');
+    const before = (await growth(page, 2)).at(-1);
+    await visitor.say('hello');
+    await visitor.reload();
+    await page.waitForFunction((length) => (document.querySelector('.answer')?.textContent.length ?? 0) > length, before.length);
+    const after = await page.locator('.answer').first().innerText();
+    assert.ok(letters(after).startsWith(letters(before)), 'the beginning is there, once');
+    assert.equal(await page.locator('.turn[data-status=waiting] .question').innerText().then(letters), 'hello');
+    await page.keyboard.press('Escape');
+    await page.locator('.turn[data-status=stopped] .question').nth(1).waitFor();
+    assert.equal(letters(await page.locator('.answer').first().innerText()), letters((await visitor.history())[1].content));
+  }));
+
+test('a socket that is cut again and again during an answer neither doubles nor loses a word', async () => {
+  /** @type {any[]} */
+  const sockets = [];
+  const prepare = (page) =>
+    page.routeWebSocket(/\/ws\?/, (socket) => {
+      socket.connectToServer();
+      sockets.push(socket);
+    });
+  await stage.visit({ prepare }, async (visitor, page) => {
+    await visitor.say('tell me a long story');
+    for (let cut = 1; cut <= 5; cut += 1) {
+      await growth(page, 1);
+      await sockets.at(-1).close({ code: 1012 });
+      await page.waitForFunction(() => document.querySelector('.connection').dataset.state === 'open');
+    }
+    assert.ok(sockets.length > 5);
+    await growth(page, 1);
+    await page.keyboard.press('Escape');
+    await visitor.ended(page.locator('.turn[data-status=stopped]'));
+    await visitor.showsTheHistory();
+  });
+});
+
+test('two windows of one session show the same conversation', () =>
+  stage.visit({}, async (visitor, page) => {
+    const other = await page.context().newPage();
+    await other.goto(visitor.url());
+    await other.locator('.connection[data-state=open]').waitFor();
+    await visitor.ask('hello');
+    await other.locator('.turn .trace-link').waitFor();
+    await other.locator('.question', { hasText: 'hello' }).waitFor();
+    assert.equal(await other.locator('.answer').innerText(), await page.locator('.answer').innerText());
+  }));
+
+test('a draft is kept, Shift+Enter begins a line, and a new conversation forgets', () =>
+  stage.visit({}, async (visitor, page) => {
+    const field = page.locator('#message');
+    await field.pressSequentially('first');
+    await field.press('Shift+Enter');
+    await field.pressSequentially('second');
+    await visitor.reload();
+    assert.equal(await field.inputValue(), 'first\nsecond');
+    await visitor.ask('hello');
+    await page.getByRole('button', { name: 'New conversation' }).click();
+    await page.getByRole('button', { name: 'Begin anew' }).click();
+    await page.locator('.invitation').waitFor();
+    assert.equal(await page.locator('.turn').count(), 0);
+    assert.deepEqual(await visitor.history(), []);
+  }));
+
+test('the page says plainly that the demo model answers', () =>
+  stage.visit({}, async (visitor, page) => {
+    await page.locator('.model', { hasText: 'demo' }).click();
+    await page.locator('#about-model', { hasText: '--llm-url' }).waitFor();
+  }));
+
+/** Waits until the last answer has grown so many times, and gives what it was each time. */
+async function growth(page, times) {
+  const texts = [];
+  const answer = page.locator('.turn[data-status=running] .answer');
+  await answer.waitFor();
+  for (let time = 0; time <= times; time += 1) {
+    texts.push(await answer.innerText());
+    await page.waitForFunction((length) => (document.querySelector('.turn[data-status=running] .answer')?.innerText.length ?? 0) > length, texts.at(-1).length);
+  }
+  return texts;
+}

@@ -1,0 +1,80 @@
+// Buttons, machines and displays: who made them, how long they stay, and what pressing them costs.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Stage } from './stage.mjs';
+
+const stage = new Stage();
+before(() => stage.open());
+after(() => stage.close());
+
+test('a machine\'s button is a turn of one frame that calls no model, and its state survives a reload', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('make a traffic light');
+    const machine = page.locator('.group[data-machine]');
+    const state = await machine.locator('.machine-name b').innerText();
+    await machine.locator('.control').first().click();
+    await page.waitForFunction((known) => document.querySelector('.machine-name b').innerText !== known, state);
+    const turn = page.locator('.turn').nth(1);
+    await visitor.ended(turn);
+    assert.match(await visitor.footer(turn), /^machine · 1 frame · /);
+    const trace = await visitor.lastTrace();
+    assert.deepEqual([trace.path, trace.total_frames], ['machine', 1]);
+    assert.deepEqual(trace.frames.flatMap(({ calls }) => calls), []);
+    assert.deepEqual(trace.background, []);
+    const shown = await page.locator('.controls').innerText();
+    await visitor.reload();
+    await machine.waitFor();
+    assert.equal(await page.locator('.controls').innerText(), shown);
+  }));
+
+test('an answer\'s buttons make place for the next answer\'s, a machine\'s stay', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('make a traffic light');
+    await visitor.ask('give me two buttons, red and blue');
+    const ours = page.locator('.group:not([data-machine]) .control');
+    const machines = page.locator('.group[data-machine] .control');
+    await ours.nth(1).waitFor();
+    assert.deepEqual((await ours.allInnerTexts()).map((label) => label.toLowerCase()), ['red', 'blue']);
+    const kept = await machines.allInnerTexts();
+    assert.ok(kept.length > 0);
+
+    await visitor.reload();
+    await ours.nth(1).waitFor();
+    assert.deepEqual(await machines.allInnerTexts(), kept);
+
+    await visitor.ask('why is the sky blue?');
+    await page.waitForFunction(() => !document.querySelector('.group:not([data-machine]) .control'));
+    assert.deepEqual(await machines.allInnerTexts(), kept);
+    await visitor.reload();
+    await machines.first().waitFor();
+    assert.equal(await ours.count(), 0);
+  }));
+
+test('an answer\'s button begins a turn that says what was pressed', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('give me two buttons, red and blue');
+    await page.getByRole('button', { name: /^red$/i }).click();
+    const turn = page.locator('.turn').nth(1);
+    await visitor.ended(turn);
+    assert.match(await turn.locator('.pressed').innerText(), /red/i);
+    assert.match(await visitor.footer(turn), /^action · 3 frames · /);
+  }));
+
+test('a chart is drawn, and can be read as a table', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('show me a chart');
+    const chart = page.locator('.display.chart').first();
+    assert.ok((await chart.locator('svg :is(rect, circle)').count()) > 1);
+    await chart.locator('summary').click();
+    assert.ok((await chart.locator('tbody tr:visible').count()) > 1);
+    await visitor.picture('chart');
+  }));
+
+test('a table is drawn with its columns and rows', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('show me a table');
+    const table = page.locator('.display.table, .answer').locator('table').first();
+    assert.ok((await table.locator('th').count()) > 1);
+    assert.ok((await table.locator('tbody tr').count()) > 1);
+  }));

@@ -1,0 +1,77 @@
+// The rules by which the server's events become turns, on the module itself: it is pure and needs no page.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+
+const source = await readFile(new URL('../../static/conversation.js', import.meta.url), 'utf8');
+const conversation = await import(`data:text/javascript,${encodeURIComponent(source)}`);
+const { after, begun, continued, explained, refused, remembered, settled } = conversation;
+
+/** A conversation as a few words: `msg_1 done hello→Hi!`. */
+const drawn = (turns) => turns.map(({ id, status, question, answer }) => `${id || '-'} ${status} ${question}→${answer}`);
+const asked = (turns, ...questions) => questions.reduce((known, question) => begun(known, { question, status: 'waiting' }), turns);
+const said = (id, content, seq) => ({ type: 'delta', id, content, seq });
+const done = (id, further = {}) => ({ type: 'done', id, ...further });
+const played = (turns, ...events) => events.reduce(after, turns);
+
+test('what was asked first is answered first', () => {
+  const turns = played(asked([], 'one', 'two'), said('msg_1', 'A'), said('msg_1', 'B'), done('msg_1'), said('msg_2', 'C'));
+  assert.deepEqual(drawn(turns), ['msg_1 done one→AB', 'msg_2 running two→C']);
+});
+
+test('a turn that was begun elsewhere comes before what waits, and learns its question', () => {
+  const turns = played(remembered([]), said('msg_1', 'A'));
+  assert.deepEqual(drawn(explained(turns, { id: 'msg_1', message: 'hello' })), ['msg_1 running hello→A']);
+});
+
+test('a turn that was taken for ours and is not goes back to waiting', () => {
+  const turns = played(asked([], 'ours'), said('msg_1', 'A'), done('msg_1'));
+  assert.deepEqual(drawn(explained(turns, { id: 'msg_1', message: 'theirs' })), ['msg_1 done theirs→A', '- waiting ours→']);
+  assert.deepEqual(drawn(explained(turns, { id: 'msg_1', message: 'ours' })), ['msg_1 done ours→A']);
+  assert.deepEqual(drawn(explained(turns, { id: 'msg_1', message: 'ou…' })), ['msg_1 done ours→A'], 'cut by the server');
+});
+
+test('an ending says how', () => {
+  for (const [further, status] of [[{}, 'done'], [{ cancelled: true }, 'stopped'], [{ error: 'Too long.' }, 'failed']]) {
+    assert.deepEqual(drawn(played(asked([], 'q'), said('msg_1', 'A'), done('msg_1', further))), [`msg_1 ${status} q→A`]);
+  }
+});
+
+test('the history comes back as turns; a question alone is still running', () => {
+  const message = (role, content, id, partial) => ({ role, content, id, partial });
+  const turns = remembered([
+    message('user', 'a', 'msg_1'),
+    message('assistant', 'A', 'msg_1'),
+    message('user', 'b', 'msg_2'),
+    message('assistant', 'B', 'msg_2', true),
+    message('user', 'c', 'msg_3', true),
+    message('user', 'd', 'msg_4'),
+  ]);
+  assert.deepEqual(drawn(turns), ['msg_1 done a→A', 'msg_2 partial b→B', 'msg_3 partial c→', 'msg_4 running d→']);
+});
+
+test('what waited across a reload is not shown twice, and the same words twice are two messages', () => {
+  const history = remembered([{ role: 'user', content: 'again', id: 'msg_4' }, { role: 'user', content: 'again', id: 'msg_5' }]);
+  const pending = (after) => ({ question: 'again', status: 'waiting', after });
+  assert.equal(continued(history, [pending(3), pending(3)]).length, 2);
+  assert.equal(continued(history, [pending(4), pending(4)]).length, 3);
+  assert.equal(continued(history, [pending(5)]).length, 3);
+});
+
+test('a refusal takes back what was sent last', () => {
+  const { turns, refused: back } = refused(asked([], 'one', 'two'));
+  assert.deepEqual([drawn(turns), back.question], [['- waiting one→'], 'two']);
+});
+
+test('when the server says that nothing runs, what ran is over and what waited is lost', () => {
+  const turns = played(asked([], 'one', 'two'), said('msg_1', 'A'));
+  const keys = new Set(turns.map(({ key }) => key));
+  const later = asked(turns, 'three');
+  assert.deepEqual(drawn(settled(later, keys)), ['msg_1 done one→A', '- lost two→', '- waiting three→']);
+});
+
+test('a clear forgets all but what was never sent', () => {
+  const turns = begun(asked([], 'one'), { question: 'two', status: 'unsent' });
+  assert.deepEqual(drawn(after(turns, { type: 'cleared' })), ['- unsent two→']);
+});

@@ -1,0 +1,153 @@
+// How the page looks and feels: for every eye, hand and ear, in both themes, on a phone, and how much it weighs.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { Stage, dark, phone } from './stage.mjs';
+
+const COMPRESSED_BYTES_MAX = 80_000;
+
+const stage = new Stage();
+before(() => stage.open());
+after(() => stage.close());
+
+for (const [name, options] of [
+  ['light', {}],
+  ['dark', dark],
+  ['phone', phone],
+  ['phone-dark', { ...phone, ...dark }],
+]) {
+  test(`${name}: axe finds nothing, and nothing is wider than the window`, () =>
+    stage.visit(options, async (visitor, page) => {
+      await visitor.picture(`${name}-empty`);
+      await visitor.finds('empty');
+      for (const text of ['hello', 'why is the sky blue?', 'show me a table', 'show me a chart', 'make a traffic light']) await visitor.ask(text);
+      await page.locator('[data-machine] .control').first().click();
+      await visitor.ended(page.locator('.turn').nth(5));
+      await visitor.ask('give me two buttons, red and blue');
+      await visitor.picture(`${name}-conversation`);
+      await visitor.finds('conversation');
+      await fits(page);
+
+      await page.locator('.trace-link').nth(1).click();
+      await page.locator('.drawer .frame').first().waitFor();
+      await visitor.picture(`${name}-trace`);
+      await visitor.finds('trace');
+      await fits(page);
+      await page.getByRole('button', { name: 'Close the trace' }).click();
+
+      await page.getByRole('button', { name: 'New conversation' }).click();
+      await visitor.finds('dialog');
+      await page.getByRole('button', { name: 'Keep it' }).click();
+      await page.locator('.model').click();
+      await visitor.finds('about the model');
+    }));
+}
+
+test('the theme follows the system until it is chosen, and the choice is kept', () =>
+  stage.visit(dark, async (visitor, page) => {
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    const night = await paper();
+    await page.getByRole('button', { name: 'Use the light theme' }).click();
+    const day = await paper();
+    assert.notEqual(day, night);
+    await visitor.reload();
+    assert.equal(await paper(), day);
+    await page.getByRole('button', { name: 'Use the dark theme' }).click();
+    assert.equal(await paper(), night);
+    await page.emulateMedia({ colorScheme: 'light' });
+    assert.equal(await paper(), day, 'choosing what the system says is to follow it');
+  }));
+
+test('everything can be done with the keyboard alone', () =>
+  stage.visit({}, async (visitor, page) => {
+    const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
+    await page.locator('a, button, textarea, [tabindex]').first().focus();
+    assert.equal(await focused(), 'Skip to the message field');
+    assert.ok((await page.locator('.skip').boundingBox()).y >= 0, 'it can be seen while it has the focus');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'message');
+
+    await page.keyboard.type('hello');
+    await page.keyboard.press('Enter');
+    const turn = page.locator('.turn').first();
+    await visitor.ended(turn);
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'message', 'the focus stays where one writes');
+
+    await page.keyboard.press('Shift+Tab');
+    assert.equal(await focused(), 'Copy the answer');
+    await page.keyboard.press('Shift+Tab');
+    assert.match(await focused(), /2 frames/);
+    const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
+    assert.equal(outline, 'solid', 'the focus can be seen');
+    await page.keyboard.press('Enter');
+    await page.locator('.drawer .frame').first().waitFor();
+    assert.match(await focused(), /^Trace/);
+    await page.keyboard.press('Escape');
+    assert.match(await focused(), /2 frames/, 'the focus is back where it was');
+
+    await page.locator('#message').focus();
+    await page.keyboard.type('make a traffic light');
+    await page.keyboard.press('Enter');
+    await visitor.ended(page.locator('.turn').nth(1));
+    await page.locator('.control').first().focus();
+    await page.keyboard.press('Enter');
+    await visitor.ended(page.locator('.turn').nth(2));
+    assert.match(await visitor.footer(page.locator('.turn').nth(2)), /^machine/);
+  }));
+
+test('an example begins the conversation', () =>
+  stage.visit({}, async (visitor, page) => {
+    await page.getByRole('button', { name: 'why is the sky blue?' }).click();
+    await visitor.ended(page.locator('.turn'));
+    assert.match(await visitor.footer(page.locator('.turn')), /4 frames/);
+  }));
+
+test('who reads above is left there, and can jump to the latest', () =>
+  stage.visit({ viewport: { width: 800, height: 420 } }, async (visitor, page) => {
+    for (const text of ['why is the sky blue?', 'show me a table', 'hello']) await visitor.ask(text);
+    const scroller = page.locator('.scroller');
+    const place = () => scroller.evaluate((element) => element.scrollTop);
+    const isAtEnd = () => scroller.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight < 2);
+    assert.ok(await isAtEnd());
+    await scroller.evaluate((element) => element.scrollTo(0, 0));
+    const jump = page.getByRole('button', { name: 'Jump to latest' });
+    await jump.waitFor();
+    const other = await page.context().newPage();
+    await other.goto(visitor.url());
+    await other.locator('#message').fill('hello');
+    await other.locator('#message').press('Enter');
+    await page.locator('.turn').nth(3).locator('.trace-link').waitFor();
+    assert.equal(await place(), 0);
+    await jump.click();
+    assert.ok(await isAtEnd());
+    assert.equal(await jump.count(), 0);
+  }));
+
+test('nothing moves for who wants no motion', () =>
+  stage.visit({ reducedMotion: 'reduce' }, async (visitor, page) => {
+    await visitor.say('tell me a long story');
+    await page.locator('.turn[data-status=running]').waitFor();
+    assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
+    await page.keyboard.press('Escape');
+  }));
+
+test(`the page weighs at most ${COMPRESSED_BYTES_MAX / 1000} kB compressed`, async (context) => {
+  const bodies = [];
+  const prepare = async (page) => {
+    page.on('response', (response) => bodies.push(response.body().catch(() => Buffer.alloc(0))));
+  };
+  await stage.visit({ prepare }, async (visitor, page) => {
+    await page.locator('.invitation').waitFor();
+    const files = await Promise.all(bodies);
+    const plain = files.reduce((sum, body) => sum + body.length, 0);
+    const compressed = files.reduce((sum, body) => sum + Math.min(body.length, gzipSync(body, { level: 9 }).length), 0);
+    context.diagnostic(`${files.length} requests, ${plain} bytes, compressed ${compressed}`);
+    assert.ok(compressed <= COMPRESSED_BYTES_MAX, `${compressed} bytes`);
+  });
+});
+
+async function fits(page) {
+  const width = await page.evaluate(() => [document.documentElement.scrollWidth, document.querySelector('.scroller').scrollWidth - document.querySelector('.scroller').clientWidth]);
+  assert.deepEqual(width, [page.viewportSize().width, 0]);
+}

@@ -1,0 +1,192 @@
+// The stage that every test plays on: the real server on a free port with a folder of its own, and a real browser.
+//
+// `visit` opens a page in a session of its own and, when the test is over, asks the page for complaints: an error or a
+// warning in the console, a violated policy, a dialog, a request to anywhere else. Any of them fails the test.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+
+const START_MS_MAX = 20_000;
+const root = new URL('../../', import.meta.url);
+const binary = process.env.FRAMEWRIGHT_BIN ?? fileURLToPath(new URL('target/debug/framewright', root));
+const browserPath = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
+const browserArguments =
+  '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
+export const pictures = new URL('testcases/out/page/', root);
+
+export const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+export const dark = { colorScheme: 'dark' };
+
+let sessions = 0;
+
+export class Stage {
+  async open() {
+    this.data = await mkdtemp(join(tmpdir(), 'framewright-page-'));
+    this.server = spawn(binary, ['--listen', '127.0.0.1:0', '--data', this.data], { cwd: this.data, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.address = await addressOf(this.server);
+    this.browser = await chromium.launch({ executablePath: browserPath, args: browserArguments.split(' ') });
+    await mkdir(pictures, { recursive: true });
+  }
+
+  async close() {
+    await this.browser?.close();
+    if (this.server && this.server.exitCode === null) {
+      const ended = new Promise((resolve) => this.server.once('exit', resolve));
+      this.server.kill('SIGTERM');
+      const timer = setTimeout(() => this.server.kill('SIGKILL'), 5000);
+      await ended;
+      clearTimeout(timer);
+    }
+    await rm(this.data, { recursive: true, force: true });
+  }
+
+  /** Opens a page in a fresh session, plays `scene` and asks for complaints.
+   * @param {object} options of the browser's context; `prepare(page)` runs before the page is opened */
+  async visit({ prepare, ...options }, scene) {
+    const session = `page-${process.pid}-${(sessions += 1)}`;
+    const context = await this.browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
+    try {
+      const page = await context.newPage();
+      const complaints = listen(page, this.address);
+      await prepare?.(page);
+      const visitor = new Visitor(page, this.address, session);
+      await page.goto(visitor.url());
+      await visitor.connected();
+      await scene(visitor, page);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await context.close();
+    }
+  }
+}
+
+/** The address in the server's start-up line. */
+function addressOf(server) {
+  return new Promise((resolve, reject) => {
+    let output = '';
+    const timer = setTimeout(() => reject(new Error(`the server gave no address in time; it said: ${output}`)), START_MS_MAX);
+    const hear = (bytes) => {
+      output += bytes;
+      const found = /http:\/\/[\w.:]+:\d+/.exec(output);
+      if (!found) return;
+      clearTimeout(timer);
+      resolve(found[0]);
+    };
+    server.stdout.on('data', hear);
+    server.stderr.on('data', hear);
+    server.once('error', reject);
+    server.once('exit', (code) => reject(new Error(`the server ended with ${code}; it said: ${output}`)));
+  });
+}
+
+function listen(page, address) {
+  const complaints = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
+  page.on('dialog', (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`);
+    dialog.dismiss().catch(() => {});
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(address)) complaints.push(`request to ${request.url()}`);
+  });
+  return complaints;
+}
+
+/** What a person can do on the page, and what the server says of their session. */
+export class Visitor {
+  constructor(page, address, session) {
+    Object.assign(this, { page, address, session });
+  }
+
+  url(hash = '') {
+    return `${this.address}/?session=${this.session}${hash}`;
+  }
+
+  async connected() {
+    await this.page.locator('.connection[data-state=open]').waitFor();
+  }
+
+  async reload() {
+    await this.page.reload();
+    await this.connected();
+  }
+
+  /** Writes a message and leaves it to itself. */
+  async say(text) {
+    await this.page.locator('#message').fill(text);
+    await this.page.locator('#message').press('Enter');
+  }
+
+  /** Writes a message, waits for the end of its turn and gives that turn. */
+  async ask(text) {
+    const turns = await this.page.locator('.turn').count();
+    await this.say(text);
+    const turn = this.page.locator('.turn').nth(turns);
+    await this.ended(turn);
+    return turn;
+  }
+
+  /** A turn has ended when its footer leads to its trace. */
+  async ended(turn) {
+    await turn.locator('.trace-link').waitFor();
+  }
+
+  async footer(turn) {
+    return (await turn.locator('.trace-link').innerText()).trim();
+  }
+
+  async read(path, query = {}) {
+    const url = new URL(path, this.address);
+    url.search = new URLSearchParams({ session: this.session, ...query });
+    const response = await fetch(url);
+    assert.equal(response.status, 200, `${path}: ${await response.clone().text()}`);
+    return response.json();
+  }
+
+  async history() {
+    return (await this.read('/api/history', { last: 200 })).messages;
+  }
+
+  async lastTrace() {
+    return (await this.read('/api/frames')).last_trace;
+  }
+
+  /** Sees to it that the page shows the history, no more and no less. */
+  async showsTheHistory() {
+    const messages = await this.history();
+    const shown = await this.page.locator('.question, .answer').allInnerTexts();
+    assert.deepEqual(shown.map(letters), messages.map(({ content }) => letters(content)));
+  }
+
+  async finds(name) {
+    await this.page.evaluate(await axeSource());
+    const { violations } = await this.page.evaluate(() => globalThis.axe.run());
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+    assert.deepEqual(found, [], `axe: ${name}`);
+  }
+
+  async picture(name) {
+    await this.page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, pictures)) });
+  }
+}
+
+/** A text without what Markdown and typesetting do to it. */
+export function letters(text) {
+  return text
+    .replace(/^You(?: pressed)?:?\s/, '')
+    .replace(/^\s*\d+\.\s/gm, '')
+    .replace(/\]\([^)]*\)/g, '')
+    .replace(/[^\p{L}\p{N}]+/gu, '');
+}
+
+async function axeSource() {
+  return readFile(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+}
