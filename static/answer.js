@@ -1,12 +1,18 @@
 // An answer's Markdown on the page. Blocks that haven't changed since the last piece came are left as they are.
 
-import { html, useMemo } from './vendor/ui.mjs';
-import { blocks, rendered } from './markdown.js';
+import { html, useMemo, useRef } from './vendor/ui.mjs';
+import { blocks, grown, rendered } from './markdown.js';
 import { CopyButton } from './buttons.js';
 
-/** @param {{text: string}} props */
-export function Answer({ text }) {
-  const parts = useMemo(() => blocks(text), [text]);
+/** @param {{text: string, isGrowing: boolean}} props */
+export function Answer({ text, isGrowing }) {
+  /** @type {{current: import('./markdown.js').Block[]}} */
+  const known = useRef([]);
+  const parts = useMemo(() => {
+    const plain = text.replace(/\r\n?/g, '\n');
+    // Once it is whole it is read as a whole: a link may be explained at the very end.
+    return (known.current = isGrowing ? grown(plain, known.current) : blocks(plain));
+  }, [text, isGrowing]);
   return html`<div class="answer">${parts.map((block, at) => html`<${Block} key=${at} block=${block} />`)}</div>`;
 }
 

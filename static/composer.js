@@ -25,6 +25,10 @@ export function Composer({ onSent }) {
     field.current?.focus();
   }
 
+  function typed() {
+    setDraft(field.current?.value ?? '');
+  }
+
   /** @param {KeyboardEvent} event */
   function keyPressed(event) {
     // While an input method composes, Enter chooses a word.
@@ -35,7 +39,7 @@ export function Composer({ onSent }) {
     <form class="composer" onSubmit=${submit}>
       <label class="sr-only" for="message">Message</label>
       <textarea id="message" ref=${field} rows="1" placeholder="Write a message" enterkeyhint="send" autocomplete="off"
-        value=${text} onInput=${(event) => setDraft(event.currentTarget.value)} onKeyDown=${keyPressed} />
+        value=${text} onInput=${typed} onKeyDown=${keyPressed} />
       ${busy.value && html`<button type="button" class="round stop" title="Stop (Esc)" aria-label="Stop" onClick=${stop}><${Square} /></button>`}
       <button type="submit" class="round send" title="Send (Enter)" aria-label="Send" aria-disabled=${!text.trim()}><${Send} /></button>
     </form>

@@ -19,10 +19,11 @@ export function Controls() {
   `;
 }
 
-/** @typedef {{id: string, state: string, controls: any[]}} ControlGroup  `id` is empty for the answer's own */
+/** @typedef {import('./contract.js').Control} Control */
+/** @typedef {{id: string, state: string, controls: Control[]}} ControlGroup  `id` is empty for the answer's own */
 
 /** Takes the machines' parts off the end of the list, whose order is theirs.
- * @param {any[]} controls @param {any[]} machines @returns {ControlGroup[]} */
+ * @param {Control[]} controls @param {import('./contract.js').Machine[]} machines @returns {ControlGroup[]} */
 export function grouped(controls, machines) {
   let end = controls.length;
   /** @type {ControlGroup[]} */

@@ -14,7 +14,7 @@
  * @property {'message' | 'action'} kind
  * @property {string | null} question  null: begun elsewhere, not known yet
  * @property {object} [sent]   what went over the socket
- * @property {number} [after]  the last turn's number when it was written
+ * @property {number} [after]  the last turn's number when it was sent
  * @property {string} progress what nodes said while they worked
  * @property {string} answer
  * @property {Status} status
@@ -49,7 +49,7 @@ export function continued(turns, pending) {
   /** @type {Set<string>} */
   const taken = new Set();
   const missing = pending.filter(({ question, after }) => {
-    const arrived = turns.find((known) => !taken.has(known.id) && count(known.id) > (after ?? 0) && known.question?.trim() === question);
+    const arrived = turns.find((known) => !taken.has(known.id) && numberOf(known.id) > (after ?? 0) && known.question?.trim() === question);
     if (arrived) taken.add(arrived.id);
     return !arrived;
   });
@@ -58,12 +58,16 @@ export function continued(turns, pending) {
 
 /** @param {Turn[]} turns @param {Partial<Turn>} fields @returns {Turn[]} */
 export function begun(turns, fields) {
-  const after = Math.max(0, ...turns.map(({ id }) => count(id)));
-  return [...turns, turn({ after, ...fields })];
+  return [...turns, turn(fields)];
+}
+
+/** The number of the last turn that has one. @param {Turn[]} turns */
+export function lastNumber(turns) {
+  return Math.max(0, ...turns.map(({ id }) => numberOf(id)));
 }
 
 /** The number in `msg_7`; 0 without one. @param {string} id */
-function count(id) {
+function numberOf(id) {
   return Number(id.slice('msg_'.length)) || 0;
 }
 
@@ -103,13 +107,17 @@ function changed(turns, id, change) {
   return turns.toSpliced(waiting < 0 ? turns.length : waiting, 0, next);
 }
 
-/** Where the turn with this id stands: by its id, else the first that waits for one, else past the end.
+/** Where the turn with this id stands: by its id, else the first that waits for one, else one that was
+ * given up too early, else past the end.
  * @param {Turn[]} turns @param {string} id */
 function placeOf(turns, id) {
   const byId = turns.findLastIndex((known) => known.id === id);
   if (byId >= 0) return byId;
-  const waiting = turns.findIndex((known) => known.status === 'waiting' && !known.id);
-  return waiting >= 0 ? waiting : turns.length;
+  for (const status of ['waiting', 'lost']) {
+    const at = turns.findIndex((known) => known.status === status && !known.id);
+    if (at >= 0) return at;
+  }
+  return turns.length;
 }
 
 /** A refusal answers what was sent last and hasn't begun; it is taken out again.

@@ -31,11 +31,32 @@ const marked = new Marked({
   },
 });
 
-/** @typedef {{type: string, raw: string, text?: string, lang?: string}} Block */
+/** @typedef {{type: string, raw: string, start: number, text?: string, lang?: string}} Block  `start`: where it begins */
 
-/** The blocks of a text that may still grow. @param {string} text @returns {Block[]} */
+/** More text can still change the last block, and make it one with the block before. */
+const UNSETTLED = 2;
+
+/** The blocks of a text. @param {string} text @returns {Block[]} */
 export function blocks(text) {
-  return marked.lexer(text).filter((token) => token.type !== 'space' && token.type !== 'def');
+  return read(text, 0);
+}
+
+/** The blocks of a text that has grown at its end: only what that can change is read again.
+ * @param {string} text @param {Block[]} known the blocks before it grew @returns {Block[]} */
+export function grown(text, known) {
+  const settled = known.slice(0, -UNSETTLED);
+  return [...settled, ...read(text, known[settled.length]?.start ?? 0)];
+}
+
+/** @param {string} text @param {number} from @returns {Block[]} */
+function read(text, from) {
+  let start = from;
+  const all = marked.lexer(text.slice(from)).map((token) => {
+    const block = { ...token, start };
+    start += token.raw.length;
+    return block;
+  });
+  return all.filter(({ type }) => type !== 'space' && type !== 'def');
 }
 
 /** One block as trusted HTML. @param {Block} block */

@@ -11,6 +11,9 @@ import { remember, remembered } from './storage.js';
 import { connect } from './socket.js';
 
 /** @typedef {import('./conversation.js').Turn} Turn */
+/** @typedef {import('./contract.js').Control} Control */
+/** @typedef {import('./contract.js').Trace} Trace */
+/** @typedef {{controls: Control[], machines: import('./contract.js').Machine[], uiState: Record<string, unknown>}} Beside */
 
 const HISTORY_MAX = 200;
 const TRACES_MAX = 20;
@@ -19,9 +22,9 @@ const RETRY_MS = 2000;
 
 /** @type {import('./vendor/ui.mjs').Signal<Turn[]>} */
 export const turns = signal([]);
-/** Traces by turn id. @type {import('./vendor/ui.mjs').Signal<Record<string, any>>} */
+/** Traces by turn id. @type {import('./vendor/ui.mjs').Signal<Record<string, Trace>>} */
 export const traces = signal({});
-/** What is shown beside the text, from one moment. */
+/** What is shown beside the text, from one moment. @type {import('./vendor/ui.mjs').Signal<Beside>} */
 export const beside = signal({ controls: [], machines: [], uiState: {} });
 /** What `/health` says of the server. @type {import('./vendor/ui.mjs').Signal<any>} */
 export const health = signal({});
@@ -53,7 +56,7 @@ export async function start() {
   } catch (error) {
     connection.value = 'lost';
     overdue.value = true;
-    notice.value = String(error?.message ?? error);
+    notice.value = sentence(error);
     setTimeout(start, RETRY_MS);
     return;
   }
@@ -105,9 +108,10 @@ function flushSoon() {
 function flush() {
   flushing = false;
   if (loading) return;
-  const events = incoming;
-  incoming = [];
-  batch(() => events.forEach(apply));
+  batch(() => {
+    // One of them may ask for the history to be read again; then those behind it wait.
+    while (incoming.length > 0 && !loading) apply(incoming.shift());
+  });
 }
 
 /** @param {any} event */
@@ -127,11 +131,11 @@ function apply(event) {
 
 /** The first word on a fresh socket. A gap, or numbers that begin anew, means that the history must be read again.
  * @param {any} event */
-function attached(event) {
+async function attached(event) {
   controlsChanged(event.controls);
-  if (event.gap || event.seq < lastSeq) {
-    load().catch((error) => (notice.value = error.message));
-  }
+  if (event.gap || event.seq < lastSeq) await load().catch((error) => (notice.value = sentence(error)));
+  settle();
+  for (const turn of turns.value) if (turn.status === 'unsent') deliver(turn.key);
 }
 
 /** @param {any} event */
@@ -158,7 +162,7 @@ function knowQuestion(id) {
   asking.add(id);
   quietly(async () => {
     const { messages } = await read('/api/history', { last: 4 });
-    const asked = messages.find((message) => message.id === id && message.role === 'user');
+    const asked = messages.find((/** @type {import('./contract.js').Message} */ message) => message.id === id && message.role === 'user');
     if (asked) turns.value = conversation.explained(turns.value, { id, message: asked.content });
   });
 }
@@ -179,8 +183,6 @@ function connectionChanged(open, reason) {
     return;
   }
   overdue.value = false;
-  settle();
-  for (const turn of turns.value) if (turn.status === 'unsent') deliver(turn.key);
 }
 
 /** After a broken connection: what waited or ran here may never have arrived, or be over. */
@@ -195,7 +197,7 @@ function settle() {
 
 // --- what stands beside the text
 
-/** @param {any[]} controls */
+/** @param {Control[]} controls */
 function controlsChanged(controls) {
   const needsState = controls.some((control) => control.key || String(control.source ?? '').startsWith('machine:'));
   if (needsState) readBeside();
@@ -238,9 +240,14 @@ export function readTrace(id) {
   });
 }
 
-/** @param {any[]} [latest] @returns {Record<string, any>} */
+/** @param {Trace[]} [latest] @returns {Record<string, Trace>} */
 function byId(latest = []) {
   return Object.fromEntries(latest.map((trace) => [trace.id, trace]));
+}
+
+/** @param {unknown} error */
+function sentence(error) {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** What fails here only leaves something out, and a lost connection is shown elsewhere. @param {() => Promise<void>} work */
@@ -266,7 +273,7 @@ export function say(text) {
   begin({ kind: 'message', question, sent: { text: question, dashboard: dashboard() } });
 }
 
-/** @param {any} control */
+/** @param {Control} control */
 export function press(control) {
   const { label, action, payload, source } = control;
   begin({ kind: 'action', question: String(label ?? action), sent: { type: 'action', action, data: payload, source } });
@@ -280,7 +287,7 @@ export async function clear() {
   try {
     await post('/api/clear');
   } catch (error) {
-    notice.value = error.message;
+    notice.value = sentence(error);
   }
 }
 
@@ -300,7 +307,8 @@ function begin(fields) {
 /** @param {number} key */
 function deliver(key) {
   const turn = turns.value.find((known) => known.key === key);
-  if (turn?.sent && socket?.send(turn.sent)) turns.value = conversation.replaced(turns.value, key, { status: 'waiting' });
+  if (!turn?.sent || !socket?.send(turn.sent)) return;
+  turns.value = conversation.replaced(turns.value, key, { status: 'waiting', after: conversation.lastNumber(turns.value) });
 }
 
 const PENDING = `pending:${session}`;

@@ -21,6 +21,7 @@ export function Topbar() {
   `;
 }
 
+/** @type {Record<string, string>} */
 const CONNECTION = { connecting: 'connecting', open: 'connected', lost: 'not connected' };
 
 function Connection() {

@@ -6,6 +6,10 @@ import { html, useEffect } from './vendor/ui.mjs';
 import { readTrace, traces } from './session.js';
 import { counted, duration, number } from './words.js';
 
+/** @typedef {import('./contract.js').Trace} Trace */
+/** @typedef {import('./contract.js').Frame} FrameRecord */
+/** @typedef {import('./contract.js').Call} CallRecord */
+
 /** @param {{id: string}} props */
 export function TraceView({ id }) {
   useEffect(() => readTrace(id), [id]);
@@ -15,12 +19,12 @@ export function TraceView({ id }) {
     <p class="trace-message">${trace.message}</p>
     <${Facts} trace=${trace} />
     <ol class="frames">${trace.frames.map((frame) => html`<${Frame} frame=${frame} total=${trace.total_ms} />`)}</ol>
-    ${trace.background?.length > 0 &&
+    ${trace.background && trace.background.length > 0 &&
     html`<h3>After the answer</h3><ul class="calls">${trace.background.map((call) => html`<${Call} call=${call} />`)}</ul>`}
   `;
 }
 
-/** @param {{trace: any}} props */
+/** @param {{trace: Trace}} props */
 function Facts({ trace }) {
   const tokens = trace.usage?.total_tokens;
   const facts = [trace.path, counted(trace.total_frames, 'frame'), duration(trace.total_ms), tokens && counted(tokens, 'token')];
@@ -33,7 +37,7 @@ function Facts({ trace }) {
   `;
 }
 
-/** @param {{frame: any, total: number}} props */
+/** @param {{frame: FrameRecord, total: number}} props */
 function Frame({ frame, total }) {
   return html`
     <li class="frame">
@@ -50,7 +54,7 @@ function Frame({ frame, total }) {
   `;
 }
 
-/** @param {{frame: any, total: number}} props */
+/** @param {{frame: FrameRecord, total: number}} props */
 function Track({ frame, total }) {
   return html`
     <div class="track" aria-hidden="true">
@@ -62,13 +66,15 @@ function Track({ frame, total }) {
 
 /** @param {{from: number, length: number, total: number, kind: string}} props */
 function Bar({ from, length, total, kind }) {
+  /** @param {number} part */
   const share = (part) => `${Math.min(100, (100 * part) / (total || 1))}%`;
   return html`<i data-kind=${kind} style=${{ left: `min(${share(from)}, 100% - 3px)`, width: share(length) }}></i>`;
 }
 
+/** @type {Record<string, string>} */
 const KIND = { llm: 'model', db: 'database', http: 'HTTP' };
 
-/** @param {{call: any}} props */
+/** @param {{call: CallRecord}} props */
 function Call({ call }) {
   const { prompt_tokens: asked, completion_tokens: said } = call.usage ?? {};
   return html`

@@ -8,6 +8,7 @@ import { resolveLost, traces } from './session.js';
 import { counted, duration } from './words.js';
 
 /** @typedef {import('./conversation.js').Turn} Turn */
+/** @typedef {import('./contract.js').Trace} Trace */
 
 /** @param {{turn: Turn}} props */
 export function TurnView({ turn }) {
@@ -16,14 +17,14 @@ export function TurnView({ turn }) {
   return useMemo(() => drawn(turn, trace, open), [turn, trace, open]);
 }
 
-/** @param {Turn} turn @param {any} trace @param {boolean} open */
+/** @param {Turn} turn @param {Trace | undefined} trace @param {boolean} open */
 function drawn(turn, trace, open) {
   const isWordless = turn.kind === 'action' && turn.status === 'done' && !turn.answer && !turn.progress;
   return html`
     <article class=${isWordless ? 'turn wordless' : 'turn'} data-status=${turn.status} data-turn=${turn.id} aria-busy=${turn.status === 'running'}>
       <${Question} turn=${turn} />
       ${turn.progress && html`<p class="progress-said"><span class="sr-only">While working: </span>${turn.progress.trim()}</p>`}
-      ${turn.answer && html`<${Answer} text=${turn.answer} />`}
+      ${turn.answer && html`<${Answer} text=${turn.answer} isGrowing=${turn.status === 'running'} />`}
       ${turn.status === 'running' && !turn.answer && html`<${Working} />`}
       ${turn.error && html`<p class="failure">${turn.error}</p>`}
       <${Foot} turn=${turn} trace=${trace} open=${open} />
@@ -54,11 +55,11 @@ const SAID = {
 /** @type {Record<string, import('./conversation.js').Status>} */
 const BROKEN = { cancelled: 'stopped', error: 'failed' };
 
-/** @param {{turn: Turn, trace: any, open: boolean}} props */
+/** @param {{turn: Turn, trace?: Trace, open: boolean}} props */
 function Foot({ turn, trace, open }) {
   if (turn.status === 'lost') return html`<${Lost} turn=${turn} />`;
   // The history says only that an answer broke off; its trace says why.
-  const broken = turn.status === 'partial' ? BROKEN[trace?.status] : undefined;
+  const broken = turn.status === 'partial' && trace ? BROKEN[trace.status] : undefined;
   const said = SAID[broken ?? turn.status];
   if (!said && !trace && !turn.answer) return null;
   return html`
@@ -70,7 +71,7 @@ function Foot({ turn, trace, open }) {
   `;
 }
 
-/** The strip shows a square per frame, filled where a call was made. @param {{trace: any, open: boolean}} props */
+/** The strip shows a square per frame, filled where a call was made. @param {{trace: Trace, open: boolean}} props */
 function TraceLink({ trace, open }) {
   const frames = trace.frames ?? [];
   return html`

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Stage, letters } from './stage.mjs';
+import { Stage, letters, wire } from './stage.mjs';
 
 const stage = new Stage();
 before(() => stage.open());
@@ -119,18 +119,12 @@ test('a page that is reloaded in the middle of an answer goes on with it', () =>
   }));
 
 test('a socket that is cut again and again during an answer neither doubles nor loses a word', async () => {
-  /** @type {any[]} */
-  const sockets = [];
-  const prepare = (page) =>
-    page.routeWebSocket(/\/ws\?/, (socket) => {
-      socket.connectToServer();
-      sockets.push(socket);
-    });
+  const { prepare, sockets, cut } = wire();
   await stage.visit({ prepare }, async (visitor, page) => {
     await visitor.say('tell me a long story');
-    for (let cut = 1; cut <= 5; cut += 1) {
+    for (let count = 1; count <= 5; count += 1) {
       await growth(page, 1);
-      await sockets.at(-1).close({ code: 1012 });
+      await cut();
       await page.waitForFunction(() => document.querySelector('.connection').dataset.state === 'open');
     }
     assert.ok(sockets.length > 5);
@@ -140,6 +134,31 @@ test('a socket that is cut again and again during an answer neither doubles nor 
     await visitor.showsTheHistory();
   });
 });
+
+test('a page outlives its server: it says so, keeps what is written meanwhile, and sends it', () =>
+  stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
+    await visitor.ask('hello');
+    const { host } = new URL(stage.address);
+    await stage.stopServer();
+    await page.locator('.notices', { hasText: 'connection to the server is lost' }).waitFor();
+    assert.equal(await page.locator('.connection').getAttribute('data-state'), 'lost');
+    await visitor.say('why is the sky blue?');
+    await page.locator('.turn[data-status=unsent]').waitFor();
+    await stage.startServer(host);
+    const turn = page.locator('.turn', { hasText: 'why is the sky blue?' });
+    await visitor.ended(turn);
+    assert.equal(await turn.count(), 1);
+    assert.equal(await page.locator('.notice').count(), 0);
+    await visitor.showsTheHistory();
+  }));
+
+test('the answer and a block of code can be copied', () =>
+  stage.visit({ permissions: ['clipboard-read', 'clipboard-write'] }, async (visitor, page) => {
+    const turn = await visitor.ask('hello');
+    await turn.getByRole('button', { name: 'Copy the answer' }).click();
+    await turn.getByRole('button', { name: 'Copied' }).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), (await visitor.history()).at(-1).content);
+  }));
 
 test('two windows of one session show the same conversation', () =>
   stage.visit({}, async (visitor, page) => {

@@ -68,7 +68,10 @@ test('when the server says that nothing runs, what ran is over and what waited i
   const turns = played(asked([], 'one', 'two'), said('msg_1', 'A'));
   const keys = new Set(turns.map(({ key }) => key));
   const later = asked(turns, 'three');
-  assert.deepEqual(drawn(settled(later, keys)), ['msg_1 done one→A', '- lost two→', '- waiting three→']);
+  const given = settled(later, keys);
+  assert.deepEqual(drawn(given), ['msg_1 done one→A', '- lost two→', '- waiting three→']);
+  const late = played(given, said('msg_3', 'C'), said('msg_2', 'B'));
+  assert.deepEqual(drawn(late), ['msg_1 done one→A', 'msg_2 running two→B', 'msg_3 running three→C'], 'unless it comes after all');
 });
 
 test('a clear forgets all but what was never sent', () => {

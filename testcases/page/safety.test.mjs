@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Stage } from './stage.mjs';
+import { Stage, wire } from './stage.mjs';
 
 const stage = new Stage();
 before(() => stage.open());
@@ -47,13 +47,7 @@ test('a message shows as it was written, now and after a reload', () =>
   }));
 
 test('an answer and its controls show as text and safe links', async () => {
-  /** @type {(message: object) => void} */
-  let inject = () => {};
-  const prepare = (page) =>
-    page.routeWebSocket(/\/ws\?/, (socket) => {
-      socket.connectToServer();
-      inject = (message) => socket.send(JSON.stringify(message));
-    });
+  const { prepare, inject } = wire();
   await stage.visit({ prepare }, async (visitor, page) => {
     let seq = 1_000_000;
     CORPUS.forEach((content, at) => {
@@ -85,12 +79,7 @@ test('an answer and its controls show as text and safe links', async () => {
 });
 
 test('displays with odd or missing fields are drawn as well as they can be', async () => {
-  let inject = () => {};
-  const prepare = (page) =>
-    page.routeWebSocket(/\/ws\?/, (socket) => {
-      socket.connectToServer();
-      inject = (message) => socket.send(JSON.stringify(message));
-    });
+  const { prepare, inject } = wire();
   await stage.visit({ prepare }, async (visitor, page) => {
     const odd = [undefined, null, 0, -1, 1e300, '', 'x', true, [], [null], {}, { a: { b: 1 } }, [[1, 2], [3]]];
     const kinds = ['text', 'value', 'progress', 'table', 'chart', 'button', 'hologram'];

@@ -27,27 +27,36 @@ let sessions = 0;
 export class Stage {
   async open() {
     this.data = await mkdtemp(join(tmpdir(), 'framewright-page-'));
-    this.server = spawn(binary, ['--listen', '127.0.0.1:0', '--data', this.data], { cwd: this.data, stdio: ['ignore', 'pipe', 'pipe'] });
-    this.address = await addressOf(this.server);
+    await this.startServer('127.0.0.1:0');
     this.browser = await chromium.launch({ executablePath: browserPath, args: browserArguments.split(' ') });
     await mkdir(pictures, { recursive: true });
   }
 
   async close() {
     await this.browser?.close();
-    if (this.server && this.server.exitCode === null) {
-      const ended = new Promise((resolve) => this.server.once('exit', resolve));
-      this.server.kill('SIGTERM');
-      const timer = setTimeout(() => this.server.kill('SIGKILL'), 5000);
-      await ended;
-      clearTimeout(timer);
-    }
+    await this.stopServer();
     await rm(this.data, { recursive: true, force: true });
   }
 
+  /** @param {string} listen where to; the port 0 takes a free one */
+  async startServer(listen) {
+    this.server = spawn(binary, ['--listen', listen, '--data', this.data], { cwd: this.data, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.address = await addressOf(this.server);
+  }
+
+  async stopServer() {
+    if (!this.server || this.server.exitCode !== null) return;
+    const ended = new Promise((resolve) => this.server.once('exit', resolve));
+    this.server.kill('SIGTERM');
+    const timer = setTimeout(() => this.server.kill('SIGKILL'), 5000);
+    await ended;
+    clearTimeout(timer);
+  }
+
   /** Opens a page in a fresh session, plays `scene` and asks for complaints.
-   * @param {object} options of the browser's context; `prepare(page)` runs before the page is opened */
-  async visit({ prepare, ...options }, scene) {
+   * @param {object} options of the browser's context; `prepare(page)` runs before the page is opened, and complaints that
+   * match `tolerates` are expected */
+  async visit({ prepare, tolerates, ...options }, scene) {
     const session = `page-${process.pid}-${(sessions += 1)}`;
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
     try {
@@ -58,7 +67,7 @@ export class Stage {
       await page.goto(visitor.url());
       await visitor.connected();
       await scene(visitor, page);
-      assert.deepEqual(complaints, []);
+      assert.deepEqual(complaints.filter((complaint) => !tolerates?.test(complaint)), []);
     } finally {
       await context.close();
     }
@@ -98,6 +107,21 @@ function listen(page, address) {
     if (!request.url().startsWith(address)) complaints.push(`request to ${request.url()}`);
   });
   return complaints;
+}
+
+/** A hand on the sockets between page and server: puts messages in, or cuts. Give its `prepare` to `visit`. */
+export function wire() {
+  const sockets = [];
+  return {
+    sockets,
+    prepare: (page) =>
+      page.routeWebSocket(/\/ws\?/, (socket) => {
+        socket.connectToServer();
+        sockets.push(socket);
+      }),
+    inject: (message) => sockets.at(-1).send(JSON.stringify(message)),
+    cut: () => sockets.at(-1).close({ code: 1012 }),
+  };
 }
 
 /** What a person can do on the page, and what the server says of their session. */

@@ -20,6 +20,7 @@ export async function bundle() {
   const packages = await Promise.all(libraries.map(describe));
   const files = {
     'ui.mjs': await script(packages),
+    'ui.d.mts': await readFile(new URL('ui.d.mts', here), 'utf8'),
     'licences.txt': packages.map(notice).join('\n\n'),
   };
   return { files, lock: statement(packages, files) };
@@ -49,6 +50,7 @@ async function script(packages) {
     target: 'es2022',
     legalComments: 'none',
     logLevel: 'error',
+    tsconfigRaw: {},
   });
   const names = packages.map(({ name, version }) => `${name} ${version}`).join(', ');
   return `// ${names}. Made by \`npm run vendor\`; licences: licences.txt\n${result.outputFiles[0].text}`;
