@@ -2,6 +2,8 @@
 //!
 //! A pure engine in the middle, a thin shell around it. Each module may use only those named beside it.
 
+pub mod cli; // one file per command                                      config, graph, shell
+pub mod config; // every setting, read once                               work
 pub mod contract; // the words that all sides share                          nothing of ours
 pub mod engine; // sessions, turns, frames, traces: `Session::handle`        contract, graph, nodes
 pub mod graph; // graphs/*.json and their prompts, read and checked          contract, nodes

@@ -1,1 +1,7 @@
-fn main() {}
+//! The program: reads the command line and calls one function of [`framewright::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    framewright::cli::run()
+}

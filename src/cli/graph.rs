@@ -1,0 +1,140 @@
+//! `framewright graph`: checks graph files, and draws a graph as text.
+
+use super::{Failure, library};
+use crate::graph::{self, Entry, Graph, Library};
+use std::path::PathBuf;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// Check graphs with their prompts and schemas: every route has an edge, every path its frames
+    Check {
+        /// Folder of graphs, laid over the built-in ones [default: the built-in ones alone]
+        #[arg(value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
+        folder: Option<PathBuf>,
+    },
+    /// Draw a graph as text: its nodes, edges and paths with their frames
+    Show {
+        /// Graph to draw
+        #[arg(default_value = "v3-framed")]
+        name: String,
+        /// Folder of graphs, laid over the built-in ones [default: the built-in ones alone]
+        #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
+        graphs: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Check { folder } => {
+            let (lines, wrong) = check(&library::files(folder.as_deref())?);
+            lines.iter().for_each(|line| println!("{line}"));
+            if wrong.is_empty() { Ok(()) } else { Err(Failure::config(wrong.join("\n"))) }
+        }
+        Command::Show { name, graphs } => {
+            let library = library::load(graphs.as_deref())?;
+            let unknown = || format!("there is no graph `{name}`: choose one of {}", library.names().join(", "));
+            let graph = library.graph(&name).ok_or_else(|| Failure::config(unknown()))?;
+            print!("{}", drawing(graph));
+            Ok(())
+        }
+    }
+}
+
+/// A line for each graph that is sound, and one for each that is not.
+fn check(files: &library::GraphFiles) -> (Vec<String>, Vec<String>) {
+    let is_graph = |name: &str| name.ends_with(".json") && !name.contains('/');
+    let (mut sound, mut wrong) = (Vec::new(), Vec::new());
+    for name in files.keys().filter(|name| is_graph(name)) {
+        let alone = files.iter().filter(|(other, _)| *other == name || !is_graph(other));
+        match Library::load(&alone.map(|(name, text)| (name.clone(), text.clone())).collect()) {
+            Ok(library) => sound.extend(library.names().iter().filter_map(|name| library.graph(name)).map(|graph| summary(graph))),
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    // What is wrong only between graphs, such as a name that two of them have.
+    if wrong.is_empty()
+        && let Err(error) = Library::load(files)
+    {
+        wrong.push(error.to_string());
+    }
+    (sound, wrong)
+}
+
+fn summary(graph: &Graph) -> String {
+    let paths: Vec<String> = graph.paths.iter().map(|path| format!("{} {}", path.name, path.frames)).collect();
+    format!("ok  {}  {} nodes, frames: {}", graph.name, graph.nodes.len(), paths.join(", "))
+}
+
+fn drawing(graph: &Graph) -> String {
+    let name = |place: usize| graph.nodes[place].name.to_string();
+    let mut drawn = format!("{}: {}\n\n", graph.name, graph.description);
+    let width = graph.nodes.iter().map(|node| node.name.len()).max().unwrap_or(0);
+    for (place, node) in graph.nodes.iter().enumerate() {
+        let mut says: Vec<String> = node.edges.iter().map(|(route, to)| format!("──{route}──▶ {}", name(*to))).collect();
+        says.extend(node.beside.iter().map(|beside| format!("with {}", name(*beside))));
+        says.extend((graph.before == Some(place)).then(|| "before each turn".to_owned()));
+        says.extend((graph.after == Some(place)).then(|| "behind each turn".to_owned()));
+        let kind = if *node.name == *node.kind.to_string() { String::new() } else { format!("{}, ", node.kind) };
+        let asks = if node.kind.asks() { &*node.model } else { "no model" };
+        let line = format!("  {:width$}  {:10}  {}", node.name, format!("{kind}{asks}"), says.join("   "));
+        drawn.push_str(&format!("{}\n", line.trim_end()));
+    }
+    let width = graph.paths.iter().map(|path| path.name.len()).max().unwrap_or(0);
+    for (entry, begins) in [(Entry::Message, "a message"), (Entry::Action, "an action"), (Entry::Machine, "a machine's button")] {
+        for (place, path) in graph.paths.iter().filter(|path| path.entry == entry).enumerate() {
+            let heading = if place == 0 { format!("\n{begins}\n") } else { String::new() };
+            let frames = if path.frames == 1 { "frame " } else { "frames" };
+            let nodes = path.node_names.join(" → ");
+            let graph::Path { name, frames: count, calls, .. } = path;
+            drawn.push_str(&format!("{heading}  {name:width$}  {count} {frames}  at most {calls} calls  {nodes}\n"));
+        }
+    }
+    drawn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::expect;
+
+    #[test]
+    fn the_built_in_graphs_are_sound_and_a_wrong_one_is_named() {
+        let mut files = library::files(None).ok().unwrap();
+        let (sound, wrong) = check(&files);
+        assert!(sound.len() >= 2 && wrong.is_empty(), "{wrong:?}");
+        files.insert("broken.json".to_owned(), "{".to_owned());
+        let (still_sound, wrong) = check(&files);
+        assert_eq!(still_sound, sound);
+        assert!(wrong.len() == 1 && wrong[0].contains("broken.json:1"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_drawing_shows_nodes_edges_and_frames() {
+        let library = library::load(None).ok().unwrap();
+        expect![[r#"
+            v3-framed: Perceive, decide, do, say: a greeting takes 2 frames, a directed answer 4, one with interpretation 5.
+
+              sensor       no model    before each turn
+              input        fast        ──direct──▶ director   ──reflex──▶ output
+              director     strong      ──think──▶ thinker
+              thinker      strong      ──interpret──▶ interpreter   ──output──▶ output
+              interpreter  strong      ──output──▶ output
+              output       strong      with ui
+              ui           no model
+              memorizer    fast        behind each turn
+
+            a message
+              reflex                2 frames  at most 4 calls  input → output
+              director              4 frames  at most 8 calls  input → director → thinker → output
+              director+interpreter  5 frames  at most 10 calls  input → director → thinker → interpreter → output
+
+            an action
+              action                3 frames  at most 6 calls  director → thinker → output
+              action+interpreter    4 frames  at most 8 calls  director → thinker → interpreter → output
+
+            a machine's button
+              machine               1 frame   at most 0 calls  ui
+        "#]]
+        .assert_eq(&drawing(library.graph("v3-framed").unwrap()));
+    }
+}

@@ -1,0 +1,87 @@
+//! The command line: one file per command.
+//!
+//! Exit codes: 0 done, 2 the command line is wrong, 3 the configuration or a graph is wrong, 4 something that is needed is
+//! not available (an address, a folder). 1 is for tests that fail.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where we speak to people")]
+
+mod graph;
+mod library;
+mod serve;
+
+use crate::config::Arguments;
+use clap::{Parser, Subcommand};
+use std::fmt::Display;
+use std::process::ExitCode;
+
+/// A chat endpoint whose answers come in frames that can be counted, traced and replayed
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = AFTER)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+const AFTER: &str = "Without a command it serves. A flag goes before its environment variable, that before the default.
+OPENAI_API_KEY and OPENAI_BASE_URL are read too; without a model the built-in demo answers.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the page and the interface; this is the default
+    Serve(Arguments),
+    /// Look at graphs
+    #[command(subcommand)]
+    Graph(graph::Command),
+}
+
+/// How a command failed: the exit code, and a sentence that says what to do.
+struct Failure {
+    code: u8,
+    says: String,
+}
+
+impl Failure {
+    fn config(says: impl Display) -> Self {
+        Failure { code: 3, says: says.to_string() }
+    }
+
+    fn unavailable(says: impl Display) -> Self {
+        Failure { code: 4, says: says.to_string() }
+    }
+}
+
+/// Runs what the command line says.
+pub fn run() -> ExitCode {
+    let CommandLine { command, arguments } = CommandLine::parse();
+    let outcome = match command.unwrap_or(Command::Serve(arguments)) {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Graph(command) => graph::run(command),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { code, says }) => {
+            eprintln!("{says}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound_and_tells_every_default() {
+        let mut command = CommandLine::command();
+        command.clone().debug_assert();
+        let help = command.render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        for flag in command.get_arguments().filter(|flag| flag.get_action().takes_values()) {
+            let long = flag.get_long().unwrap();
+            assert!(flag.get_env().is_some(), "--{long} has an environment variable");
+            let tells = help.split("--").find(|part| part.starts_with(&format!("{long} <"))).unwrap();
+            assert!(tells.contains("[default: ") && tells.contains("[env: FRAMEWRIGHT_"), "--{long}: {tells}");
+        }
+    }
+}
