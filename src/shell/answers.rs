@@ -24,7 +24,7 @@ pub(super) fn answer(resident: &mut Resident, shard: &Shard, from: Caller, ask: 
             "ws_connected": resident.is_watched_in_chat(),
         })),
         Ask::Send(_) if session.busy() => Reply::refused(409, BUSY),
-        Ask::Send(input) => Reply::ok(&json::queued(resident.take(shard, input)?)),
+        Ask::Send(input) => Reply::of(json::queued(resident.take(shard, input)?)),
         Ask::Clear => {
             resident.take(shard, Input::Clear { from })?;
             Reply::ok(&json!({ "status": "cleared" }))
@@ -34,34 +34,37 @@ pub(super) fn answer(resident: &mut Resident, shard: &Shard, from: Caller, ask: 
             let name = resident.session.graph().name();
             Reply::ok(&json!({ "status": "ok", "name": name, "note": format!("The conversation goes on with the graph `{name}`.") }))
         }
-        Ask::Result => Reply::ok(&json::result(&session.result(), session.memory())),
+        Ask::Result => Reply::of(json::result(&session.result(), session.memory())),
         Ask::Poll { since } => {
             let hash = if resident.is_open { state_hash(resident) } else { "no_session".to_owned() };
             match hash == since {
                 true => Reply::ok(&json!({ "changed": false, "hash": hash })),
-                false => Reply::ok(&json::polled(&hash, session.memory(), session.history().iter(), session.history().len())),
+                false => Reply::of(json::polled(&hash, session.memory(), session.history().iter(), session.history().len())),
             }
         }
-        Ask::Frames { last } => Reply::ok(&json::frames(session.graph().name(), session.traces(), last.clamp(1, limits.traces_max.max(1)))),
+        Ask::Frames { last } => Reply::of(json::frames(session.graph().name(), session.traces(), last.clamp(1, limits.traces_max.max(1)))),
         Ask::Turn(id) => match session.turn(id) {
-            Some(detail) => Reply::ok(&json::turn(&detail, limits.detail_bytes_max)),
+            Some(detail) => Reply::of(json::turn(&detail, limits.detail_bytes_max)),
             None => Reply::refused(404, "this turn is not kept: `/api/frames` lists those that are"),
         },
-        Ask::State => Reply::ok(&json::state(&json::StateView {
-            memory: session.memory(),
-            memorizing: session.memorizing(),
+        Ask::State => Reply::ok(&json::State {
+            status: "active",
+            memorizer: session.memory(),
             history_len: session.history().len(),
             ws_connected: resident.is_watched_in_chat(),
-            ui: session.ui(),
+            memorizing: session.memorizing(),
+            controls: session.ui().controls(),
+            machines: &session.ui().machines,
+            ui_state: &session.ui().state,
             processes: session.processes(),
             schema_cache: session.schema_cache(),
-        })),
+        }),
         Ask::History { last } => {
             let last = last.clamp(1, limits.history_max.max(1));
-            Reply::ok(&json::history(session.history().iter(), last, session.history_seq()))
+            Reply::of(json::history(session.history().iter(), last, session.history_seq()))
         }
         Ask::Graph => Reply::ok(&session.graph().describe()),
-        Ask::Trace { last } => Reply::ok(&json::trace_lines(resident.log.events(), last.clamp(1, TRACE_LINES_MAX))),
+        Ask::Trace { last } => Reply::of(json::trace_lines(resident.log.events(), last.clamp(1, TRACE_LINES_MAX))),
         Ask::Report(_) | Ask::Reports | Ask::LastRun => unreachable!("what belongs to the user is answered by the board"),
     })
 }

@@ -84,7 +84,11 @@ pub(super) struct Reply {
 
 impl Reply {
     pub(super) fn ok(body: &impl Serialize) -> Self {
-        Reply { status: 200, body: json::write(body) }
+        Self::of(json::write(body))
+    }
+
+    pub(super) fn of(body: Vec<u8>) -> Self {
+        Reply { status: 200, body }
     }
 
     pub(super) fn refused(status: u16, sentence: &str) -> Self {

@@ -3,8 +3,8 @@
 //! Every field name of the contract that is not the shape of a contract type stands here and nowhere else.
 
 use crate::contract::{
-    CallId, CallKind, CallStatus, Caller, ChatMessage, Control, Event, Input, Memory, Message, ModelRequest, Outcome, Process, Request,
-    Seq, Source, Trace, TurnDetail, TurnId, TurnResult, Ui, Usage, What, clip, milliseconds,
+    CallId, CallKind, CallStatus, Caller, ChatMessage, Control, Event, Input, Machine, Memory, Message, ModelRequest, Outcome, Process,
+    Request, Seq, Source, Trace, TurnDetail, TurnId, TurnResult, Usage, What, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -101,7 +101,7 @@ pub fn trace(event: &Event) -> Option<Vec<u8>> {
 }
 
 /// The last lines of a trace, every answer's text in one line, where it began.
-pub fn trace_lines<'a>(events: impl Iterator<Item = &'a Arc<Event>>, last: usize) -> Value {
+pub fn trace_lines<'a>(events: impl Iterator<Item = &'a Arc<Event>>, last: usize) -> Vec<u8> {
     let mut lines: Vec<TraceLine<'a>> = Vec::new();
     let mut answers: BTreeMap<(TurnId, u32), usize> = BTreeMap::new();
     for line in events.filter_map(|event| trace_line(event)) {
@@ -116,7 +116,11 @@ pub fn trace_lines<'a>(events: impl Iterator<Item = &'a Arc<Event>>, last: usize
         }
         lines.push(line);
     }
-    json!({ "lines": lines[lines.len().saturating_sub(last)..] })
+    #[derive(Serialize)]
+    struct Lines<'a> {
+        lines: &'a [TraceLine<'a>],
+    }
+    write(&Lines { lines: &lines[lines.len().saturating_sub(last)..] })
 }
 
 #[derive(Serialize)]
@@ -203,39 +207,89 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
 }
 
 /// Body of `/api/result`.
-pub fn result(result: &TurnResult, memory: &Memory) -> Value {
-    match result {
-        TurnResult::Idle => json!({ "status": "idle" }),
-        TurnResult::Cleared => json!({ "status": "idle", "id": "", "stage": "cleared" }),
-        TurnResult::Running { id, stage, event, text, partial } => {
-            json!({ "status": "running", "id": Id(*id), "stage": stage, "event": event, "text": text, "partial": partial })
-        }
-        TurnResult::Done { id, response } => {
-            json!({ "status": "done", "id": Id(*id), "stage": "done", "response": response, "memorizer": memory })
-        }
-        TurnResult::Error { id, detail } => json!({ "status": "error", "id": Id(*id), "stage": "error", "detail": detail }),
+pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
+    #[derive(Serialize)]
+    #[serde(tag = "status", rename_all = "lowercase")]
+    enum Body<'a> {
+        Idle {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            id: Option<&'static str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            stage: Option<&'static str>,
+        },
+        Running {
+            id: Id,
+            stage: &'a str,
+            event: &'a str,
+            text: &'a str,
+            partial: &'a str,
+        },
+        Done {
+            id: Id,
+            stage: &'static str,
+            response: &'a str,
+            memorizer: &'a Memory,
+        },
+        Error {
+            id: Id,
+            stage: &'static str,
+            detail: &'a str,
+        },
     }
+    write(&match result {
+        TurnResult::Idle => Body::Idle { id: None, stage: None },
+        TurnResult::Cleared => Body::Idle { id: Some(""), stage: Some("cleared") },
+        TurnResult::Running { id, stage, event, text, partial } => Body::Running { id: Id(*id), stage, event, text, partial },
+        TurnResult::Done { id, response } => Body::Done { id: Id(*id), stage: "done", response, memorizer: memory },
+        TurnResult::Error { id, detail } => Body::Error { id: Id(*id), stage: "error", detail },
+    })
 }
 
 /// Body of `/api/send`.
-pub fn queued(turn: TurnId) -> Value {
-    json!({ "status": "queued", "id": Id(turn) })
+pub fn queued(turn: TurnId) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body {
+        status: &'static str,
+        id: Id,
+    }
+    write(&Body { status: "queued", id: Id(turn) })
 }
 
 /// Body of `/api/history`.
-pub fn history<'a>(messages: impl DoubleEndedIterator<Item = &'a Message>, last: usize, seq: Seq) -> Value {
-    json!({ "status": "active", "messages": tail(messages, last), "seq": seq })
+pub fn history<'a>(messages: impl DoubleEndedIterator<Item = &'a Message>, last: usize, seq: Seq) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        status: &'static str,
+        messages: Vec<&'a Message>,
+        seq: Seq,
+    }
+    write(&Body { status: "active", messages: tail(messages, last), seq })
 }
 
 /// Body of `/api/poll` when something has changed.
-pub fn polled<'a>(hash: &str, memory: &Memory, messages: impl DoubleEndedIterator<Item = &'a Message>, history_len: usize) -> Value {
-    json!({ "changed": true, "hash": hash, "state": memory, "history_len": history_len, "last_messages": tail(messages, 3) })
+pub fn polled<'a>(hash: &str, memory: &Memory, messages: impl DoubleEndedIterator<Item = &'a Message>, history_len: usize) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        changed: bool,
+        hash: &'a str,
+        state: &'a Memory,
+        history_len: usize,
+        last_messages: Vec<&'a Message>,
+    }
+    write(&Body { changed: true, hash, state: memory, history_len, last_messages: tail(messages, 3) })
 }
 
 /// Body of `/api/frames`.
-pub fn frames<'a>(graph: &str, traces: impl DoubleEndedIterator<Item = &'a Arc<Trace>>, last: usize) -> Value {
+pub fn frames<'a>(graph: &str, traces: impl DoubleEndedIterator<Item = &'a Arc<Trace>>, last: usize) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        graph: &'a str,
+        engine: &'static str,
+        traces: &'a [&'a Arc<Trace>],
+        last_trace: Option<&'a Arc<Trace>>,
+    }
     let traces = tail(traces, last);
-    json!({ "graph": graph, "engine": "frames", "last_trace": traces.last(), "traces": traces })
+    write(&Body { graph, engine: "frames", traces: &traces, last_trace: traces.last().copied() })
 }
 
 /// The last few, oldest first.
@@ -246,41 +300,46 @@ fn tail<T>(items: impl DoubleEndedIterator<Item = T>, last: usize) -> Vec<T> {
 }
 
 /// What `/api/state` tells of a session.
-pub struct StateView<'a> {
-    pub memory: &'a Memory,
-    pub memorizing: bool,
+#[derive(Serialize)]
+pub struct State<'a> {
+    pub status: &'static str,
+    pub memorizer: &'a Memory,
     pub history_len: usize,
     pub ws_connected: bool,
-    pub ui: &'a Ui,
+    pub memorizing: bool,
+    pub controls: Vec<Control>,
+    pub machines: &'a [Machine],
+    pub ui_state: &'a BTreeMap<String, Value>,
     pub processes: Vec<Process>,
     pub schema_cache: &'a BTreeMap<String, Value>,
 }
 
-/// Body of `/api/state`.
-pub fn state(view: &StateView<'_>) -> Value {
-    json!({
-        "status": "active",
-        "memorizer": view.memory,
-        "history_len": view.history_len,
-        "ws_connected": view.ws_connected,
-        "memorizing": view.memorizing,
-        "controls": view.ui.controls(),
-        "machines": view.ui.machines,
-        "ui_state": view.ui.state,
-        "processes": view.processes,
-        "schema_cache": view.schema_cache,
-    })
-}
-
 /// Body of `/api/turn`: the trace, and each call's request and answer, each cut to `bytes_max`.
-pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Value {
-    let calls = detail.calls.iter().map(|call| {
-        let request = match &*call.request {
+pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        id: Id,
+        trace: &'a Trace,
+        calls: Vec<Call<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Call<'a> {
+        pid: CallId,
+        node: &'a str,
+        frame: u32,
+        request: Value,
+        answer: String,
+    }
+    let calls = detail.calls.iter().map(|call| Call {
+        pid: call.pid,
+        node: &call.node,
+        frame: call.frame,
+        request: match &*call.request {
             Request::Model(request) => model_request(request, bytes_max),
-        };
-        json!({ "pid": call.pid, "node": call.node, "frame": call.frame, "request": request, "answer": clip(&call.answer, bytes_max) })
+        },
+        answer: clip(&call.answer, bytes_max),
     });
-    json!({ "id": Id(detail.trace.id), "trace": detail.trace, "calls": calls.collect::<Vec<_>>() })
+    write(&Body { id: Id(detail.trace.id), trace: &detail.trace, calls: calls.collect() })
 }
 
 fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
@@ -460,10 +519,10 @@ mod tests {
             Arc::new(event)
         };
         let events = [streaming(1, "a"), Arc::new(event(What::Updated { detail: "d".into() })), streaming(1, "b"), streaming(2, "c")];
-        let lines = trace_lines(events.iter(), 10);
+        let lines = parsed(Some(trace_lines(events.iter(), 10)));
         let texts: Vec<_> = lines["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str()).collect();
         assert_eq!(texts, [Some("ab"), None, Some("c")]);
-        assert_eq!(trace_lines(events.iter(), 1)["lines"].as_array().unwrap().len(), 1);
+        assert_eq!(parsed(Some(trace_lines(events.iter(), 1)))["lines"].as_array().unwrap().len(), 1);
     }
 
     #[test]
@@ -523,15 +582,15 @@ mod tests {
             ),
             (TurnResult::Error { id: TurnId(1), detail: "d".into() }, json!({"status":"error","id":"msg_1","stage":"error","detail":"d"})),
         ] {
-            assert_eq!(result(&given, &memory), shown);
+            assert_eq!(parsed(Some(result(&given, &memory))), shown);
         }
         let messages: Vec<_> =
             (1..5).map(|n| Message { role: Role::User, content: n.to_string(), id: TurnId(n), partial: n == 4 }).collect();
         assert_eq!(
-            history(messages.iter(), 2, Seq(9)),
+            parsed(Some(history(messages.iter(), 2, Seq(9)))),
             json!({"status":"active","seq":9,"messages":[
                 {"role":"user","content":"3","id":"msg_3"},{"role":"user","content":"4","id":"msg_4","partial":true}]})
         );
-        assert_eq!(frames("g", [].iter(), 5), json!({"graph":"g","engine":"frames","traces":[],"last_trace":null}));
+        assert_eq!(parsed(Some(frames("g", [].iter(), 5))), json!({"graph":"g","engine":"frames","traces":[],"last_trace":null}));
     }
 }
