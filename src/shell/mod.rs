@@ -8,6 +8,7 @@
 
 mod answers;
 mod auth;
+mod beat;
 mod board;
 mod bounds;
 mod clock;

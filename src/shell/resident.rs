@@ -34,6 +34,7 @@ pub(super) struct Resident {
 struct Out {
     /// Nothing where the pool did not take it: its end is on the way.
     handle: Option<CallHandle>,
+    due: Time,
     is_cancelled: bool,
 }
 
@@ -90,6 +91,8 @@ impl Resident {
             }
         };
         let handled = catch_unwind(AssertUnwindSafe(|| {
+            #[cfg(test)]
+            super::tests::break_if_told(&input);
             let turn = session.accepts(&input)?;
             if let Some(opening) = opening {
                 session.handle(now, opening, &mut effects);
@@ -136,8 +139,8 @@ impl Resident {
                 None
             }
         };
-        self.calls.insert(call, Out { handle, is_cancelled: false });
-        shard.call_is_due(due, session, call);
+        self.calls.insert(call, Out { handle, due, is_cancelled: false });
+        shard.expect(due, session, call);
     }
 
     /// A worker has more of an answer.
@@ -157,7 +160,10 @@ impl Resident {
         outcome: Result<Answer, CallError>,
     ) -> Result<(), NotTaken> {
         match self.calls.remove(&call) {
-            Some(_) => self.take(shard, Input::Completion { call, usage, outcome }).map(|_| ()),
+            Some(out) => {
+                shard.expect_no_longer(out.due, self.number, call);
+                self.take(shard, Input::Completion { call, usage, outcome }).map(|_| ())
+            }
             None => Ok(()),
         }
     }
@@ -180,8 +186,11 @@ impl Resident {
     }
 
     /// Ends whatever it has out.
-    pub(super) fn abandon(&mut self) {
-        self.calls.drain().for_each(|(_, out)| out.handle.iter().for_each(CallHandle::cancel));
+    pub(super) fn abandon(&mut self, shard: &Shard) {
+        for (call, out) in self.calls.drain() {
+            shard.expect_no_longer(out.due, self.number, call);
+            out.handle.iter().for_each(CallHandle::cancel);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::contract::Caller;
 use crate::wire::answer::Manner;
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
-use crate::wire::{json, sse, websocket};
+use crate::wire::{said, sse, websocket};
 use serde_json::{Map, Value, json};
 
 /// What is to be done with a request.
@@ -122,7 +122,7 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
             optional_body(request)?;
             Ask::Check
         }
-        Call::Send => Ask::Send(json::message(body(request)?, from()).map_err(|wrong| Reply::refused(400, wrong))?),
+        Call::Send => Ask::Send(said::message(body(request)?, from()).map_err(|wrong| Reply::refused(400, wrong))?),
         Call::Result => Ask::Result,
         Call::Poll => Ask::Poll { since: request.query("since").unwrap_or_default() },
         Call::Frames => Ask::Frames { last: last(5) },
@@ -137,7 +137,7 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
         Call::State => Ask::State,
         Call::History => Ask::History { last: last(10) },
         Call::Graph => Ask::Graph,
-        Call::Switch => Ask::Switch(json::switch(body(request)?, from()).map_err(|wrong| Reply::refused(400, wrong))?),
+        Call::Switch => Ask::Switch(said::switch(body(request)?, from()).map_err(|wrong| Reply::refused(400, wrong))?),
         Call::Report => Ask::Report(body(request)?),
         Call::Reports => Ask::Reports,
         Call::LastRun => Ask::LastRun,
@@ -219,5 +219,5 @@ fn optional_body(request: &Request) -> Result<Map<String, Value>, Reply> {
     if !request.is_json() {
         return Err(Reply::refused(415, "the body must be JSON: send it with `content-type: application/json`"));
     }
-    json::object(&request.body).map_err(|wrong| Reply::refused(400, wrong))
+    said::object(&request.body).map_err(|wrong| Reply::refused(400, wrong))
 }

@@ -5,17 +5,17 @@
 //! waits while it holds a session.
 
 use super::answers;
+use super::beat;
 use super::board::Board;
-use super::bounds::{BEAT, COMMENT_EVERY, FAREWELL_TIME, PING_EVERY, SESSION_IDLE, SILENCE_MAX};
+use super::bounds::FAREWELL_TIME;
 use super::clock::{Clock, after, micros};
 use super::errand::{Errand, Reply, ReplyTo, Slot};
 use super::files::Files;
 use super::handover::Attach;
 use super::line::Lines;
 use super::mailbox::{Mail, Mailbox};
-use super::resident::NotTaken;
+use super::resident::{NotTaken, Resident};
 use super::sessions::Sessions;
-use super::socket::Socket;
 use super::stream::{self, Seat};
 use crate::contract::{CallId, Input, Limits, Time};
 use crate::graph::Library;
@@ -23,8 +23,7 @@ use crate::wire::{json, sse, websocket};
 use crate::work::Pool;
 use monoio::net::TcpStream;
 use std::cell::{Cell, RefCell};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::poll_fn;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -101,8 +100,8 @@ pub(super) struct Shard {
     /// Errands that are out at other shards.
     asked: RefCell<HashMap<u64, Rc<Slot>>>,
     next_ticket: Cell<u64>,
-    due: RefCell<BinaryHeap<Reverse<(Time, u64, CallId)>>>,
-    next_sweep: Cell<Time>,
+    due: RefCell<BTreeSet<(Time, u64, CallId)>>,
+    pub(super) next_sweep: Cell<Time>,
     phase: Cell<Phase>,
 }
 
@@ -173,8 +172,23 @@ impl Shard {
         slot.wait().await
     }
 
-    pub(super) fn call_is_due(&self, due: Time, session: u64, call: CallId) {
-        self.due.borrow_mut().push(Reverse((due, session, call)));
+    /// A call that must have ended by then.
+    pub(super) fn expect(&self, due: Time, session: u64, call: CallId) {
+        self.due.borrow_mut().insert((due, session, call));
+    }
+
+    /// A call has ended in time.
+    pub(super) fn expect_no_longer(&self, due: Time, session: u64, call: CallId) {
+        self.due.borrow_mut().remove(&(due, session, call));
+    }
+
+    /// A call that should have ended by now.
+    pub(super) fn next_overdue(&self, now: Time) -> Option<(u64, CallId)> {
+        let mut due = self.due.borrow_mut();
+        match due.first() {
+            Some((time, _, _)) if *time <= now => due.pop_first().map(|(_, session, call)| (session, call)),
+            _ => None,
+        }
     }
 
     pub(super) fn socket_takes_again(&self, socket: u64) {
@@ -183,7 +197,7 @@ impl Shard {
 
     /// Ticks until the server stops.
     pub(super) async fn run(self: Rc<Self>) {
-        monoio::spawn(beat(self.clone()));
+        monoio::spawn(beat::beat(self.clone()));
         loop {
             poll_fn(|context| self.poll_work(context)).await;
             let now = self.clock.tick();
@@ -347,7 +361,7 @@ impl Shard {
         socket.flush(self);
     }
 
-    fn with_session(self: &Rc<Self>, number: u64, change: impl FnOnce(&mut super::resident::Resident, &Shard) -> Result<(), NotTaken>) {
+    pub(super) fn with_session(self: &Rc<Self>, number: u64, change: impl FnOnce(&mut Resident, &Shard) -> Result<(), NotTaken>) {
         // A session that has gone needs nothing of what its calls still bring.
         let Some(resident) = self.sessions.borrow().numbered(number) else { return };
         let changed = change(&mut resident.borrow_mut(), self);
@@ -361,52 +375,16 @@ impl Shard {
     pub(super) fn take_out(self: &Rc<Self>, number: u64) {
         let Some(resident) = self.sessions.borrow_mut().remove(self, number) else { return };
         let mut resident = resident.borrow_mut();
-        resident.abandon();
+        resident.abandon(self);
         for watcher in resident.watchers.drain(..) {
             watcher.socket.close(1011, "something broke inside this session");
             watcher.socket.flush(self);
         }
     }
 
-    /// What is to be done because time has passed.
-    fn look_round(self: &Rc<Self>, now: Time) {
-        self.lines.cut_overdue(now);
-        let sockets: Vec<Rc<Socket>> = self.sockets.borrow().values().map(|seat| seat.socket.clone()).collect();
-        for socket in sockets {
-            socket.lose_patience(now);
-            if socket.is_websocket() && socket.silence(now) > micros(SILENCE_MAX) {
-                socket.line.cut();
-            } else if socket.is_websocket() && socket.quiet(now) >= micros(PING_EVERY) {
-                socket.speak(now);
-                socket.push(websocket::write_ping);
-            } else if !socket.is_websocket() && socket.quiet(now) >= micros(COMMENT_EVERY) {
-                socket.speak(now);
-                socket.push(sse::write_comment);
-            }
-            socket.flush(self);
-        }
-        while let Some(&Reverse((due, session, call))) = self.due.borrow().peek()
-            && due <= now
-        {
-            self.due.borrow_mut().pop();
-            self.with_session(session, |resident, shard| resident.overdue(shard, call));
-        }
-        if now >= self.next_sweep.get() {
-            self.next_sweep.set(after(now, SESSION_IDLE / 1440));
-            self.sessions.borrow_mut().sweep(self, now);
-        }
-    }
-
     pub(super) fn notice(&self, notice: Notice) {
         // Nobody listens once the server is being let go.
         let _ = self.common.notices.send(notice);
-    }
-}
-
-async fn beat(shard: Rc<Shard>) {
-    loop {
-        monoio::time::sleep(BEAT).await;
-        shard.push(Item::Beat);
     }
 }
 

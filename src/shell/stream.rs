@@ -11,7 +11,7 @@ use super::socket::Socket;
 use super::watchers::Watcher;
 use crate::contract::{Caller, Input, Seq};
 use crate::wire::websocket::{Codec, Said};
-use crate::wire::{json, sse, websocket};
+use crate::wire::{json, said, sse, websocket};
 use monoio::io::{OwnedReadHalf, Splitable};
 use monoio::net::TcpStream;
 use serde_json::{Map, Value, json};
@@ -127,7 +127,7 @@ fn hear(shard: &Rc<Shard>, socket: &Rc<Socket>, codec: &mut Codec, arrived: &[u8
         let said = match codec.next(&mut replies) {
             None => break false,
             Some(Said::Over) => break true,
-            Some(Said::Text(text)) if socket.show == Show::Chat => json::said(&text, from.clone()),
+            Some(Said::Text(text)) if socket.show == Show::Chat => said::said(&text, from.clone()),
             Some(Said::Binary) if socket.show == Show::Chat => Err("this message is binary: send text"),
             // What a client says to the other sockets is not for us.
             Some(Said::Text(_) | Said::Binary) => continue,

@@ -1,7 +1,7 @@
 //! A real server on loopback, with a model that does what it is told, and clients that speak to it over sockets.
 
 use super::{Backend, Ended, ServeError, Server, Settings, Stopper, serve};
-use crate::contract::{Answer, CallError, ModelRequest, Part};
+use crate::contract::{Answer, CallError, Input, ModelRequest, Part};
 use crate::graph::Library;
 use crate::work::{self, Call, Model, Pool};
 use serde_json::{Value, json};
@@ -31,12 +31,18 @@ impl Model for Told {
                 while call.cancel.pause(Duration::from_secs(3600)) {}
                 return CallError::Cancelled.into();
             }
+            "stuck" => std::thread::sleep(Duration::from_secs(4)),
             "short" => drop(call.cancel.pause(Duration::from_millis(300))),
             "flood" => (0..1000).for_each(|_| call.say(&"x".repeat(1000))),
             _ => text.split_inclusive(' ').for_each(|word| call.say(word)),
         }
         work::Ended { usage: Default::default(), outcome: Ok(Answer::default()) }
     }
+}
+
+/// The bug that we hope not to have.
+pub(super) fn break_if_told(input: &Input) {
+    assert!(!matches!(input, Input::Message { text, .. } if text == "break"), "a session that was told to break");
 }
 
 fn library() -> Arc<Library> {
@@ -392,6 +398,38 @@ fn test_reports_are_passed_on_before_they_are_answered() {
     }
     assert_eq!(server.get("/api/test/status")["last_green"]["check"], "c");
     assert_eq!(server.get("/api/tests")["passed"], 1);
+}
+
+#[test]
+fn a_session_with_a_bug_takes_nothing_else_along() {
+    let server = Running::new(settings());
+    let (mut broken, mut sound) = (server.socket("/ws?session=a"), server.socket("/ws?session=b"));
+    next(&mut broken);
+    next(&mut sound);
+    say(&mut broken, json!({"text":"wait"}));
+    assert_eq!(next(&mut broken)["content"], "waiting");
+    say(&mut sound, json!({"text":"wait"}));
+    say(&mut broken, json!({"text":"break"}));
+    assert!(matches!(broken.read().unwrap(), Message::Close(Some(frame)) if u16::from(frame.code) == 1011));
+    assert_eq!(server.post("/api/send?session=c", json!({"text":"break"})).0, 500);
+    assert_eq!(server.get("/api/result?session=a"), json!({"status":"idle"}), "it begins anew");
+    assert_eq!(server.post("/api/send?session=a", json!({"text":"hi"})).0, 200);
+    assert_eq!(server.result("a")["response"], "hi");
+    say(&mut sound, json!({"type":"stop"}));
+    assert_eq!(turn(&mut sound).pop().unwrap()["cancelled"], true);
+}
+
+#[test]
+fn a_worker_that_is_stuck_does_not_hold_its_turn() {
+    let call_time_max = Duration::from_millis(200);
+    let pool = Pool::new(work::Settings { workers_max: 4, call_time_max, ..Default::default() }, Box::new(|| Box::new(Told)));
+    let server = Running::new(Settings { pool, ..settings() });
+    let began = std::time::Instant::now();
+    server.post("/api/send", json!({"text":"stuck"}));
+    assert_eq!(server.result("default")["status"], "error");
+    assert!(began.elapsed() < Duration::from_secs(3), "after {:?}", began.elapsed());
+    assert_eq!(server.post("/api/send", json!({"text":"hi"})).0, 200);
+    assert_eq!(server.result("default")["response"], "hi");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //! Invariants: no byte of a body is ever read as a head; what is refused is never continued; a head and a body never
 //! hold more than their limits.
 
+use super::chunked::{Place, chunks};
 use std::ops::Range;
 
 /// Most bytes and headers that one request may have.
@@ -18,9 +19,6 @@ pub struct Limits {
 
 /// A head may hold this many lines; more is an attack.
 const HEADERS_MAX: usize = 100;
-/// A chunk's size line, with whatever extension nobody reads.
-const CHUNK_LINE_BYTES_MAX: usize = 256;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Get,
@@ -84,14 +82,6 @@ enum State {
         waits: bool,
     },
     Refused(Refused),
-}
-
-/// Where in a chunked body the next byte stands.
-enum Place {
-    Size,
-    Data { left: usize },
-    DataEnd,
-    Trailer { bytes: usize },
 }
 
 impl Reader {
@@ -221,7 +211,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("the target was text when its head was read")
 }
 
-fn refused<T>(status: u16, sentence: &'static str) -> Result<T, Refused> {
+pub(super) fn refused<T>(status: u16, sentence: &'static str) -> Result<T, Refused> {
     Err(Refused { status, sentence })
 }
 
@@ -370,96 +360,13 @@ fn framing(request: &Request, modern: bool, body_bytes_max: usize) -> Result<Fra
     }
 }
 
-const BODY_TOO_LARGE: &str = "the request's body is too large: send at most 1 MiB";
+pub(super) const BODY_TOO_LARGE: &str = "the request's body is too large: send at most 1 MiB";
 
 fn expects_continue(request: &Request) -> Result<bool, Refused> {
     match request.header("expect") {
         None => Ok(false),
         Some(expectation) if expectation.eq_ignore_ascii_case("100-continue") => Ok(true),
         Some(_) => refused(417, "the only Expect taken here is `100-continue`"),
-    }
-}
-
-/// Moves the chunks of `buffer` into `body`; true at the end of the body.
-fn chunks(buffer: &mut Vec<u8>, body: &mut Vec<u8>, place: &mut Place, limits: &Limits) -> Result<bool, Refused> {
-    let mut at = 0;
-    let ended = loop {
-        let rest = &buffer[at..];
-        match place {
-            Place::Size => {
-                let Some(line) = line(rest, CHUNK_LINE_BYTES_MAX)? else { break false };
-                at += line.len() + 2;
-                let size = chunk_size(line)?;
-                if size > limits.body_bytes_max - body.len() {
-                    return refused(413, BODY_TOO_LARGE);
-                }
-                *place = if size == 0 { Place::Trailer { bytes: 0 } } else { Place::Data { left: size } };
-            }
-            Place::Data { left } => {
-                let taken = rest.len().min(*left);
-                body.extend_from_slice(&rest[..taken]);
-                at += taken;
-                *left -= taken;
-                if *left > 0 {
-                    break false;
-                }
-                *place = Place::DataEnd;
-            }
-            Place::DataEnd => match rest {
-                [b'\r', b'\n', ..] => {
-                    at += 2;
-                    *place = Place::Size;
-                }
-                [] | [b'\r'] => break false,
-                _ => return refused(400, "a chunk of the body is longer than it says"),
-            },
-            Place::Trailer { bytes } => {
-                let Some(line) = line(rest, limits.head_bytes_max - *bytes)? else { break false };
-                at += line.len() + 2;
-                *bytes += line.len() + 2;
-                if line.is_empty() {
-                    break true;
-                }
-                if *bytes >= limits.head_bytes_max {
-                    return refused(431, "the body's trailer is too large");
-                }
-                check_trailer(line)?;
-            }
-        }
-    };
-    buffer.drain(..at);
-    Ok(ended)
-}
-
-/// The bytes before the next CRLF, if it is there.
-fn line(bytes: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Refused> {
-    match bytes.iter().position(|&byte| byte == b'\n') {
-        Some(0) => refused(400, "a line of the body's framing ends without a carriage return"),
-        Some(end) if bytes[end - 1] != b'\r' => refused(400, "a line of the body's framing ends without a carriage return"),
-        Some(end) if end > bytes_max => refused(400, "a line of the body's framing is too long"),
-        Some(end) => Ok(Some(&bytes[..end - 1])),
-        None if bytes.len() > bytes_max => refused(400, "a line of the body's framing is too long"),
-        None => Ok(None),
-    }
-}
-
-/// `1f`, or `1f;extension`; the extension is skipped.
-fn chunk_size(line: &[u8]) -> Result<usize, Refused> {
-    let digits = line.iter().position(|&byte| byte == b';').unwrap_or(line.len());
-    let (size, extension) = line.split_at(digits);
-    let sound = (1..=16).contains(&size.len()) && size.iter().all(u8::is_ascii_hexdigit);
-    let quiet = extension.iter().all(|&byte| byte == b'\t' || (b' '..0x7f).contains(&byte) || byte >= 0x80);
-    let size = std::str::from_utf8(size).ok().filter(|_| sound && quiet).and_then(|size| usize::from_str_radix(size, 16).ok());
-    size.ok_or(Refused { status: 400, sentence: "a chunk's size can't be read" })
-}
-
-/// Trailers are read only to know that they are some.
-fn check_trailer(line: &[u8]) -> Result<(), Refused> {
-    let whole = [line, b"\r\n\r\n"].concat();
-    let mut slot = [httparse::EMPTY_HEADER; 1];
-    match httparse::parse_headers(&whole, &mut slot) {
-        Ok(httparse::Status::Complete(_)) => Ok(()),
-        _ => refused(400, "the body's trailer can't be read"),
     }
 }
 

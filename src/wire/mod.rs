@@ -3,8 +3,10 @@
 //! Pure: bytes in, words out. Whoever calls owns the socket, the clock and the buffers.
 
 pub mod answer; // HTTP answers
+mod chunked; // their bodies in pieces
 pub mod http; // HTTP requests
-pub mod json; // the wire contract's JSON
+pub mod json; // the wire contract's JSON, outgoing
 pub mod provider; // chat completions
+pub mod said; // and incoming
 pub mod sse; // event streams
 pub mod websocket; // the handshake and the frames
