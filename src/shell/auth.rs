@@ -34,3 +34,26 @@ pub(super) fn caller(user: &User, request: &Request, utc_offset_minutes: i32) ->
         utc_offset_minutes: stated.unwrap_or(utc_offset_minutes),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::http::{Limits, Reader, Step};
+
+    #[test]
+    fn a_caller_comes_from_the_origin_else_the_host_and_may_state_an_offset() {
+        for (target, headers, channel, utc_offset_minutes) in [
+            ("/", "", "h:1", 60),
+            ("/", "Origin: https://o\r\nX-Utc-Offset: -330\r\n", "https://o", -330),
+            ("/?utc_offset=120", "", "h:1", 120),
+            ("/?utc_offset=841", "", "h:1", 60),
+            ("/", "X-Utc-Offset: noon\r\n", "h:1", 60),
+        ] {
+            let mut buffer = format!("GET {target} HTTP/1.1\r\nHost: h:1\r\n{headers}\r\n").into_bytes();
+            let limits = Limits { head_bytes_max: 1000, body_bytes_max: 0 };
+            let Step::Request(request) = Reader::new(limits).step(&mut buffer) else { panic!("a whole request") };
+            let expected = Caller { identity: "anonymous".to_owned(), channel: channel.to_owned(), utc_offset_minutes };
+            assert_eq!(caller(&identify(&request), &request, 60), expected, "{target} {headers}");
+        }
+    }
+}

@@ -54,7 +54,7 @@ impl Board {
             "suite_end" => {
                 self.ended = (self.ended + 1).min(self.began);
                 self.current = String::new();
-                if !self.is_running() {
+                if self.began > 0 && !self.is_running() {
                     self.last_run = Some(self.summary());
                 }
             }
@@ -152,5 +152,7 @@ mod tests {
             assert_eq!(board.report(report.as_object().unwrap()).unwrap_err().status, 400, "{report}");
         }
         assert_eq!(board.status()["running"], false);
+        board.report(json!({"event":"suite_end","suite":"x"}).as_object().unwrap()).unwrap();
+        assert!(board.last_run().is_none(), "no run ended that did not begin");
     }
 }

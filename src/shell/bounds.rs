@@ -41,7 +41,7 @@ pub(super) const SESSIONS_MAX: usize = 10_000;
 /// A session without watchers leaves after this long.
 pub(super) const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Events that a session keeps beyond those of the running turn and the one before. Beyond: the oldest leave.
-pub(super) const EVENTS_KEPT: usize = 500;
+pub(super) const EVENTS_KEPT: usize = 200;
 /// Events that a session keeps at all. Beyond: the oldest leave, and who resumes from there is told of a gap.
 pub(super) const EVENTS_MAX: usize = 100_000;
 /// Lines that `/api/trace` shows.

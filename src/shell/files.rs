@@ -58,8 +58,8 @@ impl Files {
             Files::Development => Some(found(name, Embedded::get(name)?.data.into(), NOT_CACHED, None)),
             Files::Kept { files, hash } => {
                 let hashed = name.strip_prefix(hash.as_str()).and_then(|rest| rest.strip_prefix('/'));
-                let caching = if hashed.is_some() { CACHED } else { NOT_CACHED };
                 let name = hashed.unwrap_or(name);
+                let caching = if hashed.is_some() && name != PAGE { CACHED } else { NOT_CACHED };
                 Some(found(name, files.get(name)?.clone(), caching, Some(format!("\"{hash}\""))))
             }
         }
@@ -136,6 +136,7 @@ mod tests {
             ("/static/app.js".to_owned(), Some(NOT_CACHED)),
             (format!("/static/{hash}/app.js"), Some(CACHED)),
             (format!("/static/{hash}/vendor/ui.mjs"), Some(CACHED)),
+            (format!("/static/{hash}/index.html"), Some(NOT_CACHED)),
             ("/static/000000000000/app.js".to_owned(), None),
             ("/static/../Cargo.toml".to_owned(), None),
             ("/app.js".to_owned(), None),

@@ -4,7 +4,7 @@
 //! not masked, so an event is framed once and its bytes copied to every socket that shows it: [`write_text`].
 
 use super::answer::Manner;
-use super::http::Request;
+use super::http::{Method, Request};
 use std::io::{self, Read, Write};
 use tungstenite::Error;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
@@ -32,7 +32,7 @@ impl NoUpgrade {
 /// Checks a handshake and finds what to accept it with.
 pub fn accept(request: &Request) -> Result<String, NoUpgrade> {
     let asked = request.lists("upgrade", "websocket") && request.lists("connection", "upgrade");
-    if !asked || request.header("sec-websocket-version") != Some("13") {
+    if request.method != Method::Get || !asked || request.header("sec-websocket-version") != Some("13") {
         return Err(NoUpgrade::NotAsked);
     }
     // 16 bytes in base64 are 22 signs and two fills.
@@ -265,6 +265,7 @@ mod tests {
             ("Upgrade: websocket", "Upgrade: h2c", Err(NoUpgrade::NotAsked)),
             ("Connection: keep-alive, Upgrade", "Connection: keep-alive", Err(NoUpgrade::NotAsked)),
             ("Version: 13", "Version: 8", Err(NoUpgrade::NotAsked)),
+            ("GET /ws", "HEAD /ws", Err(NoUpgrade::NotAsked)),
             ("Key: dGhl", "Key: ", Err(NoUpgrade::Key)),
             ("Key: dGhl", "Key: d-hl", Err(NoUpgrade::Key)),
         ] {
