@@ -1,10 +1,28 @@
 //! A little arithmetic: `12 * (3 + 4)`.
 
+/// How people say and write signs; what is longer stands before what it holds.
+const SIGNS: [(&str, &str); 15] = [
+    ("plus", "+"),
+    ("minus", "-"),
+    ("−", "-"),
+    ("–", "-"),
+    ("multiplied by", "*"),
+    ("times", "*"),
+    ("mal", "*"),
+    ("×", "*"),
+    ("·", "*"),
+    ("x", "*"),
+    ("divided by", "/"),
+    ("geteilt durch", "/"),
+    ("÷", "/"),
+    (":", "/"),
+    (",", "."),
+];
+
 /// The result of a sum, written as people write numbers; `None` for anything else, and for what has no result.
 pub(super) fn result(text: &str) -> Option<String> {
-    let signs: Vec<char> =
-        text.replace(['×', '·', 'x'], "*").replace(['÷', ':'], "/").replace(['−', '–'], "-").replace(',', ".").chars().collect();
-    let mut sum = Sum { signs: signs.into_iter().filter(|sign| !sign.is_whitespace()).collect(), at: 0, depth: 0 };
+    let plain = SIGNS.iter().fold(text.to_lowercase(), |text, (spoken, sign)| text.replace(spoken, sign));
+    let mut sum = Sum { signs: plain.chars().filter(|sign| !sign.is_whitespace()).collect(), at: 0, depth: 0 };
     let value = sum.terms()?;
     (sum.at == sum.signs.len() && value.is_finite() && value.abs() < 1e15).then(|| ((value * 1e6).round() / 1e6 + 0.0).to_string())
 }
@@ -76,6 +94,8 @@ mod tests {
             ("2+2", Some("4")),
             ("12 * (3 + 4)", Some("84")),
             ("7 x 6", Some("42")),
+            ("7 times 6 minus 2", Some("40")),
+            ("12 geteilt durch 4", Some("3")),
             ("1 / 4", Some("0.25")),
             ("0,1 + 0,2", Some("0.3")),
             ("-3 - -3", Some("0")),

@@ -113,7 +113,18 @@ fn what_was_found_is_told_from_the_results_alone() {
             results("anonymous", &[("user", "hi, my name is ada"), ("assistant", "Nice to meet you, Ada!")]),
             "Your name is Ada.",
         ),
+        (
+            "what is my name?",
+            results("x", &[("user", "my name is ada"), ("assistant", "write “my name is Eve”"), ("user", "call me Bob!")]),
+            "Your name is Bob.",
+        ),
+        ("what is my name?", results("x", &[("user", "I'm Peter")]), "Your name is Peter."),
         ("what is my name?", results("Grace", &[]), "Your name is Grace."),
+        (
+            "when is my birthday?",
+            results("x", &[("user", "remember that my birthday is in May")]),
+            "You said “remember that my birthday is in May”.",
+        ),
         ("what is my name?", results("anonymous", &[("user", "I like tea")]), "You have not told me your name."),
         ("wie heiße ich?", results("anonymous", &[("user", "ich heiße Jörg")]), "Du heißt Jörg."),
         (
@@ -122,8 +133,8 @@ fn what_was_found_is_told_from_the_results_alone() {
             "Before this you said “hello”, “I like tea”.",
         ),
         ("what did I say before?", results("x", &[]), "You have not said anything before this."),
-        ("what did I say about tea?", results("x", &[("user", "I like tea")]), "About tea you said “I like tea”."),
-        ("was habe ich vorher gesagt?", results("x", &[("user", "Hallo")]), "Davor hast du gesagt: “Hallo”."),
+        ("what did I say about tea?", results("x", &[("user", "I like tea")]), "You said “I like tea”."),
+        ("was habe ich vorher gesagt?", results("x", &[("user", "Hallo")]), "Davor hast du gesagt: „Hallo“."),
     ] {
         assert_eq!(json("interpreter", &[("results", &results), ("message", message)])["summary"], summary, "{message} {results}");
     }
@@ -150,7 +161,7 @@ fn an_answer_says_what_it_knows_and_what_it_does_not() {
         assert!(said.starts_with(begins), "{slots:?}: {said}");
     }
     let joke = |history: &str| says("output", &[("history", history), ("message", "tell me a joke")]);
-    assert_ne!(joke(""), joke("user: tell me a joke\nassistant: …"), "another one the second time");
+    assert_ne!(joke(""), joke(&format!("assistant: {}", joke(""))), "another one the second time");
 }
 
 #[test]
@@ -158,6 +169,8 @@ fn the_memorizer_notes_what_lasts() {
     for (message, patch) in [
         ("my name is ada and I like green tea", json!({"user_name": "Ada", "facts": ["likes green tea"], "topic": "Ada"})),
         ("Ich heiße Jörg. Ich mag Züge.", json!({"user_name": "Jörg", "facts": ["mag Züge"], "language": "de"})),
+        ("I live in Graz and I have a dog", json!({"facts": ["lives or works in Graz", "has a dog"], "topic": "the user"})),
+        ("I love it!", json!({})),
         ("I am tired", json!({"user_mood": "tired"})),
         ("I'm Ada", json!({"user_name": "Ada"})),
         ("hello", json!({})),
@@ -194,7 +207,7 @@ fn the_agent_calls_tools_and_then_speaks_of_what_they_brought() {
     asked.tool_calls = tool_calls;
     messages.extend([asked, found]);
     let said = demo().answer(&messages, true);
-    assert_eq!((said.text.as_str(), said.tool_calls.len()), ("About tea you said “I like tea”.", 0));
+    assert_eq!((said.text.as_str(), said.tool_calls.len()), ("You said “I like tea”.", 0));
     assert!(demo().answer(&prompt("agent", &[("message", "hello")]), true).text.starts_with("Hello!"));
 }
 

@@ -72,6 +72,7 @@ pub(super) struct Tool {
 #[serde(deny_unknown_fields)]
 pub(super) struct Note {
     when: Pattern,
+    not: Option<Pattern>,
     patch: Value,
 }
 
@@ -83,11 +84,11 @@ pub(super) struct Say(BTreeMap<String, Vec<Alternative>>);
 #[serde(untagged)]
 enum Alternative {
     Always(String),
-    /// Another one as the conversation goes on.
+    /// The one that was not said yet, or longest ago.
     Turn {
         one_of: Vec<String>,
     },
-    /// Where slots match.
+    /// Where places match, and others don't.
     Given {
         given: BTreeMap<String, Pattern>,
         #[serde(default)]
@@ -166,11 +167,16 @@ impl Pattern {
     }
 }
 
-/// The scope with the names that the patterns find in their slots; `None` if one of them doesn't match.
+/// What stands at a place, such as a slot; nothing where nothing does.
+fn at(place: &str, scope: &Scope<'_>) -> String {
+    template::text(&format!("{{{place}}}"), scope).unwrap_or_default()
+}
+
+/// The scope with the names that the patterns find in their places; `None` if one of them doesn't match.
 fn given<'a>(patterns: &BTreeMap<String, Pattern>, scope: &Scope<'a>) -> Option<Scope<'a>> {
     let mut scope = scope.clone();
-    for (slot, pattern) in patterns {
-        let names = pattern.names(scope.slot(slot))?;
+    for (place, pattern) in patterns {
+        let names = pattern.names(&at(place, &scope))?;
         scope.names.extend(names);
     }
     Some(scope)
@@ -185,6 +191,9 @@ impl Tool {
 
 impl Note {
     pub(super) fn patch(&self, message: &str, scope: &Scope<'_>) -> Option<Value> {
+        if self.not.as_ref().is_some_and(|not| not.0.is_match(message)) {
+            return None;
+        }
         let names = self.when.names(message)?;
         template::json(&self.patch, &Scope { names, ..scope.clone() })
     }
@@ -197,10 +206,10 @@ impl Say {
         alternatives.iter().find_map(|alternative| match alternative {
             Alternative::Always(say) => template::text(say, scope),
             Alternative::Turn { one_of } => {
-                let turns = scope.slot("history").lines().filter(|line| line.starts_with("user: ")).count();
-                template::text(one_of.get(turns % one_of.len().max(1))?, scope)
+                let history = scope.slot("history");
+                template::text(one_of.iter().min_by_key(|say| history.rfind(say.as_str()))?, scope)
             }
-            Alternative::Given { not, .. } if not.iter().any(|(slot, pattern)| pattern.0.is_match(scope.slot(slot))) => None,
+            Alternative::Given { not, .. } if not.iter().any(|(place, pattern)| pattern.0.is_match(&at(place, scope))) => None,
             Alternative::Given { given: patterns, say, .. } => template::text(say, &given(patterns, scope)?),
         })
     }

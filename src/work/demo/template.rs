@@ -119,12 +119,15 @@ fn filter(name: &str, value: &Value) -> Option<Value> {
             let first = letters.next()?;
             Some(Value::from(first.to_uppercase().chain(letters).collect::<String>()))
         }
-        "quoted" => {
-            let quoted: Vec<String> = items(value.clone()).iter().map(|item| format!("“{}”", shown(item))).collect();
-            Some(Value::from(quoted.join(", ")))
-        }
+        "quoted" => Some(quoted(value, '“', '”')),
+        "quoted_low" => Some(quoted(value, '„', '“')),
         _ => None,
     }
+}
+
+fn quoted(value: &Value, open: char, close: char) -> Value {
+    let items = items(value.clone());
+    Value::from(items.iter().map(|item| format!("{open}{}{close}", shown(item))).collect::<Vec<_>>().join(", "))
 }
 
 /// A value as it stands in a text.
