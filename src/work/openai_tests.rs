@@ -126,6 +126,9 @@ fn every_fault_is_an_error_in_its_time() {
         assert_eq!(ask(&mut *line(url, SHORT), &Cancel::default(), time).1, Err(error), "{answer}");
         assert!(begun.elapsed() < LONG);
     }
+    let (url, _log) = serve(vec![String::new()], true);
+    let no_tls = url.to_string().replace("http:", "https:").parse().unwrap();
+    assert_eq!(ask(&mut *line(no_tls, SHORT), &Cancel::default(), LONG).1, Err(late("a connection")), "a server that never shakes hands");
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let url = format!("http://{nobody}/v1").parse().unwrap();
     assert_eq!(ask(&mut *line(url, SHORT), &Cancel::default(), LONG).1, Err(CallError::Unreachable));

@@ -112,12 +112,12 @@ impl Pool {
         let cancel = Arc::new(Cancel::default());
         let due = Instant::now() + self.deadline(&request);
         let mut state = self.0.state();
-        let here = &mut state.lanes[lane as usize];
-        let room = self.0.limit(lane).saturating_sub(here.running);
-        if here.waiting.len() >= room + self.0.settings.queue_max {
+        let room = self.0.room(&state, lane);
+        let line = &mut state.lanes[lane as usize].waiting;
+        if line.len() >= room + self.0.settings.queue_max {
             return Err(CallError::Overloaded);
         }
-        here.waiting.push_back(Job { lane, request, cancel: cancel.clone(), due, reply });
+        line.push_back(Job { lane, request, cancel: cancel.clone(), due, reply });
         if !self.wake(state) && self.0.state().remove(&cancel).is_some() {
             return Err(CallError::Overloaded);
         }
@@ -137,12 +137,9 @@ impl Pool {
     /// Gets a worker for the job that was put in line last, one that rests or a new one, unless enough are awake for all jobs
     /// that may begin. `false` if the system gives us no thread and nobody will come.
     fn wake(&self, mut state: MutexGuard<'_, State>) -> bool {
-        let sum = |count: &dyn Fn(Lane, &LaneState) -> usize| -> usize {
-            Lane::ALL.iter().map(|&lane| count(lane, &state.lanes[lane as usize])).sum()
-        };
-        let running = sum(&|_, lane| lane.running);
-        let ready = sum(&|lane, here| here.waiting.len().min(self.0.limit(lane).saturating_sub(here.running)));
-        if state.workers - state.resting.len() - running >= ready {
+        let running: usize = state.lanes.iter().map(|lane| lane.running).sum();
+        let may_begin = |lane: &Lane| state.lanes[*lane as usize].waiting.len().min(self.0.room(&state, *lane));
+        if state.workers - state.resting.len() - running >= Lane::ALL.iter().map(may_begin).sum() {
             return true;
         }
         if let Some((_, worker)) = state.resting.pop() {
@@ -199,6 +196,11 @@ impl Shared {
         }
     }
 
+    /// Jobs of a lane that may begin now.
+    fn room(&self, state: &State, lane: Lane) -> usize {
+        self.limit(lane).saturating_sub(state.lanes[lane as usize].running)
+    }
+
     fn work(&self, number: u64) {
         let mut model = None;
         while let Some(job) = self.next(number) {
@@ -231,10 +233,13 @@ impl Shared {
 
     fn take(&self, state: &mut State) -> Option<Job> {
         Lane::ALL.into_iter().find_map(|lane| {
+            if self.room(state, lane) == 0 {
+                return None;
+            }
             let here = &mut state.lanes[lane as usize];
-            let job = if here.running < self.limit(lane) { here.waiting.pop_front() } else { None };
-            here.running += usize::from(job.is_some());
-            job
+            let job = here.waiting.pop_front()?;
+            here.running += 1;
+            Some(job)
         })
     }
 

@@ -61,7 +61,8 @@ impl Content {
 #[serde(default)]
 pub(super) struct Fragment {
     pub(super) id: Option<String>,
-    pub(super) index: Option<u64>,
+    /// A number; what else some servers put here says nothing.
+    pub(super) index: Option<Value>,
     pub(super) function: Option<Function>,
 }
 

@@ -210,7 +210,8 @@ impl Reader {
                 return Err(CallError::TooLarge);
             }
         }
-        let content = delta.content.map(chunk::Content::text).or(delta.refusal).unwrap_or_default();
+        // A refusal is an answer too.
+        let content = delta.content.map(chunk::Content::text).unwrap_or_default() + &delta.refusal.unwrap_or_default();
         let text = self.thinking.answer(&content);
         self.say(&text, say)
     }

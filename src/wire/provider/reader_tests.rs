@@ -94,6 +94,9 @@ fn text_and_its_usage_in_every_dialect() {
     ];
     check(&format!(":\n\n{}data: [DONE]", stream(&llama)), said("Grüße", 28));
 
+    let refused = [json!({"choices": [{"delta": {"content": "", "refusal": "I can't."}, "finish_reason": "stop"}]})];
+    check(&stream(&refused), said("I can't.", 0));
+
     let raw_reasoning = [text("<thi"), text("nk>hm</thi"), text("nk>\n\nYes"), finish("stop")];
     check(&stream(&raw_reasoning), said("Yes", 0));
 }

@@ -29,6 +29,7 @@ impl ToolCalls {
     pub(super) fn take(&mut self, fragment: Fragment) -> bool {
         let Fragment { id, index, function } = fragment;
         let id = id.unwrap_or_default();
+        let index = index.as_ref().and_then(Value::as_u64);
         let function = function.unwrap_or_default();
         let name = function.name.unwrap_or_default();
         self.at_hand = match self.place(&id, index, &name) {
@@ -121,6 +122,7 @@ mod tests {
             (json!([begin("a", 0, "f", "{\"n\":1}"), begin("b", 0, "g", "{\"n\""), more(0, ":2}")]), vec![&a, &b]),
             (json!([begin("a", 0, "f", "{\"n\""), begin("a", 0, "f", ":1}")]), vec![&a]),
             (json!([{"id": "a", "function": {"name": "f", "arguments": {"n": 1}}}]), vec![&a]),
+            (json!([{"id": "a", "index": -1, "function": {"name": "f", "arguments": {"n": 1}}}]), vec![&a]),
             (json!([{"id": "a", "function": {"arguments": "{\"n\":1}"}}, {"id": "", "function": {"name": "f"}}]), vec![&a]),
             (json!([{"index": 0, "function": {"name": "f", "arguments": "{\"n\":1}"}}, {"id": "a", "index": 0}]), vec![&a]),
         ] {

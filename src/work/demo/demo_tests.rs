@@ -92,6 +92,18 @@ fn a_plan_names_the_tools_that_the_message_asks_for() {
 }
 
 #[test]
+fn every_rule_speaks_both_languages() {
+    let rules = Rules::load().unwrap();
+    for rule in rules.rules.iter().chain([&rules.otherwise]) {
+        for say in [&rule.goal, &rule.says, &rule.finds] {
+            assert!(say.languages().eq(["de", "en"]) || say.languages().next().is_none(), "{}", rule.about);
+        }
+        assert!(rule.says.languages().next().is_some() || rule.finds.languages().next().is_some(), "{} says nothing", rule.about);
+        assert!(rule.complexity == "trivial" || rule.goal.languages().next().is_some(), "{} has no goal", rule.about);
+    }
+}
+
+#[test]
 fn a_machine_that_is_there_makes_place_for_the_new_one() {
     let tools = |controls: &str| -> Vec<String> {
         let plan = json("director", &[("controls", controls), ("message", "make a traffic light")]);

@@ -200,6 +200,11 @@ impl Note {
 }
 
 impl Say {
+    #[cfg(test)]
+    pub(super) fn languages(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// In `language`, else in English.
     pub(super) fn text(&self, language: &str, scope: &Scope<'_>) -> Option<String> {
         let alternatives = self.0.get(language).or_else(|| self.0.get("en"))?;
