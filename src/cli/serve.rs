@@ -7,6 +7,13 @@ use std::sync::Arc;
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = Config::new(arguments, |name| std::env::var(name).ok()).map_err(Failure::config)?;
+    let server = start(&config)?;
+    eprintln!("{}", first_line(&server, &config));
+    // Turns that were cut off have been told so; for the process that is a good end too.
+    server.wait_for_signals().map(drop).map_err(failure)
+}
+
+fn start(config: &Config) -> Result<Server, Failure> {
     let library = Arc::new(library::load(config.graphs.as_deref())?);
     let settings = Settings::new(config.listen, library, &config.graph, config.pool());
     let settings = Settings {
@@ -15,10 +22,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         development: config.development,
         ..settings
     };
-    let server = shell::serve(settings).map_err(failure)?;
-    eprintln!("{}", first_line(&server, &config));
-    // Turns that were cut off have been told so; for the process that is a good end too.
-    server.wait_for_signals().map(drop).map_err(failure)
+    shell::serve(settings).map_err(failure)
 }
 
 /// What a start says: where, how, with which model and why, and who may use it.
@@ -38,5 +42,42 @@ fn failure(error: ServeError) -> Failure {
         | ServeError::Data { .. }
         | ServeError::Loop { .. }
         | ServeError::Signals { .. } => Failure::unavailable(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn config(line: &str) -> Config {
+        let line = Line::parse_from(["framewright"].into_iter().chain(line.split_whitespace()));
+        Config::new(line.arguments, |_| None).unwrap()
+    }
+
+    #[test]
+    fn the_first_line_says_where_how_and_with_whom() {
+        let config = config("--listen 127.0.0.1:0 --shards 1");
+        let server = start(&config).ok().unwrap();
+        let (address, backend) = (server.address(), server.backend());
+        let line = format!("framewright 0.1  http://{address}  1 shard, {backend}  model: demo (no key found)  auth: off");
+        assert_eq!(first_line(&server, &config), line);
+        let again = self::config(&format!("--listen {address}"));
+        let refused = start(&again).err().unwrap();
+        assert!(refused.code == 4 && refused.says.contains("another program listens on"), "{}", refused.says);
+        server.stopper().stop();
+        server.wait();
+    }
+
+    #[test]
+    fn a_graph_that_is_not_there_is_a_wrong_setting() {
+        let refused = start(&config("--listen 127.0.0.1:0 --graph nope")).err().unwrap();
+        assert_eq!((refused.code, refused.says.as_str()), (3, "there is no graph `nope`: choose one of v1-direct, v3-framed"));
     }
 }
