@@ -48,7 +48,10 @@ pub(super) const EVENTS_MAX: usize = 100_000;
 pub(super) const TRACE_LINES_MAX: usize = 500;
 
 /// What workers may have put into a shard's mailbox. Beyond: they wait.
-pub(super) const MAIL_MAX: usize = 4096;
+pub(super) const MAIL_MAX: usize = 1024;
+/// Ticks that may follow one another at once. Beyond: the shard rests, so that the loop looks at its sockets.
+pub(super) const TICKS_WITHOUT_REST_MAX: u32 = 4;
+pub(super) const REST: Duration = Duration::from_micros(100);
 /// How much longer than its worker a shard waits for a call, before it ends the call itself.
 pub(super) const CALL_GRACE: Duration = Duration::from_secs(1);
 

@@ -7,7 +7,7 @@
 use super::answers;
 use super::beat;
 use super::board::Board;
-use super::bounds::FAREWELL_TIME;
+use super::bounds::{FAREWELL_TIME, REST, TICKS_WITHOUT_REST_MAX};
 use super::clock::{Clock, after, micros};
 use super::errand::{Errand, Reply, ReplyTo, Slot};
 use super::files::Files;
@@ -198,8 +198,10 @@ impl Shard {
     /// Ticks until the server stops.
     pub(super) async fn run(self: Rc<Self>) {
         monoio::spawn(beat::beat(self.clone()));
+        let mut ticks_without_rest = 0;
         loop {
-            poll_fn(|context| self.poll_work(context)).await;
+            let had_to_wait = self.work().await;
+            ticks_without_rest = if had_to_wait { 0 } else { ticks_without_rest + 1 };
             let now = self.clock.tick();
             self.tick(now);
             if let Phase::Stopping { until } = self.phase.get()
@@ -207,8 +209,27 @@ impl Shard {
             {
                 return self.mailbox().close();
             }
-            let_others_run().await;
+            // Tasks that keep each other busy keep the loop from waiting, and only then does the kernel hand out what has
+            // arrived on the sockets.
+            if ticks_without_rest == TICKS_WITHOUT_REST_MAX {
+                ticks_without_rest = 0;
+                monoio::time::sleep(REST).await;
+            } else {
+                let_others_run().await;
+            }
         }
+    }
+
+    /// Comes back when there is something to do; true if there was nothing at first.
+    async fn work(&self) -> bool {
+        let mut had_to_wait = false;
+        poll_fn(|context| {
+            let work = self.poll_work(context);
+            had_to_wait |= work.is_pending();
+            work
+        })
+        .await;
+        had_to_wait
     }
 
     fn poll_work(&self, context: &Context<'_>) -> Poll<()> {
