@@ -135,4 +135,21 @@ mod tests {
             })
         );
     }
+
+    #[test]
+    fn every_heading_of_our_prompts_is_known() {
+        let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/graphs/prompts");
+        for file in std::fs::read_dir(prompts)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .filter(|file| file.extension().is_some_and(|it| it == "md"))
+        {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let role = file.file_stem().unwrap().to_str().unwrap();
+            assert!(text.starts_with(&format!("# {role}\n")), "{role} names its role first");
+            for line in text.lines().filter(|line| line.starts_with("## ")) {
+                assert!(heading(line).is_some(), "{role}: {line}");
+            }
+        }
+    }
 }
