@@ -239,6 +239,24 @@ fn one_session_is_met_through_many_connections_whatever_the_loop() {
 }
 
 #[test]
+fn what_comes_together_with_a_handshake_is_not_lost_on_the_way_to_its_shard() {
+    let server = Running::new(settings());
+    for n in 0..16 {
+        let mut http = server.connect();
+        let head = format!("GET /ws?session=s{n} HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
+        let keys = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+        // Masked with nothing.
+        let frame = [&[0x81, 0x80 | 16, 0, 0, 0, 0][..], br#"{"text":"early"}"#].concat();
+        http.stream.write_all(&[format!("{head}{keys}").as_bytes(), &frame[..10]].concat()).unwrap();
+        let answer = String::from_utf8(http.until(b"\r\n\r\n")).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+        http.stream.write_all(&frame[10..]).unwrap();
+        let mut socket = WebSocket::from_partially_read(http.stream, http.read, tungstenite::protocol::Role::Client, None);
+        assert_eq!(text(&turn(&mut socket)), "early");
+    }
+}
+
+#[test]
 fn what_can_not_be_taken_is_told_to_its_sender_alone() {
     let server = Running::new(settings());
     let (mut one, mut other) = (server.socket("/ws"), server.socket("/ws"));
