@@ -5,6 +5,7 @@
 //! same JSON parsed, the same texts copied into the same requests and records, no graph, no view, no events for watchers.
 //!
 //! `cargo bench --bench frames` measures; `cargo test --benches` runs it small. `bench/instructions` counts instructions.
+#![allow(clippy::print_stdout)] // A benchmark is a program that prints.
 
 use framewright::contract::{
     Answer, Button, CallId, Caller, Effect, Event, Input, Limits, Memory, MemoryPatch, Message, Role, Time, TurnId, Usage, VERSION, What,

@@ -473,7 +473,7 @@ impl fmt::Display for Wrong {
             Wrong::UnknownTarget { from, route, to } => {
                 write!(f, "edge `{from}` --{route}--> `{to}`: there is no node `{to}`; add it or correct the name")
             }
-            Wrong::UnknownRoute { node, route, known } if known.is_empty() => {
+            Wrong::UnknownRoute { node, route, known: [] } => {
                 write!(f, "node `{node}` has an edge for `{route}`, but a path ends here; remove the edge")
             }
             Wrong::UnknownRoute { node, route, known } => {

@@ -72,7 +72,7 @@ impl Session {
                     turn.frame.route = route;
                     turn.frame.next = Some(self.graph.nodes[node].edges[route]);
                 }
-                turn.packet.add(found);
+                turn.packet.add(*found);
                 Ok(())
             }
             Flow::Say(text) => {

@@ -115,7 +115,7 @@ pub enum Flow {
     /// A question; the node goes on with its answer.
     Ask(Request, Task),
     /// The frame's result and the way it takes.
-    Go(&'static str, Found),
+    Go(&'static str, Box<Found>),
     /// The whole answer, without a model.
     Say(String),
     /// Done, with nothing to hand on.

@@ -2,7 +2,7 @@
 //!
 //! A data file, `{language: [{"topic", "says": [..], "reply"}]}`. Only a message that is one of the sayings, letter for letter
 //! but for case, spaces and closing punctuation, is taken; everything else asks the model. `{name}` in a reply becomes the
-//! user's name with a space before it, or nothing where it isn't known.
+//! user's name with a comma before it, or nothing where it isn't known.
 
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
@@ -53,7 +53,7 @@ impl Plain {
         let case = &self.cases[language][*index];
         let name = match user_name {
             "" | "anonymous" => String::new(),
-            name => format!(" {name}"),
+            name => format!(", {name}"),
         };
         Some(Met { language, topic: &case.topic, reply: case.reply.replace("{name}", &name) })
     }
@@ -72,8 +72,8 @@ mod tests {
     fn only_a_listed_saying_is_met() {
         let plain = Plain::parse(r#"{"en":[{"topic":"greeting","says":["good morning"],"reply":"Morning{name}!"}]}"#).unwrap();
         for (message, reply) in [
-            ("Good  morning!", Some("Morning Ada!")),
-            ("good morning", Some("Morning Ada!")),
+            ("Good  morning!", Some("Morning, Ada!")),
+            ("good morning", Some("Morning, Ada!")),
             ("good morning, why is the sky blue?", None),
             ("", None),
         ] {

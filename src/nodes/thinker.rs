@@ -78,7 +78,7 @@ fn run(view: &View<'_>, out: &mut Out, calls: Vec<PlannedCall>) -> Flow {
     if found.results.is_empty() {
         out.events.push(What::Thinking { detail: "no tools needed".to_owned() });
     }
-    Flow::Go(if has_data { "interpret" } else { "output" }, found)
+    Flow::Go(if has_data { "interpret" } else { "output" }, Box::new(found))
 }
 
 fn summary(results: &[ToolReport]) -> String {

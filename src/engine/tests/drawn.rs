@@ -79,7 +79,8 @@ fn node(at: usize, kind: Kind, edges: &[usize]) -> Value {
 /// Every way from the last node of `way` to an end.
 fn walk(edges: &[Vec<usize>], way: Vec<usize>, ways: &mut Vec<Vec<usize>>) {
     let mut next = edges[*way.last().unwrap()].clone();
-    (next.sort_unstable(), next.dedup());
+    next.sort_unstable();
+    next.dedup();
     if next.is_empty() {
         return ways.push(way);
     }

@@ -42,7 +42,7 @@ fn a_plain_greeting_takes_two_frames_and_no_model() {
         expect![[r#"
         turn 1: "hello"  reflex Done 2 frames
           1 input           0 us  -> reflex  [social · en]
-          2 output+ui       0 us  [Hello ada! What can I do for you?]
+          2 output+ui       0 us  [Hello, ada! What can I do for you?]
           behind: call 1 memorizer Done 100 us
     "#]],
     );

@@ -144,7 +144,8 @@ fn check_always(world: &World, limits: &Limits, seed: u64) {
     assert!(session.ui().machines.len() <= limits.machines_max, "seed {seed}");
     let mut out: Vec<CallId> = world.out.iter().map(|(call, _)| *call).collect();
     let mut known: Vec<CallId> = session.processes().iter().map(|process| process.pid).collect();
-    (out.sort(), known.sort());
+    out.sort();
+    known.sort();
     assert_eq!(out, known, "seed {seed}: no call without someone who waits for it, and none forgotten");
     for trace in session.traces() {
         let path = world.library.graph(&trace.graph).and_then(|graph| graph.paths.iter().find(|path| path.name == trace.path).cloned());

@@ -40,7 +40,7 @@ fn run(view: &View<'_>, _ui: &mut Ui, value: Value) -> Result<Done, String> {
     let matched = !found.is_empty() || !facts.is_empty();
     let facts = if matched { facts } else { view.memory.facts.iter().collect() };
     let mut messages: Vec<(usize, &Message)> = if matched {
-        found.sort_by(|a, b| (b.0, b.1).cmp(&(a.0, a.1)));
+        found.sort_by_key(|(score, at, _)| std::cmp::Reverse((*score, *at)));
         found.into_iter().map(|(_, at, message)| (at, message)).take(FOUND_MAX).collect()
     } else {
         let all: Vec<(usize, &Message)> = view.earlier().enumerate().collect();
