@@ -7,7 +7,7 @@ import { html } from './vendor/ui.mjs';
 import { Chart } from './chart.js';
 import { beside, press } from './session.js';
 import { Table } from './table.js';
-import { list, plain } from './words.js';
+import { list, number, plain } from './words.js';
 
 export function Controls() {
   const { controls, machines, uiState } = beside.value;
@@ -83,7 +83,7 @@ function Display({ display }) {
       return html`
         <div class="display value">
           ${label && html`<p class="label">${label}</p>`}
-          <p class="number">${plain(display.value)}${display.unit && html` <small>${plain(display.unit)}</small>`}</p>
+          <p class="number">${typeof display.value === 'number' ? number(display.value) : plain(display.value)}${display.unit && html` <small>${plain(display.unit)}</small>`}</p>
         </div>
       `;
     case 'progress':

@@ -7,11 +7,12 @@ import { list, plain } from './words.js';
 export function Table({ columns, rows, label }) {
   const lines = list(rows);
   const names = columns ? list(columns).map(columnName) : Object.keys(lines.find(isObject) ?? {});
+  const body = lines.map((line) => cells(line, names));
   return html`
     <div class="scroll" tabindex="0" role="region" aria-label=${label}>
       <table>
-        ${names.length > 0 && html`<thead><tr>${names.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>`}
-        <tbody>${lines.map((line) => html`<tr>${cells(line, names).map((cell) => html`<${Cell} value=${cell} />`)}</tr>`)}</tbody>
+        ${names.length > 0 && html`<thead><tr>${names.map((name, at) => html`<th scope="col" class=${side(body[0]?.[at])}>${name}</th>`)}</tr></thead>`}
+        <tbody>${body.map((row) => html`<tr>${row.map((cell) => html`<td class=${side(cell)}>${plain(cell)}</td>`)}</tr>`)}</tbody>
       </table>
     </div>
   `;
@@ -32,7 +33,7 @@ function isObject(value) {
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
-/** @param {{value: any}} props */
-function Cell({ value }) {
-  return html`<td class=${typeof value === 'number' ? 'numeric' : ''}>${plain(value)}</td>`;
+/** Numbers stand at the right, and so does what heads them. @param {any} cell */
+function side(cell) {
+  return typeof cell === 'number' ? 'numeric' : '';
 }

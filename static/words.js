@@ -1,9 +1,10 @@
 // Numbers, times and a model's loose values, as people read them.
 
-/** `0.4 ms`, `3.2 ms`, `812 ms`, `4.1 s`, `2 min 5 s`. @param {unknown} milliseconds */
+/** `0.4 ms`, `3.2 ms`, `812 ms`, `4.1 s`, `2 min 5 s`; `<1 ms` for what began and ended within one tick of the server.
+ * @param {unknown} milliseconds */
 export function duration(milliseconds) {
   const ms = Number(milliseconds) || 0;
-  if (ms <= 0) return '0 ms';
+  if (ms <= 0) return '<1 ms';
   if (ms < 0.95) return `${Number(ms.toPrecision(1))} ms`;
   if (ms < 9.95) return `${Number(ms.toFixed(1))} ms`;
   if (ms < 999.5) return `${Math.round(ms)} ms`;
@@ -17,15 +18,15 @@ export function counted(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** `12,345.7`. @param {number} value */
+/** An amount: `12,345.7`, and `2024` as it is. @param {number} value */
 export function number(value) {
-  return value.toLocaleString('en', { maximumFractionDigits: 3 });
+  return value.toLocaleString('en', { maximumFractionDigits: 3, useGrouping: 'min2' });
 }
 
-/** Any value as text; a model may have put anything anywhere. @param {unknown} value @returns {string} */
+/** Any value as text; a model may have put anything anywhere. A number may be a year or an id, so it isn't grouped. @param {unknown} value @returns {string} */
 export function plain(value) {
   if (value === null || value === undefined) return '';
-  if (typeof value === 'number') return number(value);
+  if (typeof value === 'number') return String(Number(value.toPrecision(12)));
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 

@@ -17,7 +17,7 @@ test('turns of 2, 4 and 5 frames say so in their footers, their traces and the o
     ]) {
       const turn = await visitor.ask(message);
       const footer = await visitor.footer(turn);
-      assert.match(footer.replace(`${path} · ${frames} frames · `, ''), /^[\d.]+ (ms|s)$/, `${message}: ${footer}`);
+      assert.match(footer.replace(`${path} · ${frames} frames · `, ''), /^<?[\d.]+ (ms|s)$/, `${message}: ${footer}`);
       const trace = await visitor.lastTrace();
       assert.deepEqual([trace.path, trace.total_frames], [path, frames], message);
       assert.ok((await turn.locator('.answer').innerText()).length > 3, message);
@@ -118,19 +118,18 @@ test('a page that is reloaded in the middle of an answer goes on with it', () =>
     assert.equal(letters(await page.locator('.answer').first().innerText()), letters((await visitor.history())[1].content));
   }));
 
-test('a socket that is cut again and again during an answer neither doubles nor loses a word', async () => {
+test('a socket that is cut during every answer neither doubles nor loses a word', async () => {
   const { prepare, sockets, cut } = wire();
   await stage.visit({ prepare }, async (visitor, page) => {
-    await visitor.say('tell me a long story');
-    for (let count = 1; count <= 5; count += 1) {
+    for (let count = 0; count < 5; count += 1) {
+      await visitor.say('tell me a long story');
       await growth(page, 1);
       await cut();
-      await page.waitForFunction(() => document.querySelector('.connection').dataset.state === 'open');
+      const turn = page.locator('.turn').nth(count);
+      await visitor.ended(turn);
+      assert.equal(await turn.getAttribute('data-status'), 'done');
     }
     assert.ok(sockets.length > 5);
-    await growth(page, 1);
-    await page.keyboard.press('Escape');
-    await visitor.ended(page.locator('.turn[data-status=stopped]'));
     await visitor.showsTheHistory();
   });
 });
