@@ -64,6 +64,12 @@ const EXAMPLES = [
 ];
 
 function Invitation() {
+  /** @param {string} text @param {MouseEvent} event */
+  function choose(text, event) {
+    say(text);
+    // A key was pressed, not a finger: the button goes away, so its focus needs a place. On a phone that would open the keyboard.
+    if (event.detail === 0) document.getElementById('message')?.focus();
+  }
   return html`
     <div class="invitation">
       <${Mark} />
@@ -72,7 +78,7 @@ function Invitation() {
       <ul>
         ${EXAMPLES.map(
           ([text, kind]) =>
-            html`<li><button type="button" onClick=${() => say(text)}><span>${text}</span><small>${kind}</small></button></li>`,
+            html`<li><button type="button" onClick=${(/** @type {MouseEvent} */ event) => choose(text, event)}><span>${text}</span><small>${kind}</small></button></li>`,
         )}
       </ul>
     </div>

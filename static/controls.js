@@ -44,8 +44,8 @@ function Group({ group, uiState }) {
   const buttons = group.controls.filter((control) => control.type === 'button');
   return html`
     <div class="group" data-machine=${group.id || undefined} role="group" aria-label=${group.id ? `Machine ${group.id}` : 'Controls of the answer'}>
-      ${group.id && html`<p class="machine-name">${spaced(group.id)} <b>${spaced(group.state)}</b></p>`}
-      ${displays.length > 0 && html`<div class="displays">${displays.map((display) => html`<${Display} display=${bound(display, uiState)} />`)}</div>`}
+      ${group.id && html`<p class="machine-name" aria-live="polite">${spaced(group.id)} <b>${spaced(group.state)}</b></p>`}
+      ${displays.length > 0 && html`<div class="displays" aria-live=${group.id ? 'polite' : undefined}>${displays.map((display) => html`<${Display} display=${bound(display, uiState)} />`)}</div>`}
       ${buttons.length > 0 && html`<div class="buttons">${buttons.map((button) => html`<${Button} button=${button} />`)}</div>`}
     </div>
   `;

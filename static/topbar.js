@@ -64,6 +64,8 @@ function NewConversation() {
   function agreed() {
     dialog.current?.close();
     clear();
+    // The button that had the focus goes away with the conversation.
+    document.getElementById('message')?.focus();
   }
   return html`
     <button type="button" class="round quiet" aria-label="New conversation" title="New conversation" onClick=${() => dialog.current?.showModal()}>

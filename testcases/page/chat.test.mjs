@@ -186,12 +186,6 @@ test('a draft is kept, Shift+Enter begins a line, and a new conversation forgets
     assert.deepEqual(await visitor.history(), []);
   }));
 
-test('the page says plainly that the demo model answers', () =>
-  stage.visit({}, async (visitor, page) => {
-    await page.locator('.model', { hasText: 'demo' }).click();
-    await page.locator('#about-model', { hasText: '--llm-url' }).waitFor();
-  }));
-
 /** Waits until the last answer has grown so many times, and gives what it was each time. */
 async function growth(page, times) {
   const texts = [];

@@ -7,7 +7,7 @@ import { Stage, dark, phone } from './stage.mjs';
 
 const COMPRESSED_BYTES_MAX = 80_000;
 
-const stage = new Stage();
+const stage = new Stage({ wordPause: 5 });
 before(() => stage.open());
 after(() => stage.close());
 
@@ -39,10 +39,16 @@ for (const [name, options] of [
       await page.getByRole('button', { name: 'New conversation' }).click();
       await visitor.finds('dialog');
       await page.getByRole('button', { name: 'Keep it' }).click();
-      await page.locator('.model').click();
-      await visitor.finds('about the model');
     }));
 }
+
+test('the page says plainly that the demo model answers, and how to use another', () =>
+  stage.visit({}, async (visitor, page) => {
+    await page.locator('.model', { hasText: 'demo' }).click();
+    await page.locator('#about-model', { hasText: '--llm-url' }).waitFor();
+    await visitor.picture('about-the-model');
+    await visitor.finds('about the model');
+  }));
 
 test('the theme follows the system until it is chosen, and the choice is kept', () =>
   stage.visit(dark, async (visitor, page) => {

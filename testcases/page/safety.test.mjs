@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Stage, wire } from './stage.mjs';
 
-const stage = new Stage();
+const stage = new Stage({ wordPause: 1 });
 before(() => stage.open());
 after(() => stage.close());
 

@@ -25,6 +25,11 @@ export const dark = { colorScheme: 'dark' };
 let sessions = 0;
 
 export class Stage {
+  /** @param {{wordPause?: number}} options `wordPause`: milliseconds between two words of the demo model */
+  constructor({ wordPause = 20 } = {}) {
+    this.wordPause = wordPause;
+  }
+
   async open() {
     this.data = await mkdtemp(join(tmpdir(), 'framewright-page-'));
     await this.startServer('127.0.0.1:0');
@@ -43,7 +48,8 @@ export class Stage {
     // Whatever model this machine has configured, the tests talk to the demo.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENAI|FRAMEWRIGHT)_/.test(name)));
     const options = { cwd: this.data, env, stdio: ['ignore', 'pipe', 'pipe'] };
-    this.server = spawn(binary, ['--listen', listen, '--data', this.data], options);
+    const flags = ['--listen', listen, '--data', this.data, '--demo-delay-ms', String(this.wordPause)];
+    this.server = spawn(binary, flags, options);
     this.address = await addressOf(this.server);
   }
 
