@@ -390,12 +390,12 @@ impl Reader<'_> {
             };
             if path.frames != way.len() {
                 let what = Wrong::Frames { path: path.name.clone(), stated: path.frames, counted: way.len() };
-                return Err(self.error(&path.name, what));
+                return Err(self.error_of_path(&path.name, what));
             }
             let in_frame = way.iter().flat_map(|index| std::iter::once(index).chain(&graph.nodes[*index].beside));
             let needed = in_frame.map(|index| &graph.nodes[*index]).filter(|node| node.kind.asks()).map(|node| node.rounds).sum();
             if path.calls < needed {
-                return Err(self.error(&path.name, Wrong::Calls { path: path.name.clone(), stated: path.calls, needed }));
+                return Err(self.error_of_path(&path.name, Wrong::Calls { path: path.name.clone(), stated: path.calls, needed }));
             }
         }
         for path in &mut graph.paths {
@@ -405,7 +405,7 @@ impl Reader<'_> {
             });
             match way {
                 Some((_, way)) => path.nodes = way.clone(),
-                None => return Err(self.error(&path.name, Wrong::NoSuchPath { path: path.name.clone() })),
+                None => return Err(self.error_of_path(&path.name, Wrong::NoSuchPath { path: path.name.clone() })),
             }
         }
         Ok(())
@@ -413,10 +413,21 @@ impl Reader<'_> {
 
     /// An error at the line that first says `"name": "<name>"`, or else just names it.
     fn error(&self, name: &str, what: Wrong) -> GraphError {
+        self.error_behind(0, name, what)
+    }
+
+    /// A path may have the name of a node: its line is the one below `"paths"`.
+    fn error_of_path(&self, name: &str, what: Wrong) -> GraphError {
+        let paths = self.text.lines().position(|line| line.contains("\"paths\""));
+        self.error_behind(paths.unwrap_or(0), name, what)
+    }
+
+    fn error_behind(&self, first: usize, name: &str, what: Wrong) -> GraphError {
         let quoted = format!("\"{name}\"");
         let names_it = |line: &str| line.split_once("\"name\":").is_some_and(|(_, rest)| rest.trim_start().starts_with(&quoted));
-        let line = self.text.lines().position(names_it).or_else(|| self.text.lines().position(|line| line.contains(&quoted)));
-        self.error_at(line.map_or(1, |index| index + 1), what)
+        let lines = || self.text.lines().skip(first);
+        let line = lines().position(names_it).or_else(|| lines().position(|line| line.contains(&quoted)));
+        self.error_at(line.map_or(1, |index| first + index + 1), what)
     }
 
     fn error_at(&self, line: usize, what: Wrong) -> GraphError {
