@@ -1,0 +1,113 @@
+//! The command line: its help, its settings, and how it ends when something is wrong.
+
+use crate::support::{Folder, Server, Setting, in_parallel, run};
+
+#[test]
+fn the_help_names_every_command_and_every_default() {
+    let folder = Folder::new();
+    for arguments in [&["--help"][..], &["serve", "--help"]] {
+        let ended = run(folder.path(), arguments);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        for part in [
+            "--listen",
+            "127.0.0.1:7878",
+            "--data",
+            "--shards",
+            "--workers",
+            "--graph",
+            "v3-framed",
+            "--graphs",
+            "--model",
+            "--llm-url",
+            "FRAMEWRIGHT_LISTEN",
+            "FRAMEWRIGHT_DATA",
+            "FRAMEWRIGHT_SHARDS",
+            "FRAMEWRIGHT_WORKERS",
+            "FRAMEWRIGHT_GRAPH",
+            "FRAMEWRIGHT_GRAPHS",
+            "FRAMEWRIGHT_MODEL",
+            "FRAMEWRIGHT_LLM_URL",
+        ] {
+            assert!(ended.output.contains(part), "{arguments:?}: `{part}` is missing");
+        }
+    }
+    let overview = run(folder.path(), &["--help"]).output;
+    assert!(overview.contains("serve") && overview.contains("graph"), "{overview}");
+    assert!(run(folder.path(), &["graph", "--help"]).output.contains("check"));
+    let version = run(folder.path(), &["--version"]);
+    assert!(version.code == Some(0) && version.output.starts_with("framewright "), "{version:?}");
+}
+
+#[test]
+fn the_first_line_says_where_how_and_with_which_model() {
+    let server = Server::start();
+    let said = server.said();
+    let line = said.lines().next().unwrap();
+    for part in [&format!("http://{}", server.address), "2 shards", "model: demo", "auth: off"] {
+        assert!(line.contains(part), "`{part}` is missing in {line}");
+    }
+    assert!(line.contains("io_uring") || line.contains("epoll"), "{line}");
+    let server = Server::with(&Setting { options: &["--llm-url", "http://127.0.0.1:9/v1", "--model", "little"], ..Setting::default() });
+    let said = server.said();
+    assert!(said.contains("model: little") && !said.contains("demo"), "{said}");
+}
+
+#[test]
+fn what_can_not_be_is_refused_at_the_start_with_what_to_do() {
+    let folder = Folder::new();
+    let file = folder.write("file", "not a folder");
+    for (arguments, code, says) in [
+        (&["--listen", "0.0.0.0:0"][..], 3, "127.0.0.1"),
+        (&["--listen", "[::]:0"], 3, "127.0.0.1"),
+        (&["--listen", "192.0.2.1:0"], 3, "127.0.0.1"),
+        (&["--listen", "nowhere"], 2, "--listen"),
+        (&["--shards", "0"], 2, "--shards"),
+        (&["--shards", "many"], 2, "--shards"),
+        (&["--workers", "0"], 2, "--workers"),
+        (&["--lissten", "127.0.0.1:0"], 2, "--listen"),
+        (&["sevre"], 2, "serve"),
+        (&["--model", "big"], 3, "--llm-url"),
+        (&["--llm-url", "http://127.0.0.1:9/v1"], 3, "--model"),
+        (&["--llm-url", "nowhere", "--model", "m"], 3, "--llm-url"),
+        (&["--listen", "127.0.0.1:0", "--data", file.to_str().unwrap()], 4, "--data"),
+    ] {
+        let ended = run(folder.path(), arguments);
+        assert_eq!(ended.code, Some(code), "{arguments:?}: {ended:?}");
+        assert!(ended.errors.contains(says), "{arguments:?}: it says `{says}`: {}", ended.errors);
+        assert!(!ended.errors.contains("panicked"), "{arguments:?}: {}", ended.errors);
+    }
+}
+
+#[test]
+fn it_listens_beyond_loopback_only_when_told_twice() {
+    let server = Server::with(&Setting { options: &["--insecure-no-auth"], ..Setting::default() });
+    assert_eq!(server.connect().ask("GET", "/health", None).status, 200);
+}
+
+#[test]
+fn one_shard_serves_as_well_as_many() {
+    for shards in ["1", "5"] {
+        let folder = Folder::new();
+        let data = folder.path().to_str().unwrap();
+        let server = Server::of(&["serve", "--shards", shards, "--listen", "127.0.0.1:0", "--data", data], &[]);
+        in_parallel(0..8, |number| {
+            let session = server.session(&format!("s-{number}"));
+            assert_eq!(session.ask("hello")["total_frames"], 2);
+            let mut chat = session.attached();
+            chat.say(&serde_json::json!({ "text": "why is the sky blue?" }));
+            chat.until_done("msg_2");
+        });
+    }
+}
+
+#[test]
+fn a_flag_stands_above_its_environment_variable() {
+    let folder = Folder::new();
+    let environment = [("FRAMEWRIGHT_GRAPH", "v1-direct"), ("FRAMEWRIGHT_SHARDS", "2")];
+    for (options, graph) in [(&[][..], "v1-direct"), (&["--graph", "v3-framed"], "v3-framed")] {
+        let arguments = [&["--listen", "127.0.0.1:0", "--data", folder.path().to_str().unwrap()], options].concat();
+        let server = Server::of(&arguments, &environment);
+        assert!(server.said().contains("2 shards"), "{}", server.said());
+        assert_eq!(server.session("any").read("/api/graph/active")["name"], graph);
+    }
+}

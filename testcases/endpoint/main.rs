@@ -1,0 +1,25 @@
+//! The endpoint as its users meet it: the real binary as a process, asked over real sockets.
+//!
+//! Everything here holds the server to its wire contract. Nothing asserts a speed; whatever is waited for has a bound and
+//! ends as soon as it holds. Models are the built-in demo, a puppet of the test ([`support::Provider`]), or a process of its own.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
+
+mod actions;
+mod calls;
+mod chat;
+mod clear;
+mod command;
+mod crowd;
+mod drain;
+mod events;
+mod frames;
+mod framing;
+mod graphs;
+mod model;
+mod relay;
+mod requests;
+mod resume;
+mod shards;
+mod stop;
+mod support;
