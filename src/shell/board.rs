@@ -1,9 +1,10 @@
 //! A user's test status: what the test runner reported, and who watches.
 
-use super::bounds::{REPORT_BYTES_MAX, TEST_RESULTS_MAX};
+use super::bounds::{REPORT_BYTES_MAX, TEST_BYTES_MAX, TEST_RESULTS_MAX};
 use super::errand::Reply;
 use super::socket::Socket;
 use crate::wire::{json, websocket};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::rc::Rc;
 
@@ -13,12 +14,31 @@ pub(super) struct Board {
     ended: u64,
     current: String,
     results: Vec<Value>,
+    results_bytes: usize,
     last_green: Value,
     last_red: Value,
     total_expected: Value,
     /// The results of the last run that ended.
     last_run: Option<Value>,
     pub(super) watchers: Vec<Rc<Socket>>,
+}
+
+/// The names of a status.
+const STATUS: &[&str] = &["type", "running", "current", "results", "last_green", "last_red", "total_expected"];
+
+#[derive(Serialize)]
+struct View<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    running: bool,
+    current: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    results: Option<&'a Vec<Value>>,
+    last_green: &'a Value,
+    last_red: &'a Value,
+    total_expected: &'a Value,
+    #[serde(flatten)]
+    report: &'a Map<String, Value>,
 }
 
 impl Board {
@@ -38,7 +58,8 @@ impl Board {
                 let Some(Value::Object(result)) = report.get("result") else {
                     return Err(Reply::refused(400, "`result` is missing: send the step's result as an object"));
                 };
-                if self.results.len() >= TEST_RESULTS_MAX {
+                let bytes = json::write(result).len();
+                if self.results.len() >= TEST_RESULTS_MAX || self.results_bytes + bytes > TEST_BYTES_MAX {
                     return Err(Reply::refused(503, "too many results in one run: send a `count` to begin the next"));
                 }
                 let part = |key: &str| result.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -50,6 +71,7 @@ impl Board {
                     _ => {}
                 }
                 self.results.push(result);
+                self.results_bytes += bytes;
             }
             "suite_end" => {
                 self.ended = (self.ended + 1).min(self.began);
@@ -70,29 +92,29 @@ impl Board {
     }
 
     /// Body of `/api/test/status`.
-    pub(super) fn status(&self) -> Value {
-        json!({
-            "running": self.is_running(),
-            "current": self.current,
-            "results": self.results,
-            "last_green": self.last_green,
-            "last_red": self.last_red,
-            "total_expected": self.total_expected,
-        })
+    pub(super) fn status(&self) -> Vec<u8> {
+        json::write(&self.view(true, &Map::new(), None))
     }
 
-    /// What watchers see: a report, and the status that it leads to. A very long list of results is left out: it can be
+    /// What watchers see: a report, and the status that it leads to; of one name, the status counts. A very long list of results is left out: it can be
     /// read from `/api/test/status`.
     pub(super) fn line(&self, report: &Map<String, Value>) -> Vec<u8> {
-        let Value::Object(mut line) = self.status() else { unreachable!("a status is an object") };
-        line.extend(report.clone());
-        line.insert("type".to_owned(), json!("test_status"));
-        let json = json::write(&line);
-        if json.len() <= REPORT_BYTES_MAX {
-            return json;
+        let mut report = report.clone();
+        report.retain(|key, _| !STATUS.contains(&key.as_str()));
+        json::write(&self.view(self.results_bytes <= REPORT_BYTES_MAX, &report, Some("test_status")))
+    }
+
+    fn view<'a>(&'a self, with_results: bool, report: &'a Map<String, Value>, kind: Option<&'static str>) -> View<'a> {
+        View {
+            kind,
+            running: self.is_running(),
+            current: &self.current,
+            results: with_results.then_some(&self.results),
+            last_green: &self.last_green,
+            last_red: &self.last_red,
+            total_expected: &self.total_expected,
+            report,
         }
-        line.remove("results");
-        json::write(&line)
     }
 
     /// Body of `/api/tests`, once a run has ended.
@@ -120,6 +142,10 @@ fn part_of<'a>(result: &'a Value, key: &str) -> &'a str {
 mod tests {
     use super::*;
 
+    fn status(board: &Board) -> Value {
+        serde_json::from_slice(&board.status()).unwrap()
+    }
+
     #[test]
     fn a_run_is_kept_as_it_was_reported() {
         let mut board = Board::default();
@@ -134,14 +160,14 @@ mod tests {
             (json!({"event":"suite_end","suite":"b"}), false, "", 2),
         ] {
             board.report(report.as_object().unwrap()).unwrap();
-            let status = board.status();
+            let status = status(&board);
             assert_eq!((&status["running"], &status["current"]), (&json!(running), &json!(current)), "{report}");
             assert_eq!((status["results"].as_array().unwrap().len(), &status["total_expected"]), (results, &json!(2)), "{report}");
         }
-        assert_eq!(board.status()["last_green"], green);
+        assert_eq!(status(&board)["last_green"], green);
         assert_eq!(board.last_run().unwrap()["failed"], 1);
         board.report(json!({"event":"suite_start","suite":"c","count":1}).as_object().unwrap()).unwrap();
-        assert_eq!((board.status()["results"].clone(), board.status()["last_red"].clone()), (json!([]), Value::Null));
+        assert_eq!((status(&board)["results"].clone(), status(&board)["last_red"].clone()), (json!([]), Value::Null));
         assert!(board.last_run().is_some(), "the last finished run stays until the next has finished");
     }
 
@@ -151,8 +177,23 @@ mod tests {
         for report in [json!({}), json!({"event":"x"}), json!({"event":"step_result"}), json!({"event":"step_result","result":1})] {
             assert_eq!(board.report(report.as_object().unwrap()).unwrap_err().status, 400, "{report}");
         }
-        assert_eq!(board.status()["running"], false);
+        assert_eq!(status(&board)["running"], false);
         board.report(json!({"event":"suite_end","suite":"x"}).as_object().unwrap()).unwrap();
         assert!(board.last_run().is_none(), "no run ended that did not begin");
+    }
+
+    #[test]
+    fn a_run_holds_only_so_many_results_and_passes_on_only_so_much() {
+        let mut board = Board::default();
+        let step = |detail: &str| json!({"event":"step_result","result":{"status":"SKIP","detail":detail}}).as_object().unwrap().clone();
+        let (small, large) = (step("x"), step(&"x".repeat(REPORT_BYTES_MAX)));
+        let taken = (0..).take_while(|_| board.report(&small).is_ok()).count();
+        assert_eq!(taken, TEST_RESULTS_MAX);
+        board.report(json!({"event":"suite_start","suite":"a","count":1}).as_object().unwrap()).unwrap();
+        let passed_on = board.report(&large).unwrap();
+        assert!(!String::from_utf8(passed_on).unwrap().contains("\"results\""));
+        let taken = (0..).take_while(|_| board.report(&large).is_ok()).count();
+        assert!(taken < TEST_BYTES_MAX / REPORT_BYTES_MAX, "{taken}");
+        assert_eq!(board.report(&large).unwrap_err().status, 503);
     }
 }

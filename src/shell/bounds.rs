@@ -55,10 +55,11 @@ pub(super) const REST: Duration = Duration::from_micros(100);
 /// How much longer than its worker a shard waits for a call, before it ends the call itself.
 pub(super) const CALL_GRACE: Duration = Duration::from_secs(1);
 
-/// Results of one test run that are kept. Beyond: `503` until the next run begins.
-pub(super) const TEST_RESULTS_MAX: usize = 10_000;
-/// A test report as it is passed on. Beyond: without the list of results.
-pub(super) const REPORT_BYTES_MAX: usize = 256 << 10;
+/// Results of one test run that are kept, and their bytes of JSON. Beyond: `503` until the next run begins.
+pub(super) const TEST_RESULTS_MAX: usize = 5_000;
+pub(super) const TEST_BYTES_MAX: usize = 16 << 20;
+/// Bytes of results that are passed on with each report. Beyond: without the list of results.
+pub(super) const REPORT_BYTES_MAX: usize = 64 << 10;
 /// Users whose test status is kept, on one shard. Beyond: the oldest leaves.
 pub(super) const BOARDS_MAX: usize = 100;
 /// The file with the last test results. Beyond: as if it were not there.

@@ -1,6 +1,6 @@
 //! Listening: a socket for each shard on one address, which nobody else gets.
 
-use super::bounds::{ACCEPT_REST, CONNECTIONS_MAX};
+use super::bounds::ACCEPT_REST;
 use super::connection::{serve, turn_away};
 use super::shard::Shard;
 use monoio::net::TcpListener;
@@ -45,7 +45,7 @@ pub(super) async fn accept(shard: Rc<Shard>, listener: TcpListener) {
             Ok((stream, _)) => {
                 // A connection that has ended already says so when it is read.
                 let _ = stream.set_nodelay(true);
-                if shard.lines.count() < CONNECTIONS_MAX {
+                if shard.lines.count() < shard.common.connections_max {
                     monoio::spawn(serve(shard.clone(), stream));
                 } else {
                     monoio::spawn(turn_away(shard.clone(), stream));

@@ -3,7 +3,7 @@
 //! It ends when it is told to by a signal or a [`Stopper`]: running turns end first, for as long as that is allowed to take,
 //! then the sockets are closed. A second signal doesn't wait for them.
 
-use super::bounds::{DRAIN_TIME, FAREWELL_TIME, SESSIONS_MAX};
+use super::bounds::{CONNECTIONS_MAX, DRAIN_TIME, FAREWELL_TIME, SESSIONS_MAX};
 use super::files::Files;
 use super::listener;
 use super::mailbox::{Mail, Mailbox};
@@ -45,6 +45,8 @@ pub struct Settings {
     /// Where the last test results are, if no run was reported yet.
     pub results: PathBuf,
     pub sessions_max: usize,
+    /// Of each shard.
+    pub connections_max: usize,
 }
 
 impl Settings {
@@ -61,6 +63,7 @@ impl Settings {
             backend: None,
             results: PathBuf::from("testcases/results.json"),
             sessions_max: SESSIONS_MAX,
+            connections_max: CONNECTIONS_MAX,
         }
     }
 }
@@ -133,7 +136,8 @@ impl fmt::Display for ServeError {
 
 /// Starts a server; it takes connections when this returns.
 pub fn serve(settings: Settings) -> Result<Server, ServeError> {
-    let Settings { listen, shards, library, graph, limits, pool, data, development, backend, results, sessions_max } = settings;
+    let Settings { listen, shards, library, graph, limits, pool, data, development, backend, results, sessions_max, connections_max } =
+        settings;
     if library.graph(&graph).is_none() {
         return Err(ServeError::UnknownGraph { name: graph, known: library.names() });
     }
@@ -154,6 +158,7 @@ pub fn serve(settings: Settings) -> Result<Server, ServeError> {
         results,
         mailboxes: mailboxes.clone(),
         sessions_max,
+        connections_max,
         sessions: AtomicUsize::new(0),
         notices: notify.clone(),
     });

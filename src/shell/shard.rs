@@ -43,6 +43,8 @@ pub(super) struct Common {
     pub(super) results: PathBuf,
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
     pub(super) sessions_max: usize,
+    /// Of each shard.
+    pub(super) connections_max: usize,
     /// Sessions that are open, on all shards.
     pub(super) sessions: AtomicUsize,
     pub(super) notices: Sender<Notice>,

@@ -170,7 +170,7 @@ pub(super) fn answer_of_board(shard: &Rc<Shard>, errand: &Errand) -> Reply {
             Err(refused) => refused,
         },
         Ask::LastRun => Reply::ok(&board.last_run().cloned().or_else(|| results_file(shard)).unwrap_or_else(|| json!({}))),
-        _ => Reply::ok(&board.status()),
+        _ => Reply::of(board.status()),
     }
 }
 

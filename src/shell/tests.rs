@@ -405,6 +405,9 @@ fn test_reports_are_passed_on_before_they_are_answered() {
     let server = Running::new(settings());
     let mut watcher = server.socket("/ws/test");
     assert_eq!(next(&mut watcher)["running"], false);
+    let mut events = server.connect();
+    events.send("GET", "/api/events?session=any", "");
+    events.until(b": awake\n\n");
     for report in [
         json!({"event":"suite_start","suite":"a","count":1}),
         json!({"event":"step_result","result":{"suite":"a","step":"s","check":"c","status":"PASS","detail":"","elapsed_ms":1}}),
@@ -413,6 +416,8 @@ fn test_reports_are_passed_on_before_they_are_answered() {
         assert_eq!(server.post("/api/test/status", report.clone()), (200, json!({"ok":true})));
         let seen = next(&mut watcher);
         assert_eq!((&seen["type"], &seen["event"]), (&json!("test_status"), &report["event"]));
+        let event = String::from_utf8(events.until(b"\n\n")).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(event.strip_prefix("data: ").unwrap()).unwrap(), seen, "without an id");
     }
     assert_eq!(server.get("/api/test/status")["last_green"]["check"], "c");
     assert_eq!(server.get("/api/tests")["passed"], 1);
@@ -458,6 +463,39 @@ fn a_full_server_opens_no_more_sessions() {
     assert_eq!(server.get("/api/result?session=c")["status"], "idle");
     server.result("a");
     assert_eq!(send("a"), 200, "those that are open go on");
+}
+
+#[test]
+fn a_connection_too_many_is_told_so() {
+    let server = Running::new(Settings { shards: 1, connections_max: 2, ..settings() });
+    let (mut one, _two) = (server.socket("/ws"), server.socket("/ws/trace"));
+    next(&mut one);
+    let mut three = server.connect();
+    assert_eq!(three.answer().0, 503);
+    assert_eq!(three.stream.read(&mut [0; 1]).unwrap(), 0);
+    drop(one);
+    std::iter::repeat_with(|| server.connect()).find(|http| {
+        std::thread::sleep(Duration::from_millis(5));
+        http.stream.set_nonblocking(true).unwrap();
+        http.stream.peek(&mut [0; 1]).is_err()
+    });
+}
+
+#[test]
+fn who_does_not_read_its_reports_is_let_go() {
+    let server = Running::new(settings());
+    let mut watcher = server.socket("/ws/test");
+    next(&mut watcher);
+    server.post("/api/test/status", json!({"event":"suite_start","suite":"a","count":1}));
+    for _ in 0..60 {
+        let result = json!({"suite":"a","step":"s","check":"c","status":"SKIP","detail":"x".repeat(200_000),"elapsed_ms":1});
+        assert_eq!(server.post("/api/test/status", json!({"event":"step_result","result":result})).0, 200);
+    }
+    let close = std::iter::repeat_with(|| watcher.read().unwrap()).find_map(|message| match message {
+        Message::Close(frame) => frame.map(|frame| u16::from(frame.code)),
+        _ => None,
+    });
+    assert_eq!(close, Some(1013));
 }
 
 #[test]
