@@ -13,12 +13,12 @@ export function Answer({ text, isGrowing }) {
     // Once it is whole it is read as a whole: a link may be explained at the very end.
     return (known.current = isGrowing ? grown(plain, known.current) : blocks(plain));
   }, [text, isGrowing]);
-  return html`<div class="answer">${parts.map((block, at) => html`<${Block} key=${at} block=${block} />`)}</div>`;
+  return html`<div class="answer">${parts.map((block, at) => html`<${Block} key=${at} block=${block} isGrowing=${isGrowing} />`)}</div>`;
 }
 
-/** @param {{block: import('./markdown.js').Block}} props */
-function Block({ block }) {
-  return useMemo(() => drawn(block), [block.type, block.raw]);
+/** Drawn once while the answer grows, and once more at the end. @param {{block: import('./markdown.js').Block, isGrowing: boolean}} props */
+function Block({ block, isGrowing }) {
+  return useMemo(() => drawn(block), [block.type, block.raw, isGrowing]);
 }
 
 /** @param {import('./markdown.js').Block} block */

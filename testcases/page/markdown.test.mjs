@@ -72,7 +72,11 @@ test('reading a growing text again and again ends where reading it once does', (
 test('a link that is explained at the end works once the answer is whole', async () => {
   const { prepare, inject } = wire();
   await stage.visit({ prepare }, async (_visitor, page) => {
-    for (const content of TEXT.match(/[^]{1,7}/g)) inject({ type: 'delta', id: 'msg_9', content });
+    for (const content of TEXT.match(/[^]{1,7}/g)) {
+      inject({ type: 'delta', id: 'msg_9', content });
+      // A piece for each painted frame, so that the page sees every stage.
+      await page.waitForTimeout(20);
+    }
     inject({ type: 'done', id: 'msg_9' });
     const link = page.locator('.answer a', { hasText: 'explained' });
     await link.waitFor();
