@@ -38,7 +38,11 @@ impl Model for Told {
             "stuck" => std::thread::sleep(Duration::from_secs(20)),
             "gate" => {
                 call.say("waiting");
-                while !GATE.load(Ordering::Relaxed) && call.cancel.pause(Duration::from_millis(5)) {}
+                while !GATE.load(Ordering::Relaxed) {
+                    if !call.cancel.pause(Duration::from_millis(5)) {
+                        break;
+                    }
+                }
             }
             "flood" => (0..1000).for_each(|_| call.say(&"x".repeat(1000))),
             _ => text.split_inclusive(' ').for_each(|word| call.say(word)),
