@@ -7,6 +7,7 @@ use crate::work::openai::{Deadlines, Key, OpenAi, Provider};
 use crate::work::{Models, Pool, Settings};
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use serde_json::{Value, json};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -185,6 +186,14 @@ fn address(name: &'static str, text: &str) -> Result<Uri, ConfigError> {
 }
 
 impl Upstream {
+    /// What everyone may know of the model: no address, no key.
+    pub fn about(&self) -> Value {
+        match self {
+            Upstream::Demo { why, .. } => json!({ "name": demo::NAME, "demo": true, "source": why }),
+            Upstream::Provider { provider, why } => json!({ "name": provider.strong, "demo": false, "source": format!("chosen by {why}") }),
+        }
+    }
+
     fn models(&self) -> Box<Models> {
         match self {
             Upstream::Demo { word_pause, .. } => {

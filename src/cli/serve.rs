@@ -3,6 +3,7 @@
 use super::{Failure, library};
 use crate::config::{Arguments, Config};
 use crate::shell::{self, ServeError, Server, Settings};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
@@ -20,9 +21,20 @@ fn start(config: &Config) -> Result<Server, Failure> {
         shards: config.shards.unwrap_or(settings.shards),
         data: config.data.clone(),
         development: config.development,
+        about: about(config),
         ..settings
     };
     shell::serve(settings).map_err(failure)
+}
+
+/// What everyone may know of this server.
+fn about(config: &Config) -> Map<String, Value> {
+    let model = config.upstream.about();
+    Map::from_iter([
+        ("version".into(), env!("CARGO_PKG_VERSION").into()),
+        ("graph".into(), (*config.graph).into()),
+        ("model".into(), model),
+    ])
 }
 
 /// What a start says: where, how, with which model and why, and who may use it.

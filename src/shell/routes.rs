@@ -11,6 +11,7 @@ use crate::wire::answer::Manner;
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
 use crate::wire::{said, sse, websocket};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// What is to be done with a request.
@@ -77,6 +78,14 @@ const POST: &[(&str, &str)] = &[("allow", "POST")];
 const BOTH: &[(&str, &str)] = &[("allow", "GET, HEAD, POST")];
 const UPGRADE: &[(&str, &str)] = &[("upgrade", "websocket"), ("sec-websocket-version", "13")];
 
+/// Body of `/health`.
+#[derive(Serialize)]
+struct Healthy<'a> {
+    status: &'static str,
+    #[serde(flatten)]
+    about: &'a Map<String, Value>,
+}
+
 /// Finds out what a request asks for. `manner` is how a stream's head would be sent.
 pub(super) fn route(shard: &Shard, request: &Request, manner: Manner<'_>) -> Outcome {
     // What is answered to HEAD is that to GET without the body.
@@ -108,7 +117,7 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
             return Ok(Outcome::Reply(
                 match shard.is_draining() {
                     true => Reply { status: 503, body: br#"{"status":"draining"}"#.to_vec() },
-                    false => Reply { status: 200, body: br#"{"status":"ok"}"#.to_vec() },
+                    false => Reply::ok(&Healthy { status: "ok", about: &shard.common.about }),
                 },
                 &[],
             ));

@@ -13,6 +13,7 @@ use crate::contract::Limits;
 use crate::graph::Library;
 use crate::work::Pool;
 use monoio::net::TcpListener;
+use serde_json::{Map, Value};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -44,6 +45,8 @@ pub struct Settings {
     pub backend: Option<Backend>,
     /// Where the last test results are, if no run was reported yet.
     pub results: PathBuf,
+    /// What `/health` tells beside the status: for people, and for the page.
+    pub about: Map<String, Value>,
     pub sessions_max: usize,
     /// Of each shard.
     pub connections_max: usize,
@@ -62,6 +65,7 @@ impl Settings {
             development: false,
             backend: None,
             results: PathBuf::from("testcases/results.json"),
+            about: Map::new(),
             sessions_max: SESSIONS_MAX,
             connections_max: CONNECTIONS_MAX,
         }
@@ -136,8 +140,8 @@ impl fmt::Display for ServeError {
 
 /// Starts a server; it takes connections when this returns.
 pub fn serve(settings: Settings) -> Result<Server, ServeError> {
-    let Settings { listen, shards, library, graph, limits, pool, data, development, backend, results, sessions_max, connections_max } =
-        settings;
+    let Settings { listen, shards, library, graph, limits, pool, data, development, backend, results, about, .. } = settings;
+    let Settings { sessions_max, connections_max, .. } = settings;
     if library.graph(&graph).is_none() {
         return Err(ServeError::UnknownGraph { name: graph, known: library.names() });
     }
@@ -156,6 +160,7 @@ pub fn serve(settings: Settings) -> Result<Server, ServeError> {
         pool,
         files: Files::new(development),
         results,
+        about,
         mailboxes: mailboxes.clone(),
         sessions_max,
         connections_max,

@@ -22,6 +22,7 @@ use crate::graph::Library;
 use crate::wire::{json, sse, websocket};
 use crate::work::Pool;
 use monoio::net::TcpStream;
+use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::poll_fn;
@@ -41,6 +42,8 @@ pub(super) struct Common {
     pub(super) pool: Pool,
     pub(super) files: Files,
     pub(super) results: PathBuf,
+    /// What `/health` tells beside the status.
+    pub(super) about: Map<String, Value>,
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
     pub(super) sessions_max: usize,
     /// Of each shard.

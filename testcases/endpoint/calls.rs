@@ -26,7 +26,9 @@ fn initial_memory() -> Value {
 fn health_and_the_way_to_log_in_are_told_to_everyone() {
     let server = Server::start();
     let mut wire = server.connect();
-    assert_eq!(wire.ask("GET", "/health", None).json(), json!({ "status": "ok" }));
+    let health = wire.ask("GET", "/health", None).json();
+    assert_eq!(health["status"], "ok");
+    assert_eq!((&health["model"]["name"], &health["model"]["demo"]), (&json!("demo"), &json!(true)), "the page says which model answers");
     let config = wire.ask("GET", "/auth/config", None).json();
     assert_eq!(config["enabled"], false);
     has_fields(&config, &["enabled", "issuer", "clientId", "projectId"]);

@@ -50,6 +50,9 @@ fn the_first_line_says_where_how_and_with_which_model() {
     let server = Server::with(&Setting { options: &["--llm-url", "http://127.0.0.1:9/v1", "--model", "little"], ..Setting::default() });
     let said = server.said();
     assert!(said.contains("model: little") && !said.contains("demo"), "{said}");
+    let model = server.connect().ask("GET", "/health", None).json()["model"].clone();
+    assert_eq!((&model["name"], &model["demo"]), (&serde_json::json!("little"), &serde_json::json!(false)));
+    assert!(!model.to_string().contains("127.0.0.1"), "nobody needs to know where it is: {model}");
 }
 
 #[test]

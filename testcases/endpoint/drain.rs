@@ -31,7 +31,7 @@ fn a_running_turn_ends_first_and_nothing_new_begins() {
     server.signal("TERM");
     eventually("the drain to be seen", || {
         let health = server.connect().ask("GET", "/health", None);
-        (health.status == 503).then(|| assert_eq!(health.json(), json!({ "status": "draining" })))
+        (health.status == 503).then(|| assert_eq!(health.json()["status"], "draining"))
     });
     let refused = server.session("other").call("POST", "/api/send", Some(&json!({ "text": "hello" })));
     assert_eq!(refused.status, 503, "{}", refused.text());
