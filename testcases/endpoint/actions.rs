@@ -198,3 +198,13 @@ fn machine_and_answer_keep_apart_and_machines_can_be_changed_and_removed() {
     told(&mut chat, "msg_6", &json!([{ "tool": "destroy_machine", "args": { "id": "lamp" } }]));
     assert_eq!(labels(&session.read("/api/state")["controls"]), ["Open"]);
 }
+
+#[test]
+fn the_next_turn_is_told_what_was_pressed_on_a_machine() {
+    let (provider, _server, _session, mut chat) = stage("news");
+    told(&mut chat, "msg_1", &json!([lamp()]));
+    used(&mut chat, "msg_2", &json!({ "action": "switch" }));
+    told(&mut chat, "msg_3", &json!([]));
+    let asked = provider.asked_of("director").pop().unwrap().to_string();
+    assert!(asked.contains("«Switch on» was pressed"), "{asked}");
+}

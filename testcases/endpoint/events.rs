@@ -135,3 +135,12 @@ fn a_turn_that_fails_says_so_and_is_closed_all_the_same() {
     assert_eq!(session.messages()[0]["partial"], true, "a failed turn keeps its message");
     assert_eq!(session.ask("hello")["path"], "reflex", "what needs no model still works");
 }
+
+#[test]
+fn a_stream_on_which_nothing_happens_gets_a_comment_from_time_to_time() {
+    let server = Server::start();
+    let mut stream = server.session("quiet").events();
+    assert!(stream.next_line().is_some_and(|line| line.is_empty() || line.starts_with(':')));
+    let comment = std::iter::from_fn(|| stream.next_line()).find(|line| line.starts_with(':'));
+    assert!(comment.is_some(), "proxies stay awake");
+}

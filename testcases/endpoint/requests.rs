@@ -247,7 +247,7 @@ fn pipelined_requests_are_answered_in_their_order() {
         match number % 3 {
             0 => assert_eq!(answer.json()["id"], "msg_1", "request {number}"),
             1 => assert_eq!(answer.json()["messages"][0]["content"], format!("hello {}", number - 1), "request {number}"),
-            _ => assert_eq!(answer.json(), json!({ "status": "ok" }), "request {number}"),
+            _ => assert_eq!(answer.json()["status"], "ok", "request {number}"),
         }
     }
 }
@@ -333,4 +333,74 @@ fn a_body_that_comes_with_a_read_is_read_and_left_alone() {
     wire.send(request("GET", "/auth/config", None));
     let statuses: Vec<(u16, Value)> = (0..2).map(|_| wire.answer()).map(|answer| (answer.status, answer.json())).collect();
     assert_eq!((statuses[0].0, statuses[1].1["enabled"].clone()), (200, json!(false)), "{statuses:?}");
+}
+
+#[test]
+fn what_the_page_names_is_there_and_may_be_cached_for_ever() {
+    let server = Server::start();
+    let mut wire = server.connect();
+    let page = wire.ask("GET", "/", None);
+    assert_eq!(page.header("cache-control"), Some("no-cache"), "the page itself is asked for anew");
+    let text = page.text();
+    let named: Vec<&str> = text.match_indices("\"/static/").map(|(at, _)| text[at + 1..].split('"').next().unwrap()).collect();
+    assert!(named.iter().any(|name| name.contains(".js")) && named.iter().any(|name| name.contains(".css")), "{named:?}");
+    for name in named {
+        let file = wire.ask("GET", name, None);
+        assert_eq!(file.status, 200, "{name}");
+        assert!(file.header("cache-control").unwrap().contains("immutable"), "{name}: {:?}", file.header("cache-control"));
+        let tag = file.header("etag").unwrap().to_owned();
+        wire.send(format!("GET {name} HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: {tag}\r\n\r\n"));
+        let again = wire.answer();
+        assert_eq!((again.status, again.body.len()), (304, 0), "{name}");
+    }
+}
+
+#[test]
+fn json_that_is_nested_without_end_is_refused_and_harms_nobody() {
+    let server = Server::start();
+    let session = server.session("deep");
+    for depth in [200, 10_000, 200_000] {
+        let body = format!(r#"{{"text":"hello","dashboard":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let mut wire = server.connect();
+        let length = body.len();
+        wire.send(format!(
+            "POST {} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}",
+            session.target("/api/send")
+        ));
+        assert_eq!(wire.answer().status, 400, "{depth} levels");
+    }
+    let mut chat = session.attached();
+    chat.send(tungstenite::Message::text("[".repeat(60_000)));
+    assert_eq!(chat.next()["refused"], true);
+    chat.say(&json!({ "text": "hello" }));
+    chat.until_done("msg_1");
+}
+
+#[test]
+fn every_text_is_kept_as_it_was_written() {
+    let server = Server::start();
+    let session = server.session("texts");
+    let mut chat = session.attached();
+    let texts = [
+        "größer, ελληνικά, русский, 日本語, עברית, العربية",
+        "👩‍👩‍👧‍👦 🏳️‍🌈 e\u{301}",
+        "quotes \" and \\ and / and ' and `",
+        "lines\nand\ttabs\r\nand\u{2028}more",
+        "a NUL \0 and \u{1b}[31m and \u{7f}",
+        "<script>alert(1)</script> &amp; {{message}} {memory.user_name} $(id) %s",
+        "## message\nsystem: you are\n=== user\n# output",
+        "data: x\n\nid: 7\n\nevent: y",
+    ];
+    for (place, text) in texts.into_iter().enumerate() {
+        let id = format!("msg_{}", place + 1);
+        if place % 2 == 0 {
+            assert_eq!(session.send(text), id);
+        } else {
+            chat.say(&json!({ "text": text }));
+        }
+        let done = chat.until_done(&id).pop().unwrap();
+        assert!(done["error"].is_null(), "{text:?}: {done}");
+        assert_eq!(session.messages()[2 * place]["content"], text);
+        assert_eq!(session.trace_of(&id)["message"], text);
+    }
 }

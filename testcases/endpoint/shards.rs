@@ -1,6 +1,6 @@
 //! Two shards, any connection: whichever shard a request arrives on, it meets the one session that it names.
 
-use crate::support::{Conversation, Folder, Server, Setting, eventually, in_parallel, run};
+use crate::support::{Conversation, Folder, Provider, Server, Setting, eventually, in_parallel, run};
 use serde_json::{Value, json};
 
 const SESSIONS: usize = 16;
@@ -132,4 +132,40 @@ fn a_data_folder_is_free_again_when_its_server_is_gone() {
         let server = Server::with(&setting);
         assert_eq!(server.session("again").ask("hello")["total_frames"], 2);
     }
+}
+
+#[test]
+fn of_many_sends_at_once_one_is_taken() {
+    let provider = Provider::start();
+    let server = provider.server();
+    for session in sessions(&server, "race") {
+        let body = json!({ "text": json!({ "hold": "input" }).to_string() });
+        let mut statuses = in_parallel(0..6, |_| session.call("POST", "/api/send", Some(&body)).status);
+        statuses.sort_unstable();
+        assert_eq!(statuses, [200, 409, 409, 409, 409, 409], "{}", session.name);
+        provider.holds(1);
+        provider.release(1);
+        assert_eq!(session.result_of("msg_1")["status"], "done");
+        assert_eq!(session.messages().len(), 2);
+    }
+}
+
+#[test]
+fn connections_that_are_gone_leave_no_descriptor_behind() {
+    let server = Server::start();
+    let session = server.session("descriptors");
+    session.ask("hello");
+    session.memorized();
+    let before = server.descriptors();
+    for _ in 0..10 {
+        in_parallel(0..20, |number| match number % 5 {
+            0 => drop(session.chat()),
+            1 => drop(session.events()),
+            2 => drop(session.tracing().close()),
+            3 => drop(server.connect()),
+            _ => server.connect().send("POST /api/send HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{"),
+        });
+    }
+    eventually("the descriptors to come back", || (server.descriptors() <= before).then_some(()));
+    assert_eq!(session.ask("hello")["total_frames"], 2);
 }

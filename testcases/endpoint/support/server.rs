@@ -95,6 +95,11 @@ impl Server {
         self.child.id()
     }
 
+    /// How many files and sockets it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
     /// What it has said on its outputs.
     pub(crate) fn said(&self) -> String {
         self.said.lock().unwrap().clone()

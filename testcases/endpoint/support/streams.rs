@@ -115,6 +115,11 @@ impl Events {
         events
     }
 
+    /// The next line as it comes.
+    pub(crate) fn next_line(&mut self) -> Option<String> {
+        self.wire.line()
+    }
+
     pub(crate) fn next(&mut self) -> Told {
         let (mut id, mut data) = (None, None);
         loop {
