@@ -189,8 +189,7 @@ fn write_reply(out: &mut Vec<u8>, manner: Manner<'_>, reply: &Reply, headers: &[
 
 fn write_file(out: &mut Vec<u8>, manner: Manner<'_>, request: &Request, found: &Found) {
     let headers: Vec<(&str, &str)> = found.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let is_known = found.tag.as_deref().is_some_and(|tag| request.lists("if-none-match", tag));
-    match is_known {
+    match found.is_known(request) {
         true => write_answer(out, Manner { head_only: true, ..manner }, 304, &headers, &found.body),
         false => write_answer(out, manner, 200, &headers, &found.body),
     }

@@ -3,11 +3,18 @@
 //! Their names carry a hash of all of them: `/static/<hash>/app.js`. The page is sent with these names in it, and modules
 //! name each other relatively, so a new release is a new set of names and no cache can hide it. The page itself is asked
 //! for anew each time. In development names are plain, nothing is cached, and files are read again for every request.
+//!
+//! What gets shorter by it is compressed once, when the server starts. Each coding of a file has its own tag.
 
+use crate::wire::encoding;
+use crate::wire::http::Request;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::Embed;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 
 #[derive(Embed)]
@@ -16,8 +23,14 @@ use std::sync::Arc;
 struct Embedded;
 
 pub(super) enum Files {
-    Kept { files: BTreeMap<String, Arc<[u8]>>, hash: String },
+    Kept { files: BTreeMap<String, Kept>, hash: String },
     Development,
+}
+
+pub(super) struct Kept {
+    plain: Arc<[u8]>,
+    /// Where it is worth it.
+    gzip: Option<Arc<[u8]>>,
 }
 
 /// A file, and how it is sent.
@@ -46,10 +59,20 @@ impl Files {
         if let Some(page) = files.get_mut(PAGE) {
             *page = with_hashed_names(page, &hash).into();
         }
-        Files::Kept { files, hash }
+        Files::of(files, hash)
     }
 
-    pub(super) fn find(&self, path: &str) -> Option<Found> {
+    fn of(files: BTreeMap<String, Arc<[u8]>>, hash: String) -> Self {
+        let kept = |(name, plain): (String, Arc<[u8]>)| (name, Kept { gzip: compressed(&plain), plain });
+        Files::Kept { files: files.into_iter().map(kept).collect(), hash }
+    }
+
+    /// The file that a request asks for, in the coding that it prefers.
+    pub(super) fn find(&self, request: &Request) -> Option<Found> {
+        self.named(request.path(), request.header("accept-encoding").is_some_and(encoding::prefers_gzip))
+    }
+
+    fn named(&self, path: &str, prefers_gzip: bool) -> Option<Found> {
         let name = match path {
             "/" | "/index.html" => PAGE,
             _ => path.strip_prefix("/static/")?,
@@ -60,10 +83,34 @@ impl Files {
                 let hashed = name.strip_prefix(hash.as_str()).and_then(|rest| rest.strip_prefix('/'));
                 let name = hashed.unwrap_or(name);
                 let caching = if hashed.is_some() && name != PAGE { CACHED } else { NOT_CACHED };
-                Some(found(name, files.get(name)?.clone(), caching, Some(format!("\"{hash}\""))))
+                let Kept { plain, gzip } = files.get(name)?;
+                let is_short = prefers_gzip && gzip.is_some();
+                let body = gzip.as_ref().filter(|_| prefers_gzip).unwrap_or(plain);
+                let tag = if is_short { format!("\"{hash}-gzip\"") } else { format!("\"{hash}\"") };
+                let mut found = found(name, body.clone(), caching, Some(tag));
+                found.headers.extend(gzip.as_ref().map(|_| ("vary", "accept-encoding".to_owned())));
+                found.headers.extend(is_short.then(|| ("content-encoding", "gzip".to_owned())));
+                Some(found)
             }
         }
     }
+}
+
+impl Found {
+    /// Whether the client has just this already. What stands between may have called a tag of ours weak.
+    pub(super) fn is_known(&self, request: &Request) -> bool {
+        let Some(tag) = &self.tag else { return false };
+        let lists = |value: &str| request.lists("if-none-match", value);
+        lists(tag) || lists(&format!("W/{tag}")) || lists("*")
+    }
+}
+
+/// As gzip, if that saves at least a tenth.
+fn compressed(plain: &[u8]) -> Option<Arc<[u8]>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 2), Compression::best());
+    encoder.write_all(plain).expect("a vector takes everything");
+    let short = encoder.finish().expect("a vector takes everything");
+    (short.len() < plain.len() / 10 * 9).then(|| short.into())
 }
 
 const CACHED: &str = "public, max-age=31536000, immutable";
@@ -123,14 +170,14 @@ mod tests {
         let mut files = BTreeMap::from([("app.js".to_owned(), file("1")), ("vendor/ui.mjs".to_owned(), file("2"))]);
         let hash = hash(&files);
         files.insert(PAGE.to_owned(), with_hashed_names(br#"<script src="/static/app.js">"#, &hash).into());
-        Files::Kept { files, hash }
+        Files::of(files, hash)
     }
 
     #[test]
     fn what_a_hash_names_is_cached_for_ever_and_nothing_else_is() {
         let files = kept();
         let Files::Kept { hash, .. } = &files else { panic!("kept") };
-        let caching = |path: &str| files.find(path).map(|found| found.headers[1].1.clone());
+        let caching = |path: &str| files.named(path, false).map(|found| found.headers[1].1.clone());
         for (path, expected) in [
             ("/".to_owned(), Some(NOT_CACHED)),
             ("/static/app.js".to_owned(), Some(NOT_CACHED)),
@@ -149,9 +196,28 @@ mod tests {
     fn the_page_names_its_files_with_the_hash_and_says_what_it_may_do() {
         let files = kept();
         let Files::Kept { hash, .. } = &files else { panic!("kept") };
-        let page = files.find("/").unwrap();
+        let page = files.named("/", false).unwrap();
         assert_eq!(String::from_utf8_lossy(&page.body), format!("<script src=\"/static/{hash}/app.js\">"));
         assert!(page.headers.iter().any(|(name, value)| *name == "content-security-policy" && value == POLICY));
-        assert!(files.find("/static/app.js").unwrap().headers.iter().all(|(name, _)| *name != "content-security-policy"));
+        assert!(files.named("/static/app.js", false).unwrap().headers.iter().all(|(name, _)| *name != "content-security-policy"));
+    }
+
+    #[test]
+    fn what_gets_shorter_is_sent_shorter_under_its_own_tag() {
+        let long: Arc<[u8]> = "let a = 1;\n".repeat(100).into_bytes().into();
+        let files = Files::of(BTreeMap::from([("a.js".to_owned(), long.clone()), ("b.js".to_owned(), (*b"1").into())]), "h".to_owned());
+        let header = |found: &Found, name: &str| found.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+        for (path, prefers_gzip, tag, coding, varies) in [
+            ("/static/h/a.js", true, "\"h-gzip\"", Some("gzip"), true),
+            ("/static/h/a.js", false, "\"h\"", None, true),
+            ("/static/h/b.js", true, "\"h\"", None, false),
+        ] {
+            let found = files.named(path, prefers_gzip).unwrap();
+            let told = (found.tag.as_deref(), header(&found, "content-encoding"), header(&found, "vary").is_some());
+            assert_eq!(told, (Some(tag), coding.map(str::to_owned), varies), "{path}");
+        }
+        let (short, mut back) = (files.named("/static/a.js", true).unwrap().body, Vec::new());
+        std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&short[..]), &mut back).unwrap();
+        assert!(short.len() < 60 && back == *long);
     }
 }

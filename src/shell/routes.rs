@@ -84,6 +84,8 @@ struct Healthy<'a> {
     status: &'static str,
     #[serde(flatten)]
     about: &'a Map<String, Value>,
+    /// The event loop that this very answer came through.
+    io: String,
 }
 
 /// Finds out what a request asks for. `manner` is how a stream's head would be sent.
@@ -100,7 +102,7 @@ pub(super) fn route(shard: &Shard, request: &Request, manner: Manner<'_>) -> Out
         (true, true) => wrong(BOTH),
         (true, false) => wrong(GET),
         (false, true) => wrong(POST),
-        (false, false) => match shard.common.files.find(request.path()) {
+        (false, false) => match shard.common.files.find(request) {
             Some(file) if method == Method::Get => Outcome::File(file),
             Some(_) => wrong(GET),
             None => Outcome::Reply(Reply::refused(404, "there is nothing at this path"), &[]),
@@ -117,7 +119,7 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
             return Ok(Outcome::Reply(
                 match shard.is_draining() {
                     true => Reply { status: 503, body: br#"{"status":"draining"}"#.to_vec() },
-                    false => Reply::ok(&Healthy { status: "ok", about: &shard.common.about }),
+                    false => Reply::ok(&Healthy { status: "ok", about: &shard.common.about, io: shard.backend().to_string() }),
                 },
                 &[],
             ));

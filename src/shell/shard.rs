@@ -14,6 +14,7 @@ use super::files::Files;
 use super::handover::Attach;
 use super::line::Lines;
 use super::mailbox::{Mail, Mailbox};
+use super::reactor::Backend;
 use super::resident::{NotTaken, Resident};
 use super::sessions::Sessions;
 use super::stream::{self, Seat};
@@ -150,6 +151,10 @@ impl Shard {
 
     pub(super) fn mailbox(&self) -> &Arc<Mailbox> {
         &self.common.mailboxes[self.number]
+    }
+
+    pub(super) fn backend(&self) -> Backend {
+        if self.polls { Backend::Epoll } else { Backend::IoUring }
     }
 
     pub(super) fn is_draining(&self) -> bool {

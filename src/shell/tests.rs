@@ -341,7 +341,7 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
     http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
     assert_eq!(http.answer().0, 415);
     (0..50).for_each(|_| http.send("GET", "/health", ""));
-    (0..50).for_each(|_| assert_eq!(http.answer(), (200, json!({"status":"ok"}))));
+    (0..50).for_each(|_| assert_eq!(http.answer().1["status"], "ok"));
     http.send("GET", "/health", "");
     http.stream.write_all(b"GET / HTTP/1.1\n\n").unwrap();
     assert_eq!((http.answer().0, http.answer().0), (200, 400));

@@ -27,6 +27,7 @@ fn health_and_the_way_to_log_in_are_told_to_everyone() {
     let server = Server::start();
     let mut wire = server.connect();
     let health = wire.ask("GET", "/health", None).json();
+    assert!(["io_uring", "epoll"].contains(&health["io"].as_str().unwrap()), "{health}");
     assert_eq!(health["status"], "ok");
     assert_eq!((&health["model"]["name"], &health["model"]["demo"]), (&json!("demo"), &json!(true)), "the page says which model answers");
     let config = wire.ask("GET", "/auth/config", None).json();

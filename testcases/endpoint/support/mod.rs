@@ -2,7 +2,7 @@
 
 mod conversation;
 mod folder;
-mod http;
+pub(crate) mod http;
 mod patience;
 mod provider;
 mod server;

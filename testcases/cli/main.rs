@@ -1,0 +1,10 @@
+//! The program as its operators meet it: every command as a process, its files, and what the page weighs on the wire.
+//!
+//! Nothing here asserts a speed; whatever is waited for has a bound and ends as soon as it holds.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "all of this is test code")]
+
+mod files;
+#[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
+#[path = "../endpoint/support/mod.rs"]
+mod support;
