@@ -35,7 +35,8 @@ impl Process {
     /// Starts a program that says its address in its first line.
     fn start(program: PathBuf, arguments: &[&str]) -> Process {
         let mut command = Command::new(&program);
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FRAMEWRIGHT_") || name.starts_with("OPENAI_")) {
+        let is_ours = |name: &str| ["FRAMEWRIGHT_", "OPENAI_", "OPENROUTER_", "ANTHROPIC_"].iter().any(|start| name.starts_with(start));
+        for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
             command.env_remove(name);
         }
         let child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -54,7 +55,7 @@ impl Process {
 
     fn server(arguments: &[&str]) -> Process {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_framewright"));
-        Process::start(program, &[&["--listen", "127.0.0.1:0"], arguments].concat())
+        Process::start(program, &[&["--listen", "127.0.0.1:0", "--offline"], arguments].concat())
     }
 
     fn model(word_pause_ms: &str) -> Process {

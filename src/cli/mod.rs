@@ -24,7 +24,8 @@ struct CommandLine {
 }
 
 const AFTER: &str = "Without a command it serves. A flag goes before its environment variable, that before the default.
-OPENAI_API_KEY and OPENAI_BASE_URL are read too; without a model the built-in demo answers.";
+OPENAI_API_KEY, OPENAI_BASE_URL, OPENROUTER_API_KEY and ANTHROPIC_API_KEY are read too. Without any of them a model server
+on this machine is looked for (Ollama, llama.cpp, LM Studio, vLLM); without one the built-in demo answers.";
 
 #[derive(Subcommand)]
 enum Command {

@@ -3,11 +3,12 @@
 use super::{Failure, library};
 use crate::config::{Arguments, Config};
 use crate::shell::{self, ServeError, Server, Settings};
+use crate::work::probe;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let config = Config::new(arguments, |name| std::env::var(name).ok()).map_err(Failure::config)?;
+    let config = Config::new(arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
     let server = start(&config)?;
     eprintln!("{}", first_line(&server, &config));
     // Turns that were cut off have been told so; for the process that is a good end too.
@@ -70,7 +71,7 @@ mod tests {
 
     fn config(line: &str) -> Config {
         let line = Line::parse_from(["framewright"].into_iter().chain(line.split_whitespace()));
-        Config::new(line.arguments, |_| None).unwrap()
+        Config::new(line.arguments, |_| None, |_| None).unwrap()
     }
 
     #[test]

@@ -7,14 +7,16 @@
 //! an answer that broke off is an error, never a short answer; nothing that a provider writes gets into a [`CallError`].
 
 mod chunk;
+mod dialect;
 mod lines;
 mod reader;
 mod request;
 mod thinking;
 mod tool_calls;
 
+pub use dialect::{Complaint, Dialect, Format, Longest};
 pub use reader::{Bounds, Reader};
-pub use request::{Dialect, body};
+pub use request::{body, shaped};
 
 use crate::contract::CallError;
 

@@ -1,14 +1,19 @@
 //! Work outside the engine: blocking calls on worker threads, and the models that they ask.
 //!
 //! [`Pool`] runs calls and ends each exactly once. A [`Model`] answers one request at a time on one worker; [`openai`] asks
-//! a provider over HTTP, [`demo`] follows rules. Databases and identity will stand beside them.
+//! a provider over HTTP, with [`ladder`] for how and [`retry`] for how often; [`demo`] follows rules. [`probe`] looks for a
+//! model server on this machine. Databases and identity will stand beside them.
 
 mod call;
 pub mod demo;
+mod ladder;
 mod names;
 pub mod openai;
 mod patience;
 mod pool;
+pub mod probe;
+mod retry;
 
 pub use call::{Call, Cancel, Ended, Model};
 pub use pool::{CallHandle, Models, Pool, Reply, Settings};
+pub use retry::Retries;

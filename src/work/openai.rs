@@ -1,22 +1,25 @@
 //! A model behind the chat-completions wire, asked over HTTP.
 //!
 //! Each worker has its own agent, so that its connection stays open between calls and ending a call ends no other. What is
-//! read is bounded, what is waited for has a deadline, redirects are not followed, and nothing is asked twice: retries,
-//! the format ladder and a second model come between this and the pool.
+//! read is bounded, what is waited for has a deadline, redirects are not followed. A call is one try after another, of one
+//! model and then perhaps a second: `ladder` knows how to ask, `retry` whether to ask again.
 
+use super::ladder::Ladder;
 use super::names::Names;
 use super::patience::Patience;
+use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
-use crate::contract::{Answer, CallError, ModelRequest};
-use crate::wire::provider::{self, Bounds, Dialect, Reader};
+use crate::contract::{Answer, CallError, ModelRequest, Usage};
+use crate::wire::provider::{self, Bounds, Complaint, Dialect, Reader};
+use jiff::Timestamp;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use ureq::http::Uri;
+use ureq::http::{Response, Uri};
 use ureq::tls::TlsConfig;
 use ureq::unversioned::transport::{Connector, DefaultConnector};
-use ureq::{Agent, Timeout};
+use ureq::{Agent, Body, Timeout};
 
 /// A provider: where it is, what it calls its models, and how long to wait for it.
 #[derive(Clone, Debug)]
@@ -26,7 +29,10 @@ pub struct Provider {
     pub key: Option<Key>,
     pub fast: String,
     pub strong: String,
+    /// Asked where one of the two fails for good before its first token.
+    pub fallback: Option<String>,
     pub deadlines: Deadlines,
+    pub retries: Retries,
     pub bounds: Bounds,
 }
 
@@ -55,6 +61,10 @@ impl Deadlines {
     }
 }
 
+/// What is read of a refusal, and for how long.
+const REFUSAL_BYTES_MAX: u64 = 16 << 10;
+const REFUSAL_TIME: Duration = Duration::from_millis(500);
+
 /// Whether a provider runs on this machine.
 pub fn is_loopback(url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
@@ -67,7 +77,8 @@ pub struct OpenAi(Arc<Shared>);
 
 struct Shared {
     provider: Provider,
-    dialect: Dialect,
+    ladder: Ladder,
+    budget: Budget,
     /// `…/chat/completions`.
     url: String,
     bearer: Option<String>,
@@ -84,7 +95,8 @@ struct Line {
 impl OpenAi {
     pub fn new(provider: Provider) -> OpenAi {
         OpenAi(Arc::new(Shared {
-            dialect: Dialect { completion_tokens: provider.url.host() == Some("api.openai.com") },
+            ladder: Ladder::new(Dialect::of(provider.url.host().unwrap_or_default())),
+            budget: Budget::default(),
             url: format!("{}/chat/completions", provider.url.to_string().trim_end_matches('/')),
             bearer: provider.key.as_ref().map(|Key(key)| format!("Bearer {key}")),
             names: Names::default(),
@@ -138,10 +150,63 @@ impl Model for Line {
 }
 
 impl Line {
+    /// Asks one model, and where that fails for good, the other.
     fn ask(&self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
+        let Provider { fast, strong, fallback, .. } = &self.shared.provider;
+        let model = if &*request.model == "fast" { fast } else { strong };
+        let mut usage = Usage::default();
+        let mut outcome = self.ask_model(model, request, call, &mut usage);
+        if let (Err(failure), Some(second)) = (&outcome, fallback)
+            && second != model
+            && failure.leaves_another_model()
+            && !call.cancel.is_cancelled()
+            && Instant::now() < call.due
+        {
+            outcome = match self.ask_model(second, request, call, &mut usage) {
+                // What was wrong at first says more than what was wrong with its substitute.
+                Err(later) if !later.has_begun => outcome,
+                later => later,
+            };
+        }
+        Ended { usage, outcome: outcome.map_err(|failure| failure.error) }
+    }
+
+    /// Tries until there is an answer, or a failure that neither another way of asking nor another moment would mend.
+    fn ask_model(&self, model: &str, request: &ModelRequest, call: &mut Call<'_>, usage: &mut Usage) -> Result<Answer, Failure> {
+        let shared = &self.shared;
+        let mut dialect = shared.ladder.dialect(model);
+        let mut retry = 0;
+        shared.budget.earn();
+        loop {
+            let failure = match self.try_once(model, dialect, request, call, usage) {
+                Ok(answer) => {
+                    shared.ladder.worked(model, dialect);
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            let complaint = failure.complaint.as_ref().filter(|_| !failure.has_begun);
+            if let Some(simpler) = complaint.and_then(|complaint| dialect.after(complaint, request.schema.is_some())) {
+                dialect = simpler;
+                continue;
+            }
+            match shared.provider.retries.pause(retry, &failure, &shared.budget, call.due) {
+                Some(pause) if call.cancel.pause(pause) => retry += 1,
+                Some(_) | None => return Err(failure),
+            }
+        }
+    }
+
+    fn try_once(
+        &self,
+        model: &str,
+        dialect: Dialect,
+        request: &ModelRequest,
+        call: &mut Call<'_>,
+        usage: &mut Usage,
+    ) -> Result<Answer, Failure> {
         let deadlines = self.shared.provider.deadlines;
-        let model = if &*request.model == "fast" { &self.shared.provider.fast } else { &self.shared.provider.strong };
-        let body = provider::body(request, model, self.shared.dialect);
+        let body = provider::body(request, model, dialect);
         let mut waiting = Waiting { patience: &self.patience, due: call.due, waits_for: "the first word" };
         waiting.until(deadlines.connection + deadlines.first_word);
         let mut post = self.agent.post(&self.shared.url).content_type("application/json").header("accept", "text/event-stream");
@@ -150,12 +215,16 @@ impl Line {
         }
         let response = match post.send(&body[..]) {
             Ok(response) if response.status().is_success() => response,
-            Ok(response) => return provider::refused(response.status().as_u16()).into(),
-            Err(error) => return waiting.error(&error, CallError::Unreachable).into(),
+            Ok(response) => return Err(refused(response, &waiting)),
+            Err(error) => return Err(waiting.error(&error, CallError::Unreachable).into()),
         };
         let mut reader = Reader::new(self.shared.provider.bounds);
         let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, request.stream, call);
-        Ended { usage: reader.usage(), outcome }
+        *usage += reader.usage();
+        match outcome {
+            Ok(answer) => Ok(provider::shaped(answer, request, dialect)),
+            Err(error) => Err(Failure { has_begun: reader.has_begun(), ..error.into() }),
+        }
     }
 
     fn read(
@@ -189,6 +258,17 @@ impl Line {
         let _ = io::copy(&mut bytes.take(8 << 10), &mut io::sink());
         Ok(Answer { text, ..answer })
     }
+}
+
+/// What an answer without success says: why, and what may be done about it.
+fn refused(response: Response<Body>, waiting: &Waiting<'_>) -> Failure {
+    let status = response.status().as_u16();
+    let wait = retry_after(response.headers(), Timestamp::now());
+    waiting.until(REFUSAL_TIME);
+    let mut words = Vec::new();
+    // Where its end doesn't come, the status says enough.
+    let _ = response.into_body().into_reader().take(REFUSAL_BYTES_MAX).read_to_end(&mut words);
+    Failure { wait, complaint: Some(Complaint::read(status, &words)), ..provider::refused(status).into() }
 }
 
 /// What a worker waits for now.

@@ -1,7 +1,7 @@
 //! The line to a provider, against a server that answers each request with bytes and then waits or hangs up.
 
 use super::*;
-use crate::contract::{ChatMessage, Role, Text};
+use crate::contract::{ChatMessage, Finish, Role, Schema, Text};
 use crate::work::Cancel;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -18,8 +18,9 @@ fn serve(answers: Vec<String>, hangs_up: bool) -> (Uri, Receiver<String>) {
         while answers.len() > 0 {
             let (mut stream, _) = listener.accept().unwrap();
             let _ = to.send("connected".to_owned());
-            while let Some(head) = request(&mut stream) {
+            while let Some((head, body)) = request(&mut stream) {
                 let _ = to.send(head.lines().next().unwrap_or_default().to_owned());
+                let _ = to.send(body);
                 stream.write_all(answers.next().unwrap_or_default().as_bytes()).unwrap();
                 if hangs_up {
                     break;
@@ -31,15 +32,15 @@ fn serve(answers: Vec<String>, hangs_up: bool) -> (Uri, Receiver<String>) {
     (url, log)
 }
 
-/// Reads one request with its body; `None` when the client has gone.
-fn request(stream: &mut TcpStream) -> Option<String> {
+/// Reads one request's head and body; `None` when the client has gone.
+fn request(stream: &mut TcpStream) -> Option<(String, String)> {
     let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
     loop {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
             if body.len() >= length.unwrap_or(0) {
-                return Some(head.to_owned());
+                return Some((head.to_owned(), body.to_owned()));
             }
         }
         match stream.read(&mut buffer) {
@@ -49,15 +50,32 @@ fn request(stream: &mut TcpStream) -> Option<String> {
     }
 }
 
+/// Nothing is tried again, unless a test says so.
+fn provider(url: Uri, word: Duration) -> Provider {
+    Provider {
+        url,
+        key: Some(Key("secret".to_owned())),
+        fast: "small".to_owned(),
+        strong: "big".to_owned(),
+        fallback: None,
+        deadlines: Deadlines { connection: word, first_word: 2 * word, next_word: word },
+        retries: Retries { retries_max: 0, pause: Duration::from_millis(2), ..Retries::default() },
+        bounds: Bounds::default(),
+    }
+}
+
 fn line(url: Uri, word: Duration) -> Box<dyn Model> {
-    let deadlines = Deadlines { connection: word, first_word: 2 * word, next_word: word };
-    let (fast, strong) = ("small".to_owned(), "big".to_owned());
-    OpenAi::new(Provider { url, key: Some(Key("secret".to_owned())), fast, strong, deadlines, bounds: Bounds::default() }).line()
+    OpenAi::new(provider(url, word)).line()
 }
 
 /// What the model said, and how it ended.
 fn ask(model: &mut dyn Model, cancel: &Cancel, time: Duration) -> (String, Result<Answer, CallError>) {
-    let asked = ModelRequest {
+    let (said, ended) = ask_for(&question(), model, cancel, time);
+    (said, ended.outcome)
+}
+
+fn question() -> ModelRequest {
+    ModelRequest {
         role: "output".into(),
         model: "fast".into(),
         messages: vec![ChatMessage::new(Role::User, Text::slot("message", "hi"))],
@@ -65,11 +83,14 @@ fn ask(model: &mut dyn Model, cancel: &Cancel, time: Duration) -> (String, Resul
         tools: Arc::default(),
         stream: true,
         tokens_max: 10,
-    };
+    }
+}
+
+fn ask_for(asked: &ModelRequest, model: &mut dyn Model, cancel: &Cancel, time: Duration) -> (String, Ended) {
     let mut said = String::new();
     let mut say = |piece: &str| said.push_str(piece);
-    let ended = model.answer(&asked, &mut Call { cancel, due: Instant::now() + time, say: &mut say });
-    (said, ended.outcome)
+    let ended = model.answer(asked, &mut Call { cancel, due: Instant::now() + time, say: &mut say });
+    (said, ended)
 }
 
 fn chunked(head: &str, pieces: &[&str]) -> String {
@@ -94,7 +115,7 @@ fn two_answers_come_over_one_connection() {
     }
     drop(model);
     let post = "POST /v1/chat/completions HTTP/1.1";
-    assert_eq!(log.iter().collect::<Vec<_>>(), ["connected", post, post, "closed"]);
+    assert_eq!(log.iter().filter(|line| !line.starts_with('{')).collect::<Vec<_>>(), ["connected", post, post, "closed"]);
 }
 
 #[test]
@@ -141,7 +162,7 @@ fn a_cancelled_call_closes_its_connection_and_the_next_one_works() {
     let cancel = Arc::new(Cancel::default());
     let canceller = cancel.clone();
     let provider = thread::spawn(move || {
-        let heard: Vec<String> = log.iter().take(2).collect();
+        let heard: Vec<String> = log.iter().take(3).collect();
         canceller.cancel();
         assert_eq!(log.recv_timeout(LONG).as_deref(), Ok("closed"));
         heard
@@ -156,4 +177,141 @@ fn a_cancelled_call_closes_its_connection_and_the_next_one_works() {
 #[test]
 fn a_key_is_never_shown() {
     assert_eq!(format!("{:?}", Key("sk-1".to_owned())), "•••");
+}
+
+fn whole(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\n{headers}connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+}
+
+/// The bodies that a server got.
+fn bodies(log: &Receiver<String>) -> Vec<serde_json::Value> {
+    log.try_iter().filter_map(|line| serde_json::from_str(&line).ok()).collect()
+}
+
+#[test]
+fn what_passes_is_tried_again_until_there_is_an_answer_or_enough_was_tried() {
+    let answer = chunked(OK, &[HI, STOP, ""]);
+    let busy = whole("429 Busy", "retry-after-ms: 5\r\n", "{}");
+    let down = whole("503 Down", "", "<html>");
+    let inside = chunked(OK, &["data: {\"error\":{\"code\":503}}\n\n", ""]);
+    let begun = chunked(OK, &[HI, "data: {\"error\":{\"code\":503}}\n\n", ""]);
+    let late = whole("429 Busy", "retry-after: 3600\r\n", "{}");
+    let poor = whole("429 Busy", "", r#"{"error":{"code":"insufficient_quota"}}"#);
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n".to_owned();
+    for (answers, outcome, tries) in [
+        (vec![&busy, &down, &answer], Ok("Hi"), 3),
+        (vec![&inside, &cut, &answer], Ok("Hi"), 3),
+        (vec![&down, &down, &busy, &answer], Err(CallError::RateLimited), 3),
+        (vec![&begun, &answer], Err(CallError::Failed { status: 503 }), 1),
+        (vec![&late, &answer], Err(CallError::RateLimited), 1),
+        (vec![&poor, &answer], Err(CallError::RateLimited), 1),
+    ] {
+        let (url, log) = serve(answers.into_iter().cloned().collect(), true);
+        let mut provider = provider(url, LONG);
+        provider.retries.retries_max = 2;
+        let (said, ended) = ask(&mut *OpenAi::new(provider).line(), &Cancel::default(), LONG);
+        assert_eq!((ended.map(|_| said.as_str()), bodies(&log).len()), (outcome, tries));
+    }
+}
+
+#[test]
+fn a_pause_between_two_tries_ends_when_the_call_is_cancelled_or_would_be_late() {
+    let busy = whole("429 Busy", "retry-after: 15\r\n", "{}");
+    let (url, log) = serve(vec![busy.clone(), busy], true);
+    let mut provider = provider(url, LONG);
+    provider.retries.retries_max = 2;
+    let mut model = OpenAi::new(provider).line();
+    let begun = Instant::now();
+    assert_eq!(ask(&mut *model, &Cancel::default(), Duration::from_secs(10)).1, Err(CallError::RateLimited), "it would end too late");
+    let cancel = Arc::new(Cancel::default());
+    let canceller = cancel.clone();
+    let provider = thread::spawn(move || {
+        assert!(log.iter().filter(|line| line == "closed").nth(1).is_some());
+        canceller.cancel();
+    });
+    assert!(ask(&mut *model, &cancel, LONG).1.is_err());
+    provider.join().unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_shape_is_asked_for_in_simpler_ways_and_the_one_that_worked_is_kept() {
+    let no = |param: &str| whole("400 No", "", &format!(r#"{{"error":{{"message":"no","param":"{param}"}}}}"#));
+    let called = "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"id\":\"a\",\"function\":{\"name\":\"shape\",\"arguments\":\"{\\\"n\\\":1}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n";
+    let answer = chunked(OK, &[called, "data: [DONE]\n\n", ""]);
+    let answers = vec![no("response_format"), no("max_tokens"), no("response_format.type"), answer.clone(), answer];
+    let (url, log) = serve(answers, false);
+    let mut model = OpenAi::new(provider(url, LONG)).line();
+    let schema = Schema { name: "shape".into(), json: r#"{"type":"object"}"#.into() };
+    let asked = ModelRequest { schema: Some(Arc::new(schema)), stream: false, ..question() };
+    for tries in [4, 1] {
+        let ended = ask_for(&asked, &mut *model, &Cancel::default(), LONG).1;
+        let answer = ended.outcome.unwrap();
+        assert_eq!((answer.text.as_str(), answer.finish, answer.tool_calls.len()), (r#"{"n":1}"#, Finish::Stop, 0));
+        let asked: Vec<_> = bodies(&log);
+        assert_eq!(asked.len(), tries, "{asked:?}");
+        let last = asked.last().unwrap();
+        assert_eq!(last["tool_choice"]["function"]["name"], "shape");
+        assert_eq!((&last["max_tokens"], &last["max_completion_tokens"]), (&serde_json::Value::Null, &serde_json::json!(10)));
+    }
+}
+
+#[test]
+fn where_no_way_of_asking_works_nothing_is_learned() {
+    let no = whole("400 No", "", r#"{"error":{"message":"bad request"}}"#);
+    let (url, log) = serve(vec![no.clone(), no.clone(), no.clone(), chunked(OK, &[HI, STOP, ""])], true);
+    let mut model = OpenAi::new(provider(url, LONG)).line();
+    let schema = Schema { name: "shape".into(), json: "{}".into() };
+    let asked = ModelRequest { schema: Some(Arc::new(schema)), stream: false, ..question() };
+    assert_eq!(ask_for(&asked, &mut *model, &Cancel::default(), LONG).1.outcome, Err(CallError::Rejected { status: 400 }));
+    assert_eq!(bodies(&log).len(), 3, "each rung once");
+    assert!(ask_for(&asked, &mut *model, &Cancel::default(), LONG).1.outcome.is_ok());
+    assert_eq!(bodies(&log)[0]["response_format"]["type"], "json_schema", "the next call begins with the best way again");
+}
+
+#[test]
+fn a_second_model_is_asked_where_the_first_fails_for_good_before_its_first_token() {
+    let answer = chunked(OK, &[HI, STOP, ""]);
+    let (gone, busy) = (whole("404 No", "", "{}"), whole("429 Busy", "retry-after: 3600\r\n", "{}"));
+    let begun = chunked(OK, &[HI]);
+    for (answers, outcome, models) in [
+        (vec![&gone, &answer], Ok("Hi"), &["small", "other"][..]),
+        (vec![&busy, &answer], Ok("Hi"), &["small", "other"]),
+        (vec![&busy, &gone], Err(CallError::RateLimited), &["small", "other"]),
+        (vec![&begun, &answer], Err(CallError::Truncated), &["small"]),
+    ] {
+        let (url, log) = serve(answers.into_iter().cloned().collect(), true);
+        let provider = Provider { fallback: Some("other".to_owned()), ..provider(url, LONG) };
+        let (said, ended) = ask(&mut *OpenAi::new(provider).line(), &Cancel::default(), LONG);
+        let asked: Vec<String> = bodies(&log).iter().map(|body| body["model"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(
+            (ended.map(|_| said.as_str()), &asked[..]),
+            (outcome, &models.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()[..])
+        );
+    }
+}
+
+#[test]
+fn tokens_are_counted_of_calls_that_are_cut_and_of_every_try() {
+    let counted = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":1}}\n\n";
+    let empty = "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":0}}\n\n";
+    let failed = "data: {\"error\":{\"code\":503}}\n\n";
+    let (url, _log) = serve(vec![chunked(OK, &[empty, failed, ""]), chunked(OK, &[counted])], true);
+    let mut provider = provider(url, LONG);
+    provider.retries.retries_max = 2;
+    let ended = ask_for(&question(), &mut *OpenAi::new(provider).line(), &Cancel::default(), LONG).1;
+    assert_eq!((ended.outcome, ended.usage.total_tokens), (Err(CallError::Truncated), 7));
+}
+
+#[test]
+fn a_name_server_that_hangs_costs_each_call_its_connection_time_and_no_more() {
+    let url: Uri = "http://model.invalid/v1".parse().unwrap();
+    let provider = OpenAi::new(provider(url, Duration::from_millis(60)));
+    provider.0.names.hang();
+    let begun = Instant::now();
+    let late = CallError::Deadline { waited: "a connection".to_owned() };
+    for _ in 0..2 {
+        assert_eq!(ask(&mut *provider.line(), &Cancel::default(), LONG).1, Err(late.clone()));
+    }
+    assert!(begun.elapsed() < LONG);
 }

@@ -25,13 +25,37 @@ pub(super) struct Choice {
     pub(super) finish_reason: Option<String>,
 }
 
-/// Reasoning fields are not read: what a model thought is no part of what it says.
+/// Of reasoning only whether there is any: what a model thought is no part of what it says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Delta {
     pub(super) content: Option<Content>,
     pub(super) refusal: Option<String>,
     pub(super) tool_calls: Option<Vec<Fragment>>,
+    pub(super) reasoning: Option<Value>,
+    pub(super) reasoning_content: Option<Value>,
+    pub(super) reasoning_details: Option<Value>,
+}
+
+impl Delta {
+    /// Whether the model has made anything of it: the first delta often only says who speaks.
+    pub(super) fn has_token(&self) -> bool {
+        let is_something = |value: &Option<Value>| match value {
+            None | Some(Value::Null) => false,
+            Some(Value::String(text)) => !text.is_empty(),
+            Some(Value::Array(items)) => !items.is_empty(),
+            Some(_) => true,
+        };
+        let has_text = match &self.content {
+            Some(Content::Text(text)) => !text.is_empty(),
+            Some(Content::Parts(parts)) => !parts.is_empty(),
+            None => false,
+        };
+        has_text
+            || self.refusal.as_ref().is_some_and(|text| !text.is_empty())
+            || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
+            || [&self.reasoning, &self.reasoning_content, &self.reasoning_details].into_iter().any(is_something)
+    }
 }
 
 #[derive(Debug, Deserialize)]

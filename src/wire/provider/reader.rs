@@ -41,6 +41,7 @@ pub struct Reader {
     /// The stream has said `[DONE]`.
     done: bool,
     has_choice: bool,
+    has_begun: bool,
     objects: u64,
 }
 
@@ -68,6 +69,7 @@ impl Reader {
             finish: None,
             done: false,
             has_choice: false,
+            has_begun: false,
             objects: 0,
         }
     }
@@ -80,6 +82,11 @@ impl Reader {
     /// Objects read: what grows while a model works, be it on text, a tool call or a thought. Comments don't count.
     pub fn progress(&self) -> u64 {
         self.objects
+    }
+
+    /// Whether the model has made a first token, be it of a thought. From then on asking again would be a second answer.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun
     }
 
     /// Tokens counted so far: they are used up whatever becomes of the answer.
@@ -205,6 +212,7 @@ impl Reader {
     }
 
     fn delta(&mut self, delta: Delta, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+        self.has_begun |= delta.has_token();
         for fragment in delta.tool_calls.into_iter().flatten() {
             if !self.tool_calls.take(fragment) || self.tool_calls.bytes() > self.bounds.text_bytes_max {
                 return Err(CallError::TooLarge);

@@ -102,6 +102,104 @@ fn text_and_its_usage_in_every_dialect() {
 }
 
 #[test]
+fn lines_end_as_they_like_in_every_dialect() {
+    let usage = json!({"choices": [], "usage": {"total_tokens": 4}});
+    let whole = format!(": ping\n\nid: 1\nevent: message\nretry: 5\n{}{DONE}", stream(&[text("Hi"), finish("stop"), usage.clone()]));
+    for end in ["\n", "\r\n", "\r"] {
+        check(&whole.replace('\n', end), said("Hi", 4));
+        check(&format!("\u{FEFF}{}", whole.replace('\n', end)), said("Hi", 4));
+        check(whole.trim_end(), said("Hi", 4));
+    }
+    let over_two_lines = "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"},\ndata: \"finish_reason\":\"stop\"}]}\n\n";
+    check(over_two_lines, said("Hi", 0));
+}
+
+#[test]
+fn what_is_missing_or_null_says_nothing() {
+    let nothing = [
+        json!({}),
+        json!({"choices": null}),
+        json!({"choices": []}),
+        json!({"choices": [{}]}),
+        json!({"choices": [{"delta": null, "finish_reason": null}]}),
+        json!({"choices": [{"delta": {"content": null, "tool_calls": null, "role": null}}], "usage": null, "error": null}),
+        json!({"id": "m", "object": "moderation", "choices": [], "moderation": {"flagged": false}}),
+    ];
+    let mut objects = nothing.to_vec();
+    objects.push(text("Hi"));
+    objects.extend(nothing.to_vec());
+    objects.push(finish("stop"));
+    objects.extend(nothing);
+    check(&(stream(&objects) + DONE), said("Hi", 0));
+}
+
+#[test]
+fn anthropic_lm_studio_ollama_and_gateways_each_in_their_own_way() {
+    let anthropic = [
+        json!({"id": "msg_1", "object": "chat.completion.chunk", "model": "claude", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}}]}),
+        text("lo"),
+        json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": {"input_tokens": 5, "output_tokens": 2}}),
+    ];
+    check(&(stream(&anthropic) + DONE), said("Hello", 7));
+    let forced = [
+        tools(json!([{"index": 0, "id": "toolu_1", "type": "function", "function": {"name": "perception", "arguments": ""}}])),
+        tools(json!([{"index": 0, "function": {"arguments": "{\"tone\":"}}])),
+        tools(json!([{"index": 0, "function": {"arguments": "\"kind\"}"}}])),
+        finish("tool_calls"),
+    ];
+    check(&(stream(&forced) + DONE), called(&[("perception", json!({"tone": "kind"}))], 0));
+
+    let ollama = |content: &str| json!({"model": "qwen", "system_fingerprint": "fp_ollama", "choices": [{"index": 0, "delta": {"role": "assistant", "content": content}, "finish_reason": null}]});
+    let thought =
+        json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "", "reasoning": "hm"}, "finish_reason": null}]});
+    check(&(stream(&[thought, ollama("He"), ollama("llo"), finish("stop")]) + DONE), said("Hello", 0));
+
+    let lm_studio = [json!({"choices": [{"delta": {"role": "assistant", "reasoning_content": "hm"}}]}), text("Hi"), finish("stop")];
+    check(&(stream(&lm_studio) + DONE), said("Hi", 0));
+    let template = "event: error\ndata: {\"error\":{\"message\":\"Error rendering prompt with jinja template\"}}\n\n";
+    check(template, failed("", Failed { status: 500 }));
+
+    let died = stream(&[text("Hi"), finish("stop"), json!({"error": {"message": "EngineCore died", "code": 500}})]) + DONE;
+    check(&died, failed("Hi", Failed { status: 500 }));
+    let loading = json!({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}});
+    check(&loading.to_string(), failed("", Failed { status: 503 }));
+    check(&format!("\n{loading}\n"), failed("", Failed { status: 503 }));
+
+    let whole_args = [
+        tools(json!([{"function": {"name": "describe", "arguments": {"table": "users"}}}])),
+        tools(json!([{"index": null, "function": {"name": "list", "arguments": ""}}])),
+        finish("stop"),
+    ];
+    check(&stream(&whole_args), called(&[("describe", json!({"table": "users"})), ("list", json!({}))], 0));
+    let thought_and_called = [
+        json!({"choices": [{"delta": {"reasoning_details": [{"type": "reasoning.text", "text": "which?"}], "content": null}}]}),
+        tools(json!([{"index": 0, "id": "a", "function": {"arguments": "{\"n\":"}}])),
+        tools(json!([{"index": 0, "id": "a", "function": {"name": "count", "arguments": "1}"}}])),
+        finish("stop"),
+    ];
+    check(&(stream(&thought_and_called) + DONE), called(&[("count", json!({"n": 1}))], 0));
+}
+
+#[test]
+fn the_first_token_is_told_from_the_first_chunk() {
+    let role = json!({"choices": [{"index": 0, "delta": {"role": "assistant", "content": "", "refusal": null}}]});
+    for (object, has_begun) in [
+        (role, false),
+        (json!({"choices": [], "usage": {"total_tokens": 3}}), false),
+        (json!({"error": {"code": 503}, "choices": [{"delta": {"content": "x"}}]}), false),
+        (json!({"choices": [{"delta": {"reasoning": "", "reasoning_details": []}}]}), false),
+        (json!({"choices": [{"delta": {"reasoning_content": "hm"}}]}), true),
+        (json!({"choices": [{"delta": {"content": "", "refusal": "no"}}]}), true),
+        (tools(json!([{"id": "a"}])), true),
+        (text("<think>"), true),
+    ] {
+        let mut reader = Reader::new(Bounds::default());
+        let _ = reader.feed(stream(&[object.clone()]).as_bytes(), &mut |_| {});
+        assert_eq!(reader.has_begun(), has_begun, "{object}");
+    }
+}
+
+#[test]
 fn an_answer_may_come_as_one_document() {
     let document = json!({"model": "m", "choices": [{"message": {"role": "assistant", "content": "Hi", "reasoning_content": "hm"}, "finish_reason": "stop"}], "usage": {"total_tokens": 3}});
     check(&document.to_string(), said("Hi", 3));

@@ -1,31 +1,66 @@
 //! A model request as the JSON that providers take.
 
-use crate::contract::{ChatMessage, ModelRequest, Role, Schema, Text, ToolCall, ToolSpec};
+use super::dialect::{Dialect, Format, Longest};
+use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Role, Schema, Text, ToolCall, ToolSpec};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
-
-/// Where providers differ in what they take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Dialect {
-    /// `max_completion_tokens` instead of `max_tokens`, as OpenAI's own models want it.
-    pub completion_tokens: bool,
-}
+use std::fmt;
 
 /// The body of `POST …/chat/completions`. `model` is what the provider calls it. Every answer is asked for as a stream,
 /// whether or not people see it grow: only then is a model that works on told from one that hangs.
 pub fn body(request: &ModelRequest, model: &str, dialect: Dialect) -> Vec<u8> {
-    let longest = Some(request.tokens_max).filter(|tokens| *tokens > 0);
+    let longest = |name: Longest| Some(request.tokens_max).filter(|tokens| *tokens > 0 && dialect.longest == name);
+    let shape = request.schema.as_deref().map(|schema| (schema, format(request, dialect)));
+    let mut messages: Vec<Message<'_>> = request.messages.iter().map(Message::from).collect();
+    let mut tools: Vec<Value> = request.tools.iter().map(tool).collect();
+    let (mut response_format, mut tool_choice) = (None, None);
+    match shape {
+        None => {}
+        Some((schema, Format::Schema)) => response_format = Some(json_schema(schema, dialect.strict)),
+        Some((schema, Format::Object)) => {
+            response_format = Some(json!({"type": "json_object"}));
+            let last = messages.iter_mut().rev().find(|message| message.role == Role::User);
+            if let Some(Content { more, .. }) = last.and_then(|message| message.content.as_mut()) {
+                *more = format!("\n\nAnswer with nothing but one JSON object that fits this JSON Schema:\n{}", schema.json);
+            }
+        }
+        Some((schema, Format::Tool)) => {
+            let says = "Gives the answer. Call it once.";
+            tools.push(function(&schema.name, says, &schema.json));
+            tool_choice = Some(json!({"type": "function", "function": {"name": schema.name}}));
+        }
+    }
     let body = Body {
         model,
-        messages: request.messages.iter().map(Message::from).collect(),
+        messages,
         stream: true,
-        stream_options: StreamOptions { include_usage: true },
-        max_tokens: longest.filter(|_| !dialect.completion_tokens),
-        max_completion_tokens: longest.filter(|_| dialect.completion_tokens),
-        response_format: request.schema.as_deref().map(format),
-        tools: request.tools.iter().map(tool).collect(),
+        stream_options: dialect.usage.then_some(StreamOptions { include_usage: true }),
+        max_tokens: longest(Longest::MaxTokens),
+        max_completion_tokens: longest(Longest::MaxCompletionTokens),
+        response_format,
+        tools,
+        tool_choice,
+        provider: (dialect.require_parameters && shape.is_some()).then(|| json!({"require_parameters": true})),
     };
     serde_json::to_vec(&body).expect("a request holds only text, numbers and JSON that was parsed before")
+}
+
+/// How the shape of an answer is asked for. Where tools may be called, none can be forced.
+fn format(request: &ModelRequest, dialect: Dialect) -> Format {
+    match dialect.format {
+        Format::Tool if !request.tools.is_empty() => Format::Object,
+        format => format,
+    }
+}
+
+/// An answer as it was asked for: what came as the arguments of a forced tool is its text.
+pub fn shaped(mut answer: Answer, request: &ModelRequest, dialect: Dialect) -> Answer {
+    if request.schema.is_some() && format(request, dialect) == Format::Tool && !answer.tool_calls.is_empty() {
+        answer.text = answer.tool_calls.swap_remove(0).args.to_string();
+        answer.tool_calls.clear();
+        answer.finish = if answer.finish == Finish::ToolCalls { Finish::Stop } else { answer.finish };
+    }
+    answer
 }
 
 #[derive(Serialize)]
@@ -33,7 +68,8 @@ struct Body<'a> {
     model: &'a str,
     messages: Vec<Message<'a>>,
     stream: bool,
-    stream_options: StreamOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,6 +78,10 @@ struct Body<'a> {
     response_format: Option<Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool_choice: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -54,11 +94,23 @@ struct Message<'a> {
     role: Role,
     /// Null where an assistant only called tools.
     #[serde(serialize_with = "joined")]
-    content: Option<&'a Text>,
+    content: Option<Content<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tool_calls: Vec<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_call_id: Option<&'a str>,
+}
+
+/// A message's text, and what the dialect adds to it.
+struct Content<'a> {
+    text: &'a Text,
+    more: String,
+}
+
+impl fmt::Display for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.text, self.more)
+    }
 }
 
 impl<'a> From<&'a ChatMessage> for Message<'a> {
@@ -66,14 +118,14 @@ impl<'a> From<&'a ChatMessage> for Message<'a> {
         let silent = message.text.0.is_empty() && !message.tool_calls.is_empty();
         Message {
             role: message.role,
-            content: (!silent).then_some(&message.text),
+            content: (!silent).then_some(Content { text: &message.text, more: String::new() }),
             tool_calls: message.tool_calls.iter().map(tool_call).collect(),
             tool_call_id: message.tool_call_id.as_deref(),
         }
     }
 }
 
-fn joined<S: Serializer>(text: &Option<&Text>, to: S) -> Result<S::Ok, S::Error> {
+fn joined<S: Serializer>(text: &Option<Content<'_>>, to: S) -> Result<S::Ok, S::Error> {
     match text {
         Some(text) => to.collect_str(text),
         None => to.serialize_none(),
@@ -85,16 +137,17 @@ fn tool_call(call: &ToolCall) -> Value {
 }
 
 fn tool(tool: &ToolSpec) -> Value {
-    json!({"type": "function", "function": {
-        "name": tool.name,
-        "description": tool.description,
-        "parameters": parsed(tool.parameters),
-    }})
+    function(tool.name, tool.description, tool.parameters)
 }
 
-fn format(schema: &Schema) -> Value {
+fn function(name: &str, description: &str, parameters: &str) -> Value {
+    json!({"type": "function", "function": {"name": name, "description": description, "parameters": parsed(parameters)}})
+}
+
+fn json_schema(schema: &Schema, may_be_strict: bool) -> Value {
     let shape = parsed(&schema.json);
-    json!({"type": "json_schema", "json_schema": {"name": schema.name, "strict": is_strict(&shape), "schema": shape}})
+    let strict = may_be_strict && is_strict(&shape);
+    json!({"type": "json_schema", "json_schema": {"name": schema.name, "strict": strict, "schema": shape}})
 }
 
 fn parsed(json: &str) -> Value {
@@ -148,11 +201,15 @@ mod tests {
         let asked = json!({"model": "m", "messages": [{"role": "user", "content": "Say \"hi\""}], "stream": true, "stream_options": {"include_usage": true}});
         assert_eq!(sent(&request(), Dialect::default()), asked);
         let bounded = ModelRequest { tokens_max: 9, ..request() };
-        for (dialect, field) in [(Dialect::default(), "max_tokens"), (Dialect { completion_tokens: true }, "max_completion_tokens")] {
+        for (longest, field) in [(Longest::MaxTokens, "max_tokens"), (Longest::MaxCompletionTokens, "max_completion_tokens")] {
             let mut asked = asked.clone();
             asked[field] = json!(9);
-            assert_eq!(sent(&bounded, dialect), asked);
+            assert_eq!(sent(&bounded, Dialect { longest, ..Dialect::default() }), asked);
         }
+        let mut bare = asked.clone();
+        bare.as_object_mut().unwrap().remove("stream_options");
+        let silent = Dialect { longest: Longest::Unsaid, usage: false, ..Dialect::default() };
+        assert_eq!(sent(&bounded, silent), bare);
     }
 
     #[test]
@@ -191,5 +248,39 @@ mod tests {
             let format = &sent(&ModelRequest { schema: Some(schema), ..request() }, Dialect::default())["response_format"];
             assert_eq!(format["json_schema"]["strict"], json!(strict), "{format}");
         }
+    }
+    #[test]
+    fn a_shape_is_asked_for_in_three_ways_and_read_back_from_each() {
+        let json = r#"{"type":"object"}"#;
+        let schema = Arc::new(Schema { name: "perception".into(), json: json.into() });
+        let shaped_request = ModelRequest { schema: Some(schema), ..request() };
+        let dialect = |format| Dialect { format, ..Dialect::default() };
+        let by_schema = sent(&shaped_request, dialect(Format::Schema));
+        assert_eq!(by_schema["response_format"]["json_schema"]["name"], "perception");
+        assert_eq!(by_schema["tools"], Value::Null);
+        let by_object = sent(&shaped_request, dialect(Format::Object));
+        assert_eq!(by_object["response_format"], json!({"type": "json_object"}));
+        let content = by_object["messages"][0]["content"].as_str().unwrap();
+        assert!(content.starts_with("Say \"hi\"\n\n") && content.ends_with(json), "{content}");
+        let by_tool = sent(&shaped_request, dialect(Format::Tool));
+        assert_eq!(by_tool["response_format"], Value::Null);
+        assert_eq!(by_tool["tool_choice"], json!({"type": "function", "function": {"name": "perception"}}));
+        assert_eq!(by_tool["tools"][0]["function"]["name"], "perception");
+
+        let call = ToolCall { id: "a".into(), tool: "perception".into(), args: json!({"tone": "kind"}) };
+        let called = Answer { text: "Here:".into(), tool_calls: vec![call], finish: Finish::ToolCalls, ..Answer::default() };
+        let read = shaped(called.clone(), &shaped_request, dialect(Format::Tool));
+        assert_eq!((read.text.as_str(), read.tool_calls.len(), read.finish), (r#"{"tone":"kind"}"#, 0, Finish::Stop));
+        assert_eq!(shaped(called.clone(), &shaped_request, dialect(Format::Schema)), called);
+        assert_eq!(shaped(called.clone(), &request(), dialect(Format::Tool)), called, "no shape was asked for");
+    }
+
+    #[test]
+    fn a_gateway_is_asked_for_hosts_that_take_all_of_a_request_with_a_shape() {
+        let gateway = Dialect::of("openrouter.ai");
+        assert_eq!(sent(&request(), gateway)["provider"], Value::Null);
+        let schema = Arc::new(Schema { name: "s".into(), json: "{}".into() });
+        let sent = sent(&ModelRequest { schema: Some(schema), ..request() }, gateway);
+        assert_eq!(sent["provider"], json!({"require_parameters": true}));
     }
 }

@@ -1,0 +1,236 @@
+//! How a provider's model wants to be asked, and what to change when it refuses.
+//!
+//! Nothing of this is shown to anyone: a refusal's words are read for what can be done about them, and dropped.
+//! A dialect only ever gets simpler, so that asking again in another way comes to an end.
+
+use serde_json::Value;
+
+/// Where providers and their models differ in what they take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    pub format: Format,
+    pub longest: Longest,
+    /// Whether a schema may be called strict.
+    pub strict: bool,
+    /// Whether the usage may be asked for.
+    pub usage: bool,
+    /// Ask a gateway for those of its hosts only that take all of a request.
+    pub require_parameters: bool,
+}
+
+/// How a shape is asked for, the best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As a JSON Schema.
+    Schema,
+    /// As any JSON object, with the schema in the prompt.
+    Object,
+    /// As the arguments of a tool that has to be called.
+    Tool,
+}
+
+/// The name under which the longest answer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Longest {
+    MaxTokens,
+    /// As OpenAI's own models want it.
+    MaxCompletionTokens,
+    Unsaid,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Dialect { format: Format::Schema, longest: Longest::MaxTokens, strict: true, usage: true, require_parameters: false }
+    }
+}
+
+impl Longest {
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Longest::MaxTokens => Some("max_tokens"),
+            Longest::MaxCompletionTokens => Some("max_completion_tokens"),
+            Longest::Unsaid => None,
+        }
+    }
+
+    fn next(self) -> Longest {
+        match self {
+            Longest::MaxTokens => Longest::MaxCompletionTokens,
+            Longest::MaxCompletionTokens | Longest::Unsaid => Longest::Unsaid,
+        }
+    }
+}
+
+/// What a provider says against a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Complaint {
+    status: u16,
+    /// The parameter that it names, where it names one.
+    parameter: String,
+    words: String,
+}
+
+const WORDS_BYTES_MAX: usize = 8 << 10;
+
+impl Complaint {
+    /// Reads the body of an answer with this status, whatever it is.
+    pub fn read(status: u16, body: &[u8]) -> Complaint {
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let named = ["/error/param", "/0/error/param", "/param"].iter().find_map(|path| value.pointer(path)?.as_str());
+        let words = String::from_utf8_lossy(&body[..body.len().min(WORDS_BYTES_MAX)]).to_lowercase();
+        Complaint { status, parameter: named.unwrap_or_default().to_lowercase(), words }
+    }
+
+    /// Whether the account is used up: waiting doesn't help.
+    pub fn is_about_money(&self) -> bool {
+        ["insufficient_quota", "insufficient credit", "billing"].iter().any(|words| self.words.contains(words))
+    }
+
+    fn names(&self, parameter: &str) -> bool {
+        match self.parameter.is_empty() {
+            true => self.words.contains(parameter),
+            false => self.parameter.starts_with(parameter),
+        }
+    }
+
+    /// Whether another way to ask for a shape may help.
+    fn may_be_about_format(&self) -> bool {
+        const FORMAT: &[&str] = &["format", "json_schema", "json_object", "schema", "structured", "grammar", "tool"];
+        const OTHER: &[&str] = &["context_length", "context size", "context length", "api key", "api_key"];
+        let text = if self.parameter.is_empty() { &self.words } else { &self.parameter };
+        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        says(FORMAT) || (self.parameter.is_empty() && self.status != 404 && !says(OTHER))
+    }
+}
+
+impl Dialect {
+    /// What is known of a provider before it is asked.
+    pub fn of(host: &str) -> Dialect {
+        let dialect = Dialect::default();
+        match host {
+            "api.openai.com" => Dialect { longest: Longest::MaxCompletionTokens, ..dialect },
+            "openrouter.ai" => Dialect { require_parameters: true, ..dialect },
+            // It takes `response_format` and pays no heed to it.
+            "api.anthropic.com" => Dialect { format: Format::Tool, ..dialect },
+            _ => dialect,
+        }
+    }
+
+    /// How to ask again after a refusal; nothing, if no other way of asking would help. `has_shape`: a shape was asked for.
+    pub fn after(self, complaint: &Complaint, has_shape: bool) -> Option<Dialect> {
+        if !matches!(complaint.status, 400 | 404 | 405 | 415 | 422) {
+            return None;
+        }
+        if self.longest.name().is_some_and(|name| complaint.names(name)) {
+            return Some(Dialect { longest: self.longest.next(), ..self });
+        }
+        if self.usage && complaint.names("stream_options") {
+            return Some(Dialect { usage: false, ..self });
+        }
+        if !has_shape {
+            return None;
+        }
+        if self.require_parameters && complaint.status == 404 {
+            return Some(Dialect { require_parameters: false, ..self });
+        }
+        if self.strict && self.format == Format::Schema && complaint.words.contains("strict") {
+            return Some(Dialect { strict: false, ..self });
+        }
+        if !complaint.may_be_about_format() {
+            return None;
+        }
+        match self.format {
+            Format::Schema => Some(Dialect { format: Format::Object, ..self }),
+            Format::Object => Some(Dialect { format: Format::Tool, ..self }),
+            Format::Tool => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Dialect =
+        Dialect { format: Format::Schema, longest: Longest::MaxTokens, strict: true, usage: true, require_parameters: false };
+
+    #[test]
+    fn a_refusal_is_answered_by_asking_in_a_simpler_way() {
+        let object = Dialect { format: Format::Object, ..PLAIN };
+        let completion = Dialect { longest: Longest::MaxCompletionTokens, ..PLAIN };
+        let gateway = Dialect { require_parameters: true, ..PLAIN };
+        for (before, status, body, after) in [
+            (
+                PLAIN,
+                400,
+                r#"{"error":{"message":"Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}"#,
+                Some(completion),
+            ),
+            (PLAIN, 422, r#"{"detail":[{"loc":["body","max_tokens"],"msg":"Extra inputs are not permitted"}]}"#, Some(completion)),
+            (
+                completion,
+                400,
+                r#"{"error":{"message":"Unrecognized request argument supplied: max_completion_tokens"}}"#,
+                Some(Dialect { longest: Longest::Unsaid, ..PLAIN }),
+            ),
+            (PLAIN, 400, r#"{"error":{"message":"unknown field","param":"stream_options"}}"#, Some(Dialect { usage: false, ..PLAIN })),
+            (
+                PLAIN,
+                400,
+                r#"{"error":{"message":"strict schemas are not supported","param":"response_format"}}"#,
+                Some(Dialect { strict: false, ..PLAIN }),
+            ),
+            (PLAIN, 400, r#"{"error":{"message":"no","param":"response_format.json_schema"}}"#, Some(object)),
+            (PLAIN, 400, r#"{"message":"json_schema is not available for this model","code":400}"#, Some(object)),
+            (PLAIN, 422, "<html>Unprocessable</html>", Some(object)),
+            (
+                object,
+                400,
+                r#"{"error":"'response_format.type' must be 'json_schema' or 'text'"}"#,
+                Some(Dialect { format: Format::Tool, ..PLAIN }),
+            ),
+            (
+                gateway,
+                404,
+                r#"{"error":{"message":"No endpoints found that can handle the requested parameters","code":404}}"#,
+                Some(PLAIN),
+            ),
+            (PLAIN, 404, r#"{"error":{"message":"model `x` does not exist","code":"model_not_found"}}"#, None),
+            (PLAIN, 400, r#"{"error":{"message":"too long","param":"messages","code":"context_length_exceeded"}}"#, None),
+            (PLAIN, 400, r#"{"error":{"message":"the request exceeds the available context size"}}"#, None),
+            (Dialect { format: Format::Tool, ..PLAIN }, 400, r#"{"error":{"message":"tools are not supported"}}"#, None),
+            (PLAIN, 401, r#"{"error":{"param":"response_format"}}"#, None),
+            (PLAIN, 429, r#"{"error":{"param":"max_tokens"}}"#, None),
+            (PLAIN, 500, r#"{"error":{"param":"response_format"}}"#, None),
+        ] {
+            assert_eq!(before.after(&Complaint::read(status, body.as_bytes()), true), after, "{status} {body}");
+        }
+        let refused = Complaint::read(400, br#"{"error":{"param":"response_format"}}"#);
+        assert_eq!(PLAIN.after(&refused, false), None, "no shape was asked for");
+    }
+
+    #[test]
+    fn asking_in_another_way_comes_to_an_end() {
+        let body = "max_tokens max_completion_tokens stream_options strict response_format";
+        for status in [400, 404] {
+            let complaint = Complaint::read(status, body.as_bytes());
+            let mut dialect = Dialect { require_parameters: true, ..PLAIN };
+            let mut asked = 0;
+            while let Some(next) = dialect.after(&complaint, true) {
+                (dialect, asked) = (next, asked + 1);
+                assert!(asked < 10);
+            }
+        }
+    }
+
+    #[test]
+    fn a_used_up_account_is_told_from_haste() {
+        for (body, is_about_money) in [
+            (r#"{"error":{"code":"insufficient_quota","message":"You exceeded your current quota"}}"#, true),
+            (r#"{"error":{"code":"rate_limit_exceeded"}}"#, false),
+            ("", false),
+        ] {
+            assert_eq!(Complaint::read(429, body.as_bytes()).is_about_money(), is_about_money, "{body}");
+        }
+    }
+}
