@@ -194,7 +194,7 @@ fn the_first_token_is_told_from_the_first_chunk() {
         (text("<think>"), true),
     ] {
         let mut reader = Reader::new(Bounds::default());
-        let _ = reader.feed(stream(&[object.clone()]).as_bytes(), &mut |_| {});
+        let _ = reader.feed(stream(std::slice::from_ref(&object)).as_bytes(), &mut |_| {});
         assert_eq!(reader.has_begun(), has_begun, "{object}");
     }
 }
