@@ -4,6 +4,7 @@ use super::http::Wire;
 use super::patience::PATIENCE;
 use serde_json::Value;
 use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
 use tungstenite::protocol::frame::CloseFrame;
 use tungstenite::{Error, Message};
 
@@ -36,15 +37,17 @@ impl WebSocket {
         }
     }
 
-    /// The next message of any kind but pings, which the client answers by itself.
+    /// The next message of any kind but pings, which the client answers by itself and which end no waiting.
     pub(crate) fn next_message(&mut self) -> Message {
-        loop {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
             match self.socket.read() {
                 Ok(Message::Ping(_)) => {}
                 Ok(message) => return message,
                 Err(error) => panic!("no message came within {PATIENCE:?}: {error}"),
             }
         }
+        panic!("no message came within {PATIENCE:?}, only pings");
     }
 
     /// Messages up to and with the first that is meant.
@@ -70,7 +73,9 @@ impl WebSocket {
 
     /// The farewell of the server; what comes before it is skipped.
     pub(crate) fn farewell(&mut self) -> Option<CloseFrame> {
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < PATIENCE, "the server did not say goodbye within {PATIENCE:?}");
             match self.socket.read() {
                 Ok(Message::Close(frame)) => return frame,
                 Ok(_) => {}
@@ -122,7 +127,9 @@ impl Events {
 
     pub(crate) fn next(&mut self) -> Told {
         let (mut id, mut data) = (None, None);
+        let begun = Instant::now();
         loop {
+            assert!(begun.elapsed() < PATIENCE, "no event came within {PATIENCE:?}, only comments");
             let line = self.wire.line().expect("an event instead of the stream's end");
             match line.split_once(": ") {
                 Some(("id", number)) => id = Some(number.parse().unwrap()),
@@ -155,10 +162,15 @@ impl Events {
         self.until(|event| event["event"] == "frame_trace" && event["turn"] == id)
     }
 
-    /// Whether the server has ended the stream.
+    /// Waits until the server has ended the stream.
     pub(crate) fn is_ended(&mut self) -> bool {
-        std::iter::from_fn(|| self.wire.line()).count();
-        true
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if self.wire.line().is_none() {
+                return true;
+            }
+        }
+        false
     }
 }
 
