@@ -1,13 +1,22 @@
-//! Every setting: a flag, else its environment variable, else its default; each is read once and has its bound.
+//! Every setting: a flag, else its environment variable, else a file, else its default; each is read once and has its bound.
 //!
-//! [`Arguments`] is what was written, [`Config`] what it means: whoever holds one can't meet a setting that is wrong.
+//! [`Arguments`] is what was written, [`Config`] what it means: whoever holds one can't meet a setting that is wrong. What
+//! lies over what is in [`layers`]; what a setting is called in [`setting`].
 
+pub mod file;
+pub mod layers;
+mod limits;
+mod secrets;
+pub mod setting;
 mod upstream;
 
+pub use limits::LimitArguments;
+pub use secrets::{KEY, KEYS, without_password};
 pub use upstream::Upstream;
 
 use crate::work::probe::Local;
 use crate::work::{Pool, Settings};
+use clap::ArgAction::Set;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 use std::fmt;
@@ -17,14 +26,21 @@ use std::time::Duration;
 
 const MS_MAX: i64 = 3_600_000;
 
-/// The settings of a server, as flags and environment variables.
+/// Headings of the help, and sections of the file.
+const LLM: &str = "LLM";
+const LIMITS: &str = "Limits";
+
+/// The settings of a server: each is defined here, once. Its flag, its variable and its key in a file follow from it.
 #[derive(Args, Clone, Debug)]
 pub struct Arguments {
+    /// File of settings [default: framewright.toml in the current folder, if there is one]
+    #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CONFIG")]
+    pub config: Option<PathBuf>,
     /// Address and port to listen on; port 0 takes any that is free
     #[arg(long, value_name = "ADDRESS", env = "FRAMEWRIGHT_LISTEN", default_value = "127.0.0.1:7878")]
     pub listen: SocketAddr,
     /// Listen beyond this machine although nobody has to log in
-    #[arg(long, env = "FRAMEWRIGHT_INSECURE_NO_AUTH", value_parser = FalseyValueParser::new())]
+    #[arg(long, value_name = "BOOL", env = "FRAMEWRIGHT_INSECURE_NO_AUTH", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
     pub insecure_no_auth: bool,
     /// Folder of this server's own; no two servers may share one [default: none, nothing is kept]
     #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_DATA")]
@@ -33,7 +49,7 @@ pub struct Arguments {
     #[arg(long, value_name = "N", env = "FRAMEWRIGHT_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub shards: Option<u16>,
     /// Model calls at once, 1 to 4096; more wait
-    #[arg(long, value_name = "N", env = "FRAMEWRIGHT_WORKERS", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_WORKERS", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub workers: u16,
     /// Graph that sessions begin on
     #[arg(long, value_name = "NAME", env = "FRAMEWRIGHT_GRAPH", default_value = "v3-framed")]
@@ -45,43 +61,49 @@ pub struct Arguments {
     /// Model that answers; `demo` is built in
     /// [default: gpt-4.1-mini with OPENAI_API_KEY, openai/gpt-4.1-mini with OPENROUTER_API_KEY, claude-haiku-4-5 with
     /// ANTHROPIC_API_KEY, else the first of a model server on this machine, else demo]
-    #[arg(long, value_name = "NAME", env = "FRAMEWRIGHT_MODEL")]
+    #[arg(long, value_name = "NAME", help_heading = LLM, env = "FRAMEWRIGHT_MODEL")]
     pub model: Option<String>,
     /// Model for what has to be fast, such as perceiving a message [default: the same]
-    #[arg(long, value_name = "NAME", env = "FRAMEWRIGHT_FAST_MODEL")]
+    #[arg(long, value_name = "NAME", help_heading = LLM, env = "FRAMEWRIGHT_FAST_MODEL")]
     pub fast_model: Option<String>,
     /// Model that is asked where one of the two fails for good before its first token [default: none]
-    #[arg(long, value_name = "NAME", env = "FRAMEWRIGHT_FALLBACK_MODEL")]
+    #[arg(long, value_name = "NAME", help_heading = LLM, env = "FRAMEWRIGHT_FALLBACK_MODEL")]
     pub fallback_model: Option<String>,
     /// Server of the model, up to its `/v1`; it speaks chat completions
     /// [default: OPENAI_BASE_URL, else the one that the key is for]
-    #[arg(long, value_name = "URL", env = "FRAMEWRIGHT_LLM_URL")]
+    #[arg(long, value_name = "URL", help_heading = LLM, env = "FRAMEWRIGHT_LLM_URL", hide_env_values = true)]
     pub llm_url: Option<String>,
+    /// File that holds the key of the model's server, in one line; FRAMEWRIGHT_LLM_KEY may hold the key itself
+    /// [default: none]
+    #[arg(long, help_heading = LLM, value_name = "FILE", env = "FRAMEWRIGHT_LLM_KEY_FILE")]
+    pub llm_key_file: Option<PathBuf>,
     /// Look for no model server on this machine
-    #[arg(long, env = "FRAMEWRIGHT_OFFLINE", value_parser = FalseyValueParser::new())]
+    #[arg(long, help_heading = LLM, value_name = "BOOL", env = "FRAMEWRIGHT_OFFLINE", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
     pub offline: bool,
     /// Milliseconds until the model's server must have taken a connection
-    #[arg(long, value_name = "N", env = "FRAMEWRIGHT_CONNECT_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
+    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_CONNECT_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
     pub connect_ms: u32,
     /// Milliseconds until the model's first token, from then on
     /// [default: 60000, and 300000 on this machine, where a model may have to be loaded first]
-    #[arg(long, value_name = "N", env = "FRAMEWRIGHT_FIRST_TOKEN_MS", value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
+    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_FIRST_TOKEN_MS", value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
     pub first_token_ms: Option<u32>,
     /// Milliseconds between two tokens of a model
-    #[arg(long, value_name = "N", env = "FRAMEWRIGHT_NEXT_TOKEN_MS", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
+    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_NEXT_TOKEN_MS", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
     pub next_token_ms: u32,
     /// Milliseconds for a model call as a whole, waiting and trying again included
-    #[arg(long, value_name = "N", env = "FRAMEWRIGHT_CALL_MS", default_value_t = 600_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
+    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_CALL_MS", default_value_t = 600_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
     pub call_ms: u32,
     /// How often a model call that failed before its first token is tried again, up to 10
-    #[arg(long, value_name = "N", env = "FRAMEWRIGHT_RETRIES", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=10))]
+    #[arg(long, value_name = "N", help_heading = LLM, env = "FRAMEWRIGHT_RETRIES", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=10))]
     pub retries: u8,
     /// Milliseconds between two words of the demo model, up to 10000
-    #[arg(long, value_name = "N", env = "FRAMEWRIGHT_DEMO_DELAY_MS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(..=10_000))]
+    #[arg(long, value_name = "N", help_heading = LLM, env = "FRAMEWRIGHT_DEMO_DELAY_MS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub demo_delay_ms: u16,
     /// Read the page's files from disk for every request, and let nothing be cached
-    #[arg(long, env = "FRAMEWRIGHT_DEVELOPMENT", value_parser = FalseyValueParser::new())]
+    #[arg(long, value_name = "BOOL", env = "FRAMEWRIGHT_DEVELOPMENT", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
     pub development: bool,
+    #[command(flatten)]
+    pub limits: LimitArguments,
 }
 
 /// The settings of a server.
@@ -97,6 +119,7 @@ pub struct Config {
     pub upstream: Upstream,
     pub call_time: Duration,
     pub development: bool,
+    pub limits: LimitArguments,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -118,6 +141,10 @@ pub enum ConfigError {
     Key {
         name: &'static str,
     },
+    KeyFile {
+        path: PathBuf,
+        why: String,
+    },
 }
 
 impl std::error::Error for ConfigError {}
@@ -130,11 +157,15 @@ impl fmt::Display for ConfigError {
                 "{listen} can be reached from other machines, and nobody has to log in: listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
             ),
             ConfigError::Url { name, url } => {
+                let url = without_password(url);
                 write!(f, "{name} is `{url}`: write an address such as http://127.0.0.1:11434/v1, without ? and #")
             }
             ConfigError::NoModel { url } => write!(f, "{url} needs the name of a model: say which one with --model"),
             ConfigError::NoProvider { model } => {
                 write!(f, "nobody is there to ask for the model `{model}`: set OPENAI_API_KEY, or say where it is with --llm-url")
+            }
+            ConfigError::KeyFile { path, why } => {
+                write!(f, "the key can't be read from {} ({why}): name a file that holds it in one line", path.display())
             }
             ConfigError::Key { name } => {
                 write!(f, "{name} holds signs that no key has: it must be one line of plain letters, digits and signs")
@@ -159,12 +190,13 @@ impl Config {
             listen,
             shards: shards.map(usize::from),
             workers: usize::from(arguments.workers),
-            upstream: upstream::choose(&arguments, |name| environment(name).filter(|value| !value.trim().is_empty()), local)?,
+            upstream: upstream::choose(&arguments, secrets::beside(&arguments, &environment)?, local)?,
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
             data: arguments.data,
             graph: arguments.graph,
             graphs: arguments.graphs,
             development: arguments.development,
+            limits: arguments.limits,
         })
     }
 
@@ -173,6 +205,7 @@ impl Config {
             workers_max: self.workers,
             background_max: self.workers.div_ceil(4),
             call_time_max: self.call_time,
+            queue_max: usize::from(self.limits.queue),
             ..Settings::default()
         };
         Pool::new(settings, self.upstream.models())
@@ -220,7 +253,7 @@ mod tests {
             ("--listen 0.0.0.0:80", "", "0.0.0.0:80 can be reached from other machines"),
             ("--llm-url localhost:11434 --model m", "", "--llm-url is `localhost:11434`: write an address such as"),
             ("--llm-url ftp://host/v1 --model m", "", "--llm-url is `ftp://host/v1`"),
-            ("--llm-url http://key@host/v1 --model m", "", "--llm-url is `http://key@host/v1`"),
+            ("--llm-url http://key@host/v1 --model m", "", "--llm-url is `http://•••@host/v1`"),
             ("--llm-url http://host/v1?a=b --model m", "", "--llm-url is `http://host/v1?a=b`"),
             ("--llm-url http://host/v1", "", "http://host/v1 needs the name of a model"),
             ("--model big", "", "nobody is there to ask for the model `big`"),

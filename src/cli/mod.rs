@@ -1,15 +1,16 @@
 //! The command line: one file per command.
 //!
-//! Exit codes: 0 done, 2 the command line is wrong, 3 the configuration or a graph is wrong, 4 something that is needed is
-//! not available (an address, a folder). 1 is for tests that fail.
+//! Exit codes: 0 done, 1 a turn or a test failed, 2 the command line is wrong, 3 the configuration or a graph is wrong,
+//! 4 something that is needed is not available (an address, a folder, a server).
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where we speak to people")]
 
+mod config;
 mod graph;
 mod library;
 mod serve;
 
 use crate::config::Arguments;
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -20,17 +21,21 @@ struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    arguments: Arguments,
+    arguments: Box<Arguments>,
 }
 
-const AFTER: &str = "Without a command it serves. A flag goes before its environment variable, that before the default.
-OPENAI_API_KEY, OPENAI_BASE_URL, OPENROUTER_API_KEY and ANTHROPIC_API_KEY are read too. Without any of them a model server
+const AFTER: &str = "Without a command it serves. A flag goes before its environment variable, that before framewright.toml in the current
+folder, that before /etc/framewright/framewright.toml, that before the default: see `framewright config print --origin`.
+FRAMEWRIGHT_LLM_KEY, OPENAI_API_KEY, OPENAI_BASE_URL, OPENROUTER_API_KEY and ANTHROPIC_API_KEY are read too. Without any of them a model server
 on this machine is looked for (Ollama, llama.cpp, LM Studio, vLLM); without one the built-in demo answers.";
 
 #[derive(Subcommand)]
 enum Command {
     /// Serve the page and the interface; this is the default
-    Serve(Arguments),
+    Serve(Box<Arguments>),
+    /// Look at the settings
+    #[command(subcommand)]
+    Config(config::Command),
     /// Look at graphs
     #[command(subcommand)]
     Graph(graph::Command),
@@ -54,9 +59,12 @@ impl Failure {
 
 /// Runs what the command line says.
 pub fn run() -> ExitCode {
-    let CommandLine { command, arguments } = CommandLine::parse();
-    let outcome = match command.unwrap_or(Command::Serve(arguments)) {
-        Command::Serve(arguments) => serve::run(arguments),
+    let matches = CommandLine::command().get_matches();
+    let line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let own = innermost(&matches);
+    let outcome = match line.command.unwrap_or(Command::Serve(line.arguments)) {
+        Command::Serve(_) => serve::run(own),
+        Command::Config(command) => config::run(command, own),
         Command::Graph(command) => graph::run(command),
     };
     match outcome {
@@ -66,6 +74,11 @@ pub fn run() -> ExitCode {
             ExitCode::from(code)
         }
     }
+}
+
+/// What was said to the command that runs.
+fn innermost(matches: &ArgMatches) -> &ArgMatches {
+    matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
 }
 
 #[cfg(test)]
@@ -81,7 +94,8 @@ mod tests {
         for flag in command.get_arguments().filter(|flag| flag.get_action().takes_values()) {
             let long = flag.get_long().unwrap();
             assert!(flag.get_env().is_some(), "--{long} has an environment variable");
-            let tells = help.split("--").find(|part| part.starts_with(&format!("{long} <"))).unwrap();
+            let tells =
+                help.split("--").find(|part| [" <", "[=<"].iter().any(|value| part.starts_with(&format!("{long}{value}")))).unwrap();
             assert!(tells.contains("[default: ") && tells.contains("[env: FRAMEWRIGHT_"), "--{long}: {tells}");
         }
     }

@@ -1,14 +1,17 @@
 //! `framewright serve`: runs the server until it is told to end.
 
 use super::{Failure, library};
-use crate::config::{Arguments, Config};
+use crate::config::Config;
+use crate::config::layers::Written;
 use crate::shell::{self, ServeError, Server, Settings};
 use crate::work::probe;
+use clap::ArgMatches;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let config = Config::new(arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
+pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let written = Written::read(matches).map_err(Failure::config)?;
+    let config = Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
     let server = start(&config)?;
     eprintln!("{}", first_line(&server, &config));
     // Turns that were cut off have been told so; for the process that is a good end too.
@@ -23,6 +26,9 @@ fn start(config: &Config) -> Result<Server, Failure> {
         data: config.data.clone(),
         development: config.development,
         about: about(config),
+        limits: config.limits.of_session(),
+        sessions_max: config.limits.sessions as usize,
+        connections_max: config.limits.connections as usize,
         ..settings
     };
     shell::serve(settings).map_err(failure)
@@ -61,6 +67,7 @@ fn failure(error: ServeError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Arguments;
     use clap::Parser;
 
     #[derive(Parser)]

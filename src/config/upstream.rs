@@ -2,6 +2,7 @@
 //!
 //! In this order: what a flag says; a base address or a key in the environment; a model server on this machine; the demo.
 
+use super::secrets::KEY;
 use super::{Arguments, ConfigError};
 use crate::work::demo::{self, Demo};
 use crate::work::openai::{Deadlines, Key, OpenAi, Provider};
@@ -77,6 +78,8 @@ pub(super) fn choose(
         let known = Known::of(&url);
         let is_known = known.url.parse::<Uri>().is_ok_and(|own| own.host() == url.host());
         (url, is_known.then(|| known.model.to_owned()), Why::Told(name))
+    } else if environment(KEY).is_some() {
+        (address("the default", KNOWN[0].url)?, Some(KNOWN[0].model.to_owned()), Why::Told(KEY))
     } else if let Some(known) = by_key() {
         (address("the default", known.url)?, Some(known.model.to_owned()), Why::Told(known.key))
     } else if let Some(found) = if arguments.offline { None } else { local(model.as_deref()) } {
@@ -106,6 +109,7 @@ fn given(value: &Option<String>) -> Option<String> {
 }
 
 fn key(name: &'static str, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Key>, ConfigError> {
+    let name = if environment(KEY).is_some() { KEY } else { name };
     let key = environment(name).map(|key| key.trim().to_owned());
     match key.as_ref().is_none_or(|key| key.chars().all(|sign| sign.is_ascii_graphic())) {
         true => Ok(key.map(Key)),

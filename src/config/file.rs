@@ -1,0 +1,215 @@
+//! A file of settings: TOML, read into what is said in which line. What no setting is called is an error.
+
+use super::setting::{self, Kind, Setting};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// A file larger than this holds something else.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    pub path: PathBuf,
+    pub entries: Vec<Entry>,
+}
+
+/// One setting, as a file says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub setting: Setting,
+    /// As a flag would say it.
+    pub value: String,
+    pub line: usize,
+}
+
+/// Everything that is wrong with a file, a line each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FileError(Vec<String>);
+
+impl FileError {
+    pub(super) fn missing(path: &Path) -> Self {
+        FileError(vec![format!("{}: there is no such file: `framewright config init` writes one", path.display())])
+    }
+}
+
+impl std::error::Error for FileError {}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl File {
+    /// Reads a file; nothing if there is none.
+    pub fn read(path: &Path) -> Result<Option<File>, FileError> {
+        let wrong = |why: &dyn fmt::Display| FileError(vec![format!("{}: {why}", path.display())]);
+        match std::fs::metadata(path) {
+            Ok(about) if about.len() > FILE_BYTES_MAX => return Err(wrong(&"this is too large for a file of settings")),
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(wrong(&error)),
+        }
+        File::parse(path, &std::fs::read_to_string(path).map_err(|error| wrong(&error))?).map(Some)
+    }
+
+    /// Reads a file's text. Paths in it are meant from its folder.
+    pub fn parse(path: &Path, text: &str) -> Result<File, FileError> {
+        let known = setting::all();
+        let mut reading = Reading { path, text, known: &known, entries: Vec::new(), wrong: Vec::new() };
+        match DeTable::parse(text) {
+            Ok(table) => reading.table(table.get_ref(), ""),
+            Err(error) => reading.complain(error.span().map_or(0, |span| span.start), error.message().lines().next().unwrap_or_default()),
+        }
+        match reading.wrong.is_empty() {
+            true => Ok(File { path: path.to_owned(), entries: reading.entries }),
+            false => Err(FileError(reading.wrong)),
+        }
+    }
+}
+
+struct Reading<'a> {
+    path: &'a Path,
+    text: &'a str,
+    known: &'a [Setting],
+    entries: Vec<Entry>,
+    wrong: Vec<String>,
+}
+
+impl Reading<'_> {
+    fn table(&mut self, table: &DeTable<'_>, section: &str) {
+        let mut rows: Vec<_> = table.iter().collect();
+        rows.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in rows {
+            let name = format!("{section}{}", key.get_ref());
+            let has = |section: &str| self.known.iter().any(|known| known.section.as_deref() == Some(section));
+            let at = key.span().start;
+            match (self.known.iter().find(|known| known.name() == name), value.get_ref()) {
+                (Some(setting), _) => self.entry(setting.clone(), value, at),
+                (None, DeValue::Table(inner)) if section.is_empty() && has(&name) => self.table(inner, &format!("{name}.")),
+                (None, _) if SECRETS.contains(&name.as_str()) => {
+                    self.complain(
+                        at,
+                        &format!("a secret does not belong into this file: write the name of a file that holds it as `{name}_file`"),
+                    );
+                }
+                (None, _) => self.unknown(&name, at),
+            }
+        }
+    }
+
+    fn entry(&mut self, setting: Setting, value: &Spanned<DeValue<'_>>, at: usize) {
+        let read = match (setting.kind, value.get_ref()) {
+            (Kind::Switch, DeValue::Boolean(is_on)) => Ok(is_on.to_string()),
+            (Kind::Number, DeValue::Integer(number)) => {
+                let read = i64::from_str_radix(number.as_str(), number.radix());
+                read.map(|number| number.to_string()).map_err(|_| format!("`{}` is too large a number", setting.name()))
+            }
+            (Kind::Text, DeValue::String(text)) => Ok(text.to_string()),
+            (Kind::Path, DeValue::String(text)) if text.is_empty() => Ok(String::new()),
+            (Kind::Path, DeValue::String(text)) => {
+                let folder = self.path.parent().unwrap_or(Path::new(""));
+                Ok(folder.join(text.as_ref()).to_string_lossy().into_owned())
+            }
+            (kind, _) => Err(format!("`{}` must be {kind}", setting.name())),
+        };
+        let read = read.and_then(|value| check(&setting, &value).map(|()| value));
+        match read {
+            Ok(value) => {
+                let line = self.line(at);
+                self.entries.push(Entry { setting, value, line });
+            }
+            Err(why) => self.complain(at, &why),
+        }
+    }
+
+    fn unknown(&mut self, name: &str, at: usize) {
+        let names = self.known.iter().flat_map(|known| [Some(known.name()), known.section.clone()]).flatten();
+        let advice = match setting::nearest(name, names) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "`framewright config init` writes a file with all there are".to_owned(),
+        };
+        self.complain(at, &format!("there is no setting `{name}`: {advice}"));
+    }
+
+    fn complain(&mut self, at: usize, why: &str) {
+        self.wrong.push(format!("{}:{}: {why}", self.path.display(), self.line(at)));
+    }
+
+    fn line(&self, at: usize) -> usize {
+        1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+    }
+}
+
+/// What is kept out of files that people pass around.
+const SECRETS: &[&str] = &["llm.key"];
+
+/// Asks the flag of the same name whether it would take the value.
+fn check(setting: &Setting, value: &str) -> Result<(), String> {
+    let command = setting::command().args_override_self(true);
+    match command.mut_args(|arg| arg.env(None::<&str>)).try_get_matches_from([flag(setting, value)]) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let why = std::error::Error::source(&error).map(|why| format!(": {why}")).unwrap_or_default();
+            Err(format!("`{}` can't be `{value}`{why}", setting.name()))
+        }
+    }
+}
+
+/// What says the same on a command line.
+pub(super) fn flag(setting: &Setting, value: &str) -> String {
+    format!("--{}={value}", setting.flag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<File, FileError> {
+        File::parse(Path::new("etc/f.toml"), text)
+    }
+
+    #[test]
+    fn what_is_said_is_read_with_its_line() {
+        let file =
+            parse("listen = '127.0.0.1:1'\n\n# more\n[llm]\nurl = \"http://h/v1\"\nkey_file = 'key'\n[limits]\nworkers = 0x10\n").unwrap();
+        let read: Vec<_> = file.entries.iter().map(|entry| (entry.setting.name(), entry.value.as_str(), entry.line)).collect();
+        let expected =
+            [("listen", "127.0.0.1:1", 1), ("llm.url", "http://h/v1", 5), ("llm.key_file", "etc/key", 6), ("limits.workers", "16", 8)];
+        assert_eq!(read, expected.map(|(name, value, line)| (name.to_owned(), value, line)));
+        assert!(parse("").unwrap().entries.is_empty() && parse("limits = {}").unwrap().entries.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line_and_what_to_do() {
+        for (text, says) in [
+            ("\nlissten = 'x'", "etc/f.toml:2: there is no setting `lissten`: did you mean `listen`?"),
+            ("workers = 3", "etc/f.toml:1: there is no setting `workers`: did you mean `limits.workers`?"),
+            ("[lmits]\nworkers = 3", "etc/f.toml:1: there is no setting `lmits`: did you mean `limits`?"),
+            ("[llm]\n\nmodle = 'x'", "etc/f.toml:3: there is no setting `llm.modle`: did you mean `llm.model`?"),
+            ("zebra = 1", "etc/f.toml:1: there is no setting `zebra`: `framewright config init` writes a file with all there are"),
+            ("config = 'x'", "etc/f.toml:1: there is no setting `config`"),
+            (
+                "[llm]\nkey = 'sk-1'",
+                "etc/f.toml:2: a secret does not belong into this file: write the name of a file that holds it as `llm.key_file`",
+            ),
+            ("[limits]\nworkers = '3'", "etc/f.toml:2: `limits.workers` must be a whole number"),
+            ("[limits]\nworkers = 0", "etc/f.toml:2: `limits.workers` can't be `0`: 0 is not in 1..=4096"),
+            ("[limits]\nworkers = 3.5", "etc/f.toml:2: `limits.workers` must be a whole number"),
+            ("[limits]\nworkers = 99999999999999999999", "etc/f.toml:2: `limits.workers` is too large a number"),
+            ("listen = 7878", "etc/f.toml:1: `listen` must be a text in quotes"),
+            ("listen = 'here'", "etc/f.toml:1: `listen` can't be `here`: invalid socket address syntax"),
+            ("development = 'yes'", "etc/f.toml:1: `development` must be true or false"),
+            ("\n\nlisten", "etc/f.toml:3: "),
+            ("listen = '127.0.0.1:1'\nlisten = '127.0.0.1:2'", "etc/f.toml:2: duplicate key"),
+        ] {
+            let said = parse(text).unwrap_err().to_string();
+            assert!(said.starts_with(says), "{text:?}: {said}");
+            assert!(!said.contains("sk-1"), "{said}");
+        }
+        let both = parse("a1 = 1\n[llm]\nb2 = 2\n").unwrap_err().to_string();
+        assert_eq!(both.lines().count(), 2, "all that is wrong is told at once: {both}");
+    }
+}

@@ -1,0 +1,136 @@
+//! The layers of settings: flags over environment over files over defaults. Each value knows which layer it came from.
+
+use super::Arguments;
+use super::file::{self, File, FileError};
+use super::setting::{self, Kind, Setting};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, FromArgMatches};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The file of the folder that the program is started in; another one is named with `--config`.
+pub const FILE: &str = "framewright.toml";
+/// The file of the machine. What the other one says stands above it.
+pub const MACHINE_FILE: &str = "/etc/framewright/framewright.toml";
+
+/// All settings as they were written, one layer over the other.
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub arguments: Arguments,
+    pub values: Vec<Value>,
+    /// The files that were found, the strongest first.
+    pub files: Vec<File>,
+}
+
+/// What one setting is, and why.
+#[derive(Clone, Debug)]
+pub struct Value {
+    pub setting: Setting,
+    pub value: Option<String>,
+    pub origin: Origin,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    Flag { name: String },
+    Variable { name: String },
+    File { path: PathBuf, line: usize },
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Flag { name } => write!(f, "--{name}"),
+            Origin::Variable { name } => f.write_str(name),
+            Origin::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Origin::Default => f.write_str("default"),
+        }
+    }
+}
+
+impl Written {
+    /// Reads the files that there are and lays a command's flags over them.
+    pub fn read(matches: &ArgMatches) -> Result<Written, FileError> {
+        let named = matches.get_one::<PathBuf>("config");
+        let above = match named {
+            Some(path) => Some(File::read(path)?.ok_or_else(|| FileError::missing(path))?),
+            None => File::read(Path::new(FILE))?,
+        };
+        let files = above.into_iter().chain(File::read(Path::new(MACHINE_FILE))?).collect();
+        Ok(Written::of(matches, files))
+    }
+
+    /// `files`: the strongest first.
+    fn of(matches: &ArgMatches, files: Vec<File>) -> Written {
+        let mut values: Vec<Value> = setting::all().into_iter().map(|setting| value(matches, &files, setting)).collect();
+        let said = |value: &Value| match &value.origin {
+            Origin::Flag { .. } | Origin::File { .. } => value.value.as_ref().map(|text| file::flag(&value.setting, text)),
+            // These are read once more, as they were the first time.
+            Origin::Variable { .. } | Origin::Default => None,
+        };
+        let line: Vec<OsString> = values.iter().filter_map(said).map(OsString::from).collect();
+        let read = setting::command().try_get_matches_from(line).expect("each value was taken by itself");
+        let arguments = Arguments::from_arg_matches(&read).expect("what the command takes, the settings are made of");
+        for value in values.iter_mut().filter(|value| value.value.as_ref().is_some_and(String::is_empty)) {
+            value.value = None;
+        }
+        Written { arguments, values, files }
+    }
+}
+
+fn value(matches: &ArgMatches, files: &[File], setting: Setting) -> Value {
+    let raw = || match setting.kind {
+        Kind::Switch => matches.get_one::<bool>(&setting.id).map(bool::to_string),
+        Kind::Number | Kind::Path | Kind::Text => matches.get_raw(&setting.id)?.next().map(|text| text.to_string_lossy().into_owned()),
+    };
+    let in_file = |file: &File| {
+        let entry = file.entries.iter().find(|entry| entry.setting == setting)?;
+        Some((entry.value.clone(), Origin::File { path: file.path.clone(), line: entry.line }))
+    };
+    let (value, origin) = match matches.value_source(&setting.id) {
+        Some(ValueSource::CommandLine) => (raw(), Origin::Flag { name: setting.flag.clone() }),
+        Some(ValueSource::EnvVariable) => (raw(), Origin::Variable { name: setting.variable.clone() }),
+        _ => match files.iter().find_map(in_file) {
+            Some((value, origin)) => (Some(value), origin),
+            None => (setting.default.clone(), Origin::Default),
+        },
+    };
+    Value { setting, value, origin }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, text: &str) -> File {
+        File::parse(Path::new(name), text).unwrap()
+    }
+
+    #[test]
+    fn a_flag_stands_over_the_files_and_one_file_over_the_other() {
+        let files = vec![
+            file("near.toml", "graph = 'near'\ndevelopment = true\n[limits]\nworkers = 2\n"),
+            file("far.toml", "\ngraph = 'far'\n[llm]\nmodel = 'm'\n[limits]\nworkers = 3\n"),
+        ];
+        let matches = setting::command().try_get_matches_from(["--workers=7"]).unwrap();
+        let written = Written::of(&matches, files);
+        let value = |name: &str| {
+            let value = written.values.iter().find(|value| value.setting.name() == name).unwrap();
+            format!("{} ({})", value.value.as_deref().unwrap_or("none"), value.origin)
+        };
+        for (name, expected) in [
+            ("limits.workers", "7 (--workers)"),
+            ("graph", "near (near.toml:1)"),
+            ("development", "true (near.toml:2)"),
+            ("llm.model", "m (far.toml:4)"),
+            ("listen", "127.0.0.1:7878 (default)"),
+            ("data", "none (default)"),
+        ] {
+            assert_eq!(value(name), expected, "{name}");
+        }
+        let Arguments { graph, development, model, .. } = written.arguments;
+        assert_eq!((graph.as_str(), development, model.as_deref()), ("near", true, Some("m")));
+    }
+}

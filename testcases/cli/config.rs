@@ -1,0 +1,140 @@
+//! Settings: which layer stands over which, what is refused with which words, and that no secret is ever shown.
+
+use crate::program::run_with;
+use crate::support::{Folder, Server, run};
+use std::fs;
+
+const SECRET: &str = "sk-very-secret-1234";
+
+/// The line that tells a setting, without the spaces that line it up.
+fn told(printed: &str, key: &str) -> String {
+    let line = printed.lines().find(|line| line.trim_start_matches("# ").starts_with(&format!("{key} =")));
+    let line = line.unwrap_or_else(|| panic!("`{key}` is not told: {printed}"));
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn one_layer_stands_over_the_other_and_each_value_tells_where_it_comes_from() {
+    let folder = Folder::new();
+    folder.write("other.toml", "graph = 'v1-direct'\n");
+    let file = "framewright.toml";
+    let none: &[(&str, &str)] = &[];
+    for (text, variables, arguments, expected) in [
+        ("", none, &[][..], "graph = \"v3-framed\" # default"),
+        ("\ngraph = 'a'", none, &[], "graph = \"a\" # framewright.toml:2"),
+        ("graph = 'a'", &[("FRAMEWRIGHT_GRAPH", "b")], &[], "graph = \"b\" # FRAMEWRIGHT_GRAPH"),
+        ("graph = 'a'", &[("FRAMEWRIGHT_GRAPH", "b")], &["--graph", "c"], "graph = \"c\" # --graph"),
+        ("graph = 'a'", none, &["--config", "other.toml"], "graph = \"v1-direct\" # other.toml:1"),
+        ("graph = 'a'", &[("FRAMEWRIGHT_CONFIG", "other.toml")], &[], "graph = \"v1-direct\" # other.toml:1"),
+        ("[limits]\nworkers = 9", none, &[], "workers = 9 # framewright.toml:2"),
+        ("[limits]\nworkers = 9", none, &["--workers=7"], "workers = 7 # --workers"),
+        ("development = true", none, &[], "development = true # framewright.toml:1"),
+        ("development = true", none, &["--development=false"], "development = false # --development"),
+        ("development = true", &[("FRAMEWRIGHT_DEVELOPMENT", "0")], &[], "development = false # FRAMEWRIGHT_DEVELOPMENT"),
+        ("", none, &["--development"], "development = true # --development"),
+        ("[llm]\nurl = 'http://127.0.0.1:9/v1'", none, &[], "url = \"http://127.0.0.1:9/v1\" # framewright.toml:2"),
+        ("", none, &[], "# data = # default"),
+    ] {
+        folder.write(file, text);
+        let ended = run_with(folder.path(), variables, &[&["config", "print", "--origin"], arguments].concat());
+        assert_eq!(ended.code, Some(0), "{text} {arguments:?}: {ended:?}");
+        let key = expected.trim_start_matches("# ").split(' ').next().unwrap();
+        assert_eq!(told(&ended.output, key), expected, "{text:?} {variables:?} {arguments:?}");
+    }
+}
+
+#[test]
+fn a_server_is_what_its_file_says_and_flags_say_it_over() {
+    let folder = Folder::new();
+    let text = "graph = 'v1-direct'\nlisten = '127.0.0.1:0'\nshards = 1\ndata = 'kept'\n[llm]\nmodel = 'demo'\ndemo_delay_ms = 0\n";
+    let file = folder.write("mine/framewright.toml", text);
+    for (options, graph) in [(&[][..], "v1-direct"), (&["--graph", "v3-framed"], "v3-framed")] {
+        let server = Server::of(&[&["--config", file.to_str().unwrap()], options].concat(), &[]);
+        assert!(server.said().contains("1 shard,") && server.said().contains("demo (as told)"), "{}", server.said());
+        assert_eq!(server.session("any").read("/api/graph/active")["name"], graph);
+        assert!(folder.path().join("mine/kept/lock").exists(), "a path is meant from the file's folder");
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_told_with_its_line_and_a_suggestion() {
+    let folder = Folder::new();
+    for (text, says) in [
+        ("\nlissten = 'x'\n", "framewright.toml:2: there is no setting `lissten`: did you mean `listen`?"),
+        ("[llm]\nmodle = 'x'\n", "framewright.toml:2: there is no setting `llm.modle`: did you mean `llm.model`?"),
+        ("[limits]\n\nworkers = 0\n", "framewright.toml:3: `limits.workers` can't be `0`: 0 is not in 1..=4096"),
+        ("listen = \n", "framewright.toml:1: "),
+        ("[llm]\nkey = 'sk-very-secret-1234'\n", "framewright.toml:2: a secret does not belong into this file: write the name of a file"),
+        ("[llm]\nkey_file = 'nowhere'\n", "the key can't be read from nowhere"),
+        ("graph = 'nope'\n", "there is no graph `nope`: choose one of"),
+        ("listen = '0.0.0.0:80'\n", "0.0.0.0:80 can be reached from other machines, and nobody has to log in"),
+    ] {
+        folder.write("framewright.toml", text);
+        for arguments in [&["config", "check"][..], &["serve"], &[]] {
+            let ended = run(folder.path(), arguments);
+            assert_eq!(ended.code, Some(3), "{text:?} {arguments:?}: {ended:?}");
+            assert!(ended.errors.starts_with(says), "{text:?} {arguments:?}: {}", ended.errors);
+            assert!(!ended.errors.contains(SECRET) && !ended.errors.contains("panicked"), "{}", ended.errors);
+        }
+    }
+    let missing = run(folder.path(), &["config", "check", "--config", "none.toml"]);
+    assert!(missing.code == Some(3) && missing.errors.contains("none.toml: there is no such file"), "{missing:?}");
+    folder.write("framewright.toml", "");
+    let variable = run_with(folder.path(), &[("FRAMEWRIGHT_LISSTEN", "x")], &["config", "check"]);
+    assert!(variable.code == Some(3) && variable.errors.contains("did you mean FRAMEWRIGHT_LISTEN?"), "{variable:?}");
+    let number = run_with(folder.path(), &[("FRAMEWRIGHT_WORKERS", "0")], &["config", "check"]);
+    assert!(number.code == Some(2) && number.errors.contains("0 is not in 1..=4096"), "{number:?}");
+}
+
+#[test]
+fn a_file_can_be_begun_with_checked_and_printed_again() {
+    let folder = Folder::new();
+    let made = run(folder.path(), &["config", "init"]);
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let path = folder.path().join("framewright.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let checked = run(folder.path(), &["config", "check", "--model", "demo"]);
+    assert!(checked.code == Some(0) && checked.output.starts_with("ok  framewright.toml  graph: v3-framed  model: demo"), "{checked:?}");
+    let again = run(folder.path(), &["config", "init"]);
+    assert!(again.code == Some(3) && again.errors.contains("exists already"), "{again:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), text);
+
+    // What is printed is a file that says the same.
+    let printed = run(folder.path(), &["config", "print", "--workers", "3", "--graph", "v1-direct"]).output;
+    fs::write(&path, &printed).unwrap();
+    assert_eq!(run(folder.path(), &["config", "print"]).output, printed);
+
+    // Every line of the first file is one that may be opened.
+    let open: String =
+        text.lines().map(|line| if line.contains(" = ") { line.trim_start_matches("# ") } else { line }).collect::<Vec<_>>().join("\n");
+    fs::write(&path, open).unwrap();
+    let opened = run(folder.path(), &["config", "check", "--model", "demo"]);
+    assert_eq!(opened.code, Some(0), "{opened:?}");
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let folder = Folder::new();
+    folder.write("key", &format!("{SECRET}\n"));
+    folder.write("framewright.toml", "[llm]\nurl = 'http://127.0.0.1:9/v1'\nmodel = 'm'\n");
+    for (variables, options) in [
+        (&[("FRAMEWRIGHT_LLM_KEY", SECRET)][..], &[][..]),
+        (&[("OPENAI_API_KEY", SECRET)], &[]),
+        (&[], &["--llm-key-file", "key"]),
+        (&[("FRAMEWRIGHT_LLM_KEY_FILE", "key")], &[]),
+    ] {
+        for arguments in [&["config", "print", "--origin"][..], &["config", "print"], &["config", "check"]] {
+            let ended = run_with(folder.path(), variables, &[arguments, options].concat());
+            assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+            assert!(!ended.output.contains(SECRET) && !ended.errors.contains(SECRET), "{ended:?}");
+            let is_shown = arguments.contains(&"print") && !variables.is_empty() && !variables[0].0.ends_with("FILE");
+            assert_eq!(ended.output.contains("# key = •••"), is_shown, "{variables:?}: {ended:?}");
+        }
+    }
+    // A password in an address.
+    let url = format!("http://user:{SECRET}@127.0.0.1:9/v1");
+    for arguments in [&["config", "print", "--llm-url", &url][..], &["config", "check", "--llm-url", &url], &["--llm-url", &url]] {
+        let ended = run_with(folder.path(), &[], arguments);
+        assert!(!ended.output.contains(SECRET) && !ended.errors.contains(SECRET), "{arguments:?}: {ended:?}");
+    }
+}
