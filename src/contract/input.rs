@@ -70,6 +70,9 @@ pub enum Input {
     Cancel { call: CallId },
     /// Stop the running turn and those waiting.
     Stop,
+    /// The server is about to end: what waits is not begun any more, and ends with an error when its turn comes. `cut`: the
+    /// running turn ends so too, now.
+    Drain { cut: bool },
     /// Begin anew: see «Clear and switch» of the wire contract.
     Clear { from: Caller },
     /// Go on with another graph; `keep` carries history and memory over.

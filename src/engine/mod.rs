@@ -59,6 +59,8 @@ pub struct Session {
 /// Machine steps that the next turn's model is told of.
 const NEWS_MAX: usize = 20;
 
+const CUT_OFF: &str = "The server had to shut down before this answer was finished. Please ask again in a moment.";
+
 impl Session {
     /// A session that nothing has happened to: what reads show before its first input, which is [`Input::Opened`].
     ///
@@ -114,6 +116,7 @@ impl Session {
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop
+            | Input::Drain { .. }
             | Input::Clear { .. }
             | Input::Chunk { .. }
             | Input::Completion { .. } => Ok(TurnId(0)),
@@ -134,6 +137,7 @@ impl Session {
             Input::Action { action, data, source, from } => self.arrive(Begun::Action { action, data, source }, from),
             Input::Cancel { call } => self.cancel(call, effects),
             Input::Stop => self.stop(effects),
+            Input::Drain { cut } => self.drain(cut, effects),
             Input::Clear { from } => {
                 self.meet(from);
                 self.renew(self.graph.clone(), false, effects);
@@ -171,7 +175,7 @@ impl Session {
     fn arrive(&mut self, begun: Begun, from: Caller) {
         self.meet(from);
         self.turn_last.0 += 1;
-        self.waiting.push_back(Waiting { id: self.turn_last, begun });
+        self.waiting.push_back(Waiting { id: self.turn_last, begun, is_given_up: false });
     }
 
     /// Ends the running turn and those waiting.
@@ -182,6 +186,18 @@ impl Session {
         while let Some(waiting) = self.waiting.pop_front() {
             let turn = self.turn_of(waiting);
             self.end(turn, Outcome::Cancelled, effects);
+        }
+    }
+
+    /// Gives up what waits, and what runs if it is to be `cut`. Nothing of it is remembered: a session that is played again
+    /// after a restart goes on as any other.
+    fn drain(&mut self, cut: bool, effects: &mut Vec<Effect>) {
+        self.waiting.iter_mut().for_each(|waiting| waiting.is_given_up = true);
+        if cut {
+            if let Some(turn) = self.turn.take() {
+                self.end(turn, Outcome::Failed(CUT_OFF.to_owned()), effects);
+            }
+            self.end_background(effects);
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Begun {
 pub(super) struct Waiting {
     pub(super) id: TurnId,
     pub(super) begun: Begun,
+    /// The server ends before its turn comes.
+    pub(super) is_given_up: bool,
 }
 
 /// All that one message or action sets off.
@@ -50,6 +52,9 @@ pub(super) struct Turn {
     pub(super) event: &'static str,
 }
 
+const GONE: &str = "That control went away before its turn came. Please use one that is shown now.";
+const GIVEN_UP: &str = "The server shut down before the turn of this message came. Please send it again in a moment.";
+
 impl Turn {
     /// µs after the turn's start.
     pub(super) fn at(&self, now: Time) -> u64 {
@@ -60,7 +65,7 @@ impl Turn {
 impl Session {
     /// A turn that has done nothing yet.
     pub(super) fn turn_of(&self, waiting: Waiting) -> Turn {
-        let Waiting { id, begun } = waiting;
+        let Waiting { id, begun, is_given_up: _ } = waiting;
         let mut packet = Packet { turn: id, ..Packet::default() };
         let (entry, message, title, dashboard) = match begun {
             Begun::Message { text, dashboard } => (Entry::Message, text.clone(), text, dashboard),
@@ -100,15 +105,15 @@ impl Session {
     }
 
     pub(super) fn begin(&mut self, waiting: Waiting, effects: &mut Vec<Effect>) {
-        let gone = match &waiting.begun {
-            Begun::Action { action, source, .. } => self.button(action, source.as_ref()).is_none(),
-            Begun::Message { .. } => false,
+        let in_vain = match &waiting.begun {
+            _ if waiting.is_given_up => Some(GIVEN_UP),
+            Begun::Action { action, source, .. } if self.button(action, source.as_ref()).is_none() => Some(GONE),
+            Begun::Action { .. } | Begun::Message { .. } => None,
         };
         let mut turn = self.turn_of(waiting);
         self.keep_question(&turn, false);
-        if gone {
-            let why = "That control went away before its turn came. Please use one that is shown now.".to_owned();
-            return self.end(turn, Outcome::Failed(why), effects);
+        if let Some(why) = in_vain {
+            return self.end(turn, Outcome::Failed(why.to_owned()), effects);
         }
         let first = self.graph.entries[&turn.entry];
         self.sense(&mut turn);

@@ -85,7 +85,7 @@ impl Resident {
                 Some(shard.common.opening(from.clone()))
             }
             // Where nothing has begun there is nothing to stop.
-            (false, Input::Stop | Input::Cancel { .. } | Input::Attached { .. }) => return Ok(TurnId(0)),
+            (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. }) => return Ok(TurnId(0)),
             (false, Input::Opened { .. } | Input::Chunk { .. } | Input::Completion { .. }) => {
                 unreachable!("the shell opens a session with its first input, and no call was out before")
             }

@@ -59,6 +59,46 @@ fn at_most_eight_inputs_wait() {
 }
 
 #[test]
+fn a_session_that_is_drained_lets_its_turn_end_and_begins_none_of_those_that_wait() {
+    for cut in [false, true] {
+        let mut world = World::new("v1-direct");
+        ["tell me", "why?", "how?"].into_iter().for_each(|text| world.say(text));
+        world.put(Input::Chunk { call: CallId(1), text: "Once upon".into() });
+        world.put(Input::Drain { cut });
+        if !cut {
+            assert_eq!(world.ends(), [], "what runs goes on, and what waits does so until then");
+            world.answer(" a time.");
+        }
+        let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(why) if why.starts_with("The server "));
+        let ends = world.ends();
+        assert_eq!(ends.iter().map(|(turn, _)| *turn).collect::<Vec<_>>(), [1, 2, 3], "in order");
+        assert!(failed(&ends[1].1) && failed(&ends[2].1) && failed(&ends[0].1) == cut, "{ends:?}");
+        let history: Vec<_> = world.session.history().iter().map(|m| (m.id.0, m.role, m.partial)).collect();
+        assert_eq!(history, [(1, Role::User, false), (1, Role::Assistant, cut), (2, Role::User, true), (3, Role::User, true)]);
+        assert!(!world.session.busy() && (!cut || world.out.is_empty()), "nothing is left out");
+        world.say("and now?");
+        assert!(world.session.busy(), "a session that is played again after a restart goes on");
+        world.replay();
+    }
+}
+
+#[test]
+fn a_session_that_is_cut_off_does_not_wait_for_what_goes_on_behind() {
+    let mut world = World::new("v3-framed");
+    world.say("please");
+    for answer in [PERCEIVED, &decide(json!([])), "There."] {
+        world.answer(answer);
+    }
+    assert!(world.session.memorizing() && !world.session.busy());
+    world.put(Input::Drain { cut: false });
+    assert!(world.session.memorizing());
+    world.put(Input::Drain { cut: true });
+    assert!(!world.session.memorizing() && world.out.is_empty());
+    assert_eq!(world.ends().len(), 1);
+    world.replay();
+}
+
+#[test]
 fn blank_text_unknown_graphs_and_stale_controls_are_refused() {
     let world = World::new("v3-framed");
     for (input, says) in [

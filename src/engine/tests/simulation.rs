@@ -74,6 +74,7 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
         9 => Input::Cancel { call: CallId(dice.below(40)) },
         10 => Input::Chunk { call: CallId(dice.below(40)), text: "late or not".to_owned() },
         11 => Input::Attached { from: ada() },
+        12 if dice.below(4) == 0 => Input::Drain { cut: dice.below(2) == 0 },
         _ => return answer(world, dice),
     };
     if let Ok(turn) = world.session.accepts(&input) {
