@@ -8,7 +8,7 @@ use super::clock::after;
 use super::handover::Show;
 use super::mailbox::Mail;
 use super::shard::{Common, Shard};
-use super::watchers::{Log, Watcher};
+use super::watchers::{Log, Watcher, Written};
 use crate::contract::{Answer, CallError, CallId, Caller, Effect, Input, Refusal, Request, Time, TurnId, Usage, VERSION};
 use crate::engine::Session;
 use crate::work::{CallHandle, Reply};
@@ -182,7 +182,8 @@ impl Resident {
     /// Gives each watcher what comes next, as far as its socket takes it.
     pub(super) fn show(&mut self) {
         self.is_dirty = false;
-        self.watchers.iter_mut().for_each(|watcher| watcher.show(&self.log));
+        let mut written = Written::default();
+        self.watchers.iter_mut().for_each(|watcher| watcher.show(&self.log, &mut written));
     }
 
     /// Ends whatever it has out.

@@ -86,25 +86,44 @@ impl Watcher {
     }
 
     /// Gives its socket what comes next, if it can take it now.
-    pub(super) fn show(&mut self, log: &Log) {
+    pub(super) fn show(&mut self, log: &Log, written: &mut Written) {
         if !self.is_behind(log) || !self.socket.takes() {
             return;
         }
         if !log.reaches(self.shown) {
             return self.socket.close(1013, TOO_FAR_BEHIND);
         }
-        self.socket.push(|out| {
-            for event in log.after(self.shown) {
-                self.shown = event.seq;
-                write(out, self.socket.show, event);
-                if out.len() >= WRITE_BYTES {
-                    break;
-                }
-            }
-        });
+        if written.show != Some(self.socket.show) || written.from != self.shown {
+            *written = Written::new(log, self.socket.show, self.shown);
+        }
+        self.shown = written.to;
+        self.socket.push(|out| out.extend_from_slice(&written.bytes));
         if self.is_behind(log) {
             self.socket.wants_more();
         }
+    }
+}
+
+/// What was last written for a watcher: another one that shows the same and has come as far gets a copy.
+#[derive(Default)]
+pub(super) struct Written {
+    show: Option<Show>,
+    from: Seq,
+    to: Seq,
+    bytes: Vec<u8>,
+}
+
+impl Written {
+    fn new(log: &Log, show: Show, from: Seq) -> Self {
+        let mut written = Written { show: Some(show), from, to: from, bytes: Vec::new() };
+        for event in log.after(from) {
+            written.to = event.seq;
+            write(&mut written.bytes, show, event);
+            if written.bytes.len() >= WRITE_BYTES {
+                break;
+            }
+        }
+        written
     }
 }
 
