@@ -99,6 +99,9 @@ pub struct Arguments {
     /// Milliseconds between two words of the demo model, up to 10000
     #[arg(long, value_name = "N", help_heading = LLM, env = "FRAMEWRIGHT_DEMO_DELAY_MS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(..=10_000))]
     pub demo_delay_ms: u16,
+    /// Milliseconds that running answers may take to end when the server is told to stop, up to 600000
+    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_DRAIN_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=600_000))]
+    pub drain_ms: u32,
     /// Read the page's files from disk for every request, and let nothing be cached
     #[arg(long, value_name = "BOOL", env = "FRAMEWRIGHT_DEVELOPMENT", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
     pub development: bool,
@@ -118,6 +121,8 @@ pub struct Config {
     pub graphs: Option<PathBuf>,
     pub upstream: Upstream,
     pub call_time: Duration,
+    /// How long running turns may go on when the server is told to end.
+    pub drain_time: Duration,
     pub development: bool,
     pub limits: LimitArguments,
 }
@@ -195,6 +200,7 @@ impl Config {
             data: arguments.data,
             graph: arguments.graph,
             graphs: arguments.graphs,
+            drain_time: Duration::from_millis(u64::from(arguments.drain_ms)),
             development: arguments.development,
             limits: arguments.limits,
         })
@@ -259,6 +265,7 @@ mod tests {
             ("--model big", "", "nobody is there to ask for the model `big`"),
             ("", "two lines\n", "OPENAI_API_KEY holds signs that no key has"),
             ("--shards 0", "", "error: invalid value '0' for '--shards <N>': 0 is not in 1..=256"),
+            ("--drain-ms 600001", "", "error: invalid value '600001' for '--drain-ms <N>': 600001 is not in 0..=600000"),
             ("--workers 5000", "", "error: invalid value '5000' for '--workers <N>': 5000 is not in 1..=4096"),
             ("--retries 11", "", "error: invalid value '11' for '--retries <N>': 11 is not in 0..=10"),
             ("--call-ms 0", "", "error: invalid value '0' for '--call-ms <N>': 0 is not in 1..=3600000"),

@@ -32,6 +32,7 @@ const IMPURE: &[&str] = &[
     "monoio",
     "ureq",
     "libc",
+    "rustix",
     "Zoned::now",
     "Timestamp::now",
     "TimeZone::system",

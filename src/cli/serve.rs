@@ -29,6 +29,7 @@ fn start(config: &Config) -> Result<Server, Failure> {
         limits: config.limits.of_session(),
         sessions_max: config.limits.sessions as usize,
         connections_max: config.limits.connections as usize,
+        drain_time: config.drain_time,
         ..settings
     };
     shell::serve(settings).map_err(failure)

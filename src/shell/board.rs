@@ -1,12 +1,15 @@
 //! A user's test status: what the test runner reported, and who watches.
 
-use super::bounds::{REPORT_BYTES_MAX, TEST_BYTES_MAX, TEST_RESULTS_MAX};
+use super::bounds::{BOARDS_MAX, REPORT_BYTES_MAX, TEST_BYTES_MAX, TEST_RESULTS_MAX};
 use super::errand::Reply;
 use super::socket::Socket;
+use crate::contract::Time;
 use crate::wire::{json, websocket};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 #[derive(Default)]
 pub(super) struct Board {
@@ -21,7 +24,39 @@ pub(super) struct Board {
     /// The results of the last run that ended.
     last_run: Option<Value>,
     pub(super) watchers: Vec<Rc<Socket>>,
+    /// When it was last looked at.
+    used: Time,
 }
+
+/// Test status by user.
+#[derive(Default)]
+pub(super) struct Boards(BTreeMap<Arc<str>, Board>);
+
+impl Boards {
+    /// A user's board. Where there would be too many, the one leaves that was used longest ago, and before all others one that
+    /// nobody watches.
+    pub(super) fn of(&mut self, sub: &Arc<str>, now: Time) -> &mut Board {
+        if self.0.len() >= BOARDS_MAX && !self.0.contains_key(sub) {
+            let oldest = self.0.iter().min_by_key(|(_, board)| (!board.watchers.is_empty(), board.used)).map(|(sub, _)| sub.clone());
+            if let Some(board) = oldest.and_then(|sub| self.0.remove(&sub)) {
+                board.watchers.iter().for_each(|socket| socket.close(1013, TOO_MANY));
+            }
+        }
+        let board = self.0.entry(sub.clone()).or_default();
+        board.used = now;
+        board
+    }
+
+    /// A socket has gone.
+    pub(super) fn leave(&mut self, sub: &str, socket: u64) {
+        if let Some(board) = self.0.get_mut(sub) {
+            board.watchers.retain(|watcher| watcher.number != socket);
+        }
+    }
+}
+
+/// The reason that goes with 1013.
+const TOO_MANY: &str = "too many test runs are watched on this server: connect again";
 
 /// The names of a status.
 const STATUS: &[&str] = &["type", "running", "current", "results", "last_green", "last_red", "total_expected"];
@@ -49,7 +84,7 @@ impl Board {
             "suite_start" => {
                 if let Some(count) = report.get("count").filter(|count| !count.is_null()) {
                     let (watchers, last_run) = (std::mem::take(&mut self.watchers), self.last_run.take());
-                    *self = Board { total_expected: count.clone(), watchers, last_run, ..Board::default() };
+                    *self = Board { total_expected: count.clone(), watchers, last_run, used: self.used, ..Board::default() };
                 }
                 self.began += 1;
                 self.current = text("suite").to_owned();
@@ -144,6 +179,21 @@ mod tests {
 
     fn status(board: &Board) -> Value {
         serde_json::from_slice(&board.status()).unwrap()
+    }
+
+    #[test]
+    fn the_board_that_was_used_longest_ago_makes_place_for_the_next() {
+        let mut boards = Boards::default();
+        let user = |n: usize| -> Arc<str> { format!("user {n}").into() };
+        let begin = json!({"event":"suite_start","suite":"a","count":1});
+        for n in (0..BOARDS_MAX).rev() {
+            boards.of(&user(n), Time((BOARDS_MAX - n) as u64)).report(begin.as_object().unwrap()).unwrap();
+        }
+        boards.of(&user(BOARDS_MAX - 1), Time(1_000));
+        boards.of(&user(BOARDS_MAX), Time(1_001));
+        assert_eq!(boards.0.len(), BOARDS_MAX);
+        assert!(!boards.0.contains_key(&user(BOARDS_MAX - 2)), "the first that came and was not used again");
+        assert!(boards.of(&user(BOARDS_MAX - 1), Time(1_002)).is_running());
     }
 
     #[test]

@@ -28,10 +28,12 @@ pub(super) const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Bytes that are put together for one write to a socket. What comes meanwhile waits in its session's log.
 pub(super) const WRITE_BYTES: usize = 128 << 10;
+/// Bytes that the system may hold for a connection whose peer does not read.
+pub(super) const SYSTEM_SEND_BYTES: usize = 128 << 10;
 /// Bytes beside the log (test reports, refusals, pongs) that may wait for a socket. Beyond: closed with 1013.
 pub(super) const BESIDE_BYTES_MAX: usize = 1 << 20;
-/// A WebSocket is asked this often whether it is there, and given up after the second silence.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(30);
+/// A WebSocket is asked in each third of this time whether it is there; whoever is silent for all of it is given up, and so is
+/// any connection whose peer confirms nothing that was sent.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(90);
 /// An event stream gets a comment this often.
 pub(super) const COMMENT_EVERY: Duration = Duration::from_secs(15);
@@ -65,7 +67,7 @@ pub(super) const BOARDS_MAX: usize = 100;
 /// The file with the last test results. Beyond: as if it were not there.
 pub(super) const RESULTS_FILE_BYTES_MAX: u64 = 4 << 20;
 
-/// How long running turns may go on when the server is told to stop.
+/// How long running turns may go on when the server is told to stop, unless set otherwise. Beyond: they end with an error.
 pub(super) const DRAIN_TIME: Duration = Duration::from_secs(10);
 /// How long the last words to sockets may take after that.
 pub(super) const FAREWELL_TIME: Duration = Duration::from_millis(500);

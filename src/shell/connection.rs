@@ -5,7 +5,6 @@
 
 use super::bounds::{
     BODY_BYTES_MAX, BODY_BYTES_PER_SECOND_MIN, BODY_TIME, HEAD_BYTES_MAX, HEAD_TIME, IDLE_TIME, LINGER_BYTES_MAX, LINGER_TIME, WRITE_BYTES,
-    WRITE_TIME,
 };
 use super::clock::after;
 use super::errand::Reply;
@@ -132,7 +131,7 @@ impl Connection {
         if self.out.is_empty() {
             return true;
         }
-        let postpone = || self.line.set_due(Some(after(self.shard.clock.now(), WRITE_TIME)));
+        let postpone = || self.line.set_due(Some(after(self.shard.clock.now(), self.shard.common.write_time)));
         postpone();
         let (result, mut bytes) = self.line.write(&mut self.stream, std::mem::take(&mut self.out), postpone).await;
         if bytes.capacity() <= READ_BYTES {

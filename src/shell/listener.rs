@@ -1,6 +1,6 @@
 //! Listening: a socket for each shard on one address, which nobody else gets.
 
-use super::bounds::ACCEPT_REST;
+use super::bounds::{ACCEPT_REST, SILENCE_MAX, SYSTEM_SEND_BYTES};
 use super::connection::{serve, turn_away};
 use super::shard::Shard;
 use monoio::net::TcpListener;
@@ -35,6 +35,10 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A server that comes back at once finds its address in use by connections that are ending.
     socket.set_reuse_address(true)?;
+    // Connections inherit both. What does not fit waits in its session's log, where it stands once for all who watch.
+    socket.set_send_buffer_size(SYSTEM_SEND_BYTES)?;
+    // A peer that confirms nothing of what it was sent has gone, though it never said so.
+    socket.set_tcp_user_timeout(Some(SILENCE_MAX))?;
     Ok(socket)
 }
 
@@ -61,11 +65,23 @@ pub(super) async fn accept(shard: Rc<Shard>, listener: TcpListener) {
 mod tests {
     use super::*;
 
+    /// What has come in on one of them.
+    fn accepted(sockets: &[std::net::TcpListener]) -> Option<std::net::TcpStream> {
+        sockets.iter().find_map(|socket| {
+            socket.set_nonblocking(true).unwrap();
+            socket.accept().ok().map(|(stream, _)| stream)
+        })
+    }
+
     #[test]
     fn an_address_has_one_server_with_as_many_sockets_as_it_likes() {
         let sockets = bind("127.0.0.1:0".parse().unwrap(), 3).unwrap();
         let address = sockets[0].local_addr().unwrap();
         assert!(sockets.iter().all(|socket| socket.local_addr().unwrap() == address));
+        let client = std::net::TcpStream::connect(address).unwrap();
+        let accepted = std::iter::repeat_with(|| accepted(&sockets)).find_map(|accepted| accepted).unwrap();
+        assert_eq!(socket2::SockRef::from(&accepted).tcp_user_timeout().unwrap(), Some(SILENCE_MAX));
+        drop((client, accepted));
         assert_eq!(bind(address, 1).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         drop(sockets);
         assert!(bind(address, 1).is_ok());

@@ -13,6 +13,7 @@ mod board;
 mod bounds;
 mod clock;
 mod connection;
+mod descriptors;
 mod errand;
 mod files;
 mod handover;

@@ -3,7 +3,8 @@
 //! It ends when it is told to by a signal or a [`Stopper`]: running turns end first, for as long as that is allowed to take,
 //! then the sockets are closed. A second signal doesn't wait for them.
 
-use super::bounds::{CONNECTIONS_MAX, DRAIN_TIME, FAREWELL_TIME, SESSIONS_MAX};
+use super::bounds::{CONNECTIONS_MAX, DRAIN_TIME, FAREWELL_TIME, SESSION_IDLE, SESSIONS_MAX, SILENCE_MAX, WRITE_TIME};
+use super::descriptors;
 use super::files::Files;
 use super::listener;
 use super::mailbox::{Mail, Mailbox};
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub struct Settings {
     pub listen: SocketAddr,
@@ -50,6 +51,14 @@ pub struct Settings {
     pub sessions_max: usize,
     /// Of each shard.
     pub connections_max: usize,
+    /// A session that nobody uses or watches leaves after this long.
+    pub session_idle: Duration,
+    /// A WebSocket whose client says nothing, not even that it is there, is cut after this long.
+    pub silence_max: Duration,
+    /// A client that takes nothing of what it is sent is let go after this long.
+    pub write_time: Duration,
+    /// How long running turns may go on when the server is told to end.
+    pub drain_time: Duration,
 }
 
 impl Settings {
@@ -68,6 +77,10 @@ impl Settings {
             about: Map::new(),
             sessions_max: SESSIONS_MAX,
             connections_max: CONNECTIONS_MAX,
+            session_idle: SESSION_IDLE,
+            silence_max: SILENCE_MAX,
+            write_time: WRITE_TIME,
+            drain_time: DRAIN_TIME,
         }
     }
 }
@@ -80,6 +93,7 @@ pub struct Server {
     notices: Receiver<Notice>,
     notify: Sender<Notice>,
     threads: Vec<JoinHandle<()>>,
+    drain_time: Duration,
     /// Locked for as long as the server runs.
     _data: Option<File>,
 }
@@ -141,7 +155,8 @@ impl fmt::Display for ServeError {
 /// Starts a server; it takes connections when this returns.
 pub fn serve(settings: Settings) -> Result<Server, ServeError> {
     let Settings { listen, shards, library, graph, limits, pool, data, development, backend, results, about, .. } = settings;
-    let Settings { sessions_max, connections_max, .. } = settings;
+    let Settings { sessions_max, connections_max, session_idle, silence_max, write_time, drain_time, .. } = settings;
+    descriptors::allow_all();
     if library.graph(&graph).is_none() {
         return Err(ServeError::UnknownGraph { name: graph, known: library.names() });
     }
@@ -164,6 +179,9 @@ pub fn serve(settings: Settings) -> Result<Server, ServeError> {
         mailboxes: mailboxes.clone(),
         sessions_max,
         connections_max,
+        session_idle,
+        silence_max,
+        write_time,
         sessions: AtomicUsize::new(0),
         notices: notify.clone(),
     });
@@ -181,7 +199,7 @@ pub fn serve(settings: Settings) -> Result<Server, ServeError> {
         // One that had to do with less speaks for all.
         backend = if of_shard == Backend::Epoll { of_shard } else { backend };
     }
-    Ok(Server { address, backend, mailboxes, notices, notify, threads, _data: data })
+    Ok(Server { address, backend, mailboxes, notices, notify, threads, drain_time, _data: data })
 }
 
 /// Makes the data folder this server's own.
@@ -275,7 +293,7 @@ impl Server {
     }
 
     fn drain(&self) -> Ended {
-        let until = Instant::now() + DRAIN_TIME;
+        let until = Instant::now() + self.drain_time;
         let mut running = self.threads.len();
         while running > 0 {
             match self.notices.recv_timeout(until.saturating_duration_since(Instant::now())) {

@@ -3,7 +3,6 @@
 //! Reading or watching creates no session, only a place for one, which goes when nobody watches it any more. Invariant:
 //! every session has one key and one number, and leads a shared count of those that are open.
 
-use super::bounds::SESSION_IDLE;
 use super::clock::micros;
 use super::home::Key;
 use super::resident::Resident;
@@ -74,6 +73,10 @@ impl Sessions {
         std::mem::take(&mut self.dirty)
     }
 
+    pub(super) fn numbers(&self) -> Vec<u64> {
+        self.residents.keys().copied().collect()
+    }
+
     pub(super) fn any_busy(&self) -> bool {
         self.residents.values().any(|home| home.resident.borrow().session.busy())
     }
@@ -91,7 +94,7 @@ impl Sessions {
     pub(super) fn sweep(&mut self, shard: &Shard, now: Time) {
         let left = |home: &Home| {
             let resident = home.resident.borrow();
-            resident.is_idle() && now.since(resident.last_used) > micros(SESSION_IDLE)
+            resident.is_idle() && now.since(resident.last_used) > micros(shard.common.session_idle)
         };
         let left: Vec<u64> = self.residents.iter().filter(|(_, home)| left(home)).map(|(&number, _)| number).collect();
         left.into_iter().for_each(|number| drop(self.remove(shard, number)));

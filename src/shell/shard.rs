@@ -6,7 +6,7 @@
 
 use super::answers;
 use super::beat;
-use super::board::Board;
+use super::board::Boards;
 use super::bounds::{FAREWELL_TIME, REST, TICKS_WITHOUT_REST_MAX};
 use super::clock::{Clock, after, micros};
 use super::errand::{Errand, Reply, ReplyTo, Slot};
@@ -33,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// What all shards share.
 pub(super) struct Common {
@@ -49,6 +50,12 @@ pub(super) struct Common {
     pub(super) sessions_max: usize,
     /// Of each shard.
     pub(super) connections_max: usize,
+    /// How long a session stays that nobody uses.
+    pub(super) session_idle: Duration,
+    /// How long a WebSocket's client may be silent.
+    pub(super) silence_max: Duration,
+    /// How long a step of a write may take.
+    pub(super) write_time: Duration,
     /// Sessions that are open, on all shards.
     pub(super) sessions: AtomicUsize,
     pub(super) notices: Sender<Notice>,
@@ -97,8 +104,7 @@ pub(super) struct Shard {
     pub(super) clock: Clock,
     pub(super) lines: Rc<Lines>,
     pub(super) sessions: RefCell<Sessions>,
-    /// Test status, by user.
-    pub(super) boards: RefCell<BTreeMap<Arc<str>, Board>>,
+    pub(super) boards: RefCell<Boards>,
     pub(super) sockets: RefCell<BTreeMap<u64, Seat>>,
     pub(super) next_socket: Cell<u64>,
     inbox: RefCell<VecDeque<Item>>,
@@ -319,11 +325,21 @@ impl Shard {
             Mail::Drain => {
                 if self.phase.get() == Phase::Serving {
                     self.phase.set(Phase::Draining);
+                    self.drain(false);
                 }
             }
             Mail::Stop => {
+                self.drain(true);
                 self.phase.set(Phase::Stopping { until: after(now, FAREWELL_TIME) });
             }
+        }
+    }
+
+    /// Has every session give up what waits, and what runs if it is to be `cut`.
+    fn drain(self: &Rc<Self>, cut: bool) {
+        let sessions = self.sessions.borrow().numbers();
+        for session in sessions {
+            self.with_session(session, |resident, shard| resident.take(shard, Input::Drain { cut }).map(drop));
         }
     }
 

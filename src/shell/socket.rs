@@ -3,7 +3,7 @@
 //! At most one write is under way. What comes meanwhile gathers behind it and goes out in one piece; the events of a
 //! session are not even copied before it is their turn: they wait in the session's log, see [`super::watchers`].
 
-use super::bounds::{BESIDE_BYTES_MAX, LINGER_TIME, WRITE_TIME};
+use super::bounds::{BESIDE_BYTES_MAX, LINGER_TIME};
 use super::clock::{after, micros};
 use super::handover::Show;
 use super::line::Line;
@@ -14,6 +14,7 @@ use monoio::io::OwnedWriteHalf;
 use monoio::net::TcpStream;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 pub(super) struct Socket {
     pub(super) number: u64,
@@ -104,11 +105,11 @@ impl Socket {
     }
 
     /// Lets go of a reader that takes nothing: with a goodbye that it finds when it reads on, then without.
-    pub(super) fn lose_patience(&self, now: Time) {
+    pub(super) fn lose_patience(&self, now: Time, write_time: Duration) {
         let stalled = self.moved.get().map_or(0, |moved| now.since(moved));
-        if stalled > 2 * micros(WRITE_TIME) {
+        if stalled > 2 * micros(write_time) {
             self.line.cut();
-        } else if stalled > micros(WRITE_TIME) {
+        } else if stalled > micros(write_time) {
             self.close(1013, TOO_FAR_BEHIND);
         }
     }

@@ -1,7 +1,6 @@
 //! WebSockets and event streams: how they attach to what they show, are read, and leave.
 
-use super::board::Board;
-use super::bounds::{BOARDS_MAX, MESSAGE_BYTES_MAX, RESULTS_FILE_BYTES_MAX};
+use super::bounds::{MESSAGE_BYTES_MAX, RESULTS_FILE_BYTES_MAX};
 use super::errand::{Ask, Errand, Reply};
 use super::handover::{Attach, Show};
 use super::line::Place;
@@ -37,7 +36,7 @@ pub(super) fn attach(shard: &Rc<Shard>, stream: TcpStream, attach: Attach) {
     let session = match show {
         Show::Tests => {
             let mut boards = shard.boards.borrow_mut();
-            let board = board(&mut boards, &user.sub);
+            let board = boards.of(&user.sub, shard.clock.now());
             socket.push(|out| websocket::write_text(out, &board.line(&Map::new())));
             board.watchers.push(socket.clone());
             0
@@ -79,9 +78,7 @@ fn watch(shard: &Rc<Shard>, socket: &Rc<Socket>, key: &super::home::Key, caller:
 /// A socket has gone.
 pub(super) fn detach(shard: &Rc<Shard>, number: u64) {
     let Some(seat) = shard.sockets.borrow_mut().remove(&number) else { return };
-    if let Some(board) = shard.boards.borrow_mut().get_mut(&seat.sub) {
-        board.watchers.retain(|socket| socket.number != number);
-    }
+    shard.boards.borrow_mut().leave(&seat.sub, number);
     let Some(resident) = shard.sessions.borrow().numbered(seat.session) else { return };
     resident.borrow_mut().watchers.retain(|watcher| watcher.socket.number != number);
     shard.sessions.borrow_mut().settle(shard, &resident);
@@ -144,19 +141,10 @@ fn hear(shard: &Rc<Shard>, socket: &Rc<Socket>, codec: &mut Codec, arrived: &[u8
     is_over
 }
 
-/// A user's board; the oldest leaves when there are too many.
-fn board<'a>(boards: &'a mut std::collections::BTreeMap<Arc<str>, Board>, sub: &Arc<str>) -> &'a mut Board {
-    if boards.len() >= BOARDS_MAX && !boards.contains_key(sub) {
-        let unwatched = boards.iter().find(|(_, board)| board.watchers.is_empty()).map(|(sub, _)| sub.clone());
-        unwatched.into_iter().for_each(|sub| drop(boards.remove(&sub)));
-    }
-    boards.entry(sub.clone()).or_default()
-}
-
 /// What is answered to an errand about a user's tests.
 pub(super) fn answer_of_board(shard: &Rc<Shard>, errand: &Errand) -> Reply {
     let mut boards = shard.boards.borrow_mut();
-    let board = board(&mut boards, &errand.key.sub);
+    let board = boards.of(&errand.key.sub, shard.clock.now());
     match &errand.ask {
         Ask::Report(report) => match board.report(report) {
             Ok(line) => {

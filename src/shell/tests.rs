@@ -510,6 +510,68 @@ fn who_does_not_read_its_reports_is_let_go() {
 }
 
 #[test]
+fn who_stops_reading_is_let_go_in_time_and_goes_on_where_it_was() {
+    let server = Running::new(Settings { write_time: Duration::from_secs(2), ..settings() });
+    let narrow = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    narrow.set_recv_buffer_size(4096).unwrap();
+    narrow.connect(&server.address.into()).unwrap();
+    narrow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut sleeper = tungstenite::client(format!("ws://{}/ws", server.address), TcpStream::from(narrow)).unwrap().0;
+    assert_eq!(server.post("/api/send", json!({"text":"flood"})).0, 200);
+    server.result("default");
+    // Longer than it may take, and not yet so long that it is cut without a goodbye.
+    std::thread::sleep(Duration::from_secs(3));
+    let mut seen = Vec::new();
+    let code = loop {
+        match sleeper.read().unwrap() {
+            Message::Text(text) => seen.push(serde_json::from_str::<Value>(text.as_str()).unwrap()),
+            Message::Close(frame) => break frame.map(|frame| u16::from(frame.code)),
+            _ => {}
+        }
+    };
+    assert_eq!(code, Some(1013));
+    assert!(text(&seen).len() < 1_000_000, "it was behind");
+    let since = seen.last().unwrap()["seq"].as_u64().unwrap();
+    let mut back = server.socket(&format!("/ws?since={since}"));
+    assert!(next(&mut back)["gap"].is_null());
+    seen.extend(turn(&mut back));
+    assert!(text(&seen) == "x".repeat(1_000_000), "neither doubled nor short");
+    assert!(seen[1..].iter().map(|event| event["seq"].as_u64().unwrap()).is_sorted_by(|a, b| a < b));
+}
+
+#[test]
+fn who_is_silent_is_cut_and_makes_place() {
+    let server = Running::new(Settings { silence_max: Duration::from_secs(2), ..settings() });
+    let (mut asleep, mut awake) = (server.socket("/ws?session=a"), server.socket("/ws?session=b"));
+    next(&mut asleep);
+    next(&mut awake);
+    let pings = std::thread::spawn(move || std::iter::repeat_with(|| awake.read()).take_while(Result::is_ok).count());
+    let is_there = |session: &str| server.get(&format!("/api/state?session={session}"))["ws_connected"] == true;
+    assert!(is_there("a"));
+    while is_there("a") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(is_there("b"), "who answers stays");
+    drop(server);
+    assert!(pings.join().unwrap() > 1);
+}
+
+#[test]
+fn a_session_that_nobody_uses_leaves_and_makes_room() {
+    let server = Running::new(Settings { session_idle: Duration::from_millis(100), sessions_max: 2, ..settings() });
+    let mut watched = server.socket("/ws?session=a");
+    next(&mut watched);
+    let send = |session: &str| server.post(&format!("/api/send?session={session}"), json!({"text":"hi"})).0;
+    let is_open = |session: &str| server.get(&format!("/api/poll?session={session}"))["hash"] != "no_session";
+    assert_eq!((send("a"), send("b")), (200, 200));
+    while is_open("b") {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(send("c"), 200);
+    assert!(is_open("a"), "who is watched stays");
+}
+
+#[test]
 fn a_server_that_is_let_go_ends_its_turns_and_then_its_sockets() {
     let mut server = Running::new(settings());
     let mut socket = server.socket("/ws");
