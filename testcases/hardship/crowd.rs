@@ -1,0 +1,165 @@
+//! Crowds: sockets that open and die by the thousand, and a server that has no descriptor left.
+
+use super::process::{allow, allowed, descriptors, memory};
+use super::support::{Server, Setting, WebSocket, eventually, in_parallel, request};
+use super::weak::{Dice, ENDS, break_off};
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const SOCKETS: usize = 1_000;
+const THREADS: usize = 4;
+const HELD_MOST: usize = 60;
+/// The second and third thousand may leave so much more behind than the first: what an allocator keeps, and little else.
+const LEFT_KIB_MOST: u64 = 12 << 10;
+
+#[test]
+fn a_thousand_sockets_that_open_and_die_leave_nothing_behind() {
+    let server = Server::with(&Setting { word_ms: 1, ..Setting::default() });
+    let (pid, before) = (server.pid(), descriptors(server.pid()));
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let steady = scope.spawn(|| {
+            let (session, mut answers) = (server.session("steady"), 0);
+            let mut chat = session.attached();
+            while !is_over.load(Ordering::Relaxed) {
+                answers += 1;
+                chat.say(&json!({ "text": "hello" }));
+                let told = chat.until_done(&format!("msg_{answers}"));
+                assert!(told.last().unwrap()["error"].is_null(), "{told:?}");
+            }
+            chat.close();
+            answers
+        });
+        let mut left = Vec::new();
+        for round in 0..3 {
+            in_parallel(0..THREADS, |thread| live_and_die(server.address, &mut Dice::new((round * THREADS + thread + 1) as u64)));
+            // The steady socket is one.
+            eventually("the descriptors' return", || (descriptors(pid) <= before + 1).then_some(()));
+            left.push(memory(pid));
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let answers = steady.join().unwrap();
+        println!("3 × {SOCKETS} sockets; KiB held after each thousand: {left:?}; others had {answers} answers meanwhile");
+        assert!(left[2] <= left[0] + LEFT_KIB_MOST, "memory stays behind: {left:?} KiB");
+    });
+    eventually("the last descriptor's return", || (descriptors(pid) <= before).then_some(()));
+    server.session("after").ask("hello");
+}
+
+/// A quarter of the thousand: some at once, each ending sooner or later, in the middle of something.
+fn live_and_die(address: SocketAddr, dice: &mut Dice) {
+    let mut held = Vec::new();
+    for _ in 0..SOCKETS / THREADS {
+        held.push(live(address, dice));
+        if held.len() > HELD_MOST {
+            let one: TcpStream = held.swap_remove(dice.below(HELD_MOST));
+            break_off(&one, dice.below(ENDS));
+        }
+    }
+    held.iter().for_each(|one| break_off(one, dice.below(ENDS)));
+}
+
+fn live(address: SocketAddr, dice: &mut Dice) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let session = format!("crowd-{}", dice.below(16));
+    let upgrade = format!(
+        "GET /ws?session={session} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    let text = if dice.below(2) == 0 { "hello" } else { "why is the sky blue?" };
+    let body = json!({ "text": text }).to_string();
+    // Masked with nothing.
+    let frame = [&[0x81, 0x80 | u8::try_from(body.len()).unwrap(), 0, 0, 0, 0][..], body.as_bytes()].concat();
+    let whole = request("POST", &format!("/api/send?session={session}"), Some(&json!({ "text": text })));
+    let events = request("GET", &format!("/api/events?session={session}&since=0"), None);
+    let (said, reads) = match dice.below(9) {
+        0 => (Vec::new(), false),
+        1 => (upgrade.as_bytes()[..dice.below(upgrade.len())].to_vec(), false),
+        2 => (upgrade.into_bytes(), false),
+        3 => ([upgrade.as_bytes(), &frame[..dice.below(frame.len())]].concat(), dice.below(2) == 0),
+        4 | 5 => ([upgrade.as_bytes(), &frame].concat(), true),
+        6 => (events, dice.below(2) == 0),
+        7 => (whole[..whole.len() - 1 - dice.below(body.len())].to_vec(), false),
+        // A frame that nobody may send.
+        _ => ([upgrade.as_bytes(), &[0xff; 30]].concat(), true),
+    };
+    // Who was refused in the middle has its end already.
+    let _ = stream.write_all(&said);
+    if reads {
+        let _ = stream.read(&mut vec![0; 1 + dice.below(400)]);
+    }
+    stream
+}
+
+#[test]
+fn a_server_without_descriptors_waits_and_others_go_on() {
+    let server = Server::start();
+    let pid = server.pid();
+    let session = server.session("lucky");
+    let mut chat = session.attached();
+    let mut kept = server.connect();
+    assert_eq!(kept.ask("GET", "/health", None).status, 200);
+    let now = u64::try_from(descriptors(pid)).unwrap();
+    let (current, maximum) = allowed(pid);
+    assert_eq!(current, maximum, "the server takes all that it may have");
+    allow(pid, now + 10);
+    // Each of them asks; about ten are answered.
+    let mut crowd: Vec<_> = (0..60).map(|_| server.connect()).collect();
+    crowd.iter_mut().for_each(|one| one.send(request("GET", "/health", None)));
+    eventually("the last descriptor's use", || (descriptors(pid) as u64 >= now + 10).then_some(()));
+    for turn in 1..=20 {
+        chat.say(&json!({ "text": "hello" }));
+        assert!(chat.until_done(&format!("msg_{turn}")).last().unwrap()["error"].is_null());
+        assert_eq!(kept.ask("GET", "/health", None).status, 200);
+    }
+    assert!(descriptors(pid) as u64 <= now + 11, "it keeps to what it is allowed");
+    // As those that were answered leave, those that wait get their turn: all 60 do.
+    in_parallel(crowd, |mut one| assert_eq!(one.answer().status, 200));
+    eventually("the descriptors' return", || (descriptors(pid) as u64 <= now).then_some(()));
+    session.ask("hello");
+    WebSocket::open(server.address, "/ws?session=new").next();
+}
+
+#[test]
+fn a_reader_that_sleeps_through_many_answers_is_let_go_and_comes_back() {
+    let server = Server::start();
+    let session = server.session("sleeper");
+    let narrow = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    narrow.set_recv_buffer_size(4096).unwrap();
+    narrow.connect(&server.address.into()).unwrap();
+    let stream = TcpStream::from(narrow);
+    stream.set_read_timeout(Some(super::support::PATIENCE)).unwrap();
+    let url = format!("ws://{}{}", server.address, session.target("/ws/trace"));
+    let (mut sleeper, _) = tungstenite::client(url, stream).unwrap();
+    let mut awake = session.attached();
+    // Much more than the system holds for it; the events of all but the last two turns leave meanwhile.
+    for turn in 1..=60 {
+        awake.say(&json!({ "text": "why is the sky blue?" }));
+        awake.until_done(&format!("msg_{turn}"));
+    }
+    let (mut last, end) = (0, session.read("/api/history")["seq"].as_u64().unwrap());
+    let code = loop {
+        match sleeper.read().unwrap() {
+            tungstenite::Message::Text(text) => {
+                let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+                assert!(event["seq"].as_u64().unwrap() > last, "in order, each once");
+                last = event["seq"].as_u64().unwrap();
+            }
+            tungstenite::Message::Close(frame) => break frame.map(|frame| u16::from(frame.code)),
+            _ => {}
+        }
+    };
+    assert_eq!(code, Some(1013), "{last} of {end}");
+    assert!(last < end, "it was behind");
+    let hello = session.chat_since(last).next();
+    assert_eq!(hello["gap"], true, "{hello}");
+    let history = session.read("/api/history");
+    let mut back = session.chat_since(history["seq"].as_u64().unwrap());
+    assert!(back.next()["gap"].is_null());
+    back.say(&json!({ "text": "hello" }));
+    back.until_done("msg_61");
+}

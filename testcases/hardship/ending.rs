@@ -1,0 +1,143 @@
+//! The end of the server: running turns may finish, what waits is told, sockets are closed, and the process ends well.
+
+use super::support::{Provider, Server, Setting, answer_text, eventually};
+use serde_json::{Value, json};
+
+/// A server that asks this model and lets turns run for so long when it ends.
+fn server(provider: &Provider, drain_ms: &str) -> Server {
+    let url = provider.url();
+    Server::with(&Setting { options: &["--llm-url", &url, "--model", "puppet", "--drain-ms", drain_ms], ..Setting::default() })
+}
+
+/// Waits until the server says that it is about to end, on a new connection.
+fn drains(server: &Server) {
+    eventually("the drain to be seen", || {
+        let health = server.connect().ask("GET", "/health", None);
+        (health.status == 503).then(|| assert_eq!(health.json()["status"], "draining"))
+    });
+}
+
+/// A message whose answer stands still after two words.
+fn held() -> Value {
+    json!({ "text": json!({ "hold": "output", "after": 2, "say": "one two three" }).to_string() })
+}
+
+fn ends(messages: &[Value]) -> Vec<(&str, Option<&str>)> {
+    let ends = messages.iter().filter(|message| message["type"] == "done");
+    ends.map(|end| (end["id"].as_str().unwrap(), end["error"].as_str())).collect()
+}
+
+#[test]
+fn what_runs_ends_whole_and_what_waits_is_told_in_order() {
+    let provider = Provider::start();
+    let mut server = server(&provider, "60000");
+    let session = server.session("queue");
+    let (mut chat, mut stream) = (session.attached(), session.events());
+    chat.say(&held());
+    chat.until(|message| message["content"] == "two ");
+    provider.holds(1);
+    chat.say(&json!({ "text": "second" }));
+    chat.say(&json!({ "text": "third" }));
+    // What is refused is answered behind the two.
+    chat.say(&json!({ "text": " " }));
+    assert_eq!(chat.next()["refused"], true);
+    server.signal("TERM");
+    drains(&server);
+    let refused = server.session("other").call("POST", "/api/send", Some(&json!({ "text": "hello" })));
+    assert_eq!(refused.status, 503);
+    assert!(refused.detail().contains("shutting down"));
+    chat.say(&json!({ "text": "late" }));
+    assert_eq!(chat.next()["refused"], true);
+    // Who comes now is shown the answer that still runs.
+    let mut late = session.chat_since(0);
+    assert_eq!(late.next()["type"], "controls");
+    provider.release(1);
+    let messages = chat.until_done("msg_3");
+    let told = ends(&messages);
+    assert_eq!(told.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["msg_1", "msg_2", "msg_3"]);
+    assert_eq!(told[0].1, None);
+    assert!(told[1..].iter().all(|(_, error)| error.is_some_and(|error| error.starts_with("The server shut down"))), "{told:?}");
+    assert_eq!(answer_text(&late.until_done("msg_3"), "msg_1"), "one two three");
+    stream.until_trace("msg_3");
+    assert!(stream.is_ended());
+    for socket in [&mut chat, &mut late] {
+        assert_eq!(u16::from(socket.farewell().expect("a reason").code), 1001);
+    }
+    assert_eq!(server.ended().code(), Some(0));
+}
+
+#[test]
+fn what_takes_too_long_is_cut_off_and_everyone_is_told() {
+    let provider = Provider::start();
+    let mut server = server(&provider, "1000");
+    let sessions: Vec<_> = (0..4).map(|n| server.session(&format!("long-{n}"))).collect();
+    let mut chats: Vec<_> = sessions.iter().map(|session| session.attached()).collect();
+    for chat in &mut chats {
+        chat.say(&held());
+        chat.until(|message| message["content"] == "two ");
+        chat.say(&json!({ "text": "second" }));
+    }
+    provider.holds(4);
+    server.signal("TERM");
+    for chat in &mut chats {
+        let messages = chat.until_done("msg_2");
+        let told = ends(&messages);
+        assert!(told[0].0 == "msg_1" && told[0].1.is_some_and(|error| error.contains("shut down before this answer")), "{told:?}");
+        assert!(told[1].0 == "msg_2" && told[1].1.is_some_and(|error| error.contains("Please send it again")), "{told:?}");
+        assert_eq!(u16::from(chat.farewell().expect("a reason").code), 1001);
+    }
+    assert_eq!(server.ended().code(), Some(0));
+    provider.hung_up(4);
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_whatever_runs() {
+    for (first, second) in [("TERM", "TERM"), ("INT", "TERM"), ("TERM", "INT")] {
+        let provider = Provider::start();
+        // Far longer than anything here waits.
+        let mut server = server(&provider, "600000");
+        let session = server.session("impatient");
+        let mut chat = session.attached();
+        chat.say(&held());
+        chat.until(|message| message["content"] == "two ");
+        provider.holds(1);
+        server.signal(first);
+        drains(&server);
+        assert!(server.is_running());
+        server.signal(second);
+        let messages = chat.until_done("msg_1");
+        assert!(ends(&messages)[0].1.is_some());
+        assert_eq!(u16::from(chat.farewell().expect("a reason").code), 1001);
+        assert_eq!(server.ended().code(), Some(0));
+        provider.hung_up(1);
+    }
+}
+
+#[test]
+fn a_reader_that_sleeps_does_not_keep_it() {
+    let mut server = Server::start();
+    let session = server.session("asleep");
+    let (asleep, mut awake) = (session.attached(), session.attached());
+    for turn in 1..=20 {
+        awake.say(&json!({ "text": "why is the sky blue?" }));
+        awake.until_done(&format!("msg_{turn}"));
+    }
+    server.signal("TERM");
+    assert_eq!(u16::from(awake.farewell().expect("a reason").code), 1001);
+    assert_eq!(server.ended().code(), Some(0));
+    drop(asleep);
+}
+
+#[test]
+fn a_second_server_takes_the_address_at_once() {
+    let mut first = Server::start();
+    let session = first.session("again");
+    session.ask("hello");
+    let _open = session.attached();
+    first.signal("TERM");
+    assert_eq!(first.ended().code(), Some(0));
+    let address = first.address.to_string();
+    let second = Server::of(&["serve", "--listen", &address, "--shards", "2"], &[]);
+    assert_eq!(second.address, first.address);
+    second.session("again").ask("hello");
+}

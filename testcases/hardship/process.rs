@@ -1,0 +1,31 @@
+//! The server's process as the system sees it.
+
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use std::fs;
+
+/// Descriptors that it holds.
+pub(crate) fn descriptors(pid: u32) -> usize {
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
+}
+
+/// Memory that it holds, in KiB.
+pub(crate) fn memory(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse().unwrap()
+}
+
+/// How many descriptors a process is allowed to hold: for now, and at most.
+pub(crate) fn allowed(pid: u32) -> (u64, u64) {
+    let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let mut numbers = line.split_whitespace().map_while(|word| word.parse().ok());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// Allows it so many for now.
+pub(crate) fn allow(pid: u32, count: u64) {
+    let (_, maximum) = allowed(pid);
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap());
+    prlimit(pid, Resource::Nofile, Rlimit { current: Some(count), maximum: Some(maximum) }).unwrap();
+}
