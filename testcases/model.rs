@@ -1,19 +1,23 @@
 //! A model server for tests: the demo model behind the chat-completions wire, as a process of its own.
 //!
 //! `cargo run --example model -- [--listen 127.0.0.1:0] [--delay-ms 15]` prints its base address on the first line, and
-//! then one line per event: `request 3 output stream`, `answered 3 12 words`, and `closed 3 after 4 words` when the client
-//! went away before the end. What a provider does wrong on purpose will stand in `answer`, before the first byte and
-//! between two words.
+//! then one line per event: `request 3 output stream`, `answered 3 12 words`, `closed 3 after 4 words` when the client
+//! went away before the end, and `faulty 3` behind what it did wrong on purpose, see `model/fault.rs`.
 #![allow(clippy::print_stdout, reason = "its lines are what it is for")]
 
+#[path = "model/fault.rs"]
+mod fault;
+
+use fault::Fault;
 use framewright::contract::{ChatMessage, Part, Role, Text, ToolCall};
 use framewright::work::demo::{Demo, NAME, Said, slots_of, words};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +28,8 @@ struct Server {
     demo: Demo,
     word_pause: Duration,
     requests: AtomicU64,
+    /// How often a role was asked with a message that asks for a fault.
+    faulty: Mutex<HashMap<(String, String), u32>>,
 }
 
 #[derive(Deserialize)]
@@ -59,8 +65,8 @@ fn main() -> io::Result<()> {
     }
     let listener = TcpListener::bind(listen)?;
     say(&format!("http://{}/v1", listener.local_addr()?));
-    let server =
-        Arc::new(Server { demo: Demo::new(Duration::ZERO), word_pause: Duration::from_millis(delay_ms), requests: AtomicU64::new(0) });
+    let word_pause = Duration::from_millis(delay_ms);
+    let server = Arc::new(Server { demo: Demo::new(Duration::ZERO), word_pause, requests: AtomicU64::new(0), faulty: Mutex::default() });
     for stream in listener.incoming() {
         let (server, stream) = (server.clone(), stream?);
         thread::spawn(move || server.serve(stream));
@@ -105,8 +111,18 @@ impl Server {
 
     fn complete(&self, body: Body, mut to: &TcpStream) -> io::Result<()> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let messages: Vec<ChatMessage> = body.messages.into_iter().map(message).collect();
-        say(&format!("request {number} {} {}", slots_of(&messages).role, if body.stream { "stream" } else { "whole" }));
+        let (messages, fault) = self.look(body.messages);
+        let role = slots_of(&messages).role;
+        say(&format!("request {number} {role} {}", if body.stream { "stream" } else { "whole" }));
+        let fails_at = |point: &str| match fault.as_ref().filter(|fault| fault.is_at(point)) {
+            Some(fault) => {
+                let outcome = fault.happen(to);
+                say(&format!("faulty {number}"));
+                outcome.and(Err(io::ErrorKind::ConnectionAborted.into()))
+            }
+            None => Ok(()),
+        };
+        fails_at("head")?;
         let said = self.demo.answer(&messages, !body.tools.is_empty());
         let finish = if said.tool_calls.is_empty() { "stop" } else { "tool_calls" };
         let count = words(&said.text).count();
@@ -128,7 +144,11 @@ impl Server {
             to.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
         };
         send(&chunk(json!({"role": "assistant", "content": ""}), None).to_string())?;
+        fails_at("start")?;
         for (sent, word) in words(&said.text).enumerate() {
+            if sent == count / 2 {
+                fails_at("middle")?;
+            }
             if !self.pause(client) || send(&chunk(json!({"content": word}), None).to_string()).is_err() {
                 say(&format!("closed {number} after {sent} words"));
                 return Err(io::ErrorKind::ConnectionAborted.into());
@@ -140,6 +160,7 @@ impl Server {
             send(&chunk(json!({"tool_calls": [call]}), None).to_string())?;
         }
         send(&chunk(json!({}), Some(finish)).to_string())?;
+        fails_at("end")?;
         if body.stream_options.is_some_and(|options| options["include_usage"] == true) {
             send(
                 &json!({"id": id(number), "object": "chat.completion.chunk", "model": NAME, "choices": [], "usage": said.usage})
@@ -150,6 +171,19 @@ impl Server {
         to.write_all(b"0\r\n\r\n")?;
         say(&format!("answered {number} {count} words"));
         Ok(())
+    }
+
+    /// What is asked, and the fault that is asked for with it.
+    fn look(&self, messages: Vec<Message>) -> (Vec<ChatMessage>, Option<Fault>) {
+        let asked = slots_of(&messages.iter().map(|message| chat_message(message, false)).collect::<Vec<_>>());
+        let told = asked.slots.get("message").cloned().unwrap_or_default();
+        let fault = Fault::told(&told).filter(|fault| {
+            let mut faulty = self.faulty.lock().expect("nothing panics while it holds this lock");
+            let earlier = faulty.entry((asked.role.clone(), told)).or_insert(0);
+            *earlier += 1;
+            fault.is_for(&asked.role, *earlier - 1)
+        });
+        (messages.iter().map(|message| chat_message(message, true)).collect(), fault)
     }
 
     /// The time of a word; `false` as soon as the client has closed its side.
@@ -202,17 +236,19 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> io::Result<Option<(String,
     Ok(Some((request_line.trim_end().to_owned(), body)))
 }
 
-fn message(message: Message) -> ChatMessage {
-    let call = |call: Value| ToolCall {
+fn chat_message(message: &Message, without_faults: bool) -> ChatMessage {
+    let call = |call: &Value| ToolCall {
         id: call["id"].as_str().unwrap_or_default().to_owned(),
         tool: call["function"]["name"].as_str().unwrap_or_default().to_owned(),
         args: serde_json::from_str(call["function"]["arguments"].as_str().unwrap_or_default()).unwrap_or_default(),
     };
+    let content = message.content.as_deref().unwrap_or_default();
+    let content = if without_faults { fault::without(content) } else { content.to_owned() };
     ChatMessage {
         role: message.role,
-        text: Text(vec![Part::Fixed(message.content.unwrap_or_default().into())]),
-        tool_calls: message.tool_calls.into_iter().map(call).collect(),
-        tool_call_id: message.tool_call_id,
+        text: Text(vec![Part::Fixed(content.into())]),
+        tool_calls: message.tool_calls.iter().map(call).collect(),
+        tool_call_id: message.tool_call_id.clone(),
     }
 }
 

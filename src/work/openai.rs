@@ -65,6 +65,9 @@ impl Deadlines {
 const REFUSAL_BYTES_MAX: u64 = 16 << 10;
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
 
+/// How long the counts may take behind an answer that is finished.
+const COUNTS_TIME: Duration = Duration::from_secs(2);
+
 /// Whether a provider runs on this machine.
 pub fn is_loopback(url: &Uri) -> bool {
     let host = url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
@@ -238,17 +241,22 @@ impl Line {
         let mut text = String::new();
         let mut say = |piece: &str| if stream { call.say(piece) } else { text.push_str(piece) };
         let mut buffer = [0; 8 << 10];
-        let mut progress = 0;
+        let (mut progress, mut is_finished) = (0, false);
         while !reader.done() {
-            let length = bytes.read(&mut buffer).map_err(|error| waiting.error(&ureq::Error::from(error), CallError::Truncated))?;
-            if length == 0 {
-                break;
-            }
+            let length = match bytes.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => length,
+                // The answer is whole: that its counts don't come is no reason to lose it.
+                Err(_) if reader.is_finished() => break,
+                Err(error) => return Err(waiting.error(&ureq::Error::from(error), CallError::Truncated)),
+            };
             reader.feed(&buffer[..length], &mut say)?;
-            if reader.progress() > progress {
+            if reader.progress() > progress && !is_finished {
                 progress = reader.progress();
+                is_finished = reader.is_finished();
                 waiting.waits_for = "the next word";
-                waiting.until(self.shared.provider.deadlines.next_word);
+                let limit = self.shared.provider.deadlines.next_word;
+                waiting.until(if is_finished { limit.min(COUNTS_TIME) } else { limit });
             }
         }
         let answer = reader.end(&mut say)?;

@@ -79,6 +79,11 @@ impl Reader {
         self.done
     }
 
+    /// The model has finished its answer: only counts may still come.
+    pub fn is_finished(&self) -> bool {
+        self.finish.is_some()
+    }
+
     /// Objects read: what grows while a model works, be it on text, a tool call or a thought. Comments don't count.
     pub fn progress(&self) -> u64 {
         self.objects
