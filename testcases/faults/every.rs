@@ -70,6 +70,9 @@ const LANES: usize = 24;
 /// How long a server keeps workers that have nothing to do, and some more.
 const REST: Duration = Duration::from_secs(60);
 
+/// What a session of two turns may keep, on average.
+const SESSION_KB_MAX: u64 = 256;
+
 #[test]
 fn every_fault_at_every_place_ends_in_one_sentence_and_costs_nobody_else_anything() {
     let model = Model::start(0);
@@ -100,9 +103,47 @@ fn every_fault_at_every_place_ends_in_one_sentence_and_costs_nobody_else_anythin
     );
     assert!(median < Duration::from_millis(10), "the server's health was told in {median:?}");
     assert!(turns > 0, "another session goes on");
-    let after = come_back(&server, before);
+    let after = come_back(&server, before, cases.len() as u64);
     println!("faults: before {before:?}, after {after:?}");
     assert_shows_nothing_of_the_inside(&server.said(), "the server's log");
+}
+
+/// Those that could fill something, at places where nothing of them is shown and so nothing kept.
+const HEAVY: &[(&str, &str)] = &[
+    ("huge", "input.start"),
+    ("line", "output.start"),
+    ("comments", "director.middle"),
+    ("headers", "output.head"),
+    ("huge", "director.middle"),
+    ("framing", "output.head"),
+    ("reset", "input.head"),
+];
+
+const ROUNDS: usize = 8;
+
+#[test]
+fn what_comes_again_and_again_leaves_nothing_behind() {
+    let model = Model::start(0);
+    let server = model.server(&["--workers", "4", "--retries", "0"]);
+    let rounds = || {
+        thread::scope(|scope| {
+            for lane in ["one", "two"] {
+                let session = server.session(lane);
+                scope.spawn(move || {
+                    for (fault, place) in (0..ROUNDS).flat_map(|_| HEAVY) {
+                        let id = session.send(&format!("fault:{fault}@{place} {QUESTION}"));
+                        assert_is_a_sentence(&session.result_of(&id)["detail"], fault);
+                    }
+                });
+            }
+        });
+        Vitals::of(server.pid())
+    };
+    let (first, second) = (rounds(), rounds());
+    println!("faults: {first:?} after {} of the heaviest, {second:?} after as many again", 2 * ROUNDS * HEAVY.len());
+    assert!(second.memory_kb < first.memory_kb + (16 << 10), "{first:?}, then {second:?}");
+    assert!(second.descriptors <= first.descriptors + 8, "{first:?}, then {second:?}");
+    assert!(second.threads <= first.threads + 4, "{first:?}, then {second:?}");
 }
 
 /// One case; whether its turn failed.
@@ -160,12 +201,13 @@ fn assert_kept(session: &Conversation, shown: &str, has_failed: bool, about: &st
 }
 
 /// Waits until the server holds what it held before.
-fn come_back(server: &Server, before: Vitals) -> Vitals {
+fn come_back(server: &Server, before: Vitals, sessions: u64) -> Vitals {
     let begun = Instant::now();
     loop {
         let now = Vitals::of(server.pid());
         let is_back = now.threads <= before.threads && now.descriptors <= before.descriptors;
-        if is_back && now.memory_kb < before.memory_kb + (128 << 10) {
+        // Sessions stay, with what they keep of their turns.
+        if is_back && now.memory_kb < before.memory_kb + sessions * SESSION_KB_MAX {
             return now;
         }
         assert!(begun.elapsed() < REST, "the server held {before:?} before, and holds {now:?} now");
