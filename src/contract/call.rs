@@ -1,27 +1,36 @@
 //! Calls: work outside the engine, and what comes back from it.
 
+use super::{DatabaseAnswer, DatabaseFault, DatabaseRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
-/// Work outside the engine. A database and an HTTP request will stand beside the model here.
+/// Work outside the engine.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum Request {
     Model(ModelRequest),
+    Database(DatabaseRequest),
 }
 
 impl Request {
     pub fn kind(&self) -> CallKind {
         match self {
             Request::Model(_) => CallKind::Llm,
+            Request::Database(_) => CallKind::Db,
         }
     }
 
-    /// What people see it called: for a model the asking node's name.
+    /// Whether text comes as chunks that the user sees.
+    pub fn is_streamed(&self) -> bool {
+        matches!(self, Request::Model(model) if model.stream)
+    }
+
+    /// What people see it called: for a model the asking node's kind, for a database its name.
     pub fn label(&self) -> &Arc<str> {
         match self {
             Request::Model(model) => &model.role,
+            Request::Database(database) => &database.database,
         }
     }
 }
@@ -139,6 +148,8 @@ pub struct Answer {
     /// All of the text, unless it was streamed as chunks.
     pub text: String,
     pub tool_calls: Vec<ToolCall>,
+    /// What a database brought.
+    pub database: Option<DatabaseAnswer>,
     pub finish: Finish,
     /// The model that answered, as it calls itself.
     pub model: String,
@@ -203,6 +214,7 @@ pub enum CallError {
     TooLarge,
     /// A bug of ours: the worker panicked.
     Panicked,
+    Database(DatabaseFault),
     /// Someone stopped it.
     Cancelled,
 }
@@ -223,6 +235,7 @@ impl fmt::Display for CallError {
             CallError::Unreadable => write!(f, "The model's answer could not be read. Please try again."),
             CallError::TooLarge => write!(f, "The model's answer was too long to take. Please ask for less."),
             CallError::Panicked => write!(f, "Something broke inside this server. Please try again; the next message works."),
+            CallError::Database(fault) => write!(f, "{fault}"),
             CallError::Cancelled => write!(f, "The step was stopped."),
         }
     }

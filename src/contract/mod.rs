@@ -5,6 +5,7 @@
 
 mod call;
 mod control;
+mod database;
 mod event;
 mod input;
 mod memory;
@@ -17,6 +18,7 @@ pub use call::{
     Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Request, Role, Schema, Text, ToolCall, ToolSpec, Usage,
 };
 pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source, State, Ui, UiError};
+pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, DatabaseRequest, Refused, Rows};
 pub use event::{Event, Outcome, What};
 pub use input::{Caller, Input, Limits, Refusal};
 pub use memory::{Memory, MemoryPatch, Message};

@@ -47,8 +47,7 @@ impl Session {
     pub(super) fn chunk(&mut self, call: CallId, text: String, effects: &mut Vec<Effect>) {
         let Some(mut turn) = self.turn.take() else { return };
         if let Some(running) = turn.frame.running.iter_mut().find(|running| running.call == call) {
-            let Request::Model(request) = &*running.request;
-            let (node, is_streamed) = (running.node, request.stream);
+            let (node, is_streamed) = (running.node, running.request.is_streamed());
             if running.text.len() < self.limits.answer_bytes_max {
                 running.text.push_str(&text);
             }
@@ -103,8 +102,7 @@ impl Session {
         mut answer: Answer,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Outcome> {
-        let Request::Model(request) = &*running.request;
-        if request.stream && running.text.is_empty() {
+        if running.request.is_streamed() && running.text.is_empty() {
             self.say(turn, running.node, &answer.text, effects);
         } else if !running.text.is_empty() {
             answer.text = std::mem::take(&mut running.text);
@@ -172,7 +170,7 @@ pub(super) fn said(answer: &Answer) -> String {
 
 /// The same question with the answer that didn't fit, and why.
 pub(super) fn repair(request: &Request, said: &str, why: &str) -> Request {
-    let Request::Model(request) = request;
+    let Request::Model(request) = request else { return request.clone() };
     let mut request = request.clone();
     let plea = match request.schema {
         Some(_) => format!("That answer can't be used: {why}. Answer again, with nothing but one JSON object that fits."),

@@ -35,7 +35,7 @@ fn turn(message: &crate::contract::Message) -> ChatMessage {
 }
 
 fn ask(view: &View<'_>, messages: Vec<ChatMessage>, round: Round) -> Flow {
-    let Request::Model(mut request) = view.request(messages, true);
+    let mut request = view.request(messages, true);
     if round.number >= view.node.rounds {
         request.tools = Arc::default();
     }
@@ -55,7 +55,10 @@ impl Round {
         }
         let calls: Vec<ToolCall> = answer.tool_calls.into_iter().take(CALLS_MAX).collect();
         let asked = ChatMessage { tool_calls: calls.clone(), ..ChatMessage::new(Role::Assistant, Text::slot("said", answer.text)) };
-        let mut messages = view.asked.map(|Request::Model(request)| request.messages.clone()).unwrap_or_default();
+        let mut messages = match view.asked {
+            Some(Request::Model(request)) => request.messages.clone(),
+            Some(Request::Database(_)) | None => unreachable!("a round waits for the answer to its own question"),
+        };
         messages.push(asked);
         let ui = self.ui.get_or_insert_with(|| tools::fresh(view.ui));
         for call in calls {

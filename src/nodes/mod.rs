@@ -221,11 +221,11 @@ impl Task {
 impl View<'_> {
     /// A question in the node's own prompt, answered in the node's schema.
     fn ask(&self, task: Task) -> Flow {
-        Flow::Ask(self.request(self.node.prompt.fill(self), false), task)
+        Flow::Ask(Request::Model(self.request(self.node.prompt.fill(self), false)), task)
     }
 
-    fn request(&self, messages: Vec<ChatMessage>, stream: bool) -> Request {
-        Request::Model(ModelRequest {
+    fn request(&self, messages: Vec<ChatMessage>, stream: bool) -> ModelRequest {
+        ModelRequest {
             role: self.node.role.clone(),
             model: self.node.model.clone(),
             messages,
@@ -233,7 +233,7 @@ impl View<'_> {
             tools: if self.node.kind == Kind::Agent { self.node.tools.clone() } else { Arc::default() },
             stream,
             tokens_max: self.node.tokens_max,
-        })
+        }
     }
 
     /// Finished messages before the running turn's own.

@@ -3,7 +3,7 @@
 //! What a plain case has answered already is said without a model. An empty answer is asked for once more, then the turn fails.
 
 use super::{Flow, Out, Task, View};
-use crate::contract::{Answer, clip};
+use crate::contract::{Answer, Request, clip};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Speaking;
@@ -14,7 +14,7 @@ pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
             out.summary = clip(reply, 120);
             Flow::Say(reply.clone())
         }
-        None => Flow::Ask(view.request(view.node.prompt.fill(view), true), Task::Output(Speaking)),
+        None => Flow::Ask(Request::Model(view.request(view.node.prompt.fill(view), true)), Task::Output(Speaking)),
     }
 }
 

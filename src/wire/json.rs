@@ -336,6 +336,7 @@ pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Vec<u8> {
         frame: call.frame,
         request: match &*call.request {
             Request::Model(request) => model_request(request, bytes_max),
+            Request::Database(request) => json!(request),
         },
         answer: clip(&call.answer, bytes_max),
     });

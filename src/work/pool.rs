@@ -8,7 +8,7 @@
 //! are awake as jobs may begin, and never more than the lanes' limits together.
 
 use super::call::{Call, Cancel, Ended, Model};
-use crate::contract::{Answer, CallError, Request, Usage};
+use crate::contract::{Answer, CallError, DatabaseFault, Request, Usage};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -252,8 +252,10 @@ impl Shared {
         } else {
             let mut say = |text: &str| reply(Reply::Chunk(text.to_owned()));
             let mut call = Call { cancel: &cancel, due, say: &mut say };
-            let Request::Model(asked) = &*request;
-            let answered = catch_unwind(AssertUnwindSafe(|| model.get_or_insert_with(|| (self.models)()).answer(asked, &mut call)));
+            let answered = catch_unwind(AssertUnwindSafe(|| match &*request {
+                Request::Model(asked) => model.get_or_insert_with(|| (self.models)()).answer(asked, &mut call),
+                Request::Database(_) => CallError::Database(DatabaseFault::Unknown).into(),
+            }));
             answered.unwrap_or_else(|_| {
                 // Whatever state it was left in, nobody meets it again.
                 *model = None;
@@ -275,7 +277,7 @@ impl Lane {
     fn of(request: &Request) -> Lane {
         match request {
             Request::Model(model) if &*model.role == "memorizer" => Lane::Background,
-            Request::Model(_) => Lane::Foreground,
+            Request::Model(_) | Request::Database(_) => Lane::Foreground,
         }
     }
 }

@@ -389,7 +389,7 @@ fn a_prompt_is_parts_that_share_their_fixed_text() {
     let Some(Effect::Call { request, .. }) = effects.iter().find(|effect| matches!(effect, Effect::Call { .. })) else {
         panic!("{effects:?}")
     };
-    let crate::contract::Request::Model(request) = &**request;
+    let crate::contract::Request::Model(request) = &**request else { panic!("a database was asked") };
     assert_eq!(request.messages.len(), 2);
     assert!(request.messages[0].text.to_string().starts_with("# input\n"));
     assert!(request.messages[1].text.to_string().ends_with("## message\nwhy?\n"));

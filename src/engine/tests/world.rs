@@ -1,8 +1,7 @@
 //! A world for one session: it plays browser and worker pool, keeps the journal, and replays it at the end.
 
 use crate::contract::{
-    Answer, CallError, CallId, Caller, Control, Effect, Event, Input, Limits, ModelRequest, Outcome, Request, Time, Trace, Usage, VERSION,
-    What,
+    Answer, CallError, CallId, Caller, Control, Effect, Event, Input, Limits, Outcome, Request, Time, Trace, Usage, VERSION, What,
 };
 use crate::engine::Session;
 use crate::graph::{Library, shipped};
@@ -73,10 +72,9 @@ impl World {
     /// Answers the oldest call, 100 µs later: a streamed one in two chunks, the other at once.
     pub(super) fn answer(&mut self, text: &str) {
         let (call, request) = self.out.pop_front().expect("a call is out");
-        let Request::Model(ModelRequest { stream, .. }) = &*request;
         self.now.0 += 100;
         let mut answer = Answer { model: "test".into(), ..Answer::default() };
-        if *stream && !text.is_empty() {
+        if request.is_streamed() && !text.is_empty() {
             let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap();
             for chunk in [&text[..middle], &text[middle..]] {
                 self.put(Input::Chunk { call, text: chunk.to_owned() });
@@ -106,7 +104,7 @@ impl World {
     /// What was last asked, joined.
     pub(super) fn asked(&self) -> String {
         let (_, request) = self.out.front().expect("a call is out");
-        let Request::Model(request) = &**request;
+        let Request::Model(request) = &**request else { panic!("a database was asked") };
         request.messages.iter().map(|message| message.text.to_string()).collect::<Vec<_>>().join("\n")
     }
 

@@ -164,7 +164,7 @@ impl Reader {
             finish => finish,
         };
         let tool_calls = std::mem::take(&mut self.tool_calls).end().ok_or(CallError::Unreadable)?;
-        Ok(Answer { text: String::new(), tool_calls, finish, model: std::mem::take(&mut self.model) })
+        Ok(Answer { tool_calls, finish, model: std::mem::take(&mut self.model), ..Answer::default() })
     }
 
     fn hear(&mut self, said: Said, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {

@@ -54,7 +54,7 @@ impl Model for Demo {
     fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
         let Said { text, tool_calls, usage } = Demo::answer(self, &request.messages, !request.tools.is_empty());
         let finish = if tool_calls.is_empty() { Finish::Stop } else { Finish::ToolCalls };
-        let mut answer = Answer { text: String::new(), tool_calls, finish, model: NAME.to_owned() };
+        let mut answer = Answer { tool_calls, finish, model: NAME.to_owned(), ..Answer::default() };
         if !request.stream {
             // Nobody sees it grow, so it takes the time of one word.
             if !call.cancel.pause(self.word_pause) {

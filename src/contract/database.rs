@@ -1,0 +1,91 @@
+//! Questions to a database and what they bring. Only reads: a statement goes through the gate before it goes out.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+
+/// One question to a database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseRequest {
+    /// The name under which settings know the database: `eras2_production`.
+    pub database: Arc<str>,
+    pub ask: DatabaseAsk,
+    pub limits: DatabaseLimits,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum DatabaseAsk {
+    /// The names of all tables, one a row.
+    Tables,
+    /// A table's columns: `column`, `type`, `nullable`, `key`, `references`.
+    Describe { table: String },
+    /// One reading statement, as the gate let it through.
+    Query { sql: String },
+}
+
+/// Where an answer is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseLimits {
+    pub rows_max: usize,
+    /// Bytes of JSON of all rows.
+    pub bytes_max: usize,
+    pub time_ms_max: u64,
+}
+
+impl Default for DatabaseLimits {
+    fn default() -> Self {
+        DatabaseLimits { rows_max: 200, bytes_max: 64 << 10, time_ms_max: 10_000 }
+    }
+}
+
+/// What a database answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum DatabaseAnswer {
+    Rows(Rows),
+    /// The database refuses the statement; its own words, for the model to mend it.
+    Refused {
+        message: String,
+        reason: Refused,
+    },
+}
+
+/// Why a statement was refused, as far as it matters to who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refused {
+    UnknownTable,
+    /// What is known of the table's columns may be out of date.
+    UnknownColumn,
+    Other,
+}
+
+/// A result set. Numbers are JSON numbers where they fit without loss, dates and decimals are text, bytes are hex.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rows {
+    pub columns: Vec<String>,
+    pub rows: Vec<Vec<Value>>,
+    /// There are more rows than were taken.
+    pub is_cut: bool,
+}
+
+/// Why a database brought nothing. The sentence is for the user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DatabaseFault {
+    /// No database of that name is configured.
+    Unknown,
+    Unreachable,
+    /// The connection broke while the statement ran.
+    Broken,
+    Deadline,
+}
+
+impl fmt::Display for DatabaseFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DatabaseFault::Unknown => "The database is not set up on this server. Please tell its operator.",
+            DatabaseFault::Unreachable => "The database can't be reached right now. Please try again in a moment.",
+            DatabaseFault::Broken => "The connection to the database broke. Please ask again.",
+            DatabaseFault::Deadline => "The database took too long. Please ask for less, or for a shorter time.",
+        })
+    }
+}
