@@ -57,7 +57,7 @@ impl Round {
         let asked = ChatMessage { tool_calls: calls.clone(), ..ChatMessage::new(Role::Assistant, Text::slot("said", answer.text)) };
         let mut messages = match view.asked {
             Some(Request::Model(request)) => request.messages.clone(),
-            Some(Request::Database(_)) | None => unreachable!("a round waits for the answer to its own question"),
+            Some(Request::Database(_)) | None => Vec::new(),
         };
         messages.push(asked);
         let ui = self.ui.get_or_insert_with(|| tools::fresh(view.ui));
