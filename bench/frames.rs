@@ -166,7 +166,14 @@ fn engine(case: &Case, turns: u64) -> u64 {
     let mut now = Time(1_763_668_166_000_000);
     let mut effects = Vec::new();
     let hash = library.hash().to_owned();
-    let opened = Input::Opened { version: VERSION, library: hash, graph: case.graph.into(), limits: Limits::default(), from: caller() };
+    let opened = Input::Opened {
+        version: VERSION,
+        library: hash,
+        graph: case.graph.into(),
+        databases: Vec::new(),
+        limits: Limits::default(),
+        from: caller(),
+    };
     session.handle(now, opened, &mut effects);
     if let Begins::Action(_) = case.input {
         play(&mut session, &mut now, &mut effects, Begins::Message("a lamp"), &[Says::Json(PERCEIVED), Says::Json(SHOWING), Says::Stream]);

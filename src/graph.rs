@@ -4,7 +4,7 @@
 //! has an edge and every edge a target, every node can be reached, there is no circle, every slot of every prompt is known,
 //! and every way through the graph is stated with its frames and its budget of model calls.
 
-use crate::contract::{Schema, ToolSpec};
+use crate::contract::{DatabaseLimits, Schema, ToolSpec};
 use crate::nodes::{Kind, Node, Plain, Prompt, tools};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -85,6 +85,7 @@ pub enum Wrong {
     UnknownRoute { node: String, route: String, known: &'static [&'static str] },
     MissingRoute { node: String, route: &'static str },
     Missing { node: String, field: &'static str },
+    NoDatabase { node: String, tool: &'static str },
     Superfluous { node: String, field: &'static str },
     Schema { file: String, error: String },
     Prompt(String),
@@ -114,8 +115,15 @@ struct NodeFile {
     name: String,
     kind: String,
     model: Option<String>,
+    /// What an expert is for: what the PA is told of it.
+    #[serde(default)]
+    description: String,
     prompt: Option<String>,
+    /// An expert's second prompt: the answer from the results.
+    compose: Option<String>,
     schema: Option<String>,
+    database: Option<String>,
+    limits: Option<QueryLimits>,
     plain: Option<String>,
     #[serde(default)]
     tools: Vec<String>,
@@ -127,6 +135,15 @@ struct NodeFile {
     edges: BTreeMap<String, String>,
     #[serde(default)]
     with: Vec<String>,
+}
+
+/// Where a node's queries are cut; what is left out stays as it is.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QueryLimits {
+    rows_max: Option<usize>,
+    bytes_max: Option<usize>,
+    time_ms_max: Option<u64>,
 }
 
 fn one() -> u32 {
@@ -219,9 +236,9 @@ impl Graph {
     }
 
     /// Every edge as from, route, to; `with` joins nodes of one frame.
-    fn edges(&self) -> impl Iterator<Item = (usize, &'static str, usize)> {
+    fn edges(&self) -> impl Iterator<Item = (usize, &str, usize)> {
         self.nodes.iter().enumerate().flat_map(|(from, node)| {
-            let routes = node.edges.iter().map(move |(route, to)| (from, *route, *to));
+            let routes = node.edges.iter().map(move |(route, to)| (from, route.as_str(), *to));
             routes.chain(node.beside.iter().map(move |to| (from, "with", *to)))
         })
     }
@@ -260,7 +277,7 @@ impl Reader<'_> {
         };
         let mut nodes = Vec::new();
         for node in &read.nodes {
-            nodes.push(self.node(node, &find)?);
+            nodes.push(self.node(node, &read.nodes, &find)?);
         }
         let mut entries = BTreeMap::new();
         for (entry, to) in &read.entries {
@@ -279,7 +296,12 @@ impl Reader<'_> {
         Ok(graph)
     }
 
-    fn node(&self, node: &NodeFile, find: &dyn Fn(&str, &str, &str) -> Result<usize, GraphError>) -> Result<Node, GraphError> {
+    fn node(
+        &self,
+        node: &NodeFile,
+        all: &[NodeFile],
+        find: &dyn Fn(&str, &str, &str) -> Result<usize, GraphError>,
+    ) -> Result<Node, GraphError> {
         let wrong = |what| self.error(&node.name, what);
         let name = || node.name.clone();
         let kind: Kind = serde_json::from_value(Value::String(node.kind.clone()))
@@ -288,6 +310,8 @@ impl Reader<'_> {
             ("prompt", node.prompt.is_some(), kind.asks()),
             ("model", node.model.is_some(), kind.asks()),
             ("schema", node.schema.is_some(), kind.is_structured()),
+            ("compose", node.compose.is_some(), kind == Kind::Expert),
+            ("description", !node.description.is_empty(), kind == Kind::Expert),
         ] {
             match (is_given, is_due) {
                 (false, true) => return Err(wrong(Wrong::Missing { node: name(), field })),
@@ -302,20 +326,32 @@ impl Reader<'_> {
         }
         let mut edges = BTreeMap::new();
         for (route, to) in &node.edges {
-            let known = kind.routes().iter().find(|known| *known == route);
-            let route = *known.ok_or_else(|| wrong(Wrong::UnknownRoute { node: name(), route: route.clone(), known: kind.routes() }))?;
-            edges.insert(route, find(&node.name, route, to)?);
+            let is_expert = kind.knows_experts() && all.iter().any(|other| other.name == *to && other.kind == Kind::Expert.to_string());
+            if !is_expert && !kind.routes().contains(&route.as_str()) {
+                return Err(wrong(Wrong::UnknownRoute { node: name(), route: route.clone(), known: kind.routes() }));
+            }
+            edges.insert(route.clone(), find(&node.name, route, to)?);
         }
-        if let Some(route) = kind.routes().iter().find(|route| !edges.contains_key(*route)) {
+        if let Some(route) = kind.routes().iter().find(|route| !edges.contains_key(**route)) {
             return Err(wrong(Wrong::MissingRoute { node: name(), route }));
         }
+        if node.database.is_none()
+            && let Some(tool) =
+                specs.iter().find(|spec| matches!(tools::named(spec.name), Some(tool) if matches!(tool.act, tools::Act::Ask(_))))
+        {
+            return Err(wrong(Wrong::NoDatabase { node: name(), tool: tool.name }));
+        }
+        let experts = experts(node, all);
         let beside = node.with.iter().map(|to| find(&node.name, "with", to)).collect::<Result<_, _>>()?;
         Ok(Node {
             name: node.name.as_str().into(),
             kind,
             role: kind.to_string().into(),
             model: node.model.as_deref().unwrap_or_default().into(),
-            prompt: node.prompt.as_ref().map(|file| self.prompt(node, file, &specs)).transpose()?.unwrap_or_default(),
+            prompt: node.prompt.as_ref().map(|file| self.prompt(node, file, &specs, &experts)).transpose()?.unwrap_or_default(),
+            compose: node.compose.as_ref().map(|file| self.prompt(node, file, &specs, &experts)).transpose()?.unwrap_or_default(),
+            database: node.database.as_deref().map(Into::into),
+            database_limits: database_limits(node.limits),
             schema: node.schema.as_ref().map(|file| self.schema(node, file)).transpose()?,
             tools: specs.into(),
             rounds: node.rounds.max(1),
@@ -326,9 +362,9 @@ impl Reader<'_> {
         })
     }
 
-    fn prompt(&self, node: &NodeFile, file: &str, tools: &[ToolSpec]) -> Result<Prompt, GraphError> {
+    fn prompt(&self, node: &NodeFile, file: &str, tools: &[ToolSpec], experts: &str) -> Result<Prompt, GraphError> {
         let text = self.other(node, file)?;
-        Prompt::parse(text, tools).map_err(|error| GraphError {
+        Prompt::parse(text, tools, experts).map_err(|error| GraphError {
             file: file.to_owned(),
             line: error.line(),
             what: Wrong::Prompt(error.to_string()),
@@ -435,6 +471,24 @@ impl Reader<'_> {
     }
 }
 
+/// The experts that a node's edges lead to, by route: what its prompt says of them.
+fn experts(node: &NodeFile, all: &[NodeFile]) -> String {
+    let told = |(route, to): (&String, &String)| {
+        let expert = all.iter().find(|other| other.name == *to && !other.description.is_empty())?;
+        Some(format!("- `{route}`: {}", expert.description))
+    };
+    node.edges.iter().filter_map(told).collect::<Vec<_>>().join("\n")
+}
+
+fn database_limits(given: Option<QueryLimits>) -> DatabaseLimits {
+    let defaults = DatabaseLimits::default();
+    given.map_or(defaults, |given| DatabaseLimits {
+        rows_max: given.rows_max.unwrap_or(defaults.rows_max),
+        bytes_max: given.bytes_max.unwrap_or(defaults.bytes_max),
+        time_ms_max: given.time_ms_max.unwrap_or(defaults.time_ms_max),
+    })
+}
+
 /// Visits every way from the last node of `way` to an end, or returns the circle that it runs into.
 fn walk(graph: &Graph, way: &mut Vec<usize>, visit: &mut dyn FnMut(&[usize])) -> Result<(), Vec<usize>> {
     let node = &graph.nodes[*way.last().expect("a way begins at an entry")];
@@ -494,6 +548,7 @@ impl fmt::Display for Wrong {
                 write!(f, "node `{node}` can take the route `{route}`, but no edge is drawn for it; add \"{route}\": \"…\" to its edges")
             }
             Wrong::Missing { node, field } => write!(f, "node `{node}` asks a model and has no `{field}`; add \"{field}\": \"…\""),
+            Wrong::NoDatabase { node, tool } => write!(f, "node `{node}` has the tool `{tool}` and no `database`; add \"database\": \"…\""),
             Wrong::Superfluous { node, field } => write!(f, "node `{node}` has a `{field}`, which its kind does not use; remove it"),
             Wrong::Schema { error, .. } => write!(f, "{error}"),
             Wrong::Prompt(error) => write!(f, "{error}"),

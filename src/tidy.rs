@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 /// Each pure module and those of ours that it may use.
 const PURE: &[(&str, &[&str])] = &[
     ("contract", &[]),
-    ("nodes", &["contract"]),
+    ("sql", &["contract"]),
+    ("nodes", &["contract", "sql"]),
     ("graph", &["contract", "nodes"]),
     ("engine", &["contract", "nodes", "graph"]),
     ("wire", &["contract"]),

@@ -99,6 +99,6 @@ mod tests {
     #[test]
     fn a_graph_that_is_not_there_is_a_wrong_setting() {
         let refused = start(&config("--listen 127.0.0.1:0 --graph nope")).err().unwrap();
-        assert_eq!((refused.code, refused.says.as_str()), (3, "there is no graph `nope`: choose one of v1-direct, v3-framed"));
+        assert_eq!((refused.code, refused.says.as_str()), (3, "there is no graph `nope`: choose one of v1-direct, v3-framed, v4-eras"));
     }
 }

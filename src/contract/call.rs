@@ -1,6 +1,6 @@
 //! Calls: work outside the engine, and what comes back from it.
 
-use super::{DatabaseAnswer, DatabaseFault, DatabaseRequest};
+use super::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -26,11 +26,15 @@ impl Request {
         matches!(self, Request::Model(model) if model.stream)
     }
 
-    /// What people see it called: for a model the asking node's kind, for a database its name.
-    pub fn label(&self) -> &Arc<str> {
+    /// What people see it called: for a model the asking node's kind, for a database what it is asked.
+    pub fn label(&self) -> Arc<str> {
         match self {
-            Request::Model(model) => &model.role,
-            Request::Database(database) => &database.database,
+            Request::Model(model) => model.role.clone(),
+            Request::Database(request) => match &request.ask {
+                DatabaseAsk::Tables => "tables".into(),
+                DatabaseAsk::Describe { table } => format!("describe {table}").into(),
+                DatabaseAsk::Query { .. } => "query".into(),
+            },
         }
     }
 }

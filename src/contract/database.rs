@@ -5,6 +5,32 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
+/// A database as a session knows it: stated when the session opens, so that a replay plans in the same dialect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseInfo {
+    pub name: String,
+    pub dialect: Dialect,
+    /// It holds the sample data that ships with the program; marked as such wherever it shows.
+    pub is_sample: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// MySQL and MariaDB.
+    Mysql,
+    Sqlite,
+}
+
+impl fmt::Display for Dialect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Dialect::Mysql => "MySQL",
+            Dialect::Sqlite => "SQLite",
+        })
+    }
+}
+
 /// One question to a database.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatabaseRequest {

@@ -1,6 +1,6 @@
 //! All that can happen to a session.
 
-use super::{Answer, CallError, CallId, Source, Usage};
+use super::{Answer, CallError, CallId, DatabaseInfo, Source, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -35,6 +35,10 @@ pub struct Limits {
     pub controls_max: usize,
     /// Bytes of JSON that the user interface state, or one control, may hold.
     pub ui_bytes_max: usize,
+    /// Questions to databases that one turn may ask.
+    pub database_calls_max: u32,
+    /// Described tables that a session keeps.
+    pub schema_tables_max: usize,
     /// Facts and topics that memory keeps.
     pub facts_max: usize,
 }
@@ -50,6 +54,8 @@ impl Default for Limits {
             machines_max: 16,
             controls_max: 50,
             ui_bytes_max: 64 << 10,
+            database_calls_max: 40,
+            schema_tables_max: 200,
             facts_max: 50,
         }
     }
@@ -59,7 +65,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// The first input of every session: what it runs on. `library` is the content hash of all graphs, prompts and schemas.
-    Opened { version: u32, library: String, graph: String, limits: Limits, from: Caller },
+    Opened { version: u32, library: String, graph: String, databases: Vec<DatabaseInfo>, limits: Limits, from: Caller },
     /// A watcher came; its caller is who the session talks to from now on.
     Attached { from: Caller },
     /// A person wrote something. `dashboard` is what they see now.

@@ -18,7 +18,7 @@ pub use call::{
     Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Request, Role, Schema, Text, ToolCall, ToolSpec, Usage,
 };
 pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source, State, Ui, UiError};
-pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, DatabaseRequest, Refused, Rows};
+pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Rows};
 pub use event::{Event, Outcome, What};
 pub use input::{Caller, Input, Limits, Refusal};
 pub use memory::{Memory, MemoryPatch, Message};

@@ -101,7 +101,7 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) {
         let node = self.graph.nodes[running.node].name.clone();
-        let (pid, kind, label) = (running.call, running.request.kind(), running.request.label().clone());
+        let (pid, kind, label) = (running.call, running.request.kind(), running.request.label());
         let usage = (usage != Usage::default()).then_some(usage);
         let duration_us = self.now.since(running.started);
         let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, usage };
@@ -139,6 +139,8 @@ impl Session {
             message: &finished.message,
             history: &self.history,
             memory: &self.memory,
+            schema: &self.schema_cache,
+            databases: &self.databases,
             ui: &self.ui,
             dashboard: &[],
             ui_news: &[],

@@ -3,6 +3,7 @@
 //! First rule: a chunk or a completion of a call that nobody waits for is dropped; only its usage is counted.
 
 use super::Session;
+use super::frame::count;
 use super::turn::Turn;
 use crate::contract::{
     Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, ChatMessage, Effect, Outcome, Request, Role, Text, Time, TurnId, Usage,
@@ -39,7 +40,7 @@ impl Session {
         self.call_last.0 += 1;
         let call = self.call_last;
         let name = self.graph.nodes[node].name.clone();
-        self.emit(turn, frame, name, What::ProcessStart { pid: call, kind: request.kind(), label: request.label().clone() }, effects);
+        self.emit(turn, frame, name, What::ProcessStart { pid: call, kind: request.kind(), label: request.label() }, effects);
         effects.push(Effect::Call { id: call, request: request.clone() });
         Running { call, node, task, request, started: self.now, text: String::new(), is_repair: false }
     }
@@ -113,10 +114,10 @@ impl Session {
         let mut out = Out::default();
         let flow = task.resume(&View { asked: Some(&request), ..self.view(turn, node) }, &mut out, answer);
         match flow {
-            Flow::Again { why, task } if !is_repair && self.may_ask(turn) => {
+            Flow::Again { why, task } if !is_repair && self.may_ask(turn, &request) => {
                 let request = Arc::new(repair(&request, &said, &why));
+                count(turn, &request);
                 let running = self.ask(turn.id, turn.frame.number, node, request, task, effects);
-                turn.calls += 1;
                 turn.frame.running.push(Running { is_repair: true, ..running });
                 Ok(())
             }
@@ -129,7 +130,7 @@ impl Session {
     /// Writes an ended call into the trace.
     fn put_down(&mut self, turn: &mut Turn, running: Running, status: CallStatus, usage: Usage, answer: String, effects: &mut Vec<Effect>) {
         let node = self.graph.nodes[running.node].name.clone();
-        let (pid, kind, label) = (running.call, running.request.kind(), running.request.label().clone());
+        let (pid, kind, label) = (running.call, running.request.kind(), running.request.label());
         let usage = (usage != Usage::default()).then_some(usage);
         let duration_us = self.now.since(running.started);
         let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, usage };

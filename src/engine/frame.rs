@@ -3,7 +3,7 @@
 use super::Session;
 use super::call::Running;
 use super::turn::Turn;
-use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, What};
+use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, Request, What};
 use crate::graph::Entry;
 use crate::nodes::{Flow, Out, Task, View};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Frame {
     pub(super) calls: Vec<CallRecord>,
     changes: Vec<Change>,
     /// The route that the first node took, and where it leads.
-    route: &'static str,
+    route: String,
     next: Option<usize>,
     summary: String,
 }
@@ -60,17 +60,17 @@ impl Session {
     pub(super) fn follow(&mut self, turn: &mut Turn, node: usize, flow: Flow, out: Out, effects: &mut Vec<Effect>) -> Result<(), Outcome> {
         self.take(turn, node, out, effects);
         match flow {
-            Flow::Ask(request, task) if self.may_ask(turn) => {
+            Flow::Ask(request, task) if self.may_ask(turn, &request) => {
+                count(turn, &request);
                 let running = self.ask(turn.id, turn.frame.number, node, Arc::new(request), task, effects);
-                turn.calls += 1;
                 turn.frame.running.push(running);
                 Ok(())
             }
             Flow::Ask(_, task) | Flow::Again { task, .. } => self.give_up(turn, node, task, effects),
             Flow::Go(route, found) => {
                 if node == *turn.way.last().expect("a frame has a first node") {
-                    turn.frame.route = route;
-                    turn.frame.next = Some(self.graph.nodes[node].edges[route]);
+                    turn.frame.next = Some(self.graph.nodes[node].edges[&*route]);
+                    turn.frame.route = route.into_owned();
                 }
                 turn.packet.add(*found);
                 Ok(())
@@ -100,6 +100,15 @@ impl Session {
         for what in out.events {
             turn.event = what.name();
             self.emit(turn.id, turn.frame.number, name.clone(), what, effects);
+        }
+        for (table, columns) in out.learned {
+            match columns {
+                Some(columns) if self.schema_cache.len() < self.limits.schema_tables_max || self.schema_cache.contains_key(&table) => {
+                    self.schema_cache.insert(table, columns);
+                }
+                Some(_) => {}
+                None => drop(self.schema_cache.remove(&table)),
+            }
         }
         turn.frame.changes.extend(out.changes);
         if !out.summary.is_empty() {
@@ -143,7 +152,7 @@ impl Session {
             nodes: frame.nodes.clone(),
             started_us: frame.started_us,
             ended_us,
-            route: frame.route.to_owned(),
+            route: std::mem::take(&mut frame.route),
             summary: std::mem::take(&mut frame.summary),
             calls: std::mem::take(&mut frame.calls),
         });
@@ -158,6 +167,8 @@ impl Session {
             message: &turn.message,
             history: &self.history,
             memory: &self.memory,
+            schema: &self.schema_cache,
+            databases: &self.databases,
             ui: &self.ui,
             dashboard: &turn.dashboard,
             ui_news: &self.ui_news,
@@ -168,8 +179,18 @@ impl Session {
         }
     }
 
-    /// Whether some path that the turn can still take has calls left.
-    pub(super) fn may_ask(&self, turn: &Turn) -> bool {
-        self.graph.paths_from(turn.entry, &turn.way).any(|path| turn.calls < path.calls)
+    /// Whether some path that the turn can still take has model calls left; databases have a bound of their own.
+    pub(super) fn may_ask(&self, turn: &Turn, request: &Request) -> bool {
+        match request {
+            Request::Model(_) => self.graph.paths_from(turn.entry, &turn.way).any(|path| turn.calls < path.calls),
+            Request::Database(_) => turn.database_calls < self.limits.database_calls_max,
+        }
+    }
+}
+
+pub(super) fn count(turn: &mut Turn, request: &Request) {
+    match request {
+        Request::Model(_) => turn.calls += 1,
+        Request::Database(_) => turn.database_calls += 1,
     }
 }

@@ -15,8 +15,8 @@ mod read;
 mod turn;
 
 use crate::contract::{
-    CallId, Caller, Control, Effect, Event, Input, Limits, Memory, Message, Outcome, Refusal, Seq, Source, Time, TurnDetail, TurnId,
-    TurnResult, Ui, Usage, What,
+    CallId, Caller, Control, DatabaseInfo, Effect, Event, Input, Limits, Memory, Message, Outcome, Refusal, Seq, Source, Time, TurnDetail,
+    TurnId, TurnResult, Ui, Usage, What,
 };
 use crate::graph::{Graph, Library};
 use background::{Background, Finished};
@@ -40,6 +40,7 @@ pub struct Session {
     /// The controls that watchers have.
     shown: Arc<[Control]>,
     ui_news: Vec<String>,
+    databases: Vec<DatabaseInfo>,
     schema_cache: BTreeMap<String, Value>,
     turn: Option<Turn>,
     waiting: VecDeque<Waiting>,
@@ -81,6 +82,7 @@ impl Session {
             ui: Ui::default(),
             shown: Arc::default(),
             ui_news: Vec::new(),
+            databases: Vec::new(),
             schema_cache: BTreeMap::new(),
             turn: None,
             waiting: VecDeque::new(),
@@ -131,7 +133,10 @@ impl Session {
         assert!(self.is_open || matches!(input, Input::Opened { .. }), "a session's first input is `Opened`");
         self.now = self.now.max(now);
         match input {
-            Input::Opened { version: _, library: _, graph, limits, from } => self.open(&graph, limits, from),
+            Input::Opened { version: _, library: _, graph, databases, limits, from } => {
+                self.databases = databases;
+                self.open(&graph, limits, from);
+            }
             Input::Attached { from } => self.meet(from),
             Input::Message { text, dashboard, from } => self.arrive(Begun::Message { text, dashboard }, from),
             Input::Action { action, data, source, from } => self.arrive(Begun::Action { action, data, source }, from),

@@ -81,7 +81,7 @@ impl Session {
             .map(|(turn, running)| Process {
                 pid: running.call,
                 kind: running.request.kind(),
-                label: running.request.label().clone(),
+                label: running.request.label(),
                 turn,
                 started_at: running.started,
             })

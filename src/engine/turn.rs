@@ -46,7 +46,9 @@ pub(super) struct Turn {
     pub(super) frames: Vec<FrameRecord>,
     /// The nodes of the path so far.
     pub(super) way: Vec<usize>,
+    /// Model calls so far.
     pub(super) calls: u32,
+    pub(super) database_calls: u32,
     pub(super) usage: Usage,
     pub(super) details: Vec<CallDetail>,
     pub(super) event: &'static str,
@@ -98,6 +100,7 @@ impl Session {
             frames: Vec::new(),
             way: Vec::new(),
             calls: 0,
+            database_calls: 0,
             usage: Usage::default(),
             details: Vec::new(),
             event: "",

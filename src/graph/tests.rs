@@ -98,5 +98,5 @@ fn a_bad_graph_is_refused_with_its_line_and_what_to_do() {
 fn a_bad_prompt_is_refused_in_its_own_file() {
     let files = [("tiny.json", GOOD), ("p.md", "# x\n{{mesage}}\n"), ("s.json.txt", r#"{"type":"object"}"#)];
     let error = Library::load(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into()).unwrap_err();
-    assert!(error.to_string().starts_with("graphs/p.md:2: there is no slot `mesage`; use one of tools, message"), "{error}");
+    assert!(error.to_string().starts_with("graphs/p.md:2: there is no slot `mesage`; use one of tools, experts, message"), "{error}");
 }

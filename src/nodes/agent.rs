@@ -3,8 +3,9 @@
 //! The whole conversation goes to the model as chat turns. Tools that it calls are run and their results asked about again,
 //! `rounds` times at most; the last round is asked without tools, so that it ends in an answer.
 
-use super::{Flow, Out, Task, ToolReport, View, tools};
-use crate::contract::{Answer, ChatMessage, Request, Role, Text, ToolCall, Ui, clip};
+use super::sequence::{Sequence, Step};
+use super::{Flow, Out, PlannedCall, Task, ToolReport, View};
+use crate::contract::{Answer, ChatMessage, Request, Role, Text, ToolCall, clip};
 use std::sync::Arc;
 
 /// Chat turns that go along, and bytes of each.
@@ -12,12 +13,12 @@ const TURNS_MAX: usize = 40;
 const TURN_BYTES_MAX: usize = 8_000;
 const CALLS_MAX: usize = 20;
 
-/// One question is out.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Round {
-    number: u32,
-    /// What the user sees once the tools' changes are applied; none while no tool has run.
-    ui: Option<Ui>,
+pub enum Round {
+    /// A question is out. `tools` has what the tools of earlier rounds did.
+    Asking { number: u32, tools: Option<Box<Sequence>> },
+    /// A database is asked for one of the tools that the model called.
+    Running { number: u32, messages: Vec<ChatMessage>, ids: Vec<String>, tools: Box<Sequence> },
 }
 
 pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
@@ -27,57 +28,85 @@ pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
     earlier.reverse();
     prompt.extend(earlier);
     prompt.extend(question);
-    ask(view, prompt, Round { number: 1, ui: None })
+    ask(view, prompt, 1, None)
 }
 
 fn turn(message: &crate::contract::Message) -> ChatMessage {
     ChatMessage::new(message.role, Text::slot("said", clip(&message.content, TURN_BYTES_MAX)))
 }
 
-fn ask(view: &View<'_>, messages: Vec<ChatMessage>, round: Round) -> Flow {
+fn ask(view: &View<'_>, messages: Vec<ChatMessage>, number: u32, tools: Option<Box<Sequence>>) -> Flow {
     let mut request = view.request(messages, true);
-    if round.number >= view.node.rounds {
+    if number >= view.node.rounds {
         request.tools = Arc::default();
     }
-    Flow::Ask(Request::Model(request), Task::Agent(round))
+    Flow::Ask(Request::Model(request), Task::Agent(Round::Asking { number, tools }))
 }
 
 impl Round {
-    pub(crate) fn resume(mut self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
-        if answer.tool_calls.is_empty() || self.number >= view.node.rounds {
-            return match answer.text.trim().is_empty() && view.answer.trim().is_empty() {
-                true => Flow::Again { why: "it was empty".to_owned(), task: Task::Agent(self) },
-                false => {
-                    out.summary = clip(view.answer, 120);
-                    Flow::Rest
+    pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+        match self {
+            Round::Asking { number, tools } if answer.tool_calls.is_empty() || number >= view.node.rounds => {
+                match answer.text.trim().is_empty() && view.answer.trim().is_empty() {
+                    true => Flow::Again { why: "it was empty".to_owned(), task: Task::Agent(Round::Asking { number, tools }) },
+                    false => finish(view, out, tools),
                 }
-            };
+            }
+            Round::Asking { number, tools } => {
+                let mut messages = match view.asked {
+                    Some(Request::Model(request)) => request.messages.clone(),
+                    Some(Request::Database(_)) | None => Vec::new(),
+                };
+                let calls: Vec<ToolCall> = answer.tool_calls.into_iter().take(CALLS_MAX).collect();
+                let said = ChatMessage::new(Role::Assistant, Text::slot("said", answer.text));
+                messages.push(ChatMessage { tool_calls: calls.clone(), ..said });
+                let ids = calls.iter().map(|call| call.id.clone()).collect();
+                let planned = calls.into_iter().map(|call| PlannedCall { tool: call.tool, args: call.args });
+                let sequence = match tools {
+                    Some(earlier) => earlier.instead(planned),
+                    None => Sequence::new(view, planned),
+                };
+                go_on(view, number, messages, ids, sequence.run(view, out, false))
+            }
+            Round::Running { number, messages, ids, tools } => {
+                let step = tools.resume(view, out, answer, false);
+                go_on(view, number, messages, ids, step)
+            }
         }
-        let calls: Vec<ToolCall> = answer.tool_calls.into_iter().take(CALLS_MAX).collect();
-        let asked = ChatMessage { tool_calls: calls.clone(), ..ChatMessage::new(Role::Assistant, Text::slot("said", answer.text)) };
-        let mut messages = match view.asked {
-            Some(Request::Model(request)) => request.messages.clone(),
-            Some(Request::Database(_)) | None => Vec::new(),
-        };
-        messages.push(asked);
-        let ui = self.ui.get_or_insert_with(|| tools::fresh(view.ui));
-        for call in calls {
-            let (report, changes) = tools::run(view, ui, &call.tool, call.args, out);
-            out.changes.extend(changes);
-            let told = ChatMessage::new(Role::Tool, Text::slot("result", told(&report)));
-            messages.push(ChatMessage { tool_call_id: Some(call.id), ..told });
-        }
-        self.number += 1;
-        ask(view, messages, self)
     }
 
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
-        if view.answer.trim().is_empty() {
-            return Flow::Fail("The model gave no answer. Please try again, or put it in other words.".to_owned());
+        let tools = match self {
+            Round::Asking { tools, .. } => tools,
+            Round::Running { tools, .. } => Some(Box::new(tools.cut_short(out))),
+        };
+        match view.answer.trim().is_empty() {
+            true => Flow::Fail("The model gave no answer. Please try again, or put it in other words.".to_owned()),
+            false => finish(view, out, tools),
         }
-        out.summary = clip(view.answer, 120);
-        Flow::Rest
     }
+}
+
+/// Asks on when the tools have run: the model is told what each of its calls brought.
+fn go_on(view: &View<'_>, number: u32, mut messages: Vec<ChatMessage>, ids: Vec<String>, step: Step) -> Flow {
+    match step {
+        Step::Ask(request, tools) => Flow::Ask(request, Task::Agent(Round::Running { number, messages, ids, tools: Box::new(tools) })),
+        Step::Done(tools) => {
+            let reports = &tools.reports[tools.reports.len() - ids.len()..];
+            for (id, report) in ids.into_iter().zip(reports) {
+                let told = ChatMessage::new(Role::Tool, Text::slot("result", told(report)));
+                messages.push(ChatMessage { tool_call_id: Some(id), ..told });
+            }
+            ask(view, messages, number + 1, Some(Box::new(tools)))
+        }
+    }
+}
+
+/// The answer stands; what the tools want changed goes along with it.
+fn finish(view: &View<'_>, out: &mut Out, tools: Option<Box<Sequence>>) -> Flow {
+    out.summary = clip(view.answer, 120);
+    out.changes.extend(tools.into_iter().flat_map(|tools| tools.changes));
+    Flow::Rest
 }
 
 fn told(report: &ToolReport) -> String {
@@ -95,7 +124,7 @@ mod tests {
 
     #[test]
     fn tools_are_run_and_asked_about_until_the_rounds_are_used_up() {
-        let round = |number| Round { number, ui: None };
+        let round = |number| Round::Asking { number, tools: None };
         let call = ToolCall { id: "a".into(), tool: "recall".into(), args: json!({"query": "tea"}) };
         let wants = Answer { tool_calls: vec![call], ..answer("") };
         assert_eq!(check(|view, out| round(1).resume(view, out, wants.clone())), "ask");

@@ -33,7 +33,7 @@ impl Asking {
 fn go(out: &mut Out, decision: Decision) -> Flow {
     out.events.push(What::Decided { output: shown(&decision) });
     out.summary = clip(&decision.goal, 120);
-    Flow::Go("think", Box::new(Found { decision: Some(decision), ..Found::default() }))
+    Flow::Go("think".into(), Box::new(Found { decision: Some(decision), ..Found::default() }))
 }
 
 #[cfg(test)]

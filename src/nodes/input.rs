@@ -51,7 +51,7 @@ fn go(out: &mut Out, perception: Perception, reply: Option<String>) -> Flow {
     out.events.push(What::Perceived { output: shown(&perception) });
     out.summary = format!("{} · {}", perception.intent, perception.language);
     let found = Found { perception: Some(perception), reply, ..Found::default() };
-    Flow::Go(if is_trivial { "reflex" } else { "direct" }, Box::new(found))
+    Flow::Go(if is_trivial { "reflex" } else { "direct" }.into(), Box::new(found))
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Asking {
 fn go(out: &mut Out, interpretation: Interpretation) -> Flow {
     out.events.push(What::Interpreted { output: shown(&interpretation) });
     out.summary = clip(&interpretation.summary, 120);
-    Flow::Go("output", Box::new(Found { interpretation: Some(interpretation), ..Found::default() }))
+    Flow::Go("output".into(), Box::new(Found { interpretation: Some(interpretation), ..Found::default() }))
 }
 
 #[cfg(test)]

@@ -7,29 +7,34 @@
 
 mod agent;
 mod director;
+mod expert;
 mod input;
 mod interpreter;
 mod memorizer;
 mod output;
+mod pa;
 mod packet;
 mod plain;
 mod prompt;
 mod sensor;
+mod sequence;
 mod slots;
 mod thinker;
 pub mod tools;
 mod ui;
 
 use crate::contract::{
-    Answer, Caller, Change, ChatMessage, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema, Time, ToolSpec, Ui, What,
+    Answer, Caller, Change, ChatMessage, DatabaseInfo, DatabaseLimits, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema,
+    Time, ToolSpec, Ui, What,
 };
 use serde::Deserialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-pub use packet::{Action, Decision, Found, Interpretation, Packet, Perception, PlannedCall, ToolReport};
+pub use packet::{Action, Decision, ExpertPlan, Found, Interpretation, PaRouting, Packet, Perception, PlannedCall, ToolReport};
 pub use plain::Plain;
 pub use prompt::{Prompt, PromptError};
 
@@ -46,6 +51,9 @@ pub enum Kind {
     Memorizer,
     Sensor,
     Agent,
+    #[serde(alias = "pa_v1")]
+    Pa,
+    Expert,
 }
 
 /// A node as a graph file places it, with everything resolved.
@@ -65,8 +73,13 @@ pub struct Node {
     pub tokens_max: u32,
     /// Answers that need no model.
     pub plain: Plain,
+    /// What an expert says when it puts results together.
+    pub compose: Prompt,
+    /// The database that `describe` and `query` ask.
+    pub database: Option<Arc<str>>,
+    pub database_limits: DatabaseLimits,
     /// Where each route leads, as an index into the graph's nodes.
-    pub edges: BTreeMap<&'static str, usize>,
+    pub edges: BTreeMap<String, usize>,
     /// Nodes that run in the same frame.
     pub beside: Vec<usize>,
 }
@@ -83,6 +96,9 @@ pub struct View<'a> {
     /// Finished messages, and the running turn's last.
     pub history: &'a VecDeque<Message>,
     pub memory: &'a Memory,
+    /// Described tables, as `database.table`.
+    pub schema: &'a BTreeMap<String, Value>,
+    pub databases: &'a [DatabaseInfo],
     pub ui: &'a Ui,
     /// What the user sees, as their client told.
     pub dashboard: &'a [Value],
@@ -105,6 +121,8 @@ pub struct Out {
     pub changes: Vec<Change>,
     pub patch: Option<MemoryPatch>,
     pub sensed: Option<String>,
+    /// Tables that were described, or that have changed since (`None`).
+    pub learned: Vec<(String, Option<Value>)>,
     /// One line for the trace.
     pub summary: String,
 }
@@ -115,7 +133,7 @@ pub enum Flow {
     /// A question; the node goes on with its answer.
     Ask(Request, Task),
     /// The frame's result and the way it takes.
-    Go(&'static str, Box<Found>),
+    Go(Cow<'static, str>, Box<Found>),
     /// The whole answer, without a model.
     Say(String),
     /// Done, with nothing to hand on.
@@ -131,11 +149,13 @@ pub enum Flow {
 pub enum Task {
     Input(input::Asking),
     Director(director::Asking),
-    Thinker(thinker::Filling),
+    Thinker(thinker::Thinking),
     Interpreter(interpreter::Asking),
     Output(output::Speaking),
     Memorizer(memorizer::Asking),
     Agent(agent::Round),
+    Pa(pa::Asking),
+    Expert(expert::Expert),
 }
 
 impl Kind {
@@ -146,8 +166,15 @@ impl Kind {
             Kind::Director => director::ROUTES,
             Kind::Thinker => thinker::ROUTES,
             Kind::Interpreter => interpreter::ROUTES,
+            Kind::Pa => pa::ROUTES,
+            Kind::Expert => expert::ROUTES,
             Kind::Output | Kind::Ui | Kind::Memorizer | Kind::Sensor | Kind::Agent => &[],
         }
+    }
+
+    /// Whether its edges may have names of their own: those of the experts that it knows.
+    pub fn knows_experts(self) -> bool {
+        self == Kind::Pa
     }
 
     /// Whether a graph file gives the node a prompt.
@@ -157,7 +184,7 @@ impl Kind {
 
     /// Whether its answers have a schema.
     pub fn is_structured(self) -> bool {
-        matches!(self, Kind::Input | Kind::Director | Kind::Thinker | Kind::Interpreter | Kind::Memorizer)
+        matches!(self, Kind::Input | Kind::Director | Kind::Thinker | Kind::Interpreter | Kind::Memorizer | Kind::Pa | Kind::Expert)
     }
 
     pub fn begin(self, view: &View<'_>, out: &mut Out) -> Flow {
@@ -171,6 +198,8 @@ impl Kind {
             Kind::Memorizer => memorizer::begin(view, out),
             Kind::Sensor => sensor::begin(view, out),
             Kind::Agent => agent::begin(view, out),
+            Kind::Pa => pa::begin(view, out),
+            Kind::Expert => expert::begin(view, out),
         }
     }
 }
@@ -187,6 +216,8 @@ impl fmt::Display for Kind {
             Kind::Memorizer => "memorizer",
             Kind::Sensor => "sensor",
             Kind::Agent => "agent",
+            Kind::Pa => "pa",
+            Kind::Expert => "expert",
         })
     }
 }
@@ -201,6 +232,8 @@ impl Task {
             Task::Output(task) => task.resume(view, out, answer),
             Task::Memorizer(task) => task.resume(view, out, answer),
             Task::Agent(task) => task.resume(view, out, answer),
+            Task::Pa(task) => task.resume(view, out, answer),
+            Task::Expert(task) => task.resume(view, out, answer),
         }
     }
 
@@ -214,6 +247,8 @@ impl Task {
             Task::Output(task) => task.give_up(view, out),
             Task::Memorizer(task) => task.give_up(view, out),
             Task::Agent(task) => task.give_up(view, out),
+            Task::Pa(task) => task.give_up(view, out),
+            Task::Expert(task) => task.give_up(view, out),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Output: the answer, in the user's language and style, streamed as it is made.
 //!
-//! What a plain case has answered already is said without a model. An empty answer is asked for once more, then the turn fails.
+//! What an expert has streamed already is not said again; what a plain case has answered already is said without a model. An empty answer is asked for once more, then the turn fails.
 
 use super::{Flow, Out, Task, View};
 use crate::contract::{Answer, Request, clip};
@@ -10,6 +10,10 @@ pub struct Speaking;
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
     match &view.packet.reply {
+        _ if view.packet.is_said => {
+            out.summary = "said by the expert".to_owned();
+            Flow::Rest
+        }
         Some(reply) => {
             out.summary = clip(reply, 120);
             Flow::Say(reply.clone())

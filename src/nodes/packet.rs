@@ -21,16 +21,27 @@ pub struct Packet {
     /// What the tools want changed; `ui` hands it to the engine in the last frame, so that a turn that fails changes nothing.
     pub changes: Vec<Change>,
     pub interpretation: Option<Interpretation>,
+    /// Where the PA sent the message.
+    pub routing: Option<PaRouting>,
+    /// What the expert that composes now has planned.
+    pub plan: Option<ExpertPlan>,
+    /// What an expert found, for the interpreter.
+    pub notes: Option<String>,
+    /// An expert has streamed the answer already.
+    pub is_said: bool,
 }
 
 impl Packet {
     /// Takes over what a frame found; what it left empty stays as it was.
     pub fn add(&mut self, found: Found) {
-        let Found { perception, reply, decision, results, changes, interpretation } = found;
+        let Found { perception, reply, decision, results, changes, interpretation, routing, notes, is_said } = found;
         self.perception = perception.or(self.perception.take());
         self.reply = reply.or(self.reply.take());
         self.decision = decision.or(self.decision.take());
         self.interpretation = interpretation.or(self.interpretation.take());
+        self.routing = routing.or(self.routing.take());
+        self.notes = notes.or(self.notes.take());
+        self.is_said |= is_said;
         self.results.extend(results);
         self.changes.extend(changes);
     }
@@ -45,6 +56,9 @@ pub struct Found {
     pub results: Vec<ToolReport>,
     pub changes: Vec<Change>,
     pub interpretation: Option<Interpretation>,
+    pub routing: Option<PaRouting>,
+    pub notes: Option<String>,
+    pub is_said: bool,
 }
 
 /// A control that was used.
@@ -116,4 +130,28 @@ pub struct Interpretation {
     pub summary: String,
     #[serde(default)]
     pub findings: Vec<String>,
+}
+
+/// Where the PA sends a message. Without an expert, `job` is the brief for `output`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PaRouting {
+    #[serde(default)]
+    pub expert: Option<String>,
+    pub job: String,
+    #[serde(default)]
+    pub thinking_message: String,
+    #[serde(default)]
+    pub language: String,
+}
+
+/// What an expert plans.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ExpertPlan {
+    #[serde(default)]
+    pub tool_sequence: Vec<PlannedCall>,
+    #[serde(default)]
+    pub response_hint: String,
+    /// Whether the interpreter is to read the results before they are told.
+    #[serde(default)]
+    pub interpret: bool,
 }

@@ -43,7 +43,7 @@ impl fmt::Display for PromptError {
         match self {
             PromptError::UnknownSlot { name, .. } => {
                 let known: Vec<&str> = slots::ALL.iter().map(|slot| slot.name).collect();
-                write!(f, "there is no slot `{name}`; use one of tools, {}", known.join(", "))
+                write!(f, "there is no slot `{name}`; use one of tools, experts, {}", known.join(", "))
             }
             PromptError::OpenSlot { .. } => write!(f, "a slot is opened with `{{{{` and not closed; write `{{{{name}}}}`"),
             PromptError::Empty => write!(f, "the prompt is empty; write what the model should do"),
@@ -52,7 +52,8 @@ impl fmt::Display for PromptError {
 }
 
 impl Prompt {
-    pub fn parse(text: &str, tools: &[ToolSpec]) -> Result<Prompt, PromptError> {
+    /// `experts` is what `{{experts}}` becomes: the names and descriptions of those that the node knows.
+    pub fn parse(text: &str, tools: &[ToolSpec], experts: &str) -> Result<Prompt, PromptError> {
         let mut messages = vec![(Role::System, Vec::new())];
         let mut fixed = String::new();
         for (index, line) in text.split_inclusive('\n').enumerate() {
@@ -68,6 +69,7 @@ impl Prompt {
                 fixed.push_str(before);
                 match name.trim() {
                     "tools" => fixed.push_str(&tools::signatures(tools)),
+                    "experts" => fixed.push_str(experts),
                     name => {
                         let slot =
                             slots::named(name).ok_or_else(|| PromptError::UnknownSlot { line: line_number, name: name.to_owned() })?;
@@ -117,7 +119,7 @@ mod tests {
             ("one\n{{message\n", 2, "not closed"),
             ("\n \n", 1, "the prompt is empty"),
         ] {
-            let error = Prompt::parse(text, &[]).unwrap_err();
+            let error = Prompt::parse(text, &[], "").unwrap_err();
             assert_eq!(error.line(), line, "{text:?}");
             assert!(error.to_string().contains(says), "{error}");
         }
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_line_divides_the_system_from_the_user() {
-        let prompt = Prompt::parse("# input\nBe brief.\n=== user\n## message\n{{message}}\n", &[]).unwrap();
+        let prompt = Prompt::parse("# input\nBe brief.\n=== user\n## message\n{{message}}\n", &[], "").unwrap();
         let roles: Vec<Role> = prompt.messages.iter().map(|(role, _)| *role).collect();
         assert_eq!(roles, [Role::System, Role::User]);
         assert_eq!(prompt.messages[1].1.len(), 3, "text, slot, text");

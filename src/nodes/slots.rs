@@ -42,6 +42,11 @@ pub(super) const ALL: &[Slot] = &[
     Slot { name: "findings", fill: findings },
     Slot { name: "reflex", fill: |view| view.packet.decision.is_none().to_string() },
     Slot { name: "answer", fill: |view| clip(view.answer, HISTORY_BYTES * 4) },
+    Slot { name: "job", fill: |view| view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default() },
+    Slot { name: "schema", fill: schema },
+    Slot { name: "dialect", fill: dialect },
+    Slot { name: "response_hint", fill: |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default() },
+    Slot { name: "notes", fill: |view| view.packet.notes.clone().unwrap_or_default() },
     Slot { name: "user_name", fill: |view| view.memory.user_name.clone() },
 ];
 
@@ -58,8 +63,9 @@ pub(super) fn named(name: &str) -> Option<&'static Slot> {
 
 /// The language of this turn: as perceived, else as remembered.
 fn language<'a>(view: &'a View<'_>) -> &'a str {
+    let routed = view.packet.routing.as_ref().map(|routing| routing.language.as_str()).filter(|language| !language.is_empty());
     let perceived = view.packet.perception.as_ref().map(|perception| perception.language.as_str());
-    perceived.filter(|language| !language.is_empty()).unwrap_or(&view.memory.language)
+    routed.or(perceived.filter(|language| !language.is_empty())).unwrap_or(&view.memory.language)
 }
 
 /// The last messages as lines, not as chat turns: a model that reads them answers the question it is asked, not the last line.
@@ -86,6 +92,24 @@ fn findings(view: &View<'_>) -> String {
     let mut lines = vec![interpretation.summary.clone()];
     lines.extend(interpretation.findings.iter().map(|finding| format!("- {finding}")));
     lines.join("\n")
+}
+
+/// What is known of the node's database: each described table with its columns.
+fn schema(view: &View<'_>) -> String {
+    let database = view.node.database.as_deref().unwrap_or_default();
+    let mut lines = String::new();
+    for (name, columns) in view.schema {
+        if let Some(table) = name.strip_prefix(database).and_then(|rest| rest.strip_prefix('.')) {
+            lines.push_str(&format!("{table}: {columns}\n"));
+        }
+    }
+    if lines.is_empty() { "nothing is described yet".to_owned() } else { clip(&lines, DATA_BYTES) }
+}
+
+fn dialect(view: &View<'_>) -> String {
+    let database = view.node.database.as_deref().unwrap_or_default();
+    let known = view.databases.iter().find(|known| known.name == database);
+    known.map_or_else(|| "unknown".to_owned(), |known| known.dialect.to_string())
 }
 
 fn json(value: &(impl Serialize + ?Sized)) -> String {

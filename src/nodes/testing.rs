@@ -13,7 +13,11 @@ pub(crate) fn check(step: impl FnOnce(&View<'_>, &mut Out) -> Flow) -> String {
 }
 
 pub(crate) fn check_with(packet: &Packet, step: impl FnOnce(&View<'_>, &mut Out) -> Flow) -> String {
-    match step(&Fixture::default().view(packet), &mut Out::default()) {
+    drawn(step(&Fixture::default().view(packet), &mut Out::default()))
+}
+
+pub(crate) fn drawn(flow: Flow) -> String {
+    match flow {
         Flow::Ask(..) => "ask".to_owned(),
         Flow::Go(route, _) => format!("go {route}"),
         Flow::Say(text) => format!("say {text}"),
@@ -30,6 +34,8 @@ pub(crate) struct Fixture {
     pub(crate) limits: Limits,
     pub(crate) history: VecDeque<Message>,
     pub(crate) memory: Memory,
+    pub(crate) schema: BTreeMap<String, Value>,
+    pub(crate) databases: Vec<DatabaseInfo>,
     pub(crate) ui: Ui,
 }
 
@@ -46,11 +52,23 @@ impl Default for Fixture {
             rounds: 2,
             tokens_max: 100,
             plain: Plain::default(),
+            compose: Prompt::default(),
+            database: None,
+            database_limits: DatabaseLimits::default(),
             edges: BTreeMap::new(),
             beside: Vec::new(),
         };
         let memory = Memory::initial("ada");
-        Fixture { node, caller: Caller::default(), limits: Limits::default(), history: VecDeque::new(), memory, ui: Ui::default() }
+        Fixture {
+            node,
+            caller: Caller::default(),
+            limits: Limits::default(),
+            history: VecDeque::new(),
+            memory,
+            schema: BTreeMap::new(),
+            databases: Vec::new(),
+            ui: Ui::default(),
+        }
     }
 }
 
@@ -64,6 +82,8 @@ impl Fixture {
             message: "a message",
             history: &self.history,
             memory: &self.memory,
+            schema: &self.schema,
+            databases: &self.databases,
             ui: &self.ui,
             dashboard: &[],
             ui_news: &[],

@@ -1,22 +1,22 @@
 //! Thinker: does what the director decided, tool by tool.
 //!
-//! A call whose arguments fit is run at once; where the plan left arguments open, a model is asked for them, once. Each tool
-//! runs on a copy of what the user sees, so that a later call meets what an earlier one did; the changes go along in the
-//! packet. Route `interpret` when a tool returned data, else `output`. Default: the calls that stay open are reported as failed.
+//! A call whose arguments fit is run at once; where the plan left arguments open, a model is asked for them, once. What the
+//! tools want changed goes along in the packet. Route `interpret` when a tool returned data, else `output`. Default: the calls
+//! that stay open are reported as failed.
 
+use super::sequence::{Sequence, Step};
 use super::{Flow, Found, Out, Packet, PlannedCall, Task, ToolReport, View, read, tools};
 use crate::contract::{Answer, What};
 use serde::Deserialize;
 
 pub(crate) const ROUTES: &[&str] = &["output", "interpret"];
 
-/// Calls that one turn may make.
-const CALLS_MAX: usize = 20;
-
-/// The calls of the plan, some with open arguments; a model was asked for those.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Filling {
-    calls: Vec<PlannedCall>,
+pub enum Thinking {
+    /// The calls of the plan, some with open arguments; a model was asked for those.
+    Filling { calls: Vec<PlannedCall> },
+    /// A database is asked; the calls that are left wait.
+    Running { sequence: Box<Sequence> },
 }
 
 #[derive(Deserialize)]
@@ -26,13 +26,12 @@ struct Filled {
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
     let planned = view.packet.decision.as_ref().map(|decision| decision.tool_sequence.as_slice()).unwrap_or_default();
-    let calls: Vec<PlannedCall> = planned.iter().take(CALLS_MAX).cloned().collect();
-    let open: Vec<PlannedCall> = calls.iter().filter(|call| is_open(call)).cloned().collect();
+    let open: Vec<PlannedCall> = planned.iter().filter(|call| is_open(call)).cloned().collect();
     if open.is_empty() {
-        return run(view, out, calls);
+        return run(view, out, planned.to_vec());
     }
     let packet = Packet { open, ..view.packet.clone() };
-    View { packet: &packet, ..*view }.ask(Task::Thinker(Filling { calls }))
+    View { packet: &packet, ..*view }.ask(Task::Thinker(Thinking::Filling { calls: planned.to_vec() }))
 }
 
 /// A known tool whose arguments don't fit yet. An unknown tool stays unknown, whatever its arguments.
@@ -40,49 +39,65 @@ fn is_open(call: &PlannedCall) -> bool {
     tools::named(&call.tool).is_some_and(|tool| (tool.fits)(&call.args).is_err())
 }
 
-impl Filling {
-    /// Puts the model's arguments, in order, where the plan left them open.
+impl Thinking {
     pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
-        let filled = match read::<Filled>(&answer.text) {
-            Ok(filled) => filled.calls,
-            Err(why) => return Flow::Again { why, task: Task::Thinker(self) },
-        };
-        let mut calls = self.calls.clone();
-        for call in calls.iter_mut().filter(|call| is_open(call)) {
-            match filled.iter().find(|new| new.tool == call.tool && !is_open(new)) {
-                Some(new) => call.args = new.args.clone(),
-                None => {
-                    let why = format!("the arguments of `{}` are missing or don't fit its signature", call.tool);
-                    return Flow::Again { why, task: Task::Thinker(self) };
-                }
-            }
+        match self {
+            Thinking::Filling { calls } => match fill(&calls, &answer.text) {
+                Ok(calls) => run(view, out, calls),
+                Err(why) => Flow::Again { why, task: Task::Thinker(Thinking::Filling { calls }) },
+            },
+            Thinking::Running { sequence } => go_on(out, |out| sequence.resume(view, out, answer, false)),
         }
-        run(view, out, calls)
     }
 
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
-        run(view, out, self.calls)
+        match self {
+            Thinking::Filling { calls } => run(view, out, calls),
+            Thinking::Running { sequence } => {
+                let sequence = sequence.cut_short(out);
+                finish(out, sequence)
+            }
+        }
     }
+}
+
+/// Puts the model's arguments, in order, where the plan left them open.
+fn fill(calls: &[PlannedCall], text: &str) -> Result<Vec<PlannedCall>, String> {
+    let filled = read::<Filled>(text)?.calls;
+    let mut calls = calls.to_vec();
+    for call in calls.iter_mut().filter(|call| is_open(call)) {
+        let fitting = filled.iter().find(|new| new.tool == call.tool && !is_open(new));
+        let why = || format!("the arguments of `{}` are missing or don't fit its signature", call.tool);
+        call.args = fitting.ok_or_else(why)?.args.clone();
+    }
+    Ok(calls)
 }
 
 fn run(view: &View<'_>, out: &mut Out, calls: Vec<PlannedCall>) -> Flow {
-    let mut found = Found::default();
-    let mut ui = tools::fresh(view.ui);
-    for call in calls {
-        let (report, changes) = tools::run(view, &mut ui, &call.tool, call.args, out);
-        found.changes.extend(changes);
-        found.results.push(report);
-    }
-    let has_data = found.results.iter().any(|report| report.data.is_some());
-    out.summary = summary(&found.results);
-    if found.results.is_empty() {
+    if calls.is_empty() {
         out.events.push(What::Thinking { detail: "no tools needed".to_owned() });
     }
-    Flow::Go(if has_data { "interpret" } else { "output" }, Box::new(found))
+    go_on(out, |out| Sequence::new(view, calls).run(view, out, false))
 }
 
-fn summary(results: &[ToolReport]) -> String {
-    let done = results.iter().map(|report| format!("{} {}", report.tool, if report.ok { "ok" } else { "failed" }));
+fn go_on(out: &mut Out, run: impl FnOnce(&mut Out) -> Step) -> Flow {
+    match run(out) {
+        Step::Ask(request, sequence) => Flow::Ask(request, Task::Thinker(Thinking::Running { sequence: Box::new(sequence) })),
+        Step::Done(sequence) => finish(out, sequence),
+    }
+}
+
+fn finish(out: &mut Out, sequence: Sequence) -> Flow {
+    let Sequence { reports, changes, .. } = sequence;
+    let has_data = reports.iter().any(|report| report.data.is_some());
+    out.summary = summary(&reports);
+    let found = Found { results: reports, changes, ..Found::default() };
+    Flow::Go(if has_data { "interpret" } else { "output" }.into(), Box::new(found))
+}
+
+/// What became of each call, in a line.
+pub(super) fn summary(reports: &[ToolReport]) -> String {
+    let done = reports.iter().map(|report| format!("{} {}", report.tool, if report.ok { "ok" } else { "failed" }));
     done.collect::<Vec<_>>().join(", ")
 }
 
@@ -113,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_model_fills_in_only_what_was_left_open() {
-        let filling = Filling { calls: vec![PlannedCall { tool: "recall".into(), args: json!(null) }] };
+        let filling = Thinking::Filling { calls: vec![PlannedCall { tool: "recall".into(), args: json!(null) }] };
         for (says, flow) in [
             (r#"{"calls":[{"tool":"recall","args":{"query":"tea"}}]}"#, "go interpret"),
             (r#"{"calls":[{"tool":"recall","args":{}}]}"#, "again: the arguments of `recall` are missing or don't fit its signature"),

@@ -27,7 +27,7 @@ fn check(graph: &str, script: &[(&str, &[&str])], expect: Expect) {
         for answer in *answers {
             world.answer(answer);
         }
-        assert_eq!(world.asking(), "nobody", "the script answers every call");
+        assert_eq!(&*world.asking(), "nobody", "the script answers every call");
     }
     let pictures: String = world.session.traces().map(|trace| picture(trace)).collect();
     expect.assert_eq(&pictures);

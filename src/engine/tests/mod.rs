@@ -1,6 +1,7 @@
 //! The engine as a whole: pictures of turns, the rules of its header one by one, and a simulation.
 
 mod drawn;
+mod experts;
 mod golden;
 mod rules;
 mod simulation;

@@ -98,7 +98,7 @@ fn answer(world: &mut World, dice: &mut Dice) {
         2 => Ok(Answer { text: "gärbled {\"goal\":".to_owned(), ..Answer::default() }),
         3 => Ok(Answer::default()),
         4 => Ok(Answer { tool_calls: vec![tool_call(dice)], ..Answer::default() }),
-        _ => Ok(Answer { text: fitting(request.label(), dice), ..Answer::default() }),
+        _ => Ok(Answer { text: fitting(&request.label(), dice), ..Answer::default() }),
     };
     for _ in 0..dice.below(3) {
         world.put(Input::Chunk { call, text: "word ".to_owned() });

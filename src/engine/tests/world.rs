@@ -1,7 +1,8 @@
 //! A world for one session: it plays browser and worker pool, keeps the journal, and replays it at the end.
 
 use crate::contract::{
-    Answer, CallError, CallId, Caller, Control, Effect, Event, Input, Limits, Outcome, Request, Time, Trace, Usage, VERSION, What,
+    Answer, CallError, CallId, CallKind, Caller, Control, DatabaseInfo, Dialect, Effect, Event, Input, Limits, Outcome, Request, Time,
+    Trace, Usage, VERSION, What,
 };
 use crate::engine::Session;
 use crate::graph::{Library, shipped};
@@ -26,6 +27,11 @@ pub(super) fn ada() -> Caller {
     Caller { identity: "ada".into(), channel: "test".into(), utc_offset_minutes: 60 }
 }
 
+/// The database that the shipped graphs name.
+fn databases() -> Vec<DatabaseInfo> {
+    vec![DatabaseInfo { name: "eras2_production".into(), dialect: Dialect::Sqlite, is_sample: true }]
+}
+
 impl World {
     pub(super) fn new(graph: &str) -> World {
         World::with(graph, Limits::default())
@@ -38,7 +44,14 @@ impl World {
     pub(super) fn on(library: Arc<Library>, graph: &str, limits: Limits) -> World {
         let session = Session::new(library.clone(), graph, &ada());
         let now = Time(1_763_668_166_000_000);
-        let opened = Input::Opened { version: VERSION, library: library.hash().to_owned(), graph: graph.to_owned(), limits, from: ada() };
+        let opened = Input::Opened {
+            version: VERSION,
+            library: library.hash().to_owned(),
+            graph: graph.to_owned(),
+            databases: databases(),
+            limits,
+            from: ada(),
+        };
         let (out, events) = (VecDeque::new(), Vec::new());
         let mut world = World { session, now, out, events, library, graph: graph.to_owned(), journal: Vec::new(), effects: Vec::new() };
         world.put(opened);
@@ -74,6 +87,10 @@ impl World {
         let (call, request) = self.out.pop_front().expect("a call is out");
         self.now.0 += 100;
         let mut answer = Answer { model: "test".into(), ..Answer::default() };
+        if let Request::Database(_) = &*request {
+            answer.database = Some(serde_json::from_str(text).expect("a script answers a database in its own words"));
+            return self.complete(call, Ok(answer));
+        }
         if request.is_streamed() && !text.is_empty() {
             let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap();
             for chunk in [&text[..middle], &text[middle..]] {
@@ -97,8 +114,8 @@ impl World {
     }
 
     /// The kind of the node that the oldest call is for.
-    pub(super) fn asking(&self) -> &str {
-        self.out.front().map_or("nobody", |(_, request)| request.label())
+    pub(super) fn asking(&self) -> Arc<str> {
+        self.out.front().map_or_else(|| "nobody".into(), |(_, request)| request.label())
     }
 
     /// What was last asked, joined.
@@ -110,6 +127,11 @@ impl World {
 
     pub(super) fn trace(&self) -> &Arc<Trace> {
         self.session.traces().next_back().expect("a turn has ended")
+    }
+
+    /// How many calls of a kind were asked, over all turns.
+    pub(super) fn trace_calls(&self, kind: CallKind) -> usize {
+        self.events.iter().filter(|event| matches!(&event.what, What::ProcessStart { kind: asked, .. } if *asked == kind)).count()
     }
 
     /// The names of all events so far.

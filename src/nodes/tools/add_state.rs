@@ -1,7 +1,7 @@
 //! `add_state`: adds a state to a machine, or replaces it.
 
 use super::shapes::StateArg;
-use super::{Done, Tool, apply, args, fits};
+use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, ToolSpec, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"buttons":{"type":"array","items":{"type":"object"}},"content":{"type":"array","items":{"type":"object"}}},"required":["id","state"]}"#,
     },
     fits: fits::<Args>,
-    run,
+    act: Act::Run(run),
 };
 
 #[derive(Deserialize)]

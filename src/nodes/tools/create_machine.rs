@@ -1,7 +1,7 @@
 //! `create_machine`: puts a little state machine into the chat; its buttons move it without a model.
 
 use super::shapes::StatesArg;
-use super::{Done, Tool, apply, args, fits};
+use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, Machine, ToolSpec, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"id":{"type":"string"},"initial":{"type":"string"},"states":{"type":"object","additionalProperties":{"type":"object","properties":{"buttons":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},"action":{"type":"string"},"go":{"type":"string"},"payload":{"type":"object"}},"required":["label"]}},"content":{"type":"array","items":{"type":"object"}}}}}},"required":["id","initial","states"]}"#,
     },
     fits: fits::<Args>,
-    run,
+    act: Act::Run(run),
 };
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! `emit_actions`: shows buttons under the answer.
 
 use super::shapes::ButtonArg;
-use super::{Done, Tool, apply, args, fits};
+use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, Control, Source, ToolSpec, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"actions":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},"action":{"type":"string","description":"short snake_case name"},"payload":{"type":"object"}},"required":["label"]}}},"required":["actions"]}"#,
     },
     fits: fits::<Args>,
-    run,
+    act: Act::Run(run),
 };
 
 #[derive(Deserialize)]

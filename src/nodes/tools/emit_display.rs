@@ -1,7 +1,7 @@
 //! `emit_display`: shows something to read under the answer: a text, a value, a table, a chart, a progress bar.
 
 use super::shapes::ContentItem;
-use super::{Done, Tool, apply, args, fits};
+use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, Control, ToolSpec, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"items":{"type":"array","items":{"type":"object","properties":{"type":{"enum":["text","value","table","chart","progress"]},"label":{"type":"string"},"key":{"type":"string"}},"required":["type"]}}},"required":["items"]}"#,
     },
     fits: fits::<Args>,
-    run,
+    act: Act::Run(run),
 };
 
 #[derive(Deserialize)]

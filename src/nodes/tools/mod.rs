@@ -5,16 +5,18 @@
 
 mod add_state;
 mod create_machine;
+mod describe;
 mod destroy_machine;
 mod emit_actions;
 mod emit_display;
+mod query;
 mod recall;
 mod reset_machine;
 mod set_state;
 mod shapes;
 
-use super::{Out, ToolReport, View};
-use crate::contract::{Change, ToolSpec, Ui, What, clip};
+use super::{Out, PlannedCall, ToolReport, View};
+use crate::contract::{Change, DatabaseAsk, ToolSpec, Ui, What, clip};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -23,7 +25,16 @@ use serde_json::Value;
 pub struct Tool {
     pub spec: ToolSpec,
     pub fits: fn(&Value) -> Result<(), String>,
-    pub run: fn(&View<'_>, &mut Ui, Value) -> Result<Done, String>,
+    pub act: Act,
+}
+
+/// How a tool works.
+#[derive(Debug)]
+pub enum Act {
+    /// At once, on the copy.
+    Run(fn(&View<'_>, &mut Ui, Value) -> Result<Done, String>),
+    /// By asking the node's database: the question, and the tables that have to be described before it.
+    Ask(fn(&View<'_>, &Value) -> Result<(DatabaseAsk, Vec<String>), String>),
 }
 
 /// What a tool did.
@@ -45,6 +56,8 @@ pub const ALL: &[Tool] = &[
     reset_machine::TOOL,
     destroy_machine::TOOL,
     recall::TOOL,
+    describe::TOOL,
+    query::TOOL,
 ];
 
 pub fn named(name: &str) -> Option<&'static Tool> {
@@ -65,9 +78,9 @@ pub fn signatures(tools: &[ToolSpec]) -> String {
 /// Runs one call and shows it. A failed call is a report that says why, never the end of a turn.
 pub fn run(view: &View<'_>, ui: &mut Ui, name: &str, args: Value, out: &mut Out) -> (ToolReport, Vec<Change>) {
     out.events.push(What::ToolCall { tool: name.to_owned(), args: args.clone() });
-    let outcome = match named(name).filter(|tool| view.node.tools.is_empty() || view.node.tools.contains(&tool.spec)) {
-        Some(tool) => (tool.run)(view, ui, args.clone()),
-        None => Err(format!("there is no tool `{name}`; the tools are {}", names(&view.node.tools))),
+    let outcome = match named(name).filter(|_| is_offered(view, name)).map(|tool| &tool.act) {
+        Some(Act::Run(run)) => run(view, ui, args.clone()),
+        Some(Act::Ask(_)) | None => Err(format!("there is no tool `{name}`; the tools are {}", names(&view.node.tools))),
     };
     let tool = name.to_owned();
     let (report, done) = match outcome {
@@ -77,6 +90,25 @@ pub fn run(view: &View<'_>, ui: &mut Ui, name: &str, args: Value, out: &mut Out)
     let summary = clip(&report.summary, 500);
     out.events.push(What::ToolResult { tool: report.tool.clone(), ok: report.ok, summary, rows: done.rows });
     (report, done.changes)
+}
+
+/// Whether the node may call the tool; a node without a list may call all that need no database.
+pub(super) fn is_offered(view: &View<'_>, name: &str) -> bool {
+    let is_listed = view.node.tools.iter().any(|spec| spec.name == name);
+    is_listed || (view.node.tools.is_empty() && named(name).is_some_and(|tool| matches!(tool.act, Act::Run(_))))
+}
+
+/// What a call asks the node's database.
+pub(super) fn asks(view: &View<'_>, call: &PlannedCall) -> Result<(DatabaseAsk, Vec<String>), String> {
+    match named(&call.tool).map(|tool| &tool.act) {
+        Some(Act::Ask(ask)) => ask(view, &call.args),
+        Some(Act::Run(_)) | None => Err(format!("`{}` asks no database", call.tool)),
+    }
+}
+
+/// What the user sees of a call's rows, if anything.
+pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
+    if report.tool == "query" { query::display(view, report) } else { None }
 }
 
 fn names(tools: &[ToolSpec]) -> String {

@@ -3,7 +3,7 @@
 //! A message is found when it holds a word of the query; the best and newest come first. Where nothing matches, the last
 //! messages and all facts are returned and `matched` is false, so that «what did I say before?» has an answer.
 
-use super::{Done, Tool, args, fits};
+use super::{Act, Done, Tool, args, fits};
 use crate::contract::{Message, ToolSpec, Ui, clip};
 use crate::nodes::View;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"query":{"type":"string","description":"the words to look for; empty for the last messages"}},"required":["query"]}"#,
     },
     fits: fits::<Args>,
-    run,
+    act: Act::Run(run),
 };
 
 const FOUND_MAX: usize = 8;

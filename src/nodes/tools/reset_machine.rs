@@ -1,6 +1,6 @@
 //! `reset_machine`: puts a machine back into its initial state.
 
-use super::{Done, Tool, apply, args, fits};
+use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, ToolSpec, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#,
     },
     fits: fits::<Args>,
-    run,
+    act: Act::Run(run),
 };
 
 #[derive(Deserialize)]

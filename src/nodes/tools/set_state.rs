@@ -1,6 +1,6 @@
 //! `set_state`: writes an entry of the user interface state, to which displays bind by `key`.
 
-use super::{Done, Tool, apply, args, fits};
+use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, ToolSpec, Ui, clip};
 use crate::nodes::View;
 use serde::Deserialize;
@@ -13,7 +13,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"key":{"type":"string"},"value":{}},"required":["key","value"]}"#,
     },
     fits: fits::<Args>,
-    run,
+    act: Act::Run(run),
 };
 
 #[derive(Deserialize)]

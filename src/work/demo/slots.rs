@@ -27,6 +27,11 @@ const NAMES: &[&str] = &[
     "reflex",
     "answer",
     "user_name",
+    "job",
+    "schema",
+    "dialect",
+    "response_hint",
+    "notes",
 ];
 
 /// The role that a request is for, and the material that goes with it.

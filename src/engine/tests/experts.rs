@@ -1,0 +1,315 @@
+//! The PA and its experts: pictures of their paths, and the rules of the database expert.
+
+use super::world::{World, ada, picture};
+use crate::contract::{CallError, CallKind, CallStatus, DatabaseFault, Input, Limits, Outcome, What};
+use crate::graph::shipped_with;
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+
+const PERCEIVED: &str = r#"{"intent":"question","language":"de"}"#;
+const TO_ERAS: &str = r#"{"expert":"eras","job":"Zähle die Kunden.","thinking_message":"Ich zähle.","language":"de"}"#;
+const TO_NOBODY: &str = r#"{"expert":null,"job":"Say hello.","thinking_message":"","language":"en"}"#;
+const COLUMNS: &str = r#"{"Rows":{"columns":["column","type"],"rows":[["id","int"],["name","text"]],"is_cut":false}}"#;
+const THREE: &str = r#"{"Rows":{"columns":["anzahl"],"rows":[[3]],"is_cut":false}}"#;
+
+fn plan(sql: &[&str], interpret: bool) -> String {
+    let calls: Vec<Value> = sql.iter().map(|sql| json!({"tool": "query", "args": {"sql": sql}})).collect();
+    json!({"tool_sequence": calls, "response_hint": "", "interpret": interpret}).to_string()
+}
+
+fn count(interpret: bool) -> String {
+    plan(&["SELECT COUNT(*) AS anzahl FROM kunden"], interpret)
+}
+
+fn check(script: &[(&str, &[&str])], expect: Expect) {
+    let mut world = World::new("v4-eras");
+    play(&mut world, script);
+    let pictures: String = world.session.traces().map(|trace| picture(trace)).collect();
+    expect.assert_eq(&pictures);
+    world.replay();
+}
+
+fn play(world: &mut World, script: &[(&str, &[&str])]) {
+    for (input, answers) in script {
+        match input.strip_prefix('!') {
+            Some(action) => world.press(action),
+            None => world.say(input),
+        }
+        for answer in *answers {
+            world.answer(answer);
+        }
+        assert_eq!(&*world.asking(), "nobody", "the script answers every call");
+    }
+}
+
+/// The labels of all calls of the last turn that asked the database.
+fn asked(world: &World) -> Vec<String> {
+    let calls = world.trace().frames.iter().flat_map(|frame| &frame.calls);
+    calls.filter(|call| call.kind == CallKind::Db).map(|call| call.label.to_string()).collect()
+}
+
+#[test]
+fn the_pa_answers_itself_in_three_frames() {
+    check(
+        &[("tell me something nice", &[PERCEIVED, TO_NOBODY, "Hello.", "{}"])],
+        expect![[r#"
+        turn 1: "tell me something nice"  pa Done 3 frames
+          1 input         100 us  -> direct  [question · de]
+              call 1 input Done 100 us
+          2 pa            100 us  -> output  [no expert · Say hello.]
+              call 2 pa Done 100 us
+          3 output+ui     100 us  [Hello.]
+              call 3 output Done 100 us
+          behind: call 4 memorizer Done 100 us
+    "#]],
+    );
+}
+
+#[test]
+fn an_expert_takes_four_frames_and_what_it_streams_is_not_said_again() {
+    check(
+        &[("wie viele Kunden?", &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "Drei.", "{}"])],
+        expect![[r#"
+        turn 1: "wie viele Kunden?"  expert Done 4 frames
+          1 input         100 us  -> direct  [question · de]
+              call 1 input Done 100 us
+          2 pa            100 us  -> eras  [eras · Zähle die Kunden.]
+              call 2 pa Done 100 us
+          3 eras          400 us  -> output  [query ok]
+              call 3 expert Done 100 us
+              call 4 describe kunden Done 100 us
+              call 5 query Done 100 us
+              call 6 expert Done 100 us
+          4 output+ui       0 us  [said by the expert]
+          behind: call 7 memorizer Done 100 us
+    "#]],
+    );
+}
+
+#[test]
+fn an_expert_whose_rows_need_judgement_takes_five_frames() {
+    let script = [PERCEIVED, TO_ERAS, &count(true), COLUMNS, THREE, "Drei Kunden.", r#"{"summary":"Drei."}"#, "Es sind drei.", "{}"];
+    check(
+        &[("wie viele Kunden?", &script)],
+        expect![[r#"
+        turn 1: "wie viele Kunden?"  expert+interpreter Done 5 frames
+          1 input         100 us  -> direct  [question · de]
+              call 1 input Done 100 us
+          2 pa            100 us  -> eras  [eras · Zähle die Kunden.]
+              call 2 pa Done 100 us
+          3 eras          400 us  -> interpret  [query ok]
+              call 3 expert Done 100 us
+              call 4 describe kunden Done 100 us
+              call 5 query Done 100 us
+              call 6 expert Done 100 us
+          4 interpreter   100 us  -> output  [Drei.]
+              call 7 interpreter Done 100 us
+          5 output+ui     100 us  [Es sind drei.]
+              call 8 output Done 100 us
+          behind: call 9 memorizer Done 100 us
+    "#]],
+    );
+}
+
+#[test]
+fn actions_enter_at_the_pa() {
+    let to_desk = r#"{"expert":"desk","job":"Two buttons.","thinking_message":"","language":"en"}"#;
+    let buttons = r#"{"tool_sequence":[{"tool":"emit_actions","args":{"actions":["Red","Blue"]}}],"response_hint":"","interpret":false}"#;
+    let recall = r#"{"tool_sequence":[{"tool":"recall","args":{"query":""}}],"response_hint":"","interpret":true}"#;
+    check(
+        &[
+            ("two buttons", &[PERCEIVED, to_desk, buttons, "There.", "{}"]),
+            ("!red", &[to_desk, buttons, "Red.", "{}"]),
+            ("!blue", &[to_desk, recall, "Blue.", r#"{"summary":"Blue."}"#, "Blue!", "{}"]),
+        ],
+        expect![[r#"
+            turn 1: "two buttons"  expert Done 4 frames
+              1 input         100 us  -> direct  [question · de]
+                  call 1 input Done 100 us
+              2 pa            100 us  -> desk  [desk · Two buttons.]
+                  call 2 pa Done 100 us
+              3 desk          200 us  -> output  [emit_actions ok]
+                  call 3 expert Done 100 us
+                  call 4 expert Done 100 us
+              4 output+ui       0 us  [said by the expert]
+              behind: call 5 memorizer Done 100 us
+            turn 2: "Red"  action+expert Done 3 frames
+              1 pa            100 us  -> desk  [desk · Two buttons.]
+                  call 6 pa Done 100 us
+              2 desk          200 us  -> output  [emit_actions ok]
+                  call 7 expert Done 100 us
+                  call 8 expert Done 100 us
+              3 output+ui       0 us  [said by the expert]
+              behind: call 9 memorizer Done 100 us
+            turn 3: "Blue"  action+expert+interpreter Done 4 frames
+              1 pa            100 us  -> desk  [desk · Two buttons.]
+                  call 10 pa Done 100 us
+              2 desk          200 us  -> interpret  [recall ok]
+                  call 11 expert Done 100 us
+                  call 12 expert Done 100 us
+              3 interpreter   100 us  -> output  [Blue.]
+                  call 13 interpreter Done 100 us
+              4 output+ui     100 us  [Blue!]
+                  call 14 output Done 100 us
+              behind: call 15 memorizer Done 100 us
+        "#]],
+    );
+}
+
+#[test]
+fn an_action_that_needs_no_expert_takes_two_frames() {
+    let to_desk = r#"{"expert":"desk","job":"A button.","thinking_message":"","language":"en"}"#;
+    let button = r#"{"tool_sequence":[{"tool":"emit_actions","args":{"actions":["Red"]}}],"response_hint":"","interpret":false}"#;
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("a button", &[PERCEIVED, to_desk, button, "There.", "{}"]), ("!red", &[TO_NOBODY, "Hello.", "{}"])]);
+    assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("action", 2));
+    world.replay();
+}
+
+#[test]
+fn a_table_is_described_before_its_first_query_and_never_again() {
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("wie viele Kunden?", &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "Drei.", "{}"])]);
+    assert_eq!(asked(&world), ["describe kunden", "query"]);
+    play(&mut world, &[("und jetzt?", &[PERCEIVED, TO_ERAS, &count(false), THREE, "Drei.", "{}"])]);
+    assert_eq!(asked(&world), ["query"]);
+    let join = plan(&["SELECT * FROM kunden JOIN objekte ON objekte.kunde_id = kunden.id"], false);
+    play(&mut world, &[("und Objekte?", &[PERCEIVED, TO_ERAS, &join, COLUMNS, THREE, "Drei.", "{}"])]);
+    assert_eq!(asked(&world), ["describe objekte", "query"], "only what is not known yet");
+    let known: Vec<&String> = world.session.schema_cache().keys().collect();
+    assert_eq!(known, ["eras2_production.kunden", "eras2_production.objekte"]);
+    world.put(Input::Clear { from: ada() });
+    play(&mut world, &[("wie viele Kunden?", &[PERCEIVED, TO_ERAS, &count(false), THREE, "Drei.", "{}"])]);
+    assert_eq!(asked(&world), ["query"], "a clear keeps what was learned");
+    world.replay();
+}
+
+#[test]
+fn describing_a_known_table_asks_nobody() {
+    let describe = r#"{"tool_sequence":[{"tool":"describe","args":{"table":"kunden"}}],"response_hint":"","interpret":false}"#;
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("was steht da?", &[PERCEIVED, TO_ERAS, describe, COLUMNS, "Spalten.", "{}"])]);
+    assert_eq!(asked(&world), ["describe kunden"]);
+    play(&mut world, &[("nochmal", &[PERCEIVED, TO_ERAS, describe, "Spalten.", "{}"])]);
+    assert_eq!(asked(&world), Vec::<String>::new());
+    world.replay();
+}
+
+#[test]
+fn a_failing_query_goes_back_to_the_model_twice_at_most() {
+    let refused = r#"{"Refused":{"message":"syntax error near x","reason":"Other"}}"#;
+    let mut world = World::new("v4-eras");
+    world.say("wie viele?");
+    for answer in [PERCEIVED, TO_ERAS, &count(false), COLUMNS, refused] {
+        world.answer(answer);
+    }
+    assert_eq!(&*world.asking(), "expert");
+    assert!(world.asked().contains("failed: syntax error near x"), "{}", world.asked());
+    for answer in [&count(false), refused, &count(false), refused] {
+        world.answer(answer);
+    }
+    assert!(world.asked().starts_with("# compose"), "after two repairs it composes from what there is");
+    assert!(world.asked().contains("syntax error near x"));
+    world.answer("Das ging leider nicht.");
+    assert_eq!(world.ends(), [(1, Outcome::Answered)]);
+    world.replay();
+}
+
+#[test]
+fn an_unknown_column_refreshes_what_is_known_of_the_table() {
+    let unknown = r#"{"Refused":{"message":"unknown column plz","reason":"UnknownColumn"}}"#;
+    let mut world = World::new("v4-eras");
+    world.say("wie viele?");
+    for answer in [PERCEIVED, TO_ERAS, &count(false), COLUMNS, unknown] {
+        world.answer(answer);
+    }
+    assert_eq!(&*world.asking(), "describe kunden", "described again, for whoever mends the query");
+    world.answer(COLUMNS);
+    assert!(world.asked().contains("unknown column plz"));
+    for answer in [&count(false), THREE, "Drei.", "{}"] {
+        world.answer(answer);
+    }
+    assert_eq!(asked(&world), ["describe kunden", "query", "describe kunden", "query"]);
+    world.replay();
+}
+
+#[test]
+fn what_the_gate_denies_never_leaves() {
+    let mut world = World::new("v4-eras");
+    world.say("lösche alles");
+    for answer in [PERCEIVED, TO_ERAS, &plan(&["DELETE FROM kunden"], false)] {
+        world.answer(answer);
+    }
+    assert_eq!(&*world.asking(), "expert", "no database is asked");
+    assert!(world.asked().contains("not allowed"), "{}", world.asked());
+}
+
+#[test]
+fn a_database_that_can_not_be_reached_ends_the_turn_with_a_sentence() {
+    let mut world = World::new("v4-eras");
+    world.say("wie viele?");
+    for answer in [PERCEIVED, TO_ERAS, &count(false)] {
+        world.answer(answer);
+    }
+    world.fail(CallError::Database(DatabaseFault::Unreachable));
+    assert_eq!(world.ends(), [(1, Outcome::Failed(DatabaseFault::Unreachable.to_string()))]);
+    assert_eq!(world.trace().status, CallStatus::Error);
+    world.replay();
+}
+
+#[test]
+fn the_thinking_message_and_a_line_for_each_tool_are_progress() {
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("wie viele Kunden?", &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "Drei.", "{}"])]);
+    let progress = world.events.iter().filter_map(|event| if let What::Progress { text } = &event.what { Some(&**text) } else { None });
+    assert_eq!(progress.collect::<Vec<_>>(), ["Ich zähle.\n", "DESCRIBE kunden\n", "✓ query: 1 row\n"]);
+    assert_eq!(world.labels(), ["table"], "the rows are shown");
+}
+
+#[test]
+fn an_unknown_expert_is_asked_for_again_and_then_nobody_is_needed() {
+    let mut world = World::new("v4-eras");
+    let nowhere = r#"{"expert":"weather","job":"rain?","thinking_message":"","language":"en"}"#;
+    play(&mut world, &[("rain?", &[PERCEIVED, nowhere, nowhere, "No idea.", "{}"])]);
+    assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("pa", 3));
+}
+
+#[test]
+fn a_turn_asks_databases_a_bounded_number_of_times() {
+    let mut world = World::with("v4-eras", Limits { database_calls_max: 3, ..Limits::default() });
+    let many = plan(&["SELECT * FROM a", "SELECT * FROM b", "SELECT * FROM c"], false);
+    world.say("viel");
+    for answer in [PERCEIVED, TO_ERAS, &many, COLUMNS, THREE, COLUMNS] {
+        world.answer(answer);
+    }
+    assert!(&*world.asking() != "query", "the fourth question is not asked");
+    assert_eq!(world.trace_calls(CallKind::Db), 3);
+}
+
+#[test]
+fn a_second_expert_over_another_schema_takes_no_rust() {
+    let library = shipped_with(|file| {
+        let farm = r#"{ "name": "farm", "kind": "expert", "model": "strong", "description": "knows cows", "prompt": "prompts/eras.md",
+            "compose": "prompts/compose.md", "schema": "schemas/plan.json", "rounds": 4, "database": "farm", "tools": ["query"],
+            "edges": { "output": "output", "interpret": "interpreter" } },"#;
+        let path = |name: &str, entry: &str, nodes: &str, frames: u32| {
+            format!(r#"{{ "name": "{name}", "entry": "{entry}", "nodes": [{nodes}], "frames": {frames}, "calls": 20 }},"#)
+        };
+        let paths = [
+            path("farm", "message", r#""input", "pa", "farm", "output""#, 4),
+            path("farm+interpreter", "message", r#""input", "pa", "farm", "interpreter", "output""#, 5),
+            path("action+farm", "action", r#""pa", "farm", "output""#, 3),
+            path("action+farm+interpreter", "action", r#""pa", "farm", "interpreter", "output""#, 4),
+        ]
+        .concat();
+        file.replace(r#""desk": "desk", "output""#, r#""desk": "desk", "farm": "farm", "output""#)
+            .replace(r#"{ "name": "desk", "kind""#, &format!(r#"{farm}{{ "name": "desk", "kind""#))
+            .replace(r#"{ "name": "pa", "entry""#, &format!(r#"{paths}{{ "name": "pa", "entry""#))
+    });
+    let mut world = World::on(library, "v4-eras", Limits::default());
+    let to_farm = r#"{"expert":"farm","job":"Count the cows.","thinking_message":"","language":"en"}"#;
+    let cows = plan(&["SELECT COUNT(*) AS cows FROM cows"], false);
+    play(&mut world, &[("how many cows?", &[PERCEIVED, to_farm, &cows, COLUMNS, THREE, "Three.", "{}"])]);
+    assert_eq!(world.trace().path, "farm");
+    assert!(world.session.schema_cache().contains_key("farm.cows"));
+}

@@ -1,0 +1,128 @@
+//! Expert: a specialist that a graph configures without code: a database, a prompt, tools, limits.
+//!
+//! Stateless: the job that it is given is all it knows. It plans its tool calls ([`ExpertPlan`]), runs them with a line of
+//! progress each, and a second call composes the answer from their results: streamed, or, when the plan says `interpret`, as
+//! notes for the interpreter. A call that fails goes back to the model with the error, twice at most. Default when a plan
+//! can't be understood: compose from what there is.
+
+use super::sequence::{Sequence, Step};
+use super::{ExpertPlan, Flow, Found, Out, Task, View, read, shown};
+use crate::contract::{Answer, ChatMessage, Request, Role, Text, What, clip};
+
+pub(crate) const ROUTES: &[&str] = &["output", "interpret"];
+
+/// How often a failing call goes back to the model.
+const REPAIRS_MAX: u32 = 2;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expert {
+    /// The plan is being made; after a failure with what was done so far.
+    Planning { done: Option<Box<Sequence>>, repairs: u32 },
+    /// A database is asked; the calls that are left wait.
+    Running { plan: ExpertPlan, sequence: Box<Sequence>, repairs: u32 },
+    /// The answer is being put together.
+    Composing { plan: ExpertPlan, sequence: Box<Sequence> },
+}
+
+pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
+    view.ask(Task::Expert(Expert::Planning { done: None, repairs: 0 }))
+}
+
+impl Expert {
+    pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+        match self {
+            Expert::Planning { done, repairs } => match read::<ExpertPlan>(&answer.text) {
+                Ok(plan) => {
+                    out.events.push(What::Planned { output: shown(&plan) });
+                    let calls = plan.tool_sequence.iter().cloned();
+                    let sequence = match done {
+                        Some(done) => done.instead(calls),
+                        None => Sequence::new(view, calls),
+                    };
+                    go_on(view, out, plan, repairs, |out| sequence.run(view, out, true))
+                }
+                Err(why) => Flow::Again { why, task: Task::Expert(Expert::Planning { done, repairs }) },
+            },
+            Expert::Running { plan, sequence, repairs } => go_on(view, out, plan, repairs, |out| sequence.resume(view, out, answer, true)),
+            Expert::Composing { plan, sequence } => {
+                if answer.text.trim().is_empty() {
+                    return Flow::Again { why: "it was empty".to_owned(), task: Task::Expert(Expert::Composing { plan, sequence }) };
+                }
+                finish(view, out, &plan, *sequence, answer.text)
+            }
+        }
+    }
+
+    pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
+        match self {
+            Expert::Planning { done, .. } => {
+                let sequence = done.map_or_else(|| Sequence::new(view, []), |done| *done);
+                finish(view, out, &ExpertPlan::default(), sequence, String::new())
+            }
+            Expert::Running { plan, sequence, .. } => {
+                let sequence = sequence.cut_short(out);
+                finish(view, out, &plan, sequence, String::new())
+            }
+            Expert::Composing { plan, sequence } => finish(view, out, &plan, *sequence, String::new()),
+        }
+    }
+}
+
+/// Runs the plan on: asks the database, has a failure mended, or composes. Tells each tool's end as progress.
+fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, run: impl FnOnce(&mut Out) -> Step) -> Flow {
+    let told = out.events.len();
+    let step = run(out);
+    tell(out, told);
+    match step {
+        Step::Ask(request, sequence) => Flow::Ask(request, Task::Expert(Expert::Running { plan, sequence: Box::new(sequence), repairs })),
+        Step::Done(sequence) => match sequence.failure() {
+            Some(report) if repairs < REPAIRS_MAX => {
+                let plea = format!(
+                    "The call `{}` with {} failed: {}\nDone so far: {}\nPlan again: the calls that are still needed, this one mended.",
+                    report.tool,
+                    clip(&report.args.to_string(), 2_000),
+                    clip(&report.summary, 1_000),
+                    clip(&serde_json::to_string(&sequence.reports).expect("our own plain data is always JSON"), 8_000),
+                );
+                let mut messages = view.node.prompt.fill(view);
+                messages.push(ChatMessage::new(Role::User, Text::slot("failure", plea)));
+                let task = Task::Expert(Expert::Planning { done: Some(Box::new(sequence)), repairs: repairs + 1 });
+                Flow::Ask(Request::Model(view.request(messages, false)), task)
+            }
+            Some(_) | None => compose(view, plan, sequence),
+        },
+    }
+}
+
+fn compose(view: &View<'_>, plan: ExpertPlan, sequence: Sequence) -> Flow {
+    let mut packet = view.packet.clone();
+    packet.results.extend(sequence.reports.iter().cloned());
+    packet.plan = Some(plan.clone());
+    let messages = view.node.compose.fill(&View { packet: &packet, ..*view });
+    let mut request = view.request(messages, !plan.interpret);
+    request.schema = None;
+    Flow::Ask(Request::Model(request), Task::Expert(Expert::Composing { plan, sequence: Box::new(sequence) }))
+}
+
+/// The way on: what was streamed is said; what was not goes along as notes, or as what the tools returned.
+fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence, text: String) -> Flow {
+    out.summary = super::thinker::summary(&sequence.reports);
+    let is_said = !plan.interpret && !text.is_empty();
+    let notes = (!is_said && !text.is_empty()).then_some(text);
+    let job = view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default();
+    let decision = Some(super::Decision { goal: job, present_as: "text".to_owned(), ..super::Decision::default() });
+    let Sequence { reports: results, changes, .. } = sequence;
+    let found = Found { results, changes, notes, decision, is_said, ..Found::default() };
+    Flow::Go(if is_said { "output" } else { "interpret" }.into(), Box::new(found))
+}
+
+/// A line of progress for each tool that has ended since.
+fn tell(out: &mut Out, since: usize) {
+    let line = |what: &What| match what {
+        What::ToolResult { tool, ok, summary, .. } => Some(format!("{} {tool}: {summary}\n", if *ok { "✓" } else { "✗" })),
+        What::ToolCall { tool, args } if tool == "describe" => Some(format!("DESCRIBE {}\n", args["table"].as_str().unwrap_or_default())),
+        _ => None,
+    };
+    let lines: Vec<String> = out.events[since..].iter().filter_map(line).collect();
+    lines.into_iter().for_each(|line| out.progress(line));
+}
