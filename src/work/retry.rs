@@ -45,6 +45,7 @@ impl Failure {
             | CallError::Unreadable
             | CallError::TooLarge
             | CallError::Panicked
+            | CallError::Database(_)
             | CallError::Cancelled => false,
         };
         passes && !self.has_begun
@@ -61,7 +62,7 @@ impl Failure {
             | CallError::Rejected { .. }
             | CallError::Unreadable
             | CallError::TooLarge => true,
-            CallError::Unreachable | CallError::Overloaded | CallError::Panicked | CallError::Cancelled => false,
+            CallError::Unreachable | CallError::Overloaded | CallError::Panicked | CallError::Database(_) | CallError::Cancelled => false,
         };
         may_help && !self.has_begun
     }
