@@ -1,0 +1,97 @@
+//! What can be wrong in a graph file, each with the sentence that says what to do.
+
+use super::Entry;
+use crate::nodes::tools;
+use std::fmt;
+
+/// What is wrong in a file, where, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GraphError {
+    pub file: String,
+    pub line: usize,
+    pub what: Wrong,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wrong {
+    Json(String),
+    NoGraphs,
+    NoFile { name: String },
+    DoubleGraph { name: String },
+    DoubleNode { name: String },
+    TooMany { what: &'static str, most: usize },
+    UnknownKind { node: String, kind: String },
+    UnknownTool { node: String, tool: String },
+    UnknownTarget { from: String, route: String, to: String },
+    UnknownRoute { node: String, route: String, known: &'static [&'static str] },
+    MissingRoute { node: String, route: &'static str },
+    Missing { node: String, field: &'static str },
+    NoDatabase { node: String, tool: &'static str },
+    Superfluous { node: String, field: &'static str },
+    Schema { file: String, error: String },
+    Prompt(String),
+    Unreachable { node: String },
+    Circle { nodes: Vec<String> },
+    MissingPath { entry: Entry, nodes: Vec<String> },
+    NoSuchPath { path: String },
+    Frames { path: String, stated: usize, counted: usize },
+    Calls { path: String, stated: u32, needed: u32 },
+}
+
+impl fmt::Display for GraphError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "graphs/{}:{}: {}", self.file, self.line, self.what)
+    }
+}
+
+impl std::error::Error for GraphError {}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Wrong::Json(error) => write!(f, "{error}"),
+            Wrong::NoGraphs => write!(f, "there is no graph; put a `*.json` file there"),
+            Wrong::NoFile { name } => write!(f, "there is no file `{name}`; put it there or correct the name"),
+            Wrong::DoubleGraph { name } => write!(f, "another file holds the graph `{name}` already; choose another name"),
+            Wrong::DoubleNode { name } => write!(f, "there are two nodes `{name}`; rename one"),
+            Wrong::TooMany { what, most } => write!(f, "too many {what}; {most} at most"),
+            Wrong::UnknownKind { node, kind } => {
+                write!(f, "node `{node}` is of the unknown kind `{kind}`; ARCHITECTURE.md lists the kinds")
+            }
+            Wrong::UnknownTool { node, tool } => {
+                let known: Vec<&str> = tools::ALL.iter().map(|tool| tool.spec.name).collect();
+                write!(f, "node `{node}` names the unknown tool `{tool}`; use one of {}", known.join(", "))
+            }
+            Wrong::UnknownTarget { from, route, to } => {
+                write!(f, "edge `{from}` --{route}--> `{to}`: there is no node `{to}`; add it or correct the name")
+            }
+            Wrong::UnknownRoute { node, route, known: [] } => {
+                write!(f, "node `{node}` has an edge for `{route}`, but a path ends here; remove the edge")
+            }
+            Wrong::UnknownRoute { node, route, known } => {
+                write!(f, "node `{node}` can't take the route `{route}`; its routes are {}", known.join(", "))
+            }
+            Wrong::MissingRoute { node, route } => {
+                write!(f, "node `{node}` can take the route `{route}`, but no edge is drawn for it; add \"{route}\": \"…\" to its edges")
+            }
+            Wrong::Missing { node, field } => write!(f, "node `{node}` asks a model and has no `{field}`; add \"{field}\": \"…\""),
+            Wrong::NoDatabase { node, tool } => write!(f, "node `{node}` has the tool `{tool}` and no `database`; add \"database\": \"…\""),
+            Wrong::Superfluous { node, field } => write!(f, "node `{node}` has a `{field}`, which its kind does not use; remove it"),
+            Wrong::Schema { error, .. } => write!(f, "{error}"),
+            Wrong::Prompt(error) => write!(f, "{error}"),
+            Wrong::Unreachable { node } => write!(f, "node `{node}` can't be reached; draw an edge to it or remove it"),
+            Wrong::Circle { nodes } => write!(f, "the edges run in a circle: {} → {}; remove one", nodes.join(" → "), nodes[0]),
+            Wrong::MissingPath { entry, nodes } => {
+                let entry = format!("{entry:?}").to_lowercase();
+                write!(f, "the way {} of a {entry} is not stated; add it to `paths` with its frames and calls", nodes.join(" → "))
+            }
+            Wrong::NoSuchPath { path } => write!(f, "the edges make no path `{path}` as it is stated; correct its nodes or remove it"),
+            Wrong::Frames { path, stated, counted } => {
+                write!(f, "path `{path}` states {stated} frames and takes {counted}; write \"frames\": {counted}")
+            }
+            Wrong::Calls { path, stated, needed } => {
+                write!(f, "path `{path}` states a budget of {stated} model calls and may need {needed}; write at least \"calls\": {needed}")
+            }
+        }
+    }
+}
