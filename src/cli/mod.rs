@@ -8,6 +8,7 @@ mod config;
 mod graph;
 mod library;
 mod serve;
+mod sql_check;
 
 use crate::config::Arguments;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -39,6 +40,8 @@ enum Command {
     /// Look at graphs
     #[command(subcommand)]
     Graph(graph::Command),
+    /// Say of each line on standard input, a statement as a JSON string, whether the gate lets it through
+    SqlCheck(sql_check::Arguments),
 }
 
 /// How a command failed: the exit code, and a sentence that says what to do.
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Serve(_) => serve::run(own),
         Command::Config(command) => config::run(command, own),
         Command::Graph(command) => graph::run(command),
+        Command::SqlCheck(arguments) => sql_check::run(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,221 @@
+//! The gate against a corpus of statements (`testcases/sql`), and against what can be made of the hostile ones.
+
+use super::*;
+use std::fs;
+use std::path::Path;
+
+const DIALECTS: [Dialect; 2] = [Dialect::Mysql, Dialect::Sqlite];
+
+fn corpus(name: &str) -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testcases/sql").join(name);
+    let text = fs::read_to_string(path).unwrap();
+    text.lines().filter(|line| !line.starts_with("##")).map(unescape).collect()
+}
+
+fn unescape(line: &str) -> String {
+    let mut parts = line.split('⟨');
+    let mut text = parts.next().unwrap().replace('⏎', "\n");
+    for part in parts {
+        let (code, rest) = part.split_once('⟩').unwrap();
+        text.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
+        text.push_str(&rest.replace('⏎', "\n"));
+    }
+    text
+}
+
+fn statements(kind: &str, dialect: Dialect) -> Vec<String> {
+    let own = if dialect == Dialect::Mysql { "mysql" } else { "sqlite" };
+    [corpus(&format!("{kind}.txt")), corpus(&format!("{kind}-{own}.txt"))].concat()
+}
+
+fn gate(statement: &str, dialect: Dialect) -> Result<Reading, Denied> {
+    check(statement, dialect, Some("eras2_production"))
+}
+
+fn all_denied(statements: impl IntoIterator<Item = String>, dialect: Dialect) {
+    let passed: Vec<String> = statements.into_iter().filter(|statement| gate(statement, dialect).is_ok()).collect();
+    assert!(passed.is_empty(), "{} hostile statements pass as {dialect:?}:\n{}", passed.len(), passed.join("\n"));
+}
+
+#[test]
+fn no_hostile_statement_passes() {
+    for dialect in DIALECTS {
+        let hostile = statements("hostile", dialect);
+        assert!(hostile.len() >= 150);
+        all_denied(hostile, dialect);
+    }
+}
+
+#[test]
+fn every_legitimate_statement_passes() {
+    for dialect in DIALECTS {
+        let legitimate = statements("legitimate", dialect);
+        assert!(legitimate.len() >= 60);
+        let refused: Vec<String> =
+            legitimate.iter().filter_map(|statement| gate(statement, dialect).err().map(|why| format!("{statement}\n    {why}"))).collect();
+        assert!(refused.is_empty(), "{} legitimate statements are refused as {dialect:?}:\n{}", refused.len(), refused.join("\n"));
+    }
+}
+
+#[test]
+fn a_hostile_statement_stays_hostile_whatever_is_made_of_it() {
+    for dialect in DIALECTS {
+        for statement in statements("hostile", dialect) {
+            all_denied(mutations(&statement), dialect);
+        }
+    }
+}
+
+/// Other ways to write a statement, and places to hide it in.
+fn mutations(statement: &str) -> Vec<String> {
+    let swapped: String = statement
+        .chars()
+        .enumerate()
+        .map(|(at, sign)| if at % 2 == 0 { sign.to_ascii_uppercase() } else { sign.to_ascii_lowercase() })
+        .collect();
+    let bare = statement.trim_end().trim_end_matches(';');
+    if !bare.contains(' ') {
+        // A single word would be the name of a column.
+        return vec![statement.to_lowercase(), format!("{statement};"), format!("/* x */ {statement}"), format!("SELECT 1; {statement}")];
+    }
+    vec![
+        statement.to_lowercase(),
+        statement.to_uppercase(),
+        swapped,
+        statement.replace(' ', "/**/"),
+        statement.replace(' ', "\n\t "),
+        statement.replace(' ', " /* x */ "),
+        statement.replace(' ', "\u{a0}"),
+        statement.replace('(', " ("),
+        statement.replace('(', "/**/("),
+        statement.replace('(', " -- x\n("),
+        format!("{statement};"),
+        format!("{statement} -- x"),
+        format!(" \n{statement}\n"),
+        format!("/* x */ {statement}"),
+        format!("-- x\n{statement}"),
+        format!("({bare})"),
+        format!("(({bare}))"),
+        format!("EXPLAIN {bare}"),
+        format!("SELECT 1; {statement}"),
+        format!("{bare}; SELECT 1"),
+        format!("SELECT * FROM ({bare}) AS x"),
+        format!("SELECT ({bare})"),
+        format!("SELECT id FROM kunden WHERE id IN ({bare})"),
+        format!("SELECT id FROM kunden WHERE EXISTS ({bare})"),
+        format!("WITH x AS ({bare}) SELECT * FROM x"),
+        format!("SELECT 1 UNION ALL {bare}"),
+        format!("{bare} UNION ALL SELECT 1"),
+        format!("SELECT CASE WHEN ({bare}) THEN 1 END"),
+        format!("SELECT COALESCE(({bare}), 1) FROM kunden ORDER BY 1"),
+        format!("SELECT SUM(1) OVER (ORDER BY ({bare})) FROM kunden"),
+        statement.replace("SLEEP", "`SLEEP`"),
+        statement.replace("SLEEP", "sLeEp"),
+        statement.replace("mysql.", "`mysql`."),
+        statement.replace("mysql.", "MySQL."),
+    ]
+}
+
+#[test]
+fn a_reading_names_its_tables_once_and_as_written() {
+    for (statement, tables) in [
+        ("SELECT 1", &[][..]),
+        ("SELECT * FROM Kunden k JOIN eras2_production.objekte o ON 1 = 1 JOIN Kunden z", &["Kunden", "objekte"]),
+        ("WITH x AS (SELECT * FROM kunden) SELECT * FROM x, `geräte`", &["kunden", "geräte"]),
+        ("WITH x AS (SELECT * FROM kunden) SELECT * FROM (WITH y AS (SELECT 1) SELECT * FROM y, x) z, y", &["kunden", "y"]),
+        ("WITH kunden AS (SELECT * FROM kunden) SELECT * FROM kunden", &["kunden"]),
+        ("SELECT (SELECT 1 FROM a) FROM b WHERE EXISTS (SELECT 1 FROM c) ORDER BY (SELECT 1 FROM d)", &["a", "b", "c", "d"]),
+        ("SELECT 1 FROM dual", &[]),
+        ("DESCRIBE kunden", &["kunden"]),
+        ("SHOW COLUMNS FROM kunden", &["kunden"]),
+        ("SHOW TABLES", &[]),
+    ] {
+        assert_eq!(
+            gate(statement, Dialect::Mysql).map(|reading| reading.tables),
+            Ok(tables.iter().map(ToString::to_string).collect()),
+            "{statement}"
+        );
+    }
+}
+
+#[test]
+fn without_a_schema_no_name_of_one_is_taken() {
+    for dialect in DIALECTS {
+        assert!(check("SELECT * FROM kunden", dialect, None).is_ok());
+        assert!(matches!(check("SELECT * FROM eras2_production.kunden", dialect, None), Err(Denied::Schema { .. })));
+        assert!(matches!(check("SELECT * FROM mysql.user", dialect, Some("mysql")), Err(Denied::Schema { .. })));
+    }
+}
+
+#[test]
+fn a_denial_says_what_to_do() {
+    for (statement, says) in [
+        ("", "there is no statement: write one SELECT"),
+        ("DELETE FROM kunden", "only reading is allowed: write one SELECT (or WITH … SELECT)"),
+        ("SELECT SLEEP(5)", "the function `sleep` is not allowed: use common aggregate, window, text, date or math functions"),
+        ("SELECT * FROM mysql.user", "`mysql` is not the database that may be read: leave the name of the database out"),
+        ("SELECT 1; SELECT 2", "write exactly one statement, with nothing behind its `;`"),
+        ("SELECT 1 INTO OUTFILE 'x'", "`INTO` is not allowed, only reading is; quote it if it is the name of a column"),
+        ("SELECT 1 FROM t FOR UPDATE", "`UPDATE` is not allowed, only reading is; quote it if it is the name of a column"),
+        ("SELECT 1 FROM t FOR SHARE", "a lock (FOR UPDATE, FOR SHARE) is not allowed here: write a plain SELECT without it"),
+        ("SELECT @a", "`@` is not allowed outside a quoted text: write values into the statement, without variables or parameters"),
+        ("SELECT /*! 1 */", "comments that are code or hints (`/*!`, `/*M!`, `/*+`) are not allowed: leave them out"),
+        ("SELECT FROM WHERE", "the statement can't be read as MySQL: Expected an expression, found: FROM at Line: 1, Column: 13"),
+    ] {
+        assert_eq!(gate(statement, Dialect::Mysql).map_err(|why| why.to_string()), Err(says.to_owned()), "{statement}");
+    }
+}
+
+/// On a stack as small as a worker's, and in bounded time.
+#[test]
+fn what_is_long_or_deep_is_refused_or_read_but_never_too_much() {
+    let deep = |open: &str, inner: &str, close: &str, times: usize| format!("SELECT {}{inner}{}", open.repeat(times), close.repeat(times));
+    let mut statements = vec!["SELECT ".to_owned() + &"a, ".repeat(20_000) + "a", "SELECT 1".to_owned() + &" + 1".repeat(250)];
+    for times in [5, 10, 20, 24, 40, 200, 2_000] {
+        statements.extend([
+            deep("(", "1", ")", times),
+            deep("ABS(", "1", ")", times),
+            deep("-(", "1", ")", times),
+            deep("- ", "1", "", times),
+            deep("NOT ", "1", "", times),
+            deep("CASE WHEN ", "1", " THEN 1 END", times),
+            deep("(SELECT ", "1", ")", times),
+            deep("1 IN (", "1", ")", times),
+            deep("CAST(", "1", " AS CHAR)", times),
+            deep("EXISTS (SELECT ", "1", ")", times),
+            deep("INTERVAL ", "1", " DAY", times),
+            format!("SELECT * FROM {}t{}", "(".repeat(times), ")".repeat(times)),
+            format!("SELECT * FROM {}t{}", "(t JOIN ".repeat(times), ")".repeat(times)),
+            format!("SELECT * FROM {}SELECT 1{}", "(".repeat(times), ") x".repeat(times)),
+            format!("SELECT * FROM {}SELECT 1{}", "(SELECT * FROM ".repeat(times), ") x".repeat(times)),
+            format!("{}SELECT 1{}", "(".repeat(times), ")".repeat(times)),
+            format!("{}SELECT 1{}", "WITH x AS (".repeat(times), ") SELECT 1".repeat(times)),
+            "SELECT 1".to_owned() + &" UNION SELECT 1".repeat(times),
+            "SELECT 1".to_owned() + &" IS NULL".repeat(times),
+            "SELECT a".to_owned() + &" COLLATE b".repeat(times),
+            "SELECT a".to_owned() + &" OR b".repeat(times),
+            "SELECT a".to_owned() + &" BETWEEN 1 AND 2".repeat(times),
+            "SELECT a".to_owned() + &".a".repeat(times),
+            "SELECT ".to_owned() + &"a ".repeat(times),
+            "SELECT 1 FROM t".to_owned() + &" JOIN t".repeat(times),
+            "SELECT ".to_owned() + &"'a' ".repeat(times),
+        ]);
+    }
+    let run = move || {
+        for statement in &statements {
+            for dialect in DIALECTS {
+                let begun = std::time::Instant::now();
+                let _ = gate(statement, dialect);
+                let took = begun.elapsed();
+                assert!(took.as_millis() < 1_000, "{took:?} for {}…", &statement[..60.min(statement.len())]);
+            }
+        }
+    };
+    std::thread::Builder::new().stack_size(super::STACK_BYTES).spawn(run).unwrap().join().unwrap();
+}
+
+#[test]
+fn a_list_of_values_may_be_long() {
+    let ids: Vec<String> = (0..2_000).map(|id| id.to_string()).collect();
+    assert_eq!(gate(&format!("SELECT * FROM kunden WHERE id IN ({})", ids.join(", ")), Dialect::Mysql).map(|_| ()), Ok(()));
+}
