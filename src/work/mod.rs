@@ -2,9 +2,11 @@
 //!
 //! [`Pool`] runs calls and ends each exactly once. A [`Model`] answers one request at a time on one worker; [`openai`] asks
 //! a provider over HTTP, with [`ladder`] for how and [`retry`] for how often; [`demo`] follows rules. [`probe`] looks for a
-//! model server on this machine. Databases and identity will stand beside them.
+//! model server on this machine. [`database`] asks databases. Identity will
+//! stand beside them.
 
 mod call;
+pub mod database;
 pub mod demo;
 mod ladder;
 mod names;

@@ -1,0 +1,137 @@
+//! The sample in SQLite, asked as a worker asks it.
+
+use super::*;
+use crate::contract::Rows;
+use crate::work::call::Cancel;
+use serde_json::json;
+use std::thread;
+
+fn ask_of(databases: &Databases, name: &str, ask: DatabaseAsk, limits: DatabaseLimits, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
+    let mut say = |_: &str| {};
+    let mut call = Call { cancel, due: Instant::now() + Duration::from_secs(60), say: &mut say };
+    let request = DatabaseRequest { database: name.into(), ask, limits };
+    databases.answer(&request, &mut call).outcome.map(|answer| answer.database.unwrap())
+}
+
+fn ask(ask: DatabaseAsk) -> Result<DatabaseAnswer, CallError> {
+    ask_of(&Databases::sample(), sample::NAME, ask, DatabaseLimits::default(), &Cancel::default())
+}
+
+fn query(sql: &str) -> Result<DatabaseAnswer, CallError> {
+    ask(DatabaseAsk::Query { sql: sql.to_owned() })
+}
+
+fn rows(answer: Result<DatabaseAnswer, CallError>) -> Rows {
+    match answer {
+        Ok(DatabaseAnswer::Rows(rows)) => rows,
+        other => panic!("no rows: {other:?}"),
+    }
+}
+
+#[test]
+fn tables_and_columns_are_told() {
+    let tables = rows(ask(DatabaseAsk::Tables));
+    assert_eq!((tables.columns, tables.is_cut), (vec!["table".to_owned()], false));
+    assert_eq!(tables.rows, ["geraete", "kunden", "nutzeinheiten", "objekte", "rechnungen", "verbraeuche"].map(|name| vec![json!(name)]));
+    let columns = rows(ask(DatabaseAsk::Describe { table: "objekte".to_owned() }));
+    assert_eq!(columns.columns, DESCRIBES);
+    assert_eq!(columns.rows[0], [json!("id"), json!("int"), json!(false), json!("primary"), json!(null)]);
+    assert_eq!(columns.rows[1], [json!("kunde_id"), json!("int"), json!(false), json!("index"), json!("kunden.id")]);
+    assert_eq!(columns.rows[2], [json!("bezeichnung"), json!("varchar(60)"), json!(false), json!(""), json!(null)]);
+}
+
+#[test]
+fn rows_come_with_plain_values() {
+    let answer = rows(query("SELECT name, kunde_seit AS seit, 7 AS zahl, NULL AS nichts, 1.5 AS halb FROM kunden WHERE id = 3;"));
+    assert_eq!(answer.columns, ["name", "seit", "zahl", "nichts", "halb"]);
+    assert_eq!(answer.rows[0][0], "Immobilien Schäfer & Söhne");
+    assert_eq!(answer.rows[0][2..], [json!(7), json!(null), json!(1.5)]);
+    let seit = answer.rows[0][1].as_str().unwrap();
+    assert!(seit.len() == 10 && seit.starts_with("20"), "{seit}");
+    let decimals = rows(query("SELECT flaeche_m2 FROM eras2_production.nutzeinheiten LIMIT 1"));
+    assert_eq!(decimals.rows[0][0].as_str().and_then(|text| text.split_once('.')).map(|(_, rest)| rest.len()), Some(2));
+}
+
+#[test]
+fn the_sample_has_its_oddities() {
+    for (what, sql) in [
+        ("missing readings", "SELECT COUNT(*) FROM verbraeuche WHERE zaehlerstand IS NULL"),
+        ("a swapped meter", "SELECT COUNT(*) FROM geraete n JOIN geraete a ON a.id = n.ersetzt_id WHERE a.ausgebaut_am IS NOT NULL"),
+        ("a vacant unit", "SELECT COUNT(*) FROM nutzeinheiten WHERE nutzer IS NULL AND leerstand_seit IS NOT NULL"),
+        ("a customer without a building", "SELECT COUNT(*) FROM kunden k WHERE NOT EXISTS (SELECT 1 FROM objekte o WHERE o.kunde_id = k.id)"),
+        ("years", "SELECT COUNT(DISTINCT jahr) FROM rechnungen"),
+    ] {
+        assert!(rows(query(sql)).rows[0][0].as_i64().unwrap() > 0, "{what}");
+    }
+    let readings = rows(query("SELECT COUNT(*) FROM verbraeuche")).rows[0][0].as_i64().unwrap();
+    assert!((4_000..10_000).contains(&readings), "{readings}");
+}
+
+#[test]
+fn an_answer_is_cut_by_rows_and_by_bytes_and_says_so() {
+    let cut = |rows_max, bytes_max, sql: &str| {
+        let limits = DatabaseLimits { rows_max, bytes_max, ..DatabaseLimits::default() };
+        let answer = rows(ask_of(&Databases::sample(), sample::NAME, DatabaseAsk::Query { sql: sql.to_owned() }, limits, &Cancel::default()));
+        assert!(serde_json::to_string(&answer.rows).unwrap().len() <= bytes_max.max(2));
+        (answer.rows.len(), answer.is_cut)
+    };
+    assert_eq!(cut(200, 64 << 10, "SELECT id FROM verbraeuche"), (200, true));
+    assert_eq!(cut(200, 64 << 10, "SELECT id FROM verbraeuche LIMIT 200"), (200, false));
+    assert_eq!(cut(200, 64 << 10, "SELECT id FROM verbraeuche WHERE id < 0"), (0, false));
+    assert_eq!(cut(200, 30, "SELECT id FROM kunden ORDER BY id"), (7, true));
+    assert_eq!(cut(200, 1, "SELECT id FROM kunden"), (0, true));
+}
+
+#[test]
+fn what_the_database_refuses_comes_with_its_words() {
+    for (sql, reason, words) in [
+        ("SELECT nam FROM kunden", Refused::UnknownColumn, "nam"),
+        ("SELECT \"nam\" FROM kunden", Refused::UnknownColumn, "nam"),
+        ("SELECT * FROM kundn", Refused::UnknownTable, "kundn"),
+        ("SELECT SUM(name, 1) FROM kunden", Refused::Other, "SUM"),
+        ("DELETE FROM kunden", Refused::Other, "not allowed: only reading"),
+        ("SELECT * FROM sqlite_master", Refused::Other, "not allowed"),
+    ] {
+        match query(sql) {
+            Ok(DatabaseAnswer::Refused { message, reason: why }) => assert!(why == reason && message.contains(words), "{sql}: {why:?} {message}"),
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+    match ask(DatabaseAsk::Describe { table: "kundn'; DROP TABLE kunden".to_owned() }) {
+        Ok(DatabaseAnswer::Refused { reason: Refused::UnknownTable, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+const ENDLESS: &str = "SELECT COUNT(*) FROM verbraeuche a, verbraeuche b, verbraeuche c, verbraeuche d";
+
+#[test]
+fn a_statement_without_end_ends_at_its_deadline_and_when_it_is_cancelled() {
+    let databases = Databases::sample();
+    let endless = || DatabaseAsk::Query { sql: ENDLESS.to_owned() };
+    let limits = DatabaseLimits { time_ms_max: 100, ..DatabaseLimits::default() };
+    let begun = Instant::now();
+    let late = ask_of(&databases, sample::NAME, endless(), limits, &Cancel::default());
+    assert_eq!(late, Err(CallError::Database(DatabaseFault::Deadline)));
+    assert!((100..5_000).contains(&begun.elapsed().as_millis()));
+    let cancel = Cancel::default();
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| ask_of(&databases, sample::NAME, endless(), DatabaseLimits::default(), &cancel));
+        thread::sleep(Duration::from_millis(100));
+        cancel.cancel();
+        assert_eq!(asked.join().unwrap(), Err(CallError::Cancelled));
+    });
+    assert_eq!(rows(ask_of(&databases, sample::NAME, DatabaseAsk::Tables, limits, &Cancel::default())).rows.len(), 6);
+}
+
+#[test]
+fn a_file_that_is_not_there_or_no_database_can_not_be_reached() {
+    let here = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for path in ["/nowhere/x.db", here] {
+        let databases = Databases::new(vec![("a".to_owned(), Source::Sqlite(path.into()))]);
+        let answer = ask_of(&databases, "a", DatabaseAsk::Tables, DatabaseLimits::default(), &Cancel::default());
+        assert_eq!(answer, Err(CallError::Database(DatabaseFault::Unreachable)), "{path}");
+    }
+    let unknown = ask_of(&Databases::sample(), "b", DatabaseAsk::Tables, DatabaseLimits::default(), &Cancel::default());
+    assert_eq!(unknown, Err(CallError::Database(DatabaseFault::Unknown)));
+}

@@ -1,0 +1,123 @@
+//! Databases: who can be asked, and one question to one of them, on a worker's thread.
+//!
+//! MySQL or MariaDB, or SQLite built in, each behind the same three questions. Every statement goes through the gate here
+//! again, whoever let it through before; then it runs in a transaction that can only read, under a deadline that is ours.
+//!
+//! Invariants: what is answered is cut where [`DatabaseLimits`] says; no answer holds an address, a user or a path; a
+//! question ends at its deadline whatever the server does.
+
+mod mysql;
+mod rows;
+pub mod sample;
+mod source;
+mod sqlite;
+mod watch;
+
+pub use source::{Source, SourceError};
+
+use super::call::{Call, Ended};
+use crate::contract::{
+    Answer, CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Usage,
+};
+use crate::sql;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// All databases that settings name. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Databases(Arc<Vec<Known>>);
+
+struct Known {
+    name: String,
+    backend: Backend,
+}
+
+enum Backend {
+    Sqlite(sqlite::Sqlite),
+    Mysql(Box<mysql::Mysql>),
+}
+
+impl Databases {
+    pub fn new(sources: Vec<(String, Source)>) -> Databases {
+        let known = |(name, source): (String, Source)| {
+            let backend = match source {
+                Source::Sample => Backend::Sqlite(sqlite::Sqlite::sample(&name)),
+                Source::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::file(&name, path)),
+                Source::Mysql(address) => Backend::Mysql(Box::new(mysql::Mysql::new(*address))),
+            };
+            Known { name, backend }
+        };
+        Databases(Arc::new(sources.into_iter().map(known).collect()))
+    }
+
+    /// The sample alone, for who has configured none.
+    pub fn sample() -> Databases {
+        Databases::new(vec![(sample::NAME.to_owned(), Source::Sample)])
+    }
+
+    /// What a session has to know of them.
+    pub fn infos(&self) -> Vec<DatabaseInfo> {
+        let info = |known: &Known| {
+            let (dialect, is_sample) = match &known.backend {
+                Backend::Sqlite(sqlite) => (Dialect::Sqlite, sqlite.is_sample()),
+                Backend::Mysql(mysql) => (Dialect::Mysql, mysql.is_sample()),
+            };
+            DatabaseInfo { name: known.name.clone(), dialect, is_sample }
+        };
+        self.0.iter().map(info).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Where a database stands among the others: each has its own lane.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.0.iter().position(|known| known.name == name)
+    }
+
+    pub(super) fn answer(&self, request: &DatabaseRequest, call: &mut Call<'_>) -> Ended {
+        let outcome = match self.place(&request.database) {
+            Some(place) => self.0[place].backend.ask(&request.ask, request.limits, call),
+            None => Err(DatabaseFault::Unknown.into()),
+        };
+        let outcome = outcome.map(|answer| Answer { database: Some(answer), ..Answer::default() });
+        Ended { usage: Usage::default(), outcome }
+    }
+}
+
+impl From<DatabaseFault> for CallError {
+    fn from(fault: DatabaseFault) -> Self {
+        CallError::Database(fault)
+    }
+}
+
+impl Backend {
+    fn ask(&self, ask: &DatabaseAsk, limits: DatabaseLimits, call: &mut Call<'_>) -> Result<DatabaseAnswer, CallError> {
+        if let DatabaseAsk::Query { sql } = ask {
+            let checked = match self {
+                Backend::Sqlite(sqlite) => sql::check(sql, Dialect::Sqlite, Some(sqlite.schema())),
+                Backend::Mysql(mysql) => sql::check(sql, Dialect::Mysql, Some(mysql.schema())),
+            };
+            if let Err(denied) = checked {
+                return Ok(refused(format!("not allowed: {denied}"), Refused::Other));
+            }
+        }
+        let due = call.due.min(Instant::now() + Duration::from_millis(limits.time_ms_max));
+        match self {
+            Backend::Sqlite(sqlite) => sqlite.ask(ask, limits, due, call.cancel),
+            Backend::Mysql(mysql) => mysql.ask(ask, limits, due, call.cancel),
+        }
+    }
+}
+
+fn refused(message: impl Into<String>, reason: Refused) -> DatabaseAnswer {
+    DatabaseAnswer::Refused { message: message.into(), reason }
+}
+
+/// The columns of the answer to `Describe`, in every dialect.
+const DESCRIBES: [&str; 5] = ["column", "type", "nullable", "key", "references"];
+
+#[cfg(test)]
+#[path = "database_tests.rs"]
+mod tests;
