@@ -14,6 +14,7 @@ pub use limits::LimitArguments;
 pub use secrets::{KEY, KEYS, without_password};
 pub use upstream::Upstream;
 
+use crate::work::database::{Databases, Source, SourceError};
 use crate::work::probe::Local;
 use crate::work::{Pool, Settings};
 use clap::ArgAction::Set;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const MS_MAX: i64 = 3_600_000;
+const DATABASE: &str = "eras2_production=sample";
 
 /// Headings of the help, and sections of the file.
 const LLM: &str = "LLM";
@@ -77,6 +79,17 @@ pub struct Arguments {
     /// [default: none]
     #[arg(long, help_heading = LLM, value_name = "FILE", env = "FRAMEWRIGHT_LLM_KEY_FILE")]
     pub llm_key_file: Option<PathBuf>,
+    /// Databases that experts may ask, as NAME=URL, several with spaces between; a URL is mysql://user:password@host:port/name,
+    /// sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL of one, FRAMEWRIGHT_DATABASES all of them
+    #[arg(
+        long,
+        value_name = "NAME=URL",
+        env = "FRAMEWRIGHT_DATABASE",
+        hide_env_values = true,
+        value_delimiter = ' ',
+        default_value = DATABASE
+    )]
+    pub database: Vec<String>,
     /// Look for no model server on this machine
     #[arg(long, help_heading = LLM, value_name = "BOOL", env = "FRAMEWRIGHT_OFFLINE", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
     pub offline: bool,
@@ -120,6 +133,7 @@ pub struct Config {
     pub graph: String,
     pub graphs: Option<PathBuf>,
     pub upstream: Upstream,
+    pub databases: Vec<(String, Source)>,
     pub call_time: Duration,
     /// How long running turns may go on when the server is told to end.
     pub drain_time: Duration,
@@ -129,6 +143,9 @@ pub struct Config {
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ConfigError {
+    Database {
+        why: SourceError,
+    },
     /// Everyone could use it.
     Open {
         listen: SocketAddr,
@@ -154,9 +171,31 @@ pub enum ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// Each database once; the environment may hold the address of one, which has a password in it.
+fn databases(written: &[String], environment: impl Fn(&str) -> Option<String>) -> Result<Vec<(String, Source)>, ConfigError> {
+    let several = environment("FRAMEWRIGHT_DATABASES").filter(|_| *written == [DATABASE]);
+    let several: Vec<String> = several.iter().flat_map(|all| all.split_whitespace()).map(str::to_owned).collect();
+    let written = if several.is_empty() { written } else { &several };
+    let mut all: Vec<(String, Source)> = Vec::new();
+    for text in written.iter().filter(|text| !text.trim().is_empty()) {
+        let wrong = |why| ConfigError::Database { why };
+        let name = text.split_once('=').map_or("", |(name, _)| name);
+        let own = environment(&format!("FRAMEWRIGHT_DATABASE_{}", name.to_uppercase()));
+        let (name, source) = match own {
+            Some(url) => Source::named(&format!("{name}={}", url.trim())),
+            None => Source::named(text.trim()),
+        }
+        .map_err(wrong)?;
+        all.retain(|(known, _)| *known != name);
+        all.push((name, source));
+    }
+    Ok(all)
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            ConfigError::Database { why } => write!(f, "--database: {why}"),
             ConfigError::Open { listen } => write!(
                 f,
                 "{listen} can be reached from other machines, and nobody has to log in: listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
@@ -197,6 +236,7 @@ impl Config {
             workers: usize::from(arguments.workers),
             upstream: upstream::choose(&arguments, secrets::beside(&arguments, &environment)?, local)?,
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
+            databases: databases(&arguments.database, |name| environment(name).filter(|value| !value.trim().is_empty()))?,
             data: arguments.data,
             graph: arguments.graph,
             graphs: arguments.graphs,
@@ -214,7 +254,7 @@ impl Config {
             queue_max: usize::from(self.limits.queue),
             ..Settings::default()
         };
-        Pool::new(settings, self.upstream.models())
+        Pool::with_databases(settings, self.upstream.models(), Databases::new(self.databases.clone()))
     }
 }
 
@@ -240,6 +280,26 @@ mod tests {
             Ok(config) => format!("{} {}", config.listen, config.upstream),
             Err(error) => error.to_string(),
         }
+    }
+
+    #[test]
+    fn databases_are_named_once_and_the_environment_may_hold_their_addresses() {
+        let environment = |name: &str| match name {
+            "FRAMEWRIGHT_DATABASE_SHOP" => Some("mysql://u:secret@h/shop".to_owned()),
+            "FRAMEWRIGHT_DATABASES" => Some("a=sqlite:a.db b=sample".to_owned()),
+            _ => None,
+        };
+        for (written, meant) in [
+            (&["eras2_production=sample"][..], r#"[("a", sqlite:a.db), ("b", sample data)]"#),
+            (&["shop=", "b=sample"], r#"[("shop", mysql://h:3306/shop), ("b", sample data)]"#),
+            (&["b=sample", "b=sqlite:b.db"], r#"[("b", sqlite:b.db)]"#),
+            (&[""], "[]"),
+        ] {
+            let written: Vec<String> = written.iter().map(ToString::to_string).collect();
+            assert_eq!(format!("{:?}", databases(&written, environment).unwrap()), meant);
+        }
+        let wrong = databases(&["a=postgres://u:secret@h/x".to_owned()], environment).unwrap_err().to_string();
+        assert!(wrong.starts_with("--database: ") && !wrong.contains("secret"), "{wrong}");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod config;
 mod graph;
 mod library;
+mod sample_data;
 mod serve;
 mod sql_check;
 
@@ -42,6 +43,8 @@ enum Command {
     Graph(graph::Command),
     /// Say of each line on standard input, a statement as a JSON string, whether the gate lets it through
     SqlCheck(sql_check::Arguments),
+    /// Print the sample database as SQL, to load it into a server
+    SampleData(sample_data::Arguments),
 }
 
 /// How a command failed: the exit code, and a sentence that says what to do.
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Config(command) => config::run(command, own),
         Command::Graph(command) => graph::run(command),
         Command::SqlCheck(arguments) => sql_check::run(arguments),
+        Command::SampleData(arguments) => sample_data::run(arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

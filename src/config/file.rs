@@ -88,6 +88,7 @@ impl Reading<'_> {
             let at = key.span().start;
             match (self.known.iter().find(|known| known.name() == name), value.get_ref()) {
                 (Some(setting), _) => self.entry(setting.clone(), value, at),
+                (None, DeValue::Table(inner)) if name == DATABASES => self.databases(inner, at),
                 (None, DeValue::Table(inner)) if section.is_empty() && has(&name) => self.table(inner, &format!("{name}.")),
                 (None, _) if SECRETS.contains(&name.as_str()) => {
                     self.complain(
@@ -125,6 +126,20 @@ impl Reading<'_> {
         }
     }
 
+    /// `[databases]` with a line `name = "URL"` for each is what the flag says in one text.
+    fn databases(&mut self, table: &DeTable<'_>, at: usize) {
+        let Some(setting) = self.known.iter().find(|known| known.flag == "database").cloned() else { return };
+        let mut all = Vec::new();
+        for (key, value) in table.iter() {
+            match value.get_ref() {
+                DeValue::String(url) if !url.contains(' ') => all.push(format!("{}={url}", key.get_ref())),
+                _ => self.complain(key.span().start, &format!("`databases.{}` must be an address in quotes", key.get_ref())),
+            }
+        }
+        let line = self.line(at);
+        self.entries.push(Entry { setting, value: all.join(" "), line });
+    }
+
     fn unknown(&mut self, name: &str, at: usize) {
         let names = self.known.iter().flat_map(|known| [Some(known.name()), known.section.clone()]).flatten();
         let advice = match setting::nearest(name, names) {
@@ -142,6 +157,9 @@ impl Reading<'_> {
         1 + self.text.bytes().take(at).filter(|byte| *byte == b'\n').count()
     }
 }
+
+/// The section that has a key for each database.
+const DATABASES: &str = "databases";
 
 /// What is kept out of files that people pass around.
 const SECRETS: &[&str] = &["llm.key"];

@@ -83,7 +83,10 @@ impl Written {
 fn value(matches: &ArgMatches, files: &[File], setting: Setting) -> Value {
     let raw = || match setting.kind {
         Kind::Switch => matches.get_one::<bool>(&setting.id).map(bool::to_string),
-        Kind::Number | Kind::Path | Kind::Text => matches.get_raw(&setting.id)?.next().map(|text| text.to_string_lossy().into_owned()),
+        Kind::Number | Kind::Path | Kind::Text => {
+            let all: Vec<_> = matches.get_raw(&setting.id)?.map(|text| text.to_string_lossy()).collect();
+            Some(all.join(" "))
+        }
     };
     let in_file = |file: &File| {
         let entry = file.entries.iter().find(|entry| entry.setting == setting)?;

@@ -44,7 +44,16 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 
 /// `http://user:password@host` without what stands before the `@`.
 pub fn without_password(value: &str) -> String {
+    value.split(' ').map(word_without_password).collect::<Vec<_>>().join(" ")
+}
+
+fn word_without_password(value: &str) -> String {
     match value.split_once("://") {
+        // A database's password may hold any sign.
+        Some((scheme, rest)) if scheme.ends_with("mysql") || scheme.ends_with("mariadb") => match rest.rsplit_once('@') {
+            Some((_, host)) => format!("{scheme}://•••@{host}"),
+            None => value.to_owned(),
+        },
         Some((scheme, rest)) => match rest.split('/').next().and_then(|authority| authority.rsplit_once('@')) {
             Some((secret, _)) => format!("{scheme}://•••{}", &rest[secret.len()..]),
             None => value.to_owned(),
@@ -59,7 +68,12 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_not_shown() {
-        for (value, shown) in [("http://u:p@h/v1", "http://•••@h/v1"), ("http://h/a@b", "http://h/a@b"), ("plain", "plain")] {
+        for (value, shown) in [
+            ("http://u:p@h/v1", "http://•••@h/v1"),
+            ("http://h/a@b", "http://h/a@b"),
+            ("a=mysql://u:p/w@h/x b=mysql://u:p@h/y", "a=mysql://•••@h/x b=mysql://•••@h/y"),
+            ("plain", "plain"),
+        ] {
             assert_eq!(without_password(value), shown);
         }
     }

@@ -201,7 +201,7 @@ impl Common {
             version: VERSION,
             library: self.library.hash().to_owned(),
             graph: (*self.graph).to_owned(),
-            databases: Vec::new(),
+            databases: self.pool.databases().infos(),
             limits: self.limits.clone(),
             from,
         }

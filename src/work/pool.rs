@@ -8,7 +8,9 @@
 //! are awake as jobs may begin, and never more than the lanes' limits together.
 
 use super::call::{Call, Cancel, Ended, Model};
+use super::database::Databases;
 use crate::contract::{Answer, CallError, DatabaseFault, Request, Usage};
+use crate::sql;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,6 +23,8 @@ pub struct Settings {
     pub workers_max: usize,
     /// Calls in the background, at once.
     pub background_max: usize,
+    /// Questions to each database, at once.
+    pub database_max: usize,
     /// Calls that may wait, in each lane.
     pub queue_max: usize,
     /// How long a worker rests before it leaves.
@@ -34,6 +38,7 @@ impl Default for Settings {
         Settings {
             workers_max: 256,
             background_max: 64,
+            database_max: 8,
             queue_max: 1024,
             rest_max: Duration::from_secs(30),
             call_time_max: Duration::from_secs(600),
@@ -63,12 +68,14 @@ pub struct CallHandle {
 struct Shared {
     settings: Settings,
     models: Box<Models>,
+    databases: Databases,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    lanes: [LaneState; LANES],
+    /// By [`Lane::place`].
+    lanes: Vec<LaneState>,
     workers: usize,
     workers_ever: u64,
     /// Last in, first out.
@@ -96,24 +103,36 @@ enum Lane {
     Farewell,
     Foreground,
     Background,
+    /// One for each database, by its place: a slow one is waited for by nobody else.
+    Database(usize),
 }
 
-const LANES: usize = 3;
-const STACK_BYTES: usize = 256 << 10;
+const STACK_BYTES: usize = if sql::STACK_BYTES > (256 << 10) { sql::STACK_BYTES } else { 256 << 10 };
 
 impl Pool {
     pub fn new(settings: Settings, models: Box<Models>) -> Pool {
-        Pool(Arc::new(Shared { settings, models, state: Mutex::default() }))
+        Pool::with_databases(settings, models, Databases::default())
+    }
+
+    pub fn with_databases(settings: Settings, models: Box<Models>, databases: Databases) -> Pool {
+        let lanes = (0..Lane::Database(databases.len()).place()).map(|_| LaneState::default()).collect();
+        let state = Mutex::new(State { lanes, ..State::default() });
+        Pool(Arc::new(Shared { settings, models, databases, state }))
+    }
+
+    /// The databases that can be asked.
+    pub fn databases(&self) -> &Databases {
+        &self.0.databases
     }
 
     /// Starts a call, or says at once why not. `reply` is called on a worker's thread, and may block it.
     pub fn start(&self, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
-        let lane = Lane::of(&request);
+        let lane = self.0.lane(&request);
         let cancel = Arc::new(Cancel::default());
         let due = Instant::now() + self.deadline(&request);
         let mut state = self.0.state();
         let room = self.0.room(&state, lane);
-        let line = &mut state.lanes[lane as usize].waiting;
+        let line = &mut state.lanes[lane.place()].waiting;
         if line.len() >= room + self.0.settings.queue_max {
             return Err(CallError::Overloaded);
         }
@@ -125,8 +144,11 @@ impl Pool {
     }
 
     /// The longest that a call for `request` takes. Who waits longer waits for a worker that is stuck.
-    pub fn deadline(&self, _request: &Request) -> Duration {
-        self.0.settings.call_time_max
+    pub fn deadline(&self, request: &Request) -> Duration {
+        match request {
+            Request::Model(_) => self.0.settings.call_time_max,
+            Request::Database(asked) => self.0.settings.call_time_max.min(Duration::from_millis(asked.limits.time_ms_max)),
+        }
     }
 
     /// Threads that there are now.
@@ -138,8 +160,8 @@ impl Pool {
     /// that may begin. `false` if the system gives us no thread and nobody will come.
     fn wake(&self, mut state: MutexGuard<'_, State>) -> bool {
         let running: usize = state.lanes.iter().map(|lane| lane.running).sum();
-        let may_begin = |lane: &Lane| state.lanes[*lane as usize].waiting.len().min(self.0.room(&state, *lane));
-        if state.workers - state.resting.len() - running >= Lane::ALL.iter().map(may_begin).sum() {
+        let may_begin = |lane: &Lane| state.lanes[lane.place()].waiting.len().min(self.0.room(&state, *lane));
+        if state.workers - state.resting.len() - running >= self.0.lanes().map(|lane| may_begin(&lane)).sum() {
             return true;
         }
         if let Some((_, worker)) = state.resting.pop() {
@@ -167,7 +189,7 @@ impl CallHandle {
         self.cancel.cancel();
         let mut state = self.pool.0.state();
         if let Some(job) = state.remove(&self.cancel) {
-            state.lanes[Lane::Farewell as usize].waiting.push_back(Job { lane: Lane::Farewell, ..job });
+            state.lanes[Lane::Farewell.place()].waiting.push_back(Job { lane: Lane::Farewell, ..job });
             self.pool.wake(state);
         }
     }
@@ -188,17 +210,32 @@ impl Shared {
         self.state.lock().expect("nothing panics while it holds this lock")
     }
 
+    fn lane(&self, request: &Request) -> Lane {
+        match request {
+            Request::Model(model) if &*model.role == "memorizer" => Lane::Background,
+            Request::Model(_) => Lane::Foreground,
+            // One that is not known is told so at once.
+            Request::Database(asked) => self.databases.place(&asked.database).map_or(Lane::Foreground, Lane::Database),
+        }
+    }
+
+    /// In the order in which a worker that is free looks for a job.
+    fn lanes(&self) -> impl Iterator<Item = Lane> {
+        [Lane::Farewell, Lane::Foreground, Lane::Background].into_iter().chain((0..self.databases.len()).map(Lane::Database))
+    }
+
     fn limit(&self, lane: Lane) -> usize {
         match lane {
             Lane::Farewell => 1,
             Lane::Foreground => self.settings.workers_max.max(1),
             Lane::Background => self.settings.background_max.max(1),
+            Lane::Database(_) => self.settings.database_max.max(1),
         }
     }
 
     /// Jobs of a lane that may begin now.
     fn room(&self, state: &State, lane: Lane) -> usize {
-        self.limit(lane).saturating_sub(state.lanes[lane as usize].running)
+        self.limit(lane).saturating_sub(state.lanes[lane.place()].running)
     }
 
     fn work(&self, number: u64) {
@@ -207,7 +244,7 @@ impl Shared {
             let lane = job.lane;
             // A reply that panics is its owner's loss; the worker goes on.
             let _ = catch_unwind(AssertUnwindSafe(|| self.run(job, &mut model)));
-            self.state().lanes[lane as usize].running -= 1;
+            self.state().lanes[lane.place()].running -= 1;
         }
     }
 
@@ -232,11 +269,11 @@ impl Shared {
     }
 
     fn take(&self, state: &mut State) -> Option<Job> {
-        Lane::ALL.into_iter().find_map(|lane| {
+        self.lanes().find_map(|lane| {
             if self.room(state, lane) == 0 {
                 return None;
             }
-            let here = &mut state.lanes[lane as usize];
+            let here = &mut state.lanes[lane.place()];
             let job = here.waiting.pop_front()?;
             here.running += 1;
             Some(job)
@@ -248,13 +285,16 @@ impl Shared {
         let mut ended = if cancel.is_cancelled() {
             CallError::Cancelled.into()
         } else if Instant::now() >= due {
-            CallError::Deadline { waited: "a free worker".to_owned() }.into()
+            match &*request {
+                Request::Model(_) => CallError::Deadline { waited: "a free worker".to_owned() }.into(),
+                Request::Database(_) => CallError::Database(DatabaseFault::Deadline).into(),
+            }
         } else {
             let mut say = |text: &str| reply(Reply::Chunk(text.to_owned()));
             let mut call = Call { cancel: &cancel, due, say: &mut say };
             let answered = catch_unwind(AssertUnwindSafe(|| match &*request {
                 Request::Model(asked) => model.get_or_insert_with(|| (self.models)()).answer(asked, &mut call),
-                Request::Database(_) => CallError::Database(DatabaseFault::Unknown).into(),
+                Request::Database(asked) => self.databases.answer(asked, &mut call),
             }));
             answered.unwrap_or_else(|_| {
                 // Whatever state it was left in, nobody meets it again.
@@ -271,13 +311,12 @@ impl Shared {
 }
 
 impl Lane {
-    /// In the order in which a worker that is free looks for a job.
-    const ALL: [Lane; LANES] = [Lane::Farewell, Lane::Foreground, Lane::Background];
-
-    fn of(request: &Request) -> Lane {
-        match request {
-            Request::Model(model) if &*model.role == "memorizer" => Lane::Background,
-            Request::Model(_) | Request::Database(_) => Lane::Foreground,
+    fn place(self) -> usize {
+        match self {
+            Lane::Farewell => 0,
+            Lane::Foreground => 1,
+            Lane::Background => 2,
+            Lane::Database(place) => 3 + place,
         }
     }
 }

@@ -6,7 +6,13 @@ use crate::work::call::Cancel;
 use serde_json::json;
 use std::thread;
 
-fn ask_of(databases: &Databases, name: &str, ask: DatabaseAsk, limits: DatabaseLimits, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
+fn ask_of(
+    databases: &Databases,
+    name: &str,
+    ask: DatabaseAsk,
+    limits: DatabaseLimits,
+    cancel: &Cancel,
+) -> Result<DatabaseAnswer, CallError> {
     let mut say = |_: &str| {};
     let mut call = Call { cancel, due: Instant::now() + Duration::from_secs(60), say: &mut say };
     let request = DatabaseRequest { database: name.into(), ask, limits };
@@ -58,7 +64,10 @@ fn the_sample_has_its_oddities() {
         ("missing readings", "SELECT COUNT(*) FROM verbraeuche WHERE zaehlerstand IS NULL"),
         ("a swapped meter", "SELECT COUNT(*) FROM geraete n JOIN geraete a ON a.id = n.ersetzt_id WHERE a.ausgebaut_am IS NOT NULL"),
         ("a vacant unit", "SELECT COUNT(*) FROM nutzeinheiten WHERE nutzer IS NULL AND leerstand_seit IS NOT NULL"),
-        ("a customer without a building", "SELECT COUNT(*) FROM kunden k WHERE NOT EXISTS (SELECT 1 FROM objekte o WHERE o.kunde_id = k.id)"),
+        (
+            "a customer without a building",
+            "SELECT COUNT(*) FROM kunden k WHERE NOT EXISTS (SELECT 1 FROM objekte o WHERE o.kunde_id = k.id)",
+        ),
         ("years", "SELECT COUNT(DISTINCT jahr) FROM rechnungen"),
     ] {
         assert!(rows(query(sql)).rows[0][0].as_i64().unwrap() > 0, "{what}");
@@ -71,7 +80,8 @@ fn the_sample_has_its_oddities() {
 fn an_answer_is_cut_by_rows_and_by_bytes_and_says_so() {
     let cut = |rows_max, bytes_max, sql: &str| {
         let limits = DatabaseLimits { rows_max, bytes_max, ..DatabaseLimits::default() };
-        let answer = rows(ask_of(&Databases::sample(), sample::NAME, DatabaseAsk::Query { sql: sql.to_owned() }, limits, &Cancel::default()));
+        let answer =
+            rows(ask_of(&Databases::sample(), sample::NAME, DatabaseAsk::Query { sql: sql.to_owned() }, limits, &Cancel::default()));
         assert!(serde_json::to_string(&answer.rows).unwrap().len() <= bytes_max.max(2));
         (answer.rows.len(), answer.is_cut)
     };
@@ -93,7 +103,9 @@ fn what_the_database_refuses_comes_with_its_words() {
         ("SELECT * FROM sqlite_master", Refused::Other, "not allowed"),
     ] {
         match query(sql) {
-            Ok(DatabaseAnswer::Refused { message, reason: why }) => assert!(why == reason && message.contains(words), "{sql}: {why:?} {message}"),
+            Ok(DatabaseAnswer::Refused { message, reason: why }) => {
+                assert!(why == reason && message.contains(words), "{sql}: {why:?} {message}")
+            }
             other => panic!("{sql}: {other:?}"),
         }
     }

@@ -190,7 +190,13 @@ impl Shared {
     }
 
     /// The answer, and whether the connection is fit for another question.
-    fn answer(&self, conn: &mut Conn, ask: &DatabaseAsk, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
+    fn answer(
+        &self,
+        conn: &mut Conn,
+        ask: &DatabaseAsk,
+        limits: DatabaseLimits,
+        socket: &Socket,
+    ) -> Result<(DatabaseAnswer, bool), Failure> {
         let (answer, is_whole) = match ask {
             DatabaseAsk::Tables => self.tables(conn, limits, socket)?,
             DatabaseAsk::Describe { table } => self.describe(conn, table, limits, socket)?,

@@ -90,7 +90,9 @@ impl Sqlite {
     /// A connection that knows what is asked under its own name, and nothing else.
     fn open(&self) -> rusqlite::Result<Line> {
         let schema = self.schema.as_str();
-        let mut connection = Connection::open_in_memory_with_flags(OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let mut connection = Connection::open_in_memory_with_flags(
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+        )?;
         let file = self.path.as_deref().map_or_else(|| ":memory:".to_owned(), uri);
         connection.execute(&format!("ATTACH ?1 AS \"{schema}\""), [file])?;
         if self.is_sample() {
@@ -178,8 +180,7 @@ fn functions(connection: &Connection) -> rusqlite::Result<()> {
         ("tan", f64::tan),
         ("trunc", f64::trunc),
     ];
-    const TWO: &[(&str, fn(f64, f64) -> f64)] =
-        &[("atan2", f64::atan2), ("mod", |a, b| a % b), ("pow", f64::powf), ("power", f64::powf)];
+    const TWO: &[(&str, fn(f64, f64) -> f64)] = &[("atan2", f64::atan2), ("mod", |a, b| a % b), ("pow", f64::powf), ("power", f64::powf)];
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     for (name, function) in ONE {
         connection.create_scalar_function(*name, 1, flags, move |context| Ok(context.get::<Option<f64>>(0)?.map(function)))?;
@@ -211,7 +212,9 @@ impl Line {
 }
 
 fn tables(connection: &Connection, schema: &str, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {
-    let sql = format!("SELECT name FROM \"{schema}\".sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite^_%' ESCAPE '^' ORDER BY name");
+    let sql = format!(
+        "SELECT name FROM \"{schema}\".sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite^_%' ESCAPE '^' ORDER BY name"
+    );
     let mut statement = connection.prepare(&sql)?;
     let mut taking = Taking::new(vec!["table".to_owned()], limits);
     let mut names = statement.query([])?;

@@ -31,10 +31,34 @@ const CUSTOMERS: &[(&str, &str)] = &[
     ("Krüger Hausmanagement", "Verwaltung"),
 ];
 const STREETS: &[&str] = &[
-    "Gartenstraße", "Lindenweg", "Am Bächlein", "Königsallee", "Schillerplatz", "Mühlgasse", "Bahnhofstraße", "Rosenweg", "An der Höhe", "Ludwigstraße",
+    "Gartenstraße",
+    "Lindenweg",
+    "Am Bächlein",
+    "Königsallee",
+    "Schillerplatz",
+    "Mühlgasse",
+    "Bahnhofstraße",
+    "Rosenweg",
+    "An der Höhe",
+    "Ludwigstraße",
 ];
 const NAMES: &[&str] = &[
-    "Schmidt", "Yılmaz", "Bauer", "Großkopf", "Nowak", "Hübner", "Jansen", "Lévy", "Vogel", "Köster", "Petrović", "Franke", "Böhm", "Rossi", "Lang", "Zöller",
+    "Schmidt",
+    "Yılmaz",
+    "Bauer",
+    "Großkopf",
+    "Nowak",
+    "Hübner",
+    "Jansen",
+    "Lévy",
+    "Vogel",
+    "Köster",
+    "Petrović",
+    "Franke",
+    "Böhm",
+    "Rossi",
+    "Lang",
+    "Zöller",
 ];
 const HEATING: &[&str] = &["Gas", "Fernwärme", "Wärmepumpe", "Öl"];
 /// Share of a year's heat that each month takes, in thousandths.
@@ -93,7 +117,15 @@ fn customers(dice: &mut Dice) -> Rows {
         let (_, city) = dice.one(CITIES);
         let email = if id % 7 == 0 { Cell::Null } else { Cell::text(format!("kontakt{id}@kunde.example")) };
         let since = date(2005 + dice.below(16), 1 + dice.below(12), 1);
-        vec![Cell::Number(id), Cell::text(format!("K-{:05}", 10_000 + id * 37)), Cell::text(*name), Cell::text(*kind), Cell::text(city), email, since]
+        vec![
+            Cell::Number(id),
+            Cell::text(format!("K-{:05}", 10_000 + id * 37)),
+            Cell::text(*name),
+            Cell::text(*kind),
+            Cell::text(city),
+            email,
+            since,
+        ]
     };
     CUSTOMERS.iter().enumerate().map(row).collect()
 }
@@ -201,7 +233,16 @@ impl Meter {
 fn device(devices: &mut Rows, unit: i64, kind: &str, of: &str, since: Cell, replaces: Cell) -> i64 {
     let id = devices.len() as i64 + 1;
     let number = format!("G{:02}-{:06}", unit % 90 + 10, 100_000 + id * 7919 % 900_000);
-    devices.push(vec![Cell::Number(id), Cell::Number(unit), Cell::text(number), Cell::text(kind), Cell::text(of), since, Cell::Null, replaces]);
+    devices.push(vec![
+        Cell::Number(id),
+        Cell::Number(unit),
+        Cell::text(number),
+        Cell::text(kind),
+        Cell::text(of),
+        since,
+        Cell::Null,
+        replaces,
+    ]);
     id
 }
 
