@@ -160,7 +160,9 @@ fn image() -> rusqlite::Result<&'static [u8]> {
 
 /// The mathematics that MySQL has and the built-in SQLite is built without.
 fn functions(connection: &Connection) -> rusqlite::Result<()> {
-    const ONE: &[(&str, fn(f64) -> f64)] = &[
+    type One = (&'static str, fn(f64) -> f64);
+    type Two = (&'static str, fn(f64, f64) -> f64);
+    const ONE: &[One] = &[
         ("acos", f64::acos),
         ("asin", f64::asin),
         ("atan", f64::atan),
@@ -180,7 +182,7 @@ fn functions(connection: &Connection) -> rusqlite::Result<()> {
         ("tan", f64::tan),
         ("trunc", f64::trunc),
     ];
-    const TWO: &[(&str, fn(f64, f64) -> f64)] = &[("atan2", f64::atan2), ("mod", |a, b| a % b), ("pow", f64::powf), ("power", f64::powf)];
+    const TWO: &[Two] = &[("atan2", f64::atan2), ("mod", |a, b| a % b), ("pow", f64::powf), ("power", f64::powf)];
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     for (name, function) in ONE {
         connection.create_scalar_function(*name, 1, flags, move |context| Ok(context.get::<Option<f64>>(0)?.map(function)))?;
