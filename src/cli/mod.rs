@@ -4,6 +4,8 @@
 //! 4 something that is needed is not available (an address, a folder, a server).
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where we speak to people")]
 
+mod chat;
+mod colour;
 mod config;
 mod graph;
 mod library;
@@ -33,6 +35,8 @@ on this machine is looked for (Ollama, llama.cpp, LM Studio, vLLM); without one 
 enum Command {
     /// Serve the page and the interface; this is the default
     Serve(Box<Arguments>),
+    /// Talk in the terminal with a server that runs; through a pipe each line is a message
+    Chat(chat::Arguments),
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
@@ -64,13 +68,16 @@ pub fn run() -> ExitCode {
     let own = innermost(&matches);
     let outcome = match line.command.unwrap_or(Command::Serve(line.arguments)) {
         Command::Serve(_) => serve::run(own),
+        Command::Chat(arguments) => chat::run(&arguments),
         Command::Config(command) => config::run(command, own),
         Command::Graph(command) => graph::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, says }) => {
-            eprintln!("{says}");
+            if !says.is_empty() {
+                eprintln!("{says}");
+            }
             ExitCode::from(code)
         }
     }
