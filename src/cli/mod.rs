@@ -7,9 +7,11 @@
 mod chat;
 mod colour;
 mod config;
+mod doctor;
 mod graph;
 mod library;
 mod serve;
+mod version;
 
 use crate::config::Arguments;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -36,13 +38,27 @@ enum Command {
     /// Serve the page and the interface; this is the default
     Serve(Box<Arguments>),
     /// Talk in the terminal with a server that runs; through a pipe each line is a message
-    Chat(chat::Arguments),
+    Chat(chat::Options),
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Look whether everything that a server needs is there, and how to mend what is not
+    Doctor(doctor::Options),
     /// Look at graphs
     #[command(subcommand)]
     Graph(graph::Command),
+    /// Print what a shell needs to complete this command line
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        #[arg(value_enum, hide_possible_values = true)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version {
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// How a command failed: the exit code, and a sentence that says what to do.
@@ -68,9 +84,18 @@ pub fn run() -> ExitCode {
     let own = innermost(&matches);
     let outcome = match line.command.unwrap_or(Command::Serve(line.arguments)) {
         Command::Serve(_) => serve::run(own),
-        Command::Chat(arguments) => chat::run(&arguments),
+        Command::Chat(options) => chat::run(&options),
         Command::Config(command) => config::run(command, own),
+        Command::Doctor(options) => doctor::run(&options, own),
         Command::Graph(command) => graph::run(command),
+        Command::Completions { shell } => {
+            version::complete(shell);
+            Ok(())
+        }
+        Command::Version { json } => {
+            version::print(json);
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "all of this is test code")]
 
 mod chat;
+mod commands;
 mod config;
+mod doctor;
 mod files;
 mod program;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]

@@ -21,7 +21,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
 #[derive(clap::Args)]
-pub(super) struct Arguments {
+pub(super) struct Options {
     /// Server to talk to
     #[arg(long, value_name = "URL", env = "FRAMEWRIGHT_URL", default_value = "http://127.0.0.1:7878", hide_env_values = true)]
     url: String,
@@ -53,14 +53,14 @@ const LINES_AHEAD_MAX: usize = 16;
 const HELP: &str = "A number presses that button. /clear begins anew, /stop or Ctrl-C stops the answer, /graph NAME goes on with \
                     another graph, /graph names them all, /quit or Ctrl-D ends.";
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let address = Address::new(&arguments.url, &arguments.session, arguments.token.as_deref())?;
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let address = Address::new(&options.url, &options.session, options.token.as_deref())?;
     let (heard_by, heard) = channel();
     let (say, to_say) = channel();
     link::Link::start(address.clone(), to_say, heard_by.clone())?;
     listen_for_interrupts(heard_by.clone()).map_err(Failure::unavailable)?;
     let (is_asked, is_shown) = (io::stdin().is_terminal(), io::stdout().is_terminal());
-    let screen = Screen::new(io::stdout().lock(), is_asked && is_shown, arguments.color.is_wanted(is_shown));
+    let screen = Screen::new(io::stdout().lock(), is_asked && is_shown, options.color.is_wanted(is_shown));
     let mut chat = Chat::new(address, say, read_lines(heard_by), screen, is_asked)?;
     match chat.talk(&heard) {
         Ok(()) if chat.failed => Err(Failure { code: 1, says: String::new() }),
