@@ -37,11 +37,11 @@ impl Failure {
         let passes = match &self.error {
             CallError::RateLimited => !self.complaint.as_ref().is_some_and(Complaint::is_about_money),
             CallError::Failed { status } => !matches!(status, 501 | 505),
+            CallError::Rejected { status } => matches!(status, 408 | 425),
             CallError::Unreachable | CallError::Truncated => true,
             CallError::Overloaded
             | CallError::Deadline { .. }
             | CallError::Unauthorized
-            | CallError::Rejected { .. }
             | CallError::Unreadable
             | CallError::TooLarge
             | CallError::Panicked
@@ -174,6 +174,7 @@ mod tests {
             (0, CallError::Truncated, false, None, true),
             (0, CallError::Truncated, true, None, false),
             (0, CallError::Rejected { status: 400 }, false, None, false),
+            (0, CallError::Rejected { status: 408 }, false, None, true),
             (0, CallError::Unauthorized, false, None, false),
             (0, late(), false, None, false),
             (0, CallError::Unreadable, false, None, false),
