@@ -142,3 +142,28 @@ fn a_server_without_a_data_folder_is_looked_at_too() {
     let ended = doctor(&server.folder, &[("FRAMEWRIGHT_LISTEN", &server.address.to_string())], &[]);
     assert!(ended.code == Some(0) && told(&ended, "data").contains("nothing is kept"), "{ended:?}");
 }
+
+#[test]
+fn a_key_is_taken_from_wherever_it_may_be() {
+    let folder = Folder::new();
+    folder.write("key", &format!("  {SECRET}\n"));
+    folder.write("credentials/llm_key", SECRET);
+    folder.write("wrong", "sk-wrong");
+    let list = r#"{"data":[{"id":"big"}]}"#;
+    let credentials = folder.path().join("credentials");
+    let credentials = ("CREDENTIALS_DIRECTORY", credentials.to_str().unwrap());
+    for (variables, options) in [
+        (&[("FRAMEWRIGHT_LLM_KEY", SECRET)][..], &[][..]),
+        (&[("FRAMEWRIGHT_LLM_KEY", SECRET), ("OPENAI_API_KEY", "sk-wrong")], &["--llm-key-file", "wrong"]),
+        (&[("OPENAI_API_KEY", SECRET)], &[]),
+        (&[], &["--llm-key-file", "key"]),
+        (&[("FRAMEWRIGHT_LLM_KEY_FILE", "key"), ("OPENAI_API_KEY", "sk-wrong")], &[]),
+        (&[credentials, ("OPENAI_API_KEY", "sk-wrong")], &[]),
+        (&[credentials, ("FRAMEWRIGHT_LLM_KEY", " ")], &[]),
+    ] {
+        let url = format!("http://{}/v1", model_server("200 OK", list, ""));
+        let ended = doctor(&folder, variables, &[&["--listen", "127.0.0.1:0", "--llm-url", &url, "--model", "big"], options].concat());
+        assert_eq!(ended.code, Some(0), "{variables:?} {options:?}: {ended:?}");
+        assert!(!ended.output.contains("sk-"), "{ended:?}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::cli::Failure;
 use serde_json::Value;
 use std::io::ErrorKind;
 use std::net::TcpStream;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tungstenite::handshake::HandshakeError;
@@ -28,7 +28,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(90);
 pub(super) struct Link {
     address: Address,
     to_say: Receiver<Value>,
-    heard: Sender<Heard>,
+    heard: SyncSender<Heard>,
     /// The last number that was heard.
     seq: Option<u64>,
 }
@@ -43,7 +43,7 @@ enum End {
 
 impl Link {
     /// Connects; who can't be reached at all is told at once.
-    pub(super) fn start(address: Address, to_say: Receiver<Value>, heard: Sender<Heard>) -> Result<(), Failure> {
+    pub(super) fn start(address: Address, to_say: Receiver<Value>, heard: SyncSender<Heard>) -> Result<(), Failure> {
         let mut link = Link { address, to_say, heard, seq: None };
         let socket = link.open().map_err(|end| match end {
             End::Refused(failure) => failure,

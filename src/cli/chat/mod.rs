@@ -50,12 +50,16 @@ enum Heard {
 
 /// Lines of a pipe that are read ahead.
 const LINES_AHEAD_MAX: usize = 16;
+/// What may wait until it is shown. Beyond: the server keeps it.
+const HEARD_MAX: usize = 4_096;
+/// Messages of a person that may have no answer yet, as many as a server usually takes.
+const OPEN_MAX: usize = 9;
 const HELP: &str = "A number presses that button. /clear begins anew, /stop or Ctrl-C stops the answer, /graph NAME goes on with \
                     another graph, /graph names them all, /quit or Ctrl-D ends.";
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let address = Address::new(&options.url, &options.session, options.token.as_deref())?;
-    let (heard_by, heard) = channel();
+    let (heard_by, heard) = sync_channel(HEARD_MAX);
     let (say, to_say) = channel();
     link::Link::start(address.clone(), to_say, heard_by.clone())?;
     listen_for_interrupts(heard_by.clone()).map_err(Failure::unavailable)?;
@@ -72,7 +76,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Reads lines as they are wanted, so that a long pipe does not pile up in memory.
-fn read_lines(heard: Sender<Heard>) -> SyncSender<()> {
+fn read_lines(heard: SyncSender<Heard>) -> SyncSender<()> {
     let (want, wanted) = sync_channel(LINES_AHEAD_MAX);
     let read = move || {
         let mut lines = io::stdin().lock().lines();
@@ -91,7 +95,7 @@ fn read_lines(heard: Sender<Heard>) -> SyncSender<()> {
     want
 }
 
-fn listen_for_interrupts(heard: Sender<Heard>) -> io::Result<()> {
+fn listen_for_interrupts(heard: SyncSender<Heard>) -> io::Result<()> {
     let (mut signals, told) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(SIGINT, told)?;
     let pass_on = move || {
@@ -223,6 +227,9 @@ impl<W: Write> Chat<W> {
             "/graph" if rest.is_empty() => self.name_graphs()?,
             "/graph" => self.call("/api/graph/switch", &json!({ "name": rest }))?,
             _ if word.starts_with('/') && self.is_asked => self.screen.error(&format!("There is no command {word}. {HELP}"))?,
+            _ if self.open.len() >= OPEN_MAX => {
+                self.screen.error("Too much waits for an answer already: let one of them come, or /stop.")?
+            }
             _ => {
                 let said = match self.pressed(line) {
                     Some(action) => action,
