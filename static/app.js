@@ -19,11 +19,20 @@ function Page() {
   `;
 }
 
+const SLOWER = 'Something on the way to the server holds the direct connection back. Answers come all the same, a little later; buttons and Stop wait for it.';
+
+/** @type {Record<string, string>} */
+const BANNER = {
+  lost: 'The connection to the server is lost. Trying again; nothing you wrote is lost.',
+  stream: SLOWER,
+  poll: SLOWER,
+};
+
 function Notices() {
-  const lost = overdue.value && connection.value !== 'open';
+  const said = overdue.value && BANNER[connection.value];
   return html`
     <div class="notices" role="status">
-      ${lost && html`<p class="notice">The connection to the server is lost. Trying again; nothing you wrote is lost.</p>`}
+      ${said && html`<p class="notice">${said}</p>`}
       ${notice.value &&
       html`<p class="notice">${notice.value} <button type="button" class="quiet" onClick=${() => (notice.value = '')}>Dismiss</button></p>`}
     </div>

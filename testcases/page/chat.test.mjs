@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Stage, letters, wire } from './stage.mjs';
+import { Stage, growth, letters, wire } from './stage.mjs';
 
 const stage = new Stage();
 before(() => stage.open());
@@ -185,15 +185,3 @@ test('a draft is kept, Shift+Enter begins a line, and a new conversation forgets
     assert.equal(await page.locator('.turn').count(), 0);
     assert.deepEqual(await visitor.history(), []);
   }));
-
-/** Waits until the last answer has grown so many times, and gives what it was each time. */
-async function growth(page, times) {
-  const texts = [];
-  const answer = page.locator('.turn[data-status=running] .answer');
-  await answer.waitFor();
-  for (let time = 0; time <= times; time += 1) {
-    texts.push(await answer.innerText());
-    await page.waitForFunction((length) => (document.querySelector('.turn[data-status=running] .answer')?.innerText.length ?? 0) > length, texts.at(-1).length);
-  }
-  return texts;
-}
