@@ -32,11 +32,16 @@ function Notices() {
   const said = overdue.value && BANNER[connection.value];
   return html`
     <div class="notices" role="status">
-      ${said && html`<p class="notice">${said}</p>`}
+      ${said && html`<p class="notice">${said} ${said === SLOWER && html`<${Dismiss} what=${overdue} to=${false} />`}</p>`}
       ${notice.value &&
-      html`<p class="notice">${notice.value} <button type="button" class="quiet" onClick=${() => (notice.value = '')}>Dismiss</button></p>`}
+      html`<p class="notice">${notice.value} <${Dismiss} what=${notice} to="" /></p>`}
     </div>
   `;
+}
+
+/** @param {{what: {value: unknown}, to: unknown}} props */
+function Dismiss({ what, to }) {
+  return html`<button type="button" class="quiet" onClick=${() => (what.value = to)}>Dismiss</button>`;
 }
 
 /** Moves the focus without touching the address, which says what is open. @param {Event} event */
