@@ -2,9 +2,12 @@
 
 import { html, render } from './vendor/ui.mjs';
 import { Chat } from './chat.js';
-import { Drawer } from './drawer.js';
+import { lazy } from './lazy.js';
+import { openTurn } from './route.js';
 import { announcement, connection, notice, overdue, start, stop } from './session.js';
 import { Topbar } from './topbar.js';
+
+const Drawer = lazy(async () => (await import('./drawer.js')).Drawer, 'drawer.css');
 
 function Page() {
   return html`
@@ -13,7 +16,7 @@ function Page() {
     <${Notices} />
     <main class="panes">
       <${Chat} />
-      <${Drawer} />
+      ${openTurn.value && html`<${Drawer} />`}
       <p class="sr-only" role="status">${announcement.value}</p>
     </main>
   `;
