@@ -32,6 +32,8 @@ export function createFallback({ catchUp, onWay, onBack }) {
   let askAgain = false;
   let failures = 0;
   let heard = 0;
+  /** How much was heard when it was last asked. */
+  let heardThen = 0;
   let untold = 0;
   let askTimer = 0;
   let streamTimer = 0;
@@ -61,7 +63,8 @@ export function createFallback({ catchUp, onWay, onBack }) {
     }
     isAsking = true;
     askAgain = isSoon = false;
-    const heardBefore = heard;
+    const heardBefore = heardThen;
+    heardThen = heard;
     const isNews = await catchUp().catch(() => undefined);
     isAsking = false;
     if (!isRunning) return;

@@ -416,8 +416,10 @@ function begin(fields) {
 function deliver(key) {
   const turn = turns.value.find((known) => known.key === key);
   if (!turn?.sent) return;
-  if (line?.isSlower()) postNext();
-  else if (line?.send(turn.sent)) {
+  if (line?.isSlower()) {
+    // Where nothing answers it waits here, so that nobody has to wonder whether it arrived.
+    if (connection.value !== 'lost') postNext();
+  } else if (line?.send(turn.sent)) {
     const sent = { status: /** @type {const} */ ('waiting'), after: conversation.lastNumber(turns.value), socket: sockets };
     turns.value = conversation.replaced(turns.value, key, sent);
   }

@@ -92,16 +92,24 @@ test('messages that are sent meanwhile wait, are shown waiting, and stop togethe
     );
   }));
 
-test('a ninth waiting message is refused in words and comes back as the draft', () =>
-  stage.visit({}, async (visitor, page) => {
-    await visitor.say('tell me a long story');
-    await growth(page, 1);
-    for (let number = 1; number <= 9; number += 1) await visitor.say(`waiting ${number}`);
-    await page.locator('.notices', { hasText: 'waiting already' }).waitFor();
-    assert.equal(await page.locator('#message').inputValue(), 'waiting 9');
-    assert.equal(await page.locator('.turn[data-status=waiting]').count(), 8);
-    await page.keyboard.press('Escape');
-  }));
+test('a ninth waiting message is refused in words and comes back as the draft', async () => {
+  // So slow that the answer is still being made when the ninth has been written, however busy this machine is.
+  const slow = new Stage({ wordPause: 300 });
+  await slow.open();
+  try {
+    await slow.visit({}, async (visitor, page) => {
+      await visitor.say('tell me a long story');
+      await page.locator('.turn[data-status=running]').waitFor();
+      for (let number = 1; number <= 9; number += 1) await visitor.say(`waiting ${number}`);
+      await page.locator('.notices', { hasText: 'waiting already' }).waitFor();
+      assert.equal(await page.locator('#message').inputValue(), 'waiting 9');
+      assert.equal(await page.locator('.turn[data-status=waiting]').count(), 8);
+      await page.keyboard.press('Escape');
+    });
+  } finally {
+    await slow.close();
+  }
+});
 
 test('a page that is reloaded in the middle of an answer goes on with it', () =>
   stage.visit({}, async (visitor, page) => {
