@@ -35,6 +35,10 @@ pub struct Limits {
     pub controls_max: usize,
     /// Bytes of JSON that the user interface state, or one control, may hold.
     pub ui_bytes_max: usize,
+    /// Bytes of JSON of all controls together, with what they bind.
+    pub shown_bytes_max: usize,
+    /// Bytes of all messages of the history together; the oldest leave.
+    pub history_bytes_max: usize,
     /// Facts and topics that memory keeps.
     pub facts_max: usize,
 }
@@ -50,6 +54,8 @@ impl Default for Limits {
             machines_max: 16,
             controls_max: 50,
             ui_bytes_max: 64 << 10,
+            shown_bytes_max: 256 << 10,
+            history_bytes_max: 4 << 20,
             facts_max: 50,
         }
     }

@@ -49,7 +49,7 @@ impl Round {
                 true => Flow::Again { why: "it was empty".to_owned(), task: Task::Agent(self) },
                 false => {
                     out.summary = clip(view.answer, 120);
-                    Flow::Rest
+                    super::output::ended(answer.finish)
                 }
             };
         }

@@ -43,14 +43,14 @@ fn is_open(call: &PlannedCall) -> bool {
 impl Filling {
     /// Puts the model's arguments, in order, where the plan left them open.
     pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
-        let filled = match read::<Filled>(&answer.text) {
-            Ok(filled) => filled.calls,
+        let mut filled = match read::<Filled>(&answer.text) {
+            Ok(Filled { calls }) => calls,
             Err(why) => return Flow::Again { why, task: Task::Thinker(self) },
         };
         let mut calls = self.calls.clone();
         for call in calls.iter_mut().filter(|call| is_open(call)) {
-            match filled.iter().find(|new| new.tool == call.tool && !is_open(new)) {
-                Some(new) => call.args = new.args.clone(),
+            match filled.iter().position(|new| new.tool == call.tool && !is_open(new)) {
+                Some(at) => call.args = filled.remove(at).args,
                 None => {
                     let why = format!("the arguments of `{}` are missing or don't fit its signature", call.tool);
                     return Flow::Again { why, task: Task::Thinker(self) };
@@ -122,5 +122,10 @@ mod tests {
             assert_eq!(check_with(&plan(json!([])), |view, out| filling.clone().resume(view, out, answer(says))), flow, "{says}");
         }
         assert_eq!(check_with(&plan(json!([])), |view, out| filling.clone().give_up(view, out)), "go output");
+        let open = PlannedCall { tool: "recall".into(), args: json!(null) };
+        let twice = Filling { calls: vec![open.clone(), open] };
+        let one = r#"{"calls":[{"tool":"recall","args":{"query":"tea"}}]}"#;
+        let flow = check_with(&plan(json!([])), |view, out| twice.resume(view, out, answer(one)));
+        assert!(flow.starts_with("again"), "each open call needs arguments of its own: {flow}");
     }
 }
