@@ -1,19 +1,67 @@
-// The server's HTTP interface. Every address carries the page's session; every refusal becomes an error with its sentence.
+// The server's HTTP interface. Every address carries the page's session; every refusal becomes an error with its
+// sentence.
 
 import { headers, parameters } from './auth.js';
 
 /** The session that the page's own address names; the server's `default` without. */
 export const session = new URLSearchParams(location.search).get('session') ?? '';
 
+/** How long each try may take. A network that swallows everything must not keep the page waiting, and a connection that
+ * died in silence is given up with its first try: the next one goes over another. */
+const TRIES_MS_MAX = [2000, 4000, 8000];
+
+/** What the server refused: its sentence, and its status. */
+export class Refusal extends Error {
+  /** @param {number} status @param {string} [detail] */
+  constructor(status, detail) {
+    super(detail ?? `The server answered with status ${status}.`);
+    this.status = status;
+  }
+}
+
 /** @param {string} path @param {Record<string, string | number>} [query] */
 export async function read(path, query = {}) {
-  return answer(await fetch(address(path, query), { headers: headers() }));
+  return answer(await again(address(path, query), { headers: headers() }));
+}
+
+/** An event stream, from behind the event with this id. @param {string} path @param {string} lastId @param {AbortSignal} signal */
+export async function stream(path, lastId, signal) {
+  const all = headers();
+  if (lastId) all['last-event-id'] = lastId;
+  const response = await fetch(address(path, {}), { headers: all, signal });
+  if (!response.ok) throw new Refusal(response.status);
+  return response;
 }
 
 /** @param {string} path @param {object} body */
 export async function post(path, body = {}) {
-  const request = { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: JSON.stringify(body) };
-  return answer(await fetch(address(path, {}), request));
+  return answer(await once(address(path, {}), posting(body), TRIES_MS_MAX[2]));
+}
+
+/** A call that changes nothing, so that it can be tried again. @param {string} path */
+export async function check(path) {
+  return answer(await again(address(path, {}), posting({})));
+}
+
+/** @param {object} body @returns {RequestInit} */
+function posting(body) {
+  return { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+/** @param {URL} url @param {RequestInit} request */
+async function again(url, request) {
+  for (const most of TRIES_MS_MAX) {
+    const response = await once(url, request, most).catch((error) => {
+      if (error.name !== 'TimeoutError') throw error;
+    });
+    if (response) return response;
+  }
+  throw new Error('The server did not answer in time.');
+}
+
+/** @param {URL} url @param {RequestInit} request @param {number} most milliseconds */
+function once(url, request, most) {
+  return fetch(url, { ...request, signal: AbortSignal.timeout(most) });
 }
 
 /** @param {string} path @param {Record<string, string | number>} query */
@@ -34,6 +82,6 @@ function address(path, query) {
 /** @param {Response} response */
 async function answer(response) {
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(body.detail ?? `The server answered with status ${response.status}.`);
+  if (!response.ok) throw new Refusal(response.status, body.detail);
   return body;
 }

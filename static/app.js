@@ -2,9 +2,12 @@
 
 import { html, render } from './vendor/ui.mjs';
 import { Chat } from './chat.js';
-import { Drawer } from './drawer.js';
+import { lazy } from './lazy.js';
+import { openTurn } from './route.js';
 import { announcement, connection, notice, overdue, start, stop } from './session.js';
 import { Topbar } from './topbar.js';
+
+const Drawer = lazy(async () => (await import('./drawer.js')).Drawer, 'drawer.css');
 
 function Page() {
   return html`
@@ -13,21 +16,35 @@ function Page() {
     <${Notices} />
     <main class="panes">
       <${Chat} />
-      <${Drawer} />
+      ${openTurn.value && html`<${Drawer} />`}
       <p class="sr-only" role="status">${announcement.value}</p>
     </main>
   `;
 }
 
+const SLOWER = 'Something on the way to the server holds the direct connection back. Answers come all the same, a little later; buttons and Stop wait for it.';
+
+/** @type {Record<string, string>} */
+const BANNER = {
+  lost: 'The connection to the server is lost. Trying again; nothing you wrote is lost.',
+  stream: SLOWER,
+  poll: SLOWER,
+};
+
 function Notices() {
-  const lost = overdue.value && connection.value !== 'open';
+  const said = overdue.value && BANNER[connection.value];
   return html`
     <div class="notices" role="status">
-      ${lost && html`<p class="notice">The connection to the server is lost. Trying again; nothing you wrote is lost.</p>`}
+      ${said && html`<p class="notice">${said} ${said === SLOWER && html`<${Dismiss} what=${overdue} to=${false} />`}</p>`}
       ${notice.value &&
-      html`<p class="notice">${notice.value} <button type="button" class="quiet" onClick=${() => (notice.value = '')}>Dismiss</button></p>`}
+      html`<p class="notice">${notice.value} <${Dismiss} what=${notice} to="" /></p>`}
     </div>
   `;
+}
+
+/** @param {{what: {value: unknown}, to: unknown}} props */
+function Dismiss({ what, to }) {
+  return html`<button type="button" class="quiet" onClick=${() => (what.value = to)}>Dismiss</button>`;
 }
 
 /** Moves the focus without touching the address, which says what is open. @param {Event} event */

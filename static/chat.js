@@ -1,14 +1,17 @@
 // The conversation: its turns, the controls beneath them, and the place to write. It follows what is new only while the
 // reader is at the end; otherwise a button offers to.
 
-import { html, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
+import { html, useEffect, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
 import { Composer } from './composer.js';
-import { Controls } from './controls.js';
 import { Down, Mark } from './icons.js';
+import { lazy } from './lazy.js';
 import { beside, ready, say, turns } from './session.js';
 import { TurnView } from './turn.js';
 
 const NEAR_PX = 60;
+
+/** Fetched with the first message, so that it is there when the first controls are. */
+const Controls = lazy(async () => (await import('./controls.js')).Controls, 'controls.css');
 
 export function Chat() {
   /** @type {{current: HTMLElement | null}} */
@@ -36,6 +39,14 @@ export function Chat() {
     else scrolled();
   }, [turns.value, beside.value]);
 
+  // What is fetched late makes the column longer later.
+  useEffect(() => {
+    const column = scroller.current?.firstElementChild;
+    const observer = new ResizeObserver(() => following.current && toEnd());
+    if (column) observer.observe(column);
+    return () => observer.disconnect();
+  }, []);
+
   const empty = ready.value && turns.value.length === 0;
   return html`
     <section class="chat" aria-label="Conversation">
@@ -44,7 +55,7 @@ export function Chat() {
         <div class="column">
           ${empty && html`<${Invitation} />`}
           ${turns.value.map((turn) => html`<${TurnView} key=${turn.key} turn=${turn} />`)}
-          <${Controls} />
+          ${(turns.value.length > 0 || beside.value.controls.length > 0) && html`<${Controls} />`}
         </div>
       </div>
       <div class="below">

@@ -15,6 +15,7 @@
  * @property {string | null} question  null: begun elsewhere, not known yet
  * @property {object} [sent]   what went over the socket
  * @property {number} [after]  the last turn's number when it was sent
+ * @property {number} [socket] which of the sockets it was sent over
  * @property {string} progress what nodes said while they worked
  * @property {string} answer
  * @property {Status} status
@@ -28,19 +29,27 @@ function turn(fields) {
   return { key: keys, id: '', kind: 'message', question: null, progress: '', answer: '', status: 'done', ...fields };
 }
 
-/** Turns out of `/api/history`; one with a question and nothing else is taken for running.
- * @param {{role: string, content: string, id: string, partial?: boolean}[]} messages @returns {Turn[]} */
-export function remembered(messages) {
+/** Turns out of `/api/history`; one with a question and nothing else is taken for running. What the page knew of a turn
+ * beyond the history, it keeps.
+ * @param {{role: string, content: string, id: string, partial?: boolean}[]} messages @param {Turn[]} [before] @returns {Turn[]} */
+export function remembered(messages, before = []) {
   /** @type {Map<string, Turn>} */
   const turns = new Map();
+  const shown = new Map(before.map((known) => [known.id, known]));
   for (const { role, content, id, partial } of messages) {
-    const known = turns.get(id) ?? turn({ id, status: 'running' });
+    const known = turns.get(id) ?? { ...(shown.get(id) ?? turn({ id })), status: 'running', answer: '' };
     if (role === 'user') known.question = content;
     else Object.assign(known, { answer: content, status: 'done' });
-    if (partial) known.status = 'partial';
+    if (partial) known.status = endingSeen(shown.get(id)) ?? 'partial';
     turns.set(id, known);
   }
+  for (const known of turns.values()) if (known.status === 'running') known.progress = '';
   return [...turns.values()];
+}
+
+/** The history says only that an answer broke off; who saw it end knows why. @param {Turn | undefined} known */
+function endingSeen(known) {
+  return known && (known.status === 'stopped' || known.status === 'failed') ? known.status : undefined;
 }
 
 /** The history, and behind it what was written here and isn't in it yet.
@@ -53,7 +62,21 @@ export function continued(turns, pending) {
     if (arrived) taken.add(arrived.id);
     return !arrived;
   });
-  return [...turns, ...missing.map(turn)];
+  return [...turns, ...missing.map((fields) => turn(fields))];
+}
+
+/** What `/api/result` says of the turn that runs or ran last: the answer so far, whole, however often it is asked.
+ * @param {Turn[]} turns @param {{status: string, id: string, text?: string, partial?: string, detail?: string}} result @returns {Turn[]} */
+export function reported(turns, { status, id, text, partial, detail }) {
+  const known = turns.find((one) => one.id === id);
+  if (status === 'error' && known?.status === 'partial') return replaced(turns, known.key, { status: 'failed', error: detail });
+  if (status !== 'running' || (known && !isLive(known))) return turns;
+  return changed(turns, id, (one) => ({ status: 'running', question: one.question ?? text ?? null, answer: partial ?? '' }));
+}
+
+/** Before what runs is told again from its beginning. @param {Turn[]} turns @returns {Turn[]} */
+export function restarted(turns) {
+  return turns.map((known) => (known.status === 'running' ? { ...known, progress: '', answer: '' } : known));
 }
 
 /** @param {Turn[]} turns @param {Partial<Turn>} fields @returns {Turn[]} */
@@ -161,9 +184,14 @@ export function replaced(turns, key, fields) {
   return turns.map((known) => (known.key === key ? { ...known, ...fields } : known));
 }
 
-/** @param {Turn} known */
+/** @param {Pick<Turn, 'status'>} known */
 export function isPending({ status }) {
   return status === 'unsent' || status === 'waiting';
+}
+
+/** Written here, and not with the server as far as we know. @param {Pick<Turn, 'status'>} known */
+export function isKept({ status }) {
+  return isPending({ status }) || status === 'lost';
 }
 
 /** @param {Turn} known */

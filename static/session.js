@@ -2,13 +2,17 @@
 //
 // Starting reads the history and what is shown beside it, then opens the socket from the history's number: between the two
 // nothing can be missed and nothing comes twice. Events are gathered and applied once per painted frame.
+//
+// Invariant: what is shown is what the server had said up to `lastSeq`. Where no socket can be had the rest is asked for: then
+// `lastSeq` is the history's number, and what runs beyond it (`isAhead`) is told again when a socket goes on from there.
 
 import { batch, computed, effect, signal } from './vendor/ui.mjs';
-import { post, read, session } from './api.js';
+import { Refusal, check, post, read, session } from './api.js';
 import { login } from './auth.js';
+import { catchingUp } from './catchup.js';
+import { connect } from './connection.js';
 import * as conversation from './conversation.js';
 import { remember, remembered } from './storage.js';
-import { connect } from './socket.js';
 
 /** @typedef {import('./conversation.js').Turn} Turn */
 /** @typedef {import('./contract.js').Control} Control */
@@ -28,9 +32,9 @@ export const traces = signal({});
 export const beside = signal({ controls: [], machines: [], uiState: {} });
 /** What `/health` says of the server. @type {import('./vendor/ui.mjs').Signal<any>} */
 export const health = signal({});
-/** `connecting` until the first answer, then `open` or `lost`. */
+/** `connecting` until the first answer, then `open` for a socket, `stream` or `poll` for the slower ways, or `lost`. */
 export const connection = signal('connecting');
-/** Whether the banner about a lost connection is due. */
+/** Whether the banner about a lost or slower connection is due. */
 export const overdue = signal(false);
 /** A sentence for the user that belongs to no turn. */
 export const notice = signal('');
@@ -42,12 +46,16 @@ export const ready = signal(false);
 export const busy = computed(() => turns.value.some(conversation.isLive));
 
 let lastSeq = 0;
-let loading = false;
+let isAhead = false;
+/** How often everything is being read right now; events wait meanwhile. */
+let loads = 0;
+/** How many sockets there have been. */
+let sockets = 0;
 /** @type {any[]} */
 let incoming = [];
 let flushing = false;
 /** @type {ReturnType<typeof connect> | undefined} */
-let socket;
+let line;
 
 export async function start() {
   try {
@@ -61,12 +69,18 @@ export async function start() {
     return;
   }
   notice.value = '';
-  socket = connect({ since: () => lastSeq, onEvent: receive, onChange: connectionChanged });
+  line ??= connect({
+    since: () => lastSeq,
+    isBusy: () => busy.value,
+    onEvent: receive,
+    onWay: wayChanged,
+    catchUp: catchingUp({ isWanted, isOutdated: () => !isAhead, reload, report }),
+  });
 }
 
-/** Reads everything anew; what the socket brings meanwhile waits until it is there. */
+/** Reads everything anew; what a socket brings meanwhile waits until it is there. */
 async function load() {
-  loading = true;
+  loads += 1;
   try {
     const [history, state, frames, status] = await Promise.all([
       read('/api/history', { last: HISTORY_MAX }),
@@ -75,8 +89,8 @@ async function load() {
       read('/health').catch(() => ({})),
     ]);
     batch(() => {
-      const pending = [...(ready.value ? [] : pendingBefore()), ...turns.value.filter(conversation.isPending)];
-      turns.value = conversation.continued(conversation.remembered(history.messages), pending);
+      const kept = [...(ready.value ? [] : pendingBefore()), ...turns.value.filter(conversation.isKept)];
+      turns.value = conversation.continued(conversation.remembered(history.messages, turns.value), kept);
       traces.value = byId(frames.traces);
       health.value = status;
       showBeside(state);
@@ -84,21 +98,21 @@ async function load() {
     });
     lastSeq = history.seq ?? 0;
   } finally {
-    loading = false;
+    loads -= 1;
     flushSoon();
   }
 }
 
 // --- what comes over the socket
 
-/** @param {any} event */
-function receive(event) {
-  incoming.push(event);
+/** @param {any} event @param {number} since the number that its socket was opened from */
+function receive(event, since) {
+  incoming.push('kept_from' in event ? { ...event, since } : event);
   flushSoon();
 }
 
 function flushSoon() {
-  if (flushing || loading || incoming.length === 0) return;
+  if (flushing || loads > 0 || incoming.length === 0) return;
   flushing = true;
   // A hidden page paints nothing, so it must not wait for the next painted frame.
   if (document.hidden) setTimeout(flush, 50);
@@ -107,10 +121,10 @@ function flushSoon() {
 
 function flush() {
   flushing = false;
-  if (loading) return;
+  if (loads > 0) return;
   batch(() => {
     // One of them may ask for the history to be read again; then those behind it wait.
-    while (incoming.length > 0 && !loading) apply(incoming.shift());
+    while (incoming.length > 0 && loads === 0) apply(incoming.shift());
   });
 }
 
@@ -132,10 +146,32 @@ function apply(event) {
 /** The first word on a fresh socket. A gap, or numbers that begin anew, means that the history must be read again.
  * @param {any} event */
 async function attached(event) {
+  sockets += 1;
+  if (isAhead) turns.value = conversation.restarted(turns.value);
+  isAhead = false;
   controlsChanged(event.controls);
-  if (event.gap || event.seq < lastSeq) await load().catch((error) => (notice.value = sentence(error)));
+  if (event.seq < event.since) return beginAnew();
+  // Everything was read anew while it was being opened: it would leave out what lies between.
+  if (lastSeq < event.since) return goOnFromHere();
+  if (event.gap) await load().catch((error) => (notice.value = sentence(error)));
   settle();
+  // What was asked for beside the text may have been lost with the socket before.
+  if (sockets > 1) readTraces();
   for (const turn of turns.value) if (turn.status === 'unsent') deliver(turn.key);
+}
+
+/** The server's numbers are smaller than ours: it has forgotten, and so do we. */
+async function beginAnew() {
+  line?.leave();
+  incoming = [];
+  await load().catch((error) => (notice.value = sentence(error)));
+  line?.hurry();
+}
+
+function goOnFromHere() {
+  line?.leave();
+  incoming = [];
+  line?.hurry();
 }
 
 /** @param {any} event */
@@ -152,6 +188,7 @@ function turnEnded(event) {
   const ended = turns.value.find((turn) => turn.id === event.id);
   announcement.value = event.error ?? (event.cancelled ? 'Stopped.' : (ended?.answer ?? ''));
   readTraces();
+  if (turns.value.some(isDoubtful)) settle();
   if (beside.value.controls.some((control) => control.key)) readBeside();
 }
 
@@ -173,26 +210,94 @@ const asking = new Set();
 
 let bannerTimer = 0;
 
-/** @param {boolean} open @param {string} [reason] */
-function connectionChanged(open, reason) {
-  clearTimeout(bannerTimer);
-  connection.value = open ? 'open' : 'lost';
+/** @param {import('./connection.js').Way} way @param {string} reason */
+function wayChanged(way, reason) {
   if (reason) notice.value = `${reason}. Please log in again.`;
-  if (!open) {
-    bannerTimer = setTimeout(() => (overdue.value = true), BANNER_AFTER_MS);
-    return;
+  const before = connection.value;
+  connection.value = way === 'socket' ? 'open' : way;
+  if (connection.value === before) return;
+  if (before === 'open') {
+    // What has come is shown now; what comes no more will be told again from there.
+    flush();
+    incoming = [];
   }
-  overdue.value = false;
+  clearTimeout(bannerTimer);
+  if (way === 'socket' || before === 'lost' || way === 'lost') overdue.value = false;
+  if (way !== 'socket') bannerTimer = setTimeout(() => (overdue.value = true), BANNER_AFTER_MS);
 }
 
-/** After a broken connection: what waited or ran here may never have arrived, or be over. */
+/** After a broken connection: what ran here may be over, and what was sent may never have arrived. */
 function settle() {
-  const open = new Set(turns.value.filter(conversation.isLive).map((turn) => turn.key));
+  const open = new Set(turns.value.filter((turn) => turn.status === 'running' || isDoubtful(turn)).map((turn) => turn.key));
   if (open.size === 0) return;
   quietly(async () => {
-    const check = await post('/api/send/check');
-    if (check.ready) turns.value = conversation.settled(turns.value, open);
+    const { ready } = await check('/api/send/check');
+    if (ready) turns.value = conversation.settled(turns.value, open);
   });
+}
+
+/** Sent over a connection that is no more. @param {Turn} turn */
+function isDoubtful(turn) {
+  return turn.status === 'waiting' && turn.socket !== sockets;
+}
+
+// --- without a socket
+
+function isWanted() {
+  return line?.isSlower() ?? false;
+}
+
+async function reload() {
+  await load();
+  isAhead = true;
+}
+
+/** @param {any} result of the session's last turn @param {boolean} isNews */
+function report(result, isNews) {
+  const was = turns.value.find((turn) => turn.id === result.id);
+  turns.value = conversation.reported(turns.value, result);
+  if (isNews && result.status === 'done') announcement.value = result.response;
+  if (isNews && result.status === 'error') announcement.value = result.detail;
+  if (result.status !== 'running' && (was || turns.value.some(isDoubtful))) settle();
+  postNext();
+}
+
+let posting = false;
+
+/** Sends what waits, one by one: over HTTP a message is only taken when nothing runs. */
+async function postNext() {
+  const turn = turns.value.find(({ status }) => status === 'unsent');
+  if (!turn || posting || busy.value) return;
+  if (turn.kind === 'action') {
+    turns.value = turns.value.filter(({ key }) => key !== turn.key);
+    needsSocket('A button');
+    return;
+  }
+  posting = true;
+  mark(turn.key, { status: 'waiting', after: conversation.lastNumber(turns.value), socket: sockets });
+  try {
+    const { id } = await post('/api/send', turn.sent);
+    mark(turn.key, { status: 'running', id });
+  } catch (error) {
+    if (!(error instanceof Refusal)) mark(turn.key, { socket: -1 });
+    else if (error.status === 409 || error.status >= 500) mark(turn.key, { status: 'unsent' });
+    else refuse({ error: error.message });
+  } finally {
+    posting = false;
+  }
+  line?.ask();
+}
+
+/** @param {string} what */
+function needsSocket(what) {
+  notice.value = `${what} needs the direct connection, which can't be had right now. It is being tried again; please repeat this in a moment.`;
+  line?.hurry();
+}
+
+/** @param {number} key @param {Partial<Turn>} fields of a turn that is still waiting */
+function mark(key, fields) {
+  const turn = turns.value.find((known) => known.key === key);
+  if (turn && conversation.isPending(turn) && !turn.id) turns.value = conversation.replaced(turns.value, key, fields);
 }
 
 // --- what stands beside the text
@@ -275,12 +380,13 @@ export function say(text) {
 
 /** @param {Control} control */
 export function press(control) {
+  if (line?.isSlower()) return needsSocket('A button');
   const { label, action, payload, source } = control;
   begin({ kind: 'action', question: String(label ?? action), sent: { type: 'action', action, data: payload, source } });
 }
 
 export function stop() {
-  if (busy.value) socket?.send({ type: 'stop' });
+  if (busy.value && !line?.send({ type: 'stop' })) needsSocket('Stopping');
 }
 
 export async function clear() {
@@ -293,8 +399,10 @@ export async function clear() {
 
 /** Sends again what got lost, or drops it. @param {number} key @param {boolean} again */
 export function resolveLost(key, again) {
-  if (again) deliver(key);
-  else turns.value = turns.value.filter((turn) => turn.key !== key);
+  if (again) {
+    turns.value = conversation.replaced(turns.value, key, { status: 'unsent' });
+    deliver(key);
+  } else turns.value = turns.value.filter((turn) => turn.key !== key);
 }
 
 /** @param {Partial<Turn>} fields */
@@ -307,8 +415,14 @@ function begin(fields) {
 /** @param {number} key */
 function deliver(key) {
   const turn = turns.value.find((known) => known.key === key);
-  if (!turn?.sent || !socket?.send(turn.sent)) return;
-  turns.value = conversation.replaced(turns.value, key, { status: 'waiting', after: conversation.lastNumber(turns.value) });
+  if (!turn?.sent) return;
+  if (line?.isSlower()) {
+    // Where nothing answers it waits here, so that nobody has to wonder whether it arrived.
+    if (connection.value !== 'lost') postNext();
+  } else if (line?.send(turn.sent)) {
+    const sent = { status: /** @type {const} */ ('waiting'), after: conversation.lastNumber(turns.value), socket: sockets };
+    turns.value = conversation.replaced(turns.value, key, sent);
+  }
 }
 
 const PENDING = `pending:${session}`;

@@ -1,60 +1,45 @@
-// The chat socket: connects, and connects again for as long as the page lives.
-//
-// It knows nothing of what goes over it but the number from which to go on. Waiting between attempts doubles up to ten
-// seconds, with jitter so that a restarted server isn't met by everyone at once; coming back online or into view tries now.
+// One chat socket. It counts as open with the server's first word, and as over when that doesn't come in time: a proxy may
+// take the handshake and then hold everything back. When to open another is decided in connection.js.
 
 import { socketAddress } from './api.js';
 
-const WAIT_MS_MIN = 250;
-const WAIT_MS_MAX = 10_000;
+const FIRST_WORD_MS_MAX = 4000;
+
+/** @typedef {{send: (message: object) => boolean, leave: () => void}} Socket */
 
 /**
+ * @param {number} since the number from which to go on
  * @param {object} wiring
- * @param {() => number} wiring.since the last number seen
  * @param {(event: any) => void} wiring.onEvent
- * @param {(open: boolean, reason?: string) => void} wiring.onChange
+ * @param {(late: boolean, reason: string) => void} wiring.onEnd once; `late`: it was open and silent; `reason`: a login failed
+ * @returns {Socket}
  */
-export function connect({ since, onEvent, onChange }) {
-  /** @type {WebSocket | undefined} */
-  let socket;
-  let attempts = 0;
-  let timer = 0;
-
-  function open() {
+export function openSocket(since, { onEvent, onEnd }) {
+  const socket = new WebSocket(socketAddress('/ws', { since }));
+  const timer = setTimeout(() => end(true, ''), FIRST_WORD_MS_MAX);
+  socket.onmessage = ({ data }) => {
     clearTimeout(timer);
-    const fresh = new WebSocket(socketAddress('/ws', { since: since() }));
-    socket = fresh;
-    fresh.onopen = () => {
-      attempts = 0;
-      onChange(true);
-    };
-    fresh.onmessage = ({ data }) => onEvent(JSON.parse(data));
-    fresh.onclose = ({ code, reason }) => {
-      if (socket !== fresh) return;
-      socket = undefined;
-      onChange(false, code === 4001 ? reason : undefined);
-      timer = setTimeout(open, wait());
-    };
+    onEvent(JSON.parse(data));
+  };
+  socket.onclose = ({ code, reason }) => end(false, code === 4001 ? reason : '');
+
+  /** @param {boolean} late @param {string} reason */
+  function end(late, reason) {
+    leave();
+    onEnd(late, reason);
   }
 
-  function wait() {
-    const longest = Math.min(WAIT_MS_MAX, WAIT_MS_MIN * 2 ** attempts);
-    attempts += 1;
-    return longest * (0.5 + Math.random() / 2);
+  /** Closes it without another word. */
+  function leave() {
+    clearTimeout(timer);
+    socket.onmessage = socket.onclose = null;
+    socket.close();
   }
-
-  function hurry() {
-    if (!socket && document.visibilityState === 'visible') open();
-  }
-
-  addEventListener('online', hurry);
-  document.addEventListener('visibilitychange', hurry);
-  open();
 
   return {
-    /** Whether it could be sent. @param {object} message */
+    leave,
     send(message) {
-      if (socket?.readyState !== WebSocket.OPEN) return false;
+      if (socket.readyState !== WebSocket.OPEN) return false;
       socket.send(JSON.stringify(message));
       return true;
     },

@@ -22,11 +22,20 @@ export function Topbar() {
 }
 
 /** @type {Record<string, string>} */
-const CONNECTION = { connecting: 'connecting', open: 'connected', lost: 'not connected' };
+const CONNECTION = {
+  connecting: 'connecting',
+  open: 'connected',
+  stream: 'connected by the event stream',
+  poll: 'connected by asking twice a second',
+  lost: 'not connected',
+};
+
+/** Seen beside the dot where there is room. @type {Record<string, string>} */
+const SLOWER = { stream: 'events', poll: 'polling' };
 
 function Connection() {
   const said = CONNECTION[connection.value];
-  return html`<span class="connection" data-state=${connection.value} title=${said}><i></i><span class="sr-only">${said}</span></span>`;
+  return html`<span class="connection" data-state=${connection.value} title=${said}>${SLOWER[connection.value] && html`<small aria-hidden="true">${SLOWER[connection.value]}</small>`}<i></i><span class="sr-only">${said}</span></span>`;
 }
 
 function Model() {

@@ -45,7 +45,7 @@ function Working() {
 
 /** @type {Partial<Record<import('./conversation.js').Status, string>>} */
 const SAID = {
-  unsent: 'will be sent once connected',
+  unsent: 'will be sent as soon as possible',
   waiting: 'waiting for its turn',
   stopped: 'stopped',
   failed: 'failed',

@@ -1,6 +1,7 @@
 //! `framewright graph`: checks graph files, and draws a graph as text.
 
 use super::{Failure, library};
+use crate::config::layers::Written;
 use crate::graph::{self, Entry, Graph, Library};
 use std::path::PathBuf;
 
@@ -8,7 +9,7 @@ use std::path::PathBuf;
 pub(super) enum Command {
     /// Check graphs with their prompts and schemas: every route has an edge, every path its frames
     Check {
-        /// Folder of graphs, laid over the built-in ones [default: the built-in ones alone]
+        /// Folder of graphs, laid over the built-in ones [default: as the settings say, else the built-in ones alone]
         #[arg(value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
         folder: Option<PathBuf>,
     },
@@ -17,7 +18,7 @@ pub(super) enum Command {
         /// Graph to draw
         #[arg(default_value = "v3-framed")]
         name: String,
-        /// Folder of graphs, laid over the built-in ones [default: the built-in ones alone]
+        /// Folder of graphs, laid over the built-in ones [default: as the settings say, else the built-in ones alone]
         #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
         graphs: Option<PathBuf>,
     },
@@ -26,17 +27,25 @@ pub(super) enum Command {
 pub(super) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { folder } => {
-            let (lines, wrong) = check(&library::files(folder.as_deref())?);
+            let (lines, wrong) = check(&library::files(folder_of(folder)?.as_deref())?);
             lines.iter().for_each(|line| println!("{line}"));
             if wrong.is_empty() { Ok(()) } else { Err(Failure::config(wrong.join("\n"))) }
         }
         Command::Show { name, graphs } => {
-            let library = library::load(graphs.as_deref())?;
+            let library = library::load(folder_of(graphs)?.as_deref())?;
             let unknown = || format!("there is no graph `{name}`: choose one of {}", library.names().join(", "));
             let graph = library.graph(&name).ok_or_else(|| Failure::config(unknown()))?;
             print!("{}", drawing(graph));
             Ok(())
         }
+    }
+}
+
+/// The folder that was named, else that of the settings.
+fn folder_of(named: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
+    match named {
+        Some(folder) => Ok(Some(folder)),
+        None => Written::without_flags().map(|written| written.arguments.graphs).map_err(Failure::config),
     }
 }
 

@@ -4,12 +4,16 @@
 //! 4 something that is needed is not available (an address, a folder, a server).
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where we speak to people")]
 
+mod chat;
+mod colour;
 mod config;
+mod doctor;
 mod graph;
 mod library;
 mod sample_data;
 mod serve;
 mod sql_check;
+mod version;
 
 use crate::config::Arguments;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -35,9 +39,13 @@ on this machine is looked for (Ollama, llama.cpp, LM Studio, vLLM); without one 
 enum Command {
     /// Serve the page and the interface; this is the default
     Serve(Box<Arguments>),
+    /// Talk in the terminal with a server that runs; through a pipe each line is a message
+    Chat(chat::Options),
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
+    /// Look whether everything that a server needs is there, and how to mend what is not
+    Doctor(doctor::Options),
     /// Look at graphs
     #[command(subcommand)]
     Graph(graph::Command),
@@ -45,6 +53,18 @@ enum Command {
     SqlCheck(sql_check::Arguments),
     /// Print the sample database as SQL, to load it into a server
     SampleData(sample_data::Arguments),
+    /// Print what a shell needs to complete this command line
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        #[arg(value_enum, hide_possible_values = true)]
+        shell: clap_complete::Shell,
+    },
+    /// Print the version
+    Version {
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// How a command failed: the exit code, and a sentence that says what to do.
@@ -70,15 +90,27 @@ pub fn run() -> ExitCode {
     let own = innermost(&matches);
     let outcome = match line.command.unwrap_or(Command::Serve(line.arguments)) {
         Command::Serve(_) => serve::run(own),
+        Command::Chat(options) => chat::run(&options),
         Command::Config(command) => config::run(command, own),
+        Command::Doctor(options) => doctor::run(&options, own),
         Command::Graph(command) => graph::run(command),
         Command::SqlCheck(arguments) => sql_check::run(arguments),
         Command::SampleData(arguments) => sample_data::run(arguments),
+        Command::Completions { shell } => {
+            version::complete(shell);
+            Ok(())
+        }
+        Command::Version { json } => {
+            version::print(json);
+            Ok(())
+        }
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, says }) => {
-            eprintln!("{says}");
+            if !says.is_empty() {
+                eprintln!("{says}");
+            }
             ExitCode::from(code)
         }
     }

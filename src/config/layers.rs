@@ -62,6 +62,11 @@ impl Written {
         Ok(Written::of(matches, files))
     }
 
+    /// What stands where a command has no flags for settings: the environment, the files, the defaults.
+    pub fn without_flags() -> Result<Written, FileError> {
+        Written::read(&setting::command().try_get_matches_from([""; 0]).unwrap_or_else(|error| error.exit()))
+    }
+
     /// `files`: the strongest first.
     fn of(matches: &ArgMatches, files: Vec<File>) -> Written {
         let mut values: Vec<Value> = setting::all().into_iter().map(|setting| value(matches, &files, setting)).collect();

@@ -102,6 +102,13 @@ pub enum Part {
 }
 
 impl Text {
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|part| match part {
+            Part::Fixed(text) => text.is_empty(),
+            Part::Slot(_, text) => text.is_empty(),
+        })
+    }
+
     pub fn slot(name: &'static str, value: impl Into<String>) -> Self {
         Text(vec![Part::Slot(name, value.into())])
     }
@@ -183,10 +190,10 @@ pub struct Usage {
 
 impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Usage) {
-        self.prompt_tokens += other.prompt_tokens;
-        self.completion_tokens += other.completion_tokens;
-        self.total_tokens += other.total_tokens;
-        self.cached_tokens += other.cached_tokens;
+        self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
+        self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
+        self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
     }
 }
 

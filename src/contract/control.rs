@@ -195,7 +195,10 @@ impl Ui {
         let mut display = display.clone();
         match display.key.as_ref().and_then(|key| self.state.get(key)) {
             None => {}
-            Some(Value::Object(fields)) => display.rest.extend(fields.clone()),
+            Some(Value::Object(fields)) => {
+                let fields = fields.iter().filter(|(name, _)| !RESERVED.contains(&name.as_str()));
+                display.rest.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
+            }
             Some(value) => {
                 let field = if display.kind == DisplayKind::Text { "text" } else { "value" };
                 display.rest.insert(field.to_owned(), value.clone());
@@ -216,12 +219,26 @@ impl Ui {
 
     /// Applies one change or says why it can't be. A refused change leaves everything as it was.
     pub fn apply(&mut self, change: Change, limits: &Limits) -> Result<(), UiError> {
+        // A step of a machine shows what was checked when the machine was made, unless displays bind what has changed since.
+        if matches!(change, Change::Go { .. } | Change::ResetMachine { .. } | Change::DestroyMachine { .. }) && self.state.is_empty() {
+            return self.change(change, limits);
+        }
+        let mut changed = self.clone();
+        changed.change(change, limits)?;
+        small("whole of what is shown", &changed.controls(), limits.shown_bytes_max)?;
+        *self = changed;
+        Ok(())
+    }
+
+    fn change(&mut self, change: Change, limits: &Limits) -> Result<(), UiError> {
         match change {
-            Change::Show(controls) => {
+            Change::Show(mut controls) => {
                 few("controls", self.thinker.len() + controls.len(), limits.controls_max)?;
                 for control in &controls {
                     small("control", control, limits.ui_bytes_max)?;
                 }
+                let taken: Vec<String> = self.thinker.iter().filter_map(Control::action).map(str::to_owned).collect();
+                tidy(controls.iter_mut(), taken);
                 self.thinker.extend(controls);
             }
             Change::SetState { key, value } => {
@@ -230,15 +247,17 @@ impl Ui {
                 small("user interface state", &state, limits.ui_bytes_max)?;
                 self.state = state;
             }
-            Change::CreateMachine(machine) => {
+            Change::CreateMachine(mut machine) => {
                 if self.machines.iter().any(|known| known.id == machine.id) {
                     return Err(UiError::MachineExists { id: machine.id });
                 }
                 few("machines", self.machines.len() + 1, limits.machines_max)?;
+                machine.states.iter_mut().for_each(State::tidy);
                 machine.check(limits)?;
                 self.machines.push(machine);
             }
-            Change::AddState { id, state } => {
+            Change::AddState { id, mut state } => {
+                state.tidy();
                 let machine = self.machine(&id)?;
                 let mut changed = machine.clone();
                 match changed.states.iter_mut().find(|known| known.name == state.name) {
@@ -297,6 +316,57 @@ impl Machine {
             }
         }
         small("machine", self, limits.ui_bytes_max)
+    }
+}
+
+impl State {
+    fn tidy(&mut self) {
+        self.content.iter_mut().for_each(Display::tidy);
+        distinct(self.buttons.iter_mut(), Vec::new());
+    }
+}
+
+impl Display {
+    /// What only a control's own fields may say is not taken from a model's further ones.
+    fn tidy(&mut self) {
+        self.rest.retain(|name, _| !RESERVED.contains(&name.as_str()));
+    }
+}
+
+impl Control {
+    fn action(&self) -> Option<&str> {
+        match self {
+            Control::Button(button) => Some(&button.action),
+            Control::Display(_) => None,
+        }
+    }
+}
+
+/// Fields with a meaning of their own.
+const RESERVED: &[&str] = &["type", "label", "key", "source", "action", "go", "payload"];
+
+fn tidy<'a>(controls: impl Iterator<Item = &'a mut Control>, taken: Vec<String>) {
+    let mut buttons = Vec::new();
+    for control in controls {
+        match control {
+            Control::Button(button) => buttons.push(button),
+            Control::Display(display) => display.tidy(),
+        }
+    }
+    distinct(buttons.into_iter(), taken);
+}
+
+/// Gives each button that stands beside another of the same action one of its own: an action means one button.
+fn distinct<'a>(buttons: impl Iterator<Item = &'a mut Button>, mut taken: Vec<String>) {
+    for button in buttons {
+        let named = button.action.clone();
+        for number in 2.. {
+            if !taken.contains(&button.action) {
+                break;
+            }
+            button.action = format!("{named}_{number}");
+        }
+        taken.push(button.action.clone());
     }
 }
 
@@ -367,6 +437,40 @@ mod tests {
             Ui::default().apply(Change::CreateMachine(dangling), &Limits::default()).unwrap_err().to_string(),
             "the machine `other` has no state `nowhere`: add it, or name one that it has"
         );
+    }
+
+    #[test]
+    fn an_action_means_one_button() {
+        let (mut ui, limits) = (Ui::default(), Limits::default());
+        let buttons = ["A", "B", "C"].map(|label| Control::Button(Button::new(label, "go")));
+        ui.apply(Change::Show(buttons[..2].to_vec()), &limits).unwrap();
+        ui.apply(Change::Show(buttons[2..].to_vec()), &limits).unwrap();
+        for (action, label) in [("go", "A"), ("go_2", "B"), ("go_3", "C")] {
+            assert_eq!(ui.button(action, None).unwrap().label, label);
+        }
+    }
+
+    #[test]
+    fn what_is_shown_has_a_bound_also_where_displays_bind_the_state() {
+        let limits = Limits { shown_bytes_max: 5_000, ..Limits::default() };
+        let bound = Display { kind: DisplayKind::Value, label: None, key: Some("k".into()), rest: Map::new() };
+        let mut ui = Ui::default();
+        ui.apply(Change::Show(vec![Control::Display(bound); 10]), &limits).unwrap();
+        ui.apply(Change::SetState { key: "k".into(), value: json!("x".repeat(300)) }, &limits).unwrap();
+        let before = ui.clone();
+        assert!(ui.apply(Change::SetState { key: "k".into(), value: json!("x".repeat(600)) }, &limits).is_err());
+        assert_eq!(ui, before);
+    }
+
+    #[test]
+    fn a_bound_object_can_not_pass_for_another_control() {
+        let (mut ui, limits) = (Ui::default(), Limits::default());
+        let forged = json!({"type": "button", "action": "evil", "source": "machine:bank", "value": 7});
+        let rest = Map::from_iter([("action".to_owned(), json!("evil")), ("unit".to_owned(), json!("kWh"))]);
+        let display = Display { kind: DisplayKind::Value, label: None, key: Some("k".into()), rest };
+        ui.apply(Change::Show(vec![Control::Display(display)]), &limits).unwrap();
+        ui.apply(Change::SetState { key: "k".into(), value: forged }, &limits).unwrap();
+        assert_eq!(serde_json::to_value(ui.controls()).unwrap(), json!([{"type": "value", "key": "k", "unit": "kWh", "value": 7}]));
     }
 
     #[test]

@@ -39,6 +39,10 @@ pub struct Limits {
     pub database_calls_max: u32,
     /// Described tables that a session keeps.
     pub schema_tables_max: usize,
+    /// Bytes of JSON of all controls together, with what they bind.
+    pub shown_bytes_max: usize,
+    /// Bytes of all messages of the history together; the oldest leave.
+    pub history_bytes_max: usize,
     /// Facts and topics that memory keeps.
     pub facts_max: usize,
 }
@@ -56,6 +60,8 @@ impl Default for Limits {
             ui_bytes_max: 64 << 10,
             database_calls_max: 40,
             schema_tables_max: 200,
+            shown_bytes_max: 256 << 10,
+            history_bytes_max: 4 << 20,
             facts_max: 50,
         }
     }

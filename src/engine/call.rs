@@ -12,6 +12,9 @@ use crate::contract::{
 use crate::nodes::{Flow, Out, Task, View};
 use std::sync::Arc;
 
+/// Text of one event.
+const PIECE_BYTES_MAX: usize = 16 << 10;
+
 /// A call that is out, and the task that waits for it.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -49,8 +52,13 @@ impl Session {
         let Some(mut turn) = self.turn.take() else { return };
         if let Some(running) = turn.frame.running.iter_mut().find(|running| running.call == call) {
             let (node, is_streamed) = (running.node, running.request.is_streamed());
+            // What a later call of the turn says stands in a paragraph of its own.
+            let is_new_paragraph = is_streamed && running.text.is_empty() && !turn.answer.is_empty();
             if running.text.len() < self.limits.answer_bytes_max {
                 running.text.push_str(&text);
+            }
+            if is_new_paragraph {
+                self.say(&mut turn, node, "\n\n", effects);
             }
             if is_streamed {
                 self.say(&mut turn, node, &text, effects);
@@ -59,17 +67,23 @@ impl Session {
         self.turn = Some(turn);
     }
 
-    /// Shows a piece of the answer. Beyond the longest answer nothing more is shown, and the cut is marked.
+    /// Shows a piece of the answer, in events of a bounded size. What is blank before the first word is left out; beyond the
+    /// longest answer nothing more is shown, and the cut is marked.
     pub(super) fn say(&mut self, turn: &mut Turn, node: usize, text: &str, effects: &mut Vec<Effect>) {
-        let room = self.limits.answer_bytes_max.saturating_sub(turn.answer.len());
-        if room == 0 || text.is_empty() {
-            return;
-        }
-        let text: Arc<str> = if text.len() <= room { text.into() } else { clip(text, room).into() };
-        turn.answer.push_str(&text);
-        turn.event = "streaming";
+        let mut text = if turn.answer.is_empty() { text.trim_start() } else { text };
         let name = self.graph.nodes[node].name.clone();
-        self.emit(turn.id, turn.frame.number, name, What::Streaming { text }, effects);
+        while !text.is_empty() {
+            let room = self.limits.answer_bytes_max.saturating_sub(turn.answer.len());
+            if room == 0 {
+                return;
+            }
+            let (piece, rest) = text.split_at(text.floor_char_boundary(PIECE_BYTES_MAX));
+            let piece: Arc<str> = if piece.len() <= room { piece.into() } else { clip(piece, room).into() };
+            turn.answer.push_str(&piece);
+            turn.event = "streaming";
+            self.emit(turn.id, turn.frame.number, name.clone(), What::Streaming { text: piece }, effects);
+            text = rest;
+        }
     }
 
     pub(super) fn completion(&mut self, call: CallId, usage: Usage, outcome: Result<Answer, CallError>, effects: &mut Vec<Effect>) {

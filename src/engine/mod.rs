@@ -167,6 +167,8 @@ impl Session {
         self.memory = Memory::initial(&from.identity);
         self.caller = from;
         self.is_open = true;
+        // Above every number of a session of this name that was before: who resumes from one of those is told of the gap.
+        self.seq_last = Seq(self.now.0);
     }
 
     /// Who the session talks to from now on. A name that nobody chose follows the identity.

@@ -200,8 +200,9 @@ impl Session {
 
     fn keep(&mut self, message: Message) {
         self.history.push_back(message);
-        if self.history.len() > self.limits.history_max {
-            self.history.pop_front();
+        let mut bytes: usize = self.history.iter().map(|message| message.content.len()).sum();
+        while self.history.len() > self.limits.history_max || (bytes > self.limits.history_bytes_max && self.history.len() > 1) {
+            bytes -= self.history.pop_front().map_or(0, |message| message.content.len());
         }
     }
 
@@ -215,14 +216,16 @@ impl Session {
                 let excess = self.ui_news.len().saturating_sub(NEWS_MAX);
                 self.ui_news.drain(..excess);
             }
-            Some(_) | None => self.ui_news.clear(),
+            // A greeting that needs no model tells nobody.
+            Some(_) | None if turn.calls > 0 => self.ui_news.clear(),
+            Some(_) | None => {}
         }
     }
 
     fn trace(&self, turn: &mut Turn, status: CallStatus) -> Trace {
         Trace {
             id: turn.id,
-            message: turn.title.clone(),
+            message: clip(&turn.title, self.limits.detail_bytes_max),
             graph: self.graph.name.clone(),
             path: self.path(turn),
             started_at: turn.started,

@@ -5,7 +5,7 @@
 
 use super::sequence::{Sequence, Step};
 use super::{Flow, Out, PlannedCall, Task, ToolReport, View};
-use crate::contract::{Answer, ChatMessage, Request, Role, Text, ToolCall, clip};
+use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Text, ToolCall, clip};
 use std::sync::Arc;
 
 /// Chat turns that go along, and bytes of each.
@@ -49,7 +49,7 @@ impl Round {
             Round::Asking { number, tools } if answer.tool_calls.is_empty() || number >= view.node.rounds => {
                 match answer.text.trim().is_empty() && view.answer.trim().is_empty() {
                     true => Flow::Again { why: "it was empty".to_owned(), task: Task::Agent(Round::Asking { number, tools }) },
-                    false => finish(view, out, tools),
+                    false => finish(view, out, tools, answer.finish),
                 }
             }
             Round::Asking { number, tools } => {
@@ -82,7 +82,7 @@ impl Round {
         };
         match view.answer.trim().is_empty() {
             true => Flow::Fail("The model gave no answer. Please try again, or put it in other words.".to_owned()),
-            false => finish(view, out, tools),
+            false => finish(view, out, tools, Finish::Stop),
         }
     }
 }
@@ -103,10 +103,10 @@ fn go_on(view: &View<'_>, number: u32, mut messages: Vec<ChatMessage>, ids: Vec<
 }
 
 /// The answer stands; what the tools want changed goes along with it.
-fn finish(view: &View<'_>, out: &mut Out, tools: Option<Box<Sequence>>) -> Flow {
+fn finish(view: &View<'_>, out: &mut Out, tools: Option<Box<Sequence>>, finish: Finish) -> Flow {
     out.summary = clip(view.answer, 120);
     out.changes.extend(tools.into_iter().flat_map(|tools| tools.changes));
-    Flow::Rest
+    super::output::ended(finish)
 }
 
 fn told(report: &ToolReport) -> String {

@@ -22,7 +22,7 @@ const DATA_BYTES: usize = 32 << 10;
 
 /// All slots, by name.
 pub(super) const ALL: &[Slot] = &[
-    Slot { name: "message", fill: |view| clip(view.message, MESSAGE_BYTES) },
+    Slot { name: "message", fill: |view| plain(clip(view.message, MESSAGE_BYTES)) },
     Slot { name: "summary", fill: |view| told(view, SUMMARY_MESSAGES, SUMMARY_BYTES) },
     Slot { name: "history", fill: |view| told(view, HISTORY_MESSAGES, HISTORY_BYTES) },
     Slot { name: "memory", fill: |view| json(view.memory) },
@@ -36,17 +36,17 @@ pub(super) const ALL: &[Slot] = &[
     Slot { name: "dashboard", fill: |view| json(&view.dashboard) },
     Slot { name: "decision", fill: |view| view.packet.decision.as_ref().map(json).unwrap_or_default() },
     Slot { name: "open", fill: |view| json(&view.packet.open) },
-    Slot { name: "goal", fill: |view| view.packet.decision.as_ref().map(|decision| decision.goal.clone()).unwrap_or_default() },
+    Slot { name: "goal", fill: |view| plain(view.packet.decision.as_ref().map(|decision| decision.goal.clone()).unwrap_or_default()) },
     Slot { name: "present_as", fill: |view| view.packet.decision.as_ref().map(|decision| decision.present_as.clone()).unwrap_or_default() },
     Slot { name: "results", fill: |view| json(&view.packet.results) },
     Slot { name: "findings", fill: findings },
     Slot { name: "reflex", fill: |view| view.packet.decision.is_none().to_string() },
-    Slot { name: "answer", fill: |view| clip(view.answer, HISTORY_BYTES * 4) },
-    Slot { name: "job", fill: |view| view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default() },
+    Slot { name: "answer", fill: |view| plain(clip(view.answer, HISTORY_BYTES * 4)) },
+    Slot { name: "job", fill: |view| plain(view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default()) },
     Slot { name: "schema", fill: schema },
     Slot { name: "dialect", fill: dialect },
     Slot { name: "response_hint", fill: |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default() },
-    Slot { name: "notes", fill: |view| view.packet.notes.clone().unwrap_or_default() },
+    Slot { name: "notes", fill: |view| plain(view.packet.notes.clone().unwrap_or_default()) },
     Slot { name: "user_name", fill: |view| view.memory.user_name.clone() },
 ];
 
@@ -87,11 +87,20 @@ fn told(view: &View<'_>, messages_max: usize, bytes_max: usize) -> String {
     lines
 }
 
+/// People's and models' words as material: a line that begins like a heading is indented, so that it can't pass for one of ours.
+fn plain(text: String) -> String {
+    if !text.contains('#') {
+        return text;
+    }
+    let text = text.replace("\n#", "\n #");
+    if text.starts_with('#') { format!(" {text}") } else { text }
+}
+
 fn findings(view: &View<'_>) -> String {
     let Some(interpretation) = &view.packet.interpretation else { return String::new() };
     let mut lines = vec![interpretation.summary.clone()];
     lines.extend(interpretation.findings.iter().map(|finding| format!("- {finding}")));
-    lines.join("\n")
+    plain(lines.join("\n"))
 }
 
 /// What is known of the node's database: each described table with its columns.

@@ -63,12 +63,12 @@ impl Thinking {
 
 /// Puts the model's arguments, in order, where the plan left them open.
 fn fill(calls: &[PlannedCall], text: &str) -> Result<Vec<PlannedCall>, String> {
-    let filled = read::<Filled>(text)?.calls;
+    let mut filled = read::<Filled>(text)?.calls;
     let mut calls = calls.to_vec();
     for call in calls.iter_mut().filter(|call| is_open(call)) {
-        let fitting = filled.iter().find(|new| new.tool == call.tool && !is_open(new));
+        let fitting = filled.iter().position(|new| new.tool == call.tool && !is_open(new));
         let why = || format!("the arguments of `{}` are missing or don't fit its signature", call.tool);
-        call.args = fitting.ok_or_else(why)?.args.clone();
+        call.args = filled.remove(fitting.ok_or_else(why)?).args;
     }
     Ok(calls)
 }
@@ -137,5 +137,10 @@ mod tests {
             assert_eq!(check_with(&plan(json!([])), |view, out| filling.clone().resume(view, out, answer(says))), flow, "{says}");
         }
         assert_eq!(check_with(&plan(json!([])), |view, out| filling.clone().give_up(view, out)), "go output");
+        let open = PlannedCall { tool: "recall".into(), args: json!(null) };
+        let twice = Thinking::Filling { calls: vec![open.clone(), open] };
+        let one = r#"{"calls":[{"tool":"recall","args":{"query":"tea"}}]}"#;
+        let flow = check_with(&plan(json!([])), |view, out| twice.resume(view, out, answer(one)));
+        assert!(flow.starts_with("again"), "each open call needs arguments of its own: {flow}");
     }
 }

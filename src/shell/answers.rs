@@ -81,10 +81,11 @@ pub(super) fn refused(refusal: &Refusal) -> Reply {
     Reply::refused(status, &refusal.to_string())
 }
 
-/// 12 hex digits over memory and the history's length.
+/// 12 hex digits over memory, the history's length and where it ends: a full history changes without growing.
 fn state_hash(resident: &Resident) -> String {
     let mut hasher = Sha256::new();
     hasher.update(json::write(resident.session.memory()));
     hasher.update(resident.session.history().len().to_be_bytes());
+    hasher.update(resident.session.history().back().map_or(0, |message| message.id.0).to_be_bytes());
     hasher.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -31,7 +31,7 @@ mod socket;
 mod stream;
 mod watchers;
 
-pub use reactor::Backend;
+pub use reactor::{Backend, best_backend};
 pub use server::{Ended, ServeError, Server, Settings, Stopper, serve};
 
 #[cfg(test)]

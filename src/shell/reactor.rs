@@ -22,6 +22,11 @@ impl fmt::Display for Backend {
     }
 }
 
+/// The best loop that the system allows.
+pub fn best_backend() -> io::Result<Backend> {
+    Reactor::new(None).map(|reactor| reactor.backend())
+}
+
 pub(super) enum Reactor {
     Ring(Runtime<TimeDriver<IoUringDriver>>),
     Poll(Runtime<TimeDriver<LegacyDriver>>),

@@ -239,7 +239,7 @@ fn one_session_is_met_through_many_connections_whatever_the_loop() {
             assert!(seqs.is_sorted_by(|a, b| a < b), "{seqs:?}");
             // Who comes back is shown what it missed, and nothing twice.
             let mut late = server.socket(&format!("/ws?session={session}&since={}", seqs[1]));
-            assert_eq!(next(&mut late)["kept_from"], 1);
+            assert!(next(&mut late)["kept_from"].as_u64().is_some_and(|from| from <= seqs[0]));
             assert_eq!(turn(&mut late), seen[0][2..]);
             let mut after = server.socket(&format!("/ws?session={session}&since={}", history["seq"]));
             next(&mut after);

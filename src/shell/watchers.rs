@@ -19,6 +19,8 @@ use std::sync::Arc;
 #[derive(Default)]
 pub(super) struct Log {
     events: VecDeque<Arc<Event>>,
+    /// Nothing has left yet: who has seen nothing can still be shown all.
+    has_all: bool,
     /// The last number that was used.
     last: Seq,
     /// The newest turn, where its events begin, and where those of the turn before begin.
@@ -29,6 +31,9 @@ pub(super) struct Log {
 
 impl Log {
     pub(super) fn keep(&mut self, event: Event) {
+        if self.events.is_empty() && self.last == Seq(0) {
+            self.has_all = true;
+        }
         self.last = event.seq;
         if event.turn > self.newest {
             (self.newest, self.before_from, self.newest_from) = (event.turn, self.newest_from, event.seq);
@@ -36,6 +41,7 @@ impl Log {
         self.events.push_back(Arc::new(event));
         while self.has_too_many() {
             self.events.pop_front();
+            self.has_all = false;
         }
     }
 
@@ -59,7 +65,8 @@ impl Log {
 
     /// Whether all that came after `seen` is still here, and `seen` was ever reached.
     pub(super) fn reaches(&self, seen: Seq) -> bool {
-        seen.0 + 1 >= self.kept_from().0 && seen <= self.last
+        let is_kept = seen.0.saturating_add(1) >= self.kept_from().0;
+        (is_kept || (seen == Seq(0) && self.has_all)) && seen <= self.last
     }
 
     fn after(&self, seen: Seq) -> impl Iterator<Item = &Arc<Event>> {

@@ -156,6 +156,20 @@ fn every_fault_is_an_error_in_its_time() {
 }
 
 #[test]
+fn an_answer_that_is_finished_counts_whatever_becomes_of_the_connection() {
+    let finish = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+    for (last, hangs_up) in
+        [(&[HI, finish][..], false), (&[HI, finish], true), (&[HI, finish, ": ping\n\n"], false), (&[HI, finish, ""], true)]
+    {
+        let (url, _log) = serve(vec![chunked(OK, last)], hangs_up);
+        let mut provider = provider(url, LONG);
+        provider.deadlines.next_word = 10 * SHORT;
+        let (said, outcome) = ask(&mut *OpenAi::new(provider).line(), &Cancel::default(), LONG);
+        assert_eq!((said.as_str(), outcome.map(|answer| answer.finish)), ("Hi", Ok(Finish::Stop)), "{last:?} {hangs_up}");
+    }
+}
+
+#[test]
 fn a_cancelled_call_closes_its_connection_and_the_next_one_works() {
     let (url, log) = serve(vec![chunked(OK, &[HI]), chunked(OK, &[HI, STOP, ""])], false);
     let mut model = line(url, LONG);

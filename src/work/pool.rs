@@ -5,7 +5,7 @@
 //!
 //! Invariants: each call that was started yields exactly one [`Reply::Done`], last, from a worker's thread, whether it
 //! ends, fails, panics, waits too long or is cancelled; a full lane refuses at once; as many workers
-//! are awake as jobs may begin, and never more than the lanes' limits together.
+//! are awake as jobs may begin, and never more than the lanes' limits together, but for those that are stuck.
 
 use super::call::{Call, Cancel, Ended, Model};
 use super::database::Databases;
@@ -85,7 +85,8 @@ struct State {
 #[derive(Default)]
 struct LaneState {
     waiting: VecDeque<Job>,
-    running: usize,
+    /// The workers that are at it, and when each must have ended.
+    running: Vec<(u64, Instant)>,
 }
 
 struct Job {
@@ -108,6 +109,8 @@ enum Lane {
 }
 
 const STACK_BYTES: usize = if sql::STACK_BYTES > (256 << 10) { sql::STACK_BYTES } else { 256 << 10 };
+/// How long beyond its deadline a worker may take to notice it.
+const LOST_AFTER: Duration = Duration::from_secs(1);
 
 impl Pool {
     pub fn new(settings: Settings, models: Box<Models>) -> Pool {
@@ -159,7 +162,7 @@ impl Pool {
     /// Gets a worker for the job that was put in line last, one that rests or a new one, unless enough are awake for all jobs
     /// that may begin. `false` if the system gives us no thread and nobody will come.
     fn wake(&self, mut state: MutexGuard<'_, State>) -> bool {
-        let running: usize = state.lanes.iter().map(|lane| lane.running).sum();
+        let running: usize = state.lanes.iter().map(|lane| lane.running.len()).sum();
         let may_begin = |lane: &Lane| state.lanes[lane.place()].waiting.len().min(self.0.room(&state, *lane));
         if state.workers - state.resting.len() - running >= self.0.lanes().map(|lane| may_begin(&lane)).sum() {
             return true;
@@ -233,9 +236,16 @@ impl Shared {
         }
     }
 
-    /// Jobs of a lane that may begin now.
+    /// Jobs of a lane that may begin now. A worker that is stuck beyond its deadline is lost until it returns, and another
+    /// may take its place; at most as many again.
     fn room(&self, state: &State, lane: Lane) -> usize {
-        self.limit(lane).saturating_sub(state.lanes[lane.place()].running)
+        let (limit, running) = (self.limit(lane), &state.lanes[lane.place()].running);
+        if running.len() < limit {
+            return limit - running.len();
+        }
+        let now = Instant::now();
+        let lost = running.iter().filter(|(_, due)| *due + LOST_AFTER < now).count();
+        (limit + lost.min(limit)).saturating_sub(running.len())
     }
 
     fn work(&self, number: u64) {
@@ -244,7 +254,7 @@ impl Shared {
             let lane = job.lane;
             // A reply that panics is its owner's loss; the worker goes on.
             let _ = catch_unwind(AssertUnwindSafe(|| self.run(job, &mut model)));
-            self.state().lanes[lane.place()].running -= 1;
+            self.state().lanes[lane.place()].running.retain(|(worker, _)| *worker != number);
         }
     }
 
@@ -254,7 +264,7 @@ impl Shared {
         loop {
             let mut state = self.state();
             let rested = begun.elapsed();
-            let job = self.take(&mut state);
+            let job = self.take(&mut state, number);
             if job.is_some() || rested >= self.settings.rest_max {
                 state.resting.retain(|(resting, _)| *resting != number);
                 state.workers -= usize::from(job.is_none());
@@ -268,14 +278,14 @@ impl Shared {
         }
     }
 
-    fn take(&self, state: &mut State) -> Option<Job> {
+    fn take(&self, state: &mut State, worker: u64) -> Option<Job> {
         self.lanes().find_map(|lane| {
             if self.room(state, lane) == 0 {
                 return None;
             }
             let here = &mut state.lanes[lane.place()];
             let job = here.waiting.pop_front()?;
-            here.running += 1;
+            here.running.push((worker, job.due));
             Some(job)
         })
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::contract::{ChatMessage, ModelRequest, Role, Text};
 use std::sync::mpsc::{Receiver, channel};
 
-/// `say` chunks and answers, `panic` panics, `wait` waits until it is cancelled.
+/// Says what it is asked and answers; `panic` panics, `wait` waits until it is cancelled, `sleep` hears nothing for a while.
 struct Told;
 
 impl Model for Told {
@@ -15,6 +15,11 @@ impl Model for Told {
                 call.say("waiting");
                 while call.cancel.pause(Duration::from_secs(3600)) {}
                 call.say("never heard");
+                CallError::Truncated.into()
+            }
+            "sleep" => {
+                call.say("asleep");
+                thread::sleep(Duration::from_secs(5));
                 CallError::Truncated.into()
             }
             text => {
@@ -127,6 +132,21 @@ fn a_call_that_waits_too_long_for_a_worker_ends() {
     thread::sleep(Duration::from_millis(30));
     running.cancel();
     assert_eq!(all(&late), [r#"Deadline { waited: "a free worker" }"#]);
+}
+
+#[test]
+fn a_worker_that_is_stuck_beyond_its_deadline_is_replaced() {
+    let call_time_max = Duration::from_millis(500);
+    let pool = pool(Settings { workers_max: 1, call_time_max, ..Settings::default() });
+    let (_stuck, stuck_replies) = start(&pool, "output", "sleep").unwrap();
+    assert_eq!(next(&stuck_replies), "+asleep");
+    let (_waits, waiting_replies) = start(&pool, "output", "a").unwrap();
+    thread::sleep(call_time_max + LOST_AFTER + Duration::from_millis(100));
+    assert_eq!(all(&start(&pool, "output", "b").unwrap().1), ["+b", "answered"], "while the other one sleeps");
+    assert_eq!(all(&waiting_replies), [r#"Deadline { waited: "a free worker" }"#]);
+    assert!(stuck_replies.try_recv().is_err(), "it is still asleep");
+    assert_eq!(pool.workers(), 2);
+    assert_eq!(all(&stuck_replies), ["Truncated"]);
 }
 
 #[test]

@@ -138,3 +138,19 @@ fn a_secret_is_never_shown() {
         assert!(!ended.output.contains(SECRET) && !ended.errors.contains(SECRET), "{arguments:?}: {ended:?}");
     }
 }
+
+#[test]
+fn graphs_are_looked_at_where_the_settings_say_they_are() {
+    let folder = Folder::new();
+    folder.write("framewright.toml", "graphs = 'mine'\n");
+    folder.write("mine/broken.json", "{");
+    for (arguments, code, says) in [
+        (&["graph", "check"][..], 3, "broken.json:1"),
+        (&["graph", "show"], 3, "broken.json:1"),
+        (&["config", "check"], 3, "broken.json:1"),
+        (&["graph", "check", "."], 0, ""),
+    ] {
+        let ended = run_with(folder.path(), &[], arguments);
+        assert!(ended.code == Some(code) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
+    }
+}

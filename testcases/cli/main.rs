@@ -4,9 +4,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "all of this is test code")]
 
+mod chat;
+mod commands;
 mod config;
+mod doctor;
 mod files;
 mod program;
+mod serve;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
 #[path = "../endpoint/support/mod.rs"]
 mod support;

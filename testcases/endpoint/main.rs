@@ -9,7 +9,6 @@ mod actions;
 mod calls;
 mod chat;
 mod clear;
-mod command;
 mod crowd;
 mod drain;
 mod events;
@@ -22,4 +21,5 @@ mod requests;
 mod resume;
 mod shards;
 mod stop;
+#[allow(dead_code, reason = "it serves the tests of the command line too")]
 mod support;

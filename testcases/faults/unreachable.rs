@@ -38,7 +38,7 @@ fn a_server_that_takes_no_connection() {
     listener.listen(0).unwrap();
     let address = listener.local_addr().unwrap().as_socket().unwrap();
     // Fills the queue of those who wait to be accepted, so that the next one gets no answer at all.
-    let waiting = || TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+    let waiting = || TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
     let held: Vec<TcpStream> = std::iter::from_fn(waiting).take(64).collect();
     assert!(held.len() < 64, "the queue is full");
     let server = server_before(&format!("http://{address}/v1"), &[]);

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Stage, letters, wire } from './stage.mjs';
+import { Stage, growth, letters, wire } from './stage.mjs';
 
 const stage = new Stage();
 before(() => stage.open());
@@ -92,16 +92,24 @@ test('messages that are sent meanwhile wait, are shown waiting, and stop togethe
     );
   }));
 
-test('a ninth waiting message is refused in words and comes back as the draft', () =>
-  stage.visit({}, async (visitor, page) => {
-    await visitor.say('tell me a long story');
-    await growth(page, 1);
-    for (let number = 1; number <= 9; number += 1) await visitor.say(`waiting ${number}`);
-    await page.locator('.notices', { hasText: 'waiting already' }).waitFor();
-    assert.equal(await page.locator('#message').inputValue(), 'waiting 9');
-    assert.equal(await page.locator('.turn[data-status=waiting]').count(), 8);
-    await page.keyboard.press('Escape');
-  }));
+test('a ninth waiting message is refused in words and comes back as the draft', async () => {
+  // So slow that the answer is still being made when the ninth has been written, however busy this machine is.
+  const slow = new Stage({ wordPause: 300 });
+  await slow.open();
+  try {
+    await slow.visit({}, async (visitor, page) => {
+      await visitor.say('tell me a long story');
+      await page.locator('.turn[data-status=running]').waitFor();
+      for (let number = 1; number <= 9; number += 1) await visitor.say(`waiting ${number}`);
+      await page.locator('.notices', { hasText: 'waiting already' }).waitFor();
+      assert.equal(await page.locator('#message').inputValue(), 'waiting 9');
+      assert.equal(await page.locator('.turn[data-status=waiting]').count(), 8);
+      await page.keyboard.press('Escape');
+    });
+  } finally {
+    await slow.close();
+  }
+});
 
 test('a page that is reloaded in the middle of an answer goes on with it', () =>
   stage.visit({}, async (visitor, page) => {
@@ -185,15 +193,3 @@ test('a draft is kept, Shift+Enter begins a line, and a new conversation forgets
     assert.equal(await page.locator('.turn').count(), 0);
     assert.deepEqual(await visitor.history(), []);
   }));
-
-/** Waits until the last answer has grown so many times, and gives what it was each time. */
-async function growth(page, times) {
-  const texts = [];
-  const answer = page.locator('.turn[data-status=running] .answer');
-  await answer.waitFor();
-  for (let time = 0; time <= times; time += 1) {
-    texts.push(await answer.innerText());
-    await page.waitForFunction((length) => (document.querySelector('.turn[data-status=running] .answer')?.innerText.length ?? 0) > length, texts.at(-1).length);
-  }
-  return texts;
-}

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 const source = await readFile(new URL('../../static/conversation.js', import.meta.url), 'utf8');
 const conversation = await import(`data:text/javascript,${encodeURIComponent(source)}`);
-const { after, begun, continued, explained, refused, remembered, settled } = conversation;
+const { after, begun, continued, explained, refused, remembered, reported, restarted, settled } = conversation;
 
 /** A conversation as a few words: `msg_1 done hello→Hi!`. */
 const drawn = (turns) => turns.map(({ id, status, question, answer }) => `${id || '-'} ${status} ${question}→${answer}`);
@@ -72,6 +72,32 @@ test('when the server says that nothing runs, what ran is over and what waited i
   assert.deepEqual(drawn(given), ['msg_1 done one→A', '- lost two→', '- waiting three→']);
   const late = played(given, said('msg_3', 'C'), said('msg_2', 'B'));
   assert.deepEqual(drawn(late), ['msg_1 done one→A', 'msg_2 running two→B', 'msg_3 running three→C'], 'unless it comes after all');
+});
+
+test('what the server reports of a running turn is the whole answer so far, however often it is told', () => {
+  const running = (partial) => ({ status: 'running', id: 'msg_1', text: 'one', partial });
+  const turns = ['A', 'AB', 'AB', 'ABC'].map(running).reduce(reported, asked([], 'one', 'two'));
+  assert.deepEqual(drawn(turns), ['msg_1 running one→ABC', '- waiting two→']);
+  assert.deepEqual(drawn(reported([], running('A'))), ['msg_1 running one→A'], 'begun elsewhere');
+  const ended = played(turns, done('msg_1'));
+  assert.equal(reported(ended, running('A')), ended, 'a report that comes late changes nothing');
+});
+
+test('a report of a failure says why an answer broke off', () => {
+  const turns = remembered([{ role: 'user', content: 'a', id: 'msg_1', partial: true }]);
+  assert.deepEqual(drawn(reported(turns, { status: 'error', id: 'msg_1', detail: 'Too long.' })), ['msg_1 failed a→']);
+});
+
+test('what runs can be told again from its beginning; what has ended stays', () => {
+  const turns = played(asked([], 'one', 'two'), said('msg_1', 'A'), done('msg_1'), said('msg_2', 'B'));
+  assert.deepEqual(drawn(restarted(turns)), ['msg_1 done one→A', 'msg_2 running two→']);
+});
+
+test('read anew, a turn keeps its place on the page and why it ended', () => {
+  const stopped = played(asked([], 'one'), said('msg_1', 'A'), done('msg_1', { cancelled: true }));
+  const history = [{ role: 'user', content: 'one', id: 'msg_1' }, { role: 'assistant', content: 'A', id: 'msg_1', partial: true }];
+  const [turn] = remembered(history, stopped);
+  assert.deepEqual([turn.key, turn.status], [stopped[0].key, 'stopped']);
 });
 
 test('a clear forgets all but what was never sent', () => {

@@ -63,16 +63,16 @@ export class Stage {
   }
 
   /** Opens a page in a fresh session, plays `scene` and asks for complaints.
-   * @param {object} options of the browser's context; `prepare(page)` runs before the page is opened, and complaints that
-   * match `tolerates` are expected */
-  async visit({ prepare, tolerates, ...options }, scene) {
+   * @param {object} options of the browser's context; `prepare(page)` runs before the page is opened, complaints that
+   * match `tolerates` are expected, and `through` is the address of a proxy to go through */
+  async visit({ prepare, tolerates, through = this.address, ...options }, scene) {
     const session = `page-${process.pid}-${(sessions += 1)}`;
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
     try {
       const page = await context.newPage();
-      const complaints = listen(page, this.address);
+      const complaints = listen(page, through);
       await prepare?.(page);
-      const visitor = new Visitor(page, this.address, session);
+      const visitor = new Visitor(page, this.address, session, through);
       await page.goto(visitor.url());
       await visitor.connected();
       await scene(visitor, page);
@@ -135,16 +135,21 @@ export function wire() {
 
 /** What a person can do on the page, and what the server says of their session. */
 export class Visitor {
-  constructor(page, address, session) {
-    Object.assign(this, { page, address, session });
+  constructor(page, address, session, through) {
+    Object.assign(this, { page, address, session, through });
   }
 
   url(hash = '') {
-    return `${this.address}/?session=${this.session}${hash}`;
+    return `${this.through}/?session=${this.session}${hash}`;
   }
 
   async connected() {
-    await this.page.locator('.connection[data-state=open]').waitFor();
+    await this.page.locator('.connection:is([data-state=open], [data-state=stream], [data-state=poll])').waitFor();
+  }
+
+  /** @param {'open' | 'stream' | 'poll' | 'lost'} way */
+  async connectedBy(way) {
+    await this.page.locator(`.connection[data-state=${way}]`).waitFor();
   }
 
   async reload() {
@@ -211,6 +216,17 @@ export class Visitor {
   }
 }
 
+/** Numbers in [0, 1) that are the same for the same seed. */
+export function dice(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
 /** A text without what Markdown and typesetting do to it. */
 export function letters(text) {
   return text
@@ -218,6 +234,18 @@ export function letters(text) {
     .replace(/^\s*\d+\.\s/gm, '')
     .replace(/\]\([^)]*\)/g, '')
     .replace(/[^\p{L}\p{N}]+/gu, '');
+}
+
+/** Waits until the last answer has grown so many times, and gives what it was each time. */
+export async function growth(page, times) {
+  const texts = [];
+  const answer = page.locator('.turn[data-status=running] .answer');
+  await answer.waitFor();
+  for (let time = 0; time <= times; time += 1) {
+    texts.push(await answer.innerText());
+    await page.waitForFunction((length) => (document.querySelector('.turn[data-status=running] .answer')?.innerText.length ?? 0) > length, texts.at(-1).length);
+  }
+  return texts;
 }
 
 async function axeSource() {

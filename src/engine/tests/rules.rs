@@ -349,7 +349,8 @@ fn numbers_go_up_and_effects_are_in_order() {
     let mut world = World::new("v3-framed");
     turn(&mut world, json!([machine("m")]), "There.");
     let numbers: Vec<u64> = world.events.iter().map(|event| event.seq.0).collect();
-    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
+    assert!(numbers[0] > 1_763_668_166_000_000, "above those of a session that was before a restart");
     let names = world.names();
     let done = names.iter().position(|name| *name == "done").unwrap();
     assert_eq!(names[done - 1], "frame_trace");

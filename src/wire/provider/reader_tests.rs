@@ -1,4 +1,4 @@
-//! Fixtures in each provider's dialect: what it sends, and what we hear. Each is cut in two at every byte.
+//! Fixtures in each provider's dialect: what it sends, and what we hear. Each is cut in two at every byte, and comes byte by byte.
 
 use super::*;
 use CallError::{Failed, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
@@ -15,16 +15,21 @@ struct Heard {
 }
 
 fn hear(bytes: &[u8], cut: usize, bounds: Bounds) -> Heard {
+    hear_in([&bytes[..cut], &bytes[cut..]], bounds)
+}
+
+fn hear_in<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bounds: Bounds) -> Heard {
     let mut text = String::new();
     let mut say = |piece: &str| text.push_str(piece);
     let mut reader = Reader::new(bounds);
-    let fed = reader.feed(&bytes[..cut], &mut say).and_then(|()| reader.feed(&bytes[cut..], &mut say));
+    let fed = pieces.into_iter().try_for_each(|piece| reader.feed(piece, &mut say));
     let answer = fed.and_then(|()| reader.end(&mut say));
     let tools = answer.iter().flat_map(|answer| &answer.tool_calls).map(|call| (call.tool.clone(), call.args.clone())).collect();
     Heard { text, end: answer.map(|answer| answer.finish), tools, tokens: reader.usage().total_tokens }
 }
 
 fn check(fixture: &str, expected: Heard) {
+    assert_eq!(hear_in(fixture.as_bytes().chunks(1), Bounds::default()), expected, "byte by byte: {fixture}");
     for cut in 0..=fixture.len() {
         assert_eq!(hear(fixture.as_bytes(), cut, Bounds::default()), expected, "cut at {cut}: {fixture}");
     }

@@ -115,7 +115,7 @@ impl fmt::Display for Content<'_> {
 
 impl<'a> From<&'a ChatMessage> for Message<'a> {
     fn from(message: &'a ChatMessage) -> Self {
-        let silent = message.text.0.is_empty() && !message.tool_calls.is_empty();
+        let silent = message.text.is_empty() && !message.tool_calls.is_empty();
         Message {
             role: message.role,
             content: (!silent).then_some(Content { text: &message.text, more: String::new() }),

@@ -63,9 +63,11 @@ impl Model for Demo {
             answer.text = text;
             return Ended { usage, outcome: Ok(answer) };
         }
-        for word in words(&text) {
+        for (said, word) in words(&text).enumerate() {
             if !call.cancel.pause(self.word_pause) {
-                return CallError::Cancelled.into();
+                let completion_tokens = said as u64;
+                let usage = Usage { completion_tokens, total_tokens: usage.prompt_tokens + completion_tokens, ..usage };
+                return Ended { usage, outcome: Err(CallError::Cancelled) };
             }
             call.say(word);
         }

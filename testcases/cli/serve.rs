@@ -1,42 +1,6 @@
-//! The command line: its help, its settings, and how it ends when something is wrong.
+//! `framewright serve`: its first line, its settings in force, and how it ends when something is wrong.
 
 use crate::support::{Folder, Server, Setting, in_parallel, run};
-
-#[test]
-fn the_help_names_every_command_and_every_default() {
-    let folder = Folder::new();
-    for arguments in [&["--help"][..], &["serve", "--help"]] {
-        let ended = run(folder.path(), arguments);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
-        for part in [
-            "--listen",
-            "127.0.0.1:7878",
-            "--data",
-            "--shards",
-            "--workers",
-            "--graph",
-            "v3-framed",
-            "--graphs",
-            "--model",
-            "--llm-url",
-            "FRAMEWRIGHT_LISTEN",
-            "FRAMEWRIGHT_DATA",
-            "FRAMEWRIGHT_SHARDS",
-            "FRAMEWRIGHT_WORKERS",
-            "FRAMEWRIGHT_GRAPH",
-            "FRAMEWRIGHT_GRAPHS",
-            "FRAMEWRIGHT_MODEL",
-            "FRAMEWRIGHT_LLM_URL",
-        ] {
-            assert!(ended.output.contains(part), "{arguments:?}: `{part}` is missing");
-        }
-    }
-    let overview = run(folder.path(), &["--help"]).output;
-    assert!(overview.contains("serve") && overview.contains("graph"), "{overview}");
-    assert!(run(folder.path(), &["graph", "--help"]).output.contains("check"));
-    let version = run(folder.path(), &["--version"]);
-    assert!(version.code == Some(0) && version.output.starts_with("framewright "), "{version:?}");
-}
 
 #[test]
 fn the_first_line_says_where_how_and_with_which_model() {
@@ -113,4 +77,26 @@ fn a_flag_stands_above_its_environment_variable() {
         assert!(server.said().contains("2 shards"), "{}", server.said());
         assert_eq!(server.session("any").read("/api/graph/active")["name"], graph);
     }
+}
+
+#[test]
+fn limits_that_a_file_sets_hold() {
+    let folder = Folder::new();
+    let text =
+        "listen = '127.0.0.1:0'\n[llm]\nmodel = 'demo'\ndemo_delay_ms = 50\n[limits]\nsessions = 2\nwaiting = 1\nhistory = 2\ntraces = 1\n";
+    let file = folder.write("framewright.toml", text);
+    let server = Server::of(&["--config", file.to_str().unwrap()], &[("FRAMEWRIGHT_DEMO_DELAY_MS", "50")]);
+    let session = server.session("one");
+    (0..2).for_each(|_| drop(session.ask("hello")));
+    assert_eq!(session.read("/api/history?last=10")["messages"].as_array().unwrap().len(), 2);
+    assert_eq!(session.read("/api/frames?last=10")["traces"].as_array().unwrap().len(), 1);
+
+    let mut chat = session.attached();
+    (0..3).for_each(|_| chat.say(&serde_json::json!({ "text": "why is the sky blue?" })));
+    let refused = chat.until(|message| message["refused"] == true).pop().unwrap();
+    assert!(refused["error"].as_str().unwrap().starts_with("1 messages are waiting already"), "{refused}");
+
+    server.session("two").ask("hello");
+    let third = server.connect().ask("POST", "/api/send?session=three", Some(&serde_json::json!({ "text": "hello" })));
+    assert!(third.status == 503 && third.detail().contains("too many conversations"), "{third:?}");
 }

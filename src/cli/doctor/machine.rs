@@ -1,0 +1,52 @@
+//! What the machine gives: an event loop, descriptors, the time.
+
+use super::Finding;
+use crate::shell::{self, Backend};
+use rustix::process::{Resource, getrlimit};
+use std::fs;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(super) fn event_loop() -> Finding {
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.trim();
+    match shell::best_backend() {
+        Ok(Backend::IoUring) => Finding::good("event loop", format!("io_uring, on Linux {kernel}")),
+        // Slower, but nothing is missing.
+        Ok(Backend::Epoll) => Finding::good(
+            "event loop",
+            format!("epoll, on Linux {kernel}: io_uring is not allowed here (kernel.io_uring_disabled, or a container's seccomp profile)"),
+        ),
+        Err(error) => Finding::bad(
+            "event loop",
+            format!("none: {error}"),
+            "allow io_uring (sysctl kernel.io_uring_disabled=0, seccomp) and enough locked memory (ulimit -l)",
+        ),
+    }
+}
+
+/// Fewer than this serve nobody but a developer.
+const DESCRIPTORS_MIN: u64 = 1_024;
+
+pub(super) fn descriptors() -> Finding {
+    match getrlimit(Resource::Nofile).maximum {
+        Some(most) if most < DESCRIPTORS_MIN => Finding::bad(
+            "descriptors",
+            format!("at most {most}, one for each connection and running call"),
+            "raise the hard limit: LimitNOFILE= of the unit, or `ulimit -Hn`",
+        ),
+        Some(most) => Finding::good("descriptors", format!("up to {most}, one for each connection and running call")),
+        None => Finding::good("descriptors", "without a limit"),
+    }
+}
+
+/// 2026-01-01 and 2100-01-01, in seconds since 1970.
+const YEARS: std::ops::Range<u64> = 1_767_225_600..4_102_444_800;
+
+pub(super) fn clock() -> Finding {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = jiff::Timestamp::from_second(i64::try_from(seconds).unwrap_or(0)).map_or_else(|_| seconds.to_string(), |now| now.to_string());
+    match YEARS.contains(&seconds) {
+        true => Finding::good("clock", now),
+        false => Finding::bad("clock", format!("{now} can't be"), "set it, best with NTP: tokens and certificates depend on it"),
+    }
+}

@@ -1,0 +1,114 @@
+//! `framewright doctor`: what a server needs, looked at before one is started: what is, what is wrong, how to mend it.
+//!
+//! It starts nothing and keeps nothing. Nobody is asked over the network but the model's server that the settings choose.
+
+mod machine;
+mod model;
+mod place;
+
+use super::colour::Colour;
+use super::{Failure, config as settings, library};
+use crate::config::layers::{FILE, MACHINE_FILE, Written};
+use crate::config::{Arguments, Config};
+use crate::work::probe;
+use clap::ArgMatches;
+use std::io::IsTerminal;
+
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// Whether to colour; NO_COLOR is heeded
+    #[arg(long, value_name = "WHEN", value_enum, env = "FRAMEWRIGHT_COLOR", default_value = "auto")]
+    color: Colour,
+    #[command(flatten)]
+    _settings: Box<Arguments>,
+}
+
+/// What was found about one thing.
+#[derive(Debug, PartialEq, Eq)]
+struct Finding {
+    about: &'static str,
+    /// What is.
+    is: String,
+    /// What to do about it, where it is wrong.
+    mend: Option<String>,
+}
+
+impl Finding {
+    fn good(about: &'static str, is: impl Into<String>) -> Self {
+        Finding { about, is: is.into(), mend: None }
+    }
+
+    fn bad(about: &'static str, is: impl Into<String>, mend: impl Into<String>) -> Self {
+        Finding { about, is: is.into(), mend: Some(mend.into()) }
+    }
+}
+
+pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure> {
+    let is_coloured = options.color.is_wanted(std::io::stdout().is_terminal());
+    let (mut bad, mut count) = (0, 0);
+    // Each is told as soon as it is known: some take a while.
+    look(matches, &mut |finding| {
+        count += 1;
+        bad += usize::from(finding.mend.is_some());
+        print!("{}", line(&finding, is_coloured));
+    });
+    match bad {
+        0 => Ok(()),
+        _ => Err(Failure::unavailable(format!("{bad} of {count} are not as they should be"))),
+    }
+}
+
+fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
+    let written = match Written::read(matches) {
+        Ok(written) => {
+            tell(found_files(&written));
+            Some(written)
+        }
+        Err(error) => {
+            tell(Finding::bad("settings", error.to_string(), "mend these lines; `framewright config check` looks again"));
+            None
+        }
+    };
+    let unknown = settings::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
+    unknown.into_iter().for_each(|said| tell(Finding::bad("environment", said, "rename it, or take it away")));
+    tell(machine::event_loop());
+    tell(machine::descriptors());
+    tell(machine::clock());
+    let Some(written) = written else { return };
+    let (listen, data) = (written.arguments.listen, written.arguments.data.clone());
+    let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
+    let server = place::address(listen, tell);
+    tell(place::data(data.as_deref(), server));
+    tell(graphs_of(&graph, graphs.as_deref()));
+    match Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model) {
+        Ok(config) => model::look(&config.upstream, tell),
+        Err(error) => tell(Finding::bad("settings", error.to_string(), "`framewright config print --origin` says where each comes from")),
+    }
+}
+
+fn found_files(written: &Written) -> Finding {
+    let files: Vec<String> = written.files.iter().map(|file| file.path.display().to_string()).collect();
+    match files.is_empty() {
+        true => Finding::good("settings", format!("there is neither {FILE} nor {MACHINE_FILE}: flags, environment and defaults alone")),
+        false => Finding::good("settings", files.join(" over ")),
+    }
+}
+
+fn graphs_of(name: &str, folder: Option<&std::path::Path>) -> Finding {
+    match library::load(folder) {
+        Ok(library) if library.graph(name).is_none() => Finding::bad(
+            "graphs",
+            format!("there is no graph `{name}`"),
+            format!("choose one of {} with --graph", library.names().join(", ")),
+        ),
+        Ok(library) => Finding::good("graphs", format!("{name}, of {}", library.names().join(", "))),
+        Err(failure) => Finding::bad("graphs", failure.says, "`framewright graph check` looks again"),
+    }
+}
+
+fn line(finding: &Finding, is_coloured: bool) -> String {
+    let (sign, colour) = if finding.mend.is_some() { ("✗", "31") } else { ("✓", "32") };
+    let sign = if is_coloured { format!("\x1b[{colour}m{sign}\x1b[0m") } else { sign.to_owned() };
+    let mend = finding.mend.as_ref().map(|mend| format!("\n{:16}→ {mend}", "")).unwrap_or_default();
+    format!("{sign} {:13} {}{mend}\n", finding.about, finding.is.replace('\n', &format!("\n{:16}", "")))
+}

@@ -1,0 +1,86 @@
+//! Where a server would be: its address and its folder.
+
+use super::Finding;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether a server of ours runs at the address already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Present {
+    Ours,
+    No,
+}
+
+pub(super) fn address(listen: SocketAddr, tell: &mut dyn FnMut(Finding)) -> Present {
+    let (finding, present) = match TcpListener::bind(listen) {
+        Ok(_) => (Finding::good("address", format!("{listen} is free")), Present::No),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => match version_at(listen) {
+            Some(version) => (Finding::good("address", format!("framewright {version} runs at {listen} already")), Present::Ours),
+            None => {
+                let mend = "end it, or choose another address with --listen";
+                (Finding::bad("address", format!("another program listens on {listen}"), mend), Present::No)
+            }
+        },
+        Err(error) => (
+            Finding::bad("address", format!("{listen} can't be listened on ({error})"), "choose another address with --listen"),
+            Present::No,
+        ),
+    };
+    tell(finding);
+    present
+}
+
+/// The version of the server of ours that answers there.
+fn version_at(address: SocketAddr) -> Option<String> {
+    let ask = || -> io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        let mut answer = String::new();
+        stream.take(64 << 10).read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = ask().ok()?;
+    let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+    body.get("io")?;
+    body["version"].as_str().map(|version| version.chars().filter(|sign| !sign.is_control()).take(40).collect())
+}
+
+pub(super) fn data(folder: Option<&Path>, present: Present) -> Finding {
+    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Finding::good("data", "no folder: nothing is kept beyond the server's end");
+    };
+    let shown = folder.display();
+    let bad =
+        |why: &str| Finding::bad("data", format!("{shown}: {why}"), "choose another folder with --data, or let this user write into it");
+    match File::options().write(true).open(folder.join("lock")) {
+        Ok(lock) => match lock.try_lock() {
+            Ok(()) => written(folder).map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} is free"))),
+            Err(TryLockError::WouldBlock) if present == Present::Ours => {
+                Finding::good("data", format!("{shown} is used by the server that runs"))
+            }
+            Err(TryLockError::WouldBlock) => {
+                Finding::bad("data", format!("another server uses {shown}"), "end it, or choose another folder with --data")
+            }
+            Err(TryLockError::Error(error)) => bad(&format!("can't be locked ({error})")),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
+            let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+            written(there).map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} can be made")))
+        }
+        Err(error) => bad(&error.to_string()),
+    }
+}
+
+/// Writes a file and takes it away again.
+fn written(folder: &Path) -> io::Result<()> {
+    let path = folder.join(format!(".framewright-doctor-{}", std::process::id()));
+    fs::write(&path, "may this user write here?")?;
+    fs::remove_file(&path)
+}

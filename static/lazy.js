@@ -1,0 +1,41 @@
+// A part of the page that is fetched when it is first shown, with its style sheet. Until then nothing stands in its place.
+
+import { html, signal } from './vendor/ui.mjs';
+
+const AGAIN_MS = 2000;
+
+/** @typedef {(props: any) => any} View */
+
+/** @param {() => Promise<View>} load @param {string} sheet the style sheet's name @returns {View} */
+export function lazy(load, sheet) {
+  /** @type {import('./vendor/ui.mjs').Signal<{View: View} | undefined>} */
+  const part = signal(undefined);
+  let isAsked = false;
+
+  function ask() {
+    isAsked = true;
+    Promise.all([load(), styled(sheet)])
+      .then(([View]) => (part.value = { View }))
+      .catch(() => setTimeout(ask, AGAIN_MS));
+  }
+
+  return function Lazy(props) {
+    if (!isAsked) ask();
+    return part.value ? html`<${part.value.View} ...${props} />` : null;
+  };
+}
+
+/** @param {string} sheet */
+function styled(sheet) {
+  return new Promise((resolve, reject) => {
+    const link = document.createElement('link');
+    link.rel = 'stylesheet';
+    link.href = new URL(`css/${sheet}`, import.meta.url).href;
+    link.onload = resolve;
+    link.onerror = () => {
+      link.remove();
+      reject(new Error(`${sheet} could not be read.`));
+    };
+    document.head.append(link);
+  });
+}

@@ -1,0 +1,64 @@
+// A small TCP proxy that stands between page and server and does what networks do: cuts, freezes, lets no socket through.
+
+import { connect, createServer } from 'node:net';
+
+export class Proxy {
+  /** @param {string} target the server's address @param {boolean} [takesSockets] */
+  constructor(target, takesSockets = true) {
+    this.target = new URL(target);
+    /** Every pair of connections that is open. */
+    this.pairs = new Set();
+    this.takesSockets = takesSockets;
+  }
+
+  async open() {
+    this.server = createServer((near) => this.join(near));
+    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    this.address = `http://127.0.0.1:${this.server.address().port}`;
+  }
+
+  async close() {
+    this.cut('reset');
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  join(near) {
+    const far = connect(Number(this.target.port), this.target.hostname);
+    const pair = { near, far, isSocket: false, isFrozen: false };
+    this.pairs.add(pair);
+    near.once('data', (head) => {
+      pair.isSocket = /^upgrade: websocket/im.test(head.toString('latin1'));
+      if (pair.isSocket && !this.takesSockets) near.destroy();
+    });
+    for (const [from, to] of [[near, far], [far, near]]) {
+      from.on('data', (bytes) => pair.isFrozen || to.write(bytes));
+      from.on('error', () => {});
+      from.on('end', () => pair.isFrozen || to.end());
+      from.on('close', () => {
+        this.pairs.delete(pair);
+        if (!pair.isFrozen) to.destroy();
+      });
+    }
+  }
+
+  /** The pairs that carry a web socket. */
+  sockets() {
+    return [...this.pairs].filter(({ isSocket }) => isSocket);
+  }
+
+  /** Ends connections, in the middle of whatever they carry. Gives how many.
+   * @param {'reset' | 'end'} how @param {object[]} pairs */
+  cut(how, pairs = [...this.pairs]) {
+    for (const { near, far } of pairs) {
+      if (how === 'reset') near.resetAndDestroy();
+      else near.destroy();
+      far.destroy();
+    }
+    return pairs.length;
+  }
+
+  /** From now on nothing passes over what is open, and nobody is told. New connections work. */
+  freeze() {
+    for (const pair of this.pairs) pair.isFrozen = true;
+  }
+}
