@@ -41,12 +41,14 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
     let mut connection = Connection { line: place.line.clone(), shard, stream, out: Vec::new() };
     let (mut reader, mut buffer) = (Reader::new(LIMITS), Vec::new());
     let mut patience = Patience { begun: Some(connection.shard.clock.now()), body_begun: None };
+    let mut answering = None;
     loop {
         match reader.step(&mut buffer) {
             Step::More => {
                 if !connection.send().await {
                     return;
                 }
+                answering = None;
                 connection.line.set_due(Some(patience.due(&reader, &buffer, connection.shard.clock.now())));
                 let bytes = if reader.body_bytes(&buffer).is_some() { BODY_READ_BYTES } else { READ_BYTES };
                 let (result, bytes) = connection.line.read(&mut connection.stream, Vec::with_capacity(bytes)).await;
@@ -62,6 +64,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
             }
             Step::Request(request) => {
                 patience = Patience::default();
+                answering.get_or_insert_with(|| connection.shard.begin_answer());
                 connection.line.set_due(None);
                 let date = connection.shard.clock.date();
                 let manner = Manner { date: &date, head_only: request.method == Method::Head, keep_alive: request.keep_alive };

@@ -91,8 +91,7 @@ impl Resident {
             }
         };
         let handled = catch_unwind(AssertUnwindSafe(|| {
-            #[cfg(test)]
-            super::tests::break_if_told(&input);
+            before(&input);
             let turn = session.accepts(&input)?;
             if let Some(opening) = opening {
                 session.handle(now, opening, &mut effects);
@@ -206,4 +205,13 @@ impl Common {
             from,
         }
     }
+}
+
+#[cfg(not(test))]
+fn before(_input: &Input) {}
+
+/// Tests break a session with what they say.
+#[cfg(test)]
+fn before(input: &Input) {
+    super::tests::break_if_told(input);
 }

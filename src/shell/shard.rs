@@ -112,6 +112,8 @@ pub(super) struct Shard {
     /// Errands that are out at other shards.
     asked: RefCell<HashMap<u64, Rc<Slot>>>,
     next_ticket: Cell<u64>,
+    /// Requests that are taken and not yet answered.
+    answering: Cell<usize>,
     due: RefCell<BTreeSet<(Time, u64, CallId)>>,
     pub(super) next_sweep: Cell<Time>,
     phase: Cell<Phase>,
@@ -149,6 +151,7 @@ impl Shard {
             waker: RefCell::default(),
             asked: RefCell::default(),
             next_ticket: Cell::new(1),
+            answering: Cell::new(0),
             due: RefCell::default(),
             next_sweep: Cell::default(),
             phase: Cell::new(Phase::Serving),
@@ -165,6 +168,12 @@ impl Shard {
 
     pub(super) fn is_draining(&self) -> bool {
         self.phase.get() != Phase::Serving
+    }
+
+    /// A request is taken; the shard does not end before its answer is sent, for as long as a farewell may take.
+    pub(super) fn begin_answer(self: &Rc<Self>) -> Answering {
+        self.answering.set(self.answering.get() + 1);
+        Answering(self.clone())
     }
 
     /// Puts something in line for the tick.
@@ -221,7 +230,7 @@ impl Shard {
             let now = self.clock.tick();
             self.tick(now);
             if let Phase::Stopping { until } = self.phase.get()
-                && (self.sockets.borrow().is_empty() || now >= until)
+                && ((self.sockets.borrow().is_empty() && self.answering.get() == 0) || now >= until)
             {
                 return self.mailbox().close();
             }
@@ -432,6 +441,18 @@ impl Shard {
     pub(super) fn notice(&self, notice: Notice) {
         // Nobody listens once the server is being let go.
         let _ = self.common.notices.send(notice);
+    }
+}
+
+/// A request that is being answered, until this is dropped.
+pub(super) struct Answering(Rc<Shard>);
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answering.set(self.0.answering.get() - 1);
+        if self.0.answering.get() == 0 && matches!(self.0.phase.get(), Phase::Stopping { .. }) {
+            self.0.push(Item::Beat);
+        }
     }
 }
 

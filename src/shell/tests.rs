@@ -513,7 +513,7 @@ fn who_does_not_read_its_reports_is_let_go() {
 fn who_stops_reading_is_let_go_in_time_and_goes_on_where_it_was() {
     let server = Running::new(Settings { write_time: Duration::from_secs(2), ..settings() });
     let narrow = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    narrow.set_recv_buffer_size(4096).unwrap();
+    narrow.set_recv_buffer_size(32 << 10).unwrap();
     narrow.connect(&server.address.into()).unwrap();
     narrow.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut sleeper = tungstenite::client(format!("ws://{}/ws", server.address), TcpStream::from(narrow)).unwrap().0;

@@ -1,13 +1,12 @@
 //! Crowds: sockets that open and die by the thousand, and a server that has no descriptor left.
 
 use super::process::{allow, allowed, descriptors, memory};
-use super::support::{Server, Setting, WebSocket, eventually, in_parallel, request};
+use super::support::{PATIENCE, Server, Setting, WebSocket, eventually, in_parallel, request};
 use super::weak::{Dice, ENDS, break_off};
 use serde_json::json;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 const SOCKETS: usize = 1_000;
 const THREADS: usize = 4;
@@ -53,7 +52,9 @@ fn a_thousand_sockets_that_open_and_die_leave_nothing_behind() {
 fn live_and_die(address: SocketAddr, dice: &mut Dice) {
     let mut held = Vec::new();
     for _ in 0..SOCKETS / THREADS {
-        held.push(live(address, dice));
+        // Nobody takes connections any more where the server has ended.
+        let Ok(one) = live(address, dice) else { break };
+        held.push(one);
         if held.len() > HELD_MOST {
             let one: TcpStream = held.swap_remove(dice.below(HELD_MOST));
             break_off(&one, dice.below(ENDS));
@@ -62,9 +63,9 @@ fn live_and_die(address: SocketAddr, dice: &mut Dice) {
     held.iter().for_each(|one| break_off(one, dice.below(ENDS)));
 }
 
-fn live(address: SocketAddr, dice: &mut Dice) -> TcpStream {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+fn live(address: SocketAddr, dice: &mut Dice) -> io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     let session = format!("crowd-{}", dice.below(16));
     let upgrade = format!(
         "GET /ws?session={session} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -92,7 +93,31 @@ fn live(address: SocketAddr, dice: &mut Dice) -> TcpStream {
     if reads {
         let _ = stream.read(&mut vec![0; 1 + dice.below(400)]);
     }
-    stream
+    Ok(stream)
+}
+
+#[test]
+fn a_server_ends_well_in_the_middle_of_a_crowd() {
+    let mut server = Server::with(&Setting { word_ms: 1, ..Setting::default() });
+    let address = server.address;
+    std::thread::scope(|scope| {
+        for seed in 0..4 {
+            scope.spawn(move || live_and_die(address, &mut Dice::new(1_000 + seed)));
+        }
+        // So that the crowd is there.
+        eventually("the crowd", || (descriptors(server.pid()) > 60).then_some(()));
+        server.signal("TERM");
+        assert_eq!(server.ended().code(), Some(0));
+    });
+}
+
+/// A connection to a client with little room.
+fn narrow(address: SocketAddr) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(32 << 10).unwrap();
+    socket.connect(&address.into()).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
 }
 
 #[test]
@@ -116,7 +141,8 @@ fn a_server_without_descriptors_waits_and_others_go_on() {
         assert!(chat.until_done(&format!("msg_{turn}")).last().unwrap()["error"].is_null());
         assert_eq!(kept.ask("GET", "/health", None).status, 200);
     }
-    assert!(descriptors(pid) as u64 <= now + 11, "it keeps to what it is allowed");
+    // A connection that was waited for before the limit fell may come on top, on each shard.
+    assert!((descriptors(pid) as u64) < now + 20, "it keeps to what it is allowed");
     // As those that were answered leave, those that wait get their turn: all 60 do.
     in_parallel(crowd, |mut one| assert_eq!(one.answer().status, 200));
     eventually("the descriptors' return", || (descriptors(pid) as u64 <= now).then_some(()));
@@ -128,13 +154,8 @@ fn a_server_without_descriptors_waits_and_others_go_on() {
 fn a_reader_that_sleeps_through_many_answers_is_let_go_and_comes_back() {
     let server = Server::start();
     let session = server.session("sleeper");
-    let narrow = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    narrow.set_recv_buffer_size(4096).unwrap();
-    narrow.connect(&server.address.into()).unwrap();
-    let stream = TcpStream::from(narrow);
-    stream.set_read_timeout(Some(super::support::PATIENCE)).unwrap();
     let url = format!("ws://{}{}", server.address, session.target("/ws/trace"));
-    let (mut sleeper, _) = tungstenite::client(url, stream).unwrap();
+    let (mut sleeper, _) = tungstenite::client(url, narrow(server.address)).unwrap();
     let mut awake = session.attached();
     // Much more than the system holds for it; the events of all but the last two turns leave meanwhile.
     for turn in 1..=60 {

@@ -1,6 +1,6 @@
 //! The end of the server: running turns may finish, what waits is told, sockets are closed, and the process ends well.
 
-use super::support::{Provider, Server, Setting, answer_text, eventually};
+use super::support::{Provider, Server, Setting, answer_text, eventually, in_parallel, request};
 use serde_json::{Value, json};
 
 /// A server that asks this model and lets turns run for so long when it ends.
@@ -126,6 +126,28 @@ fn a_reader_that_sleeps_does_not_keep_it() {
     assert_eq!(u16::from(awake.farewell().expect("a reason").code), 1001);
     assert_eq!(server.ended().code(), Some(0));
     drop(asleep);
+}
+
+#[test]
+fn whoever_was_heard_is_answered() {
+    let mut server = Server::start();
+    let asked = in_parallel(0..8, |n| {
+        let mut wire = server.connect();
+        // Until the connection ends: every answer that came is whole, and none is cut in its middle.
+        let mut answers = 0;
+        loop {
+            if n == 0 && answers == 50 {
+                server.signal("TERM");
+            }
+            wire.try_send(request("GET", &format!("/api/state?session=s{n}"), None));
+            match wire.next(true) {
+                Some(answer) => assert_eq!(answer.status, 200),
+                None => return answers,
+            }
+            answers += 1;
+        }
+    });
+    assert_eq!(server.ended().code(), Some(0), "{asked:?}");
 }
 
 #[test]
