@@ -129,6 +129,7 @@ const MYSQL: &[&str] = &[
     // aggregates
     "any_value",
     "bit_and",
+    "bit_count",
     "bit_or",
     "bit_xor",
     "json_arrayagg",

@@ -43,7 +43,11 @@ pub fn check(statement: &str, dialect: Dialect, schema: Option<&str>) -> Result<
     let mut tokens =
         Tokenizer::new(grammar, statement).tokenize_with_location().map_err(|error| Denied::unreadable(dialect, &error.message))?;
     if dialect == Dialect::Mysql {
-        tokens.iter_mut().for_each(|token| plain(&mut token.token));
+        for place in 0..tokens.len() {
+            let next = tokens[place + 1..].iter().find(|token| !matches!(token.token, Token::Whitespace(_)));
+            let is_call = next.is_some_and(|token| token.token == Token::LParen);
+            plain(&mut tokens[place].token, is_call);
+        }
     }
     let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
     let mut statements = parser.parse_statements().map_err(|error| Denied::unreadable(dialect, &error.to_string()))?;
@@ -56,8 +60,8 @@ pub fn check(statement: &str, dialect: Dialect, schema: Option<&str>) -> Result<
     }
 }
 
-/// What the parser doesn't know of MySQL, as its next of kin: a unit of time in two parts, and `!`.
-fn plain(token: &mut Token) {
+/// What the parser doesn't know of MySQL, as its next of kin: a unit of time in two parts, `!`, and `MOD` between two.
+fn plain(token: &mut Token, is_call: bool) {
     const UNITS: &[&str] = &[
         "YEAR_MONTH",
         "DAY_HOUR",
@@ -73,10 +77,15 @@ fn plain(token: &mut Token) {
     ];
     if *token == Token::ExclamationMark {
         *token = Token::make_keyword("NOT");
-    } else if let Token::Word(word) = token
-        && word.quote_style.is_none()
-        && UNITS.iter().any(|unit| unit.eq_ignore_ascii_case(&word.value))
-    {
+        return;
+    }
+    let Token::Word(word) = token else { return };
+    if word.quote_style.is_some() {
+        return;
+    }
+    if word.value.eq_ignore_ascii_case("MOD") && !is_call {
+        *token = Token::Mod;
+    } else if UNITS.iter().any(|unit| unit.eq_ignore_ascii_case(&word.value)) {
         *token = Token::make_keyword("SECOND");
     }
 }

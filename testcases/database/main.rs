@@ -2,6 +2,7 @@
 //!
 //! `./testcases/mariadb cargo test --test database` brings the server; without one these tests say so and pass.
 #![allow(clippy::print_stderr, reason = "a test that does nothing says why")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use framewright::contract::{
     Answer, CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, DatabaseRequest, Refused, Request, Rows,
@@ -161,7 +162,7 @@ fn answers_are_cut_and_a_huge_one_costs_little() {
     assert_eq!(cut(200, 64 << 10, "SELECT id FROM verbraeuche LIMIT 200"), (200, false));
     assert_eq!(cut(200, 30, "SELECT id FROM kunden ORDER BY id"), (7, true));
     let begun = Instant::now();
-    assert_eq!(cut(200, 64 << 10, "SELECT a.id, b.id, a.monat FROM verbraeuche a, verbraeuche b").1, true);
+    assert!(cut(200, 64 << 10, "SELECT a.id, b.id, a.monat FROM verbraeuche a, verbraeuche b").1);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     world.works();
 }
