@@ -34,8 +34,11 @@ pub enum Act {
     /// At once, on the copy.
     Run(fn(&View<'_>, &mut Ui, Value) -> Result<Done, String>),
     /// By asking the node's database: the question, and the tables that have to be described before it.
-    Ask(fn(&View<'_>, &Value) -> Result<(DatabaseAsk, Vec<String>), String>),
+    Ask(fn(&View<'_>, &Value) -> Result<Asked, String>),
 }
+
+/// A question to a database, and the tables that have to be described before it.
+pub type Asked = (DatabaseAsk, Vec<String>);
 
 /// What a tool did.
 #[derive(Debug, Default)]
