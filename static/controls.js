@@ -73,8 +73,19 @@ export function bound(display, uiState) {
   return isFields ? { ...display, ...value, type: display.type } : { ...display, [MAIN[display.type]]: value };
 }
 
-/** @param {{display: any}} props */
+/** A display, and below it where its rows come from: whether they are cut or sample data, and the SQL for who asks for it.
+ * @param {{display: any}} props */
 function Display({ display }) {
+  const origin = [display.sample && 'Sample data', plain(display.note)].filter(Boolean).join(' · ');
+  return html`
+    <${Shown} display=${display} />
+    ${origin && html`<p class="label">${origin}</p>`}
+    ${display.sql && html`<details class="origin"><summary>SQL</summary><pre tabindex="0"><code>${plain(display.sql)}</code></pre></details>`}
+  `;
+}
+
+/** @param {{display: any}} props */
+function Shown({ display }) {
   const label = plain(display.label ?? display.key);
   switch (display.type) {
     case 'text':
