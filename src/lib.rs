@@ -10,6 +10,7 @@ pub mod graph; // graphs/*.json and their prompts, read and checked          con
 pub mod nodes; // one file per node kind, one per tool                     contract
 pub mod shell; // io_uring: shards, connections, routes, watchers             all; only cli imports it
 pub mod sql; // the gate: statements that only read                     contract
+pub mod suite; // testcases/*.md: parse, checks                           contract
 pub mod wire; // bytes and words: HTTP, WebSocket, event streams, JSON     contract
 pub mod work; // blocking calls on worker threads, models          contract, wire
 

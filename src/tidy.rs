@@ -11,6 +11,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("graph", &["contract", "nodes"]),
     ("engine", &["contract", "nodes", "graph"]),
     ("wire", &["contract"]),
+    ("suite", &["contract"]),
 ];
 
 /// What a pure module never names: sockets, clocks, threads, files, locks, random numbers, the environment.

@@ -1,0 +1,319 @@
+//! Checks: what a suite expects of a turn, and whether what came is that.
+//!
+//! `calls` counts by kind (`llm`, `db`, `http`) or by the first word of a call's label (`describe`, `query`, `expert`).
+
+use super::pattern::{Choice, Count, Sought, verb};
+use serde_json::Value;
+
+#[derive(Clone, Debug)]
+pub enum Check {
+    Response(Sought),
+    Progress(Sought),
+    ActionsHave(Choice),
+    ActionsLack(Choice),
+    Actions(Count),
+    State {
+        key: String,
+        sought: Sought,
+    },
+    TraceHas(Choice),
+    TraceLacks(Choice),
+    Frames(Count),
+    Path(Choice),
+    Calls {
+        kind: String,
+        count: Count,
+    },
+    Rows {
+        of: &'static str,
+        count: Count,
+    },
+    Columns {
+        of: &'static str,
+        have: Choice,
+    },
+    /// `line` or `bar`.
+    Kind {
+        of: &'static str,
+        is: Choice,
+    },
+    /// Reported, and failing only where somebody is strict.
+    Time(Count),
+    /// Scored by a model; reported apart.
+    Judge(String),
+}
+
+/// What came of a turn, as the public interface shows it.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    pub response: String,
+    pub progress: String,
+    pub controls: Vec<Value>,
+    pub memory: Value,
+    /// The turn's frame trace.
+    pub trace: Value,
+    /// The turn's last events.
+    pub events: Vec<Value>,
+    pub time_ms: f64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    Passed,
+    Failed {
+        got: String,
+    },
+    /// Not for this comparison to decide: what there is to say.
+    Reported {
+        holds: Option<bool>,
+        got: String,
+    },
+}
+
+const KNOWN: &str = "one of response, actions, state, trace, frames, path, calls, progress, table, chart, time, judge";
+const COMPARISON: &str = "a comparison such as `== 4`";
+
+impl Check {
+    /// Reads what is expected about a thing; the error says what it needs.
+    pub fn parse(about: &str, text: &str) -> Result<Check, String> {
+        let (verb, rest) = verb(text);
+        let count = |text: &str| Count::parse(text).ok_or_else(|| COMPARISON.to_owned());
+        let choice = |text: &str| Choice::parse(text).ok_or_else(|| format!("words behind `{verb}`"));
+        match about {
+            "response" => Sought::parse(text).map(Check::Response),
+            "progress" => Sought::parse(text).map(Check::Progress),
+            "actions" => match verb {
+                "has" => choice(rest).map(Check::ActionsHave),
+                "not has" => choice(rest).map(Check::ActionsLack),
+                "count" => count(rest).map(Check::Actions),
+                _ => Err("one of `has A`, `not has A`, `count >= N`".to_owned()),
+            },
+            "state" => {
+                let (key, rest) = text.split_once(' ').ok_or("a key and what is said of it: `user_name is Ada`")?;
+                Sought::parse(rest).map(|sought| Check::State { key: key.to_owned(), sought })
+            }
+            "trace" => match verb {
+                "has" => choice(rest).map(Check::TraceHas),
+                "not has" => choice(rest).map(Check::TraceLacks),
+                _ => Err("one of `has EVENT`, `not has EVENT`".to_owned()),
+            },
+            "frames" => count(text).map(Check::Frames),
+            "path" => choice(text).map(Check::Path),
+            "calls" => {
+                let (kind, rest) = text.split_once(' ').ok_or("a kind and a comparison: `db <= 1`")?;
+                Ok(Check::Calls { kind: kind.to_lowercase(), count: count(rest)? })
+            }
+            "table" | "chart" => {
+                let of = if about == "table" { "table" } else { "chart" };
+                match verb {
+                    "rows" => Ok(Check::Rows { of, count: count(rest)? }),
+                    "columns" => {
+                        let rest = rest.strip_prefix("has ").ok_or("`columns has A`")?;
+                        choice(rest).map(|have| Check::Columns { of, have })
+                    }
+                    "kind" => {
+                        let rest = rest.strip_prefix("is ").ok_or("`kind is A`")?;
+                        choice(rest).map(|is| Check::Kind { of, is })
+                    }
+                    _ => Err("one of `rows OP N`, `columns has A`, `kind is A`".to_owned()),
+                }
+            }
+            "time" => count(text.trim().trim_end_matches("ms")).map(Check::Time),
+            "judge" => Ok(Check::Judge(text.to_owned())),
+            _ => Err(KNOWN.to_owned()),
+        }
+    }
+
+    /// Whether it speaks of memory, which is there only once the memorizer has ended.
+    pub fn is_about_memory(&self) -> bool {
+        matches!(self, Check::State { .. })
+    }
+
+    /// Whether it is reported and does not fail a suite.
+    pub fn is_reported(&self) -> bool {
+        matches!(self, Check::Time(_) | Check::Judge(_))
+    }
+
+    pub fn verdict(&self, seen: &Seen) -> Verdict {
+        let decided = |holds: bool, got: &dyn Fn() -> String| if holds { Verdict::Passed } else { Verdict::Failed { got: got() } };
+        let shown = |text: &str| if text.is_empty() { "nothing".to_owned() } else { format!("{text:?}") };
+        let number = |count: &Count, number: f64| decided(count.holds(number), &|| number.to_string());
+        match self {
+            Check::Response(sought) => decided(sought.holds(Some(&seen.response)), &|| shown(&seen.response)),
+            Check::Progress(sought) => {
+                decided(sought.holds(Some(&seen.progress).filter(|text| !text.is_empty()).map(|x| x.as_str())), &|| shown(&seen.progress))
+            }
+            Check::ActionsHave(choice) => decided(choice.holds(|word| seen.control(word).is_some()), &|| seen.labels()),
+            Check::ActionsLack(choice) => decided(!choice.holds(|word| seen.control(word).is_some()), &|| seen.labels()),
+            Check::Actions(count) => number(count, seen.buttons().count() as f64),
+            Check::State { key, sought } => {
+                let value = seen.memory.get(key).filter(|value| !value.is_null()).map(plain).filter(|text| !text.is_empty());
+                decided(sought.holds(value.as_deref()), &|| shown(value.as_deref().unwrap_or_default()))
+            }
+            Check::TraceHas(choice) => decided(choice.holds(|word| seen.happened(word)), &|| seen.told()),
+            Check::TraceLacks(choice) => decided(!choice.holds(|word| seen.happened(word)), &|| seen.told()),
+            Check::Frames(count) => number(count, seen.trace["total_frames"].as_f64().unwrap_or(-1.0)),
+            Check::Path(choice) => {
+                let path = seen.path().to_lowercase();
+                decided(choice.holds(|word| path == word), &|| shown(seen.path()))
+            }
+            Check::Calls { kind, count } => number(count, seen.calls(kind) as f64),
+            Check::Rows { of, count } => number(count, seen.displays(of).map(rows).max().unwrap_or(0) as f64),
+            Check::Columns { of, have } => {
+                let columns: Vec<String> = seen.displays(of).flat_map(columns).collect();
+                decided(have.is_in(&columns.join("\n")), &|| shown(&columns.join(", ")))
+            }
+            Check::Kind { of, is } => {
+                let kinds: Vec<&str> = seen.displays(of).filter_map(|display| display["kind"].as_str()).collect();
+                decided(is.holds(|word| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(word))), &|| shown(&kinds.join(", ")))
+            }
+            Check::Time(count) => Verdict::Reported { holds: Some(count.holds(seen.time_ms)), got: format!("{:.0} ms", seen.time_ms) },
+            Check::Judge(_) => Verdict::Reported { holds: None, got: shown(&seen.response) },
+        }
+    }
+}
+
+impl Seen {
+    /// The path that the turn took.
+    pub fn path(&self) -> &str {
+        self.trace["path"].as_str().unwrap_or_default()
+    }
+
+    /// The first button that a word means: whose label or action is the word, else whose label or action holds it.
+    pub fn control(&self, word: &str) -> Option<&Value> {
+        let word = word.to_lowercase();
+        let says = |control: &Value, is: &dyn Fn(&str) -> bool| {
+            ["label", "action"].iter().filter_map(|field| control[field].as_str()).any(|text| is(&text.to_lowercase()))
+        };
+        let exactly = self.buttons().find(|control| says(control, &|text| text == word));
+        exactly.or_else(|| self.buttons().find(|control| says(control, &|text| text.contains(&word))))
+    }
+
+    /// The first button that one of the words means.
+    pub fn meant(&self, choice: &Choice) -> Option<&Value> {
+        choice.0.iter().flatten().find_map(|word| self.control(word))
+    }
+
+    /// What the buttons say.
+    pub fn labels(&self) -> String {
+        let labels: Vec<&str> = self.buttons().filter_map(|control| control["label"].as_str()).collect();
+        if labels.is_empty() { "no buttons".to_owned() } else { labels.join(", ") }
+    }
+
+    fn buttons(&self) -> impl Iterator<Item = &Value> {
+        self.controls.iter().filter(|control| control["type"] == "button")
+    }
+
+    fn displays(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        self.controls.iter().filter(move |control| control["type"] == kind)
+    }
+
+    /// Whether the frame trace tells of it, or an event of the turn has this name.
+    fn happened(&self, word: &str) -> bool {
+        self.trace.to_string().to_lowercase().contains(word)
+            || self.events.iter().any(|event| event["event"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(word)))
+    }
+
+    fn told(&self) -> String {
+        let names: Vec<&str> = self.events.iter().filter_map(|event| event["event"].as_str()).collect();
+        names.join(", ")
+    }
+
+    fn calls(&self, kind: &str) -> usize {
+        let frames = self.trace["frames"].as_array().into_iter().flatten();
+        let calls = frames.flat_map(|frame| frame["calls"].as_array().into_iter().flatten());
+        let first_word = |call: &Value| call["label"].as_str().and_then(|label| label.split(' ').next()).map(str::to_lowercase);
+        calls.filter(|call| call["kind"] == kind || first_word(call).as_deref() == Some(kind)).count()
+    }
+}
+
+/// The rows of a table, or the places along the axis of a chart.
+fn rows(display: &Value) -> usize {
+    display["rows"].as_array().or_else(|| display["x"].as_array()).map_or(0, Vec::len)
+}
+
+/// The columns of a table, or the series of a chart.
+fn columns(display: &Value) -> Vec<String> {
+    let columns = display["columns"].as_array().into_iter().flatten().map(plain);
+    let series = display["series"].as_array().into_iter().flatten().map(|series| plain(&series["name"]));
+    columns.chain(series).collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn seen() -> Seen {
+        Seen {
+            response: "Hello, Ada!".into(),
+            progress: "I count.\nDESCRIBE kunden\n".into(),
+            controls: vec![
+                json!({"type": "button", "label": "Dark red", "action": "dark"}),
+                json!({"type": "button", "label": "Red", "action": "red"}),
+                json!({"type": "table", "columns": ["ort", "kunden"], "rows": [["Graz", 1], ["Linz", 2]]}),
+                json!({"type": "chart", "kind": "line", "x": ["1", "2", "3"], "series": [{"name": "summe", "values": [1, 2, 3]}]}),
+            ],
+            memory: json!({"user_name": "Ada", "topic": null, "facts": ["likes tea"]}),
+            trace: json!({"path": "expert", "total_frames": 4, "frames": [{"calls": [{"kind": "llm", "label": "pa"}]}, {"calls": [{"kind": "db", "label": "describe kunden"}, {"kind": "db", "label": "query"}]}]}),
+            events: vec![json!({"event": "routed"}), json!({"event": "tool_call"})],
+            time_ms: 12.0,
+        }
+    }
+
+    #[test]
+    fn each_check_holds_of_what_it_expects_and_fails_of_anything_else() {
+        for (about, holds, fails) in [
+            ("response", "contains ada or bob", "contains bob"),
+            ("response", "matches /^hello/", "is hello"),
+            ("progress", "contains describe and count", "not contains kunden"),
+            ("actions", "has red and dark", "has blue"),
+            ("actions", "not has blue", "not has red"),
+            ("actions", "count == 2", "count >= 3"),
+            ("state", "user_name is ada", "user_name is bob"),
+            ("state", "facts contains tea", "facts contains coffee"),
+            ("state", "topic not exists", "topic exists"),
+            ("trace", "has routed or decided", "has decided"),
+            ("trace", "not has decided", "not has routed"),
+            ("frames", "== 4", "== 5"),
+            ("path", "expert or pa", "pa"),
+            ("calls", "db == 2", "llm > 1"),
+            ("calls", "describe 1", "describe == 0"),
+            ("table", "rows >= 2", "rows > 2"),
+            ("table", "columns has ort", "columns has summe"),
+            ("chart", "rows == 3", "rows == 2"),
+            ("chart", "columns has summe", "columns has ort"),
+            ("chart", "kind is line", "kind is bar"),
+        ] {
+            assert_eq!(Check::parse(about, holds).unwrap().verdict(&seen()), Verdict::Passed, "{about}: {holds}");
+            let failed = Check::parse(about, fails).unwrap().verdict(&seen());
+            assert!(matches!(&failed, Verdict::Failed { got } if !got.is_empty()), "{about}: {fails}: {failed:?}");
+        }
+    }
+
+    #[test]
+    fn time_and_judgement_are_reported_and_fail_nothing() {
+        for (about, text, holds) in [("time", "< 10 ms", Some(false)), ("time", "< 20ms", Some(true)), ("judge", "it is friendly", None)] {
+            let check = Check::parse(about, text).unwrap();
+            assert!(check.is_reported());
+            assert!(matches!(check.verdict(&seen()), Verdict::Reported { holds: got, .. } if got == holds), "{about}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_control_is_found_by_its_whole_name_before_a_part_of_it() {
+        let seen = seen();
+        let action = |words: &str| seen.meant(&Choice::parse(words).unwrap()).map(|control| control["action"].clone());
+        assert_eq!(action("red"), Some(json!("red")));
+        assert_eq!(action("rot or dark"), Some(json!("dark")));
+        assert_eq!(action("blue"), None);
+    }
+}

@@ -1,0 +1,166 @@
+//! A suite's file as steps and items.
+
+use super::check::Check;
+use super::pattern::Choice;
+use std::fmt;
+
+#[derive(Clone, Debug)]
+pub struct Suite {
+    pub title: String,
+    /// What is done before the first step.
+    pub before: Vec<Item>,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub title: String,
+    pub line: usize,
+    pub items: Vec<Item>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Item {
+    pub line: usize,
+    /// As it stands in the file, without its dash.
+    pub text: String,
+    pub does: Does,
+}
+
+#[derive(Clone, Debug)]
+pub enum Does {
+    Graph(String),
+    Clear,
+    Send(String),
+    /// Uses the first control whose label or action matches.
+    Action(Choice),
+    Expect(Check),
+}
+
+/// What can't be read, and what was expected there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SuiteError {
+    pub line: usize,
+    pub what: Wrong,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    NoTitle,
+    NoSteps,
+    UnknownKey { key: String },
+    Empty { key: String },
+    NotExpected { about: String, expected: String },
+    NothingSent,
+}
+
+impl fmt::Display for SuiteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: ", self.line)?;
+        match &self.what {
+            Wrong::NoTitle => write!(f, "a suite begins with a title: `# <title>`"),
+            Wrong::NoSteps => write!(f, "a suite has steps: `## <step>`"),
+            Wrong::UnknownKey { key } => write!(f, "there is no item `{key}`; use graph, clear, send, action or expect <what>"),
+            Wrong::Empty { key } => write!(f, "`{key}:` needs a value"),
+            Wrong::NotExpected { about, expected } => write!(f, "`expect {about}:` needs {expected}"),
+            Wrong::NothingSent => write!(f, "a check speaks of the last `send` or `action`, and nothing was sent before it"),
+        }
+    }
+}
+
+impl std::error::Error for SuiteError {}
+
+impl Suite {
+    pub fn parse(text: &str) -> Result<Suite, SuiteError> {
+        let mut suite = Suite { title: String::new(), before: Vec::new(), steps: Vec::new() };
+        let (mut is_code, mut is_sent, mut last) = (false, false, 0);
+        for (line, text) in (1..).zip(text.lines()) {
+            last = line;
+            if text.trim_start().starts_with("```") {
+                is_code = !is_code;
+            } else if is_code {
+                continue;
+            } else if let Some(title) = text.strip_prefix("# ") {
+                suite.title = title.trim().to_owned();
+            } else if let Some(title) = text.strip_prefix("## ") {
+                suite.steps.push(Step { title: title.trim().to_owned(), line, items: Vec::new() });
+            } else if let Some(item) = item(line, text).map_err(|what| SuiteError { line, what })? {
+                match &item.does {
+                    Does::Send(_) | Does::Action(_) => is_sent = true,
+                    Does::Expect(_) if !is_sent => return Err(SuiteError { line, what: Wrong::NothingSent }),
+                    Does::Graph(_) | Does::Clear | Does::Expect(_) => {}
+                }
+                suite.steps.last_mut().map_or(&mut suite.before, |step| &mut step.items).push(item);
+            }
+        }
+        let wrong = |what| Err(SuiteError { line: last.max(1), what });
+        match (suite.title.is_empty(), suite.steps.is_empty()) {
+            (true, _) => wrong(Wrong::NoTitle),
+            (_, true) => wrong(Wrong::NoSteps),
+            (false, false) => Ok(suite),
+        }
+    }
+
+    /// How many checks it makes; what is only reported does not count.
+    pub fn checks(&self) -> usize {
+        let items = self.before.iter().chain(self.steps.iter().flat_map(|step| &step.items));
+        items.filter(|item| matches!(&item.does, Does::Expect(check) if !check.is_reported())).count()
+    }
+}
+
+/// The item that a line is, if it is one.
+fn item(line: usize, text: &str) -> Result<Option<Item>, Wrong> {
+    let Some(text) = text.strip_prefix("- ").map(str::trim) else { return Ok(None) };
+    if text == "clear" {
+        return Ok(Some(Item { line, text: text.to_owned(), does: Does::Clear }));
+    }
+    let Some((key, value)) = text.split_once(':') else { return Ok(None) };
+    let (key, value) = (key.trim(), value.trim());
+    let given = || if value.is_empty() { Err(Wrong::Empty { key: key.to_owned() }) } else { Ok(value.to_owned()) };
+    let does = match key.split_once(' ') {
+        None if key == "graph" => Does::Graph(given()?),
+        None if key == "send" => Does::Send(given()?),
+        None if key == "action" => Does::Action(Choice::parse(&given()?).ok_or(Wrong::Empty { key: key.to_owned() })?),
+        Some(("expect", about)) => {
+            let check = Check::parse(about.trim(), &given()?);
+            Does::Expect(check.map_err(|expected| Wrong::NotExpected { about: about.trim().to_owned(), expected })?)
+        }
+        Some(_) | None => return Err(Wrong::UnknownKey { key: key.to_owned() }),
+    };
+    Ok(Some(Item { line, text: text.to_owned(), does }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SUITE: &str = "# Smoke\nProse.\n\n- graph: v3-framed\n\n## 1. A greeting\nMore prose: with a colon.\n- clear\n- send: hello: you\n- a bullet\n- expect path: reflex\n- expect time: < 10 ms\n\n```\n- nothing: here\n```\n## 2. Buttons\n- action: red or rot\n- expect frames: == 2\n";
+
+    #[test]
+    fn a_suite_reads_as_steps_of_items_with_their_lines() {
+        let suite = Suite::parse(SUITE).unwrap();
+        let steps: Vec<(&str, usize, Vec<usize>)> =
+            suite.steps.iter().map(|step| (step.title.as_str(), step.line, step.items.iter().map(|item| item.line).collect())).collect();
+        assert_eq!(steps, [("1. A greeting", 6, vec![8, 9, 11, 12]), ("2. Buttons", 17, vec![18, 19])]);
+        assert_eq!((suite.title.as_str(), suite.before.len(), suite.checks()), ("Smoke", 1, 2));
+        assert!(matches!(&suite.steps[0].items[1].does, Does::Send(text) if text == "hello: you"));
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_named_with_its_line() {
+        for (text, says) in [
+            ("## 1\n- send: x\n", "line 2: a suite begins with a title: `# <title>`"),
+            ("# Title\n", "line 1: a suite has steps: `## <step>`"),
+            ("# T\n## 1\n- sned: x\n", "line 3: there is no item `sned`; use graph, clear, send, action or expect <what>"),
+            ("# T\n## 1\n- send:\n", "line 3: `send:` needs a value"),
+            ("# T\n## 1\n- expect path: pa\n", "line 3: a check speaks of the last `send` or `action`, and nothing was sent before it"),
+            ("# T\n## 1\n- send: x\n- expect frames: many\n", "line 4: `expect frames:` needs a comparison such as `== 4`"),
+            (
+                "# T\n## 1\n- send: x\n- expect weather: fine\n",
+                "line 4: `expect weather:` needs one of response, actions, state, trace, frames, path, calls, progress, table, chart, time, judge",
+            ),
+        ] {
+            assert_eq!(Suite::parse(text).unwrap_err().to_string(), says, "{text:?}");
+        }
+    }
+}
