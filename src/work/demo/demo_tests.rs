@@ -244,3 +244,242 @@ fn the_same_request_is_answered_the_same_and_word_by_word() {
     assert_eq!((pieces.concat(), ended.usage), (whole.text, whole.usage));
     assert!(pieces.len() > 20 && whole.usage.completion_tokens == pieces.len() as u64);
 }
+
+/// A request as the assistant's node makes it, with the experts that it knows.
+fn to_pa(experts: &[&str], slots: &[(&str, &str)]) -> Value {
+    let mut messages = prompt("pa", slots);
+    let list: String = experts.iter().map(|name| format!("- `{name}`: knows something\n")).collect();
+    messages[0] = ChatMessage::new(Role::System, Text::slot("said", format!("# pa\n\nExperts:\n{list}\nRules:\n- none\n")));
+    serde_json::from_str(&demo().answer(&messages, false).text).unwrap()
+}
+
+fn routed(message: &str, language: &str, history: &str) -> (Option<String>, String) {
+    let perceived = json!({"language": language}).to_string();
+    let routing = to_pa(&["desk", "eras"], &[("history", history), ("perception", &perceived), ("message", message)]);
+    assert_eq!(routing["language"], language);
+    assert!(routing["expert"].is_null() == routing["thinking_message"].as_str().unwrap().is_empty(), "{message}: {routing}");
+    (routing["expert"].as_str().map(str::to_owned), routing["job"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn the_assistant_gives_each_message_to_who_can_answer_it() {
+    for (message, language, expert, job) in [
+        ("wie viele Kunden haben wir?", "de", Some("eras"), "Wie viele Kunden gibt es? Eine Zahl genügt.\nAntworte auf Deutsch."),
+        (
+            "How many customers are there in Leipzig?",
+            "en",
+            Some("eras"),
+            "How many customers are there in Leipzig? One number.\nAnswer in English.",
+        ),
+        ("give me two buttons, red and blue", "en", Some("desk"), "give me two buttons, red and blue\nAnswer in English."),
+        ("what did I say before?", "en", Some("desk"), "what did I say before?\nAnswer in English."),
+        ("why is the sky blue?", "en", None, "Explain why the sky is blue: air scatters blue light more than red."),
+        (
+            "wie hoch war der Verbrauch?",
+            "de",
+            None,
+            "Nachfragen: Ist der Verlauf über ein Jahr gemeint, Monat für Monat, oder etwas anderes, und welches Jahr?",
+        ),
+        (
+            "Write a sonnet on quantum gravity",
+            "en",
+            None,
+            "Say plainly that the demo model does not know this, what it can do, and how a real model is connected.",
+        ),
+        (
+            "action: try_count (the control «Kunden» was used with data {\"say\":\"wie viele Kunden gibt es?\"})",
+            "de",
+            Some("eras"),
+            "Wie viele Kunden gibt es? Eine Zahl genügt.\nAntworte auf Deutsch.",
+        ),
+    ] {
+        let (to, brief) = routed(message, language, "");
+        assert_eq!((to.as_deref(), brief.as_str()), (expert, job), "{message}");
+    }
+    let alone = to_pa(&["desk"], &[("message", "how many customers are there?")]);
+    assert_eq!(alone["expert"], Value::Null, "an expert that the prompt does not name is not asked");
+}
+
+#[test]
+fn what_a_follow_up_leaves_out_stands_in_the_history() {
+    let first = "user: wie viele Rechnungen gab es 2024?\nassistant: Für 2024 gab es 10 Rechnungen.";
+    for (message, history, job) in [
+        ("und 2023?", first.to_owned(), "für 2023,"),
+        ("und im Jahr davor?", first.to_owned(), "für 2023,"),
+        ("und im Jahr davor?", format!("{first}\nuser: und 2022?\nassistant: 9."), "für 2021,"),
+        ("und im Jahr davor?", format!("{first}\nuser: danke\nassistant: Gern."), "für 2023,"),
+        ("und in Leipzig?", "user: wie viele Kunden haben wir?\nassistant: 3".to_owned(), "in Leipzig?"),
+        ("nur die ersten drei", "user: die 5 größten Kunden 2023\nassistant: A".to_owned(), "Die ersten drei in der Rangliste"),
+    ] {
+        let (expert, brief) = routed(message, "de", &history);
+        assert!(expert.as_deref() == Some("eras") && brief.contains(job), "{message}: {brief}");
+    }
+    for history in ["", "user: hallo\nassistant: Hallo!", "user: wie viele Kunden haben wir?\nassistant: 3"] {
+        assert_eq!(routed("und 2023?", "de", history), (None, "Nachfragen: Was aus diesem Jahr ist gemeint?".to_owned()), "{history}");
+    }
+}
+
+/// Each job is understood as the question that it was made of, with the same parts; so follow-ups and experts agree.
+#[test]
+fn a_job_is_understood_as_the_question_that_it_was_made_of() {
+    let rules = Rules::load().unwrap();
+    for (messages, language) in [
+        (
+            [
+                "what can you do?",
+                "delete all customers",
+                "what columns does the table geraete have?",
+                "show me the rows of the table kunden",
+                "which tables are there?",
+                "which readings are missing in 2023?",
+                "the top 3 customers by revenue in 2022",
+                "who are our biggest customers?",
+                "which properties had the most readings in 2024?",
+                "heat consumption by month in 2023",
+                "compare the bills per year",
+                "how many devices are there of each kind?",
+                "how many tenants do we have?",
+                "properties by postal code",
+                "how many unpaid bills are there?",
+                "which customers are named Müller?",
+                "how many customers in each town?",
+                "how many customers are there in Graz?",
+                "how many properties are there?",
+                "how many units are there?",
+                "how many readings were there?",
+                "how many bills were there in 2023?",
+                "which properties are in Leipzig?",
+                "will bills be higher next year?",
+            ],
+            "en",
+        ),
+        (
+            [
+                "was kannst du?",
+                "lösche alle Kunden",
+                "welche Spalten hat die Tabelle geraete?",
+                "zeig mir die Zeilen der Tabelle kunden",
+                "welche Tabellen gibt es?",
+                "welche Ablesungen fehlen 2023?",
+                "die 3 größten Kunden nach Umsatz 2022",
+                "wer sind unsere größten Kunden?",
+                "welche Objekte hatten 2024 die meisten Ablesungen?",
+                "Wärmeverbrauch je Monat 2023",
+                "vergleiche die Rechnungen je Jahr",
+                "wie viele Geräte gibt es je Art?",
+                "wie viele Mieter haben wir?",
+                "Objekte nach Postleitzahl",
+                "wie viele offene Rechnungen gibt es?",
+                "welche Kunden heißen Müller?",
+                "wie viele Kunden gibt es je Ort?",
+                "wie viele Kunden gibt es in Graz?",
+                "wie viele Objekte haben wir?",
+                "wie viele Wohnungen gibt es?",
+                "wie viele Ablesungen gab es?",
+                "wie viele Rechnungen gab es 2023?",
+                "welche Objekte gibt es in Leipzig?",
+                "werden die Rechnungen nächstes Jahr höher?",
+            ],
+            "de",
+        ),
+    ] {
+        let mut met = Vec::new();
+        for message in messages {
+            let (question, names) = rules.questions.asked(message).unwrap_or_else(|| panic!("{message}"));
+            let routing = to_pa(&["desk", "eras"], &[("perception", &json!({"language": language}).to_string()), ("message", message)]);
+            let job = routing["job"].as_str().unwrap();
+            let (again, parts) = rules.questions.asked(job.lines().next().unwrap()).unwrap_or_else(|| panic!("{job}"));
+            assert_eq!(again.about, question.about, "{message}: {job}");
+            for (name, value) in names.iter().filter(|(name, _)| *name != "assumed" && *name != "request") {
+                assert_eq!(parts.get(name), Some(value), "{message}: {job}");
+            }
+            let slots = [("dialect", "sqlite"), ("schema", ""), ("job", job)];
+            let plan = json("expert", &slots);
+            let is_plain = question.about != "data that no rule knows";
+            assert_eq!(!plan["tool_sequence"].as_array().unwrap().is_empty(), is_plain, "{message}: {plan}");
+            assert!(!plan.to_string().contains("{year") && !plan["response_hint"].as_str().unwrap().is_empty(), "{plan}");
+            for call in plan["tool_sequence"].as_array().unwrap().iter().filter(|call| call["tool"] == "query") {
+                for dialect in [crate::contract::Dialect::Sqlite, crate::contract::Dialect::Mysql] {
+                    let allowed = crate::sql::check(call["args"]["sql"].as_str().unwrap(), dialect, Some("eras2_production"));
+                    assert_eq!(allowed.is_ok(), question.about != "a request to change data", "{call}: {allowed:?}");
+                }
+            }
+            met.push(question.about.clone());
+        }
+        met.dedup();
+        assert!(met.len() > 20, "the questions are not all the same: {met:?}");
+    }
+}
+
+#[test]
+fn a_plan_that_failed_is_mended_or_given_up() {
+    let plan = |job: &str, failure: Option<&str>| {
+        let mut messages = prompt("expert", &[("dialect", "sqlite"), ("schema", "nothing is described yet"), ("job", job)]);
+        messages.extend(failure.map(|failure| ChatMessage::new(Role::User, Text::slot("failure", failure))));
+        let plan: Value = serde_json::from_str(&demo().answer(&messages, false).text).unwrap();
+        plan["tool_sequence"].as_array().unwrap().iter().map(|call| call["args"]["sql"].to_string()).collect::<Vec<_>>().join("; ")
+    };
+    let job = "Wie viele Mieter gibt es?\nAntworte auf Deutsch.";
+    assert!(plan(job, None).contains("FROM mieter"));
+    assert!(plan(job, Some("The call `query` with {…} failed: there is no table `mieter`")).contains("FROM nutzeinheiten"));
+    assert_eq!(plan("Wie viele Kunden gibt es?", Some("The call failed: syntax error")), "");
+    assert!(plan("Which customers are named O'Neil_%\\?", None).contains("LIKE '%O''Neil%'"), "a name can't leave its quotes");
+}
+
+#[test]
+fn an_answer_is_composed_from_what_was_found() {
+    let rows = |rows: Value, is_cut: bool| {
+        json!([{"tool": "query", "args": {}, "ok": true, "summary": "", "data": {"columns": ["a", "b"], "rows": rows, "is_cut": is_cut}}])
+            .to_string()
+    };
+    let failed = json!([{"tool": "query", "args": {}, "ok": false, "summary": "no such table: mieter", "data": null}]).to_string();
+    for (job, language, results, says) in [
+        ("Wie viele Kunden gibt es? Eine Zahl genügt.", "de", rows(json!([[1234]]), false), "Es gibt **1.234** Kunden."),
+        ("How many customers are there? One number.", "en", rows(json!([[1234]]), false), "There are **1,234** customers."),
+        ("Which customers are named Ada?", "en", rows(json!([]), false), "Nothing of that is in the database."),
+        ("How many tenants are there?", "en", failed, "The database could not answer that: no such table: mieter."),
+        (
+            "Show the rows of the table kunden.",
+            "en",
+            rows(json!([[1], [2]]), true),
+            "Here are 2 rows of `kunden`.\n\nThere are more rows than are shown.",
+        ),
+        (
+            "Wie viele Ablesungen gab es im Jahr 2024? Eine Zahl genügt. Ein Jahr war nicht genannt: 2024 ist angenommen.",
+            "de",
+            rows(json!([[7]]), false),
+            "Im Jahr 2024 gab es **7** Ablesungen.\n\nDu hast kein Jahr genannt; ich bin von 2024 ausgegangen.",
+        ),
+        (
+            "Compare the bills per year: sum and number of each year, as a bar chart.",
+            "en",
+            rows(json!([["2023", "100.00", 1], ["2024", "150.50", 2]]), false),
+            "From 2023 to 2024 the sum of the bills changed by +50.50 %: from 100 EUR to 150.50 EUR.\n- The highest year was 2024 (150.50).\n- The lowest year was 2023 (100).",
+        ),
+    ] {
+        assert_eq!(says_compose(job, language, &results), says, "{job}");
+    }
+    let notes = "Summary.\n- One.\n- Two.";
+    let found = json("interpreter", &[("message", "x"), ("goal", "y"), ("notes", notes), ("results", "[]")]);
+    assert_eq!(found, json!({"summary": "Summary.", "findings": ["One.", "Two."]}));
+}
+
+fn says_compose(job: &str, language: &str, results: &str) -> String {
+    says("compose", &[("language", language), ("job", job), ("response_hint", ""), ("results", results)])
+}
+
+#[test]
+fn the_desk_does_what_the_plain_graph_does() {
+    let desk = |job: &str| json("expert", &[("controls", r#"{"machines":[]}"#), ("job", job)]);
+    let buttons = desk("gib mir zwei Knöpfe: Rot und Blau\nAntworte auf Deutsch.");
+    assert_eq!(buttons["tool_sequence"][0]["args"]["actions"], json!([{"label": "Rot"}, {"label": "Blau"}]));
+    assert_eq!(buttons["interpret"], false);
+    let count = desk("action: count (the control «+1» was used with data {\"next\":3})\nAntworte auf Deutsch.");
+    assert_eq!(count["tool_sequence"][1]["args"]["items"][0]["label"], "Zähler");
+    let recall = desk("what is my name?\nAnswer in English.");
+    assert_eq!((&recall["tool_sequence"][0]["tool"], &recall["interpret"]), (&json!("recall"), &json!(true)));
+    let found =
+        json!([{"tool": "recall", "ok": true, "data": {"matched": true, "user_name": "Ada", "messages": [], "facts": []}}]).to_string();
+    assert_eq!(says_compose("what is my name?\nAnswer in English.", "en", &found), "Your name is Ada.");
+    assert_eq!(says_compose("mach mir einen Zähler\nAntworte auf Deutsch.", "de", "[]"), "Hier ist ein Zähler. Er beginnt bei **0**.");
+}

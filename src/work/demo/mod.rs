@@ -4,6 +4,9 @@
 //! same text, so nothing around it knows that it is the demo; [`Demo::answer`] is pure, so it can also speak over HTTP.
 
 mod arithmetic;
+mod experts;
+mod figures;
+mod questions;
 mod roles;
 mod rules;
 mod slots;

@@ -1,5 +1,6 @@
 //! What each role makes of the rule that a message falls under.
 
+use super::experts;
 use super::rules::{Rule, Rules};
 use super::slots::Asked;
 use super::template::{self, Scope};
@@ -11,7 +12,12 @@ use std::sync::LazyLock;
 
 /// The text of an answer, or tools to call first.
 pub(super) fn answer(rules: &Rules, asked: Asked, may_call_tools: bool) -> (String, Vec<ToolCall>) {
-    let Asked { role, mut slots } = asked;
+    let Asked { role, mut slots, experts } = asked;
+    if let Some(job) = slots.get("job") {
+        // To whom a job is all there is, it is the message.
+        let wanted = experts::wanted(job).to_owned();
+        slots.entry("message".to_owned()).or_insert(wanted);
+    }
     let message = slots.get("message").cloned().unwrap_or_default();
     let language = language(rules, &message, &slots);
     slots.insert("language".to_owned(), language.clone());
@@ -22,24 +28,27 @@ pub(super) fn answer(rules: &Rules, asked: Asked, may_call_tools: bool) -> (Stri
         "input" => at_work.input(),
         "director" => at_work.director(),
         "thinker" => at_work.thinker(),
+        "pa" => at_work.pa(&experts),
+        "expert" => at_work.plan(),
         "interpreter" => at_work.interpreter(),
         "memorizer" => at_work.memorizer(),
+        "compose" => return (at_work.compose(), Vec::new()),
         "output" => return (at_work.output(), Vec::new()),
         _ => return at_work.agent(may_call_tools),
     };
     (structured.to_string(), Vec::new())
 }
 
-struct AtWork<'a> {
-    rules: &'a Rules,
-    rule: &'a Rule,
-    language: String,
-    scope: Scope<'a>,
-    message: &'a str,
+pub(super) struct AtWork<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) rule: &'a Rule,
+    pub(super) language: String,
+    pub(super) scope: Scope<'a>,
+    pub(super) message: &'a str,
 }
 
 /// What a message asks: a button whose data holds `say` asks that.
-fn meant(message: &str) -> String {
+pub(super) fn meant(message: &str) -> String {
     static SAY: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"^action: .*"say":"([^"]*)""#).expect("a pattern of our own"));
     SAY.captures(message).map_or(message, |found| found.get(1).map_or(message, |say| say.as_str())).to_owned()
 }
@@ -50,7 +59,8 @@ fn language(rules: &Rules, message: &str, slots: &BTreeMap<String, String>) -> S
     let named = |place: &str| template::text(place, &scope);
     // The words around an action's name are ours, not the user's.
     let written = if message.starts_with("action: ") { scope.slot("goal") } else { message };
-    let told = named("{language}").or_else(|| named("{perception.language}"));
+    let job = || experts::language_line(slots.get("job").or_else(|| slots.get("goal"))?).and_then(|line| rules.language(line));
+    let told = named("{language}").or_else(|| named("{perception.language}")).or_else(|| job().map(str::to_owned));
     let heard = || rules.language(written).map(str::to_owned);
     told.or_else(heard).or_else(|| named("{memory.language}")).unwrap_or_else(|| "en".to_owned())
 }
@@ -58,14 +68,15 @@ fn language(rules: &Rules, message: &str, slots: &BTreeMap<String, String>) -> S
 impl AtWork<'_> {
     fn input(&self) -> Value {
         let known = template::text("{memory.user_name}", &self.scope).filter(|name| name != "anonymous");
+        let asked = self.rules.questions.asked(&meant(self.message)).map(|(question, _)| question);
         let first_words: Vec<&str> = self.message.split_whitespace().take(4).collect();
         json!({
             "who": known.unwrap_or_else(|| "user".to_owned()),
             "language": self.language,
-            "intent": self.rule.intent,
-            "topic": self.topic().unwrap_or_else(|| first_words.join(" ")),
+            "intent": if asked.is_some() { "question" } else { &self.rule.intent },
+            "topic": asked.map(|question| question.topic.clone()).or_else(|| self.topic()).unwrap_or_else(|| first_words.join(" ")),
             "tone": if self.message.ends_with('!') { "lively" } else { "neutral" },
-            "complexity": self.rule.complexity,
+            "complexity": if asked.is_some() { "simple" } else { &self.rule.complexity },
             "context": "",
         })
     }
@@ -98,7 +109,12 @@ impl AtWork<'_> {
         json!({"calls": open.iter().map(fill).collect::<Vec<_>>()})
     }
 
-    fn interpreter(&self) -> Value {
+    pub(super) fn interpreter(&self) -> Value {
+        // An expert has said already what was found.
+        if let Some((summary, findings)) = self.scope.slots.get("notes").map(|notes| notes.split_once('\n').unwrap_or((notes, ""))) {
+            let findings: Vec<&str> = findings.lines().map(|line| line.trim_start_matches("- ")).filter(|line| !line.is_empty()).collect();
+            return json!({"summary": summary, "findings": findings});
+        }
         let said = |rule: &Rule| rule.finds.text(&self.language, &self.scope);
         let summary = said(self.rule).or_else(|| said(&self.rules.otherwise)).unwrap_or_default();
         let findings = if self.rule.findings.is_null() { &self.rules.otherwise.findings } else { &self.rule.findings };
@@ -127,10 +143,28 @@ impl AtWork<'_> {
         Value::Object(patch)
     }
 
-    fn output(&self) -> String {
+    pub(super) fn output(&self) -> String {
         let failed = || self.rules.failed.text(&self.language, &self.scope);
+        let found = || self.scope.slots.get("findings").cloned();
         let said = |rule: &Rule| rule.says.text(&self.language, &self.scope);
-        failed().or_else(|| said(self.rule)).or_else(|| said(&self.rules.otherwise)).unwrap_or_default()
+        found()
+            .or_else(|| self.asks_back())
+            .or_else(failed)
+            .or_else(|| said(self.rule))
+            .or_else(|| said(&self.rules.otherwise))
+            .unwrap_or_default()
+    }
+
+    /// What to ask where the assistant has found that a question can be meant in more than one way.
+    fn asks_back(&self) -> Option<String> {
+        let (question, names) = self.rules.questions.asked(&meant(self.message)).filter(|(question, _)| question.expert.is_none())?;
+        let scope = Scope { names, ..self.scope.clone() };
+        let is_brief = question.job.text(&self.language, &scope)? == self.scope.slot("goal");
+        is_brief.then(|| question.says.text(&self.language, &scope)).flatten()
+    }
+
+    pub(super) fn is_otherwise(&self) -> bool {
+        std::ptr::eq(self.rule, &self.rules.otherwise)
     }
 
     /// All roles in one: calls the rule's tools first, then speaks of what they brought.

@@ -3,6 +3,7 @@
 //! A rule says everything about one kind of message, role by role. The first whose pattern matches is taken, so what is
 //! particular stands before what is general. Words that many patterns share stand in `words.json` and are written `@word`.
 
+use super::questions::Questions;
 use super::template::{self, Scope};
 use regex_lite::Regex;
 use serde::Deserialize;
@@ -23,6 +24,8 @@ pub(super) struct Rules {
     pub(super) otherwise: Rule,
     /// What to say of a tool that failed.
     pub(super) failed: Say,
+    /// What experts are asked.
+    pub(super) questions: Questions,
     languages: BTreeMap<String, Pattern>,
 }
 
@@ -65,6 +68,8 @@ pub(super) struct Tool {
     args: Value,
     #[serde(default)]
     given: BTreeMap<String, Pattern>,
+    #[serde(default)]
+    not: BTreeMap<String, Pattern>,
 }
 
 /// A pattern that a message holds, and what is then worth remembering.
@@ -133,11 +138,10 @@ impl Rules {
         let Words { words, languages, notes, otherwise, failed } = serde_json::from_str(WORDS)?;
         let mut rules = Vec::new();
         for file in FILES {
-            let spell =
-                |text: String, (word, pattern): (&String, &String)| text.replace(&format!("@{word}"), &pattern.replace('\\', r"\\"));
-            rules.extend(serde_json::from_str::<Vec<Rule>>(&words.iter().fold((*file).to_owned(), spell))?);
+            rules.extend(serde_json::from_str::<Vec<Rule>>(&spelled(file, &words))?);
         }
-        Ok(Rules { rules, notes, otherwise, failed, languages })
+        let questions = Questions::load(&words)?;
+        Ok(Rules { rules, notes, otherwise, failed, questions, languages })
     }
 
     /// The rule that a message falls under, and the names that its pattern gave to parts of the message.
@@ -158,9 +162,19 @@ impl Rules {
     }
 }
 
+/// A data file with the patterns of the words that it uses in place of them.
+pub(super) fn spelled(file: &str, words: &BTreeMap<String, String>) -> String {
+    let spell = |text: String, (word, pattern): (&String, &String)| text.replace(&format!("@{word}"), &pattern.replace('\\', r"\\"));
+    words.iter().rev().fold(file.to_owned(), spell)
+}
+
 impl Pattern {
+    pub(super) fn holds(&self, text: &str) -> bool {
+        self.0.is_match(text)
+    }
+
     /// The named groups, if the text matches.
-    fn names(&self, text: &str) -> Option<BTreeMap<String, String>> {
+    pub(super) fn names(&self, text: &str) -> Option<BTreeMap<String, String>> {
         let found = self.0.captures(text)?;
         let names = self.0.capture_names().flatten();
         Some(names.filter_map(|name| Some((name.to_owned(), found.name(name)?.as_str().trim().to_owned()))).collect())
@@ -185,6 +199,9 @@ fn given<'a>(patterns: &BTreeMap<String, Pattern>, scope: &Scope<'a>) -> Option<
 impl Tool {
     /// The arguments, if the tool is to be called.
     pub(super) fn args(&self, scope: &Scope<'_>) -> Option<Value> {
+        if self.not.iter().any(|(place, pattern)| pattern.holds(&at(place, scope))) {
+            return None;
+        }
         template::json(&self.args, &given(&self.given, scope)?)
     }
 }
@@ -205,6 +222,11 @@ impl Say {
         self.0.keys().map(String::as_str)
     }
 
+    /// Whether it says anything at all.
+    pub(super) fn is_anything(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// In `language`, else in English.
     pub(super) fn text(&self, language: &str, scope: &Scope<'_>) -> Option<String> {
         let alternatives = self.0.get(language).or_else(|| self.0.get("en"))?;
@@ -214,7 +236,7 @@ impl Say {
                 let history = scope.slot("history");
                 template::text(one_of.iter().min_by_key(|say| history.rfind(say.as_str()))?, scope)
             }
-            Alternative::Given { not, .. } if not.iter().any(|(place, pattern)| pattern.0.is_match(&at(place, scope))) => None,
+            Alternative::Given { not, .. } if not.iter().any(|(place, pattern)| pattern.holds(&at(place, scope))) => None,
             Alternative::Given { given: patterns, say, .. } => template::text(say, &given(patterns, scope)?),
         })
     }

@@ -40,6 +40,8 @@ pub struct Asked {
     /// Empty where the prompt names none.
     pub role: String,
     pub slots: BTreeMap<String, String>,
+    /// The experts that the prompt tells of, by name.
+    pub experts: Vec<String>,
 }
 
 pub fn slots_of(messages: &[ChatMessage]) -> Asked {
@@ -49,7 +51,8 @@ pub fn slots_of(messages: &[ChatMessage]) -> Asked {
     let of_user = |place: &usize| texts[*place].0 == Role::User;
     let has_blocks = |place: &usize| texts[*place].1.lines().any(|line| heading(line).is_some());
     let question = (0..texts.len()).rev().filter(of_user).find(has_blocks).or_else(|| (0..texts.len()).rev().find(of_user));
-    let Some(question) = question else { return Asked { role, slots: BTreeMap::new() } };
+    let experts = experts(system);
+    let Some(question) = question else { return Asked { role, slots: BTreeMap::new(), experts } };
 
     let mut slots = blocks(&texts[question].1);
     let turns = texts[..question].iter().filter(|(role, _)| *role != Role::System);
@@ -58,11 +61,23 @@ pub fn slots_of(messages: &[ChatMessage]) -> Asked {
     if !told.is_empty() {
         slots.entry("history".to_owned()).or_insert(told.join("\n"));
     }
+    // What is said after the question: why an answer to it did not do.
+    let since = (question + 1..texts.len()).filter(of_user).map(|place| texts[place].1.as_str()).collect::<Vec<_>>().join("\n");
+    if !since.is_empty() {
+        slots.entry("failure".to_owned()).or_insert(since);
+    }
     let results = results(&messages[question..]);
     if !results.is_empty() {
         slots.entry("results".to_owned()).or_insert(Value::from(results).to_string());
     }
-    Asked { role, slots }
+    Asked { role, slots, experts }
+}
+
+/// The names of the list that stands under `Experts:`.
+fn experts(system: &str) -> Vec<String> {
+    let list = system.lines().skip_while(|line| *line != "Experts:").skip(1);
+    let name = |line: &str| Some(line.strip_prefix("- `")?.split_once('`')?.0.to_owned());
+    list.map_while(name).collect()
 }
 
 fn heading(line: &str) -> Option<&'static str> {
@@ -111,7 +126,7 @@ mod tests {
     }
 
     fn asked(messages: &[ChatMessage]) -> Value {
-        let Asked { role, slots } = slots_of(messages);
+        let Asked { role, slots, .. } = slots_of(messages);
         json!({"role": role, "slots": slots})
     }
 
@@ -150,7 +165,8 @@ mod tests {
             .filter(|file| file.extension().is_some_and(|it| it == "md"))
         {
             let text = std::fs::read_to_string(&file).unwrap();
-            let role = file.file_stem().unwrap().to_str().unwrap();
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            let role = if ["desk", "eras"].contains(&name) { "expert" } else { name };
             assert!(text.starts_with(&format!("# {role}\n")), "{role} names its role first");
             for line in text.lines().filter(|line| line.starts_with("## ")) {
                 assert!(heading(line).is_some(), "{role}: {line}");

@@ -2,10 +2,10 @@
 //!
 //! `{name}` is a named group of the pattern that matched, or a slot; `{memory.user_name}` is a field of a slot that is JSON;
 //! `{results.data.messages[role=user].content}` goes through lists; `{n|count}` passes what it finds through a filter.
-//! In JSON, `{"en": .., "de": ..}` becomes what stands under the language; `{"each": "{labels}", "as": ..}` makes a list:
+//! A number, or `last`, is a place in a list. In JSON, `{"en": .., "de": ..}` becomes what stands under the language; `{"each": "{labels}", "as": ..}` makes a list:
 //! one `as` for each item of a list, each part of an enumeration («red, blue and green»), or each number up to a count. A template is filled whole or not at all.
 
-use super::arithmetic;
+use super::{arithmetic, figures};
 use regex_lite::Regex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -74,7 +74,7 @@ fn find(place: &str, scope: &Scope<'_>) -> Option<Value> {
         None if rest.is_empty() => Value::from(scope.slots.get(name)?.as_str()),
         None => follow(&those(serde_json::from_str(scope.slots.get(name)?).ok()?, only), rest)?,
     };
-    let found = filters.try_fold(found, |found, name| filter(name, &found))?;
+    let found = filters.try_fold(found, |found, name| filter(name, &found, scope.slot("language")))?;
     (!shown(&found).is_empty()).then_some(found)
 }
 
@@ -82,6 +82,12 @@ fn find(place: &str, scope: &Scope<'_>) -> Option<Value> {
 fn follow(value: &Value, path: &[&str]) -> Option<Value> {
     let Some((first, rest)) = path.split_first() else { return Some(value.clone()) };
     if let Value::Array(items) = value {
+        if *first == "last" {
+            return follow(items.last()?, &path[1..]);
+        }
+        if let Ok(place) = first.parse::<usize>() {
+            return follow(items.get(place)?, &path[1..]);
+        }
         let found: Vec<Value> = items.iter().filter_map(|item| follow(item, path)).collect();
         let flat = found.into_iter().flat_map(|item| if let Value::Array(items) = item { items } else { vec![item] });
         return Some(Value::from(flat.collect::<Vec<_>>()));
@@ -106,7 +112,7 @@ fn those(mut value: Value, only: Option<(&str, &str)>) -> Value {
     value
 }
 
-fn filter(name: &str, value: &Value) -> Option<Value> {
+fn filter(name: &str, value: &Value, language: &str) -> Option<Value> {
     let text = shown(value);
     match name {
         "calc" => arithmetic::result(&text).map(Value::from),
@@ -119,9 +125,11 @@ fn filter(name: &str, value: &Value) -> Option<Value> {
             let first = letters.next()?;
             Some(Value::from(first.to_uppercase().chain(letters).collect::<String>()))
         }
+        // Within the quotes of a statement: nothing that could end them or stand for anything else.
+        "literal" => Some(Value::from(text.replace(['\\', '%', '_'], "").replace('\'', "''"))),
         "quoted" => Some(quoted(value, '“', '”')),
         "quoted_low" => Some(quoted(value, '„', '“')),
-        _ => None,
+        _ => figures::told(name, value, language).map(Value::from),
     }
 }
 
