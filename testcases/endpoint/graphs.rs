@@ -32,7 +32,7 @@ fn a_folder_adds_graphs_and_takes_the_place_of_built_in_files() {
     let server = Server::with(&Setting { options: &options, ..Setting::default() });
     let session = server.session("overlay");
     let names: Vec<_> = session.read("/api/graph/list")["graphs"].as_array().unwrap().iter().map(|graph| graph["name"].clone()).collect();
-    assert_eq!(names, ["mine", "v1-direct", "v3-framed"]);
+    assert_eq!(names, ["mine", "v1-direct", "v3-framed", "v4-eras"]);
     assert_eq!(session.read("/api/graph/active")["name"], "mine");
     assert_eq!(session.ask("{}")["graph"], "mine");
     assert!(provider.asked_of("output")[0].to_string().contains("Speak like a pirate."));
