@@ -114,8 +114,18 @@ fn play(server: &Server, file: &str) -> (usize, String) {
     (passed, failures)
 }
 
+/// The program with its sample database: on the MariaDB that `testcases/mariadb` has started, else on the built-in one.
+fn server() -> Server {
+    let database = std::env::var("MARIADB_URL").map(|url| format!("eras2_production={url}"));
+    let mut options = vec!["--graph", "v4-eras", "--model", "demo"];
+    if let Ok(database) = &database {
+        options.extend(["--database", database]);
+    }
+    Server::with(&Setting { options: &options, ..Setting::default() })
+}
+
 fn check(file: &str, checks_min: usize) {
-    let server = Server::with(&Setting { options: &["--graph", "v4-eras", "--model", "demo"], ..Setting::default() });
+    let server = server();
     let (passed, failures) = play(&server, file);
     assert!(failures.is_empty(), "{file}: {passed} checks passed; these failed:\n{failures}");
     assert!(passed >= checks_min, "{file} makes {passed} checks, and should make {checks_min}");
@@ -140,7 +150,7 @@ fn expert_progress() {
 /// does one after a clear.
 #[test]
 fn a_second_question_on_the_same_tables_describes_nothing() {
-    let server = Server::with(&Setting { options: &["--graph", "v4-eras", "--model", "demo"], ..Setting::default() });
+    let server = server();
     let session = server.session("described-once");
     let asked = |question: &str| -> Vec<String> {
         let trace = session.ask(question);
