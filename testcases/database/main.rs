@@ -1,8 +1,9 @@
 //! Databases as the pool asks them: MariaDB beside the SQLite that is built in, and MariaDB in every kind of trouble.
 //!
-//! `./testcases/mariadb cargo test --test database` brings the server; without one these tests say so and pass.
-#![allow(clippy::print_stderr, reason = "a test that does nothing says why")]
+//! `./testcases/mariadb cargo test --test database` brings the server.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod turns;
 
 use framewright::contract::{
     Answer, CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, DatabaseRequest, Refused, Request, Rows,
@@ -29,16 +30,20 @@ struct World {
 /// One test at a time: some of them kill the server.
 static ALONE: Mutex<()> = Mutex::new(());
 
-fn world(more: &[(&str, &str)]) -> Option<World> {
-    let Ok(url) = std::env::var("MARIADB_URL") else {
-        eprintln!("MARIADB_URL is not set: run ./testcases/mariadb cargo test --test database");
-        return None;
-    };
-    let alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+fn url() -> String {
+    std::env::var("MARIADB_URL").expect("run ./testcases/mariadb cargo test --test database")
+}
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn world(more: &[(&str, &str)]) -> World {
+    let (url, alone) = (url(), alone());
     let mut sources = vec![("maria".to_owned(), Source::parse(&url).unwrap()), (sample::NAME.to_owned(), Source::Sample)];
     sources.extend(more.iter().map(|(name, url)| ((*name).to_owned(), Source::parse(url).unwrap())));
     let pool = Pool::with_databases(Settings::default(), Box::new(|| unreachable!("no model is asked")), Databases::new(sources));
-    Some(World { pool, _alone: alone })
+    World { pool, _alone: alone }
 }
 
 impl World {
@@ -107,7 +112,7 @@ const ENDLESS: &str = "SELECT COUNT(*) FROM verbraeuche a, verbraeuche b, verbra
 
 #[test]
 fn both_dialects_describe_and_answer_alike() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     let both = |ask: DatabaseAsk| {
         let [maria, sqlite] = ["maria", sample::NAME].map(|name| rows(world.ask(name, ask.clone(), DatabaseLimits::default())));
         (maria, sqlite)
@@ -142,7 +147,7 @@ fn both_dialects_describe_and_answer_alike() {
 
 #[test]
 fn a_server_that_holds_the_sample_says_so_once_it_was_asked() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     let is_sample = || world.pool.databases().infos()[0].is_sample;
     assert!(!is_sample());
     rows(world.ask("maria", DatabaseAsk::Tables, DatabaseLimits::default()));
@@ -151,7 +156,7 @@ fn a_server_that_holds_the_sample_says_so_once_it_was_asked() {
 
 #[test]
 fn answers_are_cut_and_a_huge_one_costs_little() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     let cut = |rows_max, bytes_max, sql: &str| {
         let limits = DatabaseLimits { rows_max, bytes_max, ..DatabaseLimits::default() };
         let answer = rows(world.ask("maria", query(sql), limits));
@@ -169,7 +174,7 @@ fn answers_are_cut_and_a_huge_one_costs_little() {
 
 #[test]
 fn what_the_server_refuses_comes_with_its_words_and_without_its_names() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     for (sql, reason, words) in [
         ("SELECT nam FROM kunden", Refused::UnknownColumn, "nam"),
         ("SELECT * FROM kundn", Refused::UnknownTable, "kundn"),
@@ -193,7 +198,7 @@ fn what_the_server_refuses_comes_with_its_words_and_without_its_names() {
 
 #[test]
 fn a_slow_statement_ends_at_its_deadline_and_leaves_nothing_running() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     let begun = Instant::now();
     let limits = DatabaseLimits { time_ms_max: 500, ..DatabaseLimits::default() };
     assert_eq!(world.ask("maria", query(ENDLESS), limits), fault(DatabaseFault::Deadline));
@@ -204,7 +209,7 @@ fn a_slow_statement_ends_at_its_deadline_and_leaves_nothing_running() {
 
 #[test]
 fn a_cancelled_statement_ends_at_once_there_and_here() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     let (handle, outcome) = world.start("maria", query(ENDLESS), DatabaseLimits::default());
     wait_until(|| !running().is_empty());
     let begun = Instant::now();
@@ -218,7 +223,7 @@ fn a_cancelled_statement_ends_at_once_there_and_here() {
 
 #[test]
 fn a_killed_connection_breaks_one_answer_and_not_the_next() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     let (_handle, outcome) = world.start("maria", query(ENDLESS), DatabaseLimits::default());
     wait_until(|| !running().is_empty());
     for id in running() {
@@ -238,7 +243,7 @@ fn a_killed_connection_breaks_one_answer_and_not_the_next() {
 
 #[test]
 fn a_server_that_dies_is_found_again_once_it_is_back() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     world.works();
     let (_handle, outcome) = world.start("maria", query(ENDLESS), DatabaseLimits::default());
     wait_until(|| !running().is_empty());
@@ -256,7 +261,7 @@ fn a_server_that_dies_is_found_again_once_it_is_back() {
 #[test]
 fn a_server_that_is_down_at_the_start_is_no_reason_to_wait() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let Some(world) = world(&[("down", &format!("mysql://u:secret@127.0.0.1:{free}/x"))]) else { return };
+    let world = world(&[("down", &format!("mysql://u:secret@127.0.0.1:{free}/x"))]);
     assert_eq!(world.query("down", "SELECT 1"), fault(DatabaseFault::Unreachable));
 }
 
@@ -264,7 +269,7 @@ fn a_server_that_is_down_at_the_start_is_no_reason_to_wait() {
 fn a_server_that_takes_connections_and_says_nothing_ends_at_the_deadline() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let Some(world) = world(&[("silent", &format!("mysql://u:secret@127.0.0.1:{port}/x"))]) else { return };
+    let world = world(&[("silent", &format!("mysql://u:secret@127.0.0.1:{port}/x"))]);
     let limits = DatabaseLimits { time_ms_max: 300, ..DatabaseLimits::default() };
     let begun = Instant::now();
     assert_eq!(world.ask("silent", query("SELECT 1"), limits), fault(DatabaseFault::Deadline));
@@ -273,7 +278,7 @@ fn a_server_that_takes_connections_and_says_nothing_ends_at_the_deadline() {
 
 #[test]
 fn a_slow_database_keeps_no_other_waiting() {
-    let Some(world) = world(&[]) else { return };
+    let world = world(&[]);
     let limits = DatabaseLimits { time_ms_max: 2_000, ..DatabaseLimits::default() };
     let slow: Vec<_> = (0..30).map(|_| world.start("maria", query(ENDLESS), limits)).collect();
     let begun = Instant::now();
