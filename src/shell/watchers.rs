@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn who_resumes_from_what_is_no_longer_kept_is_told_so() {
         let log = log(&[(1, 600), (2, 600), (3, 1)]);
-        for (seen, reaches) in [(0, false), (599, false), (600, true), (1201, true), (1202, false)] {
+        for (seen, reaches) in [(0, false), (599, false), (600, true), (1201, true), (1202, false), (u64::MAX, false)] {
             assert_eq!(log.reaches(Seq(seen)), reaches, "{seen}");
         }
         assert_eq!(log.after(Seq(1200)).map(|event| event.seq.0).collect::<Vec<_>>(), [1201]);

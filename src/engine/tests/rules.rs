@@ -358,6 +358,29 @@ fn numbers_go_up_and_effects_are_in_order() {
 }
 
 #[test]
+fn what_a_later_call_of_a_turn_says_stands_in_a_paragraph_of_its_own() {
+    let mut world = World::new("v1-direct");
+    world.say("two buttons");
+    let (call, _) = world.out.pop_front().unwrap();
+    world.put(Input::Chunk { call, text: "Let me see.".into() });
+    let tool_calls = vec![ToolCall { id: "t".into(), tool: "emit_actions".into(), args: json!({"actions": ["Yes"]}) }];
+    world.complete(call, Ok(Answer { tool_calls, ..Answer::default() }));
+    world.answer("Here it is.");
+    assert_eq!(world.session.history().back().unwrap().content, "Let me see.\n\nHere it is.");
+    world.replay();
+}
+
+#[test]
+fn a_provider_that_counts_beyond_all_bounds_costs_nothing() {
+    let mut world = World::new("v3-framed");
+    let usage = Usage { prompt_tokens: u64::MAX, completion_tokens: u64::MAX, total_tokens: u64::MAX, cached_tokens: u64::MAX };
+    for number in 1..=2 {
+        world.put(Input::Completion { call: CallId(number), usage, outcome: Err(CallError::Truncated) });
+    }
+    assert_eq!(world.session.usage(), usage);
+}
+
+#[test]
 fn time_never_runs_backwards() {
     let mut world = World::new("v3-framed");
     world.say("why?");
