@@ -227,7 +227,7 @@ fn answer(session: &mut Session, now: &mut Time, effects: &mut Vec<Effect>, call
     }
     let usage = Usage { prompt_tokens: 900, completion_tokens: 60, total_tokens: 960, cached_tokens: 0 };
     now.0 += 100;
-    session.handle(*now, Input::Completion { call, usage, outcome: Ok(answer) }, effects);
+    session.handle(*now, Input::Completion { call, usage, waited_us: 0, outcome: Ok(answer) }, effects);
 }
 
 /// The same path written out by hand.

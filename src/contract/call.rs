@@ -99,14 +99,23 @@ pub struct Text(pub Vec<Part>);
 pub enum Part {
     Fixed(Arc<str>),
     Slot(&'static str, String),
+    /// What a slot says that changes by itself, such as the time. The model reads it; it is no part of what the question is
+    /// known by.
+    Passing(&'static str, String),
+}
+
+impl Part {
+    pub fn text(&self) -> &str {
+        match self {
+            Part::Fixed(text) => text,
+            Part::Slot(_, text) | Part::Passing(_, text) => text,
+        }
+    }
 }
 
 impl Text {
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(|part| match part {
-            Part::Fixed(text) => text.is_empty(),
-            Part::Slot(_, text) => text.is_empty(),
-        })
+        self.0.iter().all(|part| part.text().is_empty())
     }
 
     pub fn slot(name: &'static str, value: impl Into<String>) -> Self {
@@ -116,13 +125,7 @@ impl Text {
 
 impl fmt::Display for Text {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in &self.0 {
-            match part {
-                Part::Fixed(text) => f.write_str(text)?,
-                Part::Slot(_, text) => f.write_str(text)?,
-            }
-        }
-        Ok(())
+        self.0.iter().try_for_each(|part| f.write_str(part.text()))
     }
 }
 
@@ -166,6 +169,26 @@ pub struct Answer {
     pub model: String,
 }
 
+impl Answer {
+    /// What a model said, for its own eyes and for whoever looks closely.
+    pub fn said(&self) -> String {
+        match self.tool_calls.is_empty() {
+            true => self.text.clone(),
+            false => {
+                let calls = self.tool_calls.iter().map(|call| format!("{}({})", call.tool, call.args));
+                format!("{}{}", self.text, calls.collect::<Vec<_>>().join("; "))
+            }
+        }
+    }
+
+    /// About what it takes to keep it.
+    pub fn bytes(&self) -> usize {
+        let calls: usize = self.tool_calls.iter().map(|call| call.id.len() + call.tool.len() + call.args.to_string().len()).sum();
+        let rows = |database| serde_json::to_vec(database).expect("our own plain data is always JSON").len();
+        self.text.len() + calls + self.database.as_ref().map_or(0, rows)
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Finish {
@@ -186,6 +209,10 @@ pub struct Usage {
     pub total_tokens: u64,
     #[serde(default)]
     pub cached_tokens: u64,
+}
+
+impl Usage {
+    pub const NONE: Usage = Usage { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cached_tokens: 0 };
 }
 
 impl std::ops::AddAssign for Usage {
@@ -228,6 +255,10 @@ pub enum CallError {
     Database(DatabaseFault),
     /// Someone stopped it.
     Cancelled,
+    /// A recording answers, and this was not asked when it was made. `difference` says what was.
+    NotOnTape {
+        difference: String,
+    },
 }
 
 impl fmt::Display for CallError {
@@ -248,6 +279,7 @@ impl fmt::Display for CallError {
             CallError::Panicked => write!(f, "Something broke inside this server. Please try again; the next message works."),
             CallError::Database(fault) => write!(f, "{fault}"),
             CallError::Cancelled => write!(f, "The step was stopped."),
+            CallError::NotOnTape { difference } => write!(f, "{difference}"),
         }
     }
 }

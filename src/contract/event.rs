@@ -76,6 +76,7 @@ pub enum What {
         label: Arc<str>,
         status: CallStatus,
         duration_us: u64,
+        waited_us: u64,
         usage: Option<Usage>,
     },
     /// Closes a turn's trace.

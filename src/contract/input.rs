@@ -91,8 +91,8 @@ pub enum Input {
     Switch { graph: String, keep: bool, from: Caller },
     /// A running call has more to show.
     Chunk { call: CallId, text: String },
-    /// A call has ended. `usage` is counted whatever the outcome.
-    Completion { call: CallId, usage: Usage, outcome: Result<Answer, CallError> },
+    /// A call has ended. `usage` is counted whatever the outcome; `waited_us` is how long it stood in line before it began.
+    Completion { call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
 }
 
 /// Why an input was not taken. Reaches only its sender and never the journal.

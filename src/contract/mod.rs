@@ -22,10 +22,10 @@ pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, Dat
 pub use event::{Event, Outcome, What};
 pub use input::{Caller, Input, Limits, Refusal};
 pub use memory::{Memory, MemoryPatch, Message};
-pub use trace::{CallDetail, CallRecord, CallStatus, FrameRecord, Process, Trace, TurnDetail, TurnResult};
+pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
 
 /// What an input or an effect looks like on disk; raised when a shape changes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Microseconds since the Unix epoch. Always passed in, never asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

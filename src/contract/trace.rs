@@ -1,7 +1,7 @@
 //! What a turn did, frame by frame. Serialises to the shapes of the wire contract.
 
 use super::memory::turn_id;
-use super::{CallId, CallKind, Request, Time, TurnId, Usage, milliseconds};
+use super::{Answer, CallError, CallId, CallKind, Request, Time, TurnId, Usage, clip, milliseconds};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
@@ -36,7 +36,8 @@ pub struct FrameRecord {
     pub calls: Vec<CallRecord>,
 }
 
-/// One call as the trace shows it. Times are µs after the turn's start.
+/// One call as the trace shows it. Times are µs after the turn's start; `waited_us`, the time in line before a worker took it,
+/// is part of `duration_us`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallRecord {
     pub pid: CallId,
@@ -44,6 +45,7 @@ pub struct CallRecord {
     pub label: Arc<str>,
     pub started_us: u64,
     pub duration_us: u64,
+    pub waited_us: u64,
     pub status: CallStatus,
     pub usage: Option<Usage>,
 }
@@ -54,6 +56,16 @@ pub enum CallStatus {
     Done,
     Error,
     Cancelled,
+}
+
+impl CallStatus {
+    pub fn of(outcome: &Result<Answer, CallError>) -> CallStatus {
+        match outcome {
+            Ok(_) => CallStatus::Done,
+            Err(CallError::Cancelled) => CallStatus::Cancelled,
+            Err(_) => CallStatus::Error,
+        }
+    }
 }
 
 /// A call that is out now.
@@ -84,7 +96,42 @@ pub struct CallDetail {
     /// 0 for a call in the background.
     pub frame: u32,
     pub request: Arc<Request>,
-    pub answer: String,
+    pub came: Came,
+}
+
+/// What came of a call, as a kept turn shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Came {
+    /// The whole answer.
+    Whole(Box<Answer>),
+    /// What there is to say: why it failed, what it said before it broke off, or the beginning of an answer too long to keep.
+    Text(String),
+}
+
+impl Came {
+    /// An answer, whole where it fits.
+    pub fn answered(answer: &Answer, bytes_max: usize) -> Came {
+        match answer.bytes() <= bytes_max {
+            true => Came::Whole(Box::new(answer.clone())),
+            false => Came::Text(clip(&answer.said(), bytes_max)),
+        }
+    }
+
+    /// In words.
+    pub fn said(&self) -> String {
+        match self {
+            Came::Whole(answer) => answer.said(),
+            Came::Text(text) => text.clone(),
+        }
+    }
+
+    /// The answer, where all of it is kept.
+    pub fn whole(&self) -> Option<&Answer> {
+        match self {
+            Came::Whole(answer) => Some(answer),
+            Came::Text(_) => None,
+        }
+    }
 }
 
 /// The session's latest turn: what `GET /api/result` tells.
@@ -150,12 +197,13 @@ impl Serialize for FrameRecord {
 
 impl Serialize for CallRecord {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut out = to.serialize_struct("CallRecord", 7)?;
+        let mut out = to.serialize_struct("CallRecord", 8)?;
         out.serialize_field("pid", &self.pid)?;
         out.serialize_field("kind", &self.kind)?;
         out.serialize_field("label", &self.label)?;
         out.serialize_field("started_ms", &milliseconds(self.started_us))?;
         out.serialize_field("duration_ms", &milliseconds(self.duration_us))?;
+        out.serialize_field("waited_ms", &milliseconds(self.waited_us))?;
         out.serialize_field("status", &self.status)?;
         match &self.usage {
             Some(usage) => out.serialize_field("usage", usage)?,

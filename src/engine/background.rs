@@ -3,9 +3,9 @@
 //! One runs per session; a turn that ends meanwhile makes it run again. Clear and switch end it.
 
 use super::Session;
-use super::call::{Running, repair, said};
+use super::call::{End, Running, repair};
 use super::turn::Turn;
-use crate::contract::{Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Effect, Time, TurnId, Usage, What, clip};
+use crate::contract::{Answer, CallDetail, CallError, CallId, CallRecord, Came, Effect, Time, TurnId, Usage, What, clip};
 use crate::nodes::{Flow, Out, Packet, View};
 use std::sync::Arc;
 
@@ -53,27 +53,21 @@ impl Session {
         }
     }
 
-    pub(super) fn background_completion(
-        &mut self,
-        call: CallId,
-        usage: Usage,
-        outcome: Result<Answer, CallError>,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn background_completion(&mut self, call: CallId, end: End, outcome: Result<Answer, CallError>, effects: &mut Vec<Effect>) {
         let Some(Background { finished, running }) = self.background.take_if(|background| background.running.call == call) else { return };
         let (node, is_repair, request, task) = (running.node, running.is_repair, running.request.clone(), running.task.clone());
-        let (status, answer) = match outcome {
-            Ok(answer) => (CallStatus::Done, Ok(answer)),
-            Err(CallError::Cancelled) => (CallStatus::Cancelled, Err(CallError::Cancelled.to_string())),
-            Err(error) => (CallStatus::Error, Err(error.to_string())),
+        let bytes_max = self.limits.detail_bytes_max;
+        let came = match &outcome {
+            Ok(answer) => Came::answered(answer, bytes_max),
+            Err(error) => Came::Text(clip(&error.to_string(), bytes_max)),
         };
-        let shown = answer.as_ref().map_or_else(Clone::clone, said);
-        self.put_down_background(&finished, running, status, usage, &shown, effects);
-        if let Ok(answer) = answer {
+        self.put_down_background(&finished, running, end, came, effects);
+        if let Ok(answer) = outcome {
+            let said = answer.said();
             let mut out = Out::default();
             let flow = task.resume(&self.background_view(node, &finished), &mut out, answer);
             if let (Flow::Again { why, task }, false) = (flow, is_repair) {
-                let again = self.ask(finished.turn, 0, node, Arc::new(repair(&request, &shown, &why)), task, effects);
+                let again = self.ask(finished.turn, 0, node, Arc::new(repair(&request, &said, &why)), task, effects);
                 self.background = Some(Background { finished, running: Running { is_repair: true, ..again } });
                 return;
             }
@@ -91,34 +85,26 @@ impl Session {
     }
 
     /// Adds an ended call to the kept trace of its turn.
-    fn put_down_background(
-        &mut self,
-        finished: &Finished,
-        running: Running,
-        status: CallStatus,
-        usage: Usage,
-        answer: &str,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn put_down_background(&mut self, finished: &Finished, running: Running, end: End, came: Came, effects: &mut Vec<Effect>) {
+        let End { status, usage, waited_us } = end;
         let node = self.graph.nodes[running.node].name.clone();
         let (pid, kind, label) = (running.call, running.request.kind(), running.request.label());
         let usage = (usage != Usage::default()).then_some(usage);
         let duration_us = self.now.since(running.started);
-        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, usage };
+        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage };
         self.emit(finished.turn, 0, node.clone(), what, effects);
         if let Some(kept) = self.kept.iter_mut().find(|kept| kept.trace.id == finished.turn) {
             let started_us = running.started.since(finished.started);
-            let record = CallRecord { pid, kind, label, started_us, duration_us, status, usage };
+            let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage };
             Arc::make_mut(&mut kept.trace).background.push(record);
-            let answer = clip(answer, self.limits.detail_bytes_max);
-            kept.calls.push(CallDetail { pid, node, frame: 0, request: running.request, answer });
+            kept.calls.push(CallDetail { pid, node, frame: 0, request: running.request, came });
         }
     }
 
     pub(super) fn cancel_background(&mut self, call: CallId, effects: &mut Vec<Effect>) {
         if self.background.as_ref().is_some_and(|background| background.running.call == call) {
             effects.push(Effect::Cancel { id: call });
-            self.background_completion(call, Usage::default(), Err(CallError::Cancelled), effects);
+            self.background_completion(call, End::CANCELLED, Err(CallError::Cancelled), effects);
         }
     }
 

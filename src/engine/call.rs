@@ -6,8 +6,8 @@ use super::Session;
 use super::frame::count;
 use super::turn::Turn;
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, ChatMessage, Effect, Outcome, Request, Role, Text, Time, TurnId, Usage,
-    What, clip,
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Outcome, Request, Role, Text, Time, TurnId,
+    Usage, What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
 use std::sync::Arc;
@@ -27,6 +27,19 @@ pub(super) struct Running {
     pub(super) text: String,
     /// It is the second try: what doesn't fit now makes the task give up.
     pub(super) is_repair: bool,
+}
+
+/// How a call ended.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    pub(super) status: CallStatus,
+    pub(super) usage: Usage,
+    pub(super) waited_us: u64,
+}
+
+impl End {
+    /// Nobody hears what it still says.
+    pub(super) const CANCELLED: End = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0 };
 }
 
 impl Session {
@@ -86,24 +99,33 @@ impl Session {
         }
     }
 
-    pub(super) fn completion(&mut self, call: CallId, usage: Usage, outcome: Result<Answer, CallError>, effects: &mut Vec<Effect>) {
+    pub(super) fn completion(
+        &mut self,
+        call: CallId,
+        usage: Usage,
+        waited_us: u64,
+        outcome: Result<Answer, CallError>,
+        effects: &mut Vec<Effect>,
+    ) {
         self.usage += usage;
-        let Some(mut turn) = self.turn.take() else { return self.background_completion(call, usage, outcome, effects) };
+        let end = End { status: CallStatus::of(&outcome), usage, waited_us };
+        let Some(mut turn) = self.turn.take() else { return self.background_completion(call, end, outcome, effects) };
         let Some(at) = turn.frame.running.iter().position(|running| running.call == call) else {
             self.turn = Some(turn);
-            return self.background_completion(call, usage, outcome, effects);
+            return self.background_completion(call, end, outcome, effects);
         };
         let running = turn.frame.running.remove(at);
         turn.usage += usage;
         let step = match outcome {
-            Ok(answer) => self.answered(&mut turn, running, usage, answer, effects),
+            Ok(answer) => self.answered(&mut turn, running, end, answer, effects),
             Err(CallError::Cancelled) => {
-                self.put_down(&mut turn, running, CallStatus::Cancelled, usage, String::new(), effects);
+                self.put_down(&mut turn, running, end, None, effects);
                 Err(Outcome::Cancelled)
             }
             Err(error) => {
-                self.put_down(&mut turn, running, CallStatus::Error, usage, error.to_string(), effects);
-                Err(Outcome::Failed(error.to_string()))
+                let why = told(&error, &turn, &self.graph.nodes[running.node].name);
+                self.put_down(&mut turn, running, end, Some(Came::Text(why.clone())), effects);
+                Err(Outcome::Failed(why))
             }
         };
         self.advance(turn, step, effects);
@@ -113,7 +135,7 @@ impl Session {
         &mut self,
         turn: &mut Turn,
         mut running: Running,
-        usage: Usage,
+        end: End,
         mut answer: Answer,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Outcome> {
@@ -123,8 +145,9 @@ impl Session {
             answer.text = std::mem::take(&mut running.text);
         }
         let (node, is_repair, request, task) = (running.node, running.is_repair, running.request.clone(), running.task.clone());
-        let said = said(&answer);
-        self.put_down(turn, running, CallStatus::Done, usage, said.clone(), effects);
+        let said = answer.said();
+        let came = Came::answered(&answer, self.limits.detail_bytes_max);
+        self.put_down(turn, running, end, Some(came), effects);
         let mut out = Out::default();
         let flow = task.resume(&View { asked: Some(&request), ..self.view(turn, node) }, &mut out, answer);
         match flow {
@@ -141,25 +164,26 @@ impl Session {
         }
     }
 
-    /// Writes an ended call into the trace.
-    fn put_down(&mut self, turn: &mut Turn, running: Running, status: CallStatus, usage: Usage, answer: String, effects: &mut Vec<Effect>) {
+    /// Writes an ended call into the trace; where nothing came of it, with what it had streamed.
+    fn put_down(&mut self, turn: &mut Turn, running: Running, end: End, came: Option<Came>, effects: &mut Vec<Effect>) {
+        let End { status, usage, waited_us } = end;
         let node = self.graph.nodes[running.node].name.clone();
         let (pid, kind, label) = (running.call, running.request.kind(), running.request.label());
         let usage = (usage != Usage::default()).then_some(usage);
         let duration_us = self.now.since(running.started);
-        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, usage };
+        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage };
         self.emit(turn.id, turn.frame.number, node.clone(), what, effects);
         let started_us = turn.at(running.started);
-        turn.frame.calls.push(CallRecord { pid, kind, label, started_us, duration_us, status, usage });
-        let answer = clip(if answer.is_empty() { &running.text } else { &answer }, self.limits.detail_bytes_max);
-        turn.details.push(CallDetail { pid, node, frame: turn.frame.number, request: running.request, answer });
+        turn.frame.calls.push(CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage });
+        let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.limits.detail_bytes_max)));
+        turn.details.push(CallDetail { pid, node, frame: turn.frame.number, request: running.request, came });
     }
 
     /// Ends every call of a turn at once; nobody waits for a worker.
     pub(super) fn end_calls(&mut self, turn: &mut Turn, effects: &mut Vec<Effect>) {
         for running in std::mem::take(&mut turn.frame.running) {
             effects.push(Effect::Cancel { id: running.call });
-            self.put_down(turn, running, CallStatus::Cancelled, Usage::default(), String::new(), effects);
+            self.put_down(turn, running, End::CANCELLED, None, effects);
         }
     }
 
@@ -172,15 +196,10 @@ impl Session {
     }
 }
 
-/// What a model said, for its own eyes and for whoever looks closely.
-pub(super) fn said(answer: &Answer) -> String {
-    match answer.tool_calls.is_empty() {
-        true => answer.text.clone(),
-        false => {
-            let calls = answer.tool_calls.iter().map(|call| format!("{}({})", call.tool, call.args));
-            format!("{}{}", answer.text, calls.collect::<Vec<_>>().join("; "))
-        }
-    }
+/// Why a call failed. Who replays a recording is told where it left it.
+fn told(error: &CallError, turn: &Turn, node: &str) -> String {
+    let is_of_recording = matches!(error, CallError::NotOnTape { .. });
+    if is_of_recording { format!("frame {} ({node}): {error}", turn.frame.number) } else { error.to_string() }
 }
 
 /// The same question with the answer that didn't fit, and why.

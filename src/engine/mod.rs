@@ -153,7 +153,7 @@ impl Session {
                 self.renew(graph, keep, effects);
             }
             Input::Chunk { call, text } => self.chunk(call, text, effects),
-            Input::Completion { call, usage, outcome } => self.completion(call, usage, outcome, effects),
+            Input::Completion { call, usage, waited_us, outcome } => self.completion(call, usage, waited_us, outcome, effects),
         }
         while self.turn.is_none() {
             let Some(waiting) = self.waiting.pop_front() else { break };

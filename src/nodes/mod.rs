@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-pub use packet::{Action, Decision, ExpertPlan, Found, Interpretation, PaRouting, Packet, Perception, PlannedCall, ToolReport};
+pub use packet::{Action, Decision, ExpertPlan, Found, Interpretation, PaRouting, Packet, Perception, PlannedCall, Sensed, ToolReport};
 pub use plain::Plain;
 pub use prompt::{Prompt, PromptError};
 
@@ -120,7 +120,7 @@ pub struct Out {
     pub events: Vec<What>,
     pub changes: Vec<Change>,
     pub patch: Option<MemoryPatch>,
-    pub sensed: Option<String>,
+    pub sensed: Option<Sensed>,
     /// Tables that were described, or that have changed since (`None`).
     pub learned: Vec<(String, Option<Value>)>,
     /// One line for the trace.

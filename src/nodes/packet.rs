@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Packet {
     pub turn: TurnId,
-    pub sensed: String,
+    pub sensed: Sensed,
     /// The control that began this turn, if one did.
     pub action: Option<Action>,
     pub perception: Option<Perception>,
@@ -45,6 +45,15 @@ impl Packet {
         self.results.extend(results);
         self.changes.extend(changes);
     }
+}
+
+/// What the sensor found when the turn began.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Sensed {
+    /// What changes by itself: the time, and how long the user was away.
+    pub passing: String,
+    /// What changed on the user's screen.
+    pub screen: String,
 }
 
 /// What one frame adds to the packet.

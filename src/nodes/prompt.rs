@@ -88,11 +88,16 @@ impl Prompt {
 
     /// The messages for this turn: fixed text is shared, slots are filled from the view.
     pub fn fill(&self, view: &View<'_>) -> Vec<ChatMessage> {
-        let fill = |piece: &Piece| match piece {
-            Piece::Fixed(text) => Part::Fixed(text.clone()),
-            Piece::Slot(slot) => Part::Slot(slot.name, (slot.fill)(view)),
+        let message = |(role, pieces): &(Role, Vec<Piece>)| {
+            let mut parts = Vec::with_capacity(pieces.len() + 1);
+            for piece in pieces {
+                match piece {
+                    Piece::Fixed(text) => parts.push(Part::Fixed(text.clone())),
+                    Piece::Slot(slot) => slot.fill(view, &mut parts),
+                }
+            }
+            ChatMessage::new(*role, Text(parts))
         };
-        let message = |(role, pieces): &(Role, Vec<Piece>)| ChatMessage::new(*role, Text(pieces.iter().map(fill).collect()));
         self.messages.iter().map(message).collect()
     }
 }
@@ -110,6 +115,7 @@ fn close(messages: &mut [(Role, Vec<Piece>)], fixed: &mut String) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Packet, Sensed, testing::Fixture};
     use super::*;
 
     #[test]
@@ -123,6 +129,19 @@ mod tests {
             assert_eq!(error.line(), line, "{text:?}");
             assert!(error.to_string().contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn what_changes_by_itself_is_marked_and_reads_as_before() {
+        let sensed = Sensed { passing: "local time: now".to_owned(), screen: "\nscreen: a lamp went on".to_owned() };
+        let packet = Packet { sensed, ..Packet::default() };
+        let prompt = Prompt::parse("# input\n=== user\n## sensed\n{{sensed}}\n## message\n{{message}}\n", &[], "").unwrap();
+        let message = prompt.fill(&Fixture::default().view(&packet)).remove(1);
+        let passing: Vec<&str> =
+            message.text.0.iter().filter_map(|part| if let Part::Passing(_, text) = part { Some(&**text) } else { None }).collect();
+        assert_eq!(passing, ["local time: now"]);
+        let told = "## sensed\nlocal time: now\nscreen: a lamp went on\n## message\na message\n";
+        assert_eq!(message.text.to_string(), told);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Sampled when a turn starts; it has no timer and asks nobody.
 
-use super::{Flow, Out, View};
+use super::{Flow, Out, Sensed, View};
 use crate::contract::{Caller, Time};
 use jiff::{Timestamp, tz::Offset};
 
@@ -11,8 +11,8 @@ pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
     if let Some(before) = view.idle_since {
         lines.push(format!("idle: {}", duration(view.now.since(before))));
     }
-    lines.extend(view.ui_news.iter().map(|news| format!("screen: {news}")));
-    out.sensed = Some(lines.join("\n"));
+    let screen = view.ui_news.iter().map(|news| format!("\nscreen: {news}")).collect();
+    out.sensed = Some(Sensed { passing: lines.join("\n"), screen });
     Flow::Rest
 }
 
@@ -35,6 +35,7 @@ fn duration(time_us: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Packet, testing::Fixture};
     use super::*;
 
     #[test]
@@ -46,6 +47,18 @@ mod tests {
             let caller = Caller { utc_offset_minutes, ..Caller::default() };
             assert_eq!(local_time(now, &caller), told);
         }
+    }
+
+    #[test]
+    fn what_changes_by_itself_stands_apart_from_what_changed_on_the_screen() {
+        let (fixture, packet) = (Fixture::default(), Packet::default());
+        let news = ["«On» was pressed".to_owned()];
+        let mut out = Out::default();
+        let view = View { now: Time(600_000_000), idle_since: Some(Time(0)), ui_news: &news, ..fixture.view(&packet) };
+        begin(&view, &mut out);
+        let sensed = out.sensed.unwrap();
+        assert_eq!(sensed.passing, "local time: Thursday, 1970-01-01 00:10\nidle: 10 minutes");
+        assert_eq!(sensed.screen, "\nscreen: «On» was pressed");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Prompts are built from the session's state alone, each slot is bounded, and user text is never cut without a mark.
 
 use super::View;
-use crate::contract::{Message, Role, clip, push_clipped};
+use crate::contract::{Message, Part, Role, clip, push_clipped};
 use serde::Serialize;
 
 /// A slot of a prompt.
@@ -26,7 +26,7 @@ pub(super) const ALL: &[Slot] = &[
     Slot { name: "summary", fill: |view| told(view, SUMMARY_MESSAGES, SUMMARY_BYTES) },
     Slot { name: "history", fill: |view| told(view, HISTORY_MESSAGES, HISTORY_BYTES) },
     Slot { name: "memory", fill: |view| json(view.memory) },
-    Slot { name: "sensed", fill: |view| view.packet.sensed.clone() },
+    Slot { name: "sensed", fill: |view| view.packet.sensed.screen.clone() },
     Slot { name: "perception", fill: |view| view.packet.perception.as_ref().map(json).unwrap_or_default() },
     Slot { name: "language", fill: |view| language(view).to_owned() },
     Slot {
@@ -49,6 +49,16 @@ pub(super) const ALL: &[Slot] = &[
     Slot { name: "notes", fill: |view| plain(view.packet.notes.clone().unwrap_or_default()) },
     Slot { name: "user_name", fill: |view| view.memory.user_name.clone() },
 ];
+
+impl Slot {
+    /// What stands in its place: what changes by itself, if it has such, and then the rest.
+    pub(super) fn fill(&self, view: &View<'_>, parts: &mut Vec<Part>) {
+        if self.name == "sensed" {
+            parts.push(Part::Passing(self.name, view.packet.sensed.passing.clone()));
+        }
+        parts.push(Part::Slot(self.name, (self.fill)(view)));
+    }
+}
 
 #[derive(Serialize)]
 struct Shown<'a> {

@@ -23,6 +23,7 @@ pub(super) enum Mail {
         session: u64,
         call: CallId,
         usage: Usage,
+        waited_us: u64,
         outcome: Result<Answer, CallError>,
     },
     /// Another shard took a request whose session lives here.

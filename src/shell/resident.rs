@@ -4,7 +4,7 @@
 //! A panic in there is a bug of ours: it takes out this session and no other.
 
 use super::bounds::CALL_GRACE;
-use super::clock::after;
+use super::clock::{after, micros};
 use super::handover::Show;
 use super::mailbox::Mail;
 use super::shard::{Common, Shard};
@@ -128,13 +128,13 @@ impl Resident {
         let reply = move |reply| {
             mailbox.put_when_room(match reply {
                 Reply::Chunk(text) => Mail::Chunk { session, call, text },
-                Reply::Done { usage, outcome } => Mail::Completion { session, call, usage, outcome },
+                Reply::Done { usage, waited, outcome } => Mail::Completion { session, call, usage, waited_us: micros(waited), outcome },
             });
         };
         let handle = match pool.start(request, Box::new(reply)) {
             Ok(handle) => Some(handle),
             Err(error) => {
-                shard.mailbox().put(Mail::Completion { session, call, usage: Usage::default(), outcome: Err(error) });
+                shard.mailbox().put(Mail::Completion { session, call, usage: Usage::default(), waited_us: 0, outcome: Err(error) });
                 None
             }
         };
@@ -156,12 +156,13 @@ impl Resident {
         shard: &Shard,
         call: CallId,
         usage: Usage,
+        waited_us: u64,
         outcome: Result<Answer, CallError>,
     ) -> Result<(), NotTaken> {
         match self.calls.remove(&call) {
             Some(out) => {
                 shard.expect_no_longer(out.due, self.number, call);
-                self.take(shard, Input::Completion { call, usage, outcome }).map(|_| ())
+                self.take(shard, Input::Completion { call, usage, waited_us, outcome }).map(|_| ())
             }
             None => Ok(()),
         }
@@ -175,7 +176,7 @@ impl Resident {
             true => CallError::Cancelled,
             false => CallError::Deadline { waited: "its answer".to_owned() },
         };
-        self.completion(shard, call, Usage::default(), Err(error))
+        self.completion(shard, call, Usage::default(), 0, Err(error))
     }
 
     /// Gives each watcher what comes next, as far as its socket takes it.

@@ -309,8 +309,8 @@ impl Shard {
     fn deliver(self: &Rc<Self>, now: Time, mail: Mail) {
         match mail {
             Mail::Chunk { session, call, text } => self.with_session(session, |resident, shard| resident.chunk(shard, call, text)),
-            Mail::Completion { session, call, usage, outcome } => {
-                self.with_session(session, |resident, shard| resident.completion(shard, call, usage, outcome));
+            Mail::Completion { session, call, usage, waited_us, outcome } => {
+                self.with_session(session, |resident, shard| resident.completion(shard, call, usage, waited_us, outcome));
             }
             Mail::Errand { errand, shard, ticket } => self.reply(ReplyTo::Shard { shard, ticket }, self.answer(errand)),
             Mail::Reply { ticket, reply } => {

@@ -3,8 +3,8 @@
 //! Every field name of the contract that is not the shape of a contract type stands here and nowhere else.
 
 use crate::contract::{
-    CallId, CallKind, CallStatus, ChatMessage, Control, Event, Machine, Memory, Message, ModelRequest, Outcome, Process, Request, Seq,
-    Trace, TurnDetail, TurnId, TurnResult, Usage, What, clip, milliseconds,
+    Answer, CallId, CallKind, CallStatus, ChatMessage, Control, Event, Machine, Memory, Message, ModelRequest, Outcome, Process, Request,
+    Seq, Trace, TurnDetail, TurnId, TurnResult, Usage, What, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -173,6 +173,7 @@ enum Body<'a> {
         label: &'a str,
         status: CallStatus,
         duration_ms: f64,
+        waited_ms: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
     },
@@ -195,9 +196,9 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
         What::ToolResult { tool, ok, summary, rows } => Body::ToolResult { tool, ok: *ok, summary, rows: *rows },
         What::Controls { controls } => Body::Controls { controls },
         What::ProcessStart { pid, kind, label } => Body::ProcessStart { pid: *pid, kind: *kind, label },
-        What::ProcessEnd { pid, kind, label, status, duration_us, usage } => {
-            let duration_ms = milliseconds(*duration_us);
-            Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, usage: *usage }
+        What::ProcessEnd { pid, kind, label, status, duration_us, waited_us, usage } => {
+            let (duration_ms, waited_ms) = (milliseconds(*duration_us), milliseconds(*waited_us));
+            Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage }
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
         What::Done { .. } | What::Cleared => return None,
@@ -314,7 +315,8 @@ pub struct State<'a> {
     pub schema_cache: &'a BTreeMap<String, Value>,
 }
 
-/// Body of `/api/turn`: the trace, and each call's request and answer, each cut to `bytes_max`.
+/// Body of `/api/turn`: the trace, and each call's request and answer, each cut to `bytes_max`; `reply` is the answer as data,
+/// where it was kept whole.
 pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
@@ -329,6 +331,8 @@ pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Vec<u8> {
         frame: u32,
         request: Value,
         answer: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reply: Option<&'a Answer>,
     }
     let calls = detail.calls.iter().map(|call| Call {
         pid: call.pid,
@@ -338,7 +342,8 @@ pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Vec<u8> {
             Request::Model(request) => model_request(request, bytes_max),
             Request::Database(request) => json!(request),
         },
-        answer: clip(&call.answer, bytes_max),
+        answer: clip(&call.came.said(), bytes_max),
+        reply: call.came.whole(),
     });
     write(&Body { id: Id(detail.trace.id), trace: &detail.trace, calls: calls.collect() })
 }
@@ -426,10 +431,11 @@ mod tests {
                     label: "input".into(),
                     status: CallStatus::Done,
                     duration_us: 2_500,
+                    waited_us: 500,
                     usage: None,
                 },
                 Value::Null,
-                line("process_end", json!({"pid":4,"kind":"llm","label":"input","status":"done","duration_ms":2.5})),
+                line("process_end", json!({"pid":4,"kind":"llm","label":"input","status":"done","duration_ms":2.5,"waited_ms":0.5})),
             ),
         ] {
             let event = event(what);

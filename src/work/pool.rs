@@ -46,11 +46,11 @@ impl Default for Settings {
     }
 }
 
-/// What a call says: any number of chunks, then its end.
+/// What a call says: any number of chunks, then its end. `waited` is how long it stood in line.
 #[derive(Debug)]
 pub enum Reply {
     Chunk(String),
-    Done { usage: Usage, outcome: Result<Answer, CallError> },
+    Done { usage: Usage, waited: Duration, outcome: Result<Answer, CallError> },
 }
 
 /// Makes each worker its own model.
@@ -93,6 +93,7 @@ struct Job {
     lane: Lane,
     request: Arc<Request>,
     cancel: Arc<Cancel>,
+    since: Instant,
     due: Instant,
     reply: Box<dyn FnMut(Reply) + Send>,
 }
@@ -132,14 +133,15 @@ impl Pool {
     pub fn start(&self, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
         let lane = self.0.lane(&request);
         let cancel = Arc::new(Cancel::default());
-        let due = Instant::now() + self.deadline(&request);
+        let since = Instant::now();
+        let due = since + self.deadline(&request);
         let mut state = self.0.state();
         let room = self.0.room(&state, lane);
         let line = &mut state.lanes[lane.place()].waiting;
         if line.len() >= room + self.0.settings.queue_max {
             return Err(CallError::Overloaded);
         }
-        line.push_back(Job { lane, request, cancel: cancel.clone(), due, reply });
+        line.push_back(Job { lane, request, cancel: cancel.clone(), since, due, reply });
         if !self.wake(state) && self.0.state().remove(&cancel).is_some() {
             return Err(CallError::Overloaded);
         }
@@ -291,10 +293,12 @@ impl Shared {
     }
 
     fn run(&self, job: Job, model: &mut Option<Box<dyn Model>>) {
-        let Job { request, cancel, due, mut reply, .. } = job;
+        let Job { request, cancel, since, due, mut reply, .. } = job;
+        let begun = Instant::now();
+        let waited = begun - since;
         let mut ended = if cancel.is_cancelled() {
             CallError::Cancelled.into()
-        } else if Instant::now() >= due {
+        } else if begun >= due {
             match &*request {
                 Request::Model(_) => CallError::Deadline { waited: "a free worker".to_owned() }.into(),
                 Request::Database(_) => CallError::Database(DatabaseFault::Deadline).into(),
@@ -316,7 +320,7 @@ impl Shared {
             ended.outcome = Err(CallError::Cancelled);
         }
         let Ended { usage, outcome } = ended;
-        reply(Reply::Done { usage, outcome });
+        reply(Reply::Done { usage, waited, outcome });
     }
 }
 

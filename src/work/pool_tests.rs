@@ -163,3 +163,21 @@ fn workers_leave_when_there_is_nothing_to_do() {
     }
     assert_eq!(all(&start(&pool, "output", "a").unwrap().1), ["+a", "answered"], "and come back");
 }
+
+#[test]
+fn a_call_tells_how_long_it_stood_in_line() {
+    let pool = pool(Settings { workers_max: 1, ..Settings::default() });
+    let (running, replies) = start(&pool, "output", "wait").unwrap();
+    assert_eq!(next(&replies), "+waiting");
+    let (to, ended) = channel();
+    let reply = move |reply| {
+        if let Reply::Done { waited, .. } = reply {
+            to.send(waited).unwrap();
+        }
+    };
+    let _handle = pool.start(request("output", "a"), Box::new(reply)).unwrap();
+    let stood = Duration::from_millis(30);
+    thread::sleep(stood);
+    running.cancel();
+    assert!(ended.recv().unwrap() >= stood);
+}

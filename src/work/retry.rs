@@ -46,6 +46,7 @@ impl Failure {
             | CallError::TooLarge
             | CallError::Panicked
             | CallError::Database(_)
+            | CallError::NotOnTape { .. }
             | CallError::Cancelled => false,
         };
         passes && !self.has_begun
@@ -62,7 +63,12 @@ impl Failure {
             | CallError::Rejected { .. }
             | CallError::Unreadable
             | CallError::TooLarge => true,
-            CallError::Unreachable | CallError::Overloaded | CallError::Panicked | CallError::Database(_) | CallError::Cancelled => false,
+            CallError::Unreachable
+            | CallError::Overloaded
+            | CallError::Panicked
+            | CallError::Database(_)
+            | CallError::NotOnTape { .. }
+            | CallError::Cancelled => false,
         };
         may_help && !self.has_begun
     }

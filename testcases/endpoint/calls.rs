@@ -238,7 +238,13 @@ fn one_kept_turn_can_be_looked_at_closely() {
         assert!(call["request"].to_string().contains("You "), "the request is there in full: {call}");
     }
     assert_eq!(calls[3]["answer"], "Here you are.");
-    for (path, statuses) in [("/api/turn?id=msg_2", [404, 404]), ("/api/turn?id=nonsense", [400, 404]), ("/api/turn", [400, 404])] {
+    assert_eq!((&calls[3]["reply"]["text"], &calls[3]["reply"]["finish"]), (&json!("Here you are."), &json!("stop")), "{}", calls[3]);
+    let long = json!({"say": "word ".repeat(4_000), "tools": [{ "tool": "recall", "args": { "query": "tea" } }]}).to_string();
+    session.ask(&long);
+    let said =
+        session.read("/api/turn?id=msg_2")["calls"].as_array().unwrap().iter().find(|call| call["node"] == "output").unwrap().clone();
+    assert!(said["reply"].is_null() && said["answer"].as_str().unwrap().ends_with('…'), "an answer that is too long is not kept whole");
+    for (path, statuses) in [("/api/turn?id=msg_3", [404, 404]), ("/api/turn?id=nonsense", [400, 404]), ("/api/turn", [400, 404])] {
         let answer = session.call("GET", path, None);
         assert!(statuses.contains(&answer.status), "{path}: {answer:?}");
         answer.detail();

@@ -12,7 +12,7 @@ fn has_the_fields_of_its_kind(event: &Value) {
         "tool_result" => &["tool", "ok", "summary"],
         "controls" => &["controls"],
         "process_start" => &["pid", "kind", "label"],
-        "process_end" => &["pid", "kind", "label", "status", "duration_ms"],
+        "process_end" => &["pid", "kind", "label", "status", "duration_ms", "waited_ms"],
         "frame_trace" => &["trace"],
         other => panic!("an unknown event `{other}`: {event}"),
     };

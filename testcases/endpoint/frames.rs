@@ -2,6 +2,8 @@
 
 use crate::support::{Conversation, Provider, Server, Setting};
 use serde_json::{Value, json};
+use std::thread;
+use std::time::Duration;
 
 /// Sees to it that a turn went its path in its frames, through these nodes.
 fn went(session: &Conversation, event: &Value, trace: &Value, path: &str, nodes: &[&[&str]]) {
@@ -36,7 +38,7 @@ fn is_of_the_contract(trace: &Value) {
         );
         last_end = ended;
         for call in frame["calls"].as_array().unwrap() {
-            has(call, &["pid", "kind", "label", "started_ms", "duration_ms", "status"]);
+            has(call, &["pid", "kind", "label", "started_ms", "duration_ms", "waited_ms", "status"]);
             assert_eq!((&call["kind"], &call["status"]), (&json!("llm"), &json!("done")), "{call}");
             let begun = call["started_ms"].as_f64().unwrap();
             assert!(started <= begun && begun <= ended, "a call lies in its frame: {frame}");
@@ -163,4 +165,26 @@ fn the_demo_model_takes_the_direct_graph_in_one_frame() {
         let trace = session.ask(text);
         assert_eq!((&trace["graph"], &trace["path"], &trace["total_frames"]), (&json!("v1-direct"), &json!("direct"), &json!(1)), "{text}");
     }
+}
+
+#[test]
+fn a_call_tells_how_long_it_stood_in_line() {
+    let provider = Provider::start();
+    let server =
+        Server::with(&Setting { options: &["--llm-url", &provider.url(), "--model", "puppet", "--workers", "1"], ..Default::default() });
+    let (first, second) = (server.session("first"), server.session("second"));
+    first.post("/api/send", &json!({ "text": json!({ "intent": "social", "hold": "input" }).to_string() }));
+    provider.holds(1);
+    let mut events = second.events();
+    second.post("/api/send", &json!({ "text": json!({ "intent": "social" }).to_string() }));
+    let stood = Duration::from_millis(30);
+    thread::sleep(stood);
+    provider.release(1);
+    second.result_of("msg_1");
+    let trace = second.trace_of("msg_1");
+    let call = &trace["frames"][0]["calls"][0];
+    let (waited, duration) = (call["waited_ms"].as_f64().unwrap(), call["duration_ms"].as_f64().unwrap());
+    assert!(waited >= 30.0 && waited <= duration, "behind the other session's call, and part of its own time: {call}");
+    let ended = events.until_trace("msg_1").into_iter().find(|told| told.event["event"] == "process_end").unwrap();
+    assert_eq!(ended.event["waited_ms"], call["waited_ms"]);
 }

@@ -375,7 +375,7 @@ fn a_provider_that_counts_beyond_all_bounds_costs_nothing() {
     let mut world = World::new("v3-framed");
     let usage = Usage { prompt_tokens: u64::MAX, completion_tokens: u64::MAX, total_tokens: u64::MAX, cached_tokens: u64::MAX };
     for number in 1..=2 {
-        world.put(Input::Completion { call: CallId(number), usage, outcome: Err(CallError::Truncated) });
+        world.put(Input::Completion { call: CallId(number), usage, waited_us: 0, outcome: Err(CallError::Truncated) });
     }
     assert_eq!(world.session.usage(), usage);
 }
@@ -402,7 +402,8 @@ fn usage_is_counted_for_a_turn_and_each_call() {
     let detail = world.session.turn(TurnId(1)).unwrap();
     let nodes: Vec<&str> = detail.calls.iter().map(|call| &*call.node).collect();
     assert_eq!(nodes, ["input", "director", "output", "memorizer"]);
-    assert_eq!(detail.calls[2].answer, "There.");
+    assert_eq!(detail.calls[2].came.said(), "There.");
+    assert_eq!(detail.calls[2].came.whole().unwrap().model, "test", "an answer that fits is kept whole");
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl World {
 
     pub(super) fn complete(&mut self, call: CallId, outcome: Result<Answer, CallError>) {
         let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0 };
-        self.put(Input::Completion { call, usage, outcome });
+        self.put(Input::Completion { call, usage, waited_us: 0, outcome });
     }
 
     /// The kind of the node that the oldest call is for.
