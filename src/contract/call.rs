@@ -146,6 +146,19 @@ pub struct ToolSpec {
     pub parameters: &'static str,
 }
 
+/// What a node would be asked now, for people who look at its prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    pub node: Arc<str>,
+    /// The node's kind.
+    pub role: Arc<str>,
+    pub model: Arc<str>,
+    /// Each with the stage that it belongs to, where the node asks in more than one: `plan`, `compose`.
+    pub messages: Vec<(Option<&'static str>, ChatMessage)>,
+    pub schema: Option<Arc<Schema>>,
+    pub tools: Arc<[ToolSpec]>,
+}
+
 /// A tool that a model wants called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {

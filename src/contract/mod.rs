@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 pub use call::{
-    Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Request, Role, Schema, Text, ToolCall, ToolSpec, Usage,
+    Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Question, Request, Role, Schema, Text, ToolCall, ToolSpec, Usage,
 };
 pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source, State, Ui, UiError};
 pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Rows};

@@ -7,22 +7,31 @@ use super::call::{End, Running, repair};
 use super::turn::Turn;
 use crate::contract::{Answer, CallDetail, CallError, CallId, CallRecord, Came, Effect, Time, TurnId, Usage, What, clip};
 use crate::nodes::{Flow, Out, Packet, View};
+use serde_json::Value;
 use std::sync::Arc;
 
-/// A turn as the memorizer sees it.
+/// A turn that has ended, as the memorizer sees it, and whoever asks for a prompt.
 #[derive(Debug)]
 pub(super) struct Finished {
     turn: TurnId,
-    message: String,
-    answer: String,
-    packet: Packet,
+    pub(super) message: String,
+    pub(super) dashboard: Vec<Value>,
+    pub(super) answer: String,
+    pub(super) packet: Packet,
     started: Time,
+}
+
+impl From<Turn> for Finished {
+    fn from(turn: Turn) -> Finished {
+        let Turn { id, message, dashboard, answer, packet, started, .. } = turn;
+        Finished { turn: id, message, dashboard, answer, packet, started }
+    }
 }
 
 /// The memorizer at work.
 #[derive(Debug)]
 pub(super) struct Background {
-    finished: Finished,
+    finished: Arc<Finished>,
     pub(super) running: Running,
 }
 
@@ -33,9 +42,7 @@ impl Background {
 }
 
 impl Session {
-    pub(super) fn memorize(&mut self, turn: Turn, effects: &mut Vec<Effect>) {
-        let Turn { id, message, answer, packet, started, .. } = turn;
-        let finished = Finished { turn: id, message, answer, packet, started };
+    pub(super) fn memorize(&mut self, finished: Arc<Finished>, effects: &mut Vec<Effect>) {
         match (self.graph.after, &self.background) {
             (None, _) => {}
             (Some(_), Some(_)) => self.memorize_next = Some(finished),
@@ -43,7 +50,7 @@ impl Session {
         }
     }
 
-    fn begin_background(&mut self, node: usize, finished: Finished, effects: &mut Vec<Effect>) {
+    fn begin_background(&mut self, node: usize, finished: Arc<Finished>, effects: &mut Vec<Effect>) {
         let mut out = Out::default();
         let graph = self.graph.clone();
         let flow = graph.nodes[node].kind.begin(&self.background_view(node, &finished), &mut out);
@@ -128,7 +135,7 @@ impl Session {
             schema: &self.schema_cache,
             databases: &self.databases,
             ui: &self.ui,
-            dashboard: &[],
+            dashboard: &finished.dashboard,
             ui_news: &[],
             idle_since: self.idle_since,
             packet: &finished.packet,

@@ -2,7 +2,8 @@
 //!
 //! [`Session::handle`] takes the time and one input and hands back effects. It cannot wait, cannot fail, and never asks what
 //! time it is; so the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs`
-//! its calls, `background.rs` what goes on behind it, `read.rs` what others may see.
+//! its calls, `background.rs` what goes on behind it, `read.rs` and
+//! `question.rs` what others may see.
 //!
 //! Invariants: turns begin in the order of their ids and end once, with one `done`; no call is out without a turn or a
 //! background task that waits for it; a frame ends when the last of its calls has ended; a turn that does not end well changes
@@ -11,6 +12,7 @@
 mod background;
 mod call;
 mod frame;
+mod question;
 mod read;
 mod turn;
 
@@ -20,6 +22,7 @@ use crate::contract::{
 };
 use crate::graph::{Graph, Library};
 use background::{Background, Finished};
+pub use question::NoQuestion;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -46,7 +49,9 @@ pub struct Session {
     waiting: VecDeque<Waiting>,
     background: Option<Background>,
     /// A turn that ended while the memorizer ran.
-    memorize_next: Option<Finished>,
+    memorize_next: Option<Arc<Finished>>,
+    /// The last turn that asked a model or could have.
+    finished: Option<Arc<Finished>>,
     result: TurnResult,
     kept: VecDeque<TurnDetail>,
     idle_since: Option<Time>,
@@ -88,6 +93,7 @@ impl Session {
             waiting: VecDeque::new(),
             background: None,
             memorize_next: None,
+            finished: None,
             result: TurnResult::Idle,
             kept: VecDeque::new(),
             idle_since: None,
@@ -221,6 +227,7 @@ impl Session {
         }
         self.ui = Ui::default();
         self.ui_news.clear();
+        self.finished = None;
         self.result = TurnResult::Cleared;
         if !keep {
             self.emit(TurnId(0), 0, self.engine.clone(), What::Cleared, effects);

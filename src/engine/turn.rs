@@ -1,5 +1,6 @@
 //! The life of a turn: it waits, begins, goes through frames, and ends once.
 
+use super::background::Finished;
 use super::frame::Frame;
 use super::{NEWS_MAX, Session};
 use crate::contract::{
@@ -172,8 +173,13 @@ impl Session {
         self.emit(turn.id, turn.frame.number, self.engine.clone(), What::FrameTrace { trace }, effects);
         self.emit(turn.id, turn.frame.number, self.engine.clone(), What::Done { outcome: outcome.clone() }, effects);
         self.history_seq = self.seq_last;
-        if outcome == Outcome::Answered && turn.entry != Entry::Machine {
-            self.memorize(turn, effects);
+        // A machine's own button asks no model: there is nothing to remember of it.
+        if turn.entry != Entry::Machine {
+            let finished = Arc::new(Finished::from(turn));
+            self.finished = Some(finished.clone());
+            if outcome == Outcome::Answered {
+                self.memorize(finished, effects);
+            }
         }
     }
 

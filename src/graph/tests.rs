@@ -33,9 +33,38 @@ fn a_good_graph_loads_and_tells_its_paths() {
     let graph = library.graph("tiny").unwrap();
     let lengths: Vec<(&str, usize)> = graph.paths.iter().map(|path| (path.name.as_str(), path.nodes.len())).collect();
     assert_eq!(lengths, [("short", 2), ("long", 3), ("act", 1), ("machine", 1)]);
-    assert_eq!(graph.describe()["cytoscape"]["edges"].as_array().unwrap().len(), 4);
     assert_eq!(library.hash().len(), 64);
     assert_ne!(library.hash(), load(&GOOD.replace("two ways", "ways")).unwrap().hash(), "the hash speaks of the content");
+}
+
+#[test]
+fn a_graph_tells_what_a_picture_of_it_needs() {
+    let told = load(GOOD).unwrap().graph("tiny").unwrap().describe();
+    let node = |name: &str| told["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name).unwrap().clone();
+    assert_eq!(
+        node("director"),
+        json!({"name": "director", "kind": "director", "model": "strong", "prompt": "p.md", "compose": null, "schema": "s.json.txt",
+            "tools": ["recall"], "rounds": 1, "with": [], "before": false, "after": false})
+    );
+    assert_eq!((&node("sensor")["before"], &node("ui")["prompt"], &node("output")["with"]), (&json!(true), &Value::Null, &json!(["ui"])));
+    let lines: Vec<String> = told["cytoscape"]["edges"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|edge| format!("{} {} {}", edge["data"]["source"], edge["data"]["kind"], edge["data"]["target"]).replace('"', ""))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "input route director",
+            "input route output",
+            "director route output",
+            "output with ui",
+            "sensor before input",
+            "sensor before output",
+        ]
+    );
+    assert_eq!(told["edges"].as_array().unwrap().len(), 4, "what runs before and behind is no edge of the graph");
 }
 
 #[test]

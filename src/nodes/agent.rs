@@ -22,13 +22,18 @@ pub enum Round {
 }
 
 pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
+    ask(view, messages(view), 1, None)
+}
+
+/// The prompt, with the conversation between what the system says and what is asked.
+pub(super) fn messages(view: &View<'_>) -> Vec<ChatMessage> {
     let mut prompt = view.node.prompt.fill(view);
     let question = prompt.iter().position(|message| message.role == Role::User).map(|at| prompt.split_off(at)).unwrap_or_default();
     let mut earlier: Vec<ChatMessage> = view.earlier().rev().take(TURNS_MAX).map(turn).collect();
     earlier.reverse();
     prompt.extend(earlier);
     prompt.extend(question);
-    ask(view, prompt, 1, None)
+    prompt
 }
 
 fn turn(message: &crate::contract::Message) -> ChatMessage {

@@ -112,7 +112,7 @@ fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence,
     let job = view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default();
     let decision = Some(super::Decision { goal: job, present_as: "text".to_owned(), ..super::Decision::default() });
     let Sequence { reports: results, changes, .. } = sequence;
-    let found = Found { results, changes, notes, decision, is_said, ..Found::default() };
+    let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, is_said, ..Found::default() };
     Flow::Go(if is_said { "output" } else { "interpret" }.into(), Box::new(found))
 }
 

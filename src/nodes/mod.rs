@@ -16,6 +16,7 @@ mod pa;
 mod packet;
 mod plain;
 mod prompt;
+mod question;
 mod sensor;
 mod sequence;
 mod slots;
@@ -75,6 +76,9 @@ pub struct Node {
     pub plain: Plain,
     /// What an expert says when it puts results together.
     pub compose: Prompt,
+    /// Where the two stand, below `graphs/`.
+    pub prompt_file: Option<Box<str>>,
+    pub compose_file: Option<Box<str>>,
     /// The database that `describe` and `query` ask.
     pub database: Option<Arc<str>>,
     pub database_limits: DatabaseLimits,

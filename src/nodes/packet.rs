@@ -23,7 +23,7 @@ pub struct Packet {
     pub interpretation: Option<Interpretation>,
     /// Where the PA sent the message.
     pub routing: Option<PaRouting>,
-    /// What the expert that composes now has planned.
+    /// What the expert that composes, or has, planned.
     pub plan: Option<ExpertPlan>,
     /// What an expert found, for the interpreter.
     pub notes: Option<String>,
@@ -34,12 +34,13 @@ pub struct Packet {
 impl Packet {
     /// Takes over what a frame found; what it left empty stays as it was.
     pub fn add(&mut self, found: Found) {
-        let Found { perception, reply, decision, results, changes, interpretation, routing, notes, is_said } = found;
+        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, notes, is_said } = found;
         self.perception = perception.or(self.perception.take());
         self.reply = reply.or(self.reply.take());
         self.decision = decision.or(self.decision.take());
         self.interpretation = interpretation.or(self.interpretation.take());
         self.routing = routing.or(self.routing.take());
+        self.plan = plan.or(self.plan.take());
         self.notes = notes.or(self.notes.take());
         self.is_said |= is_said;
         self.results.extend(results);
@@ -66,6 +67,7 @@ pub struct Found {
     pub changes: Vec<Change>,
     pub interpretation: Option<Interpretation>,
     pub routing: Option<PaRouting>,
+    pub plan: Option<ExpertPlan>,
     pub notes: Option<String>,
     pub is_said: bool,
 }

@@ -53,6 +53,8 @@ impl Default for Fixture {
             tokens_max: 100,
             plain: Plain::default(),
             compose: Prompt::default(),
+            prompt_file: None,
+            compose_file: None,
             database: None,
             database_limits: DatabaseLimits::default(),
             edges: BTreeMap::new(),

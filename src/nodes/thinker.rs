@@ -26,12 +26,17 @@ struct Filled {
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
     let planned = view.packet.decision.as_ref().map(|decision| decision.tool_sequence.as_slice()).unwrap_or_default();
-    let open: Vec<PlannedCall> = planned.iter().filter(|call| is_open(call)).cloned().collect();
+    let open = open(planned);
     if open.is_empty() {
         return run(view, out, planned.to_vec());
     }
     let packet = Packet { open, ..view.packet.clone() };
     View { packet: &packet, ..*view }.ask(Task::Thinker(Thinking::Filling { calls: planned.to_vec() }))
+}
+
+/// The calls that a model is asked to fill in.
+pub(super) fn open(planned: &[PlannedCall]) -> Vec<PlannedCall> {
+    planned.iter().filter(|call| is_open(call)).cloned().collect()
 }
 
 /// A known tool whose arguments don't fit yet. An unknown tool stays unknown, whatever its arguments.

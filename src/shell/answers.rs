@@ -5,6 +5,7 @@ use super::errand::{Ask, Reply};
 use super::resident::{NotTaken, Resident};
 use super::shard::Shard;
 use crate::contract::{Caller, Input, Refusal};
+use crate::engine::NoQuestion;
 use crate::wire::json;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -64,6 +65,10 @@ pub(super) fn answer(resident: &mut Resident, shard: &Shard, from: Caller, ask: 
             Reply::of(json::history(session.history().iter(), last, session.history_seq()))
         }
         Ask::Graph => Reply::ok(&session.graph().describe()),
+        Ask::Prompt { node, text } => match resident.question(shard, from, &node, text.as_deref()) {
+            Ok(question) => Reply::of(json::question(&question)),
+            Err(wrong) => Reply::refused(if matches!(wrong, NoQuestion::UnknownNode { .. }) { 404 } else { 400 }, &wrong.to_string()),
+        },
         Ask::Trace { last } => Reply::of(json::trace_lines(resident.log.events(), last.clamp(1, TRACE_LINES_MAX))),
         Ask::Report(_) | Ask::Reports | Ask::LastRun => unreachable!("what belongs to the user is answered by the board"),
     })

@@ -37,6 +37,10 @@ pub(super) enum Ask {
         last: usize,
     },
     Graph,
+    Prompt {
+        node: String,
+        text: Option<String>,
+    },
     Switch(Input),
     Trace {
         last: usize,
@@ -62,6 +66,7 @@ impl Ask {
             | Ask::State
             | Ask::History { .. }
             | Ask::Graph
+            | Ask::Prompt { .. }
             | Ask::Switch(_)
             | Ask::Trace { .. } => false,
         }

@@ -9,8 +9,8 @@ use super::handover::Show;
 use super::mailbox::Mail;
 use super::shard::{Common, Shard};
 use super::watchers::{Log, Watcher, Written};
-use crate::contract::{Answer, CallError, CallId, Caller, Effect, Input, Refusal, Request, Time, TurnId, Usage, VERSION};
-use crate::engine::Session;
+use crate::contract::{Answer, CallError, CallId, Caller, Effect, Input, Question, Refusal, Request, Time, TurnId, Usage, VERSION};
+use crate::engine::{NoQuestion, Session};
 use crate::work::{CallHandle, Reply};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -103,6 +103,17 @@ impl Resident {
         (self.is_open, self.last_used) = (true, now);
         effects.into_iter().for_each(|effect| self.fulfil(shard, effect));
         Ok(turn)
+    }
+
+    /// What a node would be asked now; where the session has not begun, as it would begin.
+    pub(super) fn question(&self, shard: &Shard, from: Caller, node: &str, text: Option<&str>) -> Result<Question, NoQuestion> {
+        let (now, common) = (shard.clock.now(), &shard.common);
+        if self.is_open {
+            return self.session.question(now, node, text);
+        }
+        let mut session = Session::new(common.library.clone(), &common.graph, &from);
+        session.handle(now, common.opening(from), &mut Vec::new());
+        session.question(now, node, text)
     }
 
     fn fulfil(&mut self, shard: &Shard, effect: Effect) {

@@ -3,8 +3,8 @@
 //! Every field name of the contract that is not the shape of a contract type stands here and nowhere else.
 
 use crate::contract::{
-    Answer, CallId, CallKind, CallStatus, ChatMessage, Control, Event, Machine, Memory, Message, ModelRequest, Outcome, Process, Request,
-    Seq, Trace, TurnDetail, TurnId, TurnResult, Usage, What, clip, milliseconds,
+    Answer, CallId, CallKind, CallStatus, ChatMessage, Control, Event, Machine, Memory, Message, ModelRequest, Outcome, Process, Question,
+    Request, Seq, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage, What, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -371,6 +371,27 @@ fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
         "stream": request.stream,
         "tokens_max": request.tokens_max,
     })
+}
+
+/// Body of `/api/graph/prompt`.
+pub fn question(question: &Question) -> Vec<u8> {
+    let message = |(stage, message): &(Option<&str>, ChatMessage)| {
+        let mut shown = json!({ "role": message.role, "content": message.text.to_string() });
+        if let Some(stage) = stage {
+            shown["stage"] = json!(stage);
+        }
+        shown
+    };
+    let plain = |json: &str| serde_json::from_str::<Value>(json).expect("schemas are known to parse");
+    let tool = |tool: &ToolSpec| json!({ "name": tool.name, "description": tool.description, "parameters": plain(tool.parameters) });
+    write(&json!({
+        "node": question.node,
+        "kind": question.role,
+        "model": question.model,
+        "messages": question.messages.iter().map(message).collect::<Vec<_>>(),
+        "schema": question.schema.as_ref().map(|schema| plain(&schema.json)),
+        "tools": question.tools.iter().map(tool).collect::<Vec<_>>(),
+    }))
 }
 
 /// A body of bytes.

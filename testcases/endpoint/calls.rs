@@ -71,7 +71,9 @@ fn a_session_that_nobody_used_shows_its_initial_state() {
 fn reading_and_attaching_create_nothing() {
     let server = Server::start();
     let session = server.session("looked-at");
-    for path in ["/api/result", "/api/frames", "/api/state", "/api/history", "/api/graph/active", "/api/trace"] {
+    for path in
+        ["/api/result", "/api/frames", "/api/state", "/api/history", "/api/graph/active", "/api/graph/prompt?node=director", "/api/trace"]
+    {
         session.read(path);
     }
     session.call("POST", "/api/send/check", None);
@@ -308,6 +310,52 @@ fn the_graphs_are_listed_and_the_active_one_is_ready_to_draw() {
         for end in ["source", "target"] {
             assert!(nodes.contains(&edge["data"][end].as_str().unwrap()), "an edge of unknown nodes: {edge}");
         }
+    }
+}
+
+#[test]
+fn a_nodes_prompt_is_told_as_it_would_be_asked() {
+    let server = Server::start();
+    let session = server.session("prompted");
+    let prompt = |query: &str| session.read(&format!("/api/graph/prompt?{query}"));
+    let content = |prompt: &Value| {
+        let messages = prompt["messages"].as_array().unwrap().iter();
+        messages.map(|message| message["content"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join("\n")
+    };
+    let fresh = prompt("node=director&text=why%20is%20the%20sky%20blue%3F");
+    has_fields(&fresh, &["node", "kind", "model", "messages", "schema", "tools"]);
+    assert_eq!((&fresh["node"], &fresh["kind"], &fresh["model"]), (&json!("director"), &json!("director"), &json!("strong")));
+    let roles: Vec<_> = fresh["messages"].as_array().unwrap().iter().map(|message| message["role"].as_str().unwrap()).collect();
+    assert_eq!(roles, ["system", "user"]);
+    assert!(content(&fresh).contains("## message\nwhy is the sky blue?") && content(&fresh).contains("local time: "), "{fresh}");
+    assert_eq!((&fresh["schema"]["type"], &fresh["tools"][0]["parameters"]["type"]), (&json!("object"), &json!("object")));
+    let id = session.ask("what did I say before?")["id"].as_str().unwrap().to_owned();
+    session.memorized();
+    let turn = session.read(&format!("/api/turn?id={id}"));
+    for call in turn["calls"].as_array().unwrap().iter().filter(|call| call["node"] != "memorizer") {
+        let told = prompt(&format!("node={}", call["node"].as_str().unwrap()));
+        let asked = content(&call["request"]);
+        // The memorizer has been at work since.
+        let but_memory = |text: &str| text.lines().filter(|line| !line.starts_with("{\"user_name\"")).collect::<Vec<_>>().join("\n");
+        assert_eq!(but_memory(&content(&told)), but_memory(&asked), "{}", call["node"]);
+    }
+    assert!(content(&prompt("node=output&text=and%20now%3F")).contains("what did I say before?"), "it is history for the next message");
+    assert_eq!(prompt("node=output")["schema"], Value::Null);
+    session.post("/api/graph/switch", &json!({ "name": "v4-eras" }));
+    let expert = prompt("node=eras&text=x");
+    let stages: Vec<_> = expert["messages"].as_array().unwrap().iter().map(|message| message["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["plan", "plan", "compose", "compose"]);
+    assert!(content(&expert).contains("## dialect\nSQLite"), "{expert}");
+    for (query, status, says) in [
+        ("", 400, "`node` is missing"),
+        ("?node=", 400, "`node` is missing"),
+        ("?node=director", 404, "name one of input, pa"),
+        ("?node=ui", 400, "asks no model"),
+        ("?node=sensor", 400, "asks no model"),
+    ] {
+        let answer = session.call("GET", &format!("/api/graph/prompt{query}"), None);
+        assert_eq!(answer.status, status, "{query}");
+        assert!(answer.detail().contains(says), "{query}: {}", answer.detail());
     }
 }
 

@@ -13,6 +13,7 @@ const READS: &[&str] = &[
     "/api/history",
     "/api/graph/active",
     "/api/graph/list",
+    "/api/graph/prompt?node=director",
     "/api/test/status",
     "/api/tests",
     "/api/trace",

@@ -3,6 +3,7 @@
 mod drawn;
 mod experts;
 mod golden;
+mod question;
 mod rules;
 mod simulation;
 mod world;

@@ -1,0 +1,97 @@
+//! What a node would be asked now: so that a prompt can be looked at without a turn.
+//!
+//! It reads what a turn would read, at the time that it is given, and changes nothing.
+
+use super::Session;
+use crate::contract::{Question, Role, Time, TurnId};
+use crate::nodes::{Out, Packet, Sensed, View};
+use serde_json::Value;
+use std::fmt;
+
+/// Why there is no question to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoQuestion {
+    UnknownNode { node: String, known: Vec<String> },
+    AsksNoModel { node: String },
+}
+
+impl fmt::Display for NoQuestion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoQuestion::UnknownNode { node, known } => write!(f, "there is no node `{node}`: name one of {}", known.join(", ")),
+            NoQuestion::AsksNoModel { node } => write!(f, "the node `{node}` asks no model: it has no prompt"),
+        }
+    }
+}
+
+/// What a question is about.
+struct About<'a> {
+    message: &'a str,
+    dashboard: &'a [Value],
+    packet: Packet,
+    answer: &'a str,
+}
+
+impl Session {
+    /// What the node would be asked about `text`; without one about the running turn's message, else the last one's, with what
+    /// the nodes before it have found.
+    pub fn question(&self, now: Time, node: &str, text: Option<&str>) -> Result<Question, NoQuestion> {
+        let nodes = &self.graph.nodes;
+        let Some(index) = nodes.iter().position(|known| *known.name == *node) else {
+            let known = nodes.iter().filter(|node| node.kind.asks()).map(|node| node.name.to_string()).collect();
+            return Err(NoQuestion::UnknownNode { node: node.to_owned(), known });
+        };
+        let mut about = self.about(text);
+        if about.packet.sensed == Sensed::default()
+            && let Some(before) = self.graph.before
+        {
+            let mut out = Out::default();
+            let _rest = nodes[before].kind.begin(&self.view_about(&about, before, now), &mut out);
+            about.packet.sensed = out.sensed.unwrap_or_default();
+        }
+        let no_model = || NoQuestion::AsksNoModel { node: node.to_owned() };
+        self.view_about(&about, index, now).question().ok_or_else(no_model)
+    }
+
+    fn about<'a>(&'a self, text: Option<&'a str>) -> About<'a> {
+        // A message that is yet to come finds all others before it.
+        let new = Packet { turn: TurnId(self.turn_last.0 + 1), ..Packet::default() };
+        match (text, &self.turn, &self.finished) {
+            (Some(message), _, _) => About { message, dashboard: &[], packet: new, answer: "" },
+            (None, Some(turn), _) => {
+                About { message: &turn.message, dashboard: &turn.dashboard, packet: turn.packet.clone(), answer: &turn.answer }
+            }
+            (None, None, Some(turn)) => {
+                About { message: &turn.message, dashboard: &turn.dashboard, packet: turn.packet.clone(), answer: &turn.answer }
+            }
+            (None, None, None) => {
+                // A switch that keeps the conversation leaves its messages, and nothing that the other graph found.
+                let last = self.history.iter().rev().find(|message| message.role == Role::User);
+                let turn = last.map_or(new.turn, |message| message.id);
+                let message = last.map_or("", |message| &message.content);
+                About { message, dashboard: &[], packet: Packet { turn, ..new }, answer: "" }
+            }
+        }
+    }
+
+    fn view_about<'a>(&'a self, about: &'a About<'_>, node: usize, now: Time) -> View<'a> {
+        View {
+            node: &self.graph.nodes[node],
+            now: self.now.max(now),
+            caller: &self.caller,
+            limits: &self.limits,
+            message: about.message,
+            history: &self.history,
+            memory: &self.memory,
+            schema: &self.schema_cache,
+            databases: &self.databases,
+            ui: &self.ui,
+            dashboard: about.dashboard,
+            ui_news: &self.ui_news,
+            idle_since: self.idle_since,
+            packet: &about.packet,
+            answer: about.answer,
+            asked: None,
+        }
+    }
+}

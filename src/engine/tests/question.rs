@@ -1,0 +1,131 @@
+//! Looking at prompts: what a node would be asked is what it is asked, and looking changes nothing.
+
+use super::world::World;
+use crate::contract::{Input, Question};
+use crate::engine::NoQuestion;
+use serde_json::json;
+
+const PERCEIVED: &str = r#"{"intent":"question","language":"de"}"#;
+
+/// All messages of one stage as one text.
+fn told(question: &Question, stage: Option<&str>) -> String {
+    let of_stage = question.messages.iter().filter(|(of, _)| of.is_none() || *of == stage);
+    of_stage.map(|(_, message)| message.text.to_string()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_a_node_would_be_asked_is_what_it_is_asked_during_the_turn_and_after_it() {
+    let count = json!({"tool_sequence": [{"tool": "query", "args": {"sql": "SELECT COUNT(*) AS anzahl FROM kunden"}}], "response_hint": "The number.", "interpret": true}).to_string();
+    let columns = r#"{"Rows":{"columns":["column","type"],"rows":[["id","INTEGER"]],"is_cut":false}}"#;
+    let three = r#"{"Rows":{"columns":["anzahl"],"rows":[[3]],"is_cut":false}}"#;
+    let routed = r#"{"expert":"eras","job":"Count the customers.","thinking_message":"Counting.","language":"de"}"#;
+    let recalling = r#"{"goal":"tell what was said","tool_sequence":[{"tool":"recall"}]}"#;
+    for (graph, script) in [
+        (
+            "v3-framed",
+            &[
+                ("input", PERCEIVED),
+                ("director", recalling),
+                ("thinker", r#"{"calls":[{"tool":"recall","args":{"query":"tea"}}]}"#),
+                ("interpreter", r#"{"summary":"Nothing.","findings":["none"]}"#),
+                ("output", "Nothing was said."),
+                ("memorizer", "{}"),
+            ][..],
+        ),
+        (
+            "v4-eras",
+            &[
+                ("input", PERCEIVED),
+                ("pa", routed),
+                ("eras", &count),
+                ("", columns),
+                ("", three),
+                ("eras", "Three."),
+                ("interpreter", r#"{"summary":"Three."}"#),
+                ("output", "There are three."),
+                ("memorizer", "{}"),
+            ],
+        ),
+        ("v1-direct", &[("agent", "I can't know."), ("memorizer", "{}")]),
+    ] {
+        let mut world = World::new(graph);
+        world.say("hello, I like tea");
+        while !world.out.is_empty() {
+            world.answer(r#"{"intent":"social","language":"en"}"#);
+        }
+        world.now.0 += 60_000_000;
+        world.say("what did I say?");
+        let mut all_asked = Vec::new();
+        for (node, answer) in script {
+            if !node.is_empty() {
+                let asked = world.asked();
+                let question = world.session.question(world.now, node, None).unwrap();
+                let stages = question.messages.iter().map(|(stage, _)| *stage).collect::<std::collections::BTreeSet<_>>();
+                let is_composing = asked.starts_with("# compose");
+                if !is_composing {
+                    let stage = stages.contains(&Some("plan")).then_some("plan");
+                    assert_eq!(told(&question, stage), asked, "{graph}: {node} now");
+                }
+                all_asked.push((*node, stages.contains(&Some("plan")).then_some(if is_composing { "compose" } else { "plan" }), asked));
+            }
+            world.answer(answer);
+        }
+        assert!(world.out.is_empty(), "{graph}: the script answers every call");
+        for (node, stage, asked) in all_asked {
+            let question = world.session.question(world.now, node, None).unwrap();
+            match stage {
+                // What has been described since stands in the plan's prompt now.
+                Some("plan") => assert!(told(&question, stage).contains("INTEGER") && !asked.contains("INTEGER"), "{graph}: {node}"),
+                Some(_) | None => {
+                    // What the answer shows stands on the screen now.
+                    let but_the_screen = |text: &str| text.lines().filter(|line| !line.starts_with("{\"controls\":")).collect::<String>();
+                    let (told, asked) = (but_the_screen(&told(&question, stage)), but_the_screen(&asked));
+                    assert_eq!(told, asked, "{graph}: {node} {stage:?} after the turn");
+                }
+            }
+        }
+        world.replay();
+    }
+}
+
+#[test]
+fn a_message_that_is_not_there_yet_finds_nothing_but_the_conversation() {
+    let mut world = World::new("v3-framed");
+    let fresh = world.session.question(world.now, "director", None).unwrap();
+    assert!(told(&fresh, None).contains(r#""user_name":"ada""#) && told(&fresh, None).ends_with("## message\n\n"), "{fresh:?}");
+    world.say("why?");
+    for answer in [PERCEIVED, r#"{"goal":"explain why"}"#, "Because.", "{}"] {
+        world.answer(answer);
+    }
+    for (node, text, has, has_not) in [
+        ("director", Some("and now?"), &["## message\nand now?", "user: why?", "assistant: Because.", "local time: "][..], "intent"),
+        ("director", None, &["## message\nwhy?", r#""intent":"question""#], "user: why?"),
+        ("output", Some("and now?"), &["## message\nand now?", "assistant: Because."], "explain why"),
+        ("output", None, &["## goal\nexplain why"], "assistant: Because."),
+        ("memorizer", None, &["## answer\nBecause."], "and now?"),
+    ] {
+        let question = world.session.question(world.now, node, text).unwrap();
+        let told = told(&question, None);
+        assert!(has.iter().all(|part| told.contains(part)) && !told.contains(has_not), "{node} {text:?}: {told}");
+    }
+    world.put(Input::Switch { graph: "v1-direct".into(), keep: true, from: super::world::ada() });
+    let kept = told(&world.session.question(world.now, "agent", None).unwrap(), None);
+    assert!(kept.contains("## message\nwhy?") && !kept.contains("explain why"), "{kept}");
+    world.put(Input::Clear { from: super::world::ada() });
+    assert!(told(&world.session.question(world.now, "agent", None).unwrap(), None).ends_with("## message\n\n"));
+    world.replay();
+}
+
+#[test]
+fn a_question_carries_schema_and_tools_and_a_node_without_one_says_so() {
+    let world = World::new("v4-eras");
+    let question = world.session.question(world.now, "eras", Some("how many?")).unwrap();
+    let tools: Vec<&str> = question.tools.iter().map(|tool| tool.name).collect();
+    assert_eq!((&*question.role, &*question.model, tools), ("expert", "strong", vec!["describe", "query"]));
+    assert_eq!(question.schema.as_ref().map(|schema| schema.name.as_str()), Some("plan"));
+    for (node, says) in [("ui", "the node `ui` asks no model"), ("director", "there is no node `director`: name one of input, pa, eras")] {
+        let wrong = world.session.question(world.now, node, None).unwrap_err();
+        assert!(wrong.to_string().starts_with(says), "{wrong}");
+    }
+    assert!(matches!(world.session.question(world.now, "sensor", None), Err(NoQuestion::AsksNoModel { .. })));
+}
