@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(super) struct Resident {
     /// Its number on this shard; never used twice.
     pub(super) number: u64,
+    /// Its name, as its user knows it.
+    id: Arc<str>,
     pub(super) session: Session,
     /// Whether its first input has come. Until then it is only a place to watch.
     pub(super) is_open: bool,
@@ -47,9 +49,10 @@ pub(super) enum NotTaken {
 }
 
 impl Resident {
-    pub(super) fn new(number: u64, common: &Common, from: &Caller, now: Time) -> Self {
+    pub(super) fn new(number: u64, id: Arc<str>, common: &Common, from: &Caller, now: Time) -> Self {
         Resident {
             number,
+            id,
             session: Session::new(common.library.clone(), &common.graph, from),
             is_open: false,
             log: Log::default(),
@@ -82,7 +85,7 @@ impl Resident {
         let opening = match (self.is_open, &input) {
             (true, _) => None,
             (false, Input::Message { from, .. } | Input::Action { from, .. } | Input::Clear { from } | Input::Switch { from, .. }) => {
-                Some(shard.common.opening(from.clone()))
+                Some(shard.common.opening(&self.id, from.clone()))
             }
             // Where nothing has begun there is nothing to stop.
             (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. }) => return Ok(TurnId(0)),
@@ -142,7 +145,7 @@ impl Resident {
                 Reply::Done { usage, waited, outcome } => Mail::Completion { session, call, usage, waited_us: micros(waited), outcome },
             });
         };
-        let handle = match pool.start(request, Box::new(reply)) {
+        let handle = match pool.start(&self.id, request, Box::new(reply)) {
             Ok(handle) => Some(handle),
             Err(error) => {
                 shard.mailbox().put(Mail::Completion { session, call, usage: Usage::default(), waited_us: 0, outcome: Err(error) });
@@ -207,12 +210,12 @@ impl Resident {
 }
 
 impl Common {
-    fn opening(&self, from: Caller) -> Input {
+    fn opening(&self, session: &Arc<str>, from: Caller) -> Input {
         Input::Opened {
             version: VERSION,
             library: self.library.hash().to_owned(),
             graph: (*self.graph).to_owned(),
-            databases: self.pool.databases().infos(),
+            databases: self.pool.open(session),
             limits: self.limits.clone(),
             from,
         }

@@ -41,7 +41,7 @@ impl Sessions {
         }
         self.next += 1;
         let number = self.next;
-        let resident = Rc::new(RefCell::new(Resident::new(number, &shard.common, from, shard.clock.now())));
+        let resident = Rc::new(RefCell::new(Resident::new(number, key.id.clone(), &shard.common, from, shard.clock.now())));
         self.numbers.insert(key.clone(), number);
         self.residents.insert(number, Home { key: key.clone(), resident: resident.clone(), is_counted: false });
         resident

@@ -2,7 +2,7 @@
 //!
 //! [`Pool`] runs calls and ends each exactly once. A [`Model`] answers one request at a time on one worker; [`openai`] asks
 //! a provider over HTTP, with [`ladder`] for how and [`retry`] for how often; [`demo`] follows rules. [`probe`] looks for a
-//! model server on this machine. [`database`] asks databases. Identity will
+//! model server on this machine. [`database`] asks databases. A [`tape`] keeps what was answered, or plays it. Identity will
 //! stand beside them.
 
 mod call;
@@ -15,6 +15,7 @@ mod patience;
 mod pool;
 pub mod probe;
 mod retry;
+pub mod tape;
 
 pub use call::{Call, Cancel, Ended, Model};
 pub use pool::{CallHandle, Models, Pool, Reply, Settings};

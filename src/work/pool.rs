@@ -9,7 +9,8 @@
 
 use super::call::{Call, Cancel, Ended, Model};
 use super::database::Databases;
-use crate::contract::{Answer, CallError, DatabaseFault, Request, Usage};
+use super::tape::{Take, Tape};
+use crate::contract::{Answer, CallError, DatabaseFault, DatabaseInfo, Request, Usage};
 use crate::sql;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -69,6 +70,7 @@ struct Shared {
     settings: Settings,
     models: Box<Models>,
     databases: Databases,
+    tape: Option<Arc<Tape>>,
     state: Mutex<State>,
 }
 
@@ -92,6 +94,8 @@ struct LaneState {
 struct Job {
     lane: Lane,
     request: Arc<Request>,
+    /// Its place on the tape, where there is one.
+    take: Option<Take>,
     cancel: Arc<Cancel>,
     since: Instant,
     due: Instant,
@@ -119,31 +123,53 @@ impl Pool {
     }
 
     pub fn with_databases(settings: Settings, models: Box<Models>, databases: Databases) -> Pool {
+        Pool::with_tape(settings, models, databases, None)
+    }
+
+    /// A pool whose calls are kept on a tape.
+    pub fn recording(settings: Settings, models: Box<Models>, databases: Databases, tape: Arc<Tape>) -> Pool {
+        Pool::with_tape(settings, models, databases, Some(tape))
+    }
+
+    /// A pool that plays a tape, and asks nobody.
+    pub fn replaying(settings: Settings, tape: Arc<Tape>) -> Pool {
+        Pool::with_tape(settings, Box::new(|| unreachable!("a tape answers every call")), Databases::default(), Some(tape))
+    }
+
+    fn with_tape(settings: Settings, models: Box<Models>, databases: Databases, tape: Option<Arc<Tape>>) -> Pool {
         let lanes = (0..Lane::Database(databases.len()).place()).map(|_| LaneState::default()).collect();
         let state = Mutex::new(State { lanes, ..State::default() });
-        Pool(Arc::new(Shared { settings, models, databases, state }))
+        Pool(Arc::new(Shared { settings, models, databases, tape, state }))
     }
 
-    /// The databases that can be asked.
-    pub fn databases(&self) -> &Databases {
-        &self.0.databases
+    /// A session opens: the databases that it can ask.
+    pub fn open(&self, session: &Arc<str>) -> Vec<DatabaseInfo> {
+        let databases = self.0.databases.infos();
+        match &self.0.tape {
+            Some(tape) => tape.open(session, databases),
+            None => databases,
+        }
     }
 
-    /// Starts a call, or says at once why not. `reply` is called on a worker's thread, and may block it.
-    pub fn start(&self, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
+    /// Starts a call of a session, or says at once why not. `reply` is called on a worker's thread, and may block it.
+    pub fn start(&self, session: &Arc<str>, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
         let lane = self.0.lane(&request);
+        let take = self.0.tape.as_ref().map(|tape| tape.take(session, &request));
         let cancel = Arc::new(Cancel::default());
         let since = Instant::now();
         let due = since + self.deadline(&request);
+        let job = Job { lane, request, take, cancel: cancel.clone(), since, due, reply };
         let mut state = self.0.state();
         let room = self.0.room(&state, lane);
         let line = &mut state.lanes[lane.place()].waiting;
         if line.len() >= room + self.0.settings.queue_max {
-            return Err(CallError::Overloaded);
+            return Err(job.refused());
         }
-        line.push_back(Job { lane, request, cancel: cancel.clone(), since, due, reply });
-        if !self.wake(state) && self.0.state().remove(&cancel).is_some() {
-            return Err(CallError::Overloaded);
+        line.push_back(job);
+        if !self.wake(state)
+            && let Some(job) = self.0.state().remove(&cancel)
+        {
+            return Err(job.refused());
         }
         Ok(CallHandle { pool: self.clone(), cancel })
     }
@@ -197,6 +223,16 @@ impl CallHandle {
             state.lanes[Lane::Farewell.place()].waiting.push_back(Job { lane: Lane::Farewell, ..job });
             self.pool.wake(state);
         }
+    }
+}
+
+impl Job {
+    /// There is no room for it; that too is on the tape.
+    fn refused(self) -> CallError {
+        if let Some(Take::Record(recording)) = self.take {
+            recording.ended(&CallError::Overloaded.into());
+        }
+        CallError::Overloaded
     }
 }
 
@@ -293,7 +329,12 @@ impl Shared {
     }
 
     fn run(&self, job: Job, model: &mut Option<Box<dyn Model>>) {
-        let Job { request, cancel, since, due, mut reply, .. } = job;
+        let Job { request, take, cancel, since, due, mut reply, .. } = job;
+        let (mut recording, played) = match take {
+            Some(Take::Record(recording)) => (Some(recording), None),
+            Some(Take::Play(played)) => (None, Some(played)),
+            None => (None, None),
+        };
         let begun = Instant::now();
         let waited = begun - since;
         let mut ended = if cancel.is_cancelled() {
@@ -304,11 +345,15 @@ impl Shared {
                 Request::Database(_) => CallError::Database(DatabaseFault::Deadline).into(),
             }
         } else {
-            let mut say = |text: &str| reply(Reply::Chunk(text.to_owned()));
+            let mut say = |text: &str| {
+                recording.iter_mut().for_each(|recording| recording.heard(text));
+                reply(Reply::Chunk(text.to_owned()));
+            };
             let mut call = Call { cancel: &cancel, due, say: &mut say };
-            let answered = catch_unwind(AssertUnwindSafe(|| match &*request {
-                Request::Model(asked) => model.get_or_insert_with(|| (self.models)()).answer(asked, &mut call),
-                Request::Database(asked) => self.databases.answer(asked, &mut call),
+            let answered = catch_unwind(AssertUnwindSafe(|| match (&played, &*request) {
+                (Some(played), _) => played.answer(&mut call),
+                (None, Request::Model(asked)) => model.get_or_insert_with(|| (self.models)()).answer(asked, &mut call),
+                (None, Request::Database(asked)) => self.databases.answer(asked, &mut call),
             }));
             answered.unwrap_or_else(|_| {
                 // Whatever state it was left in, nobody meets it again.
@@ -319,6 +364,7 @@ impl Shared {
         if ended.outcome.is_err() && cancel.is_cancelled() {
             ended.outcome = Err(CallError::Cancelled);
         }
+        recording.into_iter().for_each(|recording| recording.ended(&ended));
         let Ended { usage, outcome } = ended;
         reply(Reply::Done { usage, waited, outcome });
     }

@@ -57,7 +57,7 @@ fn start(pool: &Pool, role: &str, text: &str) -> Result<(CallHandle, Receiver<St
         };
         to.send(word).unwrap();
     };
-    Ok((pool.start(request(role, text), Box::new(reply))?, replies))
+    Ok((pool.start(&"test".into(), request(role, text), Box::new(reply))?, replies))
 }
 
 fn next(replies: &Receiver<String>) -> String {
@@ -175,7 +175,7 @@ fn a_call_tells_how_long_it_stood_in_line() {
             to.send(waited).unwrap();
         }
     };
-    let _handle = pool.start(request("output", "a"), Box::new(reply)).unwrap();
+    let _handle = pool.start(&"test".into(), request("output", "a"), Box::new(reply)).unwrap();
     let stood = Duration::from_millis(30);
     thread::sleep(stood);
     running.cancel();

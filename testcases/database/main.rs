@@ -55,7 +55,7 @@ impl World {
             }
         };
         let request = Arc::new(Request::Database(DatabaseRequest { database: name.into(), ask, limits }));
-        (self.pool.start(request, Box::new(reply)).unwrap(), outcome)
+        (self.pool.start(&"test".into(), request, Box::new(reply)).unwrap(), outcome)
     }
 
     fn ask(&self, name: &str, ask: DatabaseAsk, limits: DatabaseLimits) -> Outcome {

@@ -1,0 +1,138 @@
+//! A cassette: the file of one session, a JSON object a line.
+//!
+//! The first line is its head; then a line for each call that has ended, and one for each turn as a client saw it, in the order
+//! in which they ended. Each line is written whole and at once, so that a recording that breaks off can be read to where it did.
+
+use super::asked::Asked;
+use crate::contract::{Answer, CallError, DatabaseInfo, Usage};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// What a line looks like; raised when that changes.
+pub(super) const VERSION: u32 = 1;
+pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
+pub(super) const FILE_BYTES_MAX: u64 = 256 << 20;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Line {
+    Tape(Head),
+    Call(Box<Entry>),
+    Turn(Turn),
+}
+
+/// What a session runs on, and how its calls are found again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Head {
+    pub(super) version: u32,
+    pub(super) session: String,
+    pub(super) found_by: FoundBy,
+    pub(super) databases: Vec<DatabaseInfo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum FoundBy {
+    /// By all that was asked; the same question again by its number.
+    Question,
+    /// By who asked, and its number: what came before the recording is not known.
+    Label,
+}
+
+/// A call that has ended, cancelled ones left out. `number` counts those that are found by the same, from 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) label: String,
+    pub(super) number: u32,
+    pub(super) asked: Asked,
+    /// Text in the pieces in which it came.
+    pub(super) chunks: Vec<String>,
+    pub(super) usage: Usage,
+    pub(super) outcome: Result<Answer, CallError>,
+}
+
+/// A turn as a client of the chat saw it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Turn {
+    /// What began it: `send: hello`.
+    pub(super) said: String,
+    /// The chat socket's messages, without their numbers.
+    pub(super) seen: Vec<Value>,
+}
+
+/// Why a cassette can't be used.
+#[derive(Debug)]
+pub enum TapeError {
+    /// The folder can't be made, or a file in it can't be written or read.
+    Io {
+        path: PathBuf,
+        error: std::io::Error,
+    },
+    /// There is no recording of this session.
+    Missing {
+        path: PathBuf,
+    },
+    Line {
+        path: PathBuf,
+        line: usize,
+        why: String,
+    },
+    TooLong {
+        path: PathBuf,
+    },
+}
+
+impl std::error::Error for TapeError {}
+
+impl fmt::Display for TapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TapeError::Io { path, error } => write!(f, "{}: {error}", path.display()),
+            TapeError::Missing { path } => write!(f, "there is no cassette {}: make it with --record", path.display()),
+            TapeError::Line { path, line, why } => write!(f, "{}:{line}: {why}; make the cassette again with --record", path.display()),
+            TapeError::TooLong { path } => write!(f, "{} is longer than {} MiB: it is no cassette", path.display(), FILE_BYTES_MAX >> 20),
+        }
+    }
+}
+
+/// Reads a cassette: its head, and what follows.
+pub(super) fn read(path: &Path) -> Result<(Head, Vec<Entry>, Vec<Turn>), TapeError> {
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => TapeError::Missing { path: path.to_owned() },
+        _ => TapeError::Io { path: path.to_owned(), error },
+    };
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.len() > FILE_BYTES_MAX {
+        return Err(TapeError::TooLong { path: path.to_owned() });
+    }
+    let mut reader = BufReader::new(file);
+    let (mut head, mut entries, mut turns) = (None, Vec::new(), Vec::new());
+    for line in 1.. {
+        let wrong = |why: String| TapeError::Line { path: path.to_owned(), line, why };
+        let mut bytes = Vec::new();
+        reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut bytes).map_err(failed)?;
+        if bytes.is_empty() {
+            break;
+        }
+        if bytes.pop() != Some(b'\n') {
+            return Err(wrong("the line is cut".to_owned()));
+        }
+        let read = serde_json::from_slice(&bytes).map_err(|error| wrong(format!("the line can't be understood ({error})")))?;
+        match (read, &head) {
+            (Line::Tape(_), Some(_)) => return Err(wrong("a second head".to_owned())),
+            (Line::Tape(it), None) if it.version != VERSION => {
+                return Err(wrong(format!("a cassette of version {}, and this program knows {VERSION}", it.version)));
+            }
+            (Line::Tape(it), None) => head = Some(it),
+            (Line::Call(_) | Line::Turn(_), None) => return Err(wrong("the head is missing".to_owned())),
+            (Line::Call(entry), Some(_)) => entries.push(*entry),
+            (Line::Turn(turn), Some(_)) => turns.push(turn),
+        }
+    }
+    let head = head.ok_or_else(|| TapeError::Line { path: path.to_owned(), line: 1, why: "the file is empty".to_owned() })?;
+    Ok((head, entries, turns))
+}

@@ -1,0 +1,178 @@
+//! The tape: what models and databases answered, kept in a file for each session, or played from there.
+//!
+//! A pool with a tape records each call that ends, or answers from a recording and asks nobody. What a question is known by
+//! stands in [`asked`], the file in [`cassette`]; [`recorder`] writes one session's, [`player`] plays it. Whoever drives the
+//! sessions also tells what a client saw of each turn ([`Tape::turn`]), so that a replay proves to be the same.
+//!
+//! Invariants: a call's number among its equals is drawn where it starts, so it does not depend on which call ends first; what
+//! is not on the tape is never answered; what could not be written is told by [`Tape::trouble`], and nothing is dropped silently.
+
+mod asked;
+mod cassette;
+mod difference;
+mod player;
+mod recorder;
+
+pub use cassette::TapeError;
+
+use super::call::{Call, Ended};
+use crate::contract::{CallError, DatabaseInfo, Request};
+use asked::Asked;
+use cassette::Entry;
+use player::Player;
+use recorder::Recorder;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+pub struct Tape {
+    folder: PathBuf,
+    mode: Mode,
+}
+
+enum Mode {
+    Record(Mutex<BTreeMap<Arc<str>, Arc<Mutex<Recorder>>>>),
+    Replay(BTreeMap<String, Mutex<Player>>),
+}
+
+/// A call's place on a tape.
+pub(super) enum Take {
+    Record(Box<Recording>),
+    Play(Played),
+}
+
+/// A call that is written down when it ends.
+pub(super) struct Recording {
+    recorder: Arc<Mutex<Recorder>>,
+    asked: Asked,
+    label: String,
+    number: u32,
+    chunks: Vec<String>,
+}
+
+/// A call that was made when the tape was.
+pub(super) struct Played(Result<Arc<Entry>, CallError>);
+
+impl Tape {
+    /// Records into a folder, which is made if it isn't there. A session's old file is replaced when the session opens.
+    pub fn record(folder: &Path) -> Result<Tape, TapeError> {
+        std::fs::create_dir_all(folder).map_err(|error| TapeError::Io { path: folder.to_owned(), error })?;
+        Ok(Tape { folder: folder.to_owned(), mode: Mode::Record(Mutex::default()) })
+    }
+
+    /// Plays the recordings of these sessions.
+    pub fn replay<'a>(folder: &Path, sessions: impl IntoIterator<Item = &'a str>) -> Result<Tape, TapeError> {
+        let player = |session: &str| Ok((session.to_owned(), Mutex::new(Player::read(&file(folder, session))?)));
+        let players = sessions.into_iter().map(player).collect::<Result<_, _>>()?;
+        Ok(Tape { folder: folder.to_owned(), mode: Mode::Replay(players) })
+    }
+
+    pub fn is_recording(&self) -> bool {
+        matches!(self.mode, Mode::Record(_))
+    }
+
+    /// A session opens: the databases that it is told of, those of the recording where one is played.
+    pub(super) fn open(&self, session: &Arc<str>, databases: Vec<DatabaseInfo>) -> Vec<DatabaseInfo> {
+        match &self.mode {
+            Mode::Record(_) => {
+                lock(&self.recorder(session)).begin(&file(&self.folder, session), session, &databases);
+                databases
+            }
+            Mode::Replay(players) => players.get(&**session).map(|player| lock(player).databases()).unwrap_or_default(),
+        }
+    }
+
+    /// A call starts: where it stands on the tape.
+    pub(super) fn take(&self, session: &Arc<str>, request: &Request) -> Take {
+        let (asked, label) = (Asked::of(request), request.label().to_string());
+        match &self.mode {
+            Mode::Record(_) => {
+                let recorder = self.recorder(session);
+                let number = lock(&recorder).number(&asked);
+                Take::Record(Box::new(Recording { recorder, asked, label, number, chunks: Vec::new() }))
+            }
+            Mode::Replay(players) => Take::Play(Played(match players.get(&**session) {
+                Some(player) => lock(player).find(&label, &asked),
+                None => Err(CallError::NotOnTape { difference: format!("the session `{session}` is not on the tape") }),
+            })),
+        }
+    }
+
+    /// A turn has ended, and this is what a client saw of it: it is kept, or it has to be what was kept.
+    pub fn turn(&self, session: &str, said: &str, seen: Vec<Value>) -> Result<(), String> {
+        let turn = cassette::Turn { said: said.to_owned(), seen };
+        match &self.mode {
+            Mode::Record(_) => {
+                lock(&self.recorder(&session.into())).turn(turn);
+                Ok(())
+            }
+            Mode::Replay(players) => players.get(session).map_or(Ok(()), |player| lock(player).turn(&turn)),
+        }
+    }
+
+    /// What was asked in a session and is not on the tape, since this was last asked for.
+    pub fn misses(&self, session: &str) -> Vec<String> {
+        match &self.mode {
+            Mode::Record(_) => Vec::new(),
+            Mode::Replay(players) => players.get(session).map(|player| lock(player).misses()).unwrap_or_default(),
+        }
+    }
+
+    /// Why a recording is not whole.
+    pub fn trouble(&self) -> Option<String> {
+        match &self.mode {
+            Mode::Record(recorders) => lock(recorders).values().find_map(|recorder| lock(recorder).trouble()),
+            Mode::Replay(_) => None,
+        }
+    }
+
+    fn recorder(&self, session: &Arc<str>) -> Arc<Mutex<Recorder>> {
+        match &self.mode {
+            Mode::Record(recorders) => lock(recorders).entry(session.clone()).or_default().clone(),
+            Mode::Replay(_) => unreachable!("who replays records nothing"),
+        }
+    }
+}
+
+impl Recording {
+    /// A piece of text came.
+    pub(super) fn heard(&mut self, text: &str) {
+        self.chunks.push(text.to_owned());
+    }
+
+    /// Writes down how the call ended. One that was cancelled is left out: nobody knows what it would have said.
+    pub(super) fn ended(self, ended: &Ended) {
+        if ended.outcome == Err(CallError::Cancelled) {
+            return;
+        }
+        let Recording { recorder, asked, label, number, chunks } = self;
+        lock(&recorder).call(Entry { label, number, asked, chunks, usage: ended.usage, outcome: ended.outcome.clone() });
+    }
+}
+
+impl Played {
+    /// The answer, in the pieces in which it came.
+    pub(super) fn answer(&self, call: &mut Call<'_>) -> Ended {
+        match &self.0 {
+            Ok(entry) => {
+                entry.chunks.iter().for_each(|chunk| call.say(chunk));
+                Ended { usage: entry.usage, outcome: entry.outcome.clone() }
+            }
+            Err(error) => error.clone().into(),
+        }
+    }
+}
+
+/// Where a session's recording is.
+fn file(folder: &Path, session: &str) -> PathBuf {
+    folder.join(format!("{session}.jsonl"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nothing panics while it holds a tape")
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,87 @@
+//! Writes the cassette of one session.
+
+use super::asked::{Asked, Key};
+use super::cassette::{Entry, FILE_BYTES_MAX, FoundBy, Head, LINE_BYTES_MAX, Line, Turn, VERSION};
+use crate::contract::DatabaseInfo;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+#[derive(Default)]
+pub(super) struct Recorder {
+    /// Nothing before the session opens, and after its file could not be written.
+    out: Option<(PathBuf, File)>,
+    bytes: u64,
+    /// How often each question was asked.
+    asked: HashMap<Key, u32>,
+    trouble: Option<String>,
+}
+
+impl Recorder {
+    /// Begins the file anew; a session that opens again in the same run goes on where it was.
+    pub(super) fn begin(&mut self, path: &Path, session: &str, databases: &[DatabaseInfo]) {
+        if self.out.is_some() || self.trouble.is_some() {
+            return;
+        }
+        match File::create(path) {
+            Ok(file) => self.out = Some((path.to_owned(), file)),
+            Err(error) => self.trouble = Some(format!("{} can't be written ({error})", path.display())),
+        }
+        let head = Head { version: VERSION, session: session.to_owned(), found_by: FoundBy::Question, databases: databases.to_vec() };
+        self.write(&Line::Tape(head));
+    }
+
+    /// Draws the number of a question among its equals.
+    pub(super) fn number(&mut self, asked: &Asked) -> u32 {
+        let count = self.asked.entry(asked.key()).or_default();
+        *count += 1;
+        *count
+    }
+
+    pub(super) fn call(&mut self, entry: Entry) {
+        self.write(&Line::Call(Box::new(entry)));
+    }
+
+    pub(super) fn turn(&mut self, turn: Turn) {
+        self.write(&Line::Turn(turn));
+    }
+
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.clone()
+    }
+
+    fn write(&mut self, line: &Line) {
+        let Some((path, file)) = &mut self.out else { return };
+        let mut bytes = serde_json::to_vec(line).expect("our own plain data is always JSON");
+        bytes.push(b'\n');
+        self.bytes += bytes.len() as u64;
+        let written = match bytes.len() > LINE_BYTES_MAX || self.bytes > FILE_BYTES_MAX {
+            true => Err("it would grow too long".to_owned()),
+            false => file.write_all(&bytes).map_err(|error| error.to_string()),
+        };
+        if let Err(why) = written {
+            self.trouble = Some(format!("{} can't be written any further ({why})", path.display()));
+            self.out = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_recording_that_would_grow_too_long_ends_and_says_so() {
+        let path = std::env::temp_dir().join(format!("framewright-recorder-{}.jsonl", std::process::id()));
+        for (before, line, is_whole) in [(0, 10, true), (FILE_BYTES_MAX - 50, 10, false), (0, LINE_BYTES_MAX, false)] {
+            let mut recorder = Recorder::default();
+            recorder.begin(&path, "a", &[]);
+            recorder.bytes += before;
+            recorder.turn(Turn { said: "x".repeat(line), seen: vec![json!({})] });
+            assert_eq!(recorder.trouble().is_none(), is_whole, "{:?}", recorder.trouble());
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+}

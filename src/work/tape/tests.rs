@@ -1,0 +1,253 @@
+//! A tape in a pool: what was answered once is answered again, the same, and by nobody.
+
+use super::*;
+use crate::contract::{Answer, ChatMessage, DatabaseAsk, DatabaseLimits, DatabaseRequest, ModelRequest, Part, Role, Text, Usage};
+use crate::work::database::{Databases, sample};
+use crate::work::{Model, Pool, Reply, Settings};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// A folder of a test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Folder {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("framewright-tape-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        Folder(std::env::temp_dir().join(name))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+/// Answers each question with how many it has answered so far; `fail` fails, `wait` waits until it is cancelled.
+struct Counting(u64);
+
+impl Model for Counting {
+    fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
+        self.0 += 1;
+        let text = request.messages.iter().map(|message| message.text.to_string()).collect::<String>();
+        call.say("answer ");
+        call.say(&self.0.to_string());
+        if text.contains("wait") {
+            while call.cancel.pause(Duration::from_secs(3600)) {}
+        }
+        let usage = Usage { total_tokens: self.0, ..Usage::default() };
+        match text.contains("fail") || call.cancel.is_cancelled() {
+            true => Ended { usage, outcome: Err(CallError::Truncated) },
+            false => Ended { usage, outcome: Ok(Answer { model: "counting".into(), ..Answer::default() }) },
+        }
+    }
+}
+
+fn recording(folder: &Folder) -> (Pool, Arc<Tape>) {
+    let tape = Arc::new(Tape::record(&folder.0).unwrap());
+    let settings = Settings { workers_max: 1, ..Settings::default() };
+    (Pool::recording(settings, Box::new(|| Box::new(Counting(0))), Databases::sample(), tape.clone()), tape)
+}
+
+fn replaying(folder: &Folder, sessions: &[&str]) -> (Pool, Arc<Tape>) {
+    let tape = Arc::new(Tape::replay(&folder.0, sessions.iter().copied()).unwrap());
+    (Pool::replaying(Settings::default(), tape.clone()), tape)
+}
+
+fn ask(prompt: &str, time: &str, message: &str) -> Request {
+    let parts = vec![Part::Passing("sensed", time.into()), Part::Slot("message", message.into())];
+    Request::Model(ModelRequest {
+        role: "director".into(),
+        model: "strong".into(),
+        messages: vec![ChatMessage::new(Role::System, Text(vec![Part::Fixed(prompt.into())])), ChatMessage::new(Role::User, Text(parts))],
+        schema: None,
+        tools: Arc::default(),
+        stream: true,
+        tokens_max: 1,
+    })
+}
+
+fn query(sql: &str) -> Request {
+    let ask = DatabaseAsk::Query { sql: sql.to_owned() };
+    Request::Database(DatabaseRequest { database: sample::NAME.into(), ask, limits: DatabaseLimits::default() })
+}
+
+/// A call, and all that it says.
+fn call(pool: &Pool, session: &str, request: Request) -> Vec<String> {
+    let (to, replies) = channel();
+    let reply = move |reply| {
+        let told = match reply {
+            Reply::Chunk(text) => format!("+{text}"),
+            Reply::Done { usage, outcome, .. } => format!("{} {outcome:?}", usage.total_tokens),
+        };
+        to.send(told).unwrap();
+    };
+    let _handle = pool.start(&session.into(), Arc::new(request), Box::new(reply)).unwrap();
+    replies.iter().collect()
+}
+
+#[test]
+fn what_was_answered_once_is_answered_again_the_same_and_by_nobody() {
+    let folder = Folder::new();
+    let rows = "SELECT 1 AS one UNION ALL SELECT 2";
+    let questions = |time: &str| {
+        [
+            ("a", ask("Decide.", time, "hi")),
+            ("a", ask("Decide.", time, "fail")),
+            ("b", ask("Decide.", time, "hi")),
+            ("a", ask("Decide.", time, "hi")),
+            ("a", query(rows)),
+            ("a", query("SELECT nothing FROM nowhere")),
+        ]
+    };
+    let (pool, tape) = recording(&folder);
+    let opened = ["a", "b"].map(|session| pool.open(&session.into()));
+    assert_eq!(opened[0].len(), 1, "the sample");
+    let recorded: Vec<_> = questions("noon").into_iter().map(|(session, question)| call(&pool, session, question)).collect();
+    assert_eq!(tape.trouble(), None);
+    assert_ne!(recorded[0], recorded[3], "the same question has another answer the second time");
+    assert!(recorded[1][2].contains("Truncated") && recorded[4][0].contains("Rows"), "{recorded:?}");
+    for _ in 0..2 {
+        let (pool, tape) = replaying(&folder, &["a", "b"]);
+        assert_eq!(["a", "b"].map(|session| pool.open(&session.into())), opened, "the databases are those of the recording");
+        let replayed: Vec<_> = questions("midnight").into_iter().map(|(session, question)| call(&pool, session, question)).collect();
+        assert_eq!(replayed, recorded);
+        assert!(tape.misses("a").is_empty());
+    }
+}
+
+#[test]
+fn a_fresh_recording_replaces_the_old_one_and_a_session_that_opens_again_goes_on() {
+    let folder = Folder::new();
+    for run in 1..=2 {
+        let (pool, _) = recording(&folder);
+        pool.open(&"a".into());
+        call(&pool, "a", ask("", "", &format!("run {run}")));
+        pool.open(&"a".into());
+        call(&pool, "a", ask("", "", "again"));
+    }
+    let text = std::fs::read_to_string(folder.0.join("a.jsonl")).unwrap();
+    assert_eq!((text.lines().count(), text.contains("run 1"), text.contains("run 2")), (3, false, true), "{text}");
+}
+
+#[test]
+fn a_call_that_was_cancelled_is_not_on_the_tape() {
+    let folder = Folder::new();
+    let (pool, tape) = recording(&folder);
+    pool.open(&"a".into());
+    let (to, replies) = channel();
+    let reply = move |reply| to.send(format!("{reply:?}")).unwrap();
+    let handle = pool.start(&"a".into(), Arc::new(ask("", "", "wait")), Box::new(reply)).unwrap();
+    replies.recv().unwrap();
+    handle.cancel();
+    assert!(replies.iter().last().unwrap().contains("Cancelled"));
+    drop((pool, tape));
+    let (pool, tape) = replaying(&folder, &["a"]);
+    assert!(call(&pool, "a", ask("", "", "wait"))[0].contains("NotOnTape"));
+    assert_eq!(tape.misses("a").len(), 1);
+}
+
+#[test]
+fn what_is_not_on_the_tape_is_told_with_the_node_and_what_differs() {
+    let folder = Folder::new();
+    let (pool, _) = recording(&folder);
+    pool.open(&"a".into());
+    call(&pool, "a", ask("Decide what to do.", "noon", "hi"));
+    call(&pool, "a", ask("Decide what to do.", "noon", "how are you?"));
+    call(&pool, "a", query("SELECT 1"));
+    for (session, question, says) in [
+        (
+            "a",
+            ask("Decide what to say.", "noon", "hi"),
+            r#"what `director` is asked is not on the tape a.jsonl: the fixed text of the system's message was "Decide what to do." and is "Decide what to say.""#,
+        ),
+        (
+            "a",
+            ask("Decide what to do.", "noon", "who are you?"),
+            r#"the slot `message` of the user's message was "hi" and is "who are you?""#,
+        ),
+        ("a", query("SELECT 2"), r#"what `query` is asked is not on the tape a.jsonl: the statement was "SELECT 1" and is "SELECT 2""#),
+        ("b", ask("Decide what to do.", "noon", "hi"), "the session `b` is not on the tape"),
+    ] {
+        let (pool, _) = replaying(&folder, &["a"]);
+        let said = call(&pool, session, question).join(" ").replace("\\\"", "\"");
+        assert!(said.contains(says), "{said}");
+    }
+    let (pool, tape) = replaying(&folder, &["a"]);
+    assert!(call(&pool, "a", ask("Decide what to do.", "noon", "hi")).last().unwrap().contains("Ok"));
+    assert!(
+        call(&pool, "a", ask("Decide what to do.", "noon", "hi"))[0]
+            .contains("once more than on the tape a.jsonl, where it was asked this 1×")
+    );
+    assert_eq!((tape.misses("a").len(), tape.misses("a").len()), (1, 0), "each is told once");
+}
+
+#[test]
+fn a_file_that_is_no_cassette_is_refused_with_its_line() {
+    let folder = Folder::new();
+    let (pool, tape) = recording(&folder);
+    pool.open(&"whole".into());
+    call(&pool, "whole", ask("", "", "hi"));
+    tape.turn("whole", "send: hi", vec![json!({"type": "done"})]).unwrap();
+    let whole = std::fs::read_to_string(folder.0.join("whole.jsonl")).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let head = lines[0];
+    for (text, says) in [
+        (whole[..whole.len() - 5].to_owned(), ":3: the line is cut"),
+        (format!("{head}\nnonsense\n"), ":2: the line can't be understood (expected value"),
+        (format!("{head}\n{}\n", lines[1].replace("\"number\":1", "\"number\":\"one\"")), ":2: the line can't be understood (invalid type"),
+        (format!("{head}\n{head}\n"), ":2: a second head"),
+        (format!("{}\n", lines[1]), ":1: the head is missing"),
+        (format!("{}\n", head.replace("\"version\":1", "\"version\":9")), ":1: a cassette of version 9, and this program knows 1"),
+        (String::new(), ":1: the file is empty"),
+    ] {
+        std::fs::write(folder.0.join("a.jsonl"), &text).unwrap();
+        let error = Tape::replay(&folder.0, ["a"]).err().unwrap().to_string();
+        assert!(error.contains(&format!("a.jsonl{says}")), "{error}");
+    }
+    std::fs::File::create(folder.0.join("a.jsonl")).unwrap().set_len(cassette::FILE_BYTES_MAX + 1).unwrap();
+    assert!(Tape::replay(&folder.0, ["a"]).err().unwrap().to_string().ends_with("a.jsonl is longer than 256 MiB: it is no cassette"));
+    let missing = Tape::replay(&folder.0, ["nobody"]).err().unwrap().to_string();
+    assert!(missing.starts_with("there is no cassette ") && missing.ends_with("nobody.jsonl: make it with --record"), "{missing}");
+}
+
+#[test]
+fn what_a_client_sees_of_a_turn_has_to_be_what_was_seen_then() {
+    let folder = Folder::new();
+    let (pool, tape) = recording(&folder);
+    pool.open(&"a".into());
+    let delta = |text: &str| json!({"type": "delta", "content": text});
+    tape.turn("a", "send: hi", vec![delta("Hel"), delta("lo")]).unwrap();
+    for (said, seen, says) in [
+        ("send: hi", vec![delta("Hel"), delta("lo")], ""),
+        (
+            "send: hi",
+            vec![delta("Hel"), delta("p")],
+            r#"turn 1 (`send: hi`) shows something else than on the tape a.jsonl: message 2 was "{\"content\":\"lo"#,
+        ),
+        ("send: hi", vec![delta("Hello")], "message 1 was"),
+        ("send: hi", vec![delta("Hel")], "message 2 was"),
+        ("send: ho", vec![], "turn 1 is `send: ho`, and on the tape a.jsonl it is `send: hi`"),
+    ] {
+        let (_, tape) = replaying(&folder, &["a"]);
+        let compared = tape.turn("a", said, seen);
+        assert!(compared.as_ref().err().map_or("", String::as_str).contains(says) && compared.is_ok() == says.is_empty(), "{compared:?}");
+    }
+    let (_, tape) = replaying(&folder, &["a"]);
+    tape.turn("a", "send: hi", vec![delta("Hel"), delta("lo")]).unwrap();
+    assert!(tape.turn("a", "send: hi", vec![]).unwrap_err().starts_with("turn 2 (`send: hi`) is not on the tape a.jsonl"));
+}
+
+#[test]
+fn a_recording_that_can_not_be_written_says_so() {
+    let folder = Folder::new();
+    let (pool, tape) = recording(&folder);
+    std::fs::create_dir(folder.0.join("a.jsonl")).unwrap();
+    pool.open(&"a".into());
+    assert!(call(&pool, "a", ask("", "", "hi")).last().unwrap().contains("Ok"), "the call itself is none the worse");
+    assert!(tape.trouble().unwrap().contains("a.jsonl can't be written"), "{:?}", tape.trouble());
+}
