@@ -9,7 +9,9 @@ use super::handover::Show;
 use super::mailbox::Mail;
 use super::shard::{Common, Shard};
 use super::watchers::{Log, Watcher, Written};
-use crate::contract::{Answer, CallError, CallId, Caller, Effect, Input, Question, Refusal, Request, Time, TurnId, Usage, VERSION};
+use crate::contract::{
+    Answer, CallError, CallId, Caller, DatabaseInfo, Effect, Input, Question, Refusal, Request, Time, TurnId, Usage, VERSION,
+};
 use crate::engine::{NoQuestion, Session};
 use crate::work::{CallHandle, Reply};
 use std::collections::HashMap;
@@ -85,7 +87,7 @@ impl Resident {
         let opening = match (self.is_open, &input) {
             (true, _) => None,
             (false, Input::Message { from, .. } | Input::Action { from, .. } | Input::Clear { from } | Input::Switch { from, .. }) => {
-                Some(shard.common.opening(&self.id, from.clone()))
+                Some(shard.common.opening(shard.common.pool.open(&self.id), from.clone()))
             }
             // Where nothing has begun there is nothing to stop.
             (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. }) => return Ok(TurnId(0)),
@@ -115,7 +117,7 @@ impl Resident {
             return self.session.question(now, node, text);
         }
         let mut session = Session::new(common.library.clone(), &common.graph, &from);
-        session.handle(now, common.opening(from), &mut Vec::new());
+        session.handle(now, common.opening(common.pool.databases(&self.id), from), &mut Vec::new());
         session.question(now, node, text)
     }
 
@@ -210,12 +212,12 @@ impl Resident {
 }
 
 impl Common {
-    fn opening(&self, session: &Arc<str>, from: Caller) -> Input {
+    fn opening(&self, databases: Vec<DatabaseInfo>, from: Caller) -> Input {
         Input::Opened {
             version: VERSION,
             library: self.library.hash().to_owned(),
             graph: (*self.graph).to_owned(),
-            databases: self.pool.open(session),
+            databases,
             limits: self.limits.clone(),
             from,
         }

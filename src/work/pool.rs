@@ -142,13 +142,17 @@ impl Pool {
         Pool(Arc::new(Shared { settings, models, databases, tape, state }))
     }
 
+    /// The databases that a session can ask.
+    pub fn databases(&self, session: &str) -> Vec<DatabaseInfo> {
+        let played = self.0.tape.as_ref().and_then(|tape| tape.databases(session));
+        played.unwrap_or_else(|| self.0.databases.infos())
+    }
+
     /// A session opens: the databases that it can ask.
     pub fn open(&self, session: &Arc<str>) -> Vec<DatabaseInfo> {
-        let databases = self.0.databases.infos();
-        match &self.0.tape {
-            Some(tape) => tape.open(session, databases),
-            None => databases,
-        }
+        let databases = self.databases(session);
+        self.0.tape.iter().for_each(|tape| tape.open(session, &databases));
+        databases
     }
 
     /// Starts a call of a session, or says at once why not. `reply` is called on a worker's thread, and may block it.

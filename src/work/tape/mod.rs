@@ -72,14 +72,18 @@ impl Tape {
         matches!(self.mode, Mode::Record(_))
     }
 
-    /// A session opens: the databases that it is told of, those of the recording where one is played.
-    pub(super) fn open(&self, session: &Arc<str>, databases: Vec<DatabaseInfo>) -> Vec<DatabaseInfo> {
+    /// The databases that a session was told of when it was recorded; nothing where it is recorded now.
+    pub(super) fn databases(&self, session: &str) -> Option<Vec<DatabaseInfo>> {
         match &self.mode {
-            Mode::Record(_) => {
-                lock(&self.recorder(session)).begin(&file(&self.folder, session), session, &databases);
-                databases
-            }
-            Mode::Replay(players) => players.get(&**session).map(|player| lock(player).databases()).unwrap_or_default(),
+            Mode::Record(_) => None,
+            Mode::Replay(players) => Some(players.get(session).map(|player| lock(player).databases()).unwrap_or_default()),
+        }
+    }
+
+    /// A session opens, and is told of these databases.
+    pub(super) fn open(&self, session: &Arc<str>, databases: &[DatabaseInfo]) {
+        if self.is_recording() {
+            lock(&self.recorder(session)).begin(&file(&self.folder, session), session, databases);
         }
     }
 
