@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod prompts;
+
 const GOOD: &str = r#"{
   "name": "tiny",
   "description": "two ways",
