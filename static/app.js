@@ -3,7 +3,7 @@
 import { html, render } from './vendor/ui.mjs';
 import { Chat } from './chat.js';
 import { lazy } from './lazy.js';
-import { openTurn } from './route.js';
+import { openPanel } from './route.js';
 import { announcement, connection, notice, overdue, start, stop } from './session.js';
 import { Topbar } from './topbar.js';
 
@@ -16,7 +16,7 @@ function Page() {
     <${Notices} />
     <main class="panes">
       <${Chat} />
-      ${openTurn.value && html`<${Drawer} />`}
+      ${openPanel.value && html`<${Drawer} />`}
       <p class="sr-only" role="status">${announcement.value}</p>
     </main>
   `;

@@ -19,6 +19,7 @@
  * @property {string} label
  * @property {number} started_ms
  * @property {number} duration_ms
+ * @property {number} [waited_ms]  in the queue, as part of the duration
  * @property {string} status
  * @property {Usage} [usage] */
 
@@ -36,12 +37,68 @@
  * @property {string} message
  * @property {string} graph
  * @property {string} path
+ * @property {number} started_at  milliseconds since the epoch, by the server's clock
  * @property {number} total_frames
  * @property {number} total_ms
  * @property {'done' | 'error' | 'cancelled'} status
  * @property {Usage} [usage]
  * @property {Frame[]} frames
  * @property {Call[]} [background] */
+
+/** @typedef {object} LiveCall  a call as events show it; without a duration it is out
+ * @property {number} pid
+ * @property {string} kind
+ * @property {string} label
+ * @property {string} [node]
+ * @property {number} started_ms
+ * @property {number} [duration_ms]
+ * @property {number} [waited_ms]
+ * @property {string} status  `running` while it is out
+ * @property {Usage} [usage] */
+
+/** @typedef {object} LiveFrame  without an end it is the one that runs
+ * @property {number} frame
+ * @property {string[]} nodes
+ * @property {number} started_ms
+ * @property {number} [ended_ms]
+ * @property {number} [duration_ms]
+ * @property {string} route
+ * @property {string} summary
+ * @property {LiveCall[]} calls */
+
+/** @typedef {object} LiveTurn  a turn in progress, in the shape of its trace
+ * @property {string} id
+ * @property {'running'} status
+ * @property {number} started_at  milliseconds since the epoch, by the server's clock
+ * @property {LiveFrame[]} frames
+ * @property {string[]} nodes     those at work now
+ * @property {string} error */
+
+/** @typedef {object} Process  a call that is out now
+ * @property {number} pid
+ * @property {string} kind
+ * @property {string} label
+ * @property {string} turn
+ * @property {number} started_at */
+
+/** @typedef {object} Memory
+ * @property {string | null} [user_name]
+ * @property {string | null} [user_mood]
+ * @property {string | null} [topic]
+ * @property {string[]} [topic_history]
+ * @property {string | null} [situation]
+ * @property {string | null} [language]
+ * @property {string | null} [style_hint]
+ * @property {string[]} [facts] */
+
+/** @typedef {object} State  what `/api/state` tells
+ * @property {Memory} memorizer
+ * @property {boolean} memorizing
+ * @property {Control[]} controls
+ * @property {Machine[]} machines
+ * @property {Record<string, unknown>} ui_state
+ * @property {Process[]} processes
+ * @property {Record<string, unknown>} schema_cache */
 
 /** @typedef {{role: string, content: string, id: string, partial?: boolean}} Message */
 

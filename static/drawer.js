@@ -1,41 +1,76 @@
-// The drawer at the right: holds one panel at a time, below 760 px over the chat. What is open stands in the page's address.
+// The cockpit: a drawer at the right with a tab for each panel, below 760 px over the chat with the tabs at the bottom. What
+// is open stands in the page's address.
 
 import { html, useEffect, useRef } from './vendor/ui.mjs';
 import { CloseButton } from './buttons.js';
-import { closeTurn, openTurn } from './route.js';
-import { TraceView } from './trace.js';
+import { PANELS } from './panels.js';
+import { closePanel, openPanel, openTurn, replacePanel } from './route.js';
 
 export function Drawer() {
   /** @type {{current: HTMLElement | null}} */
   const drawer = useRef(null);
+  /** What had the focus before. @type {{current: Element | null}} */
+  const opener = useRef(null);
   const id = openTurn.value;
+  const panel = PANELS.find(({ name }) => name === openPanel.value) ?? PANELS[0];
 
   useEffect(() => {
-    if (id) drawer.current?.querySelector('h2')?.focus();
+    if (!drawer.current?.contains(document.activeElement)) {
+      opener.current = document.activeElement;
+      selectedTab()?.focus();
+    }
   }, [id]);
+  useEffect(() => () => giveFocusBack(opener.current), []);
 
-  if (!id) return null;
-
-  function close() {
-    closeTurn();
-    const opener = document.querySelector(`[data-turn="${id}"] .trace-link`) ?? document.querySelector('#message');
-    /** @type {HTMLElement} */ (opener)?.focus();
+  /** @returns {HTMLElement | null | undefined} */
+  function selectedTab() {
+    return drawer.current?.querySelector('[role=tab][aria-selected=true]');
   }
 
-  /** Esc closes the drawer that it was pressed in, and stops nothing. @param {KeyboardEvent} event */
+  /** @param {KeyboardEvent} event */
   function keyPressed(event) {
     if (event.key !== 'Escape') return;
+    // Esc closes the drawer that it was pressed in, and stops nothing.
     event.stopPropagation();
-    close();
+    closePanel();
+  }
+
+  /** @param {KeyboardEvent} event */
+  function keyInTabs(event) {
+    const at = PANELS.indexOf(panel);
+    const last = PANELS.length - 1;
+    const to = { ArrowLeft: at > 0 ? at - 1 : last, ArrowRight: at < last ? at + 1 : 0, Home: 0, End: last }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    replacePanel(`#/${PANELS[to].name}`);
+    requestAnimationFrame(() => selectedTab()?.focus());
   }
 
   return html`
-    <section class="drawer" ref=${drawer} aria-label="Trace" onKeyDown=${keyPressed}>
+    <section class="drawer" ref=${drawer} aria-label="Cockpit" onKeyDown=${keyPressed}>
       <div class="drawer-head">
-        <h2 tabindex="-1">Trace <small>${id}</small></h2>
-        <${CloseButton} label="Close the trace" onClose=${close} />
+        <div class="tabs" role="tablist" aria-label="Panels" onKeyDown=${keyInTabs}>
+          ${PANELS.map((one) => html`<${Tab} key=${one.name} panel=${one} isOpen=${one === panel} />`)}
+        </div>
+        <${CloseButton} label="Close the cockpit" onClose=${closePanel} />
       </div>
-      <div class="drawer-body" tabindex="0" role="region" aria-label=${`Frames of ${id}`}><${TraceView} id=${id} /></div>
+      <div class="drawer-body" id="panel" role="tabpanel" aria-labelledby=${`tab-${panel.name}`} tabindex="0" key=${panel.name}>
+        <${panel.View} />
+      </div>
     </section>
   `;
+}
+
+/** @param {{panel: import('./panels.js').Panel, isOpen: boolean}} props */
+function Tab({ panel: { name, label }, isOpen }) {
+  return html`
+    <button type="button" role="tab" id=${`tab-${name}`} aria-selected=${isOpen} aria-controls="panel" tabindex=${isOpen ? 0 : -1}
+      onClick=${() => replacePanel(`#/${name}`)}>${label}</button>
+  `;
+}
+
+/** To where it came from; where that has gone, to where one writes. @param {Element | null} opener */
+function giveFocusBack(opener) {
+  const isThere = opener instanceof HTMLElement && opener.isConnected && opener !== document.body;
+  (isThere ? opener : document.getElementById('message'))?.focus();
 }

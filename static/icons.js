@@ -16,3 +16,4 @@ export const Close = icon('M5 5l14 14M19 5 5 19');
 export const Sun = icon('M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M19 5l-1.4 1.4M6.4 17.6 5 19');
 export const Moon = icon('M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z');
 export const Fresh = icon('M12 5v14M5 12h14');
+export const Panels = icon('M4 5h16v14H4zM13 5v14M16 9h1M16 12h1');

@@ -1,23 +1,37 @@
-// What the page's address says is open: `#/turn/msg_3` is that turn's trace. So the back button closes, and a link opens.
+// What the page's address says is open: `#/turn/msg_3` is that turn's trace, `#/state` the panel of that name. So the back
+// button closes, and a link opens.
 
-import { signal } from './vendor/ui.mjs';
+import { batch, signal } from './vendor/ui.mjs';
 
-/** The turn whose trace is open; empty when none is. */
-export const openTurn = signal(present());
+/** The panel that is open; empty when none is. */
+export const openPanel = signal('');
+/** The turn whose trace is open; empty for the latest one. */
+export const openTurn = signal('');
 
 /** @param {string} id */
 export function turnAddress(id) {
   return `#/turn/${id}`;
 }
 
-export function closeTurn() {
+export function closePanel() {
   history.pushState(null, '', location.pathname + location.search);
-  openTurn.value = '';
+  look();
 }
 
-function present() {
-  return /^#\/turn\/(msg_\d+)$/.exec(location.hash)?.[1] ?? '';
+/** Another panel in place of the open one: the back button closes this one too. @param {string} address */
+export function replacePanel(address) {
+  history.replaceState(null, '', address);
+  look();
 }
 
-addEventListener('hashchange', () => (openTurn.value = present()));
-addEventListener('popstate', () => (openTurn.value = present()));
+function look() {
+  const [, turn = '', panel = turn && 'trace'] = /^#\/(?:turn\/(msg_\d+)|([a-z]+))$/.exec(location.hash) ?? [];
+  batch(() => {
+    openTurn.value = turn;
+    openPanel.value = panel;
+  });
+}
+
+addEventListener('hashchange', look);
+addEventListener('popstate', look);
+look();

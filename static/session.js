@@ -389,6 +389,11 @@ export function stop() {
   if (busy.value && !line?.send({ type: 'stop' })) needsSocket('Stopping');
 }
 
+/** Stops one call, wherever it belongs. @param {number} pid */
+export function cancelCall(pid) {
+  if (!line?.send({ type: 'cancel_process', pid })) needsSocket('Cancelling');
+}
+
 export async function clear() {
   try {
     await post('/api/clear');

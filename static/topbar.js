@@ -1,7 +1,8 @@
 // The bar above: which model answers, whether the server is there, a new conversation, and the theme.
 
 import { html, useRef } from './vendor/ui.mjs';
-import { Fresh, Mark, Moon, Sun } from './icons.js';
+import { Fresh, Mark, Moon, Panels, Sun } from './icons.js';
+import { closePanel, openPanel } from './route.js';
 import { clear, connection, health, turns } from './session.js';
 import { theme, toggleTheme } from './theme.js';
 
@@ -14,11 +15,19 @@ export function Topbar() {
       <span class="spring"></span>
       <${Connection} />
       <${NewConversation} />
+      <${Cockpit} />
       <button type="button" class="round quiet" aria-label=${`Use the ${other} theme`} title=${`Use the ${other} theme`} onClick=${toggleTheme}>
         ${other === 'dark' ? html`<${Moon} />` : html`<${Sun} />`}
       </button>
     </header>
   `;
+}
+
+/** The drawer with the panels: opens with the trace, and closes whatever is open. */
+function Cockpit() {
+  const isOpen = Boolean(openPanel.value);
+  const toggle = () => (isOpen ? closePanel() : (location.hash = '#/trace'));
+  return html`<button type="button" class="round quiet" aria-label="Cockpit" title="Cockpit" aria-expanded=${isOpen} onClick=${toggle}><${Panels} /></button>`;
 }
 
 /** @type {Record<string, string>} */

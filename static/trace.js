@@ -1,90 +1,183 @@
-// A turn's trace: its frames in order, what each did and where it led, and the calls that it made.
-//
-// The track beside a frame places it in the turn's time: the frame as a bar, its calls as darker pieces within.
+// The panel Trace: a turn's frames and calls against the time, live while it runs; as a waterfall, a table or JSON.
 
-import { html, useEffect } from './vendor/ui.mjs';
-import { readTrace, traces } from './session.js';
+import { html, useEffect, useState } from './vendor/ui.mjs';
+import { CopyButton } from './buttons.js';
+import { behind, finished, running, serverNow, watch, way } from './live.js';
+import { openTurn, turnAddress } from './route.js';
+import { read, session } from './api.js';
+import { readTrace, ready, traces, turns } from './session.js';
+import { useTicker } from './ticker.js';
+import { TraceTable } from './tracetable.js';
+import { Waterfall } from './waterfall.js';
+import { WayNote } from './way.js';
 import { counted, duration, number } from './words.js';
 
 /** @typedef {import('./contract.js').Trace} Trace */
-/** @typedef {import('./contract.js').Frame} FrameRecord */
-/** @typedef {import('./contract.js').Call} CallRecord */
+/** @typedef {import('./contract.js').LiveTurn} LiveTurn */
+/** @typedef {import('./contract.js').LiveCall} LiveCall */
 
-/** @param {{id: string}} props */
-export function TraceView({ id }) {
-  useEffect(() => readTrace(id), [id]);
-  const trace = traces.value[id];
-  if (!trace) return html`<p class="hint">There is no trace of ${id}. The traces of the last 20 turns are kept, from their end.</p>`;
+/** A turn to be drawn, finished or not.
+ * @typedef {object} Shown
+ * @property {string} id
+ * @property {string} message
+ * @property {string} status
+ * @property {string} error
+ * @property {string} path
+ * @property {string} graph
+ * @property {number} total_ms    so far
+ * @property {number} until_ms    the end of the last call, behind the answer too
+ * @property {import('./contract.js').Usage} usage
+ * @property {import('./contract.js').LiveFrame[]} frames
+ * @property {LiveCall[]} background
+ * @property {Trace | undefined} trace  once it has ended */
+
+const VIEWS = ['Waterfall', 'Table', 'JSON'];
+
+export function TracePanel() {
+  const [view, setView] = useState(VIEWS[0]);
+  useEffect(watch, []);
+  const latest = running.value?.id ?? finished.value[0]?.id ?? '';
+  const id = openTurn.value || latest;
+  const turn = shown(id);
+  // A turn that runs has no trace yet, and until the events have come nobody knows whether it does.
+  const isToRead = Boolean(id) && way.value !== 'connecting' && turn?.status !== 'running';
+  useEffect(() => {
+    if (isToRead) readTrace(id);
+  }, [id, isToRead]);
+  useTicker(Boolean(turn && isLive(turn)));
+
   return html`
-    <p class="trace-message">${trace.message}</p>
-    <${Facts} trace=${trace} />
-    <ol class="frames">${trace.frames.map((frame) => html`<${Frame} frame=${frame} total=${trace.total_ms} />`)}</ol>
-    ${trace.background && trace.background.length > 0 &&
-    html`<h3>After the answer</h3><ul class="calls">${trace.background.map((call) => html`<${Call} call=${call} />`)}</ul>`}
+    <${WayNote} way=${way.value} />
+    ${latest && html`<${Chooser} id=${id} />`}
+    ${turn ? html`<${Turn} turn=${turn} view=${view} setView=${setView} />` : html`<${Nothing} id=${id} />`}
   `;
 }
 
-/** @param {{trace: Trace}} props */
-function Facts({ trace }) {
-  const tokens = trace.usage?.total_tokens;
-  const facts = [trace.path, counted(trace.total_frames, 'frame'), duration(trace.total_ms), tokens && counted(tokens, 'token')];
+/** @param {string} id @returns {Shown | undefined} */
+function shown(id) {
+  const trace = traces.value[id];
+  const live = running.value?.id === id ? running.value : undefined;
+  if (!trace && !live) return undefined;
+  const said = turns.value.find((turn) => turn.id === id);
+  const background = [...(trace?.background ?? []), ...behind.value.filter((call) => call.turn === id)];
+  const frames = trace?.frames ?? live?.frames ?? [];
+  const total = trace?.total_ms ?? Math.max(0, serverNow() - (live?.started_at ?? 0));
+  const startedAt = trace?.started_at ?? live?.started_at ?? 0;
+  const ends = background.map((call) => (call.duration_ms === undefined ? serverNow() - startedAt : call.started_ms + call.duration_ms));
+  return {
+    id,
+    frames,
+    background,
+    trace,
+    message: trace?.message ?? said?.question ?? '',
+    status: trace?.status ?? 'running',
+    error: said?.error ?? live?.error ?? '',
+    path: trace?.path ?? '',
+    graph: trace?.graph ?? '',
+    total_ms: total,
+    until_ms: Math.max(total, ...ends),
+    usage: trace?.usage ?? sum(frames.flatMap((frame) => frame.calls)),
+  };
+}
+
+/** @param {LiveCall[]} calls @returns {import('./contract.js').Usage} */
+function sum(calls) {
+  /** @param {'prompt_tokens' | 'completion_tokens' | 'total_tokens'} part */
+  const all = (part) => calls.reduce((total, call) => total + (call.usage?.[part] ?? 0), 0);
+  return { prompt_tokens: all('prompt_tokens'), completion_tokens: all('completion_tokens'), total_tokens: all('total_tokens') };
+}
+
+/** @param {Shown} turn */
+function isLive(turn) {
+  return turn.status === 'running' || turn.background.some((call) => call.duration_ms === undefined);
+}
+
+/** @param {{id: string}} props */
+function Nothing({ id }) {
+  if (id && !ready.value) return null;
+  if (id) return html`<p class="hint">There is no trace of ${id}. The traces of the last 20 turns are kept, from their end.</p>`;
+  return html`<p class="hint empty">Nothing ran yet. Write something, and its frames appear here while it is answered.</p>`;
+}
+
+/** The latest turn, whichever it is, or one of those that are kept. @param {{id: string}} props */
+function Chooser({ id }) {
+  const known = finished.value.map(({ id: turn, message }) => ({ turn, message }));
+  const live = running.value?.id;
+  if (live) known.unshift({ turn: live, message: turns.value.find((turn) => turn.id === live)?.question ?? '' });
+  if (id && !known.some(({ turn }) => turn === id)) known.push({ turn: id, message: '' });
+  /** @param {Event} event */
+  function choose({ target }) {
+    const { value } = /** @type {HTMLSelectElement} */ (target);
+    location.hash = value ? turnAddress(value) : '#/trace';
+  }
   return html`
-    <p class="facts">
+    <label class="chooser"><span class="sr-only">Turn</span>
+      <select value=${openTurn.value} onChange=${choose}>
+        <option value="">Latest turn</option>
+        ${known.map(({ turn, message }) => html`<option key=${turn} value=${turn}>${turn} · ${message.slice(0, 60)}</option>`)}
+      </select>
+    </label>
+  `;
+}
+
+/** @param {{turn: Shown, view: string, setView: (view: string) => void}} props */
+function Turn({ turn, view, setView }) {
+  return html`
+    <article class="trace" aria-label=${`Trace of ${turn.id}`} aria-busy=${turn.status === 'running'}>
+      <${Facts} turn=${turn} />
+      <p class="trace-message">${turn.message}</p>
+      ${turn.error && html`<p class="failure">${turn.error}</p>`}
+      <div class="tools">
+        <div class="views" role="group" aria-label="Show as">
+          ${VIEWS.map((name) => html`<button type="button" aria-pressed=${name === view} onClick=${() => setView(name)}>${name}</button>`)}
+        </div>
+        <span class="spring"></span>
+        <${CopyButton} text=${() => link(turn.id)} label="Copy link" />
+        ${turn.trace && html`<button type="button" class="quiet" onClick=${() => download(turn.id)} title="With all requests and answers">Download</button>`}
+      </div>
+      ${view === 'Waterfall' && html`<${Waterfall} turn=${turn} />`}
+      ${view === 'Table' && html`<${TraceTable} turn=${turn} />`}
+      ${view === 'JSON' && html`<${Json} turn=${turn} />`}
+    </article>
+  `;
+}
+
+/** @param {{turn: Shown}} props */
+function Facts({ turn }) {
+  const { prompt_tokens: asked = 0, completion_tokens: said = 0, total_tokens: tokens = 0 } = turn.usage;
+  const facts = [turn.path || turn.status, counted(turn.frames.length, 'frame'), duration(turn.total_ms)];
+  if (tokens > 0) facts.push(`${counted(tokens, 'token')} (${number(asked)} → ${number(said)})`);
+  return html`
+    <p class="facts summary-line">
       ${facts.filter(Boolean).join(' · ')}
-      ${trace.status !== 'done' && html` · <b class="bad">${trace.status}</b>`}
-      <br />${trace.graph}
+      ${['error', 'cancelled'].includes(turn.status) && html` · <b class="bad">${turn.status}</b>`}
+      <small>${[turn.id, turn.graph].filter(Boolean).join(' · ')}</small>
     </p>
   `;
 }
 
-/** @param {{frame: FrameRecord, total: number}} props */
-function Frame({ frame, total }) {
+/** @param {{turn: Shown}} props */
+function Json({ turn }) {
+  if (!turn.trace) return html`<p class="hint">A trace is written when its turn has ended.</p>`;
+  const text = JSON.stringify(turn.trace, null, 2);
   return html`
-    <li class="frame">
-      <p class="frame-head">
-        <span class="frame-number"><span class="sr-only">Frame </span>${frame.frame}</span>
-        <b>${frame.nodes.join(' + ')}</b>
-        <span class="time">${duration(frame.duration_ms)}</span>
-      </p>
-      <${Track} frame=${frame} total=${total} />
-      ${frame.summary && html`<p class="summary">${frame.summary}</p>`}
-      ${frame.calls?.length > 0 && html`<ul class="calls">${frame.calls.map((call) => html`<${Call} call=${call} />`)}</ul>`}
-      ${frame.route && html`<p class="route"><span aria-hidden="true">↳ </span><span class="sr-only">Route: </span>${frame.route}</p>`}
-    </li>
-  `;
-}
-
-/** @param {{frame: FrameRecord, total: number}} props */
-function Track({ frame, total }) {
-  return html`
-    <div class="track" aria-hidden="true">
-      <${Bar} from=${frame.started_ms} length=${frame.duration_ms} total=${total} kind="frame" />
-      ${(frame.calls ?? []).map((call) => html`<${Bar} from=${call.started_ms} length=${call.duration_ms} total=${total} kind=${call.kind} />`)}
+    <div class="json">
+      <${CopyButton} text=${() => text} label="Copy as JSON" />
+      <pre tabindex="0" aria-label="The trace as JSON"><code>${text}</code></pre>
     </div>
   `;
 }
 
-/** @param {{from: number, length: number, total: number, kind: string}} props */
-function Bar({ from, length, total, kind }) {
-  /** @param {number} part */
-  const share = (part) => `${Math.min(100, (100 * part) / (total || 1))}%`;
-  return html`<i data-kind=${kind} style=${{ left: `min(${share(from)}, 100% - 3px)`, width: share(length) }}></i>`;
+/** @param {string} id */
+function link(id) {
+  return new URL(turnAddress(id), location.href).href;
 }
 
-/** @type {Record<string, string>} */
-const KIND = { llm: 'model', db: 'database', http: 'HTTP' };
-
-/** @param {{call: CallRecord}} props */
-function Call({ call }) {
-  const { prompt_tokens: asked, completion_tokens: said } = call.usage ?? {};
-  return html`
-    <li class="call">
-      <span class="kind" data-kind=${call.kind}>${KIND[call.kind] ?? call.kind}</span>
-      <span>${call.label}</span>
-      ${call.status !== 'done' && html`<b class="bad">${call.status}</b>`}
-      <span class="time">
-        ${call.usage && html`<span title="tokens asked and answered">${number(asked ?? 0)} → ${number(said ?? 0)} tok · </span>`}${duration(call.duration_ms)}
-      </span>
-    </li>
-  `;
+/** The turn in full, as a file. @param {string} id */
+async function download(id) {
+  const turn = await read('/api/turn', { id });
+  const url = URL.createObjectURL(new Blob([JSON.stringify(turn, null, 2)], { type: 'application/json' }));
+  const anchor = Object.assign(document.createElement('a'), { href: url, download: `${session || 'default'}-${id}.json` });
+  anchor.click();
+  URL.revokeObjectURL(url);
 }

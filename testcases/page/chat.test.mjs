@@ -35,7 +35,7 @@ test('a deep link opens a turn\'s trace, and back closes it', () =>
     await page.reload();
     await page.locator('.drawer .frame').first().waitFor();
     assert.equal(await page.locator('.frame').count(), 2);
-    await page.getByRole('button', { name: 'Close the trace' }).click();
+    await page.getByRole('button', { name: 'Close the cockpit' }).click();
     assert.equal(await page.locator('.drawer').count(), 0);
     await page.goBack();
     await page.locator('.drawer').waitFor();

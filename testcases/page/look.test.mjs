@@ -33,7 +33,7 @@ for (const [name, options] of [
       await visitor.picture(`${name}-trace`);
       await visitor.finds('trace');
       await fits(page);
-      await page.getByRole('button', { name: 'Close the trace' }).click();
+      await page.getByRole('button', { name: 'Close the cockpit' }).click();
 
       await page.getByRole('button', { name: 'New conversation' }).click();
       await visitor.finds('dialog');

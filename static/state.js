@@ -1,0 +1,183 @@
+// The panel State: what the session knows and does right now: calls that are out, memory, controls, machines, what the user
+// interface holds, and the tables that it has read about.
+
+import { html, useEffect, useRef, useState } from './vendor/ui.mjs';
+import { read } from './api.js';
+import { changes, serverNow, watch, way } from './live.js';
+import { cancelCall, connection } from './session.js';
+import { useTicker } from './ticker.js';
+import { WayNote } from './way.js';
+import { counted, duration, list, plain } from './words.js';
+
+/** @typedef {import('./contract.js').State} State */
+/** @typedef {import('./contract.js').Process} Process */
+
+/** Between two askings: many events come at once. */
+const PAUSE_MS = 250;
+
+export function StatePanel() {
+  const state = useSessionState();
+  useTicker(Boolean(state && state.processes.length > 0));
+  if (!state) return html`<${WayNote} way=${way.value} />`;
+  return html`
+    <${WayNote} way=${way.value} />
+    <div class="state">
+      <${Processes} processes=${state.processes} memorizing=${state.memorizing} />
+      <${Memory} memory=${state.memorizer} />
+      <${Machines} machines=${state.machines} />
+      <${Controls} controls=${state.controls} />
+      <${Section} title="Interface state"><${Facts} facts=${state.ui_state} none="No display is bound to a value." /><//>
+      <${Schema} schema=${state.schema_cache} />
+    </div>
+  `;
+}
+
+/** What `/api/state` tells, read again when events say that it may have changed. @returns {State | undefined} */
+function useSessionState() {
+  const [state, setState] = useState(/** @type {State | undefined} */ (undefined));
+  useEffect(() => {
+    const leave = watch();
+    let isLeft = false;
+    let isAsking = false;
+    let askAgain = false;
+    async function ask() {
+      askAgain = isAsking;
+      if (isAsking) return;
+      isAsking = true;
+      const next = await read('/api/state').catch(() => undefined);
+      if (isLeft) return;
+      if (next) setState(next);
+      setTimeout(() => {
+        isAsking = false;
+        if (askAgain && !isLeft) ask();
+      }, PAUSE_MS);
+    }
+    const stop = changes.subscribe(ask);
+    return () => {
+      isLeft = true;
+      stop();
+      leave();
+    };
+  }, []);
+  return state;
+}
+
+/** @param {{title: string, note?: any, children?: any}} props */
+function Section({ title, note, children }) {
+  return html`<section aria-label=${title}><h3>${title} ${note && html`<small>${note}</small>`}</h3>${children}</section>`;
+}
+
+/** @type {Record<string, string>} */
+const KIND = { llm: 'model', db: 'database', http: 'HTTP' };
+
+/** @param {{processes: Process[], memorizing: boolean}} props */
+function Processes({ processes, memorizing }) {
+  const hasSocket = connection.value === 'open';
+  return html`
+    <${Section} title="Running" note=${memorizing ? 'memorizing' : ''}>
+      ${processes.length === 0 && html`<p class="none">Nothing runs.</p>`}
+      <ul class="processes">
+        ${processes.map(
+          ({ pid, kind, label, turn, started_at: startedAt }) => html`
+            <li key=${pid}>
+              <span class="kind" data-kind=${kind}>${KIND[kind] ?? kind}</span>
+              <span class="name">${label} <small>${turn}</small></span>
+              <span class="time">${duration(Math.max(1, serverNow() - startedAt))}</span>
+              <button type="button" class="quiet" aria-label=${`Cancel ${label}`} disabled=${!hasSocket} onClick=${() => cancelCall(pid)}>Cancel</button>
+            </li>
+          `,
+        )}
+      </ul>
+      ${processes.length > 0 && !hasSocket && html`<p class="none">Cancelling needs the direct connection, which can't be had right now.</p>`}
+    <//>
+  `;
+}
+
+/** What is always shown first, and how it is called here. @type {Record<string, string>} */
+const MEMORY = { user_name: 'Name', user_mood: 'Mood', topic: 'Topic', topic_history: 'Topics before', situation: 'Situation', language: 'Language', style_hint: 'Style', facts: 'Facts' };
+
+/** @param {{memory: Record<string, any>}} props */
+function Memory({ memory }) {
+  const names = [...Object.keys(MEMORY), ...Object.keys(memory).filter((name) => !(name in MEMORY))];
+  const facts = Object.fromEntries(names.map((name) => [MEMORY[name] ?? name, memory[name]]));
+  return html`<${Section} title="Memory"><${Facts} facts=${facts} none="" /><//>`;
+}
+
+/** Names and values; a value that changes lights up for a moment. @param {{facts: Record<string, any>, none: string}} props */
+function Facts({ facts, none }) {
+  const isShown = useRef(false);
+  useEffect(() => void (isShown.current = true), []);
+  const names = Object.keys(facts);
+  if (names.length === 0) return html`<p class="none">${none}</p>`;
+  return html`<dl>${names.map((name) => html`<div key=${name}><dt>${name}</dt><${Value} key=${JSON.stringify(facts[name])} value=${facts[name]} isChanged=${isShown.current} /></div>`)}</dl>`;
+}
+
+/** Drawn afresh for each value. @param {{value: any, isChanged: boolean}} props */
+function Value({ value, isChanged }) {
+  const [lights] = useState(isChanged);
+  const values = list(value).filter((one) => one !== '');
+  return html`
+    <dd data-changed=${lights}>
+      ${values.length === 0 && html`<span class="nothing">–</span>`}
+      ${values.length === 1 && plain(values[0])}
+      ${values.length > 1 && html`<ul>${values.map((one) => html`<li>${plain(one)}</li>`)}</ul>`}
+    </dd>
+  `;
+}
+
+/** @param {{machines: import('./contract.js').Machine[]}} props */
+function Machines({ machines }) {
+  return html`
+    <${Section} title="Machines">
+      ${machines.length === 0 && html`<p class="none">There is no machine.</p>`}
+      ${machines.map(
+        ({ id, current, states }) => html`
+          <p class="machine"><b>${id}</b>
+            ${list(states).map(({ name }) => html` <span class="machine-state" aria-current=${name === current ? 'true' : undefined}>${name}</span>`)}
+          </p>
+        `,
+      )}
+    <//>
+  `;
+}
+
+/** @param {{controls: import('./contract.js').Control[]}} props */
+function Controls({ controls }) {
+  return html`
+    <${Section} title="Controls">
+      ${controls.length === 0 && html`<p class="none">Nothing is shown beside the text.</p>`}
+      <ul class="control-list">
+        ${controls.map(
+          (control) => html`
+            <li><span class="kind">${control.type}</span> ${said(control)} <small>${control.action && `→ ${control.go ?? control.action}`} ${control.source}</small></li>
+          `,
+        )}
+      </ul>
+    <//>
+  `;
+}
+
+/** @param {any} control */
+function said({ label, text, key }) {
+  return plain(label || text || key).slice(0, 80);
+}
+
+/** @param {{schema: Record<string, any>}} props */
+function Schema({ schema }) {
+  const tables = Object.entries(schema);
+  return html`
+    <${Section} title="Tables read about">
+      ${tables.length === 0 && html`<p class="none">No table has been described yet.</p>`}
+      ${tables.map(
+        ([name, columns]) => html`
+          <details class="schema" key=${name}>
+            <summary>${name} <small>${counted(list(columns).length, 'column')}</small></summary>
+            <ul>
+              ${list(columns).map(({ column, type, key, references }) => html`<li><b>${plain(column)}</b> <span>${plain(type)}</span> <small>${[key, references && `→ ${references}`].filter(Boolean).join(' ')}</small></li>`)}
+            </ul>
+          </details>
+        `,
+      )}
+    <//>
+  `;
+}

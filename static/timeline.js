@@ -1,0 +1,96 @@
+// Trace events as data: what they make of the turn in progress and of the calls behind finished ones.
+//
+// Pure: no page, no network, no clock. Both ways bring the same events, some of them twice: each is taken once, by its number.
+//
+// Invariants: events count in the order of `seq`; a turn that has a trace is not in progress; nothing is changed, only replaced.
+
+/** @typedef {import('./contract.js').Trace} Trace */
+/** @typedef {import('./contract.js').LiveCall} LiveCall */
+/** @typedef {import('./contract.js').LiveFrame} LiveFrame */
+/** @typedef {import('./contract.js').LiveTurn} LiveTurn */
+
+/** @typedef {object} Timeline
+ * @property {number} seq           the last event taken
+ * @property {LiveTurn | null} running
+ * @property {(LiveCall & {turn: string, at: number})[]} behind  background calls that are out; `at`: when they began, by the server's clock
+ * @property {Trace[]} finished     traces that the last event closed or added to; to be kept elsewhere */
+
+/** @type {Timeline} */
+export const beginning = { seq: 0, running: null, behind: [], finished: [] };
+
+/** @param {Timeline} before @param {any} event @param {(id: string) => Trace | undefined} traceOf @returns {Timeline} */
+export function after(before, event, traceOf) {
+  if (event.seq <= before.seq) return before;
+  const line = { ...before, seq: event.seq, finished: [] };
+  if (event.event === 'frame_trace') return closed(line, event.trace, traceOf(event.trace.id));
+  if (!event.turn) return line;
+  return event.frame === 0 ? behindIt(line, event, traceOf) : { ...line, running: ahead(turnOf(line, event), event) };
+}
+
+/** What ran behind a turn is added to its trace later: a trace told again knows nothing of it.
+ * @param {Timeline} line @param {Trace} trace @param {Trace} [known] @returns {Timeline} */
+function closed(line, trace, known) {
+  if (known) return { ...line, running: line.running?.id === trace.id ? null : line.running };
+  return { ...line, running: line.running?.id === trace.id ? null : line.running, finished: [trace] };
+}
+
+/** The turn that an event speaks of: the first one begins it. @param {Timeline} line @param {any} event @returns {LiveTurn} */
+function turnOf({ running }, { turn, at }) {
+  if (running && running.id === turn) return running;
+  return { id: turn, status: 'running', started_at: at, frames: [], nodes: [], error: '' };
+}
+
+/** @param {LiveTurn} turn @param {any} event @returns {LiveTurn} */
+function ahead(turn, event) {
+  const at = event.at - turn.started_at;
+  const last = turn.frames.at(-1);
+  let frames = turn.frames;
+  if (!last || last.frame < event.frame) {
+    frames = frames.map((frame) => (frame.ended_ms === undefined ? { ...frame, ended_ms: at, duration_ms: at - frame.started_ms } : frame));
+    frames = [...frames, { frame: event.frame, nodes: [], started_ms: at, route: '', summary: '', calls: [] }];
+  }
+  frames = frames.map((frame) => (frame.frame === event.frame ? inFrame(frame, event, at) : frame));
+  const error = event.event === 'error' ? String(event.detail ?? '') : turn.error;
+  return { ...turn, frames, nodes: frames.at(-1)?.nodes ?? [], error };
+}
+
+/** @param {LiveFrame} frame @param {any} event @param {number} at milliseconds after the turn's start @returns {LiveFrame} */
+function inFrame(frame, event, at) {
+  const isNew = event.node !== 'engine' && !frame.nodes.includes(event.node);
+  const nodes = isNew ? [...frame.nodes, event.node] : frame.nodes;
+  if (event.event === 'process_start') return { ...frame, nodes, calls: [...frame.calls, begun(event, at)] };
+  if (event.event !== 'process_end') return isNew ? { ...frame, nodes } : frame;
+  const known = frame.calls.find(({ pid }) => pid === event.pid);
+  const call = ended(known ?? begun(event, at - event.duration_ms), event);
+  const calls = known ? frame.calls.map((one) => (one === known ? call : one)) : [...frame.calls, call];
+  return { ...frame, nodes, calls };
+}
+
+/** @param {any} event @param {number} at @returns {LiveCall} */
+function begun({ pid, kind, label, node }, at) {
+  return { pid, kind, label, node, started_ms: at, status: 'running' };
+}
+
+/** @param {LiveCall} call @param {any} event @returns {LiveCall} */
+function ended(call, { status, duration_ms, waited_ms, usage }) {
+  return { ...call, status, duration_ms, waited_ms, usage };
+}
+
+/** A call behind a turn. Ended, it belongs to the turn's trace. @param {Timeline} line @param {any} event
+ * @param {(id: string) => Trace | undefined} traceOf @returns {Timeline} */
+function behindIt(line, event, traceOf) {
+  const trace = traceOf(event.turn);
+  const startedAt = trace?.started_at ?? event.at;
+  if (event.event === 'process_start') {
+    const call = { ...begun(event, event.at - startedAt), turn: event.turn, at: event.at };
+    return { ...line, behind: [...line.behind, call] };
+  }
+  if (event.event !== 'process_end') return line;
+  const known = line.behind.find(({ pid }) => pid === event.pid);
+  const behind = line.behind.filter((call) => call !== known);
+  const isTold = !trace || trace.background?.some(({ pid }) => pid === event.pid);
+  if (isTold) return { ...line, behind };
+  const call = ended(begun(event, event.at - event.duration_ms - startedAt), event);
+  const told = { ...trace, background: [...(trace.background ?? []), /** @type {import('./contract.js').Call} */ (call)] };
+  return { ...line, behind, finished: [told] };
+}
