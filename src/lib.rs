@@ -2,12 +2,14 @@
 //!
 //! A pure engine in the middle, a thin shell around it. Each module may use only those named beside it.
 
-pub mod cli; // one file per command                                      config, graph, shell
+pub mod cli; // one file per command                                      client, config, graph, runner, shell
+pub mod client; // HTTP calls and the chat socket, from the other side    config
 pub mod config; // every setting, read once                               work
 pub mod contract; // the words that all sides share                          nothing of ours
 pub mod engine; // sessions, turns, frames, traces: `Session::handle`        contract, graph, nodes
 pub mod graph; // graphs/*.json and their prompts, read and checked          contract, nodes
 pub mod nodes; // one file per node kind, one per tool                     contract
+pub mod runner; // plays suites over the public interface             client, contract, suite, work
 pub mod shell; // io_uring: shards, connections, routes, watchers             all; only cli imports it
 pub mod sql; // the gate: statements that only read                     contract
 pub mod suite; // testcases/*.md: parse, checks                           contract

@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 //!
-//! Exit codes: 0 done, 1 a turn or a test failed, 2 the command line is wrong, 3 the configuration or a graph is wrong,
+//! Exit codes: 0 done, 1 a turn or a test failed, 2 the command line or a test suite is wrong, 3 the configuration or a graph is wrong,
 //! 4 something that is needed is not available (an address, a folder, a server).
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where we speak to people")]
 
@@ -13,6 +13,7 @@ mod library;
 mod sample_data;
 mod serve;
 mod sql_check;
+mod test;
 mod version;
 
 use crate::config::Arguments;
@@ -41,6 +42,8 @@ enum Command {
     Serve(Box<Arguments>),
     /// Talk in the terminal with a server that runs; through a pipe each line is a message
     Chat(chat::Options),
+    /// Play test suites against a server, one that runs or one that is started for it
+    Test(test::Options),
     /// Look at the settings
     #[command(subcommand)]
     Config(config::Command),
@@ -78,6 +81,10 @@ impl Failure {
         Failure { code: 3, says: says.to_string() }
     }
 
+    fn usage(says: impl Display) -> Self {
+        Failure { code: 2, says: says.to_string() }
+    }
+
     fn unavailable(says: impl Display) -> Self {
         Failure { code: 4, says: says.to_string() }
     }
@@ -91,6 +98,7 @@ pub fn run() -> ExitCode {
     let outcome = match line.command.unwrap_or(Command::Serve(line.arguments)) {
         Command::Serve(_) => serve::run(own),
         Command::Chat(options) => chat::run(&options),
+        Command::Test(options) => test::run(&options, own),
         Command::Config(command) => config::run(command, own),
         Command::Doctor(options) => doctor::run(&options, own),
         Command::Graph(command) => graph::run(command),

@@ -18,7 +18,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     server.wait_for_signals().map(drop).map_err(failure)
 }
 
-fn start(config: &Config) -> Result<Server, Failure> {
+/// Starts a server with these settings.
+pub(super) fn start(config: &Config) -> Result<Server, Failure> {
     let library = Arc::new(library::load(config.graphs.as_deref())?);
     let settings = Settings::new(config.listen, library, &config.graph, config.pool());
     let settings = Settings {

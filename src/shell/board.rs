@@ -100,9 +100,9 @@ impl Board {
                 let part = |key: &str| result.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
                 self.current = [part("step"), part("check")].into_iter().flatten().collect::<Vec<_>>().join(" · ");
                 let result = Value::Object(result.clone());
-                match part_of(&result, "status") {
-                    "PASS" => self.last_green = result.clone(),
-                    "FAIL" => self.last_red = result.clone(),
+                match counted(&result) {
+                    Some("PASS") => self.last_green = result.clone(),
+                    Some("FAIL") => self.last_red = result.clone(),
                     _ => {}
                 }
                 self.results.push(result);
@@ -158,7 +158,7 @@ impl Board {
     }
 
     fn summary(&self) -> Value {
-        let count = |status: &str| self.results.iter().filter(|result| part_of(result, "status") == status).count();
+        let count = |status: &str| self.results.iter().filter(|result| counted(result) == Some(status)).count();
         json!({
             "results": self.results,
             "passed": count("PASS"),
@@ -169,8 +169,9 @@ impl Board {
     }
 }
 
-fn part_of<'a>(result: &'a Value, key: &str) -> &'a str {
-    result.get(key).and_then(Value::as_str).unwrap_or_default()
+/// The status of a result, unless it is only reported and does not count.
+fn counted(result: &Value) -> Option<&str> {
+    result["status"].as_str().filter(|_| result["reported"] != true)
 }
 
 #[cfg(test)]
@@ -216,6 +217,17 @@ mod tests {
         }
         assert_eq!(status(&board)["last_green"], green);
         assert_eq!(board.last_run().unwrap()["failed"], 1);
+        let last_red = status(&board)["last_red"].clone();
+        for report in [
+            json!({"event":"suite_start","suite":"t","count":0}),
+            json!({"event":"step_result","result":{"status":"FAIL","check":"expect time: < 1 ms","reported":true}}),
+            json!({"event":"suite_end","suite":"t"}),
+        ] {
+            board.report(report.as_object().unwrap()).unwrap();
+        }
+        let run = board.last_run().unwrap();
+        assert_eq!((&run["failed"], run["results"].as_array().unwrap().len()), (&json!(0), 1), "what is only reported does not count");
+        assert!(last_red.is_object() && status(&board)["last_red"].is_null());
         board.report(json!({"event":"suite_start","suite":"c","count":1}).as_object().unwrap()).unwrap();
         assert_eq!((status(&board)["results"].clone(), status(&board)["last_red"].clone()), (json!([]), Value::Null));
         assert!(board.last_run().is_some(), "the last finished run stays until the next has finished");

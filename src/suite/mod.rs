@@ -11,5 +11,5 @@ mod parse;
 mod pattern;
 
 pub use check::{Check, Seen, Verdict};
-pub use parse::{Does, Item, Step, Suite, SuiteError};
+pub use parse::{Does, Item, Step, Suite, SuiteError, Wrong};
 pub use pattern::{Choice, Count, Op, Sought};

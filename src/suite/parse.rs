@@ -56,8 +56,13 @@ pub enum Wrong {
 
 impl fmt::Display for SuiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: ", self.line)?;
-        match &self.what {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+impl fmt::Display for Wrong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Wrong::NoTitle => write!(f, "a suite begins with a title: `# <title>`"),
             Wrong::NoSteps => write!(f, "a suite has steps: `## <step>`"),
             Wrong::UnknownKey { key } => write!(f, "there is no item `{key}`; use graph, clear, send, action or expect <what>"),

@@ -4,21 +4,17 @@
 //! is only what never was there, what is refused, and what stays away for too long.
 
 use super::Heard;
-use super::address::Address;
 use crate::cli::Failure;
+use crate::client::{Address, NoSocket, Socket, refusal_of};
 use serde_json::Value;
 use std::io::ErrorKind;
-use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
-use tungstenite::handshake::HandshakeError;
-use tungstenite::protocol::CloseFrame;
-use tungstenite::{Error, Message, WebSocket};
+use tungstenite::{Error, Message};
 
 /// How long one look at the socket takes; what is to be said waits that long at most.
 const LOOK: Duration = Duration::from_millis(20);
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How long a server may be away before it is given up.
 const AWAY_MAX: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(2);
@@ -48,7 +44,7 @@ impl Link {
         let socket = link.open().map_err(|end| match end {
             End::Refused(failure) => failure,
             End::Broken | End::Unwanted => {
-                let authority = &link.address.authority;
+                let authority = link.address.authority();
                 Failure::unavailable(format!(
                     "no server answers at {authority}: start one with `framewright`, or say where it is with --url"
                 ))
@@ -58,7 +54,7 @@ impl Link {
         thread.spawn(move || link.run(socket)).map(drop).map_err(Failure::unavailable)
     }
 
-    fn run(&mut self, mut socket: WebSocket<TcpStream>) {
+    fn run(&mut self, mut socket: Socket) {
         loop {
             match self.talk(&mut socket) {
                 End::Unwanted => {
@@ -86,7 +82,7 @@ impl Link {
     }
 
     /// Tries again and again, ever more slowly.
-    fn again(&self) -> Result<WebSocket<TcpStream>, Failure> {
+    fn again(&self) -> Result<Socket, Failure> {
         let (begun, mut rest) = (Instant::now(), Duration::from_millis(100));
         while begun.elapsed() < AWAY_MAX {
             match self.open() {
@@ -96,26 +92,18 @@ impl Link {
             }
             rest = REST_MAX.min(rest * 2);
         }
-        Err(Failure::unavailable(format!("the server at {} does not come back: look whether it runs", self.address.authority)))
+        Err(Failure::unavailable(format!("the server at {} does not come back: look whether it runs", self.address.authority())))
     }
 
-    fn open(&self) -> Result<WebSocket<TcpStream>, End> {
-        let stream = self.address.connect().map_err(|_| End::Broken)?;
-        let set = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(HANDSHAKE_TIME)));
-        set.and_then(|()| stream.set_write_timeout(Some(HANDSHAKE_TIME))).map_err(|_| End::Broken)?;
-        match tungstenite::client(self.address.socket(self.seq), stream) {
-            Ok((socket, _)) => socket.get_ref().set_read_timeout(Some(LOOK)).map(|()| socket).map_err(|_| End::Broken),
-            Err(HandshakeError::Failure(Error::Http(answer))) if !answer.status().is_server_error() => {
-                let body = answer.body().as_deref().and_then(|body| serde_json::from_slice::<Value>(body).ok()).unwrap_or_default();
-                let why = body["detail"].as_str().unwrap_or("this is no server of ours");
-                Err(End::Refused(Failure::unavailable(format!("{} refuses the chat ({}): {why}", self.address.authority, answer.status()))))
-            }
-            Err(_) => Err(End::Broken),
-        }
+    fn open(&self) -> Result<Socket, End> {
+        self.address.open(self.seq, LOOK).map_err(|trouble| match trouble {
+            NoSocket::Broken => End::Broken,
+            NoSocket::Refused(why) => End::Refused(Failure::unavailable(why)),
+        })
     }
 
     /// Says and hears until one of the two ends.
-    fn talk(&mut self, socket: &mut WebSocket<TcpStream>) -> End {
+    fn talk(&mut self, socket: &mut Socket) -> End {
         let mut last_heard = Instant::now();
         loop {
             loop {
@@ -143,7 +131,9 @@ impl Link {
                         return End::Unwanted;
                     }
                 }
-                Ok(Message::Close(frame)) => return closed(frame),
+                Ok(Message::Close(farewell)) => {
+                    return refusal_of(farewell).map_or(End::Broken, |why| End::Refused(Failure::unavailable(why)));
+                }
                 Ok(_) => last_heard = Instant::now(),
                 Err(Error::Io(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                     if last_heard.elapsed() > SILENCE_MAX {
@@ -153,14 +143,5 @@ impl Link {
                 Err(_) => return End::Broken,
             }
         }
-    }
-}
-
-fn closed(frame: Option<CloseFrame>) -> End {
-    match frame.map(|frame| (u16::from(frame.code), frame.reason.to_string())) {
-        Some((4001, reason)) => {
-            End::Refused(Failure::unavailable(format!("the server wants another token ({reason}): give one with --token")))
-        }
-        _ => End::Broken,
     }
 }

@@ -4,19 +4,20 @@
 //! conversation is a loop over what is heard. In a pipe one line is said after the other, each when the last has its
 //! answer. A turn is known by its number: the server counts them up, so whatever comes after the last known one is ours.
 
-mod address;
 mod link;
 mod screen;
 
 use super::Failure;
 use super::colour::Colour;
-use address::Address;
+use crate::client::Address;
 use screen::Screen;
+pub(super) use screen::steerless;
 use serde_json::{Value, json};
 use signal_hook::consts::SIGINT;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread;
 
@@ -31,6 +32,9 @@ pub(super) struct Options {
     /// Token of the user, where the server wants one [default: none]
     #[arg(long, value_name = "TOKEN", env = "FRAMEWRIGHT_TOKEN", hide_env_values = true)]
     token: Option<String>,
+    /// File of certificates in PEM form that are trusted instead of the well-known ones [default: none]
+    #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CA")]
+    ca: Option<PathBuf>,
     /// Whether to colour; NO_COLOR is heeded
     #[arg(long, value_name = "WHEN", value_enum, env = "FRAMEWRIGHT_COLOR", default_value = "auto")]
     color: Colour,
@@ -58,7 +62,7 @@ const HELP: &str = "A number presses that button. /clear begins anew, /stop or C
                     another graph, /graph names them all, /quit or Ctrl-D ends.";
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let address = Address::new(&options.url, &options.session, options.token.as_deref())?;
+    let address = Address::new(&options.url, &options.session, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
     let (heard_by, heard) = sync_channel(HEARD_MAX);
     let (say, to_say) = channel();
     link::Link::start(address.clone(), to_say, heard_by.clone())?;
@@ -262,7 +266,7 @@ impl<W: Write> Chat<W> {
     fn call(&mut self, path: &str, body: &Value) -> Result<(), Over> {
         match self.address.call(path, Some(body)) {
             Ok(answer) => Ok(self.screen.note(answer["note"].as_str().unwrap_or("Cleared."))?),
-            Err(why) => self.complain(&why),
+            Err(why) => self.complain(&why.to_string()),
         }
     }
 
@@ -275,7 +279,7 @@ impl<W: Write> Chat<W> {
                 }
                 Ok(())
             }
-            Err(why) => self.complain(&why),
+            Err(why) => self.complain(&why.to_string()),
         }
     }
 

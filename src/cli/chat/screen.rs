@@ -135,7 +135,7 @@ pub(super) fn buttons(controls: &[Value]) -> impl Iterator<Item = &Value> {
 }
 
 /// Without what would steer a terminal.
-fn steerless(text: &str) -> String {
+pub(in crate::cli) fn steerless(text: &str) -> String {
     text.chars().filter(|sign| !sign.is_control() || matches!(sign, '\n' | '\t')).collect()
 }
 

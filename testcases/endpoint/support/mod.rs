@@ -5,7 +5,7 @@ mod folder;
 pub(crate) mod http;
 mod patience;
 mod provider;
-mod server;
+pub(crate) mod server;
 mod streams;
 
 pub(crate) use conversation::Conversation;

@@ -136,6 +136,11 @@ impl Drop for Server {
 
 /// Runs a command of the binary to its end.
 pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ended {
+    run_for(PATIENCE, folder, arguments)
+}
+
+/// Runs a command that may take a while.
+pub(crate) fn run_for(patience: Duration, folder: &Path, arguments: &[&str]) -> Ended {
     let mut child = framewright(folder).args(arguments).spawn().unwrap();
     let read = |mut from: Box<dyn Read + Send>| {
         thread::spawn(move || {
@@ -151,7 +156,7 @@ pub(crate) fn run(folder: &Path, arguments: &[&str]) -> Ended {
         if let Some(status) = child.try_wait().unwrap() {
             break status;
         }
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > patience {
             let _ = child.kill();
             panic!("`framewright {}` does not end", arguments.join(" "));
         }

@@ -1,0 +1,219 @@
+//! `framewright test`: plays suites against a server that runs, or against one that is started for it in this process.
+//!
+//! Exit codes: 0 all passed, 1 a check failed, 2 a suite or the command line can't be read, 3 the configuration is wrong,
+//! 4 the server can't be reached.
+
+mod repeat;
+mod screen;
+
+use super::colour::Colour;
+use super::{Failure, serve};
+use crate::client::{Address, CallTrouble};
+use crate::config::layers::{Origin, Written};
+use crate::config::{Arguments, Config, Upstream};
+use crate::runner::{self, Judge, PATIENCE, Plan, Report, Source};
+use crate::shell::Server;
+use crate::suite::Check;
+use crate::work::probe;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command};
+use screen::Screen;
+use std::io::IsTerminal;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// Suites to play, such as testcases/smoketest.md
+    #[arg(value_name = "SUITE")]
+    files: Vec<PathBuf>,
+    /// Server to test [default: one that is started for it, with the settings of `serve`]
+    #[arg(long, value_name = "URL", env = "FRAMEWRIGHT_URL", hide_env_values = true)]
+    url: Option<String>,
+    /// Token of the user, where the server wants one [default: none]
+    #[arg(long, value_name = "TOKEN", env = "FRAMEWRIGHT_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// File of certificates in PEM form that are trusted instead of the well-known ones [default: none]
+    #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CA")]
+    ca: Option<PathBuf>,
+    /// Suites at once, each in a session of its own, 1 to 64
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=runner::JOBS_MAX as i64))]
+    jobs: u16,
+    /// Milliseconds that a turn may take
+    #[arg(long, value_name = "N", default_value_t = PATIENCE.as_millis() as u32, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    patience_ms: u32,
+    /// Let `expect time` fail a suite
+    #[arg(long)]
+    strict_time: bool,
+    /// Let `expect judge` fail a suite
+    #[arg(long)]
+    strict_judge: bool,
+    /// Model that judges [default: the model that answers]
+    #[arg(long, value_name = "NAME")]
+    judge_model: Option<String>,
+    /// Say which nodes, routes and paths were taken, and which not
+    #[arg(long)]
+    coverage: bool,
+    /// Write the results to this file as JUnit XML [default: none]
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write the results to this file as JSON [default: testcases/results.json, where that folder exists]
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
+    /// Whether to colour; NO_COLOR is heeded
+    #[arg(long, value_name = "WHEN", value_enum, env = "FRAMEWRIGHT_COLOR", default_value = "auto")]
+    color: Colour,
+    #[command(flatten)]
+    _settings: Box<Arguments>,
+}
+
+const WHAT_TO_DO: &str = "name the suites to play, such as `framewright test testcases/*.md`: a suite is a Markdown file with steps. \
+                          They are played against a server that is started for it, or against the one that --url names";
+/// Suites have sessions of their own.
+const ANY_SESSION: &str = "test";
+const RESULTS: &str = "testcases/results.json";
+/// Settings that say who judges; of a server that runs already, nothing else can be set.
+const OF_JUDGE: &[&str] =
+    &["config", "llm_url", "llm_key_file", "offline", "retries", "connect_ms", "first_token_ms", "next_token_ms", "call_ms"];
+
+pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure> {
+    let suites = read(&options.files)?;
+    let is_terminal = std::io::stdout().is_terminal();
+    let screen = Screen::new(is_terminal, options.color.is_wanted(is_terminal));
+    let url = options.url.as_deref().filter(|url| !url.trim().is_empty());
+    let target = match url {
+        Some(url) => there(url, options, matches, &screen)?,
+        None => started(matches, &screen)?,
+    };
+    let judges = suites.iter().any(|source| source.count(|check| matches!(check, Check::Judge(_))) > 0);
+    let plan = Plan {
+        jobs: usize::from(options.jobs),
+        is_own_server: target.server.is_some(),
+        patience: Duration::from_millis(u64::from(options.patience_ms)),
+        strict_time: options.strict_time,
+        strict_judge: options.strict_judge,
+        judge: if judges { judge(options, target.arguments)? } else { None },
+        coverage: options.coverage,
+        ..Plan::new(target.address, suites)
+    };
+    screen.expect(plan.checks());
+    let report = runner::run(&plan, &|progress| screen.tell(progress));
+    if let Some(server) = target.server {
+        server.stopper().stop();
+        server.wait();
+    }
+    let written = write(options, &report, &screen);
+    let again = |file: &str| repeat::command(&command(), matches, file);
+    screen.sum_up(&report, &again);
+    written?;
+    if report.is_passed() { Ok(()) } else { Err(Failure { code: 1, says: String::new() }) }
+}
+
+/// Reads all suites; everything that can't be read is told at once.
+fn read(files: &[PathBuf]) -> Result<Vec<Source>, Failure> {
+    if files.is_empty() {
+        return Err(Failure::usage(WHAT_TO_DO));
+    }
+    let (mut suites, mut wrong) = (Vec::new(), Vec::new());
+    for file in files {
+        match Source::read(file) {
+            Ok(source) => suites.push(source),
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    if wrong.is_empty() { Ok(suites) } else { Err(Failure::usage(wrong.join("\n"))) }
+}
+
+/// A server that can be tested.
+struct Target {
+    address: Address,
+    /// The one that was started for it.
+    server: Option<Server>,
+    /// What was set, for who judges.
+    arguments: Arguments,
+}
+
+/// A server that runs already, if it answers.
+fn there(url: &str, options: &Options, matches: &ArgMatches, screen: &Screen) -> Result<Target, Failure> {
+    let settings = Arguments::augment_args(Command::new("settings"));
+    let is_said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let said = settings.get_arguments().filter(|arg| is_said(arg.get_id().as_str()) && !OF_JUDGE.contains(&arg.get_id().as_str()));
+    let said: Vec<String> = said.filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect();
+    if !said.is_empty() {
+        let them = said.join(", ");
+        return Err(Failure::usage(format!("{them} can't be set of a server that runs already: leave it out, or leave out --url")));
+    }
+    let address = Address::new(url, ANY_SESSION, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
+    let ask = |path: &str| {
+        address.call(path, None).map_err(|trouble| match trouble {
+            CallTrouble::Unreachable { why } => Failure::unavailable(format!("no server answers at {} ({why})", address.authority())),
+            CallTrouble::Refused { status, detail } => {
+                Failure::unavailable(format!("{} refuses to be tested ({status}): {detail}", address.authority()))
+            }
+            CallTrouble::Unreadable => Failure::unavailable(format!("what answers at {} is no server of ours", address.authority())),
+        })
+    };
+    let about = ask("/health")?;
+    // It takes who may use it.
+    ask("/api/result")?;
+    let (model, graph) = (about["model"]["name"].as_str().unwrap_or("unknown"), about["graph"].as_str().unwrap_or("unknown"));
+    screen.note(&format!("{}  model: {model}  graph: {graph}", address.authority()));
+    Ok(Target { address, server: None, arguments: arguments(matches)? })
+}
+
+/// A server in this process, that nobody else uses and that leaves nothing behind.
+fn started(matches: &ArgMatches, screen: &Screen) -> Result<Target, Failure> {
+    let arguments = arguments(matches)?;
+    let config = config(arguments.clone())?;
+    let server = serve::start(&config)?;
+    screen.note(&format!("a server of its own  model: {}  graph: {}", config.upstream, config.graph));
+    let address = Address::new(&format!("http://{}", server.address()), ANY_SESSION, None, None).map_err(Failure::config)?;
+    Ok(Target { address, server: Some(server), arguments })
+}
+
+/// The settings of a server that is started for a test: where it listens and what it keeps is not for anyone to say.
+fn arguments(matches: &ArgMatches) -> Result<Arguments, Failure> {
+    let written = Written::read(matches).map_err(Failure::config)?;
+    let is_default = |id: &str| written.values.iter().any(|value| value.setting.id == id && value.origin == Origin::Default);
+    // Nobody reads along while the demo model writes.
+    let demo_delay_ms = if is_default("demo_delay_ms") { 0 } else { written.arguments.demo_delay_ms };
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    Ok(Arguments { listen, data: None, demo_delay_ms, drain_ms: 0, ..written.arguments })
+}
+
+fn config(arguments: Arguments) -> Result<Config, Failure> {
+    Config::new(arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)
+}
+
+/// Who scores answers, if a model is there that can.
+fn judge(options: &Options, arguments: Arguments) -> Result<Option<Judge>, Failure> {
+    let model = options.judge_model.clone().or(arguments.model);
+    let config = config(Arguments { model, ..arguments })?;
+    match &config.upstream {
+        Upstream::Provider { provider, .. } => Ok(Some(Judge::new(config.pool(), &provider.strong))),
+        Upstream::Demo { .. } if options.strict_judge => Err(Failure::config(
+            "--strict-judge needs a model that can judge: set OPENAI_API_KEY, or name one with --judge-model and --llm-url",
+        )),
+        Upstream::Demo { .. } => Ok(None),
+    }
+}
+
+/// Writes the results; where the usual folder is not there, that is said.
+fn write(options: &Options, report: &Report, screen: &Screen) -> Result<(), Failure> {
+    let unwritten =
+        |file: &Path, error: &dyn std::fmt::Display| Failure::unavailable(format!("{} can't be written: {error}", file.display()));
+    let usual = Path::new(RESULTS);
+    let file = options.results.as_deref().or(usual.parent().filter(|folder| folder.is_dir()).map(|_| usual));
+    match file {
+        Some(file) => runner::write_whole(file, &format!("{:#}\n", report.results())).map_err(|error| unwritten(file, &error))?,
+        None => screen.note("there is no folder `testcases`, so no results are written: name a file with --results"),
+    }
+    let Some(file) = &options.junit else { return Ok(()) };
+    runner::junit(report).and_then(|text| runner::write_whole(file, &text)).map_err(|error| unwritten(file, &error))
+}
+
+/// The command line of this command, as clap knows it.
+fn command() -> Command {
+    Options::augment_args(Command::new("test"))
+}

@@ -1,0 +1,237 @@
+//! Plays one suite in its session: does what it says, checks what it expects, and tells each outcome as it falls.
+
+use super::talk::{Talk, Trouble};
+use super::{Outcome, Run, Source, Status};
+use crate::suite::{Check, Does, Item, Seen, Verdict};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+pub(super) struct Player<'a> {
+    run: &'a Run<'a>,
+    source: &'a Source,
+    session: &'a str,
+    talk: Talk,
+    /// What came of the last turn that was done.
+    seen: Option<Seen>,
+    turn: Option<String>,
+    /// What the last turn was asked, for who judges its answer.
+    said: String,
+    /// Since the last outcome.
+    begun: Instant,
+    outcomes: Vec<Outcome>,
+}
+
+/// Longer texts are cut, in reports and on the screen.
+const TEXT_MAX: usize = 2_000;
+/// What is done before the first step stands under this name.
+const BEFORE: &str = "before the first step";
+
+impl<'a> Player<'a> {
+    pub(super) fn new(run: &'a Run<'a>, source: &'a Source, session: &'a str) -> Player<'a> {
+        let address = run.plan.address.in_session(session).expect("the plan makes names that sessions have");
+        Player {
+            run,
+            source,
+            session,
+            talk: Talk::new(address, run.plan.patience),
+            seen: None,
+            turn: None,
+            said: String::new(),
+            begun: Instant::now(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    pub(super) fn play(mut self) -> Vec<Outcome> {
+        let suite = &self.source.suite;
+        let steps = suite.steps.iter().map(|step| (step.title.as_str(), &step.items));
+        // Why nothing more of this suite can be played.
+        let mut lost: Option<String> = self.look_at_graph().err().map(|trouble| sentence(&trouble).to_owned());
+        for (step, items) in [(BEFORE, &suite.before)].into_iter().chain(steps).filter(|(_, items)| !items.is_empty()) {
+            (self.run.told)(&super::Progress::Step { source: self.source, step });
+            let mut skipped = lost.clone();
+            for item in items {
+                match (&skipped, &item.does) {
+                    (Some(why), Does::Expect(check)) => self.skip(step, item, check, why.clone()),
+                    (Some(_), _) => {}
+                    (None, Does::Expect(check)) => self.check(step, item, check),
+                    (None, does) => {
+                        if let Err(trouble) = self.does(does) {
+                            self.failed(step, item, sentence(&trouble));
+                            let why = format!("`{}` in line {} could not be done", cut(&item.text, 80), item.line);
+                            if step == BEFORE || matches!(trouble, Trouble::Gone(_)) {
+                                lost = Some(why.clone());
+                            }
+                            skipped = Some(why);
+                        }
+                    }
+                }
+            }
+        }
+        self.look_back();
+        self.outcomes
+    }
+
+    fn does(&mut self, does: &Does) -> Result<(), Trouble> {
+        match does {
+            Does::Graph(name) => {
+                self.look_back();
+                self.talk.call("/api/graph/switch", Some(&json!({"name": name})))?;
+                self.look_at_graph()
+            }
+            Does::Clear => self.talk.call("/api/clear", Some(&json!({}))).map(drop),
+            Does::Send(text) => {
+                self.said.clone_from(text);
+                self.turn(&json!({"text": text}))
+            }
+            Does::Action(choice) => {
+                let state = self.talk.call("/api/state", None)?;
+                let offered = Seen { controls: state["controls"].as_array().cloned().unwrap_or_default(), ..Seen::default() };
+                let Some(control) = offered.meant(choice) else {
+                    (self.seen, self.turn) = (None, None);
+                    return Err(Trouble::Step(format!("no button is called that; there are: {}", offered.labels())));
+                };
+                self.said = control["label"].as_str().unwrap_or_default().to_owned();
+                let action =
+                    json!({"type": "action", "action": control["action"], "source": control["source"], "data": control["payload"]});
+                self.turn(&action)
+            }
+            Does::Expect(_) => Ok(()),
+        }
+    }
+
+    fn turn(&mut self, said: &Value) -> Result<(), Trouble> {
+        (self.seen, self.turn) = (None, None);
+        let (turn, seen) = self.talk.turn(said)?;
+        if self.run.plan.coverage {
+            self.run.coverage().note(&seen.trace);
+        }
+        (self.turn, self.seen) = (Some(turn), Some(seen));
+        Ok(())
+    }
+
+    fn check(&mut self, step: &str, item: &Item, check: &Check) {
+        let Some(seen) = &mut self.seen else {
+            return self.skip(step, item, check, "the message that it speaks of could not be sent".to_owned());
+        };
+        if check.is_about_memory() {
+            match self.talk.settled() {
+                Ok(mut state) => seen.memory = state["memorizer"].take(),
+                Err(trouble) => return self.failed(step, item, sentence(&trouble)),
+            }
+        }
+        let (status, got, detail) = match check.verdict(seen) {
+            Verdict::Passed => (Status::Pass, None, String::new()),
+            Verdict::Failed { got } => (Status::Fail, Some(got), String::new()),
+            Verdict::Reported { holds: Some(holds), got } => {
+                let status = if holds { Status::Pass } else { Status::Fail };
+                (status, Some(got), String::new())
+            }
+            Verdict::Reported { holds: None, got } => self.judged(check, &got),
+        };
+        let expected = cut(item.text.strip_prefix("expect ").unwrap_or(&item.text), TEXT_MAX);
+        let got = got.map(|got| cut(&got, TEXT_MAX));
+        let detail = match (&got, status) {
+            (Some(got), Status::Fail) if detail.is_empty() => format!("expected {expected}, got {got}"),
+            _ => detail,
+        };
+        let reported = !self.run.plan.counts(check);
+        self.came(Outcome { status, detail, expected: Some(expected), got, reported, ..self.outcome(step, item) });
+    }
+
+    fn judged(&self, check: &Check, got: &str) -> (Status, Option<String>, String) {
+        let (Check::Judge(criterion), Some(seen)) = (check, &self.seen) else {
+            return (Status::Skip, None, "there is nothing to judge".to_owned());
+        };
+        let Some(judge) = &self.run.plan.judge else { return (Status::Skip, None, super::judge::NOBODY.to_owned()) };
+        match judge.score(criterion, &self.said, &seen.response) {
+            Ok(score) => {
+                let status = if score.holds() { Status::Pass } else { Status::Fail };
+                (status, Some(got.to_owned()), score.to_string())
+            }
+            Err(why) => (Status::Skip, None, format!("{} could not judge it: {why}", judge.name())),
+        }
+    }
+
+    fn failed(&mut self, step: &str, item: &Item, why: &str) {
+        let (why, expected) = (cut(why, TEXT_MAX), cut(&item.text, TEXT_MAX));
+        let outcome =
+            Outcome { status: Status::Fail, detail: why.clone(), expected: Some(expected), got: Some(why), ..self.outcome(step, item) };
+        self.came(outcome);
+    }
+
+    fn skip(&mut self, step: &str, item: &Item, check: &Check, why: String) {
+        let reported = !self.run.plan.counts(check);
+        let outcome = Outcome { status: Status::Skip, detail: format!("skipped: {why}"), reported, ..self.outcome(step, item) };
+        self.came(outcome);
+    }
+
+    fn came(&mut self, outcome: Outcome) {
+        self.begun = Instant::now();
+        self.run.tell(&outcome);
+        self.outcomes.push(outcome);
+    }
+
+    /// What every outcome of an item says.
+    fn outcome(&self, step: &str, item: &Item) -> Outcome {
+        let trace = self.seen.as_ref().map(|seen| &seen.trace);
+        Outcome {
+            suite: self.source.name.clone(),
+            step: step.to_owned(),
+            check: item.text.clone(),
+            status: Status::Pass,
+            detail: String::new(),
+            elapsed_ms: (self.begun.elapsed().as_secs_f64() * 1e6).round() / 1e3,
+            file: self.source.file.clone(),
+            line: item.line,
+            expected: None,
+            got: None,
+            path: self.seen.as_ref().map(|seen| seen.path().to_owned()),
+            frames: trace.and_then(|trace| trace["total_frames"].as_u64()),
+            way: trace.map(way).unwrap_or_default(),
+            session: self.session.to_owned(),
+            turn: self.turn.clone(),
+            reported: false,
+        }
+    }
+
+    /// Which graph the session is on now, for who wants to know what of it is used.
+    fn look_at_graph(&self) -> Result<(), Trouble> {
+        if self.run.plan.coverage {
+            let graph = self.talk.call("/api/graph/active", None)?;
+            self.run.coverage().describe(&graph);
+        }
+        Ok(())
+    }
+
+    /// What goes on behind a turn is in its trace only once it has ended.
+    fn look_back(&self) {
+        if self.run.plan.coverage && self.turn.is_some() {
+            let traces = self.talk.settled().and_then(|_| self.talk.traces());
+            traces.iter().flatten().for_each(|trace| self.run.coverage().note(trace));
+        }
+    }
+}
+
+fn sentence(trouble: &Trouble) -> &str {
+    match trouble {
+        Trouble::Step(why) | Trouble::Gone(why) => why,
+    }
+}
+
+/// The nodes of each frame of a turn.
+fn way(trace: &Value) -> Vec<String> {
+    let nodes = |frame: &Value| {
+        let nodes = frame["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        nodes.collect::<Vec<_>>().join("+")
+    };
+    trace["frames"].as_array().into_iter().flatten().map(nodes).collect()
+}
+
+/// A text that is not longer than that.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! A suite with the file that it stands in.
+
+use crate::suite::{Check, Suite};
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// A suite that can be played.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file's stem.
+    pub name: String,
+    /// The file, as it was named.
+    pub file: String,
+    pub suite: Suite,
+}
+
+/// Why a file can't be played: what is wrong there, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub file: String,
+    pub line: Option<usize>,
+    pub why: String,
+}
+
+impl std::error::Error for Unreadable {}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}: {}", self.file, self.why),
+            None => write!(f, "{}: {}", self.file, self.why),
+        }
+    }
+}
+
+/// The longest file that is read.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// What a session's name leaves for the suite's.
+const NAME_MAX: usize = 30;
+
+impl Source {
+    pub fn read(path: &Path) -> Result<Source, Unreadable> {
+        let file = path.display().to_string();
+        let wrong = |why: String| Unreadable { file: file.clone(), line: None, why };
+        let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.is_dir() {
+            return Err(wrong(format!("this is a folder: name its suites, such as {}/*.md", file.trim_end_matches('/'))));
+        }
+        let mut text = String::new();
+        let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
+        read.map_err(|error| wrong(format!("can't be read ({error})")))?;
+        if text.len() as u64 > FILE_BYTES_MAX {
+            return Err(wrong(format!("a suite has at most {FILE_BYTES_MAX} bytes: make several of it")));
+        }
+        let suite =
+            Suite::parse(&text).map_err(|error| Unreadable { file: file.clone(), line: Some(error.line), why: error.what.to_string() })?;
+        Ok(Source { name, file, suite })
+    }
+
+    /// How many of its checks fit.
+    pub fn count(&self, fits: impl Fn(&Check) -> bool) -> usize {
+        super::count(self, fits)
+    }
+
+    /// Its name as a session's name can hold it.
+    pub(super) fn name_in_session(&self) -> String {
+        let plain = |sign: char| if sign.is_ascii_alphanumeric() || sign == '_' { sign } else { '-' };
+        let name: String = self.name.chars().map(plain).take(NAME_MAX).collect();
+        if name.is_empty() { "suite".to_owned() } else { name }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_not_be_played_is_named_with_its_place() {
+        let folder = std::env::temp_dir().join(format!("framewright-source-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let write = |name: &str, text: &[u8]| {
+            std::fs::write(folder.join(name), text).unwrap();
+            folder.join(name)
+        };
+        let mut said = Vec::new();
+        for path in [
+            write("wrong.md", b"# T\n## 1\n- sned: x\n"),
+            write("bytes.md", &[0xff, 0xfe]),
+            write("long.md", &b"x".repeat((1 << 20) + 1)),
+            folder.join("nowhere.md"),
+            folder.clone(),
+        ] {
+            said.push(Source::read(&path).unwrap_err().to_string().replace(&folder.display().to_string(), "F"));
+        }
+        let good = Source::read(&write("good.md", b"# T\n## 1\n- send: x\n")).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(good.name, "good");
+        for (said, begins) in said.iter().zip([
+            "F/wrong.md:3: there is no item `sned`; use",
+            "F/bytes.md: can't be read (",
+            "F/long.md: a suite has at most",
+            "F/nowhere.md: can't be read (",
+            "F: this is a folder: name its suites, such as F/*.md",
+        ]) {
+            assert!(said.starts_with(begins), "{said}");
+        }
+    }
+}
