@@ -73,13 +73,14 @@ impl Judge {
         &self.name
     }
 
-    /// Scores an answer to what was said. An answer of the model that is no score is an error.
-    pub fn score(&self, criterion: &str, said: &str, answer: &str) -> Result<Score, String> {
+    /// Scores an answer to what was said in a session. An answer of the model that is no score is an error.
+    pub fn score(&self, session: &str, criterion: &str, said: &str, answer: &str) -> Result<Score, String> {
+        let session: Arc<str> = format!("{session}-judge").into();
         let request = Arc::new(Request::Model(request(criterion, said, answer)));
         let patience = self.pool.deadline(&request) + Duration::from_secs(5);
         let (reply, replies) = channel();
         let replying = Box::new(move |said| drop(reply.send(said)));
-        let call = self.pool.start(request, replying).map_err(|error| error.to_string())?;
+        let call = self.pool.start(&session, request, replying).map_err(|error| error.to_string())?;
         let mut text = String::new();
         loop {
             match replies.recv_timeout(patience) {

@@ -144,7 +144,7 @@ impl<'a> Player<'a> {
             return (Status::Skip, None, "there is nothing to judge".to_owned());
         };
         let Some(judge) = &self.run.plan.judge else { return (Status::Skip, None, super::judge::NOBODY.to_owned()) };
-        match judge.score(criterion, &self.said, &seen.response) {
+        match judge.score(self.session, criterion, &self.said, &seen.response) {
             Ok(score) => {
                 let status = if score.holds() { Status::Pass } else { Status::Fail };
                 (status, Some(got.to_owned()), score.to_string())

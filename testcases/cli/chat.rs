@@ -48,7 +48,8 @@ fn where_nobody_answers_it_says_what_to_do() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (options, code, says) in [
         (vec!["--url".to_owned(), format!("http://{nobody}")], 4, "start one with `framewright`, or say where it is with --url"),
-        (vec!["--url".to_owned(), "https://host".to_owned()], 3, "speaks no TLS"),
+        (vec!["--url".to_owned(), format!("https://{nobody}")], 4, "start one with `framewright`, or say where it is with --url"),
+        (vec!["--ca".to_owned(), "nowhere.pem".to_owned()], 3, "--ca nowhere.pem: can't be read"),
         (vec!["--session".to_owned(), "a b".to_owned()], 3, "--session must be"),
         (vec!["--color".to_owned(), "blue".to_owned()], 2, "possible values: auto, always, never"),
     ] {
