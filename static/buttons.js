@@ -26,7 +26,7 @@ export function CopyButton({ text, label }) {
 }
 
 /** @param {string} text */
-async function copyText(text) {
+export async function copyText(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   // Over plain HTTP from another machine there is no clipboard interface; a selection does it.
   const field = document.createElement('textarea');

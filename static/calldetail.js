@@ -53,10 +53,10 @@ function statement(ask) {
   return plain(ask.Query?.sql ?? pretty(ask));
 }
 
-/** Structured answers are set out, so that they can be read. @param {any} call */
+/** Rows line by line, and what is structured set out, so that it can be read. @param {any} call */
 function answer({ answer: said, reply }) {
-  const rows = reply?.database;
-  if (rows) return pretty(rows);
+  const rows = reply?.database?.Rows;
+  if (rows) return [list(rows.columns).join(' | '), ...list(rows.rows).map((row) => list(row).map(plain).join(' | '))].join('\n');
   try {
     return pretty(JSON.parse(said));
   } catch {

@@ -71,8 +71,7 @@
  * @property {'running'} status
  * @property {number} started_at  milliseconds since the epoch, by the server's clock
  * @property {LiveFrame[]} frames
- * @property {string[]} nodes     those at work now
- * @property {string} error */
+ * @property {string[]} nodes     those at work now */
 
 /** @typedef {object} Process  a call that is out now
  * @property {number} pid

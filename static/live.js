@@ -24,6 +24,8 @@ export const running = signal(null);
 export const behind = signal([]);
 /** The kept traces, latest first. @type {{readonly value: Trace[]}} */
 export const finished = computed(() => Object.values(traces.value).sort((one, other) => numberOf(other.id) - numberOf(one.id)));
+/** What went wrong, by turn. @type {import('./vendor/ui.mjs').Signal<Record<string, string>>} */
+export const errors = signal({});
 /** Counts up with what may have changed the session's state. */
 export const changes = signal(0);
 /** How the events come: see feed.js. @type {import('./vendor/ui.mjs').Signal<import('./feed.js').FeedWay>} */
@@ -121,6 +123,7 @@ function take(events) {
     }
     running.value = line.running;
     behind.value = line.behind;
+    errors.value = line.errors;
     if (isNews) changes.value += 1;
   });
   return line !== before;

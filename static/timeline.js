@@ -9,14 +9,18 @@
 /** @typedef {import('./contract.js').LiveFrame} LiveFrame */
 /** @typedef {import('./contract.js').LiveTurn} LiveTurn */
 
+/** As many as there are traces. */
+const ERRORS_MAX = 20;
+
 /** @typedef {object} Timeline
  * @property {number} seq           the last event taken
  * @property {LiveTurn | null} running
+ * @property {Record<string, string>} errors  what went wrong, by turn
  * @property {(LiveCall & {turn: string, at: number})[]} behind  background calls that are out; `at`: when they began, by the server's clock
  * @property {Trace[]} finished     traces that the last event closed or added to; to be kept elsewhere */
 
 /** @type {Timeline} */
-export const beginning = { seq: 0, running: null, behind: [], finished: [] };
+export const beginning = { seq: 0, running: null, errors: {}, behind: [], finished: [] };
 
 /** @param {Timeline} before @param {any} event @param {(id: string) => Trace | undefined} traceOf @returns {Timeline} */
 export function after(before, event, traceOf) {
@@ -24,6 +28,7 @@ export function after(before, event, traceOf) {
   const line = { ...before, seq: event.seq, finished: [] };
   if (event.event === 'frame_trace') return closed(line, event.trace, traceOf(event.trace.id));
   if (!event.turn) return line;
+  if (event.event === 'error') line.errors = noted(line.errors, event);
   return event.frame === 0 ? behindIt(line, event, traceOf) : { ...line, running: ahead(turnOf(line, event), event) };
 }
 
@@ -34,10 +39,16 @@ function closed(line, trace, known) {
   return { ...line, running: line.running?.id === trace.id ? null : line.running, finished: [trace] };
 }
 
+/** @param {Record<string, string>} errors @param {any} event @returns {Record<string, string>} */
+function noted(errors, { turn, detail }) {
+  const others = Object.entries(errors).filter(([id]) => id !== turn);
+  return Object.fromEntries([...others.slice(1 - ERRORS_MAX), [turn, String(detail ?? '')]]);
+}
+
 /** The turn that an event speaks of: the first one begins it. @param {Timeline} line @param {any} event @returns {LiveTurn} */
 function turnOf({ running }, { turn, at }) {
   if (running && running.id === turn) return running;
-  return { id: turn, status: 'running', started_at: at, frames: [], nodes: [], error: '' };
+  return { id: turn, status: 'running', started_at: at, frames: [], nodes: [] };
 }
 
 /** @param {LiveTurn} turn @param {any} event @returns {LiveTurn} */
@@ -50,8 +61,7 @@ function ahead(turn, event) {
     frames = [...frames, { frame: event.frame, nodes: [], started_ms: at, route: '', summary: '', calls: [] }];
   }
   frames = frames.map((frame) => (frame.frame === event.frame ? inFrame(frame, event, at) : frame));
-  const error = event.event === 'error' ? String(event.detail ?? '') : turn.error;
-  return { ...turn, frames, nodes: frames.at(-1)?.nodes ?? [], error };
+  return { ...turn, frames, nodes: frames.at(-1)?.nodes ?? [] };
 }
 
 /** @param {LiveFrame} frame @param {any} event @param {number} at milliseconds after the turn's start @returns {LiveFrame} */

@@ -1,8 +1,8 @@
 // The panel Trace: a turn's frames and calls against the time, live while it runs; as a waterfall, a table or JSON.
 
 import { html, useEffect, useState } from './vendor/ui.mjs';
-import { CopyButton } from './buttons.js';
-import { behind, finished, running, serverNow, watch, way } from './live.js';
+import { CopyButton, copyText } from './buttons.js';
+import { behind, errors, finished, running, serverNow, watch, way } from './live.js';
 import { openTurn, turnAddress } from './route.js';
 import { read, session } from './api.js';
 import { readTrace, ready, traces, turns } from './session.js';
@@ -71,7 +71,7 @@ function shown(id) {
     trace,
     message: trace?.message ?? said?.question ?? '',
     status: trace?.status ?? 'running',
-    error: said?.error ?? live?.error ?? '',
+    error: errors.value[id] ?? said?.error ?? '',
     path: trace?.path ?? '',
     graph: trace?.graph ?? '',
     total_ms: total,
@@ -132,7 +132,7 @@ function Turn({ turn, view, setView }) {
           ${VIEWS.map((name) => html`<button type="button" aria-pressed=${name === view} onClick=${() => setView(name)}>${name}</button>`)}
         </div>
         <span class="spring"></span>
-        <${CopyButton} text=${() => link(turn.id)} label="Copy link" />
+        <${CopyLink} id=${turn.id} />
         ${turn.trace && html`<button type="button" class="quiet" onClick=${() => download(turn.id)} title="With all requests and answers">Download</button>`}
       </div>
       ${view === 'Waterfall' && html`<${Waterfall} turn=${turn} />`}
@@ -168,9 +168,14 @@ function Json({ turn }) {
   `;
 }
 
-/** @param {string} id */
-function link(id) {
-  return new URL(turnAddress(id), location.href).href;
+/** @param {{id: string}} props */
+function CopyLink({ id }) {
+  const [copied, setCopied] = useState('');
+  async function copy() {
+    await copyText(new URL(turnAddress(id), location.href).href);
+    setCopied(id);
+  }
+  return html`<button type="button" class="quiet" onClick=${copy}>${copied === id ? 'Link copied' : 'Copy link'}</button>`;
 }
 
 /** The turn in full, as a file. @param {string} id */

@@ -12,7 +12,7 @@ export function TraceTable({ turn }) {
     <div class="scroll" tabindex="0" role="region" aria-label="Frames and calls">
       <table class="trace-table">
         <thead>
-          <tr>${['Frame', 'What', 'From', 'Waiting', 'Working', 'Tokens', 'Result'].map((name) => html`<th scope="col">${name}</th>`)}</tr>
+          <tr>${['Frame', 'What', 'From', 'Waiting', 'Working', 'Tokens'].map((name) => html`<th scope="col">${name}</th>`)}</tr>
         </thead>
         <tbody>
           ${turn.frames.map(
@@ -24,12 +24,12 @@ export function TraceTable({ turn }) {
                 <td></td>
                 <td>${frame.duration_ms === undefined ? 'at work' : duration(frame.duration_ms)}</td>
                 <td></td>
-                <td class="wide">${[frame.route && `↳ ${frame.route}`, frame.summary].filter(Boolean).join(' · ')}</td>
               </tr>
               ${list(frame.calls).map((call) => html`<${Row} call=${call} place=${frame.frame} />`)}
+              ${(frame.route || frame.summary) && html`<tr><td></td><td class="wide" colspan="5">${[frame.route && `↳ ${frame.route}`, frame.summary].filter(Boolean).join(' · ')}</td></tr>`}
             `,
           )}
-          ${turn.background.map((call) => html`<${Row} call=${call} place="after the answer" />`)}
+          ${turn.background.map((call) => html`<${Row} call=${call} place="after" />`)}
         </tbody>
       </table>
     </div>
@@ -43,12 +43,11 @@ function Row({ call, place }) {
   return html`
     <tr>
       <th scope="row" class="of-call">${place}</th>
-      <td>${KIND[call.kind] ?? call.kind} ${call.label}</td>
+      <td>${KIND[call.kind] ?? call.kind} ${call.label}${['error', 'cancelled'].includes(call.status) && html` <b class="bad">${call.status}</b>`}</td>
       <td>${from(call.started_ms)}</td>
       <td>${waited > 0 && duration(waited)}</td>
       <td>${call.duration_ms === undefined ? 'at work' : duration(call.duration_ms - waited)}</td>
       <td>${call.usage && `${number(asked)} → ${number(said)}`}</td>
-      <td>${call.status}</td>
     </tr>
   `;
 }

@@ -28,8 +28,8 @@ export function Waterfall({ turn }) {
         <span><i data-kind="waiting"></i>waiting</span>
         ${[...kinds].map((kind) => html`<span><i data-kind=${kind}></i>${KIND[kind] ?? kind}</span>`)}
       </p>
-      <p class="axis" aria-hidden="true">${scale.ticks.map((tick) => html`<span>${tick}</span>`)}</p>
-      <ol class="frames">${turn.frames.map((frame) => html`<${Frame} key=${frame.frame} frame=${frame} turn=${turn} scale=${scale} />`)}</ol>
+      <p class="axis row" aria-hidden="true"><span></span><span class="ends"><span>0</span><span>${duration(scale.end)}</span></span><span>tokens</span><span>time</span></p>
+      <ol class="frames">${turn.frames.map((frame, at) => html`<${Frame} key=${frame.frame} frame=${frame} next=${turn.frames[at + 1]} turn=${turn} scale=${scale} />`)}</ol>
       ${turn.background.length > 0 &&
       html`<h3>After the answer</h3>
         <ul class="calls">${turn.background.map((call) => html`<${Call} key=${call.pid} call=${call} turn=${turn} scale=${scale} now=${turn.until_ms} />`)}</ul>`}
@@ -37,7 +37,7 @@ export function Waterfall({ turn }) {
   `;
 }
 
-/** @typedef {{end: number, steps: number, ticks: string[]}} Scale */
+/** @typedef {{end: number, steps: number}} Scale */
 
 /** From 0 to the next round time, in three to five steps. @param {number} total @returns {Scale} */
 export function scaleOf(total) {
@@ -45,14 +45,15 @@ export function scaleOf(total) {
   const magnitude = 10 ** Math.floor(Math.log10(most / 5));
   const step = magnitude * ([1, 2, 5, 10].find((factor) => magnitude * factor * 5 >= most) ?? 10);
   const steps = Math.max(1, Math.ceil(most / step - 1e-9));
-  const ticks = Array.from({ length: steps }, (_, at) => (at === 0 ? '0' : duration(at * step)));
-  return { end: steps * step, steps, ticks };
+  return { end: steps * step, steps };
 }
 
-/** @param {{frame: LiveFrame, turn: Shown, scale: Scale}} props */
-function Frame({ frame, turn, scale }) {
+/** The line below says where the frame led. Its route is known with the trace; until then the next frame's nodes stand there.
+ * @param {{frame: LiveFrame, next?: LiveFrame, turn: Shown, scale: Scale}} props */
+function Frame({ frame, next, turn, scale }) {
   const isRunning = frame.duration_ms === undefined;
   const length = frame.duration_ms ?? turn.total_ms - frame.started_ms;
+  const route = frame.route || next?.nodes.join(' + ');
   return html`
     <li class="frame" data-running=${isRunning}>
       <p class="row frame-head">
@@ -63,7 +64,8 @@ function Frame({ frame, turn, scale }) {
       </p>
       ${list(frame.calls).length > 0 && html`<ul class="calls">${frame.calls.map((call) => html`<${Call} key=${call.pid} call=${call} turn=${turn} scale=${scale} now=${turn.total_ms} />`)}</ul>`}
       <p class="led" title=${frame.summary}>
-        ${isRunning ? 'at work' : frame.route && html`<span class="route"><span aria-hidden="true">↳ </span><span class="sr-only">Route: </span>${frame.route}</span>`}
+        ${isRunning && 'at work'}
+        ${route && html`<span class="route"><span aria-hidden="true">↳ </span><span class="sr-only">Route: </span>${route}</span>`}
         ${frame.summary && html` <span class="summary">${frame.summary}</span>`}
       </p>
     </li>
@@ -85,9 +87,9 @@ function Call({ call, turn, scale, now }) {
   const waited = Math.min(call.waited_ms ?? 0, length);
   const { prompt_tokens: asked = 0, completion_tokens: said = 0 } = call.usage ?? {};
   const parts = html`
-    <span class="name"><span class="kind" data-kind=${call.kind}>${KIND[call.kind] ?? call.kind}</span> ${call.label}</span>
+    <span class="name" title=${call.label}><i class="dot" data-kind=${call.kind}></i><span class="sr-only">${KIND[call.kind] ?? call.kind} </span>${call.label}</span>
     <span class="track">
-      ${waited > 0 && html`<${Bar} from=${call.started_ms} length=${waited} scale=${scale} kind="waiting" />`}
+      ${waited > length / 100 && html`<${Bar} from=${call.started_ms} length=${waited} scale=${scale} kind="waiting" />`}
       <${Bar} from=${call.started_ms + waited} length=${length - waited} scale=${scale} kind=${call.kind} />
     </span>
     <span class="tokens">${call.usage && html`<span class="sr-only">${counted(asked, 'token')} asked, ${counted(said, 'token')} answered, </span><span aria-hidden="true">${number(asked)} → ${number(said)}</span>`}</span>
