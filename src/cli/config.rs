@@ -26,6 +26,13 @@ pub(super) enum Command {
         #[command(flatten)]
         _settings: Box<Arguments>,
     },
+    /// Print a configuration for nginx in front of this server: HTTPS, WebSockets, event streams, the same bounds
+    Nginx {
+        #[command(flatten)]
+        options: super::nginx::Options,
+        #[command(flatten)]
+        _settings: Box<Arguments>,
+    },
     /// Write a file with every setting, its meaning and its default
     Init {
         /// File to write; one that exists is left alone
@@ -42,6 +49,11 @@ pub(super) fn run(command: Command, matches: &ArgMatches) -> Result<(), Failure>
             Ok(())
         }
         Command::Check { .. } => check(matches),
+        Command::Nginx { options, .. } => {
+            let listen = Written::read(matches).map_err(Failure::config)?.arguments.listen;
+            print!("{}", super::nginx::configuration(&options, listen)?);
+            Ok(())
+        }
         Command::Init { file } => init(&file),
     }
 }

@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod graph;
 mod library;
+mod nginx;
 mod sample_data;
 mod serve;
 mod sql_check;

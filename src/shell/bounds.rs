@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 /// A request's head. Beyond: `431`, closed.
-pub(super) const HEAD_BYTES_MAX: usize = 16 << 10;
+pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// A request's body. Beyond: `413`, closed.
-pub(super) const BODY_BYTES_MAX: usize = 1 << 20;
+pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// A message on a WebSocket. Beyond: closed with 1009.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 10;
 
@@ -14,7 +14,7 @@ pub(super) const CONNECTIONS_MAX: usize = 16 << 10;
 /// From a request's first byte to the end of its head. Beyond: closed.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Between two requests of a connection. Beyond: closed.
-pub(super) const IDLE_TIME: Duration = Duration::from_secs(75);
+pub const IDLE_TIME: Duration = Duration::from_secs(75);
 /// A body may take this long, and a second more for each so many bytes that have come. Beyond: closed.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 pub(super) const BODY_BYTES_PER_SECOND_MIN: usize = 1 << 10;
@@ -34,9 +34,9 @@ pub(super) const SYSTEM_SEND_BYTES: usize = 128 << 10;
 pub(super) const BESIDE_BYTES_MAX: usize = 1 << 20;
 /// A WebSocket is asked in each third of this time whether it is there; whoever is silent for all of it is given up, and so is
 /// any connection whose peer confirms nothing that was sent.
-pub(super) const SILENCE_MAX: Duration = Duration::from_secs(90);
+pub const SILENCE_MAX: Duration = Duration::from_secs(90);
 /// An event stream gets a comment this often.
-pub(super) const COMMENT_EVERY: Duration = Duration::from_secs(15);
+pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
 /// Sessions in memory, of all shards. Beyond: `503`.
 pub(super) const SESSIONS_MAX: usize = 10_000;

@@ -10,7 +10,7 @@ mod answers;
 mod auth;
 mod beat;
 mod board;
-mod bounds;
+pub mod bounds;
 mod clock;
 mod connection;
 mod descriptors;

@@ -236,7 +236,7 @@ fn head_end(buffer: &mut Vec<u8>, scanned: &mut usize, head_bytes_max: usize) ->
     }
     *scanned = if buffer == b"\r" { 0 } else { buffer.len() };
     match buffer.len() > head_bytes_max {
-        true => refused(431, "the request's head is too large: send fewer or shorter headers"),
+        true => refused(431, HEAD_TOO_LARGE),
         false => Ok(None),
     }
 }
@@ -360,7 +360,8 @@ fn framing(request: &Request, modern: bool, body_bytes_max: usize) -> Result<Fra
     }
 }
 
-pub(super) const BODY_TOO_LARGE: &str = "the request's body is too large: send at most 1 MiB";
+pub const HEAD_TOO_LARGE: &str = "the request's head is too large: send fewer or shorter headers";
+pub const BODY_TOO_LARGE: &str = "the request's body is too large: send at most 1 MiB";
 
 fn expects_continue(request: &Request) -> Result<bool, Refused> {
     match request.header("expect") {

@@ -1,0 +1,127 @@
+//! `framewright config nginx`: a configuration for nginx in front of this server, with this server's address and bounds.
+//!
+//! The text stands in `nginx.conf` beside this file; what differs from server to server is filled in here, and what could break
+//! out of its place in the file is refused.
+
+use super::Failure;
+use crate::shell::bounds::{BODY_BYTES_MAX, COMMENT_EVERY, HEAD_BYTES_MAX, IDLE_TIME, SILENCE_MAX};
+use crate::wire::answer::detail;
+use crate::wire::http::{BODY_TOO_LARGE, HEAD_TOO_LARGE};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+#[derive(clap::Args)]
+pub(super) struct Options {
+    /// Name under which the server is reached
+    #[arg(long, default_value = "chat.example.org")]
+    name: String,
+    /// Port on which nginx takes HTTPS; with 443, port 80 leads there
+    #[arg(long, default_value_t = 443, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Certificate with its chain [default: the one that certbot keeps for the name]
+    #[arg(long, value_name = "FILE", requires = "certificate_key")]
+    certificate: Option<String>,
+    /// Key of the certificate [default: the one that certbot keeps for the name]
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    certificate_key: Option<String>,
+}
+
+const TEXT: &str = include_str!("nginx.conf");
+
+const REDIRECT: &str = "\
+server {
+    listen 80;
+    listen [::]:80;
+    server_name {{name}};
+    return 301 https://$host$request_uri;
+}
+
+";
+
+const AWAY: &str = "the server is not there: try again in a moment";
+
+/// The configuration for a server that listens there.
+pub(super) fn configuration(options: &Options, listen: SocketAddr) -> Result<String, Failure> {
+    let Options { name, port, certificate, certificate_key } = options;
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    if !is_name {
+        return Err(Failure::config(format!("--name is `{name}`: write a host name such as chat.example.org")));
+    }
+    let of_certbot = |file: &str| format!("/etc/letsencrypt/live/{name}/{file}.pem");
+    let certificate = certificate.clone().unwrap_or_else(|| of_certbot("fullchain"));
+    let certificate_key = certificate_key.clone().unwrap_or_else(|| of_certbot("privkey"));
+    for (flag, file) in [("--certificate", &certificate), ("--certificate-key", &certificate_key)] {
+        if file.is_empty() || file.contains(['"', '\\', '$', '{', '}']) || file.chars().any(char::is_control) {
+            return Err(Failure::config(format!("{flag} is `{file}`: name a file without quotes, `\\`, `$` and braces")));
+        }
+    }
+    let quoted = |sentence: &str| String::from_utf8_lossy(&detail(sentence)).replace('\'', "\\'");
+    let text = TEXT.replace("{{redirect}}", if *port == 443 { REDIRECT } else { "" });
+    let values = [
+        ("listen", listen.to_string()),
+        ("upstream", reached(listen)?.to_string()),
+        ("idle", IDLE_TIME.as_secs().to_string()),
+        ("idle_here", (IDLE_TIME.as_secs() - 15).to_string()),
+        ("port", port.to_string()),
+        ("name", name.clone()),
+        ("certificate", certificate),
+        ("certificate_key", certificate_key),
+        ("body_bytes", BODY_BYTES_MAX.to_string()),
+        ("head_bytes", HEAD_BYTES_MAX.to_string()),
+        ("ping", (SILENCE_MAX.as_secs() / 3).to_string()),
+        ("comment", COMMENT_EVERY.as_secs().to_string()),
+        ("silence", (SILENCE_MAX.as_secs() + 30).to_string()),
+        ("body_too_large", quoted(BODY_TOO_LARGE)),
+        ("head_too_large", quoted(HEAD_TOO_LARGE)),
+        ("away", quoted(AWAY)),
+    ];
+    Ok(values.iter().fold(text, |text, (slot, value)| text.replace(&format!("{{{{{slot}}}}}"), value)))
+}
+
+/// Where a server on the same machine is reached that listens there.
+fn reached(listen: SocketAddr) -> Result<SocketAddr, Failure> {
+    if listen.port() == 0 {
+        return Err(Failure::config("port 0 is any that is free, so nginx can't know it: say which with --listen"));
+    }
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    Ok(SocketAddr::new(ip, listen.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(name: &str, port: u16, certificate: Option<&str>, listen: &str) -> String {
+        let (certificate, certificate_key) = (certificate.map(str::to_owned), certificate.map(|file| format!("{file}.key")));
+        let options = Options { name: name.to_owned(), port, certificate, certificate_key };
+        configuration(&options, listen.parse().unwrap()).unwrap_or_else(|failure| failure.says)
+    }
+
+    #[test]
+    fn a_configuration_speaks_of_this_server() {
+        for (name, port, certificate, listen, has) in [
+            ("a.example", 443, None, "127.0.0.1:7878", "server 127.0.0.1:7878;"),
+            ("a.example", 443, None, "0.0.0.0:80", "server 127.0.0.1:80;"),
+            ("a.example", 443, None, "[::]:80", "server [::1]:80;"),
+            ("a.example", 443, None, "127.0.0.1:1", r#"ssl_certificate "/etc/letsencrypt/live/a.example/fullchain.pem";"#),
+            ("a.example", 443, None, "127.0.0.1:1", "listen 80;"),
+            ("a.example", 8443, Some("/a b.pem"), "127.0.0.1:1", r#"ssl_certificate_key "/a b.pem.key";"#),
+            ("a.example", 8443, None, "127.0.0.1:1", "listen [::]:8443 ssl http2;"),
+            ("a.example", 443, None, "127.0.0.1:1", "client_max_body_size 1048576;"),
+            ("a.example", 443, None, "127.0.0.1:1", r#"return 413 '{"detail":"the request\'s body is too large"#),
+            ("a b", 443, None, "127.0.0.1:1", "--name is `a b`"),
+            ("a;}", 443, None, "127.0.0.1:1", "--name is `a;}`"),
+            ("a", 443, Some("x\";}"), "127.0.0.1:1", "--certificate is `x\";}`"),
+            ("a", 443, Some("$host"), "127.0.0.1:1", "--certificate is `$host`"),
+            ("a", 443, None, "127.0.0.1:0", "port 0 is any that is free"),
+        ] {
+            let said = printed(name, port, certificate, listen);
+            assert!(said.contains(has), "{name} {port} {listen}: {said}");
+            assert!(!said.contains("{{") && !said.contains("}}"), "every place is filled: {said}");
+        }
+        assert!(!printed("a", 8443, None, "127.0.0.1:1").contains("listen 80;"), "port 80 is not ours then");
+    }
+}

@@ -1,0 +1,131 @@
+//! A deployment as people have it: the server behind a real nginx with TLS, configured by `framewright config nginx`.
+//!
+//! `NGINX_BIN` says which nginx (`/usr/sbin/nginx` otherwise); `openssl` makes the certificate.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
+
+mod nginx;
+mod secure;
+#[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
+#[path = "../endpoint/support/mod.rs"]
+mod support;
+
+use nginx::Nginx;
+use serde_json::json;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use support::{Provider, Server, Setting};
+use tungstenite::Message;
+
+#[test]
+fn conversations_and_event_streams_go_through_as_they_happen() {
+    let provider = Provider::start();
+    let server = provider.server();
+    let nginx = Nginx::before(server.address);
+    assert_eq!(nginx.ask("GET", "/health", "", "").json()["status"], "ok");
+    let mut events = nginx.open("GET /api/events?session=behind HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let head = events.head();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/event-stream"), "{head}");
+    let mut chat = nginx.socket("/ws?session=behind&token=secret");
+    let mut tests = nginx.socket("/ws/test");
+    assert_eq!(secure::next(&mut chat)["type"], "controls");
+    assert_eq!(secure::next(&mut tests)["type"], "test_status");
+    let text = json!({"say": "one two three", "hold": "output", "after": 2}).to_string();
+    chat.send(Message::text(json!({"text": text}).to_string())).unwrap();
+    // The model stands still: whatever held these back would hold them back for ever.
+    let mut said = String::new();
+    while said != "one two " {
+        let message = secure::next(&mut chat);
+        said += message["content"].as_str().unwrap_or_default();
+    }
+    while !events.line().contains(r#""event":"streaming""#) {}
+    let result = nginx.ask("GET", "/api/result?session=behind", "", "").json();
+    assert_eq!((&result["status"], &result["partial"]), (&json!("running"), &json!("one two ")));
+    provider.release(1);
+    while secure::next(&mut chat)["type"] != "done" {}
+    while !events.line().contains(r#""event":"frame_trace""#) {}
+    let page = nginx.ask("GET", "/", "", "");
+    assert!(page.status == 200 && page.body.contains("<html"), "{page:?}");
+    drop((chat, tests, events));
+    let logged = nginx.logged("/ws ");
+    assert!(!logged.contains("secret") && logged.contains("GET /ws HTTP"), "no token is written down: {logged}");
+}
+
+#[test]
+fn what_is_too_large_is_refused_in_the_servers_words_and_what_is_not_goes_through() {
+    let server = Server::start();
+    let nginx = Nginx::before(server.address);
+    let send = |bytes: usize| {
+        let around = r#"{"text":""}"#.len();
+        nginx.ask("POST", "/api/send", "Content-Type: application/json\r\n", &format!(r#"{{"text":"{}"}}"#, "x".repeat(bytes - around)))
+    };
+    let direct = |bytes: usize| server.connect().ask("POST", "/api/send", Some(&json!({ "text": "x".repeat(bytes - 11) })));
+    assert_eq!(send(1 << 20).status, 200, "as large as may be");
+    for bytes in [(1 << 20) + 1, 3 << 20] {
+        let (behind, direct) = (send(bytes), direct(bytes));
+        assert_eq!((behind.status, behind.json()), (413, direct.json()), "{bytes}");
+    }
+    for (length, status) in [(8 << 10, 200), (15 << 10, 200), (17 << 10, 431), (60 << 10, 431)] {
+        let answer = nginx.ask("GET", "/health", &format!("X-Filler: {}\r\n", "y".repeat(length)), "");
+        assert_eq!(answer.status, status, "a header of {length} bytes");
+        if status == 431 {
+            assert!(answer.json()["detail"].as_str().unwrap().starts_with("the request's head is too large"), "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn the_server_is_told_who_asks_and_under_which_name() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = upstream.local_addr().unwrap();
+    // Stands where the server would, and answers with the head that it gets.
+    thread::spawn(move || {
+        for stream in upstream.incoming().map_while(Result::ok) {
+            thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                loop {
+                    let lines: Vec<String> = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+                    if lines.is_empty() {
+                        return;
+                    }
+                    let head = json!(lines).to_string();
+                    write!(&stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{head}", head.len())
+                        .unwrap();
+                }
+            });
+        }
+    });
+    let nginx = Nginx::before(address);
+    let headers = "Origin: https://page.example\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: gopher\r\nAuthorization: Bearer abc\r\n";
+    let told = nginx.ask("GET", "/api/state?session=a", headers, "").json();
+    let lines: Vec<String> = told.as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_ascii_lowercase()).collect();
+    let has = |line: String| assert!(lines.contains(&line), "{line}: {lines:?}");
+    has("get /api/state?session=a http/1.1".to_owned());
+    for name in ["host", "x-forwarded-host"] {
+        has(format!("{name}: localhost:{}", nginx.port));
+    }
+    for line in [
+        "origin: https://page.example",
+        "authorization: bearer abc",
+        "x-forwarded-for: 127.0.0.1",
+        "x-real-ip: 127.0.0.1",
+        "x-forwarded-proto: https",
+    ] {
+        has(line.to_owned());
+    }
+    assert!(!lines.iter().any(|line| line.starts_with("upgrade:") || line.starts_with("connection:")), "it stays open: {lines:?}");
+}
+
+#[test]
+fn a_server_that_is_away_is_a_sentence_and_plain_http_leads_to_https() {
+    let mut server = Server::with(&Setting::default());
+    let nginx = Nginx::before(server.address);
+    assert_eq!(nginx.ask("GET", "/api/state", "", "").status, 200);
+    server.signal("TERM");
+    server.ended();
+    let answer = nginx.ask("GET", "/api/state", "", "");
+    assert_eq!((answer.status, &answer.json()["detail"]), (502, &json!("the server is not there: try again in a moment")));
+    let plain = nginx.ask_plain("/api/state?a=b");
+    assert!(plain.starts_with("HTTP/1.1 301") && plain.contains("Location: https://localhost/api/state?a=b"), "{plain}");
+}

@@ -1,0 +1,142 @@
+//! A real nginx in a folder of its own, with the configuration that the program prints.
+
+use crate::secure::{Answer, Secure};
+use crate::support::{Folder, eventually, http::Wire, run};
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+pub(crate) struct Nginx {
+    pub(crate) port: u16,
+    plain_port: u16,
+    folder: Folder,
+    child: Child,
+}
+
+impl Nginx {
+    /// Starts one before whatever listens on this address.
+    pub(crate) fn before(address: SocketAddr) -> Nginx {
+        let folder = Folder::new();
+        certify(&folder);
+        let (port, plain_port) = (free_port(), free_port());
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (certificate, key, listen) = (path("certificate.pem"), path("key.pem"), address.to_string());
+        let arguments = ["--name", "localhost", "--certificate", &certificate, "--certificate-key", &key, "--listen", &listen];
+        let printed = run(folder.path(), &[&["config", "nginx"][..], &arguments].concat());
+        assert_eq!(printed.code, Some(0), "{printed:?}");
+        // Everything as it was printed but for the ports, which belong to the machine, and the log's place.
+        let mut text = printed.output;
+        for (from, to) in [
+            ("    listen [::]:443 ssl http2;\n", String::new()),
+            ("    listen [::]:80;\n", String::new()),
+            ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
+            ("listen 80;", format!("listen 127.0.0.1:{plain_port};")),
+            ("/var/log/nginx/framewright.log", path("access.log")),
+        ] {
+            assert!(text.contains(from), "`{from}` is printed: {text}");
+            text = text.replacen(from, &to, 1);
+        }
+        folder.write("framewright.conf", &text);
+        let user = if is_root() { "user root;" } else { "" };
+        let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {};", path(name)));
+        let conf = format!(
+            "{user} daemon off; worker_processes 1; pid {}; error_log stderr warn; events {{ worker_connections 64; }}\n\
+             http {{ {} include {}; }}\n",
+            path("nginx.pid"),
+            places.join(" "),
+            path("framewright.conf"),
+        );
+        folder.write("nginx.conf", &conf);
+        let mut command = Command::new(program());
+        command.arg("-p").arg(folder.path()).arg("-c").arg(path("nginx.conf")).args(["-e", "stderr"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(folder.path().join("said")).unwrap());
+        let child =
+            command.spawn().unwrap_or_else(|error| panic!("{} can't be started ({error}): install nginx-light", program().display()));
+        let mut nginx = Nginx { port, plain_port, folder, child };
+        eventually("nginx", || {
+            let said = nginx.read("said");
+            assert!(nginx.child.try_wait().unwrap().is_none(), "nginx ended: {said}");
+            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        nginx
+    }
+
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    /// A connection on which this has been sent.
+    pub(crate) fn open(&self, text: &str) -> Secure {
+        let mut secure = Secure::open(self.port, &self.certificate());
+        secure.send(text.as_bytes());
+        secure
+    }
+
+    /// One request on a connection of its own; `headers` are whole lines.
+    pub(crate) fn ask(&self, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost:{}\r\n{headers}{length}Connection: close\r\n\r\n", self.port);
+        let mut secure = Secure::open(self.port, &self.certificate());
+        // Who refuses it may stop reading in the middle.
+        secure.try_send(format!("{head}{body}").as_bytes());
+        secure.answer()
+    }
+
+    /// The answer's head to a request without TLS.
+    pub(crate) fn ask_plain(&self, target: &str) -> String {
+        let mut wire = Wire::open(SocketAddr::from(([127, 0, 0, 1], self.plain_port)));
+        wire.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        std::iter::from_fn(|| wire.line()).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    pub(crate) fn socket(&self, target: &str) -> crate::secure::Socket {
+        crate::secure::socket(self.port, &self.certificate(), target)
+    }
+
+    /// The access log, once it tells of this.
+    pub(crate) fn logged(&self, part: &str) -> String {
+        eventually("a line in the access log", || Some(self.read("access.log")).filter(|log| log.contains(part)))
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Asked to end, it takes its workers along.
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("nginx said: {}", self.read("said"));
+        }
+    }
+}
+
+fn program() -> PathBuf {
+    std::env::var_os("NGINX_BIN").map_or_else(|| PathBuf::from("/usr/sbin/nginx"), PathBuf::from)
+}
+
+fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:\t0\t")))
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A certificate for `localhost` that vouches for itself.
+fn certify(folder: &Folder) {
+    let conf = "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = localhost\n\
+                [more]\nbasicConstraints = critical,CA:FALSE\nsubjectAltName = DNS:localhost,IP:127.0.0.1\n";
+    let conf = folder.write("certificate.conf", conf);
+    let mut command = Command::new("openssl");
+    command
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-config"])
+        .arg(conf);
+    command.arg("-keyout").arg(folder.path().join("key.pem")).arg("-out").arg(folder.path().join("certificate.pem"));
+    let made = command.output().unwrap_or_else(|error| panic!("openssl can't be started ({error}): install openssl"));
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
