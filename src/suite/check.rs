@@ -1,6 +1,10 @@
 //! Checks: what a suite expects of a turn, and whether what came is that.
 //!
-//! `calls` counts by kind (`llm`, `db`, `http`) or by the first word of a call's label (`describe`, `query`, `expert`).
+//! `calls` counts by kind (`llm`, `db`, `http`) or by the first word of a call's label (`describe`, `query`, `expert`). `trace`
+//! speaks of names alone: of events, nodes, routes, paths, tools, calls and how they ended, never of what anybody said.
+//!
+//! Invariant: what is not there satisfies nobody. Without a trace no count of frames or calls holds and nothing is missing from
+//! it; without a table only `rows == 0` holds of one.
 
 use super::pattern::{Choice, Count, Sought, verb};
 use serde_json::Value;
@@ -150,15 +154,21 @@ impl Check {
                 let value = seen.memory.get(key).filter(|value| !value.is_null()).map(plain).filter(|text| !text.is_empty());
                 decided(sought.holds(value.as_deref()), &|| shown(value.as_deref().unwrap_or_default()))
             }
+            Check::TraceHas(_) | Check::TraceLacks(_) | Check::Frames(_) | Check::Path(_) | Check::Calls { .. } if !seen.is_traced() => {
+                Verdict::Failed { got: "no trace of the turn".to_owned() }
+            }
             Check::TraceHas(choice) => decided(choice.holds(|word| seen.happened(word)), &|| seen.told()),
             Check::TraceLacks(choice) => decided(!choice.holds(|word| seen.happened(word)), &|| seen.told()),
-            Check::Frames(count) => number(count, seen.trace["total_frames"].as_f64().unwrap_or(-1.0)),
+            Check::Frames(count) => number(count, seen.trace["total_frames"].as_f64().unwrap_or(f64::NAN)),
             Check::Path(choice) => {
                 let path = seen.path().to_lowercase();
                 decided(choice.holds(|word| path == word), &|| shown(seen.path()))
             }
             Check::Calls { kind, count } => number(count, seen.calls(kind) as f64),
-            Check::Rows { of, count } => number(count, seen.displays(of).map(rows).max().unwrap_or(0) as f64),
+            Check::Rows { of, count } => match seen.displays(of).map(rows).max() {
+                Some(rows) => number(count, rows as f64),
+                None => decided(count.holds(0.0) && !count.holds(1.0), &|| format!("no {of}")),
+            },
             Check::Columns { of, have } => {
                 let columns: Vec<String> = seen.displays(of).flat_map(columns).collect();
                 decided(have.is_in(&columns.join("\n")), &|| shown(&columns.join(", ")))
@@ -208,10 +218,25 @@ impl Seen {
         self.controls.iter().filter(move |control| control["type"] == kind)
     }
 
-    /// Whether the frame trace tells of it, or an event of the turn has this name.
+    /// Whether the turn's trace is there to be asked.
+    fn is_traced(&self) -> bool {
+        self.trace["frames"].is_array() && self.trace["total_frames"].is_number()
+    }
+
+    fn frames(&self) -> impl Iterator<Item = &Value> {
+        self.trace["frames"].as_array().into_iter().flatten()
+    }
+
+    /// Whether something in the frame trace has this name, or an event of the turn, or the tool that an event tells of.
     fn happened(&self, word: &str) -> bool {
-        self.trace.to_string().to_lowercase().contains(word)
-            || self.events.iter().any(|event| event["event"].as_str().is_some_and(|name| name.eq_ignore_ascii_case(word)))
+        let whole = ["path", "status"].iter().map(|field| &self.trace[*field]);
+        let of_frames = self.frames().flat_map(|frame| frame["nodes"].as_array().into_iter().flatten().chain([&frame["route"]]));
+        let background = self.trace["background"].as_array().into_iter().flatten();
+        let calls = self.frames().flat_map(calls).chain(background);
+        let of_calls = calls.flat_map(|call| ["kind", "label", "status"].map(|field| &call[field]));
+        let of_events = self.events.iter().flat_map(|event| ["event", "tool"].map(|field| &event[field]));
+        let mut names = whole.chain(of_frames).chain(of_calls).chain(of_events).filter_map(Value::as_str);
+        names.any(|name| name.to_lowercase() == word || first_word(name) == word)
     }
 
     fn told(&self) -> String {
@@ -220,11 +245,18 @@ impl Seen {
     }
 
     fn calls(&self, kind: &str) -> usize {
-        let frames = self.trace["frames"].as_array().into_iter().flatten();
-        let calls = frames.flat_map(|frame| frame["calls"].as_array().into_iter().flatten());
-        let first_word = |call: &Value| call["label"].as_str().and_then(|label| label.split(' ').next()).map(str::to_lowercase);
-        calls.filter(|call| call["kind"] == kind || first_word(call).as_deref() == Some(kind)).count()
+        let is_meant = |call: &&Value| call["kind"] == kind || call["label"].as_str().is_some_and(|label| first_word(label) == kind);
+        self.frames().flat_map(calls).filter(is_meant).count()
     }
+}
+
+fn calls(frame: &Value) -> impl Iterator<Item = &Value> {
+    frame["calls"].as_array().into_iter().flatten()
+}
+
+/// Of `describe kunden` it is `describe`.
+fn first_word(label: &str) -> String {
+    label.split(' ').next().unwrap_or_default().to_lowercase()
 }
 
 /// The rows of a table, or the places along the axis of a chart.
@@ -263,8 +295,15 @@ mod tests {
                 json!({"type": "chart", "kind": "line", "x": ["1", "2", "3"], "series": [{"name": "summe", "values": [1, 2, 3]}]}),
             ],
             memory: json!({"user_name": "Ada", "topic": null, "facts": ["likes tea"]}),
-            trace: json!({"path": "expert", "total_frames": 4, "frames": [{"calls": [{"kind": "llm", "label": "pa"}]}, {"calls": [{"kind": "db", "label": "describe kunden"}, {"kind": "db", "label": "query"}]}]}),
-            events: vec![json!({"event": "routed"}), json!({"event": "tool_call"})],
+            trace: json!({
+                "path": "expert", "total_frames": 4, "status": "done", "message": "was it decided and interpreted?",
+                "frames": [
+                    {"nodes": ["pa"], "route": "eras", "summary": "planned", "calls": [{"kind": "llm", "label": "pa"}]},
+                    {"nodes": ["eras"], "route": "output", "calls": [
+                        {"kind": "db", "label": "describe kunden"}, {"kind": "db", "label": "query", "status": "error"}]}],
+                "background": [{"kind": "llm", "label": "memorizer"}],
+            }),
+            events: vec![json!({"event": "routed", "output": {"job": "perceived"}}), json!({"event": "tool_call", "tool": "query"})],
             time_ms: 12.0,
         }
     }
@@ -283,6 +322,10 @@ mod tests {
             ("state", "topic not exists", "topic exists"),
             ("trace", "has routed or decided", "has decided"),
             ("trace", "not has decided", "not has routed"),
+            ("trace", "has query and tool_call", "has kunden"),
+            ("trace", "has describe and memorizer", "has interpreted"),
+            ("trace", "has eras and expert and done and error", "not has error"),
+            ("trace", "not has perceived or planned or interpreted", "not has pa"),
             ("frames", "== 4", "== 5"),
             ("path", "expert or pa", "pa"),
             ("calls", "db == 2", "llm > 1"),
@@ -296,6 +339,28 @@ mod tests {
             assert_eq!(Check::parse(about, holds).unwrap().verdict(&seen()), Verdict::Passed, "{about}: {holds}");
             let failed = Check::parse(about, fails).unwrap().verdict(&seen());
             assert!(matches!(&failed, Verdict::Failed { got } if !got.is_empty()), "{about}: {fails}: {failed:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_satisfies_nobody() {
+        for (about, text) in [
+            ("frames", "!= 4"),
+            ("frames", "< 5"),
+            ("calls", "db == 0"),
+            ("path", "expert"),
+            ("trace", "not has decided"),
+            ("table", "rows < 5"),
+            ("table", "rows != 3"),
+            ("chart", "rows >= 0"),
+            ("chart", "kind is bar"),
+            ("table", "columns has ort"),
+        ] {
+            let check = Check::parse(about, text).unwrap();
+            assert!(matches!(check.verdict(&Seen::default()), Verdict::Failed { .. }), "{about}: {text}");
+        }
+        for (about, text) in [("table", "rows == 0"), ("chart", "rows <= 0"), ("progress", "not exists"), ("actions", "count == 0")] {
+            assert_eq!(Check::parse(about, text).unwrap().verdict(&Seen::default()), Verdict::Passed, "{about}: {text}");
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Wrong {
     Empty { key: String },
     NotExpected { about: String, expected: String },
     NothingSent,
+    NotAnItem,
+    OpenCode,
 }
 
 impl fmt::Display for SuiteError {
@@ -69,6 +71,8 @@ impl fmt::Display for Wrong {
             Wrong::Empty { key } => write!(f, "`{key}:` needs a value"),
             Wrong::NotExpected { about, expected } => write!(f, "`expect {about}:` needs {expected}"),
             Wrong::NothingSent => write!(f, "a check speaks of the last `send` or `action`, and nothing was sent before it"),
+            Wrong::NotAnItem => write!(f, "this would be passed over as prose; an item stands at the start of its line as `- key: value`"),
+            Wrong::OpenCode => write!(f, "a block of code begins here and is never closed, so what follows would be passed over"),
         }
     }
 }
@@ -78,12 +82,12 @@ impl std::error::Error for SuiteError {}
 impl Suite {
     pub fn parse(text: &str) -> Result<Suite, SuiteError> {
         let mut suite = Suite { title: String::new(), before: Vec::new(), steps: Vec::new() };
-        let (mut is_code, mut is_sent, mut last) = (false, false, 0);
+        let (mut code, mut is_sent, mut last) = (None, false, 0);
         for (line, text) in (1..).zip(text.lines()) {
             last = line;
             if text.trim_start().starts_with("```") {
-                is_code = !is_code;
-            } else if is_code {
+                code = if code.is_some() { None } else { Some(line) };
+            } else if code.is_some() {
                 continue;
             } else if let Some(title) = text.strip_prefix("# ") {
                 suite.title = title.trim().to_owned();
@@ -97,6 +101,9 @@ impl Suite {
                 }
                 suite.steps.last_mut().map_or(&mut suite.before, |step| &mut step.items).push(item);
             }
+        }
+        if let Some(line) = code {
+            return Err(SuiteError { line, what: Wrong::OpenCode });
         }
         let wrong = |what| Err(SuiteError { line: last.max(1), what });
         match (suite.title.is_empty(), suite.steps.is_empty()) {
@@ -113,13 +120,24 @@ impl Suite {
     }
 }
 
+/// What items begin with.
+const KEYS: [&str; 5] = ["graph", "clear", "send", "action", "expect"];
+
+/// Whether a line that is no item was meant as one.
+fn looks_like_an_item(text: &str) -> bool {
+    let Some(text) = text.trim_start().strip_prefix(['-', '*', '+']) else { return false };
+    let first = text.trim_start().split(|sign: char| !sign.is_alphabetic()).next().unwrap_or_default();
+    KEYS.iter().any(|key| first.eq_ignore_ascii_case(key))
+}
+
 /// The item that a line is, if it is one.
 fn item(line: usize, text: &str) -> Result<Option<Item>, Wrong> {
-    let Some(text) = text.strip_prefix("- ").map(str::trim) else { return Ok(None) };
+    let prose = || if looks_like_an_item(text) { Err(Wrong::NotAnItem) } else { Ok(None) };
+    let Some(text) = text.strip_prefix("- ").map(str::trim) else { return prose() };
     if text == "clear" {
         return Ok(Some(Item { line, text: text.to_owned(), does: Does::Clear }));
     }
-    let Some((key, value)) = text.split_once(':') else { return Ok(None) };
+    let Some((key, value)) = text.split_once(':') else { return prose() };
     let (key, value) = (key.trim(), value.trim());
     let given = || if value.is_empty() { Err(Wrong::Empty { key: key.to_owned() }) } else { Ok(value.to_owned()) };
     let does = match key.split_once(' ') {
@@ -161,11 +179,30 @@ mod tests {
             ("# T\n## 1\n- expect path: pa\n", "line 3: a check speaks of the last `send` or `action`, and nothing was sent before it"),
             ("# T\n## 1\n- send: x\n- expect frames: many\n", "line 4: `expect frames:` needs a comparison such as `== 4`"),
             (
+                "# T\n## 1\n- send: x\n- expect response contains x\n",
+                "line 4: this would be passed over as prose; an item stands at the start of its line as `- key: value`",
+            ),
+            (
+                "# T\n## 1\n```\n- send: x\n",
+                "line 3: a block of code begins here and is never closed, so what follows would be passed over",
+            ),
+            (
                 "# T\n## 1\n- send: x\n- expect weather: fine\n",
                 "line 4: `expect weather:` needs one of response, actions, state, trace, frames, path, calls, progress, table, chart, time, judge",
             ),
         ] {
             assert_eq!(Suite::parse(text).unwrap_err().to_string(), says, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_meant_as_an_item_is_not_passed_over() {
+        for line in ["* send: x", "  - send: x", "-send: x", "+ expect path: pa", "- expect path pa", "- Clear", "- clear it"] {
+            let error = Suite::parse(&format!("# T\n## 1\n{line}\n")).unwrap_err();
+            assert_eq!(error, SuiteError { line: 3, what: Wrong::NotAnItem }, "{line}");
+        }
+        for line in ["a clear day", "- a bullet", "* sending is fine", "--- ", "- expected"] {
+            assert!(Suite::parse(&format!("# T\n## 1\n{line}\n")).is_ok(), "{line}");
         }
     }
 }

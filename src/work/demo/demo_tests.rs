@@ -114,6 +114,34 @@ fn a_machine_that_is_there_makes_place_for_the_new_one() {
 }
 
 #[test]
+fn a_machine_that_is_there_is_added_to_set_back_and_taken_away() {
+    const LIGHT: &str = r#"{"machines":[{"id":"traffic_light"}]}"#;
+    const LAMP: &str = r#"{"machines":[{"id":"lamp"}]}"#;
+    for (message, controls, tool, calls) in [
+        ("add a state blinking to the traffic light", LIGHT, "add_state", 2),
+        ("add a blinking state to the traffic light, please", LIGHT, "add_state", 2),
+        ("füge der Ampel einen Zustand „blinkend“ hinzu", LIGHT, "add_state", 2),
+        ("add a state called dimmed to the lamp", LAMP, "add_state", 2),
+        ("gib einen Zustand gedimmt zur Lampe dazu", LAMP, "add_state", 2),
+        ("add a state blinking to the traffic light", LAMP, "", 0),
+        ("reset the traffic light", LIGHT, "reset_machine", 1),
+        ("setze die Ampel zurück", LIGHT, "reset_machine", 1),
+        ("remove the traffic light", LIGHT, "destroy_machine", 1),
+        ("entferne die Ampel", LIGHT, "destroy_machine", 1),
+        ("remove the traffic light", LAMP, "", 0),
+    ] {
+        let plan = json("director", &[("controls", controls), ("message", message)])["tool_sequence"].take();
+        let plan = plan.as_array().unwrap();
+        assert_eq!((plan.len(), plan.iter().all(|call| call["tool"] == tool)), (calls, true), "{message}: {plan:?}");
+    }
+    let plan = json("director", &[("controls", LIGHT), ("message", "füge der Ampel einen Zustand „blinkend“ hinzu")]);
+    let new = &plan["tool_sequence"][0]["args"];
+    assert_eq!((&new["state"], &new["buttons"][0]["go"]), (&json!("blinkend"), &json!("red")));
+    let button = &plan["tool_sequence"][1]["args"]["buttons"][1];
+    assert_eq!((&button["label"], &button["go"]), (&json!("Blinkend"), &json!("blinkend")), "a button leads to what is new");
+}
+
+#[test]
 fn what_was_found_is_told_from_the_results_alone() {
     let results = |user_name: &str, messages: &[(&str, &str)]| {
         let said: Vec<Value> = messages.iter().map(|(role, content)| json!({"role": role, "content": content, "turn": "msg_1"})).collect();
@@ -159,6 +187,8 @@ fn an_answer_says_what_it_knows_and_what_it_does_not() {
         (&[("memory", r#"{"user_name":"Ada"}"#), ("message", "hello")], "Hello, Ada!"),
         (&[("language", "de"), ("message", "hello")], "Hallo!"),
         (&[("message", "12 * (3 + 4) = ?")], "12 * (3 + 4) = **84**"),
+        (&[("message", "Reply with the number alone: what is 12 * (3 + 4)?")], "84"),
+        (&[("message", "Antworte, nur die Zahl: was ist 12 geteilt durch 4?"), ("language", "de")], "3"),
         (&[("findings", "Your name is Ada."), ("message", "what is my name?")], "Your name is Ada."),
         (&[("message", "action: red (the control «Red» was used)")], "You chose **Red**."),
         (
