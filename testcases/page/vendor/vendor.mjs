@@ -14,16 +14,21 @@ const here = new URL('./', import.meta.url);
 const target = new URL('../../../static/vendor/', here);
 const lock = new URL('vendor.lock.json', here);
 
-const libraries = ['preact', '@preact/signals', '@preact/signals-core', 'htm', 'marked', 'dompurify'];
+/** Bundle → the libraries in it. Each has its entry and its types beside this script. */
+const bundles = {
+  ui: ['preact', '@preact/signals', '@preact/signals-core', 'htm', 'marked', 'dompurify'],
+  cytoscape: ['cytoscape'],
+};
 
 /** Everything that vendoring makes: file name → content. */
 export async function bundle() {
-  const packages = await Promise.all(libraries.map(describe));
-  const files = {
-    'ui.mjs': await script(packages),
-    'ui.d.mts': await readFile(new URL('ui.d.mts', here), 'utf8'),
-    'licences.txt': packages.map(notice).join('\n\n'),
-  };
+  const packages = await Promise.all(Object.values(bundles).flat().map(describe));
+  const files = {};
+  for (const [name, libraries] of Object.entries(bundles)) {
+    files[`${name}.mjs`] = await script(name, packages.filter((known) => libraries.includes(known.name)));
+    files[`${name}.d.mts`] = await readFile(new URL(`${name}.d.mts`, here), 'utf8');
+  }
+  files['licences.txt'] = packages.map(notice).join('\n\n');
   return { files, lock: statement(packages, files) };
 }
 
@@ -41,9 +46,9 @@ async function describe(name) {
   return { name, version, licence: license, text: file ? await readFile(new URL(file, folder), 'utf8') : '' };
 }
 
-async function script(packages) {
+async function script(bundle, packages) {
   const result = await build({
-    entryPoints: [fileURLToPath(new URL('ui.js', here))],
+    entryPoints: [fileURLToPath(new URL(`${bundle}.js`, here))],
     bundle: true,
     minify: true,
     write: false,

@@ -1,0 +1,3 @@
+// The types of what `cytoscape.mjs` exports, for editors and `npm run types`.
+
+export { default } from 'cytoscape';
