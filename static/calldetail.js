@@ -43,18 +43,18 @@ function Text({ name, text, isOpen }) {
 }
 
 /** @param {any} message */
-function content(message) {
+export function content(message) {
   const calls = list(message.tool_calls).map(pretty);
   return [plain(message.content), ...calls].filter(Boolean).join('\n\n');
 }
 
 /** @param {any} ask */
-function statement(ask) {
+export function statement(ask) {
   return plain(ask.Query?.sql ?? pretty(ask));
 }
 
 /** Rows line by line, and what is structured set out, so that it can be read. @param {any} call */
-function answer({ answer: said, reply }) {
+export function answer({ answer: said, reply }) {
   const rows = reply?.database?.Rows;
   if (rows) return [list(rows.columns).join(' | '), ...list(rows.rows).map((row) => list(row).map(plain).join(' | '))].join('\n');
   try {

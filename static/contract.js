@@ -101,4 +101,57 @@
 
 /** @typedef {{role: string, content: string, id: string, partial?: boolean}} Message */
 
+/** @typedef {object} GraphEdge
+ * @property {string} id
+ * @property {string} source
+ * @property {string} target
+ * @property {string} label  the route's name
+ * @property {string} kind   `route`; `with`, `before` and `after` for what runs beside a path */
+
+/** @typedef {{name: string, kind: string, model: string | null, schema: string | null, tools: string[]}} GraphNode */
+
+/** @typedef {{name: string, nodes: string[], frames: number, calls: number}} GraphPath */
+
+/** @typedef {{name: string, description: string, paths: GraphPath[]}} GraphEntry */
+
+/** @typedef {object} Graph
+ * @property {string} name
+ * @property {string} description
+ * @property {GraphNode[]} nodes
+ * @property {GraphPath[]} paths
+ * @property {{nodes: {data: {id: string, label: string, kind: string}}[], edges: {data: GraphEdge}[]}} cytoscape */
+
+/** @typedef {object} Prompt  what a node would be asked now
+ * @property {string} node
+ * @property {string} model
+ * @property {{role: string, content: string}[]} messages
+ * @property {object | null} schema
+ * @property {{name: string, description: string, parameters: object}[]} tools */
+
+/** @typedef {object} CallInFull
+ * @property {number} pid
+ * @property {string} node
+ * @property {number} frame
+ * @property {{messages?: {role: string, content: string}[], ask?: any, [further: string]: unknown}} request
+ * @property {string} [answer] */
+
+/** @typedef {object} TestResult
+ * @property {string} suite
+ * @property {string} step
+ * @property {string} check
+ * @property {'PASS' | 'FAIL' | 'SKIP'} status
+ * @property {string} [detail]
+ * @property {number} [elapsed_ms]
+ * @property {string} [file]
+ * @property {number} [line]
+ * @property {string} [expected]
+ * @property {string} [got]
+ * @property {string} [path]
+ * @property {number} [frames]
+ * @property {string} [session]
+ * @property {string} [turn]
+ * @property {boolean} [reported]  tells something that does not count */
+
+/** @typedef {{name: string, file: string, title?: string, steps?: number, checks?: number, error?: string}} SuiteEntry */
+
 export {};

@@ -6,15 +6,15 @@ const AGAIN_MS = 2000;
 
 /** @typedef {(props: any) => any} View */
 
-/** @param {() => Promise<View>} load @param {string} sheet the style sheet's name @returns {View} */
-export function lazy(load, sheet) {
+/** @param {() => Promise<View>} load @param {string} sheet the style sheet's name @param {string} [sheetId] its element's id @returns {View} */
+export function lazy(load, sheet, sheetId = '') {
   /** @type {import('./vendor/ui.mjs').Signal<{View: View} | undefined>} */
   const part = signal(undefined);
   let isAsked = false;
 
   function ask() {
     isAsked = true;
-    Promise.all([load(), styled(sheet)])
+    Promise.all([load(), styled(sheet, sheetId)])
       .then(([View]) => (part.value = { View }))
       .catch(() => setTimeout(ask, AGAIN_MS));
   }
@@ -25,11 +25,12 @@ export function lazy(load, sheet) {
   };
 }
 
-/** @param {string} sheet */
-function styled(sheet) {
+/** @param {string} sheet @param {string} id */
+function styled(sheet, id) {
   return new Promise((resolve, reject) => {
     const link = document.createElement('link');
     link.rel = 'stylesheet';
+    if (id) link.id = id;
     link.href = new URL(`css/${sheet}`, import.meta.url).href;
     link.onload = resolve;
     link.onerror = () => {

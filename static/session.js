@@ -330,10 +330,15 @@ function readTraces() {
   quietly(async () => {
     const { traces: latest } = await read('/api/frames', { last: 5 });
     batch(() => {
-      traces.value = { ...traces.value, ...byId(latest) };
+      traces.value = { ...traces.value, ...byId(latest.filter(isNewer)) };
       turns.value = latest.reduce(conversation.explained, turns.value);
     });
   });
+}
+
+/** What runs behind an answer may have been heard of since this was asked for. @param {Trace} trace */
+function isNewer({ id, background = [] }) {
+  return background.length >= (traces.value[id]?.background?.length ?? 0);
 }
 
 /** One turn's trace as it is now: the memorizer may have ended since. @param {string} id */

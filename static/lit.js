@@ -1,0 +1,75 @@
+// What of a graph is lit: the nodes that a turn has come through, those that run now, and the edges that it took.
+//
+// Pure. A turn in progress and a finished one have the same shape: frames with their nodes, and the route that led on.
+
+/** @typedef {import('./contract.js').Graph} Graph */
+/** @typedef {import('./contract.js').GraphEdge} GraphEdge */
+/** @typedef {import('./contract.js').LiveTurn} LiveTurn */
+/** @typedef {import('./contract.js').Trace} Trace */
+/** @typedef {'idle' | 'running' | 'done' | 'error' | 'stopped'} NodeState */
+/** @typedef {{turn: string, nodes: Record<string, NodeState>, edges: Set<string>}} Lit */
+
+/** How a turn ended is how its last frame did. @type {Record<string, NodeState>} */
+const ENDED = { error: 'error', cancelled: 'stopped' };
+
+/** @param {Graph} graph @param {LiveTurn | Trace | undefined} turn @param {{node?: string, label: string, turn: string}[]} behind @returns {Lit} */
+export function lit(graph, turn, behind) {
+  /** @type {Lit} */
+  const seen = { turn: turn?.id ?? '', nodes: {}, edges: new Set() };
+  const edges = graph.cytoscape.edges.map(({ data }) => data);
+  if (turn && isOf(graph, turn)) {
+    const isRunning = turn.status === 'running';
+    turn.frames.forEach((frame, at) => {
+      const isLast = at === turn.frames.length - 1;
+      const state = isLast ? (isRunning ? 'running' : (ENDED[turn.status] ?? 'done')) : 'done';
+      for (const node of frame.nodes) seen.nodes[node] = isLast && isRunning && failed(turn) ? 'error' : state;
+      for (const edge of taken(edges, frame, turn.frames[at + 1])) seen.edges.add(edge.id);
+    });
+    before(seen, edges, turn.frames[0]?.nodes ?? []);
+    if ('background' in turn) for (const { label, status } of turn.background ?? []) seen.nodes[label] = status === 'done' ? 'done' : 'error';
+  }
+  for (const { node, label } of behind) seen.nodes[node ?? label] = 'running';
+  for (const { id, kind, source, target } of edges) {
+    const isBehindThis = seen.nodes[target] !== 'running' || behind.some((call) => call.turn === seen.turn);
+    if (kind === 'after' && isBehindThis && seen.nodes[source] && seen.nodes[target]) seen.edges.add(id);
+  }
+  return seen;
+}
+
+/** A turn of another graph lights nothing up. @param {Graph} graph @param {LiveTurn | Trace} turn */
+function isOf(graph, turn) {
+  return !('graph' in turn) || turn.graph === graph.name;
+}
+
+/** @param {LiveTurn | Trace} turn */
+function failed(turn) {
+  return 'error' in turn && turn.error !== '';
+}
+
+/** The edges within a frame, and those from it to the next one. While a turn runs its routes are not told yet: where it came
+ * to tells as much. @param {GraphEdge[]} edges @param {{nodes: string[], route: string}} frame @param {{nodes: string[]}} [next] */
+function taken(edges, { nodes, route }, next) {
+  return edges.filter(({ kind, source, target, label }) => {
+    if (!nodes.includes(source)) return false;
+    if (kind === 'with') return nodes.includes(target);
+    return kind === 'route' && next?.nodes.includes(target) && (!route || route === label);
+  });
+}
+
+/** What is sampled when a turn starts leaves no record of its own. @param {Lit} seen @param {GraphEdge[]} edges @param {string[]} first */
+function before(seen, edges, first) {
+  for (const { id, kind, source, target } of edges) {
+    if (kind !== 'before' || !first.includes(target)) continue;
+    seen.nodes[source] = 'done';
+    seen.edges.add(id);
+  }
+}
+
+/** The graph's path that a turn took: by its nodes, for several have the same name.
+ * @param {Graph} graph @param {LiveTurn | Trace | undefined} turn */
+export function pathOf(graph, turn) {
+  if (!turn || !isOf(graph, turn) || turn.status === 'running') return undefined;
+  const came = turn.frames.map(({ nodes }) => nodes);
+  const isTaken = (/** @type {string[]} */ nodes) => nodes.length === came.length && nodes.every((node, at) => came[at].includes(node));
+  return graph.paths.find(({ name, nodes }) => 'path' in turn && name === turn.path && isTaken(nodes));
+}

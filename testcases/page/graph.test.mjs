@@ -1,0 +1,380 @@
+// The panel Graph: what runs lights up and stays lit, a node can be looked into, and the graph can be changed.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { layout } from '../../static/layout.js';
+import { lit } from '../../static/lit.js';
+import { behind } from './behind.mjs';
+import { Nginx } from './nginx.mjs';
+import { Stage, dark, phone } from './stage.mjs';
+
+const stage = new Stage({ wordPause: 40 });
+before(() => stage.open());
+after(() => stage.close());
+
+const DIRECTOR = ['input', 'director', 'thinker', 'output'];
+
+test('the drawing holds the nodes of the graph and its edges', () =>
+  stage.visit({}, async (visitor, page) => {
+    await open(page);
+    const { cytoscape } = await visitor.read('/api/graph/active');
+    const drawn = await drawing(page);
+    assert.deepEqual(Object.keys(drawn.nodes).sort(), cytoscape.nodes.map(({ data }) => data.id).sort());
+    assert.equal(drawn.edges, cytoscape.edges.length);
+    assert.deepEqual(await states(page), {}, 'nothing is lit before the first turn');
+    assert.ok(await isPainted(page, 'director'));
+  }));
+
+test('what runs lights up, and the way taken stays lit until the next turn', () =>
+  stage.visit({}, async (visitor, page) => {
+    await open(page);
+    await visitor.say('why is the sky blue?');
+    await node(page, 'output', 'running').waitFor();
+    assert.deepEqual(await lightOf(page), { sensor: 'done', input: 'done', director: 'done', thinker: 'done', output: 'running' });
+    assert.deepEqual((await drawing(page)).taken, ['input-direct-director', 'director-think-thinker', 'thinker-output-output', 'sensor-before-input'].sort());
+    await visitor.ended(page.locator('.turn').first());
+    await node(page, 'memorizer', 'done').waitFor();
+    const all = { sensor: 'done', input: 'done', director: 'done', thinker: 'done', output: 'done', ui: 'done', memorizer: 'done' };
+    assert.deepEqual(await lightOf(page), all);
+    await page.locator('.paths [aria-current]', { hasText: 'director' }).waitFor();
+    assert.match(await page.locator('.paths [aria-current]').innerText(), /4$/);
+
+    await visitor.ask('hello');
+    await page.locator('.paths [aria-current]', { hasText: 'reflex' }).waitFor();
+    await node(page, 'director', 'idle').waitFor();
+    assert.ok((await drawing(page)).taken.includes('input-reflex-output'));
+    assert.ok(!(await drawing(page)).taken.includes('input-direct-director'));
+    await node(page, 'memorizer', 'done').waitFor();
+    const reloaded = await lightOf(page);
+    await visitor.reload();
+    await node(page, 'output', 'done').waitFor();
+    assert.deepEqual(await lightOf(page), reloaded, 'the way is still lit after a reload');
+  }));
+
+test('a turn that is stopped shows where', () =>
+  stage.visit({}, async (visitor, page) => {
+    await open(page);
+    await visitor.say('tell me a long story');
+    await node(page, 'output', 'running').waitFor();
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await node(page, 'output', 'stopped').waitFor();
+    assert.equal((await drawing(page)).nodes.output, 'stopped');
+  }));
+
+test('a click on a node shows its prompt, its schema, its tools, and what went in and came out', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('give me two buttons, red and blue');
+    await open(page);
+    await page.mouse.click(...(await placeOf(page, 'director')));
+    const shown = page.locator('.node');
+    await shown.getByRole('heading', { name: 'director' }).waitFor();
+    assert.match(await shown.locator('.facts').first().innerText(), /model strong · 8 tools/);
+    assert.match(await shown.locator('[data-part=out] pre').innerText(), /"emit_actions"/);
+    await unfold(shown, 'in');
+    assert.match(await shown.locator('[data-part=in] pre').last().innerText(), /give me two buttons/);
+    await unfold(shown, 'prompt');
+    const asked = await visitor.read('/api/graph/prompt', { node: 'director' });
+    const messages = shown.locator('[data-part=prompt] > .message');
+    assert.equal(await messages.count(), asked.messages.length);
+    for (const [at, { role, content }] of asked.messages.entries()) {
+      assert.equal(await messages.nth(at).locator('summary b').innerText(), role);
+      assert.equal((await messages.nth(at).locator('pre').textContent()).trim(), content.trim());
+    }
+    await unfold(shown, 'schema');
+    assert.deepEqual(JSON.parse(await shown.locator('[data-part=schema] pre').innerText()), asked.schema);
+    await unfold(shown, 'tools');
+    assert.equal(await shown.locator('.tool-list dt').count(), 8);
+    assert.equal((await drawing(page)).chosen, 'director');
+  }));
+
+test('with the keyboard alone, by the list of nodes; one that asks no model says so', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('why is the sky blue?');
+    await open(page);
+    await page.locator('[data-node=thinker]').focus();
+    await page.keyboard.press('Enter');
+    await page.locator('.node', { hasText: 'It made no call.' }).waitFor();
+    assert.equal((await drawing(page)).chosen, 'thinker');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('Space');
+    await page.locator('.node', { hasText: 'msg_1' }).getByRole('heading', { name: 'input' }).waitFor();
+    await page.locator('[data-node=memorizer]').press('Enter');
+    await page.locator('.node', { hasText: 'behind the answer' }).locator('[data-part=out] pre').waitFor();
+    await page.locator('[data-node=ui]').press('Enter');
+    await page.locator('.node', { hasText: 'asks no model' }).waitFor();
+    assert.equal(await page.locator('.node [data-part=prompt]').count(), 0);
+    await page.locator('[data-node=ui]').press('Enter');
+    assert.equal(await page.locator('.node').count(), 0, 'a second press closes it');
+  }));
+
+test('the graph is switched while the sockets stay open, and the conversation is kept', () =>
+  stage.visit({ prepare: countSockets }, async (visitor, page) => {
+    await visitor.ask('my name is Ada');
+    await open(page);
+    const sockets = await chatSockets(page);
+    await change(page, 'v4-eras');
+    await page.locator('.note', { hasText: 'The conversation goes on' }).waitFor();
+    assert.ok((await drawing(page)).nodes.pa !== undefined);
+    assert.equal((await drawing(page)).nodes.director, undefined);
+    await visitor.showsTheHistory();
+    assert.equal(await page.locator('.question').count(), 1);
+    await visitor.ask('why is the sky blue?');
+    await page.locator('.paths [aria-current]', { hasText: 'pa' }).waitFor();
+    assert.deepEqual(await chatSockets(page), sockets, 'the same socket object, still open, and no other');
+
+    await page.getByRole('button', { name: 'Change' }).click();
+    await page.locator('.choice', { hasText: 'v1-direct' }).click();
+    await page.getByLabel('Keep the conversation').uncheck();
+    await page.getByText('The conversation is forgotten').waitFor();
+    await page.getByRole('button', { name: 'Switch to v1-direct' }).click();
+    await page.locator('.graph-name', { hasText: 'v1-direct' }).waitFor();
+    await page.locator('.invitation').waitFor();
+    assert.deepEqual(await chatSockets(page), sockets);
+  }));
+
+test('a switch while a turn runs says that it stops it, and does', () =>
+  stage.visit({}, async (visitor, page) => {
+    await open(page);
+    await visitor.say('tell me a long story');
+    await node(page, 'output', 'running').waitFor();
+    await page.getByRole('button', { name: 'Change' }).click();
+    await page.getByText('A turn is running. Switching stops it.').waitFor();
+    await page.locator('.choice', { hasText: 'v1-direct' }).click();
+    await page.getByRole('button', { name: 'Switch to v1-direct' }).click();
+    await page.locator('.graph-name', { hasText: 'v1-direct' }).waitFor();
+    await page.locator('.turn[data-status=stopped]').waitFor();
+    await page.locator('.said-of-graph', { hasText: 'ran on v3-framed' }).waitFor();
+    assert.deepEqual(await states(page), {});
+  }));
+
+test('a switch that was made elsewhere is noticed', () =>
+  stage.visit({}, async (visitor, page) => {
+    await open(page);
+    const response = await fetch(`${stage.address}/api/graph/switch?session=${visitor.session}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'v4-eras', keep: true }),
+    });
+    assert.equal(response.status, 200);
+    await page.locator('.graph-name', { hasText: 'v4-eras' }).waitFor();
+  }));
+
+test('without the drawing the list says the same, and the drawing can be asked for again', () => {
+  let isClosed = true;
+  const prepare = (page) => page.route(/cytoscape\.mjs/, (route) => (isClosed ? route.abort() : route.continue()));
+  return stage.visit({ prepare, tolerates: /Failed to load resource/ }, async (visitor, page) => {
+    await page.goto(visitor.url('#/graph'));
+    await page.getByText('The drawing could not be fetched').waitFor();
+    await visitor.ask('hello');
+    await node(page, 'output', 'done').waitFor();
+    assert.equal((await states(page)).input, 'done');
+    isClosed = false;
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.locator('.drawing canvas').first().waitFor();
+  });
+});
+
+test('the drawing follows the theme', () =>
+  stage.visit({}, async (_visitor, page) => {
+    await open(page);
+    const day = await colourOf(page, 'director');
+    await page.getByRole('button', { name: 'Use the dark theme' }).click();
+    await page.waitForFunction((before) => document.querySelector('.drawing')._cyreg.cy.getElementById('director').style('background-color') !== before, day);
+    const night = await colourOf(page, 'director');
+    assert.ok(brightness(night) < brightness(day), `${day} became ${night}`);
+  }));
+
+for (const [name, options] of [
+  ['light', {}],
+  ['dark', dark],
+  ['phone', phone],
+  ['phone-dark', { ...phone, ...dark }],
+]) {
+  test(`${name}: axe finds nothing, nothing is wider than the window, and the whole drawing is seen`, () =>
+    stage.visit(options, async (visitor, page) => {
+      await visitor.ask('hello');
+      await open(page);
+      await node(page, 'output', 'done').waitFor();
+      for (const graph of ['v4-eras', 'v1-direct', 'v3-framed']) {
+        await change(page, graph);
+        await fits(page);
+      }
+      await page.locator('[data-node=director]').click();
+      await page.locator('[data-part=schema]').waitFor();
+      await unfold(page.locator('.node'), 'schema');
+      await visitor.finds('a node');
+      await page.getByRole('button', { name: 'Change' }).click();
+      await visitor.finds('the choice of graphs');
+      await visitor.picture(`graph-${name}`);
+      await fits(page);
+    }));
+}
+
+test('behind a proxy that holds everything back the graph follows by asking, and says so', () =>
+  behind(stage, new Nginx(stage.address, 'strict'), {}, async (visitor, page) => {
+    await open(page);
+    await page.locator('.way[data-way=poll]', { hasText: 'asking twice a second' }).waitFor();
+    await visitor.say('tell me a long story');
+    await node(page, 'output', 'running').waitFor();
+    assert.equal((await drawing(page)).nodes.director, 'done');
+    await visitor.ended(page.locator('.turn').first());
+    await node(page, 'output', 'done').waitFor();
+  }));
+
+// --- the pure parts
+
+test('no two nodes of a drawing touch, every route leads down, and a bowed edge stands clear of what it passes', async () => {
+  const graphs = ['v1-direct', 'v3-framed', 'v4-eras'];
+  for (const graph of graphs) {
+    await stage.visit({}, async (visitor) => {
+      await fetch(`${stage.address}/api/graph/switch?session=${visitor.session}`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name: graph }) });
+      const { cytoscape } = await visitor.read('/api/graph/active');
+      const edges = cytoscape.edges.map(({ data }) => data);
+      const { places, bows } = layout(cytoscape.nodes.map(({ data }) => data.id), edges);
+      const all = Object.entries(places);
+      assert.equal(all.length, cytoscape.nodes.length);
+      for (const [one, a] of all) for (const [other, b] of all) {
+        assert.ok(one === other || Math.abs(a.x - b.x) >= 120 || Math.abs(a.y - b.y) >= 60, `${graph}: ${one} and ${other}`);
+      }
+      for (const { id, kind, source, target } of edges) {
+        if (kind !== 'route') continue;
+        assert.ok(places[source].y < places[target].y, id);
+        const passed = all.filter(([, { y }]) => y > places[source].y && y < places[target].y);
+        const lane = (places[source].x + places[target].x) / 2 + (bows[id] ?? 0);
+        for (const [name, { x }] of passed) assert.ok(Math.abs(x - lane) > 54, `${graph}: ${id} runs through ${name}`);
+      }
+    });
+  }
+});
+
+test('what is lit comes from a turn of the same graph, as it ended', () => {
+  const edges = [
+    { id: 'a-go-b', source: 'a', target: 'b', label: 'go', kind: 'route' },
+    { id: 'a-leap-b', source: 'a', target: 'b', label: 'leap', kind: 'route' },
+    { id: 'b-with-c', source: 'b', target: 'c', label: 'with', kind: 'with' },
+  ].map((data) => ({ data }));
+  const graph = { name: 'tiny', cytoscape: { nodes: [], edges }, paths: [] };
+  const frames = [{ nodes: ['a'], route: 'leap' }, { nodes: ['b', 'c'], route: '' }];
+  for (const [turn, nodes, taken] of [
+    [{ graph: 'tiny', status: 'done', frames }, { a: 'done', b: 'done', c: 'done' }, ['a-leap-b', 'b-with-c']],
+    [{ graph: 'tiny', status: 'error', frames }, { a: 'done', b: 'error', c: 'error' }, ['a-leap-b', 'b-with-c']],
+    [{ graph: 'tiny', status: 'cancelled', frames: frames.slice(0, 1) }, { a: 'stopped' }, []],
+    [{ status: 'running', error: '', frames: [{ nodes: ['a'], route: '' }, { nodes: ['b'], route: '' }] }, { a: 'done', b: 'running' }, ['a-go-b', 'a-leap-b']],
+    [{ status: 'running', error: 'no', frames: frames.slice(0, 1) }, { a: 'error' }, []],
+    [{ graph: 'other', status: 'done', frames }, {}, []],
+    [undefined, {}, []],
+  ]) {
+    const seen = lit(graph, turn && { id: 'msg_1', ...turn }, []);
+    assert.deepEqual([seen.nodes, [...seen.edges]], [nodes, taken], JSON.stringify(turn));
+  }
+});
+
+// --- hands and eyes
+
+async function open(page) {
+  await page.evaluate(() => (location.hash = '#/graph'));
+  await page.locator('.drawing canvas').first().waitFor();
+  await page.waitForFunction(() => document.querySelector('.drawing')._cyreg?.cy.nodes().length > 0);
+}
+
+/** @param {'idle' | 'running' | 'done' | 'error' | 'stopped'} state */
+function node(page, name, state) {
+  return page.locator(`.nodes [data-node=${name}][data-state=${state}]`);
+}
+
+/** What the list says; the drawing must say the same. */
+async function lightOf(page) {
+  const listed = await states(page);
+  const { nodes } = await drawing(page);
+  assert.deepEqual(Object.fromEntries(Object.entries(nodes).filter(([, state]) => state)), listed);
+  return listed;
+}
+
+async function states(page) {
+  const all = await page.locator('.nodes [data-node]').evaluateAll((buttons) => buttons.map(({ dataset }) => [dataset.node, dataset.state]));
+  return Object.fromEntries(all.filter(([, state]) => state !== 'idle'));
+}
+
+function drawing(page) {
+  return page.evaluate(() => {
+    const { cy } = document.querySelector('.drawing')._cyreg;
+    const stateOf = (one) => ['running', 'done', 'error', 'stopped'].find((state) => one.hasClass(state)) ?? '';
+    return {
+      nodes: Object.fromEntries(cy.nodes().map((one) => [one.id(), stateOf(one)])),
+      edges: cy.edges().length,
+      taken: cy.edges('.taken').map((edge) => edge.id()).sort(),
+      chosen: cy.nodes('.chosen').map((one) => one.id()).join(),
+    };
+  });
+}
+
+function placeOf(page, name) {
+  return page.evaluate((id) => {
+    const host = document.querySelector('.drawing');
+    const { x, y } = host._cyreg.cy.getElementById(id).renderedPosition();
+    const box = host.getBoundingClientRect();
+    return [box.x + x, box.y + y];
+  }, name);
+}
+
+/** Whether the canvas has something else than its ground where a node stands. */
+function isPainted(page, name) {
+  return page.evaluate((id) => {
+    const host = document.querySelector('.drawing');
+    const { x1, y1, w, h } = host._cyreg.cy.getElementById(id).renderedBoundingBox();
+    return [...host.querySelectorAll('canvas')].some((canvas) => {
+      const scale = canvas.width / canvas.clientWidth;
+      const { data } = canvas.getContext('2d').getImageData(x1 * scale, y1 * scale, w * scale, h * scale);
+      return new Set(new Uint32Array(data.buffer)).size > 2;
+    });
+  }, name);
+}
+
+function colourOf(page, name) {
+  return page.evaluate((id) => document.querySelector('.drawing')._cyreg.cy.getElementById(id).style('background-color'), name);
+}
+
+function brightness(colour) {
+  return colour.match(/\d+/g).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+}
+
+async function unfold(shown, part) {
+  await shown.locator(`[data-part=${part}] > summary`).click();
+}
+
+async function change(page, name) {
+  await page.getByRole('button', { name: 'Change' }).click();
+  await page.locator('.choice', { hasText: name }).click();
+  await page.getByRole('button', { name: `Switch to ${name}` }).click();
+  await page.locator('.graph-name', { hasText: name }).waitFor();
+  await page.waitForFunction((graph) => document.querySelector('.drawing canvas') && document.querySelector('.drawing').ariaLabel.includes(graph), name);
+}
+
+/** Keeps every socket that the page opens. */
+function countSockets(page) {
+  return page.addInitScript(() => {
+    globalThis.opened = [];
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(...all) {
+        super(...all);
+        globalThis.opened.push(this);
+      }
+    };
+  });
+}
+
+/** The chat's sockets so far: which one of all it is, and whether it is open. */
+function chatSockets(page) {
+  return page.evaluate(() => globalThis.opened.flatMap((socket, at) => (/\/ws\?/.test(socket.url) ? [[at, socket.readyState]] : [])));
+}
+
+/** Nothing is wider than the window, and all of the drawing stands within its frame. */
+async function fits(page) {
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
+  await page.waitForFunction(() => {
+    const host = document.querySelector('.drawing');
+    const { x1, y1, x2, y2 } = host._cyreg.cy.elements().renderedBoundingBox();
+    return x1 >= 0 && y1 >= 0 && x2 <= host.clientWidth && y2 <= host.clientHeight;
+  });
+}
