@@ -118,6 +118,12 @@ pub struct Arguments {
     /// Read the page's files from disk for every request, and let nothing be cached
     #[arg(long, value_name = "BOOL", env = "FRAMEWRIGHT_DEVELOPMENT", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
     pub development: bool,
+    /// Let test suites be started from a browser; they are played on this server, by whoever may use it
+    #[arg(long, value_name = "BOOL", env = "FRAMEWRIGHT_TESTS", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
+    pub tests: bool,
+    /// Folder of the suites that can be started so
+    #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_SUITES", default_value = "testcases")]
+    pub suites: PathBuf,
     #[command(flatten)]
     pub limits: LimitArguments,
 }
@@ -138,6 +144,9 @@ pub struct Config {
     /// How long running turns may go on when the server is told to end.
     pub drain_time: Duration,
     pub development: bool,
+    pub tests: bool,
+    /// Where suites are, and the results of the last run.
+    pub suites: PathBuf,
     pub limits: LimitArguments,
 }
 
@@ -242,6 +251,8 @@ impl Config {
             graphs: arguments.graphs,
             drain_time: Duration::from_millis(u64::from(arguments.drain_ms)),
             development: arguments.development,
+            tests: arguments.tests,
+            suites: arguments.suites,
             limits: arguments.limits,
         })
     }

@@ -14,6 +14,7 @@ mod nginx;
 mod sample_data;
 mod serve;
 mod sql_check;
+mod suites;
 mod test;
 mod version;
 

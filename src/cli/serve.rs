@@ -1,5 +1,6 @@
 //! `framewright serve`: runs the server until it is told to end.
 
+use super::suites::Folder;
 use super::{Failure, library};
 use crate::config::Config;
 use crate::config::layers::Written;
@@ -26,6 +27,8 @@ pub(super) fn start(config: &Config) -> Result<Server, Failure> {
         shards: config.shards.unwrap_or(settings.shards),
         data: config.data.clone(),
         development: config.development,
+        results: config.suites.join("results.json"),
+        suites: config.tests.then(|| Folder::new(&config.suites)),
         about: about(config),
         limits: config.limits.of_session(),
         sessions_max: config.limits.sessions as usize,
@@ -43,6 +46,7 @@ fn about(config: &Config) -> Map<String, Value> {
         ("version".into(), env!("CARGO_PKG_VERSION").into()),
         ("graph".into(), (*config.graph).into()),
         ("model".into(), model),
+        ("tests".into(), config.tests.into()),
     ])
 }
 

@@ -36,8 +36,8 @@ use crate::suite::{Check, Does};
 use play::Player;
 use relay::Relay;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -60,6 +60,8 @@ pub struct Plan {
     pub judge: Option<Judge>,
     /// Whether to look which ways the suites take.
     pub coverage: bool,
+    /// Set from elsewhere: what is left is skipped.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Plan {
@@ -75,6 +77,7 @@ impl Plan {
             strict_judge: false,
             judge: None,
             coverage: false,
+            stop: Arc::default(),
         }
     }
 

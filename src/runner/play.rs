@@ -4,6 +4,7 @@ use super::talk::{Talk, Trouble};
 use super::{Outcome, Run, Source, Status};
 use crate::suite::{Check, Does, Item, Seen, Verdict};
 use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 pub(super) struct Player<'a> {
@@ -51,6 +52,10 @@ impl<'a> Player<'a> {
             (self.run.told)(&super::Progress::Step { source: self.source, step });
             let mut skipped = lost.clone();
             for item in items {
+                if skipped.is_none() && self.run.plan.stop.load(Ordering::Relaxed) {
+                    lost = Some("the run was stopped".to_owned());
+                    skipped.clone_from(&lost);
+                }
                 match (&skipped, &item.does) {
                     (Some(why), Does::Expect(check)) => self.skip(step, item, check, why.clone()),
                     (Some(_), _) => {}

@@ -19,6 +19,12 @@ pub(super) fn identify(_request: &Request) -> User {
     User { sub: "anonymous".into(), identity: "anonymous".into() }
 }
 
+/// The token that a request brings.
+pub(super) fn bearer(request: &Request) -> Option<String> {
+    let (scheme, token) = request.header("authorization")?.trim().split_once(' ')?;
+    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim().to_owned())
+}
+
 /// Body of `/auth/config`: what the page needs to log in.
 pub(super) fn config() -> Value {
     json!({ "enabled": false, "issuer": null, "clientId": null, "projectId": null })

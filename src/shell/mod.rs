@@ -29,6 +29,7 @@ mod sessions;
 mod shard;
 mod socket;
 mod stream;
+pub mod suites;
 mod watchers;
 
 pub use reactor::{Backend, best_backend};

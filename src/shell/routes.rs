@@ -5,7 +5,7 @@ use super::errand::{Ask, Errand, Reply};
 use super::files::Found;
 use super::handover::{Attach, Show};
 use super::home::{Key, shard_of_user};
-use super::shard::Shard;
+use super::shard::{DRAINING, Shard};
 use crate::contract::Caller;
 use crate::wire::answer::Manner;
 use crate::wire::http::{Method, Request};
@@ -45,6 +45,8 @@ enum Call {
     Report,
     Reports,
     LastRun,
+    Suites,
+    Play,
     Trace,
     WebSocket(Show),
 }
@@ -69,6 +71,8 @@ const TABLE: &[(Method, &str, Call)] = &[
     (Method::Post, "/api/test/status", Call::Report),
     (Method::Get, "/api/test/status", Call::Reports),
     (Method::Get, "/api/tests", Call::LastRun),
+    (Method::Get, "/api/tests/suites", Call::Suites),
+    (Method::Post, "/api/tests/run", Call::Play),
     (Method::Get, "/api/trace", Call::Trace),
     (Method::Get, "/ws", Call::WebSocket(Show::Chat)),
     (Method::Get, "/ws/trace", Call::WebSocket(Show::Trace)),
@@ -128,6 +132,9 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
         }
         Call::AuthConfig => return Ok(Outcome::Reply(Reply::ok(&auth::config()), &[])),
         Call::GraphList => return Ok(Outcome::Reply(Reply::ok(&shard.common.library.list()), &[])),
+        Call::Suites => return Ok(Outcome::Reply(shard.common.runs.list(), &[])),
+        Call::Play if shard.is_draining() => return Err(Reply::refused(503, DRAINING)),
+        Call::Play => return Ok(Outcome::Reply(shard.common.runs.start(&optional_body(request)?, auth::bearer(request))?, &[])),
         Call::WebSocket(show) => return upgrade(shard, request, show, user.clone(), from(), manner),
         Call::Events if request.method == Method::Head => return Ok(Outcome::Reply(Reply::ok(&json!({})), &[])),
         Call::Events => return events(shard, request, user.clone(), from(), manner),

@@ -10,6 +10,7 @@ use super::listener;
 use super::mailbox::{Mail, Mailbox};
 use super::reactor::{Backend, Reactor};
 use super::shard::{Common, Notice, Shard};
+use super::suites::{Runs, Suites};
 use crate::contract::Limits;
 use crate::graph::Library;
 use crate::work::Pool;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub backend: Option<Backend>,
     /// Where the last test results are, if no run was reported yet.
     pub results: PathBuf,
+    /// Test suites that may be started from a browser; nothing: none may.
+    pub suites: Option<Arc<dyn Suites>>,
     /// What `/health` tells beside the status: for people, and for the page.
     pub about: Map<String, Value>,
     pub sessions_max: usize,
@@ -74,6 +77,7 @@ impl Settings {
             development: false,
             backend: None,
             results: PathBuf::from("testcases/results.json"),
+            suites: None,
             about: Map::new(),
             sessions_max: SESSIONS_MAX,
             connections_max: CONNECTIONS_MAX,
@@ -154,7 +158,7 @@ impl fmt::Display for ServeError {
 
 /// Starts a server; it takes connections when this returns.
 pub fn serve(settings: Settings) -> Result<Server, ServeError> {
-    let Settings { listen, shards, library, graph, limits, pool, data, development, backend, results, about, .. } = settings;
+    let Settings { listen, shards, library, graph, limits, pool, data, development, backend, results, suites, about, .. } = settings;
     let Settings { sessions_max, connections_max, session_idle, silence_max, write_time, drain_time, .. } = settings;
     descriptors::allow_all();
     if library.graph(&graph).is_none() {
@@ -175,6 +179,7 @@ pub fn serve(settings: Settings) -> Result<Server, ServeError> {
         pool,
         files: Files::new(development),
         results,
+        runs: Runs::new(suites, address),
         about,
         mailboxes: mailboxes.clone(),
         sessions_max,

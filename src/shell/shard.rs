@@ -18,6 +18,7 @@ use super::reactor::Backend;
 use super::resident::{NotTaken, Resident};
 use super::sessions::Sessions;
 use super::stream::{self, Seat};
+use super::suites::Runs;
 use crate::contract::{CallId, Input, Limits, Time};
 use crate::graph::Library;
 use crate::wire::{json, sse, websocket};
@@ -44,6 +45,8 @@ pub(super) struct Common {
     pub(super) pool: Pool,
     pub(super) files: Files,
     pub(super) results: PathBuf,
+    /// Test suites that are played from a browser.
+    pub(super) runs: Runs,
     /// What `/health` tells beside the status.
     pub(super) about: Map<String, Value>,
     pub(super) mailboxes: Vec<Arc<Mailbox>>,
@@ -334,6 +337,7 @@ impl Shard {
             Mail::Drain => {
                 if self.phase.get() == Phase::Serving {
                     self.phase.set(Phase::Draining);
+                    self.common.runs.stop();
                     self.drain(false);
                 }
             }

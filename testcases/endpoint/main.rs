@@ -21,5 +21,6 @@ mod requests;
 mod resume;
 mod shards;
 mod stop;
+mod suites;
 #[allow(dead_code, reason = "it serves the tests of the command line too")]
 mod support;

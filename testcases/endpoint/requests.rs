@@ -16,9 +16,10 @@ const READS: &[&str] = &[
     "/api/graph/prompt?node=director",
     "/api/test/status",
     "/api/tests",
+    "/api/tests/suites",
     "/api/trace",
 ];
-const WRITES: &[&str] = &["/api/send/check", "/api/send", "/api/clear", "/api/graph/switch", "/api/test/status"];
+const WRITES: &[&str] = &["/api/send/check", "/api/send", "/api/clear", "/api/graph/switch", "/api/test/status", "/api/tests/run"];
 
 #[test]
 fn unknown_paths_are_not_found_and_wrong_methods_are_told_the_right_ones() {

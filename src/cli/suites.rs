@@ -1,0 +1,119 @@
+//! The suites that can be started from a browser: those of one folder, played by the runner against this very server.
+
+use crate::client::Address;
+use crate::runner::{self, Plan, Source, write_whole};
+use crate::shell::suites::{Listed, Run, Suites, What};
+use crate::suite::Check;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A folder of suites. Only what lies in it by itself is read, nothing below it.
+pub(super) struct Folder(PathBuf);
+
+/// Files that are looked at, and bytes of each. Beyond: the last by name are left out; a longer file is listed as broken.
+const SUITES_MAX: usize = 100;
+const SUITE_BYTES_MAX: u64 = 64 << 10;
+
+/// Suites have sessions of their own.
+const ANY_SESSION: &str = "test";
+
+impl Folder {
+    pub(super) fn new(path: &Path) -> Arc<dyn Suites> {
+        Arc::new(Folder(path.to_owned()))
+    }
+
+    /// The suites by name; a folder that is not there holds none.
+    fn files(&self) -> Vec<(String, PathBuf)> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().map_while(Result::ok).map(|entry| entry.path());
+        let suite = |path: PathBuf| {
+            let name = path.file_stem()?.to_str()?.to_owned();
+            let is_suite = path.extension().is_some_and(|kind| kind == "md") && !name.starts_with('.') && path.is_file();
+            (is_suite && name != "README").then_some((name, path))
+        };
+        let mut files: Vec<_> = entries.filter_map(suite).collect();
+        files.sort();
+        files.truncate(SUITES_MAX);
+        files
+    }
+
+    fn read(path: &Path) -> Result<Source, String> {
+        match fs::metadata(path) {
+            Ok(about) if about.len() > SUITE_BYTES_MAX => {
+                Err(format!("{}: a suite that is started from a browser has at most {SUITE_BYTES_MAX} bytes", path.display()))
+            }
+            Ok(_) | Err(_) => Source::read(path).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+impl Suites for Folder {
+    fn list(&self) -> Vec<Listed> {
+        let listed = |(name, path): (String, PathBuf)| {
+            let what = match Folder::read(&path) {
+                Ok(source) => {
+                    What::Suite { title: source.suite.title.clone(), steps: source.suite.steps.len(), checks: source.count(counts) }
+                }
+                Err(error) => What::Broken { error },
+            };
+            Listed { name, file: path.display().to_string(), what }
+        };
+        self.files().into_iter().map(listed).collect()
+    }
+
+    fn play(&self, run: &Run) {
+        let url = format!("http://{}", run.address);
+        let address = |token| Address::new(&url, ANY_SESSION, token, None);
+        // What is no token is none: a server that wants one has looked at it before.
+        let Ok(address) = address(run.token.as_deref()).or_else(|_| address(None)) else { return };
+        let is_wanted = |name: &String| run.suites.contains(name);
+        let suites = self.files().into_iter().filter(|(name, _)| is_wanted(name)).filter_map(|(_, path)| Folder::read(&path).ok());
+        let plan = Plan { stop: run.stop.clone(), ..Plan::new(address, suites.collect()) };
+        let report = runner::run(&plan, &|_| {});
+        // Whoever looks on has seen it all; a folder that can't be written to keeps nothing.
+        let _ = write_whole(&self.0.join("results.json"), &report.results().to_string());
+    }
+}
+
+/// Whether a check can fail its suite.
+fn counts(check: &Check) -> bool {
+    !matches!(check, Check::Time(_) | Check::Judge(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Arguments, Config};
+    use clap::Parser;
+    use serde_json::Value;
+    use std::sync::atomic::AtomicBool;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn a_run_that_is_stopped_skips_what_is_left() {
+        let line = Line::parse_from(["framewright", "--listen", "127.0.0.1:0", "--shards", "1", "--demo-delay-ms", "0"]);
+        let server = super::super::serve::start(&Config::new(line.arguments, |_| None, |_| None).unwrap()).ok().unwrap();
+        let path = std::env::temp_dir().join(format!("framewright-suites-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("a.md"), "# A\n## 1\n- send: hello\n- expect path: reflex\n## 2\n- send: hello\n- expect path: reflex\n")
+            .unwrap();
+        for (is_stopped, status) in [(false, "PASS"), (true, "SKIP")] {
+            let stop = Arc::new(AtomicBool::new(is_stopped));
+            // What is no token is none.
+            let run = Run { suites: vec!["a".to_owned()], address: server.address(), token: Some("no token".to_owned()), stop };
+            Folder(path.clone()).play(&run);
+            let written: Value = serde_json::from_str(&fs::read_to_string(path.join("results.json")).unwrap()).unwrap();
+            let results: Vec<&str> =
+                written["results"].as_array().unwrap().iter().map(|result| result["status"].as_str().unwrap()).collect();
+            assert_eq!(results, [status; 2], "{written}");
+        }
+        fs::remove_dir_all(&path).unwrap();
+        server.stopper().stop();
+        server.wait();
+    }
+}

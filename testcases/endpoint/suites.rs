@@ -1,0 +1,122 @@
+//! Suites that are started from a browser: what there is, one run at a time, and everyone sees how it goes.
+
+use crate::support::{Folder, Server, Setting, WebSocket, eventually};
+use serde_json::{Value, json};
+use std::fs;
+
+const GREETING: &str = "# A greeting\n\n## 1. Hello\n- send: hello\n- expect path: reflex\n- expect frames: == 2\n- expect frames: == 7\n- expect time: < 1 ms\n";
+const SKY: &str = "# The sky\n\n## 1. Why\n- send: why is the sky blue?\n- expect path: director\n\n## 2. Again\n- send: why is the sky blue?\n- expect path: director\n";
+
+/// A folder of suites, and a server that plays them.
+fn server(word_ms: u64) -> (Folder, Server) {
+    let folder = Folder::new();
+    folder.write("greeting.md", GREETING);
+    folder.write("sky.md", SKY);
+    folder.write("broken.md", "# T\n\n## 1\n- sned: x\n");
+    folder.write("long.md", &format!("# T\n\n## 1\n- send: {}\n", "x".repeat(70_000)));
+    folder.write("notes.txt", "no suite");
+    folder.write("below/deep.md", GREETING);
+    let path = folder.path().to_str().unwrap();
+    let server = Server::with(&Setting { options: &["--tests", "--suites", path], word_ms, ..Setting::default() });
+    (folder, server)
+}
+
+fn run(server: &Server, body: Option<&Value>) -> (u16, Value) {
+    let answer = server.connect().ask("POST", "/api/tests/run", body);
+    (answer.status, answer.json())
+}
+
+fn suites(server: &Server) -> Value {
+    server.connect().ask("GET", "/api/tests/suites", None).json()
+}
+
+#[test]
+fn a_run_that_is_started_from_a_browser_is_seen_by_everyone_from_its_start_to_its_end() {
+    let (folder, server) = server(0);
+    let mut watching = WebSocket::open(server.address, "/ws/test");
+    assert_eq!(watching.next()["running"], false);
+    let (status, started) = run(&server, Some(&json!({"suites": ["greeting"]})));
+    assert_eq!((status, started), (200, json!({"status": "started", "suites": ["greeting"], "count": 3})));
+    let reports = watching.until(|report| report["event"] == "suite_end");
+    let first = &reports[0];
+    assert_eq!((&first["event"], &first["suite"], &first["total_expected"]), (&json!("suite_start"), &json!("greeting"), &json!(3)));
+    assert!(first["session"].as_str().unwrap().starts_with("test-greeting-"), "{first}");
+    let results: Vec<&Value> = reports.iter().filter(|report| report["event"] == "step_result").map(|report| &report["result"]).collect();
+    let statuses: Vec<&str> = results.iter().map(|result| result["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses[..3], ["PASS", "PASS", "FAIL"], "{results:?}");
+    assert_eq!((results.len(), &results[3]["reported"]), (4, &json!(true)), "time is told and does not count");
+    assert_eq!((&results[2]["expected"].as_str().is_some(), &results[2]["turn"]), (&true, &json!("msg_1")), "{:?}", results[2]);
+    assert_eq!(reports[reports.len() - 1]["running"], false);
+    let told = server.connect().ask("GET", "/api/tests", None).json();
+    assert_eq!((&told["passed"], &told["failed"]), (&json!(2), &json!(1)));
+    let written = eventually("the results in the folder", || fs::read_to_string(folder.path().join("results.json")).ok());
+    assert_eq!(serde_json::from_str::<Value>(&written).unwrap()["failed"], 1);
+    eventually("the run's end", || (suites(&server)["running"] == false).then_some(()));
+    let (status, started) = run(&server, None);
+    assert_eq!((status, &started["suites"], &started["count"]), (200, &json!(["greeting", "sky"]), &json!(5)), "all that can be played");
+    let ends = |report: &Value| report["event"] == "suite_end" && report["suite"] == "sky";
+    let reports = watching.until(ends);
+    assert_eq!(reports[reports.len() - 1]["running"], false);
+}
+
+#[test]
+fn what_there_is_to_play_is_listed_with_what_is_wrong_in_it() {
+    let (folder, server) = server(0);
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let listed = suites(&server);
+    assert_eq!((&listed["enabled"], &listed["running"]), (&json!(true), &json!(false)));
+    let all = listed["suites"].as_array().unwrap();
+    let names: Vec<&str> = all.iter().map(|suite| suite["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["broken", "greeting", "long", "sky"], "suites of the folder itself, by name");
+    assert_eq!(all[1], json!({"name": "greeting", "file": path("greeting.md"), "title": "A greeting", "steps": 1, "checks": 3}));
+    let error = all[0]["error"].as_str().unwrap();
+    assert!(error.starts_with(&format!("{}:4: ", path("broken.md"))) && error.contains("sned"), "{error}");
+    assert!(all[2]["error"].as_str().unwrap().contains("at most 65536 bytes"), "{}", all[2]);
+    assert_eq!(server.connect().ask("GET", "/health", None).json()["tests"], true);
+}
+
+#[test]
+fn only_suites_of_the_folder_are_played_and_only_by_their_names() {
+    let (_folder, server) = server(0);
+    for (body, status, says) in [
+        (json!({"suites": ["nothing"]}), 404, "there is no suite `nothing`: name one of broken, greeting, long, sky"),
+        (json!({"suites": ["greeting.md"]}), 404, "there is no suite `greeting.md`"),
+        (json!({"suites": ["below/deep"]}), 404, "there is no suite `below/deep`"),
+        (json!({"suites": ["../greeting"]}), 404, "there is no suite `../greeting`"),
+        (json!({"suites": ["./greeting"]}), 404, "there is no suite `./greeting`"),
+        (json!({"suites": ["/etc/passwd"]}), 404, "there is no suite `/etc/passwd`"),
+        (json!({"suites": ["greeting\u{0}"]}), 404, "there is no suite"),
+        (json!({"suites": [""]}), 404, "there is no suite ``"),
+        (json!({"suites": ["broken"]}), 400, "broken.md:4: "),
+        (json!({"suites": "greeting"}), 400, "`suites` must be a list of names"),
+        (json!({"suites": [{"name": "greeting"}]}), 400, "`suites` must be a list of names"),
+    ] {
+        let (given, answer) = run(&server, Some(&body));
+        assert_eq!(given, status, "{body}");
+        assert!(answer["detail"].as_str().unwrap().contains(says), "{body}: {answer}");
+    }
+    assert_eq!(suites(&server)["running"], false);
+}
+
+#[test]
+fn a_server_that_does_not_allow_it_plays_nothing_and_says_how_to() {
+    let server = Server::start();
+    assert_eq!(suites(&server), json!({"enabled": false, "running": false, "suites": []}));
+    let (status, answer) = run(&server, Some(&json!({})));
+    assert_eq!(status, 403);
+    assert!(answer["detail"].as_str().unwrap().contains("--tests"), "{answer}");
+    assert_eq!(server.connect().ask("GET", "/health", None).json()["tests"], false);
+}
+
+#[test]
+fn one_run_goes_on_at_a_time_and_does_not_keep_the_server_from_ending() {
+    let (_folder, mut server) = server(60);
+    let mut watching = WebSocket::open(server.address, "/ws/test");
+    assert_eq!(run(&server, Some(&json!({"suites": ["sky"]}))).0, 200);
+    watching.until(|report| report["event"] == "suite_start");
+    let (status, answer) = run(&server, Some(&json!({"suites": ["greeting"]})));
+    assert_eq!((status, suites(&server)["running"].clone()), (409, json!(true)));
+    assert!(answer["detail"].as_str().unwrap().contains("already"), "{answer}");
+    server.signal("TERM");
+    assert!(server.ended().success());
+}
