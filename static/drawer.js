@@ -55,6 +55,7 @@ export function Drawer() {
         <${CloseButton} label="Close the cockpit" onClose=${closePanel} />
       </div>
       <div class="drawer-body" id="panel" role="tabpanel" aria-labelledby=${`tab-${panel.name}`} tabindex="0" key=${panel.name}>
+        <h2 class="sr-only">${panel.label}</h2>
         <${panel.View} />
       </div>
     </section>

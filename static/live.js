@@ -20,7 +20,7 @@ const LEAVE_MS = 1000;
 
 /** @type {import('./vendor/ui.mjs').Signal<LiveTurn | null>} */
 export const running = signal(null);
-/** Background calls that are out. @type {import('./vendor/ui.mjs').Signal<import('./timeline.js').Timeline['behind']>} */
+/** Calls behind answers, also those that have ended. @type {import('./vendor/ui.mjs').Signal<import('./timeline.js').CallBehind[]>} */
 export const behind = signal([]);
 /** The kept traces, latest first. @type {{readonly value: Trace[]}} */
 export const finished = computed(() => Object.values(traces.value).sort((one, other) => numberOf(other.id) - numberOf(one.id)));
@@ -54,8 +54,9 @@ export function watch() {
 export function serverNow() {
   return Date.now() - clockAhead;
 }
-/** How far this machine's clock is ahead of the server's, as far as events show it. */
+/** How far this machine's clock is ahead of the server's. The event that came fastest shows it best. */
 let clockAhead = 0;
+let isClockKnown = false;
 
 function begin() {
   let mark = '';
@@ -63,7 +64,7 @@ function begin() {
   async function poll() {
     const result = await read('/api/result');
     const said = `${result.status} ${result.id} ${result.stage} ${result.event}`;
-    const isQuiet = result.status !== 'running' && said === mark && !running.value && behind.value.length === 0;
+    const isQuiet = result.status !== 'running' && said === mark && !running.value && behind.value.every(hasEnded);
     mark = said;
     return isQuiet ? false : catchUp(result);
   }
@@ -71,7 +72,8 @@ function begin() {
   const feed = openFeed('/ws/trace', {
     poll,
     onMessage(event) {
-      clockAhead = Date.now() - event.at;
+      if (!isClockKnown) clockAhead = Date.now() - event.at;
+      isClockKnown = true;
       take([event]);
     },
   });
@@ -114,7 +116,7 @@ function take(events) {
   batch(() => {
     let isNews = false;
     for (const event of events) {
-      const next = after(line, event, (id) => traces.value[id]);
+      const next = after(line, event);
       if (next === line) continue;
       line = next;
       keep(line.finished);
@@ -132,6 +134,11 @@ function take(events) {
 /** @param {Trace[]} ended */
 function keep(ended) {
   if (ended.length > 0) traces.value = { ...traces.value, ...Object.fromEntries(ended.map((trace) => [trace.id, trace])) };
+}
+
+/** @param {{duration_ms?: number}} call */
+export function hasEnded(call) {
+  return call.duration_ms !== undefined;
 }
 
 /** The number in `msg_7`. @param {string} id */

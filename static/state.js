@@ -64,7 +64,7 @@ function useSessionState() {
 
 /** @param {{title: string, note?: any, children?: any}} props */
 function Section({ title, note, children }) {
-  return html`<section aria-label=${title}><h3>${title} ${note && html`<small>${note}</small>`}</h3>${children}</section>`;
+  return html`<section data-part=${title}><h3>${title} ${note && html`<small>${note}</small>`}</h3>${children}</section>`;
 }
 
 /** @type {Record<string, string>} */

@@ -11,31 +11,33 @@
 
 /** As many as there are traces. */
 const ERRORS_MAX = 20;
+const BEHIND_MAX = 20;
 
 /** @typedef {object} Timeline
  * @property {number} seq           the last event taken
  * @property {LiveTurn | null} running
  * @property {Record<string, string>} errors  what went wrong, by turn
- * @property {(LiveCall & {turn: string, at: number})[]} behind  background calls that are out; `at`: when they began, by the server's clock
- * @property {Trace[]} finished     traces that the last event closed or added to; to be kept elsewhere */
+ * @property {CallBehind[]} behind  calls behind answers, also those that have ended
+ * @property {Trace[]} finished     traces that the last event closed; to be kept elsewhere */
+
+/** A call behind a turn's answer; `at`: when it began, by the server's clock.
+ * @typedef {LiveCall & {turn: string, at: number}} CallBehind */
 
 /** @type {Timeline} */
 export const beginning = { seq: 0, running: null, errors: {}, behind: [], finished: [] };
 
-/** @param {Timeline} before @param {any} event @param {(id: string) => Trace | undefined} traceOf @returns {Timeline} */
-export function after(before, event, traceOf) {
+/** @param {Timeline} before @param {any} event @returns {Timeline} */
+export function after(before, event) {
   if (event.seq <= before.seq) return before;
   const line = { ...before, seq: event.seq, finished: [] };
-  if (event.event === 'frame_trace') return closed(line, event.trace, traceOf(event.trace.id));
+  if (event.event === 'frame_trace') return closed(line, event.trace);
   if (!event.turn) return line;
   if (event.event === 'error') line.errors = noted(line.errors, event);
-  return event.frame === 0 ? behindIt(line, event, traceOf) : { ...line, running: ahead(turnOf(line, event), event) };
+  return event.frame === 0 ? behindIt(line, event) : { ...line, running: ahead(turnOf(line, event), event) };
 }
 
-/** What ran behind a turn is added to its trace later: a trace told again knows nothing of it.
- * @param {Timeline} line @param {Trace} trace @param {Trace} [known] @returns {Timeline} */
-function closed(line, trace, known) {
-  if (known) return { ...line, running: line.running?.id === trace.id ? null : line.running };
+/** @param {Timeline} line @param {Trace} trace @returns {Timeline} */
+function closed(line, trace) {
   return { ...line, running: line.running?.id === trace.id ? null : line.running, finished: [trace] };
 }
 
@@ -86,21 +88,18 @@ function ended(call, { status, duration_ms, waited_ms, usage }) {
   return { ...call, status, duration_ms, waited_ms, usage };
 }
 
-/** A call behind a turn. Ended, it belongs to the turn's trace. @param {Timeline} line @param {any} event
- * @param {(id: string) => Trace | undefined} traceOf @returns {Timeline} */
-function behindIt(line, event, traceOf) {
-  const trace = traceOf(event.turn);
-  const startedAt = trace?.started_at ?? event.at;
-  if (event.event === 'process_start') {
-    const call = { ...begun(event, event.at - startedAt), turn: event.turn, at: event.at };
-    return { ...line, behind: [...line.behind, call] };
-  }
+/** A call behind a turn's answer. Once ended it is kept for a while: traces that were read before may know nothing of it.
+ * @param {Timeline} line @param {any} event @returns {Timeline} */
+function behindIt(line, event) {
+  const { turn, at } = event;
+  if (event.event === 'process_start') return withBehind(line, { ...begun(event, 0), turn, at });
   if (event.event !== 'process_end') return line;
-  const known = line.behind.find(({ pid }) => pid === event.pid);
-  const behind = line.behind.filter((call) => call !== known);
-  const isTold = !trace || trace.background?.some(({ pid }) => pid === event.pid);
-  if (isTold) return { ...line, behind };
-  const call = ended(begun(event, event.at - event.duration_ms - startedAt), event);
-  const told = { ...trace, background: [...(trace.background ?? []), /** @type {import('./contract.js').Call} */ (call)] };
-  return { ...line, behind, finished: [told] };
+  const known = line.behind.find(({ pid }) => pid === event.pid) ?? { ...begun(event, 0), turn, at: at - event.duration_ms };
+  return withBehind(line, { ...ended(known, event), turn, at: known.at });
+}
+
+/** @param {Timeline} line @param {CallBehind} call @returns {Timeline} */
+function withBehind(line, call) {
+  const others = line.behind.filter(({ pid }) => pid !== call.pid);
+  return { ...line, behind: [...others, call].slice(-BEHIND_MAX) };
 }

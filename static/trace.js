@@ -2,7 +2,7 @@
 
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { CopyButton, copyText } from './buttons.js';
-import { behind, errors, finished, running, serverNow, watch, way } from './live.js';
+import { behind, errors, finished, hasEnded, running, serverNow, watch, way } from './live.js';
 import { openTurn, turnAddress } from './route.js';
 import { read, session } from './api.js';
 import { readTrace, ready, traces, turns } from './session.js';
@@ -58,11 +58,14 @@ function shown(id) {
   const trace = traces.value[id];
   const live = running.value?.id === id ? running.value : undefined;
   if (!trace && !live) return undefined;
-  const said = turns.value.find((turn) => turn.id === id);
-  const background = [...(trace?.background ?? []), ...behind.value.filter((call) => call.turn === id)];
+  const said = questionOf(id);
   const frames = trace?.frames ?? live?.frames ?? [];
   const total = trace?.total_ms ?? Math.max(0, serverNow() - (live?.started_at ?? 0));
   const startedAt = trace?.started_at ?? live?.started_at ?? 0;
+  const told = trace?.background ?? [];
+  const untold = behind.value.filter((call) => call.turn === id && !told.some(({ pid }) => pid === call.pid));
+  /** @type {LiveCall[]} */
+  const background = [...told, ...untold.map((call) => ({ ...call, started_ms: call.at - startedAt }))];
   const ends = background.map((call) => (call.duration_ms === undefined ? serverNow() - startedAt : call.started_ms + call.duration_ms));
   return {
     id,
@@ -80,6 +83,13 @@ function shown(id) {
   };
 }
 
+/** What the chat knows of a turn. One that was begun here gets its id with the first word of its answer; until then it is the
+ * first that waits. @param {string} id */
+function questionOf(id) {
+  const isFirst = id === running.value?.id;
+  return turns.value.find((turn) => turn.id === id) ?? turns.value.find((turn) => isFirst && turn.status === 'waiting' && !turn.id);
+}
+
 /** @param {LiveCall[]} calls @returns {import('./contract.js').Usage} */
 function sum(calls) {
   /** @param {'prompt_tokens' | 'completion_tokens' | 'total_tokens'} part */
@@ -89,7 +99,7 @@ function sum(calls) {
 
 /** @param {Shown} turn */
 function isLive(turn) {
-  return turn.status === 'running' || turn.background.some((call) => call.duration_ms === undefined);
+  return turn.status === 'running' || !turn.background.every(hasEnded);
 }
 
 /** @param {{id: string}} props */
@@ -103,7 +113,7 @@ function Nothing({ id }) {
 function Chooser({ id }) {
   const known = finished.value.map(({ id: turn, message }) => ({ turn, message }));
   const live = running.value?.id;
-  if (live) known.unshift({ turn: live, message: turns.value.find((turn) => turn.id === live)?.question ?? '' });
+  if (live) known.unshift({ turn: live, message: questionOf(live)?.question ?? '' });
   if (id && !known.some(({ turn }) => turn === id)) known.push({ turn: id, message: '' });
   /** @param {Event} event */
   function choose({ target }) {
@@ -111,12 +121,10 @@ function Chooser({ id }) {
     location.hash = value ? turnAddress(value) : '#/trace';
   }
   return html`
-    <label class="chooser"><span class="sr-only">Turn</span>
-      <select value=${openTurn.value} onChange=${choose}>
-        <option value="">Latest turn</option>
-        ${known.map(({ turn, message }) => html`<option key=${turn} value=${turn}>${turn} · ${message.slice(0, 60)}</option>`)}
-      </select>
-    </label>
+    <select class="chooser" aria-label="Turn" value=${openTurn.value} onChange=${choose}>
+      <option value="">Latest turn</option>
+      ${known.map(({ turn, message }) => html`<option key=${turn} value=${turn}>${turn} · ${message.slice(0, 60)}</option>`)}
+    </select>
   `;
 }
 

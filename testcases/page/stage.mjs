@@ -25,9 +25,10 @@ export const dark = { colorScheme: 'dark' };
 let sessions = 0;
 
 export class Stage {
-  /** @param {{wordPause?: number}} options `wordPause`: milliseconds between two words of the demo model */
-  constructor({ wordPause = 20 } = {}) {
-    this.wordPause = wordPause;
+  /** @param {{wordPause?: number, flags?: string[]}} options `wordPause`: milliseconds between two words of the demo model;
+   * `flags`: further ones for the server */
+  constructor({ wordPause = 20, flags = [] } = {}) {
+    Object.assign(this, { wordPause, flags });
   }
 
   async open() {
@@ -48,7 +49,7 @@ export class Stage {
     // Whatever model this machine has configured, the tests talk to the demo.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENAI|FRAMEWRIGHT)_/.test(name)));
     const options = { cwd: this.data, env, stdio: ['ignore', 'pipe', 'pipe'] };
-    const flags = ['--listen', listen, '--data', this.data, '--demo-delay-ms', String(this.wordPause)];
+    const flags = ['--listen', listen, '--data', this.data, '--demo-delay-ms', String(this.wordPause), ...this.flags];
     this.server = spawn(binary, flags, options);
     this.address = await addressOf(this.server);
   }
@@ -187,6 +188,20 @@ export class Visitor {
     const response = await fetch(url);
     assert.equal(response.status, 200, `${path}: ${await response.clone().text()}`);
     return response.json();
+  }
+
+  async send(path, body) {
+    const url = new URL(path, this.address);
+    url.searchParams.set('session', this.session);
+    const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    assert.equal(response.status, 200, `${path}: ${await response.clone().text()}`);
+    return response.json();
+  }
+
+  /** Opens one of the cockpit's panels by its address. */
+  async open(panel) {
+    await this.page.evaluate((hash) => (location.hash = hash), `#/${panel}`);
+    await this.page.locator('.drawer [role=tab][aria-selected=true]').waitFor();
   }
 
   async history() {

@@ -1,0 +1,290 @@
+// The cockpit beside the chat: its tabs, the panel Trace while a turn runs and after, and the panel State.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { Stage, dark, phone } from './stage.mjs';
+
+const STORY = 'tell me a long story';
+
+const stage = new Stage({ wordPause: 60 });
+before(() => stage.open());
+after(() => stage.close());
+
+const tab = (page, name) => page.getByRole('tab', { name, exact: true });
+const isSelected = (page, name) => page.locator('[role=tab][aria-selected=true]', { hasText: name }).waitFor();
+const ofDrawer = (page, selector) => page.locator(`.drawer ${selector}`);
+const rests = (page) => page.locator('.trace[aria-busy=false]').waitFor();
+const answersAboutMeters = (visitor) => visitor.send('/api/graph/switch', { name: 'v4-eras' });
+
+test('the cockpit opens from the bar above, its tabs go by arrow keys, Esc closes it and gives the focus back', () =>
+  stage.visit({}, async (visitor, page) => {
+    const focused = () => page.evaluate(() => document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent);
+    const opener = page.getByRole('button', { name: 'Cockpit', exact: true });
+    await opener.focus();
+    await page.keyboard.press('Enter');
+    await isSelected(page, 'Trace');
+    assert.equal(await opener.getAttribute('aria-expanded'), 'true');
+    await page.getByText('Nothing ran yet').waitFor();
+    assert.equal(await focused(), 'Trace');
+    assert.equal(await page.locator('[role=tab][tabindex="0"]').count(), 1, 'one tab can be reached');
+    const names = await page.getByRole('tab').allInnerTexts();
+    for (const [key, name] of [['ArrowLeft', names.at(-1)], ['ArrowRight', names[0]], ['End', names.at(-1)], ['Home', names[0]], ['ArrowRight', names[1]]]) {
+      await page.keyboard.press(key);
+      await isSelected(page, name);
+      await page.waitForFunction((text) => document.activeElement.textContent === text, name);
+      assert.ok(page.url().endsWith(`#/${name.toLowerCase()}`), page.url());
+    }
+    await page.keyboard.press('Escape');
+    await ofDrawer(page, '').waitFor({ state: 'detached' });
+    assert.equal(await focused(), 'Cockpit');
+    assert.ok(!page.url().includes('#'), page.url());
+  }));
+
+test('Esc in the cockpit stops no answer, and the back button closes it whatever tabs were shown', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.say(STORY);
+    await page.locator('.turn[data-status=running]').waitFor();
+    await page.getByRole('button', { name: 'Cockpit', exact: true }).click();
+    await tab(page, 'State').click();
+    await tab(page, 'Trace').click();
+    await page.goBack();
+    await ofDrawer(page, '').waitFor({ state: 'detached' });
+    await page.goForward();
+    await tab(page, 'Trace').focus();
+    await page.keyboard.press('Escape');
+    await ofDrawer(page, '').waitFor({ state: 'detached' });
+    assert.equal(await page.locator('.turn[data-status=running]').count(), 1);
+  }));
+
+test('on a phone the tabs are a bar at the bottom, and the panel covers the chat', () =>
+  stage.visit(phone, async (visitor, page) => {
+    await visitor.ask('hello');
+    await page.getByRole('button', { name: 'Cockpit', exact: true }).click();
+    await rests(page);
+    const { y, height } = await page.getByRole('tablist').boundingBox();
+    assert.ok(y > 760 && y + height <= 844, `the tabs are from ${y} on, ${height} high`);
+    assert.equal(await page.locator('.chat').isVisible(), false);
+    for (const name of await page.getByRole('tab').allInnerTexts()) {
+      await tab(page, name).click();
+      await isSelected(page, name);
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, `${name} fits`);
+    }
+    await page.getByRole('button', { name: 'Close the cockpit' }).click();
+    await page.locator('.chat .question').waitFor();
+  }));
+
+test('while a turn runs its frames and bars grow, and when nothing runs nothing is drawn again', () =>
+  stage.visit({ prepare: countPaints }, async (visitor, page) => {
+    await visitor.open('trace');
+    await page.getByText('Nothing ran yet').waitFor();
+    await visitor.say(STORY);
+    const running = ofDrawer(page, '.frame[data-running=true]');
+    await running.locator('b', { hasText: 'output' }).waitFor();
+    assert.equal(await ofDrawer(page, '.trace-message').innerText(), STORY);
+    assert.equal(await page.locator('.trace').getAttribute('aria-busy'), 'true');
+    const time = () => running.locator('.call .time').innerText().then(milliseconds);
+    const first = await time();
+    await page.waitForFunction((least) => document.querySelector('.frame[data-running=true] .call .time').innerText !== least, await running.locator('.call .time').innerText());
+    assert.ok((await time()) > first);
+    await visitor.picture('cockpit-trace-live');
+    await visitor.finds('a running turn');
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await rests(page);
+    await page.waitForTimeout(400);
+    const paints = await page.evaluate(() => globalThis.paints);
+    await page.waitForTimeout(600);
+    assert.equal(await page.evaluate(() => globalThis.paints), paints);
+    assert.match(await ofDrawer(page, '.summary-line').innerText(), /cancelled/);
+  }));
+
+test('bars stand where the trace says, in the colour of what was called, with tokens by call and in all', () =>
+  stage.visit({ viewport: { width: 1200, height: 1100 } }, async (visitor, page) => {
+    await answersAboutMeters(visitor);
+    await visitor.open('trace');
+    await visitor.ask('zeig mir den Verbrauch pro Monat 2023');
+    await page.getByText('After the answer').waitFor();
+    await rests(page);
+    const trace = await visitor.lastTrace();
+    assert.ok(trace.background.length > 0 && trace.frames.length === 5);
+    assert.deepEqual(await ofDrawer(page, '.frame-number').allTextContents(), trace.frames.map(({ frame }) => `Frame ${frame}`));
+    const line = await ofDrawer(page, '.summary-line').innerText();
+    const { prompt_tokens: asked, completion_tokens: said, total_tokens: tokens } = trace.usage;
+    assert.ok(line.replaceAll(',', '').includes(`5 frames`) && line.replaceAll(',', '').includes(`${tokens} tokens (${asked} → ${said})`), line);
+
+    const ends = [...trace.background, ...trace.frames.flatMap(({ calls }) => calls)].map((call) => call.started_ms + call.duration_ms);
+    const most = Math.max(trace.total_ms, ...ends);
+    const calls = [...trace.frames.flatMap((frame) => frame.calls), ...trace.background];
+    const rows = await ofDrawer(page, '.call').evaluateAll((all) =>
+      all.map((row) => {
+        const bar = row.querySelector('.track i:last-child');
+        return { kind: bar.dataset.kind, width: bar.style.width, tokens: row.querySelector('.tokens [aria-hidden]')?.textContent ?? '', colour: getComputedStyle(bar).backgroundColor };
+      }),
+    );
+    assert.deepEqual(rows.map(({ kind }) => kind), calls.map(({ kind }) => kind));
+    assert.equal(new Set(rows.map(({ colour }) => colour)).size, 2, 'a model and a database look different');
+    const worked = calls.map((call) => call.duration_ms - call.waited_ms);
+    const longest = worked.indexOf(Math.max(...worked));
+    const end = (100 * worked[longest]) / Number.parseFloat(rows[longest].width);
+    assert.ok(end > 0.99 * most && end < 2.6 * most, `the scale ends at ${end}, the turn at ${most}`);
+    calls.forEach((call, at) => {
+      const [shown, told] = [Number.parseFloat(rows[at].width), (100 * worked[at]) / end];
+      assert.ok(Math.abs(shown - told) < 0.1, `${call.label}: ${shown} is not ${told}`);
+      const words = call.usage ? `${call.usage.prompt_tokens} → ${call.usage.completion_tokens}` : '';
+      assert.equal(rows[at].tokens.replaceAll(',', ''), words, call.label);
+    });
+    const led = await ofDrawer(page, '.led').allInnerTexts();
+    trace.frames.forEach(({ route }, at) => assert.ok(led[at].includes(route), led[at]));
+    await visitor.picture('cockpit-trace');
+    await visitor.finds('a trace');
+  }));
+
+test('a call shows what it asked and what came only when it is opened', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('why is the sky blue?');
+    await visitor.open('turn/msg_1');
+    await rests(page);
+    assert.equal(await page.locator('.call-detail').count(), 0);
+    const row = ofDrawer(page, 'button.row').nth(2);
+    assert.equal(await row.getAttribute('aria-expanded'), 'false');
+    await row.click();
+    const { calls } = await visitor.read('/api/turn', { id: 'msg_1' });
+    const { request, answer } = calls[2];
+    await page.locator('.call-detail summary', { hasText: 'answer' }).waitFor();
+    const texts = await page.locator('.call-detail pre').evaluateAll((all) => all.map((one) => one.textContent));
+    for (const message of request.messages) assert.ok(texts.includes(message.content), message.role);
+    assert.ok(texts.includes(answer), answer);
+    await visitor.finds('an opened call');
+    await visitor.picture('cockpit-call');
+    await row.click();
+    assert.equal(await page.locator('.call-detail').count(), 0);
+  }));
+
+test('a link leads to a turn of any session, and copying it gives that link', () =>
+  stage.visit({ permissions: ['clipboard-read', 'clipboard-write'] }, async (visitor, page) => {
+    for (const text of ['hello', 'why is the sky blue?']) await visitor.ask(text);
+    await visitor.open('trace');
+    await ofDrawer(page, '.trace-message', { hasText: 'sky' }).waitFor();
+    await page.getByLabel('Turn', { exact: true }).selectOption('msg_1');
+    await ofDrawer(page, '.trace-message').filter({ hasText: 'hello' }).waitFor();
+    await page.getByRole('button', { name: 'Copy link' }).click();
+    await page.getByRole('button', { name: 'Link copied' }).waitFor();
+    const link = await page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(link, visitor.url('#/turn/msg_1'));
+    await page.goto('about:blank');
+    await page.goto(link);
+    await ofDrawer(page, '.trace-message').filter({ hasText: 'hello' }).waitFor();
+    await page.getByLabel('Turn', { exact: true }).selectOption('');
+    await ofDrawer(page, '.trace-message').filter({ hasText: 'sky' }).waitFor();
+  }));
+
+test('a trace can be read, copied and taken away as JSON', () =>
+  stage.visit({ permissions: ['clipboard-read', 'clipboard-write'], acceptDownloads: true }, async (visitor, page) => {
+    await visitor.ask('hello');
+    await visitor.open('trace');
+    await page.getByText('After the answer').waitFor();
+    await rests(page);
+    await page.getByRole('button', { name: 'JSON', exact: true }).click();
+    const trace = await visitor.lastTrace();
+    assert.deepEqual(JSON.parse(await ofDrawer(page, '.json code').innerText()), trace);
+    await page.getByRole('button', { name: 'Copy as JSON' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    assert.deepEqual(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())), trace);
+    const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download' }).click()]);
+    assert.equal(download.suggestedFilename(), `${visitor.session}-msg_1.json`);
+    assert.deepEqual(JSON.parse(await readFile(await download.path(), 'utf8')), await visitor.read('/api/turn', { id: 'msg_1' }));
+  }));
+
+test('the table tells in words what the bars show', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.ask('why is the sky blue?');
+    await visitor.open('trace');
+    await rests(page);
+    await page.getByRole('button', { name: 'Table' }).click();
+    const trace = await visitor.lastTrace();
+    const table = await ofDrawer(page, 'table').innerText();
+    for (const { nodes, summary, route } of trace.frames) for (const text of [nodes.join(' + '), summary, route]) assert.ok(table.includes(text.replaceAll('\n', ' ')), `${text} in ${table}`);
+    assert.equal(await ofDrawer(page, 'tbody th').count(), trace.frames.length + trace.frames.flatMap(({ calls }) => calls).length + trace.background.length);
+    await visitor.picture('cockpit-table');
+    await visitor.finds('the table of a trace');
+  }));
+
+test('what is remembered appears while one looks, and a table that was described is listed with its columns', () =>
+  stage.visit({}, async (visitor, page) => {
+    await answersAboutMeters(visitor);
+    await visitor.open('state');
+    const memory = ofDrawer(page, '[data-part=Memory]');
+    await memory.locator('dd', { hasText: 'anonymous' }).waitFor();
+    assert.equal(await memory.locator('[data-changed=true]').count(), 0);
+    await visitor.ask('my name is Ada');
+    await memory.locator('dd[data-changed=true]', { hasText: 'Ada' }).waitFor();
+
+    await visitor.ask('zeig mir den Verbrauch pro Monat 2023');
+    const tables = ofDrawer(page, '.schema');
+    await tables.first().waitFor();
+    const { schema_cache: schema } = await visitor.read('/api/state');
+    await page.waitForFunction((count) => document.querySelectorAll('.schema').length === count, Object.keys(schema).length);
+    assert.equal(await tables.first().locator('li').first().isVisible(), false);
+    await tables.first().locator('summary').click();
+    const [columns] = Object.values(schema);
+    assert.deepEqual(await tables.first().locator('b').allInnerTexts(), columns.map(({ column }) => column));
+
+    await visitor.ask('make a traffic light');
+    await ofDrawer(page, '.machine-state[aria-current]', { hasText: /^red$/ }).waitFor();
+    await page.locator('[data-machine] .control').first().click();
+    await ofDrawer(page, '.machine-state[aria-current]').filter({ hasText: 'red_amber' }).waitFor();
+    await visitor.picture('cockpit-state');
+    await visitor.finds('the state');
+  }));
+
+test('a call that runs is listed with its time, and can be cancelled', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.open('state');
+    await page.getByText('Nothing runs.').waitFor();
+    await visitor.say(STORY);
+    const process = ofDrawer(page, '.processes li', { hasText: 'output' });
+    const first = milliseconds(await process.locator('.time').innerText());
+    await page.waitForFunction((least) => document.querySelector('.processes .time')?.innerText !== least, await process.locator('.time').innerText());
+    assert.ok(milliseconds(await process.locator('.time').innerText()) > first);
+    await visitor.picture('cockpit-processes');
+    await page.getByRole('button', { name: 'Cancel output' }).click();
+    await page.locator('.turn[data-status=stopped]').waitFor();
+    await page.getByText('Nothing runs.').waitFor();
+    assert.equal((await visitor.lastTrace()).status, 'cancelled');
+  }));
+
+for (const [name, options] of [['dark', dark], ['phone', phone], ['phone-dark', { ...phone, ...dark }]]) {
+  test(`${name}: axe finds nothing in Trace and State, and nothing is wider than the window`, () =>
+    stage.visit(options, async (visitor, page) => {
+      await answersAboutMeters(visitor);
+      await visitor.ask('my name is Ada');
+      await visitor.ask('make a traffic light');
+      await visitor.ask('zeig mir den Verbrauch pro Monat 2023');
+      for (const panel of ['trace', 'state']) {
+        await visitor.open(panel);
+        await ofDrawer(page, panel === 'trace' ? '.trace[aria-busy=false]' : '.schema').first().waitFor();
+        await page.waitForTimeout(100);
+        await visitor.picture(`cockpit-${panel}-${name}`);
+        await visitor.finds(panel);
+        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
+      }
+    }));
+}
+
+/** How often the page asked to be painted. */
+function countPaints(page) {
+  return page.addInitScript(() => {
+    const paint = globalThis.requestAnimationFrame;
+    globalThis.paints = 0;
+    globalThis.requestAnimationFrame = (draw) => {
+      globalThis.paints += 1;
+      return paint.call(globalThis, draw);
+    };
+  });
+}
+
+/** `812 ms` and `4.1 s` as a number. */
+function milliseconds(text) {
+  const [, amount, unit] = /([\d.]+) (ms|s)$/.exec(text);
+  return Number(amount) * (unit === 's' ? 1000 : 1);
+}
