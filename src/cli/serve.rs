@@ -28,7 +28,7 @@ pub(super) fn start(config: &Config) -> Result<Server, Failure> {
         data: config.data.clone(),
         development: config.development,
         results: config.suites.join("results.json"),
-        suites: config.tests.then(|| Folder::new(&config.suites)),
+        suites: config.tests.then(|| Folder::shared(&config.suites)),
         about: about(config),
         limits: config.limits.of_session(),
         sessions_max: config.limits.sessions as usize,

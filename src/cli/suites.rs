@@ -19,7 +19,7 @@ const SUITE_BYTES_MAX: u64 = 64 << 10;
 const ANY_SESSION: &str = "test";
 
 impl Folder {
-    pub(super) fn new(path: &Path) -> Arc<dyn Suites> {
+    pub(super) fn shared(path: &Path) -> Arc<dyn Suites> {
         Arc::new(Folder(path.to_owned()))
     }
 
