@@ -85,6 +85,8 @@ pub struct Process {
 #[derive(Clone, Debug, PartialEq)]
 pub struct TurnDetail {
     pub trace: Arc<Trace>,
+    /// The action that began it, where no message did.
+    pub action: Option<String>,
     pub calls: Vec<CallDetail>,
 }
 

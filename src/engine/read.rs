@@ -1,7 +1,7 @@
 //! What others may see of a session. Reads change nothing.
 
 use super::Session;
-use crate::contract::{Caller, Memory, Message, Process, Seq, Trace, TurnDetail, TurnId, TurnResult, Ui, Usage};
+use crate::contract::{Caller, DatabaseInfo, Memory, Message, Process, Seq, Trace, TurnDetail, TurnId, TurnResult, Ui, Usage};
 use crate::graph::Graph;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -86,6 +86,11 @@ impl Session {
                 started_at: running.started,
             })
             .collect()
+    }
+
+    /// The databases that it can ask, as it was told when it opened.
+    pub fn databases(&self) -> &[DatabaseInfo] {
+        &self.databases
     }
 
     pub fn schema_cache(&self) -> &BTreeMap<String, Value> {

@@ -159,7 +159,8 @@ impl Session {
             }
         };
         let trace = Arc::new(self.trace(&mut turn, status));
-        self.kept.push_back(TurnDetail { trace: trace.clone(), calls: std::mem::take(&mut turn.details) });
+        let action = turn.packet.action.as_ref().map(|action| action.action.clone());
+        self.kept.push_back(TurnDetail { trace: trace.clone(), action, calls: std::mem::take(&mut turn.details) });
         if self.kept.len() > self.limits.traces_max {
             self.kept.pop_front();
         }

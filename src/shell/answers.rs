@@ -45,7 +45,7 @@ pub(super) fn answer(resident: &mut Resident, shard: &Shard, from: Caller, ask: 
         }
         Ask::Frames { last } => Reply::of(json::frames(session.graph().name(), session.traces(), last.clamp(1, limits.traces_max.max(1)))),
         Ask::Turn(id) => match session.turn(id) {
-            Some(detail) => Reply::of(json::turn(&detail, limits.detail_bytes_max)),
+            Some(detail) => Reply::of(json::turn(&detail, session.databases(), limits.detail_bytes_max)),
             None => Reply::refused(404, "this turn is not kept: `/api/frames` lists those that are"),
         },
         Ask::State => Reply::ok(&json::State {

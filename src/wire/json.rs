@@ -3,8 +3,8 @@
 //! Every field name of the contract that is not the shape of a contract type stands here and nowhere else.
 
 use crate::contract::{
-    Answer, CallId, CallKind, CallStatus, ChatMessage, Control, Event, Machine, Memory, Message, ModelRequest, Outcome, Process, Question,
-    Request, Seq, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage, What, clip, milliseconds,
+    Answer, CallId, CallKind, CallStatus, ChatMessage, Control, DatabaseInfo, Event, Machine, Memory, Message, ModelRequest, Outcome,
+    Process, Question, Request, Seq, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage, What, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -315,13 +315,16 @@ pub struct State<'a> {
     pub schema_cache: &'a BTreeMap<String, Value>,
 }
 
-/// Body of `/api/turn`: the trace, and each call's request and answer, each cut to `bytes_max`; `reply` is the answer as data,
-/// where it was kept whole.
-pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Vec<u8> {
+/// Body of `/api/turn`: the trace, the databases that the session knows, and each call's request and answer, each cut to
+/// `bytes_max`; `reply` is the answer as data, where it was kept whole.
+pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
         id: Id,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        action: Option<&'a str>,
         trace: &'a Trace,
+        databases: &'a [DatabaseInfo],
         calls: Vec<Call<'a>>,
     }
     #[derive(Serialize)]
@@ -345,7 +348,8 @@ pub fn turn(detail: &TurnDetail, bytes_max: usize) -> Vec<u8> {
         answer: clip(&call.came.said(), bytes_max),
         reply: call.came.whole(),
     });
-    write(&Body { id: Id(detail.trace.id), trace: &detail.trace, calls: calls.collect() })
+    let action = detail.action.as_deref();
+    write(&Body { id: Id(detail.trace.id), action, trace: &detail.trace, databases, calls: calls.collect() })
 }
 
 fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {

@@ -10,10 +10,12 @@
 mod asked;
 mod cassette;
 mod difference;
+mod kept;
 mod player;
 mod recorder;
 
 pub use cassette::TapeError;
+pub use kept::{Kept, write as write_kept};
 
 use super::call::{Call, Ended};
 use crate::contract::{CallError, DatabaseInfo, Request};

@@ -132,6 +132,7 @@ fn key(found_by: FoundBy, label: &str, asked: &Asked) -> Key {
     use sha2::{Digest, Sha256};
     match found_by {
         FoundBy::Question => asked.key(),
-        FoundBy::Label => Sha256::digest(label).into(),
+        // One name of a table is written in several ways.
+        FoundBy::Label => Sha256::digest(label.to_lowercase()).into(),
     }
 }
