@@ -16,6 +16,7 @@ pub use upstream::Upstream;
 
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::probe::Local;
+use crate::work::tape::Tape;
 use crate::work::{Pool, Settings};
 use clap::ArgAction::Set;
 use clap::Args;
@@ -23,6 +24,7 @@ use clap::builder::FalseyValueParser;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 const MS_MAX: i64 = 3_600_000;
@@ -258,6 +260,11 @@ impl Config {
     }
 
     pub fn pool(&self) -> Pool {
+        self.pool_on(None)
+    }
+
+    /// A pool that records on a tape, or plays it and asks nobody.
+    pub fn pool_on(&self, tape: Option<Arc<Tape>>) -> Pool {
         let settings = Settings {
             workers_max: self.workers,
             background_max: self.workers.div_ceil(4),
@@ -265,7 +272,12 @@ impl Config {
             queue_max: usize::from(self.limits.queue),
             ..Settings::default()
         };
-        Pool::with_databases(settings, self.upstream.models(), Databases::new(self.databases.clone()))
+        let databases = || Databases::new(self.databases.clone());
+        match tape {
+            None => Pool::with_databases(settings, self.upstream.models(), databases()),
+            Some(tape) if tape.is_recording() => Pool::recording(settings, self.upstream.models(), databases(), tape),
+            Some(tape) => Pool::replaying(settings, tape),
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! `testcases/mariadb` has started one, on a real MariaDB.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
 
+#[path = "suites/cassettes.rs"]
+mod cassettes;
 #[path = "suites/coverage.rs"]
 mod coverage;
 #[path = "suites/failing.rs"]

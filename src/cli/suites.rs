@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn a_run_that_is_stopped_skips_what_is_left() {
         let line = Line::parse_from(["framewright", "--listen", "127.0.0.1:0", "--shards", "1", "--demo-delay-ms", "0"]);
-        let server = super::super::serve::start(&Config::new(line.arguments, |_| None, |_| None).unwrap()).ok().unwrap();
+        let config = Config::new(line.arguments, |_| None, |_| None).unwrap();
+        let server = super::super::serve::start(&config, config.pool()).ok().unwrap();
         let path = std::env::temp_dir().join(format!("framewright-suites-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("a.md"), "# A\n## 1\n- send: hello\n- expect path: reflex\n## 2\n- send: hello\n- expect path: reflex\n")

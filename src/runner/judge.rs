@@ -64,6 +64,9 @@ impl fmt::Display for Score {
 }
 
 impl Judge {
+    /// What its calls are known by.
+    pub const LABEL: &str = "judge";
+
     /// `name`: what people see the model called.
     pub fn new(pool: Pool, name: &str) -> Judge {
         Judge { pool, name: name.to_owned() }
@@ -75,7 +78,7 @@ impl Judge {
 
     /// Scores an answer to what was said in a session. An answer of the model that is no score is an error.
     pub fn score(&self, session: &str, criterion: &str, said: &str, answer: &str) -> Result<Score, String> {
-        let session: Arc<str> = format!("{session}-judge").into();
+        let session: Arc<str> = session.into();
         let request = Arc::new(Request::Model(request(criterion, said, answer)));
         let patience = self.pool.deadline(&request) + Duration::from_secs(5);
         let (reply, replies) = channel();
@@ -108,7 +111,7 @@ fn request(criterion: &str, said: &str, answer: &str) -> ModelRequest {
         Part::Slot("criterion", criterion.to_owned()),
     ];
     ModelRequest {
-        role: "judge".into(),
+        role: Judge::LABEL.into(),
         model: "strong".into(),
         messages: vec![
             ChatMessage::new(Role::System, Text(vec![Part::Fixed(PROMPT.into())])),

@@ -33,6 +33,7 @@ pub use source::{Source, Unreadable};
 
 use crate::client::Address;
 use crate::suite::{Check, Does};
+use crate::work::tape::Tape;
 use play::Player;
 use relay::Relay;
 use std::collections::BTreeSet;
@@ -62,6 +63,8 @@ pub struct Plan {
     pub coverage: bool,
     /// Set from elsewhere: what is left is skipped.
     pub stop: Arc<AtomicBool>,
+    /// What the server's pool records on, or plays; what is seen of turns goes there too.
+    pub tape: Option<Arc<Tape>>,
 }
 
 impl Plan {
@@ -78,6 +81,7 @@ impl Plan {
             judge: None,
             coverage: false,
             stop: Arc::default(),
+            tape: None,
         }
     }
 
@@ -95,20 +99,24 @@ impl Plan {
         }
     }
 
-    /// The sessions of the suites, no two the same.
     fn sessions(&self) -> Vec<String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        let unique = format!("{now:x}{:x}", std::process::id());
-        let mut taken = BTreeSet::new();
-        let name = |source: &Source| {
-            let stem = source.name_in_session();
-            let name = if self.is_own_server { stem } else { format!("test-{stem}-{unique}") };
-            let free = (1..).map(|number| if number == 1 { name.clone() } else { format!("{name}-{number}") });
-            let free = free.into_iter().find(|name| taken.insert(name.clone()));
-            free.expect("there is always another number")
-        };
-        self.suites.iter().map(name).collect()
+        sessions(&self.suites, self.is_own_server)
     }
+}
+
+/// The sessions that suites are played in, no two the same.
+pub fn sessions(suites: &[Source], is_own_server: bool) -> Vec<String> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let unique = format!("{now:x}{:x}", std::process::id());
+    let mut taken = BTreeSet::new();
+    let name = |source: &Source| {
+        let stem = source.name_in_session();
+        let name = if is_own_server { stem } else { format!("test-{stem}-{unique}") };
+        let free = (1..).map(|number| if number == 1 { name.clone() } else { format!("{name}-{number}") });
+        let free = free.into_iter().find(|name| taken.insert(name.clone()));
+        free.expect("there is always another number")
+    };
+    suites.iter().map(name).collect()
 }
 
 /// How long a turn may take, unless said otherwise: a large model on a small machine is slow.

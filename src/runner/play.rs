@@ -107,12 +107,28 @@ impl<'a> Player<'a> {
 
     fn turn(&mut self, said: &Value) -> Result<(), Trouble> {
         (self.seen, self.turn) = (None, None);
-        let (turn, seen) = self.talk.turn(said)?;
+        let (turn, seen, heard) = self.talk.turn(said)?;
         if self.run.plan.coverage {
             self.run.coverage().note(&seen.trace);
         }
         (self.turn, self.seen) = (Some(turn), Some(seen));
-        Ok(())
+        let kind = if said["type"] == "action" { "action" } else { "send" };
+        self.tape(format!("{kind}: {}", self.said), heard)
+    }
+
+    /// Where there is a tape, the next thing is done only when nothing goes on any more, so that the same is asked every time;
+    /// and what was heard of the turn is kept, or is what was heard when the tape was made.
+    fn tape(&self, said: String, heard: Vec<Value>) -> Result<(), Trouble> {
+        let Some(tape) = &self.run.plan.tape else { return Ok(()) };
+        self.talk.at_rest()?;
+        let error = heard.last().and_then(|done| done["error"].as_str()).unwrap_or_default().to_owned();
+        let compared = tape.turn(self.session, &said, heard);
+        let told = |miss: String| if error.contains(&miss) { error.clone() } else { format!("behind the turn: {miss}") };
+        let misses: Vec<String> = tape.misses(self.session).into_iter().map(told).collect();
+        match misses.is_empty() {
+            true => compared.map_err(Trouble::Step),
+            false => Err(Trouble::Step(misses.join("; "))),
+        }
     }
 
     fn check(&mut self, step: &str, item: &Item, check: &Check) {

@@ -37,6 +37,8 @@ struct Turn {
     id: String,
     answer: String,
     progress: String,
+    /// The chat socket's messages, without their numbers.
+    heard: Vec<Value>,
     /// Some of what was said can't be heard any more.
     has_gap: bool,
 }
@@ -89,8 +91,8 @@ impl Talk {
         }
     }
 
-    /// Says something, waits for the end of its turn, and looks at what came of it; the turn's id with it.
-    pub(super) fn turn(&mut self, said: &Value) -> Result<(String, Seen), Trouble> {
+    /// Says something, waits for the end of its turn, and looks at what came of it; the turn's id with it, and what was heard.
+    pub(super) fn turn(&mut self, said: &Value) -> Result<(String, Seen, Vec<Value>), Trouble> {
         let begun = Instant::now();
         let until = begun + self.patience;
         if self.socket.is_none() {
@@ -103,7 +105,7 @@ impl Talk {
         let turn = turn?;
         let time_ms = begun.elapsed().as_secs_f64() * 1000.0;
         let seen = self.seen(&turn, time_ms)?;
-        Ok((turn.id, seen))
+        Ok((turn.id, seen, turn.heard))
     }
 
     fn said(&mut self, said: &Value, until: Instant) -> Result<Turn, Trouble> {
@@ -118,6 +120,7 @@ impl Talk {
             match self.hear()? {
                 Heard::Said(heard) => {
                     last_heard = Instant::now();
+                    turn.heard.extend(without_number(&heard));
                     let text = || heard["content"].as_str().unwrap_or_default();
                     match heard["type"].as_str().unwrap_or_default() {
                         "delta" if number(&heard) > self.ended && heard["kind"] == "progress" => turn.progress.push_str(text()),
@@ -312,10 +315,22 @@ impl Talk {
 
     /// The state of the session, once what goes on behind a turn has ended or takes too long.
     pub(super) fn settled(&self) -> Result<Value, Trouble> {
+        self.settled_within(AFTER_TIME)
+    }
+
+    /// The same, where it is waited for as long as for a turn: nothing may go on behind the next one.
+    pub(super) fn at_rest(&self) -> Result<(), Trouble> {
+        match self.settled_within(self.patience)?["memorizing"] == true {
+            true => Err(Trouble::Step("the memorizer does not end: give it more time with --patience-ms".to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn settled_within(&self, time_max: Duration) -> Result<Value, Trouble> {
         let begun = Instant::now();
         loop {
             let state = self.call("/api/state", None)?;
-            if state["memorizing"] != true || begun.elapsed() > AFTER_TIME {
+            if state["memorizing"] != true || begun.elapsed() > time_max {
                 return Ok(state);
             }
             thread::sleep(REST);
@@ -329,6 +344,14 @@ impl Drop for Talk {
             let _ = socket.close(None).and_then(|()| socket.flush());
         }
     }
+}
+
+/// A message as every client hears it; nothing of what is for this connection alone.
+fn without_number(heard: &Value) -> Option<Value> {
+    let is_for_all = heard.get("kept_from").is_none() && heard["refused"] != true;
+    let mut message = heard.as_object().filter(|_| is_for_all)?.clone();
+    message.remove("seq");
+    Some(Value::Object(message))
 }
 
 /// The number of a turn: 7 of `msg_7`, 0 of none.

@@ -3,6 +3,7 @@
 //! Exit codes: 0 all passed, 1 a check failed, 2 a suite or the command line can't be read, 3 the configuration is wrong,
 //! 4 the server can't be reached.
 
+mod cassettes;
 mod repeat;
 mod screen;
 
@@ -15,12 +16,14 @@ use crate::runner::{self, Judge, PATIENCE, Plan, Report, Source};
 use crate::shell::Server;
 use crate::suite::Check;
 use crate::work::probe;
+use crate::work::tape::Tape;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
 use screen::Screen;
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(clap::Args)]
@@ -64,6 +67,12 @@ pub(super) struct Options {
     /// Whether to colour; NO_COLOR is heeded
     #[arg(long, value_name = "WHEN", value_enum, env = "FRAMEWRIGHT_COLOR", default_value = "auto")]
     color: Colour,
+    /// Record every answer of models and databases in this folder, a file for each suite [default: none]
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
+    /// Answer from the recordings in this folder, and ask nobody [default: none]
+    #[arg(long, value_name = "DIR")]
+    replay: Option<PathBuf>,
     #[command(flatten)]
     _settings: Box<Arguments>,
 }
@@ -82,9 +91,10 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
     let is_terminal = std::io::stdout().is_terminal();
     let screen = Screen::new(is_terminal, options.color.is_wanted(is_terminal));
     let url = options.url.as_deref().filter(|url| !url.trim().is_empty());
+    let tape = cassettes::tape(options, url.is_some(), &suites)?;
     let target = match url {
         Some(url) => there(url, options, matches, &screen)?,
-        None => started(matches, &screen)?,
+        None => started(arguments(matches)?, tape.clone(), &screen)?,
     };
     let judges = suites.iter().any(|source| source.count(|check| matches!(check, Check::Judge(_))) > 0);
     let plan = Plan {
@@ -93,8 +103,9 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
         patience: Duration::from_millis(u64::from(options.patience_ms)),
         strict_time: options.strict_time,
         strict_judge: options.strict_judge,
-        judge: if judges { judge(options, target.arguments)? } else { None },
+        judge: if judges { judge(options, target.arguments, tape.as_ref())? } else { None },
         coverage: options.coverage,
+        tape: tape.clone(),
         ..Plan::new(target.address, suites)
     };
     screen.expect(plan.checks());
@@ -107,6 +118,9 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
     let again = |file: &str| repeat::command(&command(), matches, file);
     screen.sum_up(&report, &again);
     written?;
+    if let Some(why) = tape.and_then(|tape| tape.trouble()) {
+        return Err(Failure::unavailable(format!("the recording is not whole: {why}")));
+    }
     if report.is_passed() { Ok(()) } else { Err(Failure { code: 1, says: String::new() }) }
 }
 
@@ -163,11 +177,13 @@ fn there(url: &str, options: &Options, matches: &ArgMatches, screen: &Screen) ->
 }
 
 /// A server in this process, that nobody else uses and that leaves nothing behind.
-fn started(matches: &ArgMatches, screen: &Screen) -> Result<Target, Failure> {
-    let arguments = arguments(matches)?;
+fn started(arguments: Arguments, tape: Option<Arc<Tape>>, screen: &Screen) -> Result<Target, Failure> {
+    let is_replay = tape.as_ref().is_some_and(|tape| !tape.is_recording());
+    let arguments = if is_replay { cassettes::without_models(arguments) } else { arguments };
     let config = config(arguments.clone())?;
-    let server = serve::start(&config)?;
-    screen.note(&format!("a server of its own  model: {}  graph: {}", config.upstream, config.graph));
+    let server = serve::start(&config, config.pool_on(tape))?;
+    let model = if is_replay { "none, recordings answer".to_owned() } else { config.upstream.to_string() };
+    screen.note(&format!("a server of its own  model: {model}  graph: {}", config.graph));
     let address = Address::new(&format!("http://{}", server.address()), ANY_SESSION, None, None).map_err(Failure::config)?;
     Ok(Target { address, server: Some(server), arguments })
 }
@@ -187,11 +203,15 @@ fn config(arguments: Arguments) -> Result<Config, Failure> {
 }
 
 /// Who scores answers, if a model is there that can.
-fn judge(options: &Options, arguments: Arguments) -> Result<Option<Judge>, Failure> {
+fn judge(options: &Options, arguments: Arguments, tape: Option<&Arc<Tape>>) -> Result<Option<Judge>, Failure> {
+    if let Some(tape) = tape.filter(|tape| !tape.is_recording()) {
+        let config = config(arguments)?;
+        return Ok(tape.has(Judge::LABEL).then(|| Judge::new(config.pool_on(Some(tape.clone())), "the recording")));
+    }
     let model = options.judge_model.clone().or(arguments.model);
     let config = config(Arguments { model, ..arguments })?;
     match &config.upstream {
-        Upstream::Provider { provider, .. } => Ok(Some(Judge::new(config.pool(), &provider.strong))),
+        Upstream::Provider { provider, .. } => Ok(Some(Judge::new(config.pool_on(tape.cloned()), &provider.strong))),
         Upstream::Demo { .. } if options.strict_judge => Err(Failure::config(
             "--strict-judge needs a model that can judge: set OPENAI_API_KEY, or name one with --judge-model and --llm-url",
         )),

@@ -5,7 +5,7 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Command};
 
 /// What has nothing to do with how a suite goes, and what nobody else may read.
-const LEFT_OUT: &[&str] = &["files", "token", "jobs", "junit", "results", "coverage", "color"];
+const LEFT_OUT: &[&str] = &["files", "token", "jobs", "junit", "results", "coverage", "color", "record"];
 
 /// `matches`: what was said on the command line that `command` reads.
 pub(super) fn command(command: &Command, matches: &ArgMatches, file: &str) -> String {

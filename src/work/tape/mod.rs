@@ -34,9 +34,11 @@ pub struct Tape {
 }
 
 enum Mode {
-    Record(Mutex<BTreeMap<Arc<str>, Arc<Mutex<Recorder>>>>),
+    Record(Recorders),
     Replay(BTreeMap<String, Mutex<Player>>),
 }
+
+type Recorders = Mutex<BTreeMap<Arc<str>, Arc<Mutex<Recorder>>>>;
 
 /// A call's place on a tape.
 pub(super) enum Take {
@@ -84,8 +86,8 @@ impl Tape {
 
     /// A session opens, and is told of these databases.
     pub(super) fn open(&self, session: &Arc<str>, databases: &[DatabaseInfo]) {
-        if self.is_recording() {
-            lock(&self.recorder(session)).begin(&file(&self.folder, session), session, databases);
+        if let Mode::Record(recorders) = &self.mode {
+            self.recorder(recorders, session, databases);
         }
     }
 
@@ -93,8 +95,8 @@ impl Tape {
     pub(super) fn take(&self, session: &Arc<str>, request: &Request) -> Take {
         let (asked, label) = (Asked::of(request), request.label().to_string());
         match &self.mode {
-            Mode::Record(_) => {
-                let recorder = self.recorder(session);
+            Mode::Record(recorders) => {
+                let recorder = self.recorder(recorders, session, &[]);
                 let number = lock(&recorder).number(&asked);
                 Take::Record(Box::new(Recording { recorder, asked, label, number, chunks: Vec::new() }))
             }
@@ -109,8 +111,8 @@ impl Tape {
     pub fn turn(&self, session: &str, said: &str, seen: Vec<Value>) -> Result<(), String> {
         let turn = cassette::Turn { said: said.to_owned(), seen };
         match &self.mode {
-            Mode::Record(_) => {
-                lock(&self.recorder(&session.into())).turn(turn);
+            Mode::Record(recorders) => {
+                lock(&self.recorder(recorders, &session.into(), &[])).turn(turn);
                 Ok(())
             }
             Mode::Replay(players) => players.get(session).map_or(Ok(()), |player| lock(player).turn(&turn)),
@@ -125,6 +127,14 @@ impl Tape {
         }
     }
 
+    /// Whether calls of this label were recorded.
+    pub fn has(&self, label: &str) -> bool {
+        match &self.mode {
+            Mode::Record(_) => false,
+            Mode::Replay(players) => players.values().any(|player| lock(player).has(label)),
+        }
+    }
+
     /// Why a recording is not whole.
     pub fn trouble(&self) -> Option<String> {
         match &self.mode {
@@ -133,11 +143,11 @@ impl Tape {
         }
     }
 
-    fn recorder(&self, session: &Arc<str>) -> Arc<Mutex<Recorder>> {
-        match &self.mode {
-            Mode::Record(recorders) => lock(recorders).entry(session.clone()).or_default().clone(),
-            Mode::Replay(_) => unreachable!("who replays records nothing"),
-        }
+    /// Who records a session. Its file is begun with the first that is told of it.
+    fn recorder(&self, recorders: &Recorders, session: &Arc<str>, databases: &[DatabaseInfo]) -> Arc<Mutex<Recorder>> {
+        let recorder = lock(recorders).entry(session.clone()).or_default().clone();
+        lock(&recorder).begin(&file(&self.folder, session), session, databases);
+        recorder
     }
 }
 

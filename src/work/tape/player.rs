@@ -72,6 +72,10 @@ impl Player {
         })
     }
 
+    pub(super) fn has(&self, label: &str) -> bool {
+        self.labels.contains_key(label)
+    }
+
     pub(super) fn misses(&mut self) -> Vec<String> {
         std::mem::take(&mut self.misses)
     }

@@ -166,7 +166,7 @@ pub(crate) fn run_for(patience: Duration, folder: &Path, arguments: &[&str]) -> 
 }
 
 /// The binary, in an environment that says nothing to it.
-fn framewright(folder: &Path) -> Command {
+pub(crate) fn framewright(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framewright"));
     for (name, _) in std::env::vars_os() {
         let is_ours = |name: &str| ["FRAMEWRIGHT_", "OPENAI_", "OPENROUTER_", "ANTHROPIC_"].iter().any(|start| name.starts_with(start));

@@ -1,0 +1,230 @@
+//! Cassettes as their user meets them: a suite recorded once with a model plays without one, and proves that it is the same.
+
+use crate::player::{play, shipped};
+use crate::support::Folder;
+use crate::support::server::framewright;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+const SUITE: &str = "# Cassette
+- graph: v3-framed
+
+## 1. Every way
+- send: hello
+- expect path: reflex
+- send: why is the sky blue?
+- expect path: director
+- expect response: contains \"blue light\"
+- send: my name is Ada
+- send: what is my name?
+- expect response: contains Ada
+- expect state: user_name is Ada
+- send: what did I say before?
+- expect path: director+interpreter
+- send: what time is it?
+- expect response: length > 0
+
+## 2. Controls
+- send: give me two buttons, red and blue
+- expect actions: has red
+- action: red
+- expect path: action
+- clear
+- send: make me a lamp that I can switch on and off
+- expect actions: count >= 1
+
+## 3. An expert and its database
+- graph: v4-eras
+- send: how many customers are there?
+- expect path: expert or expert+interpreter
+- expect calls: query >= 1
+";
+
+/// A model server, as a process that can be ended.
+struct Model {
+    child: Child,
+    url: String,
+}
+
+impl Model {
+    /// It takes its time, so that what goes on behind a turn is still going on when the next could begin.
+    fn start() -> Model {
+        // Cargo builds examples before it runs tests, into a folder beside the binary.
+        let program = Path::new(env!("CARGO_BIN_EXE_framewright")).with_file_name("examples").join("model");
+        let mut child = Command::new(&program).args(["--delay-ms", "10"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.next().unwrap().unwrap();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        Model { child, url }
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A suite in a folder of its own, with its cassettes.
+struct Stage(Folder);
+
+impl Stage {
+    fn new(suite: &str) -> Stage {
+        let folder = Folder::new();
+        folder.write("tour.md", suite);
+        Stage(folder)
+    }
+
+    fn cassette(&self) -> PathBuf {
+        self.0.path().join("tapes/tour.jsonl")
+    }
+
+    fn test(&self, more: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut command = framewright(self.0.path());
+        command.args(["test", "tour.md", "--results", "results.json"]).args(more).envs(environment.iter().copied());
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        (status.code(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+    }
+
+    fn record(&self, more: &[&str]) {
+        let (code, said) = self.test(&[&["--record", "tapes"], more].concat(), &[]);
+        assert_eq!(code, Some(0), "{said}");
+    }
+
+    fn replay(&self, more: &[&str]) -> (Option<i32>, String) {
+        self.test(&[&["--replay", "tapes"], more].concat(), &[])
+    }
+}
+
+#[test]
+fn a_suite_that_was_recorded_with_a_model_plays_without_one_at_any_time_and_place() {
+    let stage = Stage::new(SUITE);
+    let model = Model::start();
+    stage.record(&["--llm-url", &model.url, "--model", "any"]);
+    let recorded = std::fs::read_to_string(stage.cassette()).unwrap();
+    drop(model);
+    let nobody = "eras2_production=mysql://nobody:nothing@127.0.0.1:9/none";
+    for (more, environment) in [
+        (&[][..], &[][..]),
+        (&["--database", nobody], &[("TZ", "Asia/Tokyo"), ("OPENAI_API_KEY", "sk-none"), ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")]),
+    ] {
+        let (code, said) = stage.test(&[&["--replay", "tapes"], more].concat(), environment);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("model: none, recordings answer"), "{said}");
+    }
+    assert_eq!(std::fs::read_to_string(stage.cassette()).unwrap(), recorded, "a replay writes nothing");
+    // Who records again gets the same file: nothing in it changes by itself.
+    let model = Model::start();
+    stage.record(&["--llm-url", &model.url, "--model", "any"]);
+    assert!(std::fs::read_to_string(stage.cassette()).unwrap() == recorded, "the same, byte for byte");
+}
+
+#[test]
+fn every_suite_that_ships_plays_from_its_recording_again_and_again() {
+    let folder = Folder::new();
+    let tapes = folder.path().join("tapes");
+    let (tapes, suites) = (tapes.to_str().unwrap(), shipped());
+    let suites: Vec<&str> = suites.iter().map(String::as_str).collect();
+    for (place, jobs) in ["1", "4", "4"].into_iter().enumerate() {
+        let recorded = play(&[&suites[..], &["--record", tapes, "--jobs", jobs]].concat());
+        assert_eq!(recorded.code, Some(0), "{place}: {}{}", recorded.output, recorded.errors);
+        for jobs in ["4", "1"] {
+            let replayed = play(&[&suites[..], &["--replay", tapes, "--jobs", jobs]].concat());
+            assert_eq!(replayed.code, Some(0), "{place}: {}{}", replayed.output, replayed.errors);
+            assert_eq!(replayed.with("PASS").len(), recorded.with("PASS").len());
+        }
+    }
+}
+
+/// A copy of the graphs in which a prompt says something else.
+fn graphs_with(stage: &Stage, prompt: &str, instead_of: &str, says: &str) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs");
+    for folder in ["", "prompts", "schemas"] {
+        for entry in std::fs::read_dir(from.join(folder)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            let name = Path::new("graphs").join(folder).join(entry.file_name());
+            let mut text = std::fs::read_to_string(entry.path()).unwrap();
+            if entry.file_name() == prompt {
+                assert!(text.contains(instead_of), "{prompt} says `{instead_of}`");
+                text = text.replacen(instead_of, says, 1);
+            }
+            stage.0.write(name.to_str().unwrap(), &text);
+        }
+    }
+}
+
+#[test]
+fn a_prompt_that_was_changed_is_told_with_the_frame_the_node_and_what_differs() {
+    let suite = "# T\n## 1\n- send: why is the sky blue?\n- expect path: director\n";
+    let stage = Stage::new(suite);
+    stage.record(&[]);
+    for (prompt, frame) in
+        [("director.md", "frame 2 (director): what `director` is asked"), ("memorizer.md", "behind the turn: what `memorizer` is asked")]
+    {
+        graphs_with(&stage, prompt, "You ", "Today you ");
+        let (code, said) = stage.replay(&["--graphs", "graphs"]);
+        assert_eq!(code, Some(1), "{said}");
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        for says in
+            ["tour.md:3", frame, "is not on the tape tour.jsonl", "the fixed text of the system's message was", "You ", "Today you "]
+        {
+            assert!(words.contains(says), "{prompt} — {says}: {said}");
+        }
+    }
+    graphs_with(&stage, "director.md", "You ", "You ");
+    assert_eq!(stage.replay(&["--graphs", "graphs"]).0, Some(0), "a copy that says the same is the same");
+}
+
+#[test]
+fn what_a_client_sees_is_compared_byte_for_byte() {
+    let stage = Stage::new("# T\n## 1\n- send: hello\n- expect path: reflex\n");
+    stage.record(&[]);
+    let text = std::fs::read_to_string(stage.cassette()).unwrap();
+    let turn = text.lines().position(|line| line.starts_with("{\"turn\"")).unwrap();
+    let edited: Vec<String> = text
+        .lines()
+        .enumerate()
+        .map(|(place, line)| if place == turn { line.replacen("Hello!", "Hallo!", 1) } else { line.to_owned() })
+        .collect();
+    assert_ne!(edited.join("\n"), text.trim_end());
+    std::fs::write(stage.cassette(), edited.join("\n") + "\n").unwrap();
+    let (code, said) = stage.replay(&[]);
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(code, Some(1), "{said}");
+    for says in ["tour.md:3", "turn 1 (`send: hello`) shows something else than on the tape tour.jsonl: message 1 was", "Hallo!", "Hello!"]
+    {
+        assert!(words.contains(says), "{says}: {said}");
+    }
+}
+
+#[test]
+fn a_model_that_fails_is_recorded_too() {
+    let stage = Stage::new("# T\n## 1\n- send: why is the sky blue?\n- expect response: contains \"can't be reached\"\n");
+    stage.record(&["--llm-url", "http://127.0.0.1:9/v1", "--model", "any", "--retries", "0"]);
+    assert_eq!(stage.replay(&[]).0, Some(0));
+}
+
+#[test]
+fn what_can_not_be_replayed_is_told_before_anything_is_played() {
+    let stage = Stage::new("# T\n## 1\n- send: why is the sky blue?\n- expect path: director\n");
+    let (code, said) = stage.replay(&[]);
+    assert!(code == Some(2) && said.contains("there is no cassette tapes/tour.jsonl: make it with --record"), "{said}");
+    stage.record(&[]);
+    let text = std::fs::read_to_string(stage.cassette()).unwrap();
+    std::fs::write(stage.cassette(), &text[..text.len() / 2]).unwrap();
+    let (code, said) = stage.replay(&[]);
+    let line = text[..text.len() / 2].lines().count();
+    assert!(code == Some(2) && said.contains(&format!("tapes/tour.jsonl:{line}: the line is cut")), "{said}");
+    for (more, says) in [
+        (&["--record", "a", "--replay", "b"][..], "--record and --replay can't both be: leave one out"),
+        (&["--record", "a", "--url", "http://127.0.0.1:9"], "leave out --url"),
+        (&["--replay", "a", "--url", "http://127.0.0.1:9"], "leave out --url"),
+    ] {
+        let (code, said) = stage.test(more, &[]);
+        assert!(code == Some(2) && said.contains(says), "{more:?}: {said}");
+    }
+    std::fs::write(stage.0.path().join("file"), "").unwrap();
+    let (code, said) = stage.test(&["--record", "file/tapes"], &[]);
+    assert!(code == Some(2) && said.contains("file/tapes: "), "{said}");
+}
