@@ -1,6 +1,6 @@
 //! What a check looks for: words with `or` and `and`, a regular expression, a count.
 //!
-//! Case never matters. `and` binds more closely than `or`; words may be quoted, and what is quoted is one word.
+//! Case never matters, and neither does where a line is broken. `and` binds more closely than `or`; words may be quoted, and what is quoted is one word.
 
 use regex_lite::Regex;
 
@@ -50,7 +50,7 @@ impl Choice {
                     if !last.is_empty() {
                         last.push(' ');
                     }
-                    last.push_str(&word.to_lowercase());
+                    last.push_str(&plain(word));
                 }
             }
         }
@@ -61,16 +61,21 @@ impl Choice {
         self.0.iter().any(|all| all.iter().all(|word| of(word)))
     }
 
-    /// Whether a text holds the words, in any case of its letters.
+    /// Whether a text holds the words, in any case of its letters and however its lines are broken.
     pub fn is_in(&self, text: &str) -> bool {
-        let text = text.to_lowercase();
+        let text = plain(text);
         self.holds(|word| text.contains(word))
     }
 
     fn is(&self, text: &str) -> bool {
-        let text = text.trim().to_lowercase();
+        let text = plain(text);
         self.holds(|word| text == word)
     }
+}
+
+/// In small letters, on one line.
+fn plain(text: &str) -> String {
+    text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 enum Word<'a> {
@@ -188,7 +193,7 @@ mod tests {
         ] {
             assert_eq!(Choice::parse(choice).unwrap().is_in(text), holds, "{choice}: {text}");
         }
-        for choice in ["", "red or", "and red", "red and or blue"] {
+        for choice in ["", "red or", "and red", "red and or blue", "\" \""] {
             assert_eq!(Choice::parse(choice), None, "{choice}");
         }
     }
@@ -203,6 +208,8 @@ mod tests {
             ("length > 3", Some("ABC"), false),
             ("is abc or x", Some(" ABC "), true),
             ("is ab", Some("ABC"), false),
+            ("is a b or x", Some("A\n  B\n"), true),
+            ("contains \"b c\"", Some("a b\nc"), true),
             ("exists", Some(""), true),
             ("exists", None, false),
             ("not exists", None, true),

@@ -1,0 +1,174 @@
+//! Planted faults: a suite must be able to fail.
+//!
+//! Each case breaks one thing, a word that the model says or a line in a graph's file, and plays a small suite against the
+//! real program with it and without. Without the fault all is green; with it, exactly the marked lines are red: `!` stands
+//! before what must fail, `~` before what must be skipped for it.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
+
+#[path = "planted/cases.rs"]
+mod cases;
+#[path = "planted/model.rs"]
+mod model;
+#[path = "suites/player.rs"]
+#[allow(dead_code, reason = "another test uses the rest")]
+mod player;
+#[path = "endpoint/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "another test uses the rest")]
+mod support;
+
+use cases::{Breaks, CASES, Case};
+use framewright::suite::{Check, Does, Sought, Suite};
+use model::Manner;
+use player::{Played, play_text};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+use support::Folder;
+
+const HEAD: &str = "# Planted\n## 1\n";
+/// Of a case's first line, in its suite.
+const FIRST_LINE: usize = 3;
+
+/// The lines that are marked so.
+fn marked(case: &Case, mark: char) -> BTreeSet<usize> {
+    let lines = (FIRST_LINE..).zip(case.suite.lines());
+    lines.filter(|(_, line)| line.starts_with(mark)).map(|(number, _)| number).collect()
+}
+
+fn text(case: &Case) -> String {
+    let plain = |line: &str| match line.strip_prefix(['!', '~']) {
+        Some(rest) => format!("-{rest}\n"),
+        None => format!("{line}\n"),
+    };
+    HEAD.to_owned() + &case.suite.lines().map(plain).collect::<String>()
+}
+
+/// A file of a graph with something in it written otherwise.
+fn changed(file: &str, changes: &[(&str, &str)]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs").join(file);
+    changes.iter().fold(std::fs::read_to_string(path).unwrap(), |text, (from, to)| {
+        assert!(text.contains(from), "{file} holds no {from}");
+        text.replace(from, to)
+    })
+}
+
+fn play(case: &Case, is_broken: bool) -> Played {
+    let sound = Manner { fault: |_, _, said| said, pause: Duration::ZERO };
+    let folder = Folder::new();
+    let manner = match &case.breaks {
+        Breaks::Model(fault) if is_broken => Manner { fault: *fault, ..sound },
+        Breaks::Pace(pause) if is_broken => Manner { pause: *pause, ..sound },
+        Breaks::File(file, changes) => {
+            folder.write(file, &changed(file, if is_broken { changes } else { &[] }));
+            sound
+        }
+        Breaks::Model(_) | Breaks::Pace(_) => sound,
+    };
+    let url = model::start(manner);
+    let graphs = folder.path().to_str().unwrap();
+    let arguments = ["--graph", case.graph, "--llm-url", &url, "--model", "puppet", "--graphs", graphs, "--strict-time", "--strict-judge"];
+    play_text("planted", &text(case), &arguments)
+}
+
+/// What is not as it should be; nothing where all is.
+fn wrong(case: &Case) -> Option<String> {
+    let control = play(case, false);
+    let green = Some(0) == control.code && control.results["passed"] == control.results["total_expected"];
+    if !green {
+        return Some(format!("{}: it is red without the fault:\n{}{}", case.fault, control.output, control.errors));
+    }
+    let broken = play(case, true);
+    let lines = |status| broken.with(status).iter().map(|result| result["line"].as_u64().unwrap() as usize).collect::<BTreeSet<_>>();
+    let (failed, skipped) = (lines("FAIL"), lines("SKIP"));
+    let is_caught = broken.code == Some(1) && failed == marked(case, '!') && skipped == marked(case, '~');
+    (!is_caught).then(|| {
+        format!("{}: {failed:?} failed and {skipped:?} were skipped of\n{}\n{}{}", case.fault, text(case), broken.output, broken.errors)
+    })
+}
+
+#[test]
+fn each_fault_turns_what_should_catch_it_red_and_nothing_else() {
+    let next = AtomicUsize::new(0);
+    let found: Vec<String> = thread::scope(|scope| {
+        let work = || {
+            let taken = std::iter::from_fn(|| CASES.get(next.fetch_add(1, Ordering::Relaxed)));
+            taken.filter_map(wrong).collect::<Vec<_>>()
+        };
+        let workers: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(found.is_empty(), "{} of {} faults:\n\n{}", found.len(), CASES.len(), found.join("\n\n"));
+}
+
+/// The kind of a check, with each form that it has.
+fn kind(check: &Check) -> String {
+    let form = |sought: &Sought| match sought {
+        Sought::Contains(_) => "contains",
+        Sought::NotContains(_) => "not contains",
+        Sought::Matches(_) => "matches",
+        Sought::Is(_) => "is",
+        Sought::Length(_) => "length",
+        Sought::Exists => "exists",
+        Sought::NotExists => "not exists",
+    };
+    match check {
+        Check::Response(sought) => format!("response {}", form(sought)),
+        Check::Progress(sought) => format!("progress {}", form(sought)),
+        Check::State { sought, .. } => format!("state {}", form(sought)),
+        Check::ActionsHave(_) => "actions has".to_owned(),
+        Check::ActionsLack(_) => "actions not has".to_owned(),
+        Check::Actions(_) => "actions count".to_owned(),
+        Check::TraceHas(_) => "trace has".to_owned(),
+        Check::TraceLacks(_) => "trace not has".to_owned(),
+        Check::Frames(_) => "frames".to_owned(),
+        Check::Path(_) => "path".to_owned(),
+        Check::Calls { .. } => "calls".to_owned(),
+        Check::Rows { of, .. } => format!("{of} rows"),
+        Check::Columns { of, .. } => format!("{of} columns"),
+        Check::Kind { of, .. } => format!("{of} kind"),
+        Check::Time(_) => "time".to_owned(),
+        Check::Judge(_) => "judge".to_owned(),
+    }
+}
+
+#[test]
+fn no_kind_of_check_is_without_a_fault_that_it_catches() {
+    let mut caught = BTreeSet::new();
+    for case in CASES {
+        let suite = Suite::parse(&text(case)).unwrap_or_else(|error| panic!("{}: {error}", case.fault));
+        let red = marked(case, '!');
+        assert!(!red.is_empty(), "{} is caught by nothing", case.fault);
+        for item in suite.steps.iter().flat_map(|step| &step.items).filter(|item| red.contains(&item.line)) {
+            caught.insert(match &item.does {
+                Does::Expect(check) => kind(check),
+                Does::Action(_) => "action".to_owned(),
+                Does::Graph(_) | Does::Clear | Does::Send(_) => panic!("{}: `{}` is no check", case.fault, item.text),
+            });
+        }
+    }
+    let mut all: BTreeSet<String> = [
+        "action",
+        "actions has",
+        "actions not has",
+        "actions count",
+        "trace has",
+        "trace not has",
+        "frames",
+        "path",
+        "calls",
+        "table rows",
+        "table columns",
+        "chart rows",
+        "chart columns",
+        "chart kind",
+        "time",
+        "judge",
+    ]
+    .map(str::to_owned)
+    .into();
+    let forms = ["contains", "not contains", "matches", "is", "length", "exists", "not exists"];
+    all.extend(["response", "progress", "state"].iter().flat_map(|of| forms.map(|form| format!("{of} {form}"))));
+    assert_eq!(caught, all, "{:?} catch nothing", all.difference(&caught).collect::<Vec<_>>());
+}
