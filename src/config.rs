@@ -182,8 +182,8 @@ pub enum ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Each database once; the environment may hold the address of one, which has a password in it.
-fn databases(written: &[String], environment: impl Fn(&str) -> Option<String>) -> Result<Vec<(String, Source)>, ConfigError> {
+/// The databases of these settings: each once; the environment may hold the address of one, which has a password in it.
+pub fn databases(written: &[String], environment: impl Fn(&str) -> Option<String>) -> Result<Vec<(String, Source)>, ConfigError> {
     let several = environment("FRAMEWRIGHT_DATABASES").filter(|_| *written == [DATABASE]);
     let several: Vec<String> = several.iter().flat_map(|all| all.split_whitespace()).map(str::to_owned).collect();
     let written = if several.is_empty() { written } else { &several };

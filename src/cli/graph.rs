@@ -1,6 +1,6 @@
-//! `framewright graph`: checks graph files, and draws a graph as text.
+//! `framewright graph`: checks graph files, draws a graph as text, and shows what a node would be asked.
 
-use super::{Failure, library};
+use super::{Failure, library, prompt};
 use crate::config::layers::Written;
 use crate::graph::{self, Entry, Graph, Library};
 use std::path::PathBuf;
@@ -13,14 +13,15 @@ pub(super) enum Command {
         #[arg(value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
         folder: Option<PathBuf>,
     },
-    /// Draw a graph as text: its nodes, edges and paths with their frames
+    /// Draw a graph as text: its nodes, edges and paths with their frames; or show what one of its nodes would be asked
     Show {
-        /// Graph to draw
-        #[arg(default_value = "v3-framed")]
-        name: String,
+        /// Graph to show [default: v3-framed]
+        name: Option<String>,
         /// Folder of graphs, laid over the built-in ones [default: as the settings say, else the built-in ones alone]
         #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
         graphs: Option<PathBuf>,
+        #[command(flatten)]
+        prompt: prompt::Options,
     },
 }
 
@@ -31,11 +32,19 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
             lines.iter().for_each(|line| println!("{line}"));
             if wrong.is_empty() { Ok(()) } else { Err(Failure::config(wrong.join("\n"))) }
         }
-        Command::Show { name, graphs } => {
+        Command::Show { name, prompt, .. } if prompt.names_a_server() => match name {
+            Some(_) => Err(Failure::usage("a session has a graph already: name one only where no --url is named")),
+            None => prompt.show_of_server(),
+        },
+        Command::Show { name, graphs, prompt } => {
+            let name = name.unwrap_or_else(|| "v3-framed".to_owned());
             let library = library::load(folder_of(graphs)?.as_deref())?;
             let unknown = || format!("there is no graph `{name}`: choose one of {}", library.names().join(", "));
-            let graph = library.graph(&name).ok_or_else(|| Failure::config(unknown()))?;
-            print!("{}", drawing(graph));
+            let graph = library.graph(&name).ok_or_else(|| Failure::config(unknown()))?.clone();
+            if prompt.names_a_node() {
+                return prompt.show_of_fresh_session(library, &name);
+            }
+            print!("{}", drawing(&graph));
             Ok(())
         }
     }

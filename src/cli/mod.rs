@@ -11,6 +11,7 @@ mod doctor;
 mod graph;
 mod library;
 mod nginx;
+mod prompt;
 mod sample_data;
 mod serve;
 mod sql_check;

@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod files;
 mod program;
+mod prompts;
 mod serve;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
 #[path = "../endpoint/support/mod.rs"]

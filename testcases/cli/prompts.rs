@@ -1,0 +1,50 @@
+//! `framewright graph show --node`: what a node would be asked, of a session that begins and of one that is there.
+
+use crate::support::{Folder, Server, run};
+
+#[test]
+fn a_prompt_is_shown_as_a_node_would_be_asked_at_the_beginning_of_a_session() {
+    let folder = Folder::new();
+    for (arguments, has) in [
+        (
+            &["--node", "director", "--text", "why & how?"][..],
+            &["=== system\n# director\n", "## message\nwhy & how?\n", "local time: ", "=== schema\n{", "=== tools\nemit_actions: "][..],
+        ),
+        (&["v4-eras", "--node", "eras"], &["=== system (plan)\n# expert\n", "=== user (compose)\n", "## dialect\nSQLite\n"]),
+        (&["--node", "output"], &["=== user\n## memory\n{\"user_name\":\"anonymous\""]),
+    ] {
+        let ended = run(folder.path(), &[&["graph", "show"], arguments].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert!(has.iter().all(|part| ended.output.contains(part)), "{arguments:?}: {}", ended.output);
+        assert_eq!(ended.output.contains("=== schema"), !arguments.contains(&"output"), "text has no schema");
+    }
+    for (arguments, code, says) in [
+        (&["--node", "nobody"][..], 3, "there is no node `nobody`: name one of input, director"),
+        (&["--node", "ui"], 3, "asks no model"),
+        (&["v9", "--node", "director"], 3, "there is no graph `v9`"),
+        (&["--text", "x"], 2, "--node"),
+        (&["--url", "http://127.0.0.1:1", "--node", "director"], 4, "can't be asked"),
+        (&["--url", "nowhere at all", "--node", "director"], 3, "--url is"),
+        (&["v3-framed", "--url", "http://127.0.0.1:1", "--node", "director"], 2, "a session has a graph already"),
+    ] {
+        let ended = run(folder.path(), &[&["graph", "show"], arguments].concat());
+        assert!(ended.code == Some(code) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_prompt_is_shown_as_a_session_of_a_server_would_be_asked_now() {
+    let (server, folder) = (Server::start(), Folder::new());
+    server.session("shown").ask("my cat Miro only eats fish, why?");
+    let url = format!("http://{}", server.address);
+    let show = |more: &[&str]| {
+        let ended = run(folder.path(), &[&["graph", "show", "--url", &url, "--session", "shown", "--node"], more].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.output
+    };
+    assert!(show(&["director"]).contains("## message\nmy cat Miro only eats fish, why?\n"));
+    let next = show(&["director", "--text", "Größe & Gewicht?"]);
+    assert!(next.contains("## message\nGröße & Gewicht?\n") && next.contains("user: my cat Miro only eats fish, why?"), "{next}");
+    let ended = run(folder.path(), &["graph", "show", "--url", &url, "--node", "eras"]);
+    assert!(ended.code == Some(3) && ended.errors.contains("there is no node `eras`"), "{ended:?}");
+}
