@@ -11,11 +11,12 @@ mod secure;
 mod support;
 
 use nginx::Nginx;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
-use support::{Provider, Server, Setting};
+use support::{Folder, Provider, Server, Setting, run};
 use tungstenite::Message;
 
 #[test]
@@ -115,6 +116,26 @@ fn the_server_is_told_who_asks_and_under_which_name() {
         has(line.to_owned());
     }
     assert!(!lines.iter().any(|line| line.starts_with("upgrade:") || line.starts_with("connection:")), "it stays open: {lines:?}");
+}
+
+#[test]
+fn the_smoketest_passes_over_the_public_address() {
+    let server = Server::start();
+    let nginx = Nginx::before(server.address);
+    let folder = Folder::new();
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("testcases/smoketest.md").display().to_string();
+    let (url, certificate) = (format!("https://localhost:{}", nginx.port), nginx.certificate().display().to_string());
+    let results = folder.path().join("results.json");
+    let arguments = ["test", &suite, "--url", &url, "--ca", &certificate, "--results", results.to_str().unwrap()];
+    let ended = run(folder.path(), &arguments);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.output, ended.errors);
+    let results: Value = serde_json::from_str(&std::fs::read_to_string(results).unwrap()).unwrap();
+    assert_eq!((&results["failed"], &results["skipped"]), (&json!(0), &json!(0)), "{results}");
+    assert!(results["passed"].as_u64().unwrap() >= 40, "{results}");
+    assert_eq!(nginx.ask("GET", "/api/tests", "", "").json()["passed"], results["passed"], "the server was told");
+    // Without trust in its certificate nobody talks to it.
+    let distrusting = run(folder.path(), &["test", &suite, "--url", &url]);
+    assert_eq!(distrusting.code, Some(4), "{distrusting:?}");
 }
 
 #[test]
