@@ -4,6 +4,8 @@
 //! `testcases/mariadb` has started one, on a real MariaDB.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
 
+#[path = "suites/between.rs"]
+mod between;
 #[path = "suites/cassettes.rs"]
 mod cassettes;
 #[path = "suites/coverage.rs"]
@@ -12,6 +14,8 @@ mod coverage;
 mod failing;
 #[path = "suites/files.rs"]
 mod files;
+#[path = "suites/judge.rs"]
+mod judge;
 #[path = "suites/player.rs"]
 mod player;
 #[path = "suites/remote.rs"]

@@ -170,7 +170,11 @@ impl<'a> Player<'a> {
                 let status = if score.holds() { Status::Pass } else { Status::Fail };
                 (status, Some(got.to_owned()), score.to_string())
             }
-            Err(why) => (Status::Skip, None, format!("{} could not judge it: {why}", judge.name())),
+            Err(why) => {
+                // Where judgement counts, a judge that fails must not let everything pass.
+                let status = if self.run.plan.strict_judge { Status::Fail } else { Status::Skip };
+                (status, None, format!("{} could not judge it: {why}", judge.name()))
+            }
         }
     }
 

@@ -305,7 +305,7 @@ impl Talk {
         })
     }
 
-    /// The last turns, the oldest first.
+    /// The last turns that are kept, the oldest first.
     pub(super) fn traces(&self) -> Result<Vec<Value>, Trouble> {
         match self.call("/api/frames?last=20", None)?["traces"].take() {
             Value::Array(traces) => Ok(traces),

@@ -1,8 +1,10 @@
 //! `--url`: suites against a server that somebody else has started.
 
+use crate::between::{Manner, Nginx, between};
 use crate::player::play_text;
-use crate::support::{Server, Setting, WebSocket};
+use crate::support::{Server, Setting, WebSocket, run};
 use serde_json::json;
+use std::thread;
 
 const TEXT: &str = "# T\n## 1\n- send: my name is Ada\n- expect response: contains Ada\n- expect state: user_name is Ada\n- clear\n- send: what is my name?\n- expect response: not contains Ada\n- expect time: < 0 ms\n";
 
@@ -38,4 +40,66 @@ fn a_server_that_runs_is_tested_beside_its_users_and_shows_how_it_goes() {
 
     let again = play_text("remote", TEXT, &["--url", &url]);
     assert_ne!(again.with("PASS")[0]["session"], json!(session), "the next run has sessions of its own");
+}
+
+#[test]
+fn a_deployment_behind_tls_is_tested_and_talked_to_and_trusted_only_by_its_ca() {
+    let server = Server::start();
+    let nginx = Nginx::start(server.address);
+    let (url, ca) = (format!("https://{}", nginx.address), nginx.ca());
+    let ca = ca.to_str().unwrap();
+    let played = play_text("secure", TEXT, &["--url", &url, "--ca", ca, "--coverage"]);
+    assert_eq!(played.code, Some(0), "{played:?}");
+    assert_eq!(played.results["passed"], 3, "{}", played.results);
+    let untrusted = play_text("secure", TEXT, &["--url", &url]);
+    assert!(untrusted.code == Some(4) && untrusted.errors.to_lowercase().contains("certificate"), "{untrusted:?}");
+    for (options, code, says) in [(&["--ca", ca][..], 0, ""), (&[], 4, "is not trusted (")] {
+        let chat = run(server.folder.path(), &[&["chat", "--session", "tls", "--url", &url], options].concat());
+        assert!(chat.code == Some(code) && chat.errors.contains(says), "{options:?}: {chat:?}");
+        assert_eq!(chat.errors.contains("name the file of its CA with --ca"), code == 4, "{chat:?}");
+    }
+}
+
+#[test]
+fn a_socket_that_breaks_loses_nothing_and_nothing_is_said_twice() {
+    let server = Server::with(&Setting { word_ms: 10, ..Setting::default() });
+    let whole = server.session("whole");
+    whole.ask("why is the sky blue?");
+    let answer = whole.result()["response"].as_str().unwrap().to_owned();
+    let text = format!(
+        "# T\n## 1\n- send: hello\n- expect path: reflex\n- send: why is the sky blue?\n- expect response: is \"{answer}\"\n- expect path: director\n- action: none\n## 2\n- send: why is the sky blue?\n- expect response: is \"{answer}\"\n"
+    );
+    for cuts in [vec![300, 220, 500, 260], vec![400, 210, 777, 1000], vec![290; 8]] {
+        let address = between(server.address, Manner { cuts: cuts.clone(), ..Manner::default() });
+        let played = play_text("cut", &text, &["--url", &format!("http://{address}")]);
+        assert_eq!((played.with("PASS").len(), played.with("FAIL").len()), (4, 1), "{cuts:?}: {}", played.output);
+        let session = played.with("PASS")[0]["session"].as_str().unwrap();
+        assert_eq!(server.session(session).messages().len(), 6, "{cuts:?}");
+    }
+}
+
+#[test]
+fn a_server_that_wants_no_reports_is_tested_all_the_same() {
+    let server = Server::start();
+    let address = between(server.address, Manner { refuses_reports: true, ..Manner::default() });
+    let played = play_text("unheard", TEXT, &["--url", &format!("http://{address}")]);
+    assert_eq!(played.code, Some(0), "{played:?}");
+    assert_eq!(played.errors.matches("nobody may report here").count(), 1, "said once: {}", played.errors);
+    assert_eq!(server.session("any").read("/api/tests"), json!({}));
+}
+
+#[test]
+fn a_server_that_goes_away_fails_its_step_and_the_rest_is_skipped() {
+    let server = Server::with(&Setting { word_ms: 200, ..Setting::default() });
+    let text = "# T\n## 1\n- send: why is the sky blue?\n- expect path: director\n## 2\n- send: hello\n- expect path: reflex\n- expect frames: == 2\n";
+    let url = format!("http://{}", server.address);
+    let playing = thread::spawn(move || play_text("gone", text, &["--url", &url, "--patience-ms", "2000"]));
+    let mut server = server;
+    let mut watching = WebSocket::open(server.address, "/ws/test");
+    watching.until(|report| report["event"] == "suite_start");
+    server.signal("KILL");
+    server.ended();
+    let played = playing.join().unwrap();
+    assert_eq!((played.code, played.with("FAIL").len(), played.with("SKIP").len()), (Some(1), 1, 3), "{played:?}");
+    assert!(played.with("SKIP")[2]["detail"].as_str().unwrap().contains("in line 3 could not be done"), "{}", played.results);
 }

@@ -101,6 +101,9 @@ impl Screen {
         let mut told = format!("{}  {}  {step}", self.painted("FAIL", RED), place);
         told += &field("expected", &shown(outcome.expected.as_deref()));
         told += &field("got", &shown(outcome.got.as_deref()));
+        if outcome.check.starts_with("expect judge") {
+            told += &field("judge", &one_line(&outcome.detail));
+        }
         if let Some(path) = &outcome.path {
             let plural = if outcome.way.len() == 1 { "" } else { "s" };
             told += &field("path", &format!("{path}, {} frame{plural}: {}", outcome.way.len(), outcome.way.join(" → ")));

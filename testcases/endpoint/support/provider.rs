@@ -1,7 +1,8 @@
 //! A model that does as the user's message says: so a test decides what each node answers, and when.
 //!
 //! It speaks the provider's wire over loopback. The message (or a control's data) is JSON: `intent` and `complexity` for
-//! `input`, `tools` for `director` and `agent`, `fill` for `thinker`, `memory` for `memorizer`, `say` for whoever speaks.
+//! `input`, `tools` for `director` and `agent`, `fill` for `thinker`, `memory` for `memorizer`, `judge` for the judge
+//! of a test, `say` for whoever speaks.
 //! `hold` names a node whose call stands still, after `after` words, until the test lets it go on or the other side hangs up.
 
 use super::patience::{PATIENCE, eventually};
@@ -151,6 +152,7 @@ impl Asked {
             "thinker" => json!({ "calls": plan("fill", json!([])) }),
             "interpreter" => json!({ "summary": "found", "findings": [] }),
             "memorizer" => plan("memory", json!({})),
+            "judge" => plan("judge", json!({ "points": 10, "reason": "" })),
             _ => return None,
         })
     }
