@@ -92,6 +92,18 @@ pub enum DisplayKind {
     Progress,
 }
 
+impl DisplayKind {
+    /// What it shows first: a bound value takes its place.
+    fn main_field(self) -> &'static str {
+        match self {
+            DisplayKind::Text => "text",
+            DisplayKind::Value | DisplayKind::Progress => "value",
+            DisplayKind::Table => "rows",
+            DisplayKind::Chart => "series",
+        }
+    }
+}
+
 /// A little state machine in the chat. States keep the order in which they were given.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
@@ -200,8 +212,7 @@ impl Ui {
                 display.rest.extend(fields.map(|(name, value)| (name.clone(), value.clone())));
             }
             Some(value) => {
-                let field = if display.kind == DisplayKind::Text { "text" } else { "value" };
-                display.rest.insert(field.to_owned(), value.clone());
+                display.rest.insert(display.kind.main_field().to_owned(), value.clone());
             }
         }
         display
@@ -460,6 +471,17 @@ mod tests {
         let before = ui.clone();
         assert!(ui.apply(Change::SetState { key: "k".into(), value: json!("x".repeat(600)) }, &limits).is_err());
         assert_eq!(ui, before);
+    }
+
+    #[test]
+    fn a_bound_value_takes_the_place_of_what_its_display_shows_first() {
+        let mut ui = Ui::default();
+        ui.apply(Change::SetState { key: "k".into(), value: json!([[1]]) }, &Limits::default()).unwrap();
+        for (kind, field) in [("text", "text"), ("value", "value"), ("progress", "value"), ("table", "rows"), ("chart", "series")] {
+            let display: Control = serde_json::from_value(json!({"type": kind, "key": "k"})).unwrap();
+            ui.thinker = vec![display];
+            assert_eq!(json!(ui.controls()), json!([{"type": kind, "key": "k", field: [[1]]}]));
+        }
     }
 
     #[test]

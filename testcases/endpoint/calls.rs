@@ -132,6 +132,8 @@ fn every_stage_of_a_turn_is_named_while_it_runs() {
         let processes = session.read("/api/state")["processes"].clone();
         assert_eq!(processes.as_array().unwrap().len(), 1, "{processes}");
         assert_eq!((&processes[0]["kind"], &processes[0]["label"]), (&json!("llm"), &json!(stage)), "{processes}");
+        assert_eq!((processes[0]["pid"].is_u64(), &processes[0]["turn"]), (true, &json!(id)), "{processes}");
+        assert!(processes[0]["started_at"].as_f64().unwrap() > 1.7e12, "milliseconds since 1970: {processes}");
         provider.release(1);
         let result = session.result_of(&id);
         assert_eq!(result["status"], "done", "{stage}: {result}");

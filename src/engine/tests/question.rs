@@ -129,3 +129,25 @@ fn a_question_carries_schema_and_tools_and_a_node_without_one_says_so() {
     }
     assert!(matches!(world.session.question(world.now, "sensor", None), Err(NoQuestion::AsksNoModel { .. })));
 }
+
+#[test]
+fn what_the_user_sees_is_told_to_whoever_decides_what_is_shown() {
+    let routed = r#"{"expert":"desk","job":"Show it again.","thinking_message":"","language":"en"}"#;
+    for (graph, script) in [
+        ("v3-framed", &[("input", PERCEIVED, false), ("director", r#"{"goal":"do"}"#, true), ("output", "Done.", false)][..]),
+        (
+            "v4-eras",
+            &[("input", PERCEIVED, false), ("pa", routed, true), ("expert", r#"{"tool_sequence":[]}"#, true), ("expert", "Done.", false)],
+        ),
+        ("v1-direct", &[("agent", "Done.", true)]),
+    ] {
+        let mut world = World::new(graph);
+        let dashboard = vec![json!({"type": "value", "label": "Altitude", "value": 4711})];
+        world.put(Input::Message { text: "show that again".into(), dashboard, from: super::world::ada() });
+        for (kind, answer, sees) in script {
+            assert_eq!((&*world.asking(), world.asked().contains("4711")), (*kind, *sees), "{graph}");
+            world.answer(answer);
+        }
+        assert_eq!(&*world.asking(), "memorizer", "{graph}: the script answers every call");
+    }
+}
