@@ -51,6 +51,7 @@ export function openFeed(path, { onMessage, poll }) {
   let tries = 0;
   let misses = 0;
   let askTimer = 0;
+  let askDue = 0;
   let openTimer = 0;
 
   function open() {
@@ -145,7 +146,13 @@ export function openFeed(path, { onMessage, poll }) {
   /** @param {number} milliseconds */
   function askIn(milliseconds) {
     clearTimeout(askTimer);
+    askDue = Date.now() + milliseconds;
     askTimer = setTimeout(ask, milliseconds);
+  }
+
+  /** Somebody knows of news: the socket has a moment to tell of them too. Many hints put nothing off. */
+  function hint() {
+    if (isTrusted() && !isAsking && askDue > Date.now() + MAKE_SURE_SOON_MS) askIn(MAKE_SURE_SOON_MS);
   }
 
   /** Something happened that may have opened a way, or ended one. */
@@ -178,5 +185,5 @@ export function openFeed(path, { onMessage, poll }) {
   ask();
   open();
 
-  return { way, close, hint: () => isTrusted() && !isAsking && askIn(MAKE_SURE_SOON_MS) };
+  return { way, close, hint };
 }

@@ -60,13 +60,19 @@ let isClockKnown = false;
 
 function begin() {
   let mark = '';
+  let length = 0;
 
   async function poll() {
     const result = await read('/api/result');
+    // Each piece of an answer is an event too, though the lines that are asked for have them all in one.
+    const hasGrown = (result.partial ?? '').length > length;
+    length = (result.partial ?? '').length;
     const said = `${result.status} ${result.id} ${result.stage} ${result.event}`;
     const isQuiet = result.status !== 'running' && said === mark && !running.value && behind.value.every(hasEnded);
     mark = said;
-    return isQuiet ? false : catchUp(result);
+    if (isQuiet) return false;
+    const isNews = await catchUp(result);
+    return isNews || hasGrown;
   }
 
   const feed = openFeed('/ws/trace', {

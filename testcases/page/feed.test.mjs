@@ -1,0 +1,170 @@
+// The cockpit's feed stays live whatever stands between: a proxy that refuses sockets or holds them back, a cut, a real nginx.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { behind } from './behind.mjs';
+import { Nginx } from './nginx.mjs';
+import { Stage } from './stage.mjs';
+
+const STORY = 'tell me a long story';
+
+const stage = new Stage({ wordPause: 100 });
+before(() => stage.open());
+after(() => stage.close());
+
+const way = (page, name) => page.locator(`.drawer .way[data-way=${name}]`).waitFor({ state: 'attached' });
+const slower = (page) => page.getByText('asking twice a second instead').waitFor();
+const rests = (page) => page.locator('.trace[aria-busy=false]').waitFor();
+
+/** A running turn whose time is seen to grow so often. */
+async function grows(page, times = 3) {
+  const running = page.locator('.frame[data-running=true]');
+  await running.locator('b', { hasText: 'output' }).waitFor();
+  for (let time = 0; time < times; time += 1) {
+    const shown = await running.locator('.call .time').innerText();
+    await page.waitForFunction((before) => document.querySelector('.frame[data-running=true] .call .time')?.innerText !== before, shown);
+  }
+}
+
+/** What the panel shows of a turn's frames is what the server's trace says. */
+async function showsTheTrace(visitor, page) {
+  await rests(page);
+  const { frames } = await visitor.lastTrace();
+  await page.waitForFunction((count) => document.querySelectorAll('.frame').length === count, frames.length);
+  const rows = await page.locator('.frame').evaluateAll((all) => all.map((one) => [one.querySelector('b').textContent, one.querySelectorAll('.call').length]));
+  assert.deepEqual(rows, frames.map(({ nodes, calls }) => [nodes.join(' + '), calls.length]));
+}
+
+/** A hand on the trace's sockets: counts them, cuts them, or lets them open and say nothing. */
+function tracing() {
+  const hand = { opened: 0, open: new Set(), isHeldBack: false, cut: () => hand.open.forEach((socket) => socket.close({ code: 1012 })) };
+  hand.prepare = (page) =>
+    page.routeWebSocket(/\/ws\/trace/, (socket) => {
+      hand.opened += 1;
+      hand.open.add(socket);
+      const server = socket.connectToServer();
+      server.onMessage((message) => hand.isHeldBack || socket.send(message));
+      socket.onClose(() => {
+        hand.open.delete(socket);
+        server.close();
+      });
+    });
+  return hand;
+}
+
+test('there is a feed while a panel is open, one for all of them, and none without', async () => {
+  const hand = tracing();
+  await stage.visit({ prepare: hand.prepare }, async (visitor, page) => {
+    await visitor.ask('hello');
+    assert.equal(hand.opened, 0);
+    await visitor.open('trace');
+    await way(page, 'socket');
+    await page.getByRole('tab', { name: 'State' }).click();
+    await page.locator('.state').waitFor();
+    await page.waitForTimeout(1500);
+    assert.equal(hand.opened, 1, 'another panel takes it over');
+    await page.getByRole('button', { name: 'Close the cockpit' }).click();
+    for (let waited = 0; hand.open.size > 0 && waited < 5000; waited += 100) await page.waitForTimeout(100);
+    assert.equal(hand.open.size, 0);
+  });
+});
+
+test('a feed that is cut in the middle of a turn goes on without a hole', async () => {
+  const hand = tracing();
+  await stage.visit({ prepare: hand.prepare }, async (visitor, page) => {
+    await visitor.open('trace');
+    await way(page, 'socket');
+    await visitor.say('what did I say before?');
+    for (let time = 0; time < 3; time += 1) {
+      await page.waitForTimeout(150);
+      hand.cut();
+    }
+    await showsTheTrace(visitor, page);
+    await way(page, 'socket');
+    assert.ok(hand.opened > 1);
+  });
+});
+
+test('a panel that is opened in the middle of a turn shows it from its beginning', () =>
+  stage.visit({}, async (visitor, page) => {
+    await visitor.say(STORY);
+    await page.locator('.turn[data-status=running] .answer').waitFor();
+    await visitor.open('trace');
+    await grows(page, 1);
+    assert.deepEqual(await page.locator('.frame .call').count(), 3, await page.locator('.trace').innerText());
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await showsTheTrace(visitor, page);
+  }));
+
+test('a feed that opens and is held back is noticed, asking takes its place, and it is taken back when it speaks', async () => {
+  const hand = tracing();
+  hand.isHeldBack = true;
+  await stage.visit({ prepare: hand.prepare }, async (visitor, page) => {
+    await visitor.open('trace');
+    await way(page, 'socket');
+    await visitor.say(STORY);
+    await slower(page);
+    await grows(page);
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await showsTheTrace(visitor, page);
+    assert.ok(hand.opened > 1, 'another socket is tried');
+    hand.isHeldBack = false;
+    await visitor.ask('hello');
+    await way(page, 'socket');
+    await visitor.say(STORY);
+    await grows(page);
+    assert.equal(await page.getByText('asking twice a second instead').count(), 0);
+  });
+});
+
+test('behind an nginx that buffers everything, Trace and State stay live by asking, say so, and go back to sockets', () =>
+  behind(stage, new Nginx(stage.address, 'strict'), {}, async (visitor, page, nginx) => {
+    await visitor.connectedBy('poll');
+    await visitor.open('trace');
+    await slower(page);
+    await visitor.say(STORY);
+    await grows(page);
+    await visitor.picture('cockpit-trace-polling');
+    await page.getByRole('tab', { name: 'State' }).click();
+    await slower(page);
+    const process = page.locator('.processes li', { hasText: 'output' });
+    await process.waitFor();
+    assert.equal(await process.getByRole('button').isDisabled(), true);
+    await page.getByText('Cancelling needs the direct connection').waitFor();
+    await visitor.picture('cockpit-state-polling');
+    await visitor.finds('the state while asking');
+    await visitor.ended(page.locator('.turn').first());
+    await page.getByText('Nothing runs.').waitFor();
+    await visitor.ask('my name is Ada');
+    await page.locator('[data-part=Memory] dd', { hasText: 'Ada' }).waitFor();
+    await page.getByRole('tab', { name: 'Trace' }).click();
+    await showsTheTrace(visitor, page);
+
+    await nginx.change('friendly');
+    await page.waitForFunction(() => {
+      dispatchEvent(new Event('online'));
+      return document.querySelector('.way[data-way=socket]');
+    }, undefined, { polling: 500 });
+    assert.equal(await page.getByText('asking twice a second instead').count(), 0);
+    await visitor.connectedBy('open');
+    await visitor.say(STORY);
+    await grows(page);
+    await page.getByRole('tab', { name: 'State' }).click();
+    await page.getByRole('button', { name: 'Cancel output' }).click();
+    await page.locator('.turn[data-status=stopped]').waitFor();
+  }));
+
+test('a server that is gone is said to be gone, and comes back', () =>
+  stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
+    await visitor.open('trace');
+    await visitor.ask('hello');
+    await way(page, 'socket');
+    await stage.stopServer();
+    await page.getByText('The server can\'t be reached').waitFor();
+    assert.equal(await page.locator('.frame').count(), 2, 'what is known stays');
+    await stage.startServer(new URL(stage.address).host);
+    await way(page, 'socket');
+    await visitor.connected();
+    await visitor.ask('why is the sky blue?');
+    await showsTheTrace(visitor, page);
+  }));
