@@ -1,4 +1,4 @@
-// A part of the page that is fetched when it is first shown, with its style sheet. Until then nothing stands in its place.
+// A part of the page that is fetched when it is first shown, with its style sheet if it has one. Until then nothing stands in its place.
 
 import { html, signal } from './vendor/ui.mjs';
 
@@ -6,15 +6,15 @@ const AGAIN_MS = 2000;
 
 /** @typedef {(props: any) => any} View */
 
-/** @param {() => Promise<View>} load @param {string} sheet the style sheet's name @param {string} [sheetId] its element's id @returns {View} */
-export function lazy(load, sheet, sheetId = '') {
+/** @param {() => Promise<View>} load @param {string} [sheet] its style sheet's name @param {string} [sheetId] its element's id @returns {View} */
+export function lazy(load, sheet = '', sheetId = '') {
   /** @type {import('./vendor/ui.mjs').Signal<{View: View} | undefined>} */
   const part = signal(undefined);
   let isAsked = false;
 
   function ask() {
     isAsked = true;
-    Promise.all([load(), styled(sheet, sheetId)])
+    Promise.all([load(), sheet && styled(sheet, sheetId)])
       .then(([View]) => (part.value = { View }))
       .catch(() => setTimeout(ask, AGAIN_MS));
   }

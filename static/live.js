@@ -15,6 +15,7 @@ import { after, beginning } from './timeline.js';
 const LINES = 60;
 const LINES_MAX = 500;
 const LAST_TRACES = 5;
+const CLOCKS_DIFFER_MS = 1000;
 /** Another panel may look a moment later. */
 const LEAVE_MS = 1000;
 
@@ -78,7 +79,9 @@ function begin() {
   const feed = openFeed('/ws/trace', {
     poll,
     onMessage(event) {
-      if (!isClockKnown) clockAhead = Date.now() - event.at;
+      const late = Date.now() - event.at;
+      // A little is what the way takes; much is another clock.
+      if (!isClockKnown && late > CLOCKS_DIFFER_MS) clockAhead = late;
       isClockKnown = true;
       take([event]);
     },

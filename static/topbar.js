@@ -1,7 +1,8 @@
 // The bar above: which model answers, whether the server is there, a new conversation, and the theme.
 
-import { html, useRef } from './vendor/ui.mjs';
+import { html, useRef, useState } from './vendor/ui.mjs';
 import { Fresh, Mark, Moon, Panels, Sun } from './icons.js';
+import { lazy } from './lazy.js';
 import { closePanel, openPanel } from './route.js';
 import { clear, connection, health, turns } from './session.js';
 import { theme, toggleTheme } from './theme.js';
@@ -47,32 +48,20 @@ function Connection() {
   return html`<span class="connection" data-state=${connection.value} title=${said}>${SLOWER[connection.value] && html`<small aria-hidden="true">${SLOWER[connection.value]}</small>`}<i></i><span class="sr-only">${said}</span></span>`;
 }
 
+/** Fetched when it is first opened. */
+const About = lazy(async () => (await import('./about.js')).About);
+
 function Model() {
+  const [isOpen, setOpen] = useState(false);
   const model = health.value.model;
   if (!model?.name) return null;
   const demo = Boolean(model.demo ?? model.name === 'demo');
   return html`
     <button type="button" class="model" data-demo=${demo} popovertarget="about-model">${demo ? html`demo<span class="more"> model</span>` : model.name}</button>
-    <div id="about-model" class="sheet" popover="auto" role="dialog" aria-label="About the model">
-      ${demo ? html`<${AboutDemo} />` : html`<p><b>${model.name}</b></p><p>${model.source}</p>`}
-      <${Server} />
+    <div id="about-model" class="sheet" popover="auto" role="dialog" aria-label="About the model" onBeforeToggle=${() => setOpen(true)}>
+      ${isOpen && html`<${About} isDemo=${demo} />`}
     </div>
   `;
-}
-
-function AboutDemo() {
-  return html`
-    <p><b>This is the demo model.</b> It follows a short list of rules and understands only the examples. The frames, the
-      buttons and the traces are real.</p>
-    <p>To talk to a real model, start the server with one:</p>
-    <pre tabindex="0"><code>OPENAI_API_KEY=… framewright${'\n'}framewright --model NAME \\${'\n'}  --llm-url http://localhost:11434/v1</code></pre>
-  `;
-}
-
-function Server() {
-  const { version, graph, io } = health.value;
-  const facts = [version && `framewright ${version}`, graph && `graph ${graph}`, io].filter(Boolean);
-  return facts.length > 0 && html`<p class="facts">${facts.join(' · ')}</p>`;
 }
 
 function NewConversation() {
