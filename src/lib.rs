@@ -2,7 +2,7 @@
 //!
 //! A pure engine in the middle, a thin shell around it. Each module may use only those named beside it.
 
-pub mod cli; // one file per command                                      client, config, graph, runner, shell
+pub mod cli; // one file per command                                      all
 pub mod client; // HTTP calls and the chat socket, from the other side    config
 pub mod config; // every setting, read once                               work
 pub mod contract; // the words that all sides share                          nothing of ours
