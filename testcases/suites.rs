@@ -20,6 +20,8 @@ mod judge;
 mod player;
 #[path = "suites/remote.rs"]
 mod remote;
+#[path = "suites/run.rs"]
+mod run;
 #[path = "suites/shipped.rs"]
 mod shipped;
 #[path = "endpoint/support/mod.rs"]

@@ -87,7 +87,8 @@ impl<'a> Player<'a> {
             Does::Clear => self.talk.call("/api/clear", Some(&json!({}))).map(drop),
             Does::Send(text) => {
                 self.said.clone_from(text);
-                self.turn(&json!({"text": text}))
+                let state = self.talk.call("/api/state", None)?;
+                self.turn(&json!({"text": text, "dashboard": dashboard(&state)}))
             }
             Does::Action(choice) => {
                 let state = self.talk.call("/api/state", None)?;
@@ -244,6 +245,19 @@ fn sentence(trouble: &Trouble) -> &str {
     }
 }
 
+/// What a page would say that its user sees: the controls, displays with the values that they are bound to.
+fn dashboard(state: &Value) -> Value {
+    let bound = |control: &Value| {
+        let value = control["key"].as_str().and_then(|key| state["ui_state"].get(key));
+        let mut control = control.clone();
+        if let Some(value) = value {
+            control["value"] = value.clone();
+        }
+        control
+    };
+    state["controls"].as_array().into_iter().flatten().map(bound).collect()
+}
+
 /// The nodes of each frame of a turn.
 fn way(trace: &Value) -> Vec<String> {
     let nodes = |frame: &Value| {
@@ -258,5 +272,21 @@ fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dashboard_is_what_a_user_sees() {
+        let state = json!({
+            "controls": [{"type": "button", "label": "Red"}, {"type": "progress", "key": "work"}, {"type": "value", "key": "unknown", "value": 1}],
+            "ui_state": {"work": 3, "other": 4},
+        });
+        let seen = json!([{"type": "button", "label": "Red"}, {"type": "progress", "key": "work", "value": 3}, {"type": "value", "key": "unknown", "value": 1}]);
+        assert_eq!(dashboard(&state), seen);
+        assert_eq!(dashboard(&json!({})), json!([]));
     }
 }

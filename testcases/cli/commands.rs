@@ -25,7 +25,7 @@ fn the_help_names_every_setting_with_its_variable_and_default() {
     }
     let (short, long) = (run_with(folder.path(), &[], &["-h"]).output, run_with(folder.path(), &[], &["--help"]).output);
     assert!(short.lines().count() * 2 < long.lines().count(), "a short help and a long one");
-    for command in ["serve", "chat", "config", "doctor", "graph", "completions", "version"] {
+    for command in ["serve", "chat", "test", "config", "doctor", "graph", "completions", "version"] {
         assert!(short.contains(&format!("\n  {command} ")), "{command}: {short}");
         assert_eq!(run_with(folder.path(), &[], &[command, "--help"]).code, Some(0), "{command}");
     }

@@ -5,6 +5,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 /// What it does to whoever comes by.
@@ -13,6 +15,8 @@ pub(crate) struct Manner {
     /// Each chat socket ends after so many bytes of the server's; the last is not cut.
     pub(crate) cuts: Vec<usize>,
     pub(crate) refuses_reports: bool,
+    /// So many clears find the session busy.
+    pub(crate) busy: usize,
 }
 
 /// Passes on what comes to it, connection by connection.
@@ -21,13 +25,15 @@ pub(crate) fn between(server: SocketAddr, manner: Manner) -> SocketAddr {
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         let mut cuts = manner.cuts.into_iter();
+        let busy = Arc::new(AtomicUsize::new(manner.busy));
         for client in listener.incoming().map_while(Result::ok) {
             let mut start = [0; 8];
             let is_socket = client.peek(&mut start).is_ok() && start.starts_with(b"GET /ws?");
             let cut = if is_socket { cuts.next() } else { None };
+            let busy = busy.clone();
             thread::spawn(move || {
                 // Who breaks off has its own reasons.
-                let _ = if is_socket { socket(client, server, cut) } else { request(client, server, manner.refuses_reports) };
+                let _ = if is_socket { socket(client, server, cut) } else { request(client, server, manner.refuses_reports, &busy) };
             });
         }
     });
@@ -48,7 +54,7 @@ fn socket(client: TcpStream, server: SocketAddr, cut: Option<usize>) -> std::io:
 }
 
 /// One request, and then the connection ends.
-fn request(mut client: TcpStream, server: SocketAddr, refuses_reports: bool) -> std::io::Result<()> {
+fn request(mut client: TcpStream, server: SocketAddr, refuses_reports: bool, busy: &AtomicUsize) -> std::io::Result<()> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         client.read_exact(&mut byte)?;
@@ -58,13 +64,17 @@ fn request(mut client: TcpStream, server: SocketAddr, refuses_reports: bool) -> 
     let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     client.read_exact(&mut body)?;
-    if refuses_reports && head.starts_with("POST /api/test/status") {
-        let said = r#"{"detail":"nobody may report here"}"#;
-        let answer = format!(
-            "HTTP/1.1 403 Forbidden\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{said}",
-            said.len()
-        );
-        return client.write_all(answer.as_bytes());
+    let is_busy = || busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+    let refusal = match &head {
+        head if refuses_reports && head.starts_with("POST /api/test/status") => Some(("403 Forbidden", "nobody may report here")),
+        head if head.starts_with("POST /api/clear") && is_busy() => Some(("409 Conflict", "a turn is running")),
+        _ => None,
+    };
+    if let Some((status, why)) = refusal {
+        let said = format!(r#"{{"detail":"{why}"}}"#);
+        let length = said.len();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        return client.write_all((head + &said).as_bytes());
     }
     let mut server = TcpStream::connect(server)?;
     server.write_all(head.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes())?;

@@ -39,6 +39,15 @@ pub(crate) fn play_text(name: &str, text: &str, arguments: &[&str]) -> Played {
     played(folder.path(), &folder, &[&[file.as_str()], arguments].concat())
 }
 
+/// Plays several suites that stand in no file yet, by their names.
+pub(crate) fn play_all(suites: &[(String, String)], arguments: &[&str]) -> Played {
+    let folder = Folder::new();
+    let files: Vec<String> = suites.iter().map(|(name, _)| format!("{name}.md")).collect();
+    files.iter().zip(suites).for_each(|(file, (_, text))| drop(folder.write(file, text)));
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    played(folder.path(), &folder, &[files.as_slice(), arguments].concat())
+}
+
 fn played(from: &Path, results: &Folder, arguments: &[&str]) -> Played {
     let file = results.path().join("results.json");
     let ended = run_for(RUN_TIME, from, &[&["test"], arguments, &["--results", file.to_str().unwrap()]].concat());

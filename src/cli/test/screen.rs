@@ -174,7 +174,9 @@ impl Screen {
         self.clear(state);
         let failed = if state.failed > 0 { format!(" · {} failed", state.failed) } else { String::new() };
         let line = format!("[{}/{}]{failed} {}", state.done, state.expected, state.place);
-        let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col));
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        // Some terminals don't know how wide they are.
+        let columns = size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(80);
         write(&line.chars().take(columns.saturating_sub(1).max(20)).collect::<String>());
         state.has_line = true;
     }

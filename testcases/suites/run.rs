@@ -1,0 +1,117 @@
+//! A run as a whole: suites side by side, what everyone sees of it meanwhile, and its line on a terminal.
+
+use crate::between::{Manner, between};
+use crate::player::{Played, play_all, play_text};
+use crate::support::server::framewright;
+use crate::support::{Folder, Provider, Server, WebSocket};
+use serde_json::{Value, json};
+use std::process::Command;
+use std::thread;
+
+#[test]
+fn suites_run_side_by_side_as_many_as_told() {
+    let provider = Provider::start();
+    let url = provider.url();
+    let suite = format!("# T\n## 1\n- send: {}\n- expect response: contains done\n", json!({"hold": "output", "say": "done"}));
+    let suites = ["a", "b", "c"].map(|name| (name.to_owned(), suite.clone()));
+    let playing = thread::spawn(move || play_all(&suites, &["--jobs", "2", "--llm-url", &url, "--model", "puppet"]));
+    provider.holds(2);
+    provider.release(1);
+    provider.holds(2);
+    provider.release(2);
+    let played: Played = playing.join().unwrap();
+    assert_eq!((played.code, played.with("PASS").len()), (Some(0), 3), "{played:?}");
+    let sessions: Vec<&Value> = played.with("PASS").iter().map(|result| &result["session"]).collect();
+    assert_eq!(sessions, ["a", "b", "c"], "results stand in the order of the suites");
+}
+
+#[test]
+fn whoever_looks_on_sees_one_run_from_its_begin_to_its_end() {
+    let server = Server::start();
+    let text = "# T\n## 1\n- send: hello\n- expect frames: == 2\n- expect path: director\n";
+    let suites: Vec<(String, String)> = (1..=4).map(|number| (format!("s{number}"), text.to_owned())).collect();
+    let url = format!("http://{}", server.address);
+    for jobs in ["1", "3"] {
+        let mut watching = WebSocket::open(server.address, "/ws/test");
+        watching.next();
+        let played = play_all(&suites, &["--jobs", jobs, "--url", &url]);
+        assert_eq!(played.code, Some(1), "{played:?}");
+        let told: Vec<Value> = (0..16).map(|_| watching.next()).collect();
+        let events = |event: &str| told.iter().filter(|report| report["event"] == event).count();
+        assert_eq!([events("suite_start"), events("step_result"), events("suite_end")], [4, 8, 4], "{told:?}");
+        assert_eq!(told.iter().filter(|report| report.get("count").is_some()).count(), 1, "the count comes once");
+        assert_eq!((&told[0]["count"], &told[0]["event"]), (&json!(8), &json!("suite_start")), "and first");
+        for (place, report) in told.iter().enumerate() {
+            assert_eq!(
+                (&report["total_expected"], &report["running"]),
+                (&json!(8), &json!(place < 15)),
+                "{jobs} at once, {place}: {report}"
+            );
+        }
+        let run = server.session("any").read("/api/tests");
+        for what in ["passed", "failed", "skipped", "total_expected"] {
+            assert_eq!(run[what], played.results[what], "{what}");
+        }
+        assert_eq!((&run["passed"], &run["failed"]), (&json!(4), &json!(4)));
+    }
+}
+
+#[test]
+fn a_server_that_is_busy_is_asked_again() {
+    let server = Server::start();
+    let address = between(server.address, Manner { busy: 2, ..Manner::default() });
+    let played = play_text("busy", "# T\n## 1\n- clear\n- send: hello\n- expect frames: == 2\n", &["--url", &format!("http://{address}")]);
+    assert_eq!(played.code, Some(0), "{played:?}");
+}
+
+#[test]
+fn a_message_goes_with_what_its_user_sees() {
+    let provider = Provider::start();
+    let tools = json!({"tools": [{"tool": "emit_actions", "args": {"actions": [{"label": "Red one", "action": "red"}]}}]});
+    let text = format!(
+        "# T\n## 1\n- send: {tools}\n- expect actions: has red\n- send: {{}}\n- expect actions: count == 0\n- send: {{}}\n- expect frames: > 1\n"
+    );
+    let played = play_text("seeing", &text, &["--llm-url", &provider.url(), "--model", "puppet"]);
+    assert_eq!(played.code, Some(0), "{played:?}");
+    let asked = provider.asked_of("director");
+    let dashboards: Vec<bool> = asked
+        .iter()
+        .map(|body| {
+            let asked = body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap();
+            asked.split("## dashboard\n").nth(1).unwrap().split("\n## ").next().unwrap().contains("Red one")
+        })
+        .collect();
+    assert_eq!(dashboards, [false, true, false]);
+}
+
+#[test]
+fn a_terminal_shows_how_far_it_is() {
+    let folder = Folder::new();
+    folder.write("shown.md", "# T\n## 1. A greeting\n- send: hello\n- expect frames: == 2\n- expect path: director\n");
+    let program = env!("CARGO_BIN_EXE_framewright");
+    let shown = |options: &str| {
+        let mut command = Command::new("script");
+        for (name, value) in framewright(folder.path()).get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.env_remove("NO_COLOR").args(["-qefc", &format!("exec '{program}' test shown.md {options}"), "/dev/null"]);
+        let ended = command.current_dir(folder.path()).output().unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{ended:?}");
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    let plain = shown("--color never");
+    for part in [
+        "[0/2] shown · 1. A greeting\r\u{1b}[2K[1/2] shown · 1. A greeting\r\u{1b}[2K",
+        "FAIL  shown.md:5  1. A greeting",
+        "[2/2] · 1 failed shown",
+    ] {
+        assert!(plain.contains(part), "{part:?}: {plain:?}");
+    }
+    assert!(
+        !plain.contains("\u{1b}[31m") && shown("").contains("\u{1b}[31mFAIL\u{1b}[0m"),
+        "a terminal is coloured, unless it is declined"
+    );
+}
