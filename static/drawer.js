@@ -20,19 +20,17 @@ export function Drawer() {
       selectedTab()?.focus();
     }
   }, [id]);
-  useEffect(() => () => giveFocusBack(opener.current), []);
+  useEffect(() => {
+    document.addEventListener('keydown', keyPressed, true);
+    return () => {
+      document.removeEventListener('keydown', keyPressed, true);
+      giveFocusBack(opener.current);
+    };
+  }, []);
 
   /** @returns {HTMLElement | null | undefined} */
   function selectedTab() {
     return drawer.current?.querySelector('[role=tab][aria-selected=true]');
-  }
-
-  /** @param {KeyboardEvent} event */
-  function keyPressed(event) {
-    if (event.key !== 'Escape') return;
-    // Esc closes the drawer that it was pressed in, and stops nothing.
-    event.stopPropagation();
-    closePanel();
   }
 
   /** @param {KeyboardEvent} event */
@@ -47,7 +45,7 @@ export function Drawer() {
   }
 
   return html`
-    <section class="drawer" ref=${drawer} aria-label="Cockpit" onKeyDown=${keyPressed}>
+    <section class="drawer" ref=${drawer} aria-label="Cockpit">
       <div class="drawer-head">
         <div class="tabs" role="tablist" aria-label="Panels" onKeyDown=${keyInTabs}>
           ${PANELS.map((one) => html`<${Tab} key=${one.name} panel=${one} isOpen=${one === panel} />`)}
@@ -60,6 +58,14 @@ export function Drawer() {
       </div>
     </section>
   `;
+}
+
+/** Esc closes the drawer first, and stops nothing. Where one writes it stops the answer all the same: so one can watch.
+ * @param {KeyboardEvent} event */
+function keyPressed(event) {
+  if (event.key !== 'Escape' || document.activeElement?.id === 'message' || document.querySelector('dialog[open], :popover-open')) return;
+  event.stopPropagation();
+  closePanel();
 }
 
 /** @param {{panel: import('./panels.js').Panel, isOpen: boolean}} props */

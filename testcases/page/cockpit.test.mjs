@@ -41,7 +41,7 @@ test('the cockpit opens from the bar above, its tabs go by arrow keys, Esc close
     assert.ok(!page.url().includes('#'), page.url());
   }));
 
-test('Esc in the cockpit stops no answer, and the back button closes it whatever tabs were shown', () =>
+test('Esc closes the cockpit before it stops an answer, and the back button closes it whatever tabs were shown', () =>
   stage.visit({}, async (visitor, page) => {
     await visitor.say(STORY);
     await page.locator('.turn[data-status=running]').waitFor();
@@ -50,11 +50,17 @@ test('Esc in the cockpit stops no answer, and the back button closes it whatever
     await tab(page, 'Trace').click();
     await page.goBack();
     await ofDrawer(page, '').waitFor({ state: 'detached' });
-    await page.goForward();
-    await tab(page, 'Trace').focus();
-    await page.keyboard.press('Escape');
-    await ofDrawer(page, '').waitFor({ state: 'detached' });
-    assert.equal(await page.locator('.turn[data-status=running]').count(), 1);
+    for (const focus of [() => tab(page, 'Trace').focus(), () => page.evaluate(() => document.activeElement.blur())]) {
+      await visitor.open('trace');
+      await focus();
+      await page.keyboard.press('Escape');
+      await ofDrawer(page, '').waitFor({ state: 'detached' });
+      assert.equal(await page.locator('.turn[data-status=running]').count(), 1);
+    }
+    await visitor.open('trace');
+    await page.locator('#message').press('Escape');
+    await page.locator('.turn[data-status=stopped]').waitFor();
+    assert.equal(await ofDrawer(page, '').count(), 1, 'where one writes, Esc stops, and one sees it');
   }));
 
 test('on a phone the tabs are a bar at the bottom, and the panel covers the chat', () =>
