@@ -161,7 +161,10 @@ fn there(url: &str, options: &Options, matches: &ArgMatches, screen: &Screen) ->
     let address = Address::new(url, ANY_SESSION, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
     let ask = |path: &str| {
         address.call(path, None).map_err(|trouble| match trouble {
-            CallTrouble::Unreachable { why } => Failure::unavailable(format!("no server answers at {} ({why})", address.authority())),
+            CallTrouble::Unreachable { why } => {
+                let hint = if why.contains("certificate") { ": name the file of its CA with --ca" } else { "" };
+                Failure::unavailable(format!("no server answers at {} ({why}){hint}", address.authority()))
+            }
             CallTrouble::Refused { status, detail } => {
                 Failure::unavailable(format!("{} refuses to be tested ({status}): {detail}", address.authority()))
             }
