@@ -14,6 +14,8 @@ mod coverage;
 mod failing;
 #[path = "suites/files.rs"]
 mod files;
+#[path = "suites/from_turn.rs"]
+mod from_turn;
 #[path = "suites/judge.rs"]
 mod judge;
 #[path = "suites/player.rs"]

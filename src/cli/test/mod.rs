@@ -4,6 +4,7 @@
 //! 4 the server can't be reached.
 
 mod cassettes;
+mod from_turn;
 mod repeat;
 mod screen;
 
@@ -73,6 +74,15 @@ pub(super) struct Options {
     /// Answer from the recordings in this folder, and ask nobody [default: none]
     #[arg(long, value_name = "DIR")]
     replay: Option<PathBuf>,
+    /// Write a turn that a server has kept, such as msg_7, down as a suite with its cassette; with --url [default: none]
+    #[arg(long, value_name = "ID")]
+    from_turn: Option<String>,
+    /// Session of that turn
+    #[arg(long, value_name = "NAME", default_value = "default", requires = "from_turn")]
+    session: String,
+    /// Folder that it is written to
+    #[arg(long, value_name = "DIR", default_value = ".", requires = "from_turn")]
+    into: PathBuf,
     #[command(flatten)]
     _settings: Box<Arguments>,
 }
@@ -87,14 +97,21 @@ const OF_JUDGE: &[&str] =
     &["config", "llm_url", "llm_key_file", "offline", "retries", "connect_ms", "first_token_ms", "next_token_ms", "call_ms"];
 
 pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure> {
-    let suites = read(&options.files)?;
     let is_terminal = std::io::stdout().is_terminal();
     let screen = Screen::new(is_terminal, options.color.is_wanted(is_terminal));
+    if let Some(turn) = &options.from_turn {
+        return from_turn::run(options, turn, arguments(matches)?, &screen);
+    }
+    let suites = read(&options.files)?;
     let url = options.url.as_deref().filter(|url| !url.trim().is_empty());
     let tape = cassettes::tape(options, url.is_some(), &suites)?;
     let target = match url {
         Some(url) => there(url, options, matches, &screen)?,
-        None => started(arguments(matches)?, tape.clone(), &screen)?,
+        None => {
+            let (target, about) = started(arguments(matches)?, tape.clone())?;
+            screen.note(&about);
+            target
+        }
     };
     let judges = suites.iter().any(|source| source.count(|check| matches!(check, Check::Judge(_))) > 0);
     let plan = Plan {
@@ -103,17 +120,14 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
         patience: Duration::from_millis(u64::from(options.patience_ms)),
         strict_time: options.strict_time,
         strict_judge: options.strict_judge,
-        judge: if judges { judge(options, target.arguments, tape.as_ref())? } else { None },
+        judge: if judges { judge(options, target.arguments.clone(), tape.as_ref())? } else { None },
         coverage: options.coverage,
         tape: tape.clone(),
-        ..Plan::new(target.address, suites)
+        ..Plan::new(target.address.clone(), suites)
     };
     screen.expect(plan.checks());
     let report = runner::run(&plan, &|progress| screen.tell(progress));
-    if let Some(server) = target.server {
-        server.stopper().stop();
-        server.wait();
-    }
+    target.end();
     let written = write(options, &report, &screen);
     let again = |file: &str| repeat::command(&command(), matches, file);
     screen.sum_up(&report, &again);
@@ -148,6 +162,16 @@ struct Target {
     arguments: Arguments,
 }
 
+impl Target {
+    /// Ends the server that was started.
+    fn end(self) {
+        if let Some(server) = self.server {
+            server.stopper().stop();
+            server.wait();
+        }
+    }
+}
+
 /// A server that runs already, if it answers.
 fn there(url: &str, options: &Options, matches: &ArgMatches, screen: &Screen) -> Result<Target, Failure> {
     let settings = Arguments::augment_args(Command::new("settings"));
@@ -179,16 +203,16 @@ fn there(url: &str, options: &Options, matches: &ArgMatches, screen: &Screen) ->
     Ok(Target { address, server: None, arguments: arguments(matches)? })
 }
 
-/// A server in this process, that nobody else uses and that leaves nothing behind.
-fn started(arguments: Arguments, tape: Option<Arc<Tape>>, screen: &Screen) -> Result<Target, Failure> {
+/// A server in this process, that nobody else uses and that leaves nothing behind; and what is to be said of it.
+fn started(arguments: Arguments, tape: Option<Arc<Tape>>) -> Result<(Target, String), Failure> {
     let is_replay = tape.as_ref().is_some_and(|tape| !tape.is_recording());
     let arguments = if is_replay { cassettes::without_models(arguments) } else { arguments };
     let config = config(arguments.clone())?;
     let server = serve::start(&config, config.pool_on(tape))?;
     let model = if is_replay { "none, recordings answer".to_owned() } else { config.upstream.to_string() };
-    screen.note(&format!("a server of its own  model: {model}  graph: {}", config.graph));
+    let about = format!("a server of its own  model: {model}  graph: {}", config.graph);
     let address = Address::new(&format!("http://{}", server.address()), ANY_SESSION, None, None).map_err(Failure::config)?;
-    Ok(Target { address, server: Some(server), arguments })
+    Ok((Target { address, server: Some(server), arguments }, about))
 }
 
 /// The settings of a server that is started for a test: where it listens and what it keeps is not for anyone to say.

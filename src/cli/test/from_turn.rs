@@ -1,0 +1,316 @@
+//! `framewright test --from-turn`: a turn that a server has kept, written down as a suite with its cassette.
+//!
+//! What a server keeps of a turn is what each call was answered, but not all that came before it. So the calls of such a
+//! cassette are found by who asked and how often, and what is written down is played once: where it does not go as it went,
+//! nothing is left behind, and why is said.
+
+use super::{Failure, Options, Screen};
+use crate::client::{Address, CallTrouble};
+use crate::config::Arguments;
+use crate::contract::{Answer, DatabaseAnswer, DatabaseInfo, Rows, Usage, clip};
+use crate::runner::{self, Plan, Source, Status};
+use crate::work::tape::{self, Kept};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fmt::Write;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long what goes on behind the turn may take to end.
+const REST_TIME: Duration = Duration::from_secs(30);
+/// What is expected of an answer, at most.
+const EXPECTED_BYTES: usize = 120;
+/// Events whose coming is expected of a turn.
+const EVENTS: &[&str] = &["perceived", "decided", "routed", "planned", "interpreted", "tool_call", "tool_result"];
+/// The last lines of a turn in which they are looked for.
+const LINES: usize = 30;
+
+pub(super) fn run(options: &Options, id: &str, arguments: Arguments, screen: &Screen) -> Result<(), Failure> {
+    let url = options.url.as_deref().filter(|url| !url.trim().is_empty());
+    let url = url.ok_or_else(|| Failure::usage("--from-turn reads a turn of a server that runs: say which one with --url"))?;
+    if !options.files.is_empty() || options.record.is_some() || options.replay.is_some() {
+        return Err(Failure::usage("--from-turn plays no suites: leave out their names, --record and --replay"));
+    }
+    let is_id =
+        |id: &str| id.strip_prefix("msg_").is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+    if !is_id(id) {
+        return Err(Failure::usage(format!("`{id}` is no turn: they are called msg_1, msg_2 and so on, see /api/frames")));
+    }
+    let name = format!("turn-{id}");
+    let files = [options.into.join(format!("{name}.md")), options.into.join(format!("{name}.jsonl"))];
+    if let Some(file) = files.iter().find(|file| file.exists()) {
+        return Err(Failure::usage(format!("{} is there already: name another folder with --into", file.display())));
+    }
+    let address = Address::new(url, &options.session, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
+    let taken = Taken::read(&address, id).map_err(Failure::unavailable)?;
+    let unwritten = |error: &dyn std::fmt::Display| Failure::unavailable(format!("{} can't be written: {error}", files[0].display()));
+    std::fs::create_dir_all(&options.into).and_then(|()| std::fs::write(&files[0], &taken.suite)).map_err(|error| unwritten(&error))?;
+    let played = tape::write_kept(&files[1], &name, taken.databases, taken.calls)
+        .map_err(|error| unwritten(&error))
+        .and_then(|()| played(&files[0], &options.into, arguments));
+    if played.is_err() {
+        files.iter().for_each(|file| drop(std::fs::remove_file(file)));
+    }
+    played?;
+    let (folder, suite) = (options.into.display(), files[0].display());
+    screen.note(&format!("{suite} and its cassette are written; play it with `framewright test --replay {folder} {suite}`"));
+    Ok(())
+}
+
+/// Plays what was written down, as anyone would.
+fn played(suite: &Path, folder: &Path, arguments: Arguments) -> Result<(), Failure> {
+    let source =
+        Source::read(suite).map_err(|error| Failure::unavailable(format!("the turn can't be written down as a suite: {error}")))?;
+    let tape = std::sync::Arc::new(super::cassettes::replay(folder, std::slice::from_ref(&source)).map_err(Failure::unavailable)?);
+    let (target, _) = super::started(arguments, Some(tape.clone()))?;
+    let plan = Plan { is_own_server: true, tape: Some(tape), ..Plan::new(target.address.clone(), vec![source]) };
+    let report = runner::run(&plan, &|_| {});
+    target.end();
+    match report.outcomes().find(|outcome| outcome.status == Status::Fail) {
+        None => Ok(()),
+        Some(outcome) => Err(Failure::unavailable(format!(
+            "this turn can't be played by itself: `{}` went otherwise ({}). What came before it and is no part of it may be why",
+            outcome.check, outcome.detail
+        ))),
+    }
+}
+
+/// A turn as it is written down.
+struct Taken {
+    suite: String,
+    databases: Vec<DatabaseInfo>,
+    calls: Vec<Kept>,
+}
+
+impl Taken {
+    fn read(address: &Address, id: &str) -> Result<Taken, String> {
+        at_rest(address)?;
+        let turn = ask(address, &format!("/api/turn?id={id}"))?;
+        let history = ask(address, "/api/history?last=1000000")?["messages"].take();
+        let mut turns = if turn["action"].is_null() { Vec::new() } else { before(address, &turn)? };
+        turns.push(turn);
+        let turn = turns.last().ok_or("there is no turn")?;
+        let calls = turns.iter().map(calls_of).collect::<Result<Vec<_>, _>>()?.concat();
+        let known = ask(address, "/api/state")?["schema_cache"].take();
+        let calls = described(&calls, &known).into_iter().chain(calls).collect();
+        let lines = ask(address, "/api/trace?last=500")?["lines"].take();
+        let suite = suite(address, &turns, &history, &lines)?;
+        Ok(Taken { suite, databases: read(&turn["databases"])?, calls })
+    }
+}
+
+/// Waits until nothing goes on behind the last turn: it may be the one that is asked for.
+fn at_rest(address: &Address) -> Result<(), String> {
+    let begun = Instant::now();
+    while ask(address, "/api/state")?["memorizing"] == true {
+        if begun.elapsed() > REST_TIME {
+            return Err("the memorizer of this session does not end: try again in a moment".to_owned());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The turns that made the controls of this one, as far as they are kept: those before it on its graph that ended well.
+fn before(address: &Address, turn: &Value) -> Result<Vec<Value>, String> {
+    let traces = ask(address, "/api/frames?last=1000000")?["traces"].take();
+    let traces = list(&traces).iter().rev().skip_while(|trace| trace["id"] != turn["id"]).skip(1);
+    let same_graph = traces.take_while(|trace| trace["graph"] == turn["trace"]["graph"]);
+    let ended_well = same_graph.filter(|trace| trace["status"] == "done").filter_map(|trace| trace["id"].as_str());
+    let mut turns = ended_well.map(|id| ask(address, &format!("/api/turn?id={id}"))).collect::<Result<Vec<_>, _>>()?;
+    turns.reverse();
+    Ok(turns)
+}
+
+/// What each call of a turn was answered, in the order in which they began.
+fn calls_of(turn: &Value) -> Result<Vec<Kept>, String> {
+    let (id, trace) = (text(&turn["id"]), &turn["trace"]);
+    if trace["status"] != "done" {
+        return Err(format!("{id} did not end well ({}): only a turn with an answer can be played again", text(&trace["status"])));
+    }
+    let records = list(&trace["frames"]).iter().flat_map(|frame| list(&frame["calls"])).chain(list(&trace["background"]));
+    let records: Vec<&Value> = records.collect();
+    let mut calls: Vec<&Value> = list(&turn["calls"]).iter().collect();
+    calls.sort_by_key(|call| call["pid"].as_u64());
+    let kept = |call: &Value| {
+        let node = text(&call["node"]);
+        let record = records.iter().find(|record| record["pid"] == call["pid"]);
+        let record = record.ok_or_else(|| format!("the trace of {id} does not tell of a call of `{node}`"))?;
+        if record["status"] != "done" {
+            return Err(format!("a call of `{node}` in {id} failed: what it would have said is not known"));
+        }
+        if call["reply"].is_null() {
+            return Err(format!("an answer to `{node}` in {id} was too long to be kept whole, so it can't be played again"));
+        }
+        Ok(Kept {
+            label: text(&record["label"]).to_owned(),
+            is_streamed: call["request"]["stream"] == true,
+            usage: if record["usage"].is_null() { Usage::NONE } else { read(&record["usage"])? },
+            answer: read(&call["reply"])?,
+        })
+    };
+    calls.into_iter().map(kept).collect()
+}
+
+/// Descriptions of tables that the session knew from earlier turns: a new one asks for them.
+fn described(calls: &[Kept], known: &Value) -> Vec<Kept> {
+    let asks_databases = calls.iter().any(|call| call.answer.database.is_some());
+    let is_described = |label: &str| calls.iter().any(|call| call.label.eq_ignore_ascii_case(label));
+    let tables = known.as_object().into_iter().flatten().filter(|_| asks_databases);
+    let table = |(name, columns): (&String, &Value)| {
+        let label = format!("describe {}", name.split_once('.').map_or(name.as_str(), |(_, table)| table));
+        let columns = list(columns);
+        let names: Vec<String> = columns.first().and_then(Value::as_object).into_iter().flat_map(|column| column.keys().cloned()).collect();
+        let row = |column: &Value| names.iter().map(|name| column[name].clone()).collect();
+        let rows = Rows { rows: columns.iter().map(row).collect(), columns: names.clone(), is_cut: false };
+        let answer = Answer { database: Some(DatabaseAnswer::Rows(rows)), ..Answer::default() };
+        (!is_described(&label)).then_some(Kept { label, is_streamed: false, usage: Usage::NONE, answer })
+    };
+    tables.filter_map(table).collect()
+}
+
+/// The suite: a step for the turn, and one before it for those that made its controls.
+fn suite(address: &Address, turns: &[Value], history: &Value, lines: &Value) -> Result<String, String> {
+    let (turn, earlier) = turns.split_last().ok_or("there is no turn")?;
+    let (id, trace) = (text(&turn["id"]), &turn["trace"]);
+    let mut suite = format!("# Turn {id} of the session {}, {}\n\n", address.session(), day(&trace["started_at"]));
+    suite += "What a server kept of this turn, to be played with its cassette. The session before it is not part of it, so its calls are found\n\
+              by who asked and how often, whatever was asked: this tells that the same answers lead the same way, not that the prompts are\n\
+              still the same.\n";
+    if !earlier.is_empty() {
+        suite += "A control was used, so the turns before it are played first, as far as they are kept.\n";
+    }
+    put(&mut suite, format_args!("\n- graph: {}\n", text(&trace["graph"])));
+    if !earlier.is_empty() {
+        suite += "\n## Before it\n";
+        for turn in earlier {
+            put(&mut suite, format_args!("{}- expect path: \"{}\"\n", begins(turn, history)?, text(&turn["trace"]["path"])));
+        }
+    }
+    put(&mut suite, format_args!("\n## The turn\n{}", begins(turn, history)?));
+    put(&mut suite, format_args!("- expect path: \"{}\"\n", text(&trace["path"])));
+    put(&mut suite, format_args!("- expect frames: == {}\n", trace["total_frames"]));
+    let calls: Vec<&Value> = list(&trace["frames"]).iter().flat_map(|frame| list(&frame["calls"])).collect();
+    let count = |is_meant: &dyn Fn(&Value) -> bool| calls.iter().filter(|call| is_meant(call)).count();
+    put(&mut suite, format_args!("- expect calls: llm == {}\n", count(&|call| call["kind"] == "llm")));
+    let queries = count(&|call| call["label"] == "query");
+    if queries > 0 {
+        put(&mut suite, format_args!("- expect calls: query == {queries}\n"));
+    }
+    let own: Vec<&Value> = list(lines).iter().filter(|line| line["turn"] == *id).collect();
+    let happened = |event: &&&str| own[own.len().saturating_sub(LINES)..].iter().any(|line| line["event"] == ***event);
+    let events: Vec<&str> = EVENTS.iter().filter(happened).copied().collect();
+    if !events.is_empty() {
+        put(&mut suite, format_args!("- expect trace: has {}\n", events.join(" and ")));
+    }
+    if let Some(answer) = said(history, id, "assistant") {
+        put(&mut suite, format_args!("- expect response: {}\n", expected(answer)));
+    }
+    Ok(suite)
+}
+
+/// The item that begins a turn.
+fn begins(turn: &Value, history: &Value) -> Result<String, String> {
+    let id = text(&turn["id"]);
+    let title = said(history, id, "user").unwrap_or(text(&turn["trace"]["message"])).trim();
+    match turn["action"].as_str() {
+        // Whatever a label says, what is quoted is one word.
+        Some(action) => match [title, action].into_iter().find(|word| !word.is_empty() && !word.contains(['"', '\n'])) {
+            Some(word) => Ok(format!("- action: \"{word}\"\n")),
+            None => Err(format!("the control of {id} can't be named in a suite: its label and its action hold quotes or lines")),
+        },
+        None if title.contains('\n') => Err(format!("the message of {id} has several lines, which a suite can't hold")),
+        None => Ok(format!("- send: {title}\n")),
+    }
+}
+
+/// What is expected of an answer: its longest line, as far as it can be quoted.
+fn expected(answer: &str) -> String {
+    let longest = answer.split(['"', '\n']).map(str::trim).max_by_key(|line| line.len()).unwrap_or_default();
+    let whole_words = |cut: String| match cut.strip_suffix('…') {
+        Some(cut) => cut.rsplit_once(' ').map_or(cut, |(words, _)| words).to_owned(),
+        None => cut,
+    };
+    match longest.is_empty() {
+        true => "length > 0".to_owned(),
+        false => format!("contains \"{}\"", whole_words(clip(longest, EXPECTED_BYTES)).trim()),
+    }
+}
+
+/// What someone said in a turn.
+fn said<'a>(history: &'a Value, id: &str, role: &str) -> Option<&'a str> {
+    let own = list(history).iter().find(|message| message["id"] == *id && message["role"] == *role);
+    own.and_then(|message| message["content"].as_str()).filter(|content| !content.trim().is_empty())
+}
+
+fn day(started_ms: &Value) -> String {
+    let day = Timestamp::from_millisecond(started_ms.as_f64().unwrap_or_default() as i64);
+    day.map(|time| time.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
+}
+
+fn ask(address: &Address, path: &str) -> Result<Value, String> {
+    address.call(path, None).map_err(|trouble| match trouble {
+        CallTrouble::Unreachable { why } => format!("no server answers at {} ({why})", address.authority()),
+        CallTrouble::Refused { detail, .. } => detail,
+        CallTrouble::Unreadable => format!("what answers at {} is no server of ours", address.authority()),
+    })
+}
+
+fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    serde_json::from_value(value.clone())
+        .map_err(|error| format!("the server tells of its turns in another way than this program ({error})"))
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn put(suite: &mut String, line: std::fmt::Arguments<'_>) {
+    suite.write_fmt(line).expect("a text takes whatever is written to it");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_expected_of_an_answer_can_be_quoted() {
+        let (long, one) = ("sentence ".repeat(100), "w".repeat(300));
+        for (answer, expected) in [
+            ("Hello! What can I do for you?", "contains \"Hello! What can I do for you?\"".to_owned()),
+            ("| a |\nThere are **16** customers.\n", "contains \"There are **16** customers.\"".to_owned()),
+            ("He said \"no\" to it all.", "contains \"to it all.\"".to_owned()),
+            ("\"", "length > 0".to_owned()),
+            (&long, format!("contains \"{}\"", "sentence ".repeat(13).trim())),
+            (&one, format!("contains \"{}\"", &one[..EXPECTED_BYTES])),
+        ] {
+            assert_eq!(super::expected(answer), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_a_suite_can_not_say_is_refused() {
+        let history = json!([{"id": "msg_1", "role": "user", "content": "two\nlines"}]);
+        let turn = |id: &str, action: Value, message: &str| json!({"id": id, "action": action, "trace": {"message": message}});
+        for (turn, item) in [
+            (turn("msg_2", Value::Null, " hello: you "), Ok("- send: hello: you\n")),
+            (turn("msg_1", Value::Null, "two"), Err("several lines")),
+            (turn("msg_2", json!("red"), "Red or dead"), Ok("- action: \"Red or dead\"\n")),
+            (turn("msg_2", json!("red"), "The \"red\" one"), Ok("- action: \"red\"\n")),
+            (turn("msg_2", json!("\""), "\""), Err("can't be named")),
+        ] {
+            match (begins(&turn, &history), item) {
+                (Ok(said), Ok(item)) => assert_eq!(said, item),
+                (Err(said), Err(why)) => assert!(said.contains(why), "{said}"),
+                (said, _) => panic!("{said:?}"),
+            }
+        }
+    }
+}
