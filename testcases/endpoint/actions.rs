@@ -200,6 +200,38 @@ fn machine_and_answer_keep_apart_and_machines_can_be_changed_and_removed() {
 }
 
 #[test]
+fn whoever_comes_back_finds_everything_as_it_was() {
+    let (_provider, _server, session, mut chat) = stage("back");
+    let score = json!({ "tool": "emit_display", "args": { "items": [{ "type": "value", "label": "Score", "key": "score" }] } });
+    let set = json!({ "tool": "set_state", "args": { "key": "score", "value": 7 } });
+    told(&mut chat, "msg_1", &json!([buttons(&["Red"]), score, set, lamp()]));
+    let before = session.read("/api/history")["seq"].as_u64().unwrap();
+    used(&mut chat, "msg_2", &json!({ "action": "switch" }));
+    chat.close();
+    let state = session.read("/api/state");
+    let shown = &state["controls"];
+    assert_eq!(labels(shown), ["Red", "Score", "", "Switch off", "Ask"]);
+    let kept: Vec<&Value> = [1, 2, 3, 4].map(|place| &shown[place]).into();
+    assert_eq!(
+        (&kept[0]["value"], &kept[1]["text"], &kept[2]["go"], &kept[3]["payload"]),
+        (&json!(7), &json!("It is bright."), &json!("off"), &json!({ "n": 1 }))
+    );
+    assert_eq!((&shown[0]["source"], &shown[3]["source"]), (&json!("thinker"), &json!("machine:lamp")));
+    assert_eq!((&state["machines"][0]["id"], &state["machines"][0]["current"]), (&json!("lamp"), &json!("on")));
+    assert_eq!((&state["machines"][0]["states"].as_array().unwrap().len(), &state["ui_state"]), (&2, &json!({ "score": 7 })));
+
+    let greeting = session.chat().next();
+    assert_eq!((&greeting["type"], &greeting["controls"]), (&json!("controls"), shown), "after a reload");
+    let mut again = session.chat_since(before);
+    let greeting = again.next();
+    assert_eq!((&greeting["controls"], greeting.get("gap")), (shown, None), "after a broken connection");
+    let missed = again.until_done("msg_2");
+    assert!(missed.iter().any(|message| message["type"] == "controls" && message["controls"] == *shown), "{missed:?}");
+    used(&mut again, "msg_3", &json!({ "action": "switch", "source": "machine:lamp" }));
+    assert_eq!(labels(&session.read("/api/state")["controls"]), ["Red", "Score", "", "Switch on"], "and it can be used");
+}
+
+#[test]
 fn the_next_turn_is_told_what_was_pressed_on_a_machine() {
     let (provider, _server, _session, mut chat) = stage("news");
     told(&mut chat, "msg_1", &json!([lamp()]));

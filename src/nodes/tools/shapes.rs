@@ -130,4 +130,42 @@ mod tests {
         assert_eq!((map[0].buttons[0].action.as_str(), map[0].content.len()), ("go", 2));
         assert!(serde_json::from_value::<StatesArg>(json!([{"buttons": []}])).unwrap().normal("m").is_err(), "no name");
     }
+
+    #[test]
+    fn a_button_may_be_a_label_or_whole_and_has_an_action_in_the_end() {
+        let source = Source::Machine("m".to_owned());
+        for (button, label, action, go, payload) in [
+            (json!("Switch on!"), "Switch on!", "switch_on", None, None),
+            (json!({"label": "Über Nacht"}), "Über Nacht", "über_nacht", None, None),
+            (json!({"label": "→"}), "→", "button", None, None),
+            (json!({"label": "A", "action": "do_it", "go": "b"}), "A", "do_it", Some("b"), None),
+            (json!({"label": "A", "action": " ", "payload": {"n": 1}}), "A", "a", None, Some(json!({"n": 1}))),
+        ] {
+            let normal = serde_json::from_value::<ButtonArg>(button.clone()).unwrap().normal(&source);
+            let told = (normal.label.as_str(), normal.action.as_str(), normal.go.as_deref(), normal.payload.clone(), &normal.source);
+            assert_eq!(told, (label, action, go, payload, &source), "{button}");
+        }
+        for button in [json!({"action": "a"}), json!(1), json!({"label": 1})] {
+            assert!(serde_json::from_value::<ButtonArg>(button.clone()).is_err(), "{button}");
+        }
+    }
+
+    #[test]
+    fn a_state_s_name_and_content_are_taken_as_models_write_them() {
+        let normal = |state: Value| serde_json::from_value::<StatesArg>(json!([state])).unwrap().normal("m").unwrap().remove(0);
+        for field in ["name", "state", "id"] {
+            assert_eq!(normal(json!({field: "a"})).name, "a", "{field}");
+        }
+        let value = json!({"type": "value", "label": "Score", "value": 7});
+        for (content, shown) in [
+            (json!("It is dark."), vec![json!({"type": "text", "text": "It is dark."})]),
+            (value.clone(), vec![value.clone()]),
+            (json!(["Dark.", value]), vec![json!({"type": "text", "text": "Dark."}), value.clone()]),
+            (json!([]), vec![]),
+            (Value::Null, vec![]),
+        ] {
+            let state = normal(json!({"name": "a", "content": content}));
+            assert_eq!(serde_json::to_value(state.content).unwrap(), json!(shown), "{content}");
+        }
+    }
 }
