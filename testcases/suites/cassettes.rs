@@ -39,6 +39,12 @@ const SUITE: &str = "# Cassette
 - send: how many customers are there?
 - expect path: expert or expert+interpreter
 - expect calls: query >= 1
+
+## 4. Native tools
+- graph: v1-direct
+- send: give me two buttons, red and blue
+- expect actions: has red
+- expect calls: llm == 2
 ";
 
 /// A model server, as a process that can be ended.

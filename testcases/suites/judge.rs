@@ -1,8 +1,8 @@
 //! `expect judge`: a model scores answers; reported apart, and counted only where somebody is strict.
 
 use crate::player::{play, play_text};
-use crate::support::{Provider, Server};
-use serde_json::json;
+use crate::support::{Folder, Provider, Server, run};
+use serde_json::{Value, json};
 
 const TEXT: &str = r#"# T
 ## 1
@@ -72,4 +72,28 @@ fn where_nobody_can_judge_it_says_what_to_do() {
     assert!(strict.code == Some(3) && strict.errors.contains("--strict-judge needs a model that can judge"), "{strict:?}");
     let unused = play(&["testcases/fast_v4.md", "--strict-judge"]);
     assert_eq!(unused.code, Some(0), "no judge is needed where none is asked: {unused:?}");
+}
+
+#[test]
+fn judgements_are_recorded_and_played_with_their_suite() {
+    let provider = Provider::start();
+    let folder = Folder::new();
+    folder.write("judged.md", TEXT);
+    folder.write("plain.md", "# T\n## 1\n- send: hello\n- expect judge: it is kind\n");
+    let test = |arguments: &[&str]| run(folder.path(), &[&["test", "--results", "r.json"], arguments].concat());
+    let results = || -> Vec<Value> {
+        let told: Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
+        told["results"].as_array().unwrap().iter().map(|result| json!([result["status"], result["got"]])).collect()
+    };
+    let recorded = test(&["judged.md", "--record", "tapes", "--strict-judge", "--llm-url", &provider.url(), "--model", "puppet"]);
+    assert_eq!(recorded.code, Some(1), "{recorded:?}");
+    let (as_recorded, asked) = (results(), provider.asked().len());
+    let replayed = test(&["judged.md", "--replay", "tapes", "--strict-judge"]);
+    assert!(replayed.code == Some(1) && replayed.output.contains("6 of 10: It explains nothing."), "{replayed:?}");
+    assert_eq!((results(), provider.asked().len()), (as_recorded, asked), "and nobody is asked");
+
+    assert_eq!(test(&["plain.md", "--record", "tapes"]).code, Some(0));
+    assert_eq!(test(&["plain.md", "--replay", "tapes"]).code, Some(0), "a judgement that nobody made is skipped again");
+    let strict = test(&["plain.md", "--replay", "tapes", "--strict-judge"]);
+    assert!(strict.code == Some(3) && strict.errors.contains("none were recorded"), "{strict:?}");
 }

@@ -233,7 +233,13 @@ fn config(arguments: Arguments) -> Result<Config, Failure> {
 fn judge(options: &Options, arguments: Arguments, tape: Option<&Arc<Tape>>) -> Result<Option<Judge>, Failure> {
     if let Some(tape) = tape.filter(|tape| !tape.is_recording()) {
         let config = config(arguments)?;
-        return Ok(tape.has(Judge::LABEL).then(|| Judge::new(config.pool_on(Some(tape.clone())), "the recording")));
+        return match tape.has(Judge::LABEL) {
+            true => Ok(Some(Judge::new(config.pool_on(Some(tape.clone())), "the recording"))),
+            false if options.strict_judge => {
+                Err(Failure::config("--strict-judge needs judgements, and none were recorded: record them with a model that can judge"))
+            }
+            false => Ok(None),
+        };
     }
     let model = options.judge_model.clone().or(arguments.model);
     let config = config(Arguments { model, ..arguments })?;
