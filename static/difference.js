@@ -1,23 +1,54 @@
-// What differs between two texts, word by word: which words of the one are missing in the other, and the other way round.
+// What differs between what a check expects and what came, word by word.
 //
-// Pure. Where the two have little in common the marks would only disturb, so then there are none.
+// Pure. A check is a rule, so what is worth a mark depends on it: of `is` the words that only one of the two has, of `contains`
+// and `has` those that are missing, of their opposite those that should not be there. Of a number or a pattern nothing is.
+// Where long texts have little in common the marks would only disturb, so then there are none.
 
 /** @typedef {{text: string, isMarked: boolean}} Piece */
 
 /** Beyond it the two are shown as they are: nobody reads that many marks. */
 const WORDS_MAX = 1500;
-/** Share of the shorter text's words that both must have. */
+/** Texts of so few words are compared whatever they have in common. */
+const WORDS_FEW = 15;
+/** Else both must have this share of the shorter one's words. */
 const ALIKE_MIN = 0.3;
+
+/** What a check is about, and its verb: `response: not contains `. */
+const RULE = /^(?:path:\s*|[\w ]+:\s*(?:(?!not\b)\w+\s+)?(?<not>not\s+)?(?<verb>is|contains|has)\s+)/i;
+const JOINS = /^(?:or|and)$/i;
 
 /** @param {string} expected @param {string} got @returns {{expected: Piece[], got: Piece[]}} */
 export function difference(expected, got) {
-  const [one, other] = [words(expected), words(got)];
-  const common = one.length <= WORDS_MAX && other.length <= WORDS_MAX ? inBoth(one.map(sense), other.map(sense)) : [];
-  const spoken = (/** @type {string} */ word) => /[\p{L}\p{N}]/u.test(word);
-  const most = Math.min(one.filter(spoken).length, other.filter(spoken).length);
-  const isAlike = most > 0 && common.filter(([at]) => spoken(one[at])).length >= most * ALIKE_MIN;
-  const pieces = (/** @type {string[]} */ all, /** @type {Set<number>} */ kept) => joined(all.map((text, at) => ({ text, isMarked: isAlike && !kept.has(at) })));
-  return { expected: pieces(one, new Set(common.map(([at]) => at))), got: pieces(other, new Set(common.map(([, at]) => at))) };
+  const rule = RULE.exec(expected);
+  const isText = Boolean(rule) || !/^[\w ]+:\s/.test(expected);
+  const lead = rule?.[0] ?? '';
+  const [one, other] = [words(expected.slice(lead.length)), words(got)];
+  const isShort = one.length <= WORDS_MAX && other.length <= WORDS_MAX;
+  const common = isText && isShort ? inBoth(one.map(sense), other.map(sense)) : [];
+  const [ours, theirs] = [new Set(common.map(([at]) => at)), new Set(common.map(([, at]) => at))];
+  const isNegated = Boolean(rule?.groups?.not);
+  const isWhole = (rule?.groups?.verb ?? 'is').toLowerCase() === 'is';
+  const isWorth = isText && isShort && (isNegated || isAlike(one, other, ours));
+  return {
+    expected: joined([{ text: lead, isMarked: false }, ...marked(one, (at) => isWorth && !isNegated && !ours.has(at) && (isWhole || !JOINS.test(one[at])))]),
+    got: joined(marked(other, (at) => isWorth && (isNegated ? theirs.has(at) : isWhole && !theirs.has(at)))),
+  };
+}
+
+/** @param {string[]} one @param {string[]} other @param {Set<number>} kept those of `one` that both have */
+function isAlike(one, other, kept) {
+  const [few, many] = [one.filter(isSpoken).length, other.filter(isSpoken).length].sort((a, b) => a - b);
+  return many <= WORDS_FEW || (few > 0 && one.filter((word, at) => isSpoken(word) && kept.has(at)).length >= few * ALIKE_MIN);
+}
+
+/** @param {string} word */
+function isSpoken(word) {
+  return /[\p{L}\p{N}]/u.test(word);
+}
+
+/** Quotes belong to how a text is shown. @param {string[]} all @param {(at: number) => boolean} isMarked @returns {Piece[]} */
+function marked(all, isMarked) {
+  return all.map((text, at) => ({ text, isMarked: text !== '"' && isMarked(at) }));
 }
 
 /** Words, spaces and signs; nothing is lost. @param {string} text */
@@ -61,6 +92,7 @@ function joined(pieces) {
   /** @type {Piece[]} */
   const made = [];
   for (const piece of all) {
+    if (piece.text === '') continue;
     const last = made.at(-1);
     if (last && last.isMarked === piece.isMarked) last.text += piece.text;
     else made.push({ ...piece });

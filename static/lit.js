@@ -22,7 +22,7 @@ export function lit(graph, turn, behind) {
     turn.frames.forEach((frame, at) => {
       const isLast = at === turn.frames.length - 1;
       const state = isLast ? (isRunning ? 'running' : (ENDED[turn.status] ?? 'done')) : 'done';
-      for (const node of frame.nodes) seen.nodes[node] = isLast && isRunning && failed(turn) ? 'error' : state;
+      for (const node of frame.nodes) seen.nodes[node] = state;
       for (const edge of taken(edges, frame, turn.frames[at + 1])) seen.edges.add(edge.id);
     });
     before(seen, edges, turn.frames[0]?.nodes ?? []);
@@ -39,11 +39,6 @@ export function lit(graph, turn, behind) {
 /** A turn of another graph lights nothing up. @param {Graph} graph @param {LiveTurn | Trace} turn */
 function isOf(graph, turn) {
   return !('graph' in turn) || turn.graph === graph.name;
-}
-
-/** @param {LiveTurn | Trace} turn */
-function failed(turn) {
-  return 'error' in turn && turn.error !== '';
 }
 
 /** The edges within a frame, and those from it to the next one. While a turn runs its routes are not told yet: where it came

@@ -11,5 +11,6 @@ const DRAWINGS_OWN = '__________cytoscape_stylesheet';
 export const PANELS = [
   { name: 'trace', label: 'Trace', View: lazy(async () => (await import('./trace.js')).TracePanel, 'trace.css') },
   { name: 'graph', label: 'Graph', View: lazy(async () => (await import('./graph.js')).GraphPanel, 'graph.css', DRAWINGS_OWN) },
+  { name: 'tests', label: 'Tests', View: lazy(async () => (await import('./tests.js')).TestsPanel, 'tests.css') },
   { name: 'state', label: 'State', View: lazy(async () => (await import('./state.js')).StatePanel, 'state.css') },
 ];

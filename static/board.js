@@ -1,0 +1,128 @@
+// The state of the test runs, as the server relays it: live over the socket, else by asking.
+//
+// A report carries all results as long as they are few; beyond, only the new one, and asking fills what was missed. What
+// comes is applied once per painted frame.
+
+import { batch, signal } from './vendor/ui.mjs';
+import { post, read } from './api.js';
+import { openFeed } from './feed.js';
+
+/** @typedef {import('./contract.js').TestResult} TestResult */
+/** @typedef {import('./contract.js').SuiteEntry} SuiteEntry */
+/** @typedef {{running: boolean, current: string, results: TestResult[], total: number}} Board */
+/** @typedef {{enabled: boolean, running: boolean, suites: SuiteEntry[]}} Offer */
+
+/** A long list of results is not asked for twice a second. */
+const LONG = 300;
+const LONG_PAUSE_MS = 4000;
+const HIDDEN_MS = 50;
+
+/** @type {import('./vendor/ui.mjs').Signal<Board | undefined>} */
+export const board = signal(undefined);
+/** The suites that the server offers to play. @type {import('./vendor/ui.mjs').Signal<Offer | undefined>} */
+export const offer = signal(undefined);
+/** The sessions of suites that are being played. @type {import('./vendor/ui.mjs').Signal<Record<string, string>>} */
+export const played = signal({});
+/** @type {import('./vendor/ui.mjs').Signal<import('./feed.js').FeedWay>} */
+export const way = signal('connecting');
+
+/** @type {any[]} */
+let incoming = [];
+let isDue = false;
+let heard = 0;
+let asked = 0;
+
+/** Looks, until what it gives is called. */
+export function watchBoard() {
+  const feed = openFeed('/ws/test', { poll, onMessage: receive });
+  const stop = feed.way.subscribe((now) => (way.value = now));
+  readOffer();
+  return () => {
+    stop();
+    feed.close();
+    incoming = [];
+  };
+}
+
+export function readOffer() {
+  // A server that knows of no suites tells results all the same.
+  read('/api/tests/suites').then(
+    (now) => (offer.value = now),
+    () => {},
+  );
+}
+
+/** @param {string[]} suites none means all @returns {Promise<void>} */
+export async function run(suites) {
+  await post('/api/tests/run', { suites });
+  readOffer();
+}
+
+/** @param {any} report */
+function receive(report) {
+  heard += 1;
+  incoming.push(report);
+  if (isDue) return;
+  isDue = true;
+  // A hidden page paints nothing, so it must not wait for the next painted frame.
+  if (document.hidden) setTimeout(flush, HIDDEN_MS);
+  else requestAnimationFrame(flush);
+}
+
+function flush() {
+  isDue = false;
+  const reports = incoming;
+  incoming = [];
+  batch(() => reports.forEach(apply));
+}
+
+/** @param {any} report */
+function apply(report) {
+  const known = board.value?.results ?? [];
+  let { results } = report;
+  if (!results) results = report.event === 'step_result' && !isKnown(known, report.result) ? [...known, report.result] : known;
+  show({ ...report, results });
+  if (report.event === 'suite_start') {
+    const isFirst = results.length === 0 && report.count !== undefined && report.count !== null;
+    played.value = { ...(isFirst ? {} : played.value), [report.suite]: report.session ?? '' };
+  }
+  if (report.event === 'suite_end') {
+    const { [report.suite]: _ended, ...others } = played.value;
+    played.value = others;
+  }
+}
+
+/** Asking may have brought it before the socket did. @param {TestResult[]} known @param {TestResult} result */
+function isKnown(known, result) {
+  const text = JSON.stringify(result);
+  return known.slice(-20).some((one) => JSON.stringify(one) === text);
+}
+
+/** @param {any} status */
+function show({ running, current, results, total_expected: total }) {
+  const wasRunning = board.value?.running;
+  board.value = { running, current: current ?? '', results, total: total ?? 0 };
+  if (!running) played.value = {};
+  if (wasRunning !== undefined && wasRunning !== running) readOffer();
+}
+
+async function poll() {
+  const known = board.value;
+  if (known && known.results.length > LONG && Date.now() - asked < LONG_PAUSE_MS) return false;
+  asked = Date.now();
+  const heardThen = heard;
+  let status = await read('/api/test/status');
+  if (status.results.length === 0 && !status.running) status = { ...status, ...(await lastRun()) };
+  // What the socket told meanwhile is newer.
+  if (heard !== heardThen && board.value && status.results.length <= board.value.results.length) return false;
+  const before = board.value;
+  const isNews = !before || before.running !== status.running || before.results.length !== status.results.length || before.current !== (status.current ?? '');
+  if (isNews) batch(() => show(status));
+  return isNews;
+}
+
+/** What the server keeps of the run before. */
+async function lastRun() {
+  const { results = [], total_expected: total } = await read('/api/tests');
+  return results.length > 0 ? { results, total_expected: total } : {};
+}

@@ -1,0 +1,310 @@
+// The panel Tests: suites are started, each check is seen as it falls, and what failed can be looked into.
+
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { difference } from '../../static/difference.js';
+import { failures, grouped, total } from '../../static/results.js';
+import { behind } from './behind.mjs';
+import { Nginx } from './nginx.mjs';
+import { Stage, dark, phone } from './stage.mjs';
+
+const RIGHT = `# All is right
+
+- graph: v3-framed
+- clear
+
+## 1. A greeting
+- send: hello
+- expect path: reflex
+- expect frames: == 2
+
+## 2. A question
+- send: why is the sky blue?
+- expect path: director
+- expect response: contains light
+`;
+const WRONG = `# Two are wrong
+On purpose.
+
+- graph: v3-framed
+
+## 1. A greeting
+- clear
+- send: hello
+- expect path: director
+- expect frames: == 2
+- expect response: is "Hello, my friend!"
+- expect time: < 60000 ms
+`;
+const LONG = `# A long one
+
+- graph: v3-framed
+
+## 1. A story
+- send: tell me a long story
+- expect path: director
+
+## 2. A greeting
+- send: hello
+- expect path: reflex
+`;
+
+const folder = await mkdtemp(join(tmpdir(), 'framewright-suites-'));
+const stage = new Stage({ wordPause: 40, flags: ['--tests', '--suites', folder] });
+const closed = new Stage();
+before(async () => {
+  for (const [name, text] of Object.entries({ right: RIGHT, wrong: WRONG, long: LONG, broken: '# Broken\n\n## 1.\n- sned: hello\n' })) {
+    await writeFile(join(folder, `${name}.md`), text);
+  }
+  await Promise.all([stage.open(), closed.open()]);
+});
+after(async () => {
+  await Promise.all([stage.close(), closed.close()]);
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('one window starts all suites, another sees each check as it falls, and opens the trace of one that failed', () =>
+  stage.visit({}, async (visitor, page) => {
+    const other = await page.context().newPage();
+    await other.goto(`${stage.address}/?session=looks-on#/tests`);
+    await suite(other, 'right').waitFor();
+    await open(page);
+    assert.match(await suite(page, 'right').innerText(), /All is right[^]*right\.md · 2 steps · 4 checks/);
+    assert.match(await suite(page, 'broken').innerText(), /broken\.md:4: /);
+    assert.equal(await page.getByRole('button', { name: 'Run broken' }).count(), 0);
+    await start(page, 'Run all');
+
+    await other.locator('.progress-of-tests[data-running=true]').waitFor();
+    await other.locator('.check[data-kind=passed]').first().waitFor();
+    assert.equal(await other.locator('.progress-of-tests').getAttribute('data-running'), 'true', 'seen before the end');
+    for (const window of [page, other]) {
+      await ended(window);
+      assert.match(await window.locator('.tally').innerText(), /^10 of 10\s+7 passed\s+2 failed\s+1 reported/);
+    }
+
+    const wrong = suite(other, 'wrong');
+    assert.equal(await wrong.locator('.step-head').getAttribute('aria-expanded'), 'true', 'what failed lies open');
+    assert.equal(await suite(other, 'right').locator('.step-head[aria-expanded=true]').count(), 0, 'what passed is folded');
+    const [path, response] = [wrong.locator('.check', { hasText: 'path: director' }), wrong.locator('.check', { hasText: 'response: is' })];
+    assert.deepEqual([await path.locator('del').innerText(), await path.locator('ins').innerText()], ['director', 'reflex']);
+    assert.match(await response.locator('del').first().innerText(), /friend/);
+    assert.match(await path.innerText(), /✗ failed[^]*wrong\.md:9 · path reflex · 2 frames/);
+
+    const [opened] = await Promise.all([page.context().waitForEvent('page'), path.getByRole('link', { name: 'Open the trace' }).click()]);
+    await opened.locator('.trace-message', { hasText: 'hello' }).waitFor();
+    assert.match(opened.url(), /\?session=test-wrong-[\w-]+#\/turn\/msg_\d+$/);
+    assert.equal(await opened.evaluate(() => globalThis.opener), null);
+    assert.match(await opened.locator('.drawer').innerText(), /reflex/);
+  }));
+
+test('results are still there after a reload; only what failed can be shown', () =>
+  stage.visit({}, async (visitor, page) => {
+    await open(page);
+    await start(page, 'Run wrong');
+    await ended(page);
+    const shown = await page.locator('.suite[data-suite=wrong] .check').allInnerTexts();
+    assert.equal(shown.length, 4);
+    await visitor.reload();
+    await page.locator('.suite[data-suite=wrong] .check').nth(3).waitFor();
+    assert.deepEqual(await page.locator('.suite[data-suite=wrong] .check').allInnerTexts(), shown);
+    await page.getByLabel('Failed only').check();
+    await page.locator('.check[data-kind=passed]').waitFor({ state: 'detached' });
+    assert.equal(await page.locator('.check').count(), 2);
+    await page.locator('.step-head').click();
+    assert.equal(await page.locator('.check').count(), 0, 'a step can be folded');
+  }));
+
+test('what failed is run again by itself', () =>
+  stage.visit({}, async (visitor, page) => {
+    await open(page);
+    await start(page, 'Run all');
+    await ended(page);
+    await start(page, 'Run failed');
+    await ended(page);
+    assert.match(await page.locator('.tally').innerText(), /^4 of 4/);
+    assert.equal(await suite(page, 'right').locator('.step').count(), 0, 'it is offered, and has no results in this run');
+  }));
+
+test('a suite is watched while it runs: its conversation, and the graph that lights up', () =>
+  stage.visit({}, async (visitor, page) => {
+    await open(page);
+    await start(page, 'Run long');
+    const watch = suite(page, 'long').getByRole('link', { name: 'Watch' });
+    const [watched] = await Promise.all([page.context().waitForEvent('page'), watch.click()]);
+    await watched.locator('.nodes [data-node=output][data-state=running]').waitFor();
+    assert.match(watched.url(), /\?session=test-long-[\w-]+#\/graph$/);
+    await watched.locator('.question', { hasText: 'tell me a long story' }).waitFor();
+    await drawnAs(watched, 'director', 'done');
+    await watched.locator('.question', { hasText: 'hello' }).waitFor();
+    await watched.locator('.paths [aria-current]', { hasText: 'reflex' }).waitFor();
+    await drawnAs(watched, 'director', 'idle');
+    await ended(page);
+    assert.equal(await watch.count(), 0);
+  }));
+
+test('while suites are played none can be started, and a refusal is shown', () => {
+  const prepare = (page) =>
+    page.route('**/api/tests/run*', (route) => route.fulfill({ status: 409, json: { detail: 'suites are being played already: wait for their end' } }));
+  return stage.visit({ prepare, tolerates: /status of 409/ }, async (visitor, page) => {
+    await open(page);
+    await page.getByRole('button', { name: 'Run right' }).click();
+    await suite(page, 'right').getByText('suites are being played already').waitFor();
+    await page.unroute('**/api/tests/run*');
+    await start(page, 'Run long');
+    await suite(page, 'long').getByRole('button', { name: 'Running …' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Run all' }).getAttribute('aria-disabled'), 'true');
+    assert.equal(await page.getByRole('button', { name: 'Run right' }).getAttribute('aria-disabled'), 'true');
+    await ended(page);
+    assert.equal(await page.getByRole('button', { name: 'Run right' }).getAttribute('aria-disabled'), 'false');
+  });
+});
+
+test('a server that allows no starting says how, and shows what is reported to it', () =>
+  closed.visit({}, async (visitor, page) => {
+    await open(page);
+    await page.locator('.disabled', { hasText: '--tests' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: /^Run/ }).count(), 0);
+    await report(closed, { event: 'suite_start', suite: 'elsewhere', count: 2, session: 'test-elsewhere-1', checks: 2 });
+    const watch = await suite(page, 'elsewhere').count();
+    assert.equal(watch, 0, 'a suite without results is not listed yet');
+    await report(closed, { event: 'step_result', result: { suite: 'elsewhere', step: '1. <b>A</b>', check: 'expect frames: == 2', status: 'PASS', elapsed_ms: 1.25 } });
+    await page.locator('.check[data-kind=passed]').waitFor();
+    assert.equal(await page.locator('.step-name').innerText(), '1. <b>A</b>');
+    assert.match(await page.locator('.tally').innerText(), /^1 of 2/);
+    await report(closed, { event: 'step_result', result: { suite: 'elsewhere', step: '2.', check: 'send: x', status: 'SKIP', detail: 'nobody knows', elapsed_ms: 0 } });
+    await page.locator('.check[data-kind=skipped]', { hasText: 'nobody knows' }).waitFor();
+    await report(closed, { event: 'suite_end', suite: 'elsewhere' });
+    await page.getByText('The run ended; nothing failed.').waitFor();
+  }));
+
+test('thousands of results are counted to the last one, and few of them are drawn', () =>
+  closed.visit({}, async (visitor, page) => {
+    await open(page);
+    const many = 2400;
+    await report(closed, { event: 'suite_start', suite: 'large', count: many, session: 's' });
+    for (let number = 0; number < many; number += 1) {
+      const status = number % 2 === 0 ? 'FAIL' : 'PASS';
+      await report(closed, { event: 'step_result', result: { suite: 'large', step: `${number % 800}.`, check: `expect ${number}`, status, detail: 'because', elapsed_ms: 1, line: number } });
+    }
+    await report(closed, { event: 'suite_end', suite: 'large' });
+    await page.waitForFunction((text) => document.querySelector('.tally')?.innerText.startsWith(text), `${many} of ${many}`);
+    await ended(page, closed);
+    assert.ok((await page.locator('.check').count()) <= 60 * 60);
+    assert.equal(await page.locator('.step').count(), 60);
+    await page.getByRole('button', { name: 'Show 60 more of 740 steps' }).click();
+    assert.equal(await page.locator('.step').count(), 120);
+    await visitor.reload();
+    await page.waitForFunction((text) => document.querySelector('.tally')?.innerText.startsWith(text), `${many} of ${many}`);
+  }));
+
+for (const [name, options] of [
+  ['light', {}],
+  ['dark', dark],
+  ['phone', phone],
+  ['phone-dark', { ...phone, ...dark }],
+]) {
+  test(`${name}: axe finds nothing, and nothing is wider than the window`, () =>
+    stage.visit(options, async (visitor, page) => {
+      await open(page);
+      await start(page, 'Run all');
+      await page.locator('.progress-of-tests[data-running=true]').waitFor();
+      await visitor.finds('a run');
+      await ended(page);
+      await page.locator('.step-head').first().click();
+      await page.locator('.check').first().waitFor();
+      await visitor.finds('results');
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
+      assert.equal(await page.evaluate(() => document.querySelector('.drawer-body').scrollWidth <= document.querySelector('.drawer-body').clientWidth), true);
+      await visitor.picture(`tests-${name}`);
+    }));
+}
+
+test('behind a proxy that holds everything back the results come by asking, and it is said', () =>
+  behind(stage, new Nginx(stage.address, 'strict'), {}, async (visitor, page) => {
+    await open(page);
+    await page.locator('.way[data-way=poll]', { hasText: 'asking twice a second' }).waitFor();
+    await start(page, 'Run long');
+    await page.locator('.progress-of-tests[data-running=true]').waitFor();
+    await ended(page);
+    assert.match(await page.locator('.tally').innerText(), /^2 of 2\s+2 passed/);
+  }));
+
+// --- the pure parts
+
+test('a difference marks what the rule makes worth a mark', () => {
+  const drawn = (pieces) => pieces.map(({ text, isMarked }) => (isMarked ? `[${text}]` : text)).join('');
+  for (const [expected, got, wanted] of [
+    ['path: director', '"reflex"', ['path: [director]', '"[reflex]"']],
+    ['response: is "Hello, my friend"', '"Hello, my dear friend"', ['response: is "Hello, my friend"', '"Hello, my [dear] friend"']],
+    ['state: language is de', '"en"', ['state: language is [de]', '"[en]"']],
+    ['response: contains "hello" or bye', 'Hello Ada', ['response: contains "hello" or [bye]', 'Hello Ada']],
+    ['response: not contains sunlight', 'The sunlight of all', ['response: not contains sunlight', 'The [sunlight] of all']],
+    ['actions: has red and blue', 'Green, Blue', ['actions: has [red] and blue', 'Green, Blue']],
+    ['frames: == 4', '5', ['frames: == 4', '5']],
+    ['response: matches /light/', 'dark', ['response: matches /light/', 'dark']],
+    ['one two', 'one three', ['one [two]', 'one [three]']],
+    [`is it`, 'x '.repeat(40), ['is it', 'x '.repeat(40)]],
+    ['a', '', ['[a]', '']],
+    ['x '.repeat(5000), 'x', ['x '.repeat(5000), 'x']],
+  ]) {
+    const { expected: one, got: other } = difference(expected, got);
+    assert.deepEqual([drawn(one), drawn(other)], wanted, expected.slice(0, 60));
+  }
+});
+
+test('results are put in order by suite and step; what is only reported does not count', () => {
+  const result = (suite, step, status, reported) => ({ suite, step, check: 'c', status, elapsed_ms: 2, session: `of-${suite}`, reported });
+  const suites = grouped([result('a', '1', 'PASS'), result('b', '1', 'FAIL'), result('a', '2', 'SKIP'), result('a', '1', 'FAIL', true), result('b', '2', 'PASS')]);
+  assert.deepEqual(suites.map(({ name, session, steps, elapsed_ms: ms }) => [name, session, steps.map((step) => [step.name, step.results.length]), ms]), [
+    ['a', 'of-a', [['1', 2], ['2', 1]], 6],
+    ['b', 'of-b', [['1', 1], ['2', 1]], 4],
+  ]);
+  assert.deepEqual(total(suites), { passed: 2, failed: 1, skipped: 1, reported: 1 });
+  assert.deepEqual(failures(suites).map(({ name, steps }) => [name, steps.map((step) => step.name)]), [['b', ['1']]]);
+});
+
+// --- hands
+
+async function open(page) {
+  await page.evaluate(() => (location.hash = '#/tests'));
+  await page.locator('.tests').waitFor();
+}
+
+function suite(page, name) {
+  return page.locator(`.suite[data-suite=${name}]`);
+}
+
+/** Starts a run and waits until the server has taken it. */
+async function start(page, name) {
+  const taken = page.waitForResponse(/\/api\/tests\/run/);
+  await page.getByRole('button', { name, exact: true }).click();
+  assert.equal((await taken).status(), 200);
+}
+
+/** The run is over on the server, and the page shows all of it. */
+async function ended(page, on = stage) {
+  const read = async (path) => (await fetch(`${on.address}${path}`)).json();
+  while ((await read('/api/tests/suites')).running || (await read('/api/test/status')).running) await new Promise((resolve) => setTimeout(resolve, 50));
+  const { results } = await read('/api/test/status');
+  await page.locator('.progress-of-tests[data-running=false]').waitFor();
+  await page.waitForFunction((count) => document.querySelector('.tally').innerText.startsWith(`${count} of ${count}`), results.length);
+}
+
+/** Waits until the drawing shows a node in this state. */
+function drawnAs(page, name, state) {
+  return page.waitForFunction(
+    ([id, wanted]) => {
+      const one = document.querySelector('.drawing')?._cyreg?.cy.getElementById(id);
+      return one && (['running', 'done', 'error', 'stopped'].find((known) => one.hasClass(known)) ?? 'idle') === wanted;
+    },
+    [name, state],
+  );
+}
+
+async function report(to, body) {
+  const response = await fetch(`${to.address}/api/test/status`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+  assert.equal(response.status, 200, await response.text());
+}
