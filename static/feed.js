@@ -4,7 +4,8 @@
 // A page can't see whether an open socket is silent because nothing happens or because a proxy holds it back. So while it is
 // open there is an asking now and then, and sooner when somebody hints at news: what the asking finds and the socket doesn't
 // tell, twice in a row, shows that the socket is held back. Then asking is the way, and the next socket is trusted only with
-// its first word. Asking is also what fills the hole between two sockets, so it comes first on every new one.
+// its first word. Asking is also what fills the hole between two sockets, so it comes first on every new one: until the answer is
+// there, what the socket says waits, for it would look as if nothing had been before.
 
 import { effect, signal } from './vendor/ui.mjs';
 import { socketAddress } from './api.js';
@@ -19,6 +20,8 @@ const OPEN_MS_MAX = 4000;
 const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 30_000;
 const UNTOLD_MAX = 2;
+/** Beyond it the oldest is dropped: the next asking brings it. */
+const EARLY_MAX = 500;
 
 /** @typedef {'connecting' | 'socket' | 'poll' | 'lost'} FeedWay */
 /** @typedef {{way: import('./vendor/ui.mjs').Signal<FeedWay>, hint: () => void, close: () => void}} Feed */
@@ -45,6 +48,10 @@ export function openFeed(path, { onMessage, poll }) {
   let askAgain = false;
   /** The next asking fills a hole, so what it finds was not to be told. */
   let isFilling = true;
+  /** Until the hole is filled. */
+  let isFull = false;
+  /** @type {any[]} */
+  let early = [];
   let heard = 0;
   let heardThen = 0;
   let untold = 0;
@@ -64,6 +71,7 @@ export function openFeed(path, { onMessage, poll }) {
       clearTimeout(late);
       isOpen = true;
       isFilling = true;
+      isFull = false;
       untold = 0;
       ask();
     };
@@ -71,7 +79,8 @@ export function openFeed(path, { onMessage, poll }) {
       heard += 1;
       tries = 0;
       isDistrusted = false;
-      onMessage(JSON.parse(data));
+      if (isFull) onMessage(JSON.parse(data));
+      else early = [...early.slice(1 - EARLY_MAX), JSON.parse(data)];
       show();
     };
     opening.onclose = () => {
@@ -124,11 +133,21 @@ export function openFeed(path, { onMessage, poll }) {
       isFilling = true;
     } else {
       misses = 0;
+      if (fills) fill();
       untold = isNews && !wasTold && !fills && heard === heardThen ? untold + 1 : wasTold ? 0 : untold;
       if (isOpen && untold >= UNTOLD_MAX) distrust();
     }
     show();
     askIn(askAgain ? 0 : pause());
+  }
+
+  function fill() {
+    // A socket that opened meanwhile has a hole of its own.
+    isFull = !isFilling;
+    if (!isFull) return;
+    const waiting = early;
+    early = [];
+    waiting.forEach(onMessage);
   }
 
   function distrust() {

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { Drawing } from './drawing.js';
 import { graph, graphs, lookSoon, switchTo, trouble, watchGraph } from './graphs.js';
-import { behind, changes, finished, running, watch, way } from './live.js';
+import { behind, changes, finished, hasEnded, running, watch, way } from './live.js';
 import { lit, pathOf } from './lit.js';
 import { NodeView } from './node.js';
 import { turnAddress } from './route.js';
@@ -15,6 +15,7 @@ import { counted } from './words.js';
 /** @typedef {import('./contract.js').GraphEntry} GraphEntry */
 /** @typedef {import('./contract.js').GraphNode} GraphNode */
 /** @typedef {import('./contract.js').GraphPath} GraphPath */
+/** @typedef {import('./contract.js').Trace} Trace */
 /** @typedef {import('./lit.js').Lit} Lit */
 
 export function GraphPanel() {
@@ -41,14 +42,14 @@ export function GraphPanel() {
   `;
 }
 
-/** The last finished turn of this graph in which a node ran. @param {Graph} graph @param {string} node */
+/** The last finished turn of this graph in which a node ran, or behind which it has. @param {Graph} graph @param {string} node */
 function lastRun({ name }, node) {
-  return finished.value.find(
-    (trace) => trace.graph === name && (trace.frames.some(({ nodes }) => nodes.includes(node)) || trace.background?.some(({ label }) => label === node)),
-  );
+  const isBehind = (/** @type {Trace} */ { id, background = [] }) =>
+    background.some(({ label }) => label === node) || behind.value.some((call) => call.turn === id && (call.node ?? call.label) === node && hasEnded(call));
+  return finished.value.find((trace) => trace.graph === name && (trace.frames.some(({ nodes }) => nodes.includes(node)) || isBehind(trace)));
 }
 
-/** @param {{active: Graph, turn: import('./contract.js').LiveTurn | import('./contract.js').Trace | undefined, lit: Lit}} props */
+/** @param {{active: Graph, turn: import('./contract.js').LiveTurn | Trace | undefined, lit: Lit}} props */
 function Said({ active, turn, lit: { nodes } }) {
   const at = Object.keys(nodes).filter((name) => nodes[name] === 'running');
   if (at.length > 0) return html`<p class="said-of-graph"><b>${at.join(' + ')}</b> ${at.length > 1 ? 'run' : 'runs'}</p>`;

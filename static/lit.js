@@ -9,10 +9,12 @@
 /** @typedef {'idle' | 'running' | 'done' | 'error' | 'stopped'} NodeState */
 /** @typedef {{turn: string, nodes: Record<string, NodeState>, edges: Set<string>}} Lit */
 
+/** A call behind an answer. @typedef {{node?: string, label: string, status: string, turn: string}} Behind */
+
 /** How a turn ended is how its last frame did. @type {Record<string, NodeState>} */
 const ENDED = { error: 'error', cancelled: 'stopped' };
 
-/** @param {Graph} graph @param {LiveTurn | Trace | undefined} turn @param {{node?: string, label: string, turn: string}[]} behind @returns {Lit} */
+/** @param {Graph} graph @param {LiveTurn | Trace | undefined} turn @param {Behind[]} behind @returns {Lit} */
 export function lit(graph, turn, behind) {
   /** @type {Lit} */
   const seen = { turn: turn?.id ?? '', nodes: {}, edges: new Set() };
@@ -26,12 +28,19 @@ export function lit(graph, turn, behind) {
       for (const edge of taken(edges, frame, turn.frames[at + 1])) seen.edges.add(edge.id);
     });
     before(seen, edges, turn.frames[0]?.nodes ?? []);
-    if ('background' in turn) for (const { label, status } of turn.background ?? []) seen.nodes[label] = status === 'done' ? 'done' : 'error';
   }
-  for (const { node, label } of behind) seen.nodes[node ?? label] = 'running';
+  const after = new Set();
+  /** @type {Behind[]} */
+  const told = turn && 'background' in turn && isOf(graph, turn) ? (turn.background ?? []).map(({ label, status }) => ({ label, status, turn: turn.id })) : [];
+  for (const { node, label, status, turn: of } of [...told, ...behind]) {
+    const name = node ?? label;
+    // What still runs is shown whichever turn it belongs to.
+    if (status === 'running') seen.nodes[name] = 'running';
+    else if (of === turn?.id) seen.nodes[name] = status === 'done' ? 'done' : 'error';
+    if (of === turn?.id) after.add(name);
+  }
   for (const { id, kind, source, target } of edges) {
-    const isBehindThis = seen.nodes[target] !== 'running' || behind.some((call) => call.turn === seen.turn);
-    if (kind === 'after' && isBehindThis && seen.nodes[source] && seen.nodes[target]) seen.edges.add(id);
+    if (kind === 'after' && seen.nodes[source] && after.has(target)) seen.edges.add(id);
   }
   return seen;
 }

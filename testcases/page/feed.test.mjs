@@ -107,6 +107,7 @@ test('a feed that opens and is held back is noticed, asking takes its place, and
     await grows(page);
     await page.getByRole('button', { name: 'Stop' }).click();
     await showsTheTrace(visitor, page);
+    for (let waited = 0; hand.opened < 2 && waited < 5000; waited += 100) await page.waitForTimeout(100);
     assert.ok(hand.opened > 1, 'another socket is tried');
     hand.isHeldBack = false;
     await visitor.ask('hello');

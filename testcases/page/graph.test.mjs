@@ -51,6 +51,22 @@ test('what runs lights up, and the way taken stays lit until the next turn', () 
     assert.deepEqual(await lightOf(page), reloaded, 'the way is still lit after a reload');
   }));
 
+test('a panel that is opened in the middle of a turn shows its way from the beginning, however late the asking is answered', () => {
+  const prepare = (page) =>
+    page.route('**/api/trace?*', async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      await route.continue();
+    });
+  return stage.visit({ prepare }, async (visitor, page) => {
+    await visitor.say('tell me a long story');
+    await page.locator('.turn[data-status=running] .answer').waitFor();
+    await open(page);
+    await node(page, 'output', 'running').waitFor();
+    assert.deepEqual(await states(page), { sensor: 'done', input: 'done', director: 'done', thinker: 'done', output: 'running' });
+    await page.getByRole('button', { name: 'Stop' }).click();
+  });
+});
+
 test('a turn that is stopped shows where', () =>
   stage.visit({}, async (visitor, page) => {
     await open(page);
