@@ -29,15 +29,16 @@ export function lit(graph, turn, behind) {
     });
     before(seen, edges, turn.frames[0]?.nodes ?? []);
   }
+  const own = turn && isOf(graph, turn) ? turn.id : undefined;
   const after = new Set();
   /** @type {Behind[]} */
-  const told = turn && 'background' in turn && isOf(graph, turn) ? (turn.background ?? []).map(({ label, status }) => ({ label, status, turn: turn.id })) : [];
+  const told = own && turn && 'background' in turn ? (turn.background ?? []).map(({ label, status }) => ({ label, status, turn: turn.id })) : [];
   for (const { node, label, status, turn: of } of [...told, ...behind]) {
     const name = node ?? label;
     // What still runs is shown whichever turn it belongs to.
     if (status === 'running') seen.nodes[name] = 'running';
-    else if (of === turn?.id) seen.nodes[name] = status === 'done' ? 'done' : 'error';
-    if (of === turn?.id) after.add(name);
+    else if (of === own) seen.nodes[name] = status === 'done' ? 'done' : 'error';
+    if (of === own) after.add(name);
   }
   for (const { id, kind, source, target } of edges) {
     if (kind === 'after' && seen.nodes[source] && after.has(target)) seen.edges.add(id);

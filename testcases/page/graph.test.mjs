@@ -269,19 +269,25 @@ test('what is lit comes from a turn of the same graph, as it ended', () => {
     { id: 'a-go-b', source: 'a', target: 'b', label: 'go', kind: 'route' },
     { id: 'a-leap-b', source: 'a', target: 'b', label: 'leap', kind: 'route' },
     { id: 'b-with-c', source: 'b', target: 'c', label: 'with', kind: 'with' },
+    { id: 'b-after-m', source: 'b', target: 'm', label: 'after', kind: 'after' },
   ].map((data) => ({ data }));
   const graph = { name: 'tiny', cytoscape: { nodes: [], edges }, paths: [] };
   const frames = [{ nodes: ['a'], route: 'leap' }, { nodes: ['b', 'c'], route: '' }];
-  for (const [turn, nodes, taken] of [
+  for (const [turn, nodes, taken, call] of [
     [{ graph: 'tiny', status: 'done', frames }, { a: 'done', b: 'done', c: 'done' }, ['a-leap-b', 'b-with-c']],
     [{ graph: 'tiny', status: 'error', frames }, { a: 'done', b: 'error', c: 'error' }, ['a-leap-b', 'b-with-c']],
     [{ graph: 'tiny', status: 'cancelled', frames: frames.slice(0, 1) }, { a: 'stopped' }, []],
     [{ status: 'running', frames: [{ nodes: ['a'], route: '' }, { nodes: ['b'], route: '' }] }, { a: 'done', b: 'running' }, ['a-go-b', 'a-leap-b']],
     [{ graph: 'other', status: 'done', frames }, {}, []],
     [undefined, {}, []],
+    [{ graph: 'tiny', status: 'done', frames: frames.slice(1), background: [{ label: 'm', status: 'done' }] }, { b: 'done', c: 'done', m: 'done' }, ['b-with-c', 'b-after-m']],
+    [{ graph: 'tiny', status: 'done', frames: frames.slice(1) }, { b: 'done', c: 'done', m: 'error' }, ['b-with-c', 'b-after-m'], { turn: 'msg_1', status: 'error' }],
+    [{ graph: 'tiny', status: 'done', frames: frames.slice(1) }, { b: 'done', c: 'done', m: 'running' }, ['b-with-c'], { turn: 'msg_0', status: 'running' }],
+    [{ graph: 'tiny', status: 'done', frames: frames.slice(1) }, { b: 'done', c: 'done' }, ['b-with-c'], { turn: 'msg_0', status: 'done' }],
+    [{ graph: 'other', status: 'done', frames }, {}, [], { turn: 'msg_1', status: 'done' }],
   ]) {
-    const seen = lit(graph, turn && { id: 'msg_1', ...turn }, []);
-    assert.deepEqual([seen.nodes, [...seen.edges]], [nodes, taken], JSON.stringify(turn));
+    const seen = lit(graph, turn && { id: 'msg_1', ...turn }, call ? [{ node: 'm', label: 'memorizer', ...call }] : []);
+    assert.deepEqual([seen.nodes, [...seen.edges]], [nodes, taken], JSON.stringify([turn, call]));
   }
 });
 
