@@ -22,9 +22,15 @@ const LEAVE_MS = 1000;
 /** @type {import('./vendor/ui.mjs').Signal<LiveTurn | null>} */
 export const running = signal(null);
 /** Calls behind answers, also those that have ended. @type {import('./vendor/ui.mjs').Signal<import('./timeline.js').CallBehind[]>} */
-export const behind = signal([]);
-/** The kept traces, latest first. @type {{readonly value: Trace[]}} */
-export const finished = computed(() => Object.values(traces.value).sort((one, other) => numberOf(other.id) - numberOf(one.id)));
+const allBehind = signal([]);
+/** Those that are out. */
+export const behind = computed(() => allBehind.value.filter(({ duration_ms: ms }) => ms === undefined));
+/** The kept traces, latest first, with what ran behind them. @type {{readonly value: Trace[]}} */
+export const finished = computed(() =>
+  Object.values(traces.value)
+    .map(whole)
+    .sort((one, other) => numberOf(other.id) - numberOf(one.id)),
+);
 /** What went wrong, by turn. @type {import('./vendor/ui.mjs').Signal<Record<string, string>>} */
 export const errors = signal({});
 /** Counts up with what may have changed the session's state. */
@@ -69,7 +75,7 @@ function begin() {
     const hasGrown = (result.partial ?? '').length > length;
     length = (result.partial ?? '').length;
     const said = `${result.status} ${result.id} ${result.stage} ${result.event}`;
-    const isQuiet = result.status !== 'running' && said === mark && !running.value && behind.value.every(hasEnded);
+    const isQuiet = result.status !== 'running' && said === mark && !running.value && behind.value.length === 0;
     mark = said;
     if (isQuiet) return false;
     const isNews = await catchUp(result);
@@ -93,7 +99,7 @@ function begin() {
     feed.close();
     line = beginning;
     running.value = null;
-    behind.value = [];
+    allBehind.value = [];
     way.value = 'connecting';
   };
 }
@@ -133,7 +139,7 @@ function take(events) {
       clockAhead = Math.min(clockAhead, Date.now() - event.at);
     }
     running.value = line.running;
-    behind.value = line.behind;
+    allBehind.value = line.behind;
     errors.value = line.errors;
     if (isNews) changes.value += 1;
   });
@@ -145,9 +151,15 @@ function keep(ended) {
   if (ended.length > 0) traces.value = { ...traces.value, ...Object.fromEntries(ended.map((trace) => [trace.id, trace])) };
 }
 
-/** @param {{duration_ms?: number}} call */
-export function hasEnded(call) {
-  return call.duration_ms !== undefined;
+/** A trace that was read before a call behind it ended knows nothing of that call. @param {Trace} trace @returns {Trace} */
+function whole(trace) {
+  const told = trace.background ?? [];
+  const untold = allBehind.value.flatMap(({ turn, at, node: _, duration_ms: ms, ...call }) =>
+    ms === undefined || turn !== trace.id || told.some(({ pid }) => pid === call.pid)
+      ? []
+      : [{ ...call, duration_ms: ms, started_ms: at - trace.started_at }],
+  );
+  return untold.length > 0 ? { ...trace, background: [...told, ...untold] } : trace;
 }
 
 /** The number in `msg_7`. @param {string} id */

@@ -2,10 +2,10 @@
 
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { CopyButton, copyText } from './buttons.js';
-import { behind, errors, finished, hasEnded, running, serverNow, watch, way } from './live.js';
+import { behind, errors, finished, running, serverNow, watch, way } from './live.js';
 import { openTurn, turnAddress } from './route.js';
 import { read, session } from './api.js';
-import { readTrace, ready, traces, turns } from './session.js';
+import { readTrace, ready, turns } from './session.js';
 import { useTicker } from './ticker.js';
 import { TraceTable } from './tracetable.js';
 import { Waterfall } from './waterfall.js';
@@ -55,17 +55,17 @@ export function TracePanel() {
 
 /** @param {string} id @returns {Shown | undefined} */
 function shown(id) {
-  const trace = traces.value[id];
+  const trace = finished.value.find((one) => one.id === id);
   const live = running.value?.id === id ? running.value : undefined;
   if (!trace && !live) return undefined;
   const said = questionOf(id);
+  /** @type {import('./contract.js').LiveFrame[]} */
   const frames = trace?.frames ?? live?.frames ?? [];
   const total = trace?.total_ms ?? Math.max(0, serverNow() - (live?.started_at ?? 0));
   const startedAt = trace?.started_at ?? live?.started_at ?? 0;
-  const told = trace?.background ?? [];
-  const untold = behind.value.filter((call) => call.turn === id && !told.some(({ pid }) => pid === call.pid));
+  const out = behind.value.filter((call) => call.turn === id);
   /** @type {LiveCall[]} */
-  const background = [...told, ...untold.map((call) => ({ ...call, started_ms: call.at - startedAt }))];
+  const background = [...(trace?.background ?? []), ...out.map((call) => ({ ...call, started_ms: call.at - startedAt }))];
   const ends = background.map((call) => (call.duration_ms === undefined ? serverNow() - startedAt : call.started_ms + call.duration_ms));
   return {
     id,
@@ -99,7 +99,7 @@ function sum(calls) {
 
 /** @param {Shown} turn */
 function isLive(turn) {
-  return turn.status === 'running' || !turn.background.every(hasEnded);
+  return turn.status === 'running' || turn.background.some((call) => call.duration_ms === undefined);
 }
 
 /** @param {{id: string}} props */
