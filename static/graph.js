@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { Drawing } from './drawing.js';
 import { graph, graphs, lookSoon, switchTo, trouble, watchGraph } from './graphs.js';
-import { behind, changes, finished, hasEnded, running, watch, way } from './live.js';
+import { behind, changes, finished, running, watch, way } from './live.js';
 import { lit, pathOf } from './lit.js';
 import { NodeView } from './node.js';
 import { turnAddress } from './route.js';
@@ -44,9 +44,8 @@ export function GraphPanel() {
 
 /** The last finished turn of this graph in which a node ran, or behind which it has. @param {Graph} graph @param {string} node */
 function lastRun({ name }, node) {
-  const isBehind = (/** @type {Trace} */ { id, background = [] }) =>
-    background.some(({ label }) => label === node) || behind.value.some((call) => call.turn === id && (call.node ?? call.label) === node && hasEnded(call));
-  return finished.value.find((trace) => trace.graph === name && (trace.frames.some(({ nodes }) => nodes.includes(node)) || isBehind(trace)));
+  const isIn = (/** @type {Trace} */ { frames, background = [] }) => frames.some(({ nodes }) => nodes.includes(node)) || background.some(({ label }) => label === node);
+  return finished.value.find((trace) => trace.graph === name && isIn(trace));
 }
 
 /** @param {{active: Graph, turn: import('./contract.js').LiveTurn | Trace | undefined, lit: Lit}} props */
