@@ -2,6 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { behind } from './behind.mjs';
+import { Proxy } from './proxy.mjs';
 import { Stage } from './stage.mjs';
 
 const stage = new Stage({ wordPause: 1 });
@@ -49,6 +51,30 @@ test('an answer\'s buttons make place for the next answer\'s, a machine\'s stay'
     await visitor.reload();
     await machines.first().waitFor();
     assert.equal(await ours.count(), 0);
+  }));
+
+test('what changed while the connection was gone is there when it is back, and can be used', () =>
+  behind(stage, new Proxy(stage.address, true), {}, async (visitor, page, proxy) => {
+    await visitor.ask('make a traffic light');
+    await visitor.ask('give me two buttons, red and blue');
+    const shown = page.locator('.controls');
+    const machine = page.locator('.group[data-machine]');
+    const before = await shown.innerText();
+    proxy.freeze();
+    const other = await page.context().newPage();
+    await other.goto(visitor.url().replace(proxy.address, stage.address));
+    await other.locator('.group[data-machine] .control').first().click();
+    await other.waitForFunction((known) => document.querySelector('.controls').innerText !== known, before);
+    await other.close();
+    assert.equal(await shown.innerText(), before, 'nothing can have arrived');
+    proxy.cut('end');
+    await page.waitForFunction((known) => document.querySelector('.controls').innerText !== known, before);
+    assert.match(await shown.innerText(), /red[^]*blue/i);
+    const state = await visitor.read('/api/state');
+    const current = state.machines[0].current.replace('_', ' ');
+    assert.equal(await machine.locator('.machine-name b').innerText(), current);
+    await machine.locator('.control').first().click();
+    await page.waitForFunction((known) => document.querySelector('.machine-name b').innerText !== known, current);
   }));
 
 test('an answer\'s button begins a turn that says what was pressed', () =>
