@@ -17,7 +17,6 @@ const PAUSE_MS = 250;
 
 export function StatePanel() {
   const state = useSessionState();
-  useTicker(Boolean(state && state.processes.length > 0));
   if (!state) return html`<${WayNote} way=${way.value} />`;
   return html`
     <${WayNote} way=${way.value} />
@@ -72,6 +71,8 @@ const KIND = { llm: 'model', db: 'database', http: 'HTTP' };
 
 /** @param {{processes: Process[], memorizing: boolean}} props */
 function Processes({ processes, memorizing }) {
+  // Here and not above: a view that reads a signal is drawn again only for itself.
+  useTicker(processes.length > 0);
   const hasSocket = connection.value === 'open';
   return html`
     <${Section} title="Running" note=${memorizing ? 'memorizing' : ''}>
