@@ -76,7 +76,7 @@ fn a_call_that_shows_nothing_ends_as_quickly_wherever_it_stands() {
             eventually("a call", || (session.read("/api/state")["processes"] != json!([])).then_some(()));
             let begun = Instant::now();
             end(way, &session, &mut chat);
-            let (line, time) = model.says(&format!("faulty {number}"), begun);
+            let (line, time) = model.is_rid_of(&number, begun);
             assert!(time < SOON, "{place} {way:?}: {line} after {time:?}");
             let done = chat.until_done("msg_1").pop().unwrap();
             assert_eq!(done["cancelled"], true, "{place} {way:?}: {done}");

@@ -49,7 +49,17 @@ impl Model {
 
     /// Waits for a line that begins like this; the line, and how long after `since` it was seen.
     pub(crate) fn says(&self, begins: &str, since: Instant) -> (String, Duration) {
-        let line = eventually(begins, || self.lines.lock().unwrap().iter().find(|line| line.starts_with(begins)).cloned());
+        self.says_one_of(&[begins], since)
+    }
+
+    /// Waits until it says that it is rid of a request: before its fault began, or in the middle of it.
+    pub(crate) fn is_rid_of(&self, number: &str, since: Instant) -> (String, Duration) {
+        self.says_one_of(&[&format!("closed {number} after "), &format!("faulty {number}")], since)
+    }
+
+    fn says_one_of(&self, begins: &[&str], since: Instant) -> (String, Duration) {
+        let is_one = |line: &&String| begins.iter().any(|begins| line.starts_with(begins));
+        let line = eventually(begins[0], || self.lines.lock().unwrap().iter().find(is_one).cloned());
         (line, since.elapsed())
     }
 
