@@ -134,7 +134,8 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
         Call::GraphList => return Ok(Outcome::Reply(Reply::ok(&shard.common.library.list()), &[])),
         Call::Suites => return Ok(Outcome::Reply(shard.common.runs.list(), &[])),
         Call::Play if shard.is_draining() => return Err(Reply::refused(503, DRAINING)),
-        Call::Play => return Ok(Outcome::Reply(shard.common.runs.start(&optional_body(request)?, auth::bearer(request))?, &[])),
+        // With a body that must be JSON, because a page of another site can't send that here without being allowed to.
+        Call::Play => return Ok(Outcome::Reply(shard.common.runs.start(&body(request)?, auth::bearer(request))?, &[])),
         Call::WebSocket(show) => return upgrade(shard, request, show, user.clone(), from(), manner),
         Call::Events if request.method == Method::Head => return Ok(Outcome::Reply(Reply::ok(&json!({})), &[])),
         Call::Events => return events(shard, request, user.clone(), from(), manner),

@@ -52,7 +52,7 @@ fn a_run_that_is_started_from_a_browser_is_seen_by_everyone_from_its_start_to_it
     let written = eventually("the results in the folder", || fs::read_to_string(folder.path().join("results.json")).ok());
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap()["failed"], 1);
     eventually("the run's end", || (suites(&server)["running"] == false).then_some(()));
-    let (status, started) = run(&server, None);
+    let (status, started) = run(&server, Some(&json!({})));
     assert_eq!((status, &started["suites"], &started["count"]), (200, &json!(["greeting", "sky"]), &json!(5)), "all that can be played");
     let ends = |report: &Value| report["event"] == "suite_end" && report["suite"] == "sky";
     let reports = watching.until(ends);
@@ -96,6 +96,21 @@ fn only_suites_of_the_folder_are_played_and_only_by_their_names() {
         assert!(answer["detail"].as_str().unwrap().contains(says), "{body}: {answer}");
     }
     assert_eq!(suites(&server)["running"], false);
+}
+
+#[test]
+fn a_page_of_another_site_starts_nothing() {
+    let (_folder, server) = server(0);
+    for (head, body, status) in [("", "", 400), ("content-type: text/plain\r\n", "{}", 415)] {
+        let mut wire = server.connect();
+        let length = body.len();
+        wire.send(format!(
+            "POST /api/tests/run HTTP/1.1\r\nHost: localhost\r\nOrigin: https://other.example\r\n{head}Content-Length: {length}\r\n\r\n{body}"
+        ));
+        let answer = wire.answer();
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(suites(&server)["running"], false, "{head}");
+    }
 }
 
 #[test]
