@@ -89,6 +89,18 @@ fn a_server_that_wants_no_reports_is_tested_all_the_same() {
 }
 
 #[test]
+fn a_run_with_more_results_than_a_server_keeps_ends_there_too() {
+    let server = Server::start();
+    let text = format!("# T\n## 1\n- send: hello\n{}", "- expect path: reflex\n".repeat(5_002));
+    let played = play_text("many", &text, &["--url", &format!("http://{}", server.address)]);
+    assert_eq!((played.code, played.with("PASS").len()), (Some(0), 5_002), "{}", played.errors);
+    assert_eq!(played.errors.matches("too many results in one run").count(), 1, "said once: {}", played.errors);
+    let told = server.session("any").read("/api/test/status");
+    assert_eq!((&told["running"], &told["current"]), (&json!(false), &json!("")));
+    assert_eq!(server.session("any").read("/api/tests")["passed"], 5_000, "and what it has kept is the last run");
+}
+
+#[test]
 fn a_server_that_goes_away_fails_its_step_and_the_rest_is_skipped() {
     let server = Server::with(&Setting { word_ms: 200, ..Setting::default() });
     let text = "# T\n## 1\n- send: why is the sky blue?\n- expect path: director\n## 2\n- send: hello\n- expect path: reflex\n- expect frames: == 2\n";
