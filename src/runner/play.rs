@@ -26,6 +26,7 @@ pub(super) struct Player<'a> {
 const TEXT_MAX: usize = 2_000;
 /// What is done before the first step stands under this name.
 const BEFORE: &str = "before the first step";
+const STOPPED: &str = "the run was stopped";
 
 impl<'a> Player<'a> {
     pub(super) fn new(run: &'a Run<'a>, source: &'a Source, session: &'a str) -> Player<'a> {
@@ -34,7 +35,7 @@ impl<'a> Player<'a> {
             run,
             source,
             session,
-            talk: Talk::new(address, run.plan.patience),
+            talk: Talk::new(address, run.plan.patience, run.plan.stop.clone()),
             seen: None,
             turn: None,
             said: String::new(),
@@ -54,8 +55,8 @@ impl<'a> Player<'a> {
             (self.run.told)(&super::Progress::Step { source: self.source, step });
             let mut skipped = lost.clone();
             for item in items {
-                if skipped.is_none() && self.run.plan.stop.load(Ordering::Relaxed) {
-                    lost = Some("the run was stopped".to_owned());
+                if skipped.is_none() && self.is_stopped() {
+                    lost = Some(STOPPED.to_owned());
                     skipped.clone_from(&lost);
                 }
                 match (&skipped, &item.does) {
@@ -63,7 +64,12 @@ impl<'a> Player<'a> {
                     (Some(_), _) => {}
                     (None, Does::Expect(check)) => self.check(step, item, check),
                     (None, does) => {
-                        if let Err(trouble) = self.does(does) {
+                        let done = self.does(does);
+                        // What was broken off has not failed.
+                        if done.is_err() && self.is_stopped() {
+                            lost = Some(STOPPED.to_owned());
+                            skipped.clone_from(&lost);
+                        } else if let Err(trouble) = done {
                             self.failed(step, item, sentence(&trouble));
                             let why = format!("`{}` in line {} could not be done", cut(&item.text, 80), item.line);
                             if step == BEFORE || matches!(trouble, Trouble::Gone(_)) {
@@ -77,6 +83,10 @@ impl<'a> Player<'a> {
         }
         self.look_back();
         self.outcomes
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.run.plan.stop.load(Ordering::Relaxed)
     }
 
     fn does(&mut self, does: &Does) -> Result<(), Trouble> {

@@ -8,6 +8,8 @@ use crate::client::{Address, CallTrouble, NoSocket, Socket, refusal_of};
 use crate::suite::Seen;
 use serde_json::{Value, json};
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use tungstenite::{Error, Message};
@@ -24,6 +26,8 @@ pub(super) enum Trouble {
 pub(super) struct Talk {
     address: Address,
     patience: Duration,
+    /// Set from elsewhere: nothing is waited for any more.
+    stop: Arc<AtomicBool>,
     socket: Option<Socket>,
     /// The last number that was heard.
     seq: Option<u64>,
@@ -63,8 +67,12 @@ const REST_MAX: Duration = Duration::from_secs(1);
 const AFTER_TIME: Duration = Duration::from_secs(5);
 
 impl Talk {
-    pub(super) fn new(address: Address, patience: Duration) -> Talk {
-        Talk { address, patience, socket: None, seq: None, ended: 0 }
+    pub(super) fn new(address: Address, patience: Duration, stop: Arc<AtomicBool>) -> Talk {
+        Talk { address, patience, stop, socket: None, seq: None, ended: 0 }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Reads or posts. A server that is away or busy for a moment is asked again.
@@ -83,7 +91,7 @@ impl Talk {
                 CallTrouble::Refused { status, detail } => (false, Trouble::Step(format!("{detail} ({status})"))),
                 CallTrouble::Unreachable { .. } | CallTrouble::Unreadable => (true, Trouble::Gone(trouble.to_string())),
             };
-            if !may_pass || begun.elapsed() > AWAY_MAX.min(self.patience) {
+            if !may_pass || self.is_stopped() || begun.elapsed() > AWAY_MAX.min(self.patience) {
                 return Err(why);
             }
             thread::sleep(rest);
@@ -113,6 +121,9 @@ impl Talk {
         self.say(said);
         let mut last_heard = Instant::now();
         loop {
+            if self.is_stopped() {
+                return Err(Trouble::Step("the run was stopped".to_owned()));
+            }
             if Instant::now() >= until {
                 let patience = self.patience.as_millis();
                 return Err(Trouble::Step(format!("the turn did not end within {patience} ms: give it more with --patience-ms")));
@@ -202,7 +213,7 @@ impl Talk {
             if result["status"] != "running" {
                 return Ok(number(&result));
             }
-            if Instant::now() >= until {
+            if self.is_stopped() || Instant::now() >= until {
                 return Err(Trouble::Step("another turn of this session does not end".to_owned()));
             }
             thread::sleep(rest);
@@ -230,7 +241,7 @@ impl Talk {
             match self.address.open(self.seq, LOOK) {
                 Ok(socket) => return Ok(socket),
                 Err(NoSocket::Refused(why)) => return Err(Trouble::Gone(why)),
-                Err(NoSocket::Broken) if begun.elapsed() > AWAY_MAX || Instant::now() >= until => {
+                Err(NoSocket::Broken) if self.is_stopped() || begun.elapsed() > AWAY_MAX || Instant::now() >= until => {
                     let authority = self.address.authority();
                     return Err(Trouble::Gone(format!("no chat socket opens at {authority}: look whether the server runs")));
                 }
@@ -330,7 +341,7 @@ impl Talk {
         let begun = Instant::now();
         loop {
             let state = self.call("/api/state", None)?;
-            if state["memorizing"] != true || begun.elapsed() > time_max {
+            if state["memorizing"] != true || self.is_stopped() || begun.elapsed() > time_max {
                 return Ok(state);
             }
             thread::sleep(REST);

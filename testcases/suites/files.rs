@@ -51,6 +51,7 @@ fn the_exit_code_tells_whose_fault_it_is() {
         (&["green.md", "--url", "https://host", "--ca", "red.md"], 3, "--ca red.md: it holds no certificate"),
         (&["green.md", "--url", &closed], 4, "no server answers at 127.0.0.1:"),
         (&["green.md", "--junit", "no/such/folder.xml"], 4, "no/such/folder.xml can't be written"),
+        (&["red.md", "--junit", "no/such/folder.xml"], 1, "no/such/folder.xml can't be written"),
     ] {
         let ended = run(folder.path(), &[&["test"], arguments].concat());
         assert!(ended.code == Some(code) && ended.errors.contains(says), "{arguments:?}: {ended:?}");

@@ -3,9 +3,9 @@
 use crate::between::{Manner, between};
 use crate::player::{Played, play_all, play_text};
 use crate::support::server::framewright;
-use crate::support::{Folder, Provider, Server, WebSocket};
+use crate::support::{Folder, Provider, Server, Setting, WebSocket, eventually};
 use serde_json::{Value, json};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 #[test]
@@ -54,6 +54,32 @@ fn whoever_looks_on_sees_one_run_from_its_begin_to_its_end() {
         }
         assert_eq!((&run["passed"], &run["failed"]), (&json!(4), &json!(4)));
     }
+}
+
+#[test]
+fn a_run_that_is_interrupted_stops_its_turn_tells_everyone_and_keeps_what_it_has() {
+    let server = Server::with(&Setting { word_ms: 200, ..Setting::default() });
+    let folder = Folder::new();
+    let sky = "## Again\n- send: why is the sky blue?\n- expect path: director\n";
+    let file = folder.write("sky.md", &format!("# T\n## 1\n- send: hello\n- expect path: reflex\n{sky}{sky}"));
+    let mut watching = WebSocket::open(server.address, "/ws/test");
+    let mut command = framewright(folder.path());
+    command.arg("test").arg(file).args(["--url", &format!("http://{}", server.address), "--results", "r.json"]);
+    let playing = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let reports = watching.until(|report| report["event"] == "step_result");
+    let session = server.session(reports.iter().find_map(|report| report["session"].as_str()).unwrap());
+    eventually("a turn that is interrupted", || {
+        (session.result()["id"] == "msg_2" && session.result()["status"] == "running").then_some(())
+    });
+    let told = Command::new("kill").args(["-INT", &playing.id().to_string()]).status().unwrap();
+    assert!(told.success());
+    let ended = playing.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.code() == Some(130) && errors.contains("the run was stopped"), "{ended:?}");
+    let results: Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!(["passed", "failed", "skipped"].map(|key| results[key].as_u64().unwrap()), [1, 0, 2], "{results}");
+    assert_eq!(server.session("any").read("/api/test/status")["running"], false);
+    eventually("the end of its turn", || (session.result()["status"] != "running").then_some(()));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `framewright test`: plays suites against a server that runs, or against one that is started for it in this process.
 //!
 //! Exit codes: 0 all passed, 1 a check failed, 2 a suite or the command line can't be read, 3 the configuration is wrong,
-//! 4 the server can't be reached.
+//! 4 the server can't be reached, or what came can't be written; 130 the run was stopped, by Ctrl-C or by SIGTERM.
 
 mod cassettes;
 mod from_turn;
@@ -21,10 +21,12 @@ use crate::work::tape::Tape;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
 use screen::Screen;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 #[derive(clap::Args)]
@@ -91,6 +93,8 @@ const WHAT_TO_DO: &str = "name the suites to play, such as `framewright test tes
                           They are played against a server that is started for it, or against the one that --url names";
 /// Suites have sessions of their own.
 const ANY_SESSION: &str = "test";
+/// The exit code of a run that was stopped, as shells know it from Ctrl-C.
+const STOPPED: u8 = 130;
 const RESULTS: &str = "testcases/results.json";
 /// Settings that say who judges; of a server that runs already, nothing else can be set.
 const OF_JUDGE: &[&str] =
@@ -125,17 +129,36 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
         tape: tape.clone(),
         ..Plan::new(target.address.clone(), suites)
     };
+    listen_for_signals(&plan.stop)?;
     screen.expect(plan.checks());
     let report = runner::run(&plan, &|progress| screen.tell(progress));
     target.end();
     let written = write(options, &report, &screen);
     let again = |file: &str| repeat::command(&command(), matches, file);
     screen.sum_up(&report, &again);
-    written?;
-    if let Some(why) = tape.and_then(|tape| tape.trouble()) {
-        return Err(Failure::unavailable(format!("the recording is not whole: {why}")));
+    let trouble = tape.and_then(|tape| tape.trouble());
+    let whole = trouble.map_or(Ok(()), |why| Err(Failure::unavailable(format!("the recording is not whole: {why}"))));
+    let kept = written.and(whole);
+    if plan.stop.load(Ordering::Relaxed) {
+        let more = kept.err().map(|failure| format!("; {}", failure.says)).unwrap_or_default();
+        return Err(Failure { code: STOPPED, says: format!("the run was stopped, and what was left of it is skipped{more}") });
     }
-    if report.is_passed() { Ok(()) } else { Err(Failure { code: 1, says: String::new() }) }
+    if report.is_passed() {
+        return kept;
+    }
+    // A check that failed is what the code tells, whatever could not be kept of it.
+    Err(Failure { code: 1, says: kept.err().map(|failure| failure.says).unwrap_or_default() })
+}
+
+/// The first signal lets a run come to its end: the turns that it has begun are stopped, what is left is skipped, and everyone is told.
+/// The second one ends the program at once.
+fn listen_for_signals(stop: &Arc<AtomicBool>) -> Result<(), Failure> {
+    let listen = |signal| {
+        signal_hook::flag::register_conditional_default(signal, stop.clone())?;
+        signal_hook::flag::register(signal, stop.clone())
+    };
+    let heard = [SIGINT, SIGTERM].into_iter().try_for_each(|signal| listen(signal).map(drop));
+    heard.map_err(|error: std::io::Error| Failure::unavailable(format!("the system lets no signal be heard: {error}")))
 }
 
 /// Reads all suites; everything that can't be read is told at once.
