@@ -56,7 +56,14 @@ impl Source {
         }
         let suite =
             Suite::parse(&text).map_err(|error| Unreadable { file: file.clone(), line: Some(error.line), why: error.what.to_string() })?;
-        Ok(Source { name, file, suite })
+        let source = Source { name, file, suite };
+        match source.count(|_| true) {
+            0 => {
+                let why = "it checks nothing: say what is expected, such as `- expect path: reflex`".to_owned();
+                Err(Unreadable { file: source.file, line: None, why })
+            }
+            _ => Ok(source),
+        }
     }
 
     /// How many of its checks fit.
@@ -94,7 +101,7 @@ mod tests {
         ] {
             said.push(Source::read(&path).unwrap_err().to_string().replace(&folder.display().to_string(), "F"));
         }
-        let good = Source::read(&write("good.md", b"# T\n## 1\n- send: x\n")).unwrap();
+        let good = Source::read(&write("good.md", b"# T\n## 1\n- send: x\n- expect path: pa\n")).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(good.name, "good");
         for (said, begins) in said.iter().zip([

@@ -6,7 +6,7 @@
 //! Invariant: what is not there satisfies nobody. Without a trace no count of frames or calls holds and nothing is missing from
 //! it; without a table only `rows == 0` holds of one.
 
-use super::pattern::{Choice, Count, Sought, verb};
+use super::pattern::{Choice, Count, Sought, needed, verb};
 use serde_json::Value;
 
 #[derive(Clone, Debug)]
@@ -82,7 +82,7 @@ impl Check {
     pub fn parse(about: &str, text: &str) -> Result<Check, String> {
         let (verb, rest) = verb(text);
         let count = |text: &str| Count::parse(text).ok_or_else(|| COMPARISON.to_owned());
-        let choice = |text: &str| Choice::parse(text).ok_or_else(|| format!("words behind `{verb}`"));
+        let choice = |text: &str| Choice::parse(text).ok_or_else(|| needed(verb, text));
         match about {
             "response" => Sought::parse(text).map(Check::Response),
             "progress" => Sought::parse(text).map(Check::Progress),

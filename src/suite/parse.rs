@@ -83,6 +83,8 @@ impl Suite {
     pub fn parse(text: &str) -> Result<Suite, SuiteError> {
         let mut suite = Suite { title: String::new(), before: Vec::new(), steps: Vec::new() };
         let (mut code, mut is_sent, mut last) = (None, false, 0);
+        // Some editors begin a file with a mark of its encoding.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (line, text) in (1..).zip(text.lines()) {
             last = line;
             if text.trim_start().starts_with("```") {
@@ -170,6 +172,15 @@ mod tests {
     }
 
     #[test]
+    fn how_an_editor_writes_lines_changes_nothing() {
+        for text in [SUITE.replace('\n', "\r\n"), format!("\u{feff}{SUITE}"), SUITE.trim_end().to_owned()] {
+            let suite = Suite::parse(&text).unwrap();
+            assert_eq!((suite.title.as_str(), suite.steps.len(), suite.checks()), ("Smoke", 2, 2), "{text:?}");
+            assert!(matches!(&suite.steps[0].items[1].does, Does::Send(text) if text == "hello: you"), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_can_not_be_read_is_named_with_its_line() {
         for (text, says) in [
             ("## 1\n- send: x\n", "line 2: a suite begins with a title: `# <title>`"),
@@ -178,6 +189,15 @@ mod tests {
             ("# T\n## 1\n- send:\n", "line 3: `send:` needs a value"),
             ("# T\n## 1\n- expect path: pa\n", "line 3: a check speaks of the last `send` or `action`, and nothing was sent before it"),
             ("# T\n## 1\n- send: x\n- expect frames: many\n", "line 4: `expect frames:` needs a comparison such as `== 4`"),
+            (
+                "# T\n## 1\n- send: x\n- expect response: not contains \"a b\n",
+                "line 4: `expect response:` needs a closing `\"` behind `not contains`",
+            ),
+            (
+                "# T\n## 1\n- send: x\n- expect trace: not has \"a\" or \"b\n",
+                "line 4: `expect trace:` needs a closing `\"` behind `not has`",
+            ),
+            ("# T\n## 1\n- send: x\n- expect path: pa or\n", "line 4: `expect path:` needs words behind `pa`"),
             (
                 "# T\n## 1\n- send: x\n- expect response contains x\n",
                 "line 4: this would be passed over as prose; an item stands at the start of its line as `- key: value`",

@@ -40,7 +40,7 @@ pub enum Op {
 impl Choice {
     pub fn parse(text: &str) -> Option<Choice> {
         let mut alternatives = vec![vec![String::new()]];
-        for word in words(text) {
+        for word in words(text)? {
             let all = alternatives.last_mut()?;
             match word {
                 Word::Bare("or") => alternatives.push(vec![String::new()]),
@@ -83,13 +83,14 @@ enum Word<'a> {
     Quoted(&'a str),
 }
 
-fn words(text: &str) -> Vec<Word<'_>> {
+/// None where a quote is opened and never closed: nothing would ever match it.
+fn words(text: &str) -> Option<Vec<Word<'_>>> {
     let mut words = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let quoted = rest.strip_prefix('"').and_then(|inner| inner.split_once('"'));
-        let after = match quoted {
-            Some((word, after)) => {
+        let after = match rest.strip_prefix('"') {
+            Some(inner) => {
+                let (word, after) = inner.split_once('"')?;
                 words.push(Word::Quoted(word));
                 after
             }
@@ -101,14 +102,19 @@ fn words(text: &str) -> Vec<Word<'_>> {
         };
         rest = after.trim_start();
     }
-    words
+    Some(words)
+}
+
+/// What is needed behind a word where no choice can be read.
+pub(super) fn needed(verb: &str, rest: &str) -> String {
+    if words(rest).is_some() { format!("words behind `{verb}`") } else { format!("a closing `\"` behind `{verb}`") }
 }
 
 impl Sought {
     /// Reads `contains A`, `not contains A`, `matches /re/`, `is A`, `length > N`, `exists`, `not exists`.
     pub fn parse(text: &str) -> Result<Sought, String> {
         let (verb, rest) = verb(text);
-        let choice = || Choice::parse(rest).ok_or_else(|| format!("words behind `{verb}`"));
+        let choice = || Choice::parse(rest).ok_or_else(|| needed(verb, rest));
         match verb {
             "contains" => choice().map(Sought::Contains),
             "not contains" => choice().map(Sought::NotContains),
@@ -193,7 +199,7 @@ mod tests {
         ] {
             assert_eq!(Choice::parse(choice).unwrap().is_in(text), holds, "{choice}: {text}");
         }
-        for choice in ["", "red or", "and red", "red and or blue", "\" \""] {
+        for choice in ["", "red or", "and red", "red and or blue", "\" \"", "\"red", "red or \"blue"] {
             assert_eq!(Choice::parse(choice), None, "{choice}");
         }
     }

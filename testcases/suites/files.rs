@@ -33,6 +33,7 @@ fn the_exit_code_tells_whose_fault_it_is() {
     let folder = Folder::new();
     folder.write("green.md", GREEN);
     folder.write("red.md", RED);
+    folder.write("empty.md", "# T\n## 1\n- send: hello\n");
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let closed = format!("http://{closed}");
     for (arguments, code, says) in [
@@ -52,6 +53,7 @@ fn the_exit_code_tells_whose_fault_it_is() {
         (&["green.md", "--url", &closed], 4, "no server answers at 127.0.0.1:"),
         (&["green.md", "--junit", "no/such/folder.xml"], 4, "no/such/folder.xml can't be written"),
         (&["red.md", "--junit", "no/such/folder.xml"], 1, "no/such/folder.xml can't be written"),
+        (&["empty.md"], 2, "empty.md: it checks nothing: say what is expected, such as `- expect path: reflex`"),
     ] {
         let ended = run(folder.path(), &[&["test"], arguments].concat());
         assert!(ended.code == Some(code) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
