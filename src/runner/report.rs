@@ -103,8 +103,12 @@ impl Report {
     }
 }
 
-/// Writes a file whole or not at all: whoever reads meanwhile sees what was there before.
+/// Writes a file whole or not at all: whoever reads meanwhile sees what was there before. What is no file (`/dev/stdout`, a pipe, a
+/// link) stays what it is, and is written to.
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    if std::fs::symlink_metadata(path).is_ok_and(|about| !about.is_file()) {
+        return std::fs::write(path, text);
+    }
     let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
     let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
@@ -112,4 +116,25 @@ pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
         let _ = std::fs::remove_file(&beside);
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_whole_and_what_is_none_stays_what_it_is() {
+        let folder = std::env::temp_dir().join(format!("framewright-report-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (file, link) = (folder.join("file"), folder.join("link"));
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for (path, text) in [(&file, "one"), (&file, "two"), (&link, "three")] {
+            write_whole(path, text).unwrap();
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+            assert_eq!((file.is_symlink(), link.is_symlink()), (false, true), "{text}");
+        }
+        assert!(write_whole(&folder, "four").is_err() && folder.is_dir());
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2, "nothing half-written is left");
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
