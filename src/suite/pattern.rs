@@ -167,7 +167,7 @@ impl Count {
             ("=", Op::Equal),
         ];
         let (op, rest) = OPS.iter().find_map(|(sign, op)| Some((*op, text.strip_prefix(sign)?))).unwrap_or((Op::Equal, text));
-        rest.trim().parse().ok().map(|than| Count { op, than })
+        rest.trim().parse().ok().filter(|than: &f64| than.is_finite()).map(|than| Count { op, than })
     }
 
     pub fn holds(&self, number: f64) -> bool {
@@ -234,6 +234,8 @@ mod tests {
         {
             assert_eq!(Count::parse(count).unwrap().holds(number), holds, "{count} {number}");
         }
-        assert_eq!(Count::parse("> two"), None);
+        for count in ["> two", "!= nan", "< inf", "> 1e999"] {
+            assert_eq!(Count::parse(count), None, "{count}");
+        }
     }
 }
