@@ -165,6 +165,8 @@ pub(super) fn answer_of_board(shard: &Rc<Shard>, errand: &Errand) -> Reply {
 /// The last run that was written to a file beside the server.
 fn results_file(shard: &Shard) -> Option<Value> {
     let mut text = Vec::new();
+    // Whoever opens a pipe waits for whoever writes to it, and all sessions of this shard with it.
+    std::fs::metadata(&shard.common.results).ok().filter(|about| about.is_file())?;
     File::open(&shard.common.results).ok()?.take(RESULTS_FILE_BYTES_MAX).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok()
 }

@@ -3,6 +3,7 @@
 use crate::support::{Folder, Server, Setting, WebSocket, eventually};
 use serde_json::{Value, json};
 use std::fs;
+use std::process::Command;
 
 const GREETING: &str = "# A greeting\n\n## 1. Hello\n- send: hello\n- expect path: reflex\n- expect frames: == 2\n- expect frames: == 7\n- expect time: < 1 ms\n";
 const SKY: &str = "# The sky\n\n## 1. Why\n- send: why is the sky blue?\n- expect path: director\n\n## 2. Again\n- send: why is the sky blue?\n- expect path: director\n";
@@ -73,6 +74,18 @@ fn what_there_is_to_play_is_listed_with_what_is_wrong_in_it() {
     assert!(error.starts_with(&format!("{}:4: ", path("broken.md"))) && error.contains("sned"), "{error}");
     assert!(all[2]["error"].as_str().unwrap().contains("at most 65536 bytes"), "{}", all[2]);
     assert_eq!(server.connect().ask("GET", "/health", None).json()["tests"], true);
+}
+
+#[test]
+fn what_is_no_file_in_the_folder_holds_nobody_up() {
+    let folder = Folder::new();
+    folder.write("greeting.md", GREETING);
+    for name in ["results.json", "pipe.md"] {
+        assert!(Command::new("mkfifo").arg(folder.path().join(name)).status().unwrap().success());
+    }
+    let server = Server::with(&Setting { options: &["--tests", "--suites", folder.path().to_str().unwrap()], ..Setting::default() });
+    assert_eq!(server.connect().ask("GET", "/api/tests", None).json(), json!({}));
+    assert_eq!(suites(&server)["suites"].as_array().unwrap().len(), 1);
 }
 
 #[test]
