@@ -1,6 +1,7 @@
 //! A suite with the file that it stands in.
 
 use crate::suite::{Check, Suite};
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -39,6 +40,8 @@ impl fmt::Display for Unreadable {
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// What a session's name leaves for the suite's.
 const NAME_MAX: usize = 30;
+/// Of the hash that tells names apart.
+const MARK_BYTES: usize = 3;
 
 impl Source {
     pub fn read(path: &Path) -> Result<Source, Unreadable> {
@@ -71,17 +74,36 @@ impl Source {
         super::count(self, fits)
     }
 
-    /// Its name as a session's name can hold it.
+    /// Its name as a session's name can hold it. What has to be cut or written otherwise gets a mark, so that no other suite's
+    /// cassette has the same name.
     pub(super) fn name_in_session(&self) -> String {
-        let plain = |sign: char| if sign.is_ascii_alphanumeric() || sign == '_' { sign } else { '-' };
-        let name: String = self.name.chars().map(plain).take(NAME_MAX).collect();
-        if name.is_empty() { "suite".to_owned() } else { name }
+        let is_plain = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-');
+        if (1..=NAME_MAX).contains(&self.name.len()) && self.name.chars().all(is_plain) {
+            return self.name.clone();
+        }
+        let mark: String = Sha256::digest(&self.name)[..MARK_BYTES].iter().map(|byte| format!("{byte:02x}")).collect();
+        let plain = self.name.chars().map(|sign| if is_plain(sign) { sign } else { '-' });
+        format!("{}-{mark}", plain.take(NAME_MAX - 1 - mark.len()).collect::<String>())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_no_session_can_have_gets_a_mark_of_its_own() {
+        let suite = Suite::parse("# T\n## 1\n- send: x\n- expect path: pa\n").unwrap();
+        let named = |name: &str| Source { name: name.to_owned(), file: String::new(), suite: suite.clone() }.name_in_session();
+        let long = "a".repeat(NAME_MAX);
+        for name in ["smoketest", "fast_v4-2", &long] {
+            assert_eq!(named(name), name);
+        }
+        for (one, other) in [("größe", "grüße"), ("a b", "a.b"), (&*format!("{long}b"), &*format!("{long}c")), ("", "-")] {
+            assert_ne!(named(one), named(other), "{one} {other}");
+            assert!(named(one).len() <= NAME_MAX, "{one}");
+        }
+    }
 
     #[test]
     fn what_can_not_be_played_is_named_with_its_place() {
