@@ -150,6 +150,10 @@ impl<'a> Player<'a> {
         };
         if check.is_about_memory() {
             match self.talk.settled() {
+                // What is not waited for to its end is not known.
+                Ok(_) | Err(_) if self.run.plan.stop.load(Ordering::Relaxed) => {
+                    return self.skip(step, item, check, STOPPED.to_owned());
+                }
                 Ok(mut state) => seen.memory = state["memorizer"].take(),
                 Err(trouble) => return self.failed(step, item, sentence(&trouble)),
             }

@@ -80,6 +80,27 @@ fn a_run_that_is_interrupted_stops_its_turn_tells_everyone_and_keeps_what_it_has
     assert_eq!(["passed", "failed", "skipped"].map(|key| results[key].as_u64().unwrap()), [1, 0, 2], "{results}");
     assert_eq!(server.session("any").read("/api/test/status")["running"], false);
     eventually("the end of its turn", || (session.result()["status"] != "running").then_some(()));
+    assert_eq!(session.read("/api/frames")["last_trace"]["status"], "cancelled", "nobody waits for it any more");
+}
+
+#[test]
+fn what_was_not_waited_for_to_its_end_has_not_failed() {
+    let (provider, folder) = (Provider::start(), Folder::new());
+    let server = provider.server();
+    let message = json!({"hold": "memorizer"});
+    let text = format!("# T\n## 1\n- send: {message}\n- expect frames: > 1\n- expect state: user_name is Ada\n");
+    let mut watching = WebSocket::open(server.address, "/ws/test");
+    let mut command = framewright(folder.path());
+    command.arg("test").arg(folder.write("told.md", &text));
+    command.args(["--url", &format!("http://{}", server.address), "--results", "r.json"]);
+    let mut playing = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    // What comes next waits for the memorizer.
+    watching.until(|report| report["event"] == "step_result");
+    assert!(Command::new("kill").args(["-INT", &playing.id().to_string()]).status().unwrap().success());
+    assert_eq!(playing.wait().unwrap().code(), Some(130));
+    let results: Value = serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
+    let counts = ["passed", "failed", "skipped"].map(|key| results[key].as_u64().unwrap());
+    assert_eq!(counts, [1, 0, 1], "{results}");
 }
 
 #[test]
