@@ -4,12 +4,28 @@ use crate::client::Address;
 use crate::runner::{self, Plan, Source, write_whole};
 use crate::shell::suites::{Listed, Run, Suites, What};
 use crate::suite::Check;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 /// A folder of suites. Only what lies in it by itself is read, nothing below it.
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder {
+    path: PathBuf,
+    /// What was read, so that a shard that is asked again does not read and check what has not changed.
+    known: Mutex<BTreeMap<PathBuf, Known>>,
+}
+
+/// A file as it was when it was read.
+#[derive(Clone)]
+struct Known {
+    stamp: Option<Stamp>,
+    listed: Listed,
+}
+
+/// When a file was changed, and its bytes.
+type Stamp = (SystemTime, u64);
 
 /// Files that are looked at, and bytes of each. Beyond: the last by name are left out; a longer file is listed as broken.
 const SUITES_MAX: usize = 100;
@@ -20,12 +36,16 @@ const ANY_SESSION: &str = "test";
 
 impl Folder {
     pub(super) fn shared(path: &Path) -> Arc<dyn Suites> {
-        Arc::new(Folder(path.to_owned()))
+        Arc::new(Folder::new(path))
+    }
+
+    fn new(path: &Path) -> Folder {
+        Folder { path: path.to_owned(), known: Mutex::default() }
     }
 
     /// The suites by name; a folder that is not there holds none.
     fn files(&self) -> Vec<(String, PathBuf)> {
-        let entries = fs::read_dir(&self.0).into_iter().flatten().map_while(Result::ok).map(|entry| entry.path());
+        let entries = fs::read_dir(&self.path).into_iter().flatten().map_while(Result::ok).map(|entry| entry.path());
         let suite = |path: PathBuf| {
             let name = path.file_stem()?.to_str()?.to_owned();
             let is_suite = path.extension().is_some_and(|kind| kind == "md") && !name.starts_with('.') && path.is_file();
@@ -49,16 +69,16 @@ impl Folder {
 
 impl Suites for Folder {
     fn list(&self) -> Vec<Listed> {
-        let listed = |(name, path): (String, PathBuf)| {
-            let what = match Folder::read(&path) {
-                Ok(source) => {
-                    What::Suite { title: source.suite.title.clone(), steps: source.suite.steps.len(), checks: source.count(counts) }
-                }
-                Err(error) => What::Broken { error },
-            };
-            Listed { name, file: path.display().to_string(), what }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let look = |(name, path): (String, PathBuf)| {
+            let stamp = stamp(&path);
+            let kept = known.remove(&path).filter(|known| stamp.is_some() && known.stamp == stamp);
+            let known = kept.unwrap_or_else(|| Known { stamp, listed: listed(name, &path) });
+            (path, known)
         };
-        self.files().into_iter().map(listed).collect()
+        let now: BTreeMap<PathBuf, Known> = self.files().into_iter().map(look).collect();
+        *known = now;
+        known.values().map(|known| known.listed.clone()).collect()
     }
 
     fn play(&self, run: &Run) {
@@ -71,8 +91,21 @@ impl Suites for Folder {
         let plan = Plan { stop: run.stop.clone(), ..Plan::new(address, suites.collect()) };
         let report = runner::run(&plan, &|_| {});
         // Whoever looks on has seen it all; a folder that can't be written to keeps nothing.
-        let _ = write_whole(&self.0.join("results.json"), &report.results().to_string());
+        let _ = write_whole(&self.path.join("results.json"), &report.results().to_string());
     }
+}
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let about = fs::metadata(path).ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
+
+fn listed(name: String, path: &Path) -> Listed {
+    let what = match Folder::read(path) {
+        Ok(source) => What::Suite { title: source.suite.title.clone(), steps: source.suite.steps.len(), checks: source.count(counts) },
+        Err(error) => What::Broken { error },
+    };
+    Listed { name, file: path.display().to_string(), what }
 }
 
 /// Whether a check can fail its suite.
@@ -95,6 +128,31 @@ mod tests {
     }
 
     #[test]
+    fn a_suite_is_read_again_only_when_it_has_changed() {
+        let path = std::env::temp_dir().join(format!("framewright-listed-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let folder = Folder::new(&path);
+        let write = |title: &str, second: u64| {
+            fs::write(path.join("a.md"), format!("# {title}\n## 1\n- send: x\n- expect path: pa\n")).unwrap();
+            let file = fs::File::options().write(true).open(path.join("a.md")).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second)).unwrap();
+        };
+        let mut titles = Vec::new();
+        // Of the same length and moment as the first, the second is not looked at; then the moment differs, then the length.
+        for (title, second) in [("one", 1), ("two", 1), ("two", 2), ("three", 2)] {
+            write(title, second);
+            titles.extend(folder.list().into_iter().map(|listed| match listed.what {
+                What::Suite { title, .. } => title,
+                What::Broken { error } => error,
+            }));
+        }
+        fs::remove_file(path.join("a.md")).unwrap();
+        assert!(folder.list().is_empty() && folder.known.lock().unwrap().is_empty(), "what has gone is not kept");
+        fs::remove_dir_all(&path).unwrap();
+        assert_eq!(titles, ["one", "one", "two", "three"]);
+    }
+
+    #[test]
     fn a_run_that_is_stopped_skips_what_is_left() {
         let line = Line::parse_from(["framewright", "--listen", "127.0.0.1:0", "--shards", "1", "--demo-delay-ms", "0"]);
         let config = Config::new(line.arguments, |_| None, |_| None).unwrap();
@@ -107,7 +165,7 @@ mod tests {
             let stop = Arc::new(AtomicBool::new(is_stopped));
             // What is no token is none.
             let run = Run { suites: vec!["a".to_owned()], address: server.address(), token: Some("no token".to_owned()), stop };
-            Folder(path.clone()).play(&run);
+            Folder::new(&path).play(&run);
             let written: Value = serde_json::from_str(&fs::read_to_string(path.join("results.json")).unwrap()).unwrap();
             let results: Vec<&str> =
                 written["results"].as_array().unwrap().iter().map(|result| result["status"].as_str().unwrap()).collect();

@@ -120,8 +120,9 @@ impl Sought {
             "not contains" => choice().map(Sought::NotContains),
             "is" => choice().map(Sought::Is),
             "matches" => {
-                let pattern =
-                    rest.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).ok_or("a pattern between slashes: `matches /re/`")?;
+                // An empty one would hold of everything.
+                let pattern = rest.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|pattern| !pattern.is_empty());
+                let pattern = pattern.ok_or("a pattern between slashes: `matches /re/`")?;
                 Regex::new(&format!("(?i){pattern}")).map(Sought::Matches).map_err(|error| format!("a regular expression ({error})"))
             }
             "length" => Count::parse(rest).map(Sought::Length).ok_or_else(|| "a comparison such as `length > 0`".to_owned()),
@@ -223,7 +224,7 @@ mod tests {
         ] {
             assert_eq!(Sought::parse(sought).unwrap().holds(text), holds, "{sought}: {text:?}");
         }
-        for sought in ["", "has a", "contains", "matches abc", "matches /(/", "length many", "exists x"] {
+        for sought in ["", "has a", "contains", "matches abc", "matches /(/", "matches //", "length many", "exists x"] {
             assert!(Sought::parse(sought).is_err(), "{sought}");
         }
     }
