@@ -20,6 +20,12 @@ export function Drawer() {
       selectedTab()?.focus();
     }
   }, [id]);
+  // Another panel by its address, by a key or by the back button: the focus doesn't stay on a tab that is no longer the
+  // selected one, nor is it lost with what stood in the panel before.
+  useEffect(() => {
+    const focused = document.activeElement;
+    if (focused === document.body || focused?.matches('.drawer [role=tab]')) selectedTab()?.focus();
+  }, [panel.name]);
   useEffect(() => {
     document.addEventListener('keydown', keyPressed, true);
     return () => {
@@ -41,7 +47,6 @@ export function Drawer() {
     if (to === undefined) return;
     event.preventDefault();
     replacePanel(`#/${PANELS[to].name}`);
-    requestAnimationFrame(() => selectedTab()?.focus());
   }
 
   return html`

@@ -41,6 +41,25 @@ test('the cockpit opens from the bar above, its tabs go by arrow keys, Esc close
     assert.ok(!page.url().includes('#'), page.url());
   }));
 
+test('the focus goes along with a panel that is opened by its address, and stays where one writes', () =>
+  stage.visit({}, async (visitor, page) => {
+    await page.getByRole('button', { name: 'Cockpit', exact: true }).click();
+    for (const name of ['Graph', 'Trace']) {
+      await page.evaluate((hash) => void (location.hash = hash), `#/${name.toLowerCase()}`);
+      await isSelected(page, name);
+      await page.waitForFunction((text) => document.activeElement.textContent === text, name);
+    }
+    await page.locator('[role=tabpanel]').focus();
+    await page.goBack();
+    await isSelected(page, 'Graph');
+    await page.waitForFunction(() => document.activeElement.textContent === 'Graph');
+    await page.locator('#message').focus();
+    await page.goForward();
+    await isSelected(page, 'Trace');
+    await page.waitForTimeout(100);
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'message');
+  }));
+
 test('Esc closes the cockpit before it stops an answer, and the back button closes it whatever tabs were shown', () =>
   stage.visit({}, async (visitor, page) => {
     await visitor.say(STORY);
