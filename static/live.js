@@ -67,10 +67,16 @@ let isClockKnown = false;
 
 function begin() {
   let mark = '';
+  let anewAt = 0;
   let length = 0;
 
   async function poll() {
+    const known = line;
     const result = await read('/api/result');
+    if (result.status === 'idle' && known === line && line.seq > anewAt) {
+      anewAt = line.seq;
+      beginAnew();
+    }
     // Each piece of an answer is an event too, though the lines that are asked for have them all in one.
     const hasGrown = (result.partial ?? '').length > length;
     length = (result.partial ?? '').length;
@@ -113,6 +119,17 @@ async function catchUp(result) {
   const open = running.value;
   if (open && (result.status !== 'running' || result.id !== open.id)) await forget(open.id);
   return isNews;
+}
+
+/** The session knows of no turn any more, as after a restart of its server: what ran has no end that could still be told. */
+function beginAnew() {
+  line = { ...beginning, seq: line.seq };
+  batch(() => {
+    running.value = null;
+    allBehind.value = [];
+    errors.value = {};
+    changes.value += 1;
+  });
 }
 
 /** A turn that nobody saw the end of. @param {string} id */

@@ -169,3 +169,23 @@ test('a server that is gone is said to be gone, and comes back', () =>
     await visitor.ask('why is the sky blue?');
     await showsTheTrace(visitor, page);
   }));
+
+test('what ran when the server was killed runs no more in any panel when it is back', () =>
+  stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
+    for (const [name, atWork, atRest] of [
+      ['trace', '.frame', 'Nothing ran yet'],
+      ['graph', '[data-state=running]', 'Say something, and its way lights up here.'],
+      ['state', '.processes li', 'Nothing runs.'],
+    ]) {
+      await visitor.open(name);
+      await visitor.say(STORY);
+      await page.locator(`.drawer ${atWork}`).first().waitFor();
+      const gone = new Promise((resolve) => stage.server.once('exit', resolve));
+      stage.server.kill('SIGKILL');
+      await gone;
+      await page.getByText('The server can\'t be reached').waitFor();
+      await stage.startServer(new URL(stage.address).host);
+      await page.locator('.drawer').getByText(atRest).first().waitFor();
+      assert.equal(await page.locator(`.drawer ${atWork}`).count(), 0, name);
+    }
+  }));
