@@ -3,7 +3,7 @@
 use super::{Failure, library, prompt};
 use crate::config::layers::Written;
 use crate::graph::{self, Entry, Graph, Library};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -28,7 +28,8 @@ pub(super) enum Command {
 pub(super) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check { folder } => {
-            let (lines, wrong) = check(&library::files(folder_of(folder)?.as_deref())?);
+            let folder = folder_of(folder)?;
+            let (lines, wrong) = check(&library::files(folder.as_deref())?, folder.as_deref());
             lines.iter().for_each(|line| println!("{line}"));
             if wrong.is_empty() { Ok(()) } else { Err(Failure::config(wrong.join("\n"))) }
         }
@@ -59,21 +60,21 @@ fn folder_of(named: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
 }
 
 /// A line for each graph that is sound, and one for each that is not.
-fn check(files: &library::GraphFiles) -> (Vec<String>, Vec<String>) {
+fn check(files: &library::GraphFiles, folder: Option<&Path>) -> (Vec<String>, Vec<String>) {
     let is_graph = |name: &str| name.ends_with(".json") && !name.contains('/');
     let (mut sound, mut wrong) = (Vec::new(), Vec::new());
     for name in files.keys().filter(|name| is_graph(name)) {
         let alone = files.iter().filter(|(other, _)| *other == name || !is_graph(other));
         match Library::load(&alone.map(|(name, text)| (name.clone(), text.clone())).collect()) {
             Ok(library) => sound.extend(library.names().iter().filter_map(|name| library.graph(name)).map(|graph| summary(graph))),
-            Err(error) => wrong.push(error.to_string()),
+            Err(error) => wrong.push(library::told(folder, &error)),
         }
     }
     // What is wrong only between graphs, such as a name that two of them have.
     if wrong.is_empty()
         && let Err(error) = Library::load(files)
     {
-        wrong.push(error.to_string());
+        wrong.push(library::told(folder, &error));
     }
     (sound, wrong)
 }
@@ -118,10 +119,10 @@ mod tests {
     #[test]
     fn the_built_in_graphs_are_sound_and_a_wrong_one_is_named() {
         let mut files = library::files(None).ok().unwrap();
-        let (sound, wrong) = check(&files);
+        let (sound, wrong) = check(&files, None);
         assert!(sound.len() >= 2 && wrong.is_empty(), "{wrong:?}");
         files.insert("broken.json".to_owned(), "{".to_owned());
-        let (still_sound, wrong) = check(&files);
+        let (still_sound, wrong) = check(&files, None);
         assert_eq!(still_sound, sound);
         assert!(wrong.len() == 1 && wrong[0].contains("broken.json:1"), "{wrong:?}");
     }

@@ -1,7 +1,7 @@
 //! The graphs that are there: those in the binary, and those of a folder over them.
 
 use super::Failure;
-use crate::graph::Library;
+use crate::graph::{GraphError, Library};
 use rust_embed::Embed;
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,15 @@ pub(super) fn files(folder: Option<&Path>) -> Result<GraphFiles, Failure> {
 }
 
 pub(super) fn load(folder: Option<&Path>) -> Result<Library, Failure> {
-    Library::load(&files(folder)?).map_err(Failure::config)
+    Library::load(&files(folder)?).map_err(|error| Failure::config(told(folder, &error)))
+}
+
+/// What is wrong, with the file as the user knows it: below their folder if it lies there, else below `graphs/`.
+pub(super) fn told(folder: Option<&Path>, error: &GraphError) -> String {
+    match folder.map(|folder| folder.join(&error.file)).filter(|path| path.is_file()) {
+        Some(path) => format!("{}:{}: {}", path.display(), error.line, error.what),
+        None => error.to_string(),
+    }
 }
 
 fn read(folder: &Path, below: &str, depth: usize, files: &mut GraphFiles) -> Result<(), Failure> {
@@ -74,6 +82,9 @@ mod tests {
         fs::write(folder.join("prompts/input.md"), "# input\nmine\n").unwrap();
         fs::write(folder.join("notes.txt"), [0xff]).unwrap();
         let files = files(Some(&folder)).ok().unwrap();
+        fs::write(folder.join("mine.json"), "{").unwrap();
+        let wrong = load(Some(&folder)).err().unwrap().says;
+        assert!(wrong.starts_with(&format!("{}:1: ", folder.join("mine.json").display())), "{wrong}");
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(files["prompts/input.md"], "# input\nmine\n");
         assert!(files.contains_key("v3-framed.json") && !files.contains_key("notes.txt"));

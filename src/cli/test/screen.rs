@@ -129,7 +129,7 @@ impl Screen {
             said += &format!("{:<width$}  {} in {seconds:.1} s\n", played.file, counts(&|status| played.count(status)));
         }
         let seconds = report.took.as_secs_f64();
-        said += &format!("{:<width$}  {} of {} checks in {seconds:.1} s\n", "total", counts(&|status| report.count(status)), report.checks);
+        said += &format!("{:<width$}  {}; {} checks in {seconds:.1} s\n", "total", counts(&|status| report.count(status)), report.checks);
         for what in ["time", "judge"] {
             let of_it = |outcome: &&Outcome| outcome.reported && outcome.check.starts_with(&format!("expect {what}"));
             let count = |status: Status| report.outcomes().filter(of_it).filter(|outcome| outcome.status == status).count();
