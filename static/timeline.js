@@ -47,9 +47,10 @@ function noted(errors, { turn, detail }) {
   return Object.fromEntries([...others.slice(1 - ERRORS_MAX), [turn, String(detail ?? '')]]);
 }
 
-/** The turn that an event speaks of: the first one begins it. @param {Timeline} line @param {any} event @returns {LiveTurn} */
-function turnOf({ running }, { turn, at }) {
-  if (running && running.id === turn) return running;
+/** The turn that an event speaks of: the first one begins it. A server that has forgotten everything counts from 1 again, so an
+ * earlier frame is that of another turn. @param {Timeline} line @param {any} event @returns {LiveTurn} */
+function turnOf({ running }, { turn, at, frame }) {
+  if (running && running.id === turn && frame >= (running.frames.at(-1)?.frame ?? 0)) return running;
   return { id: turn, status: 'running', started_at: at, frames: [], nodes: [] };
 }
 

@@ -54,6 +54,10 @@ test('events that come again, by whichever way, change nothing', () => {
   assert.equal(drawn(played([...TURN.slice(0, 3), ...TURN])), drawn(line));
 });
 
+test('a turn of the same name that begins anew takes nothing over from the one that the server has forgotten', () => {
+  assert.equal(drawn(played([...TURN, began(7, 500, 1, 'input', 1)])), '1 input 0: input 0 running');
+});
+
 test('a call whose beginning was missed has begun by its duration before its end', () => {
   assert.equal(drawn(played([TURN[0], ended(6, 90, 2, 'thinker', 2, 30)])), '1 input 0+90: input 0 running | 2 thinker 90: thinker 60+30 done');
 });
