@@ -122,6 +122,11 @@ impl Server {
             }
             None => Ok(()),
         };
+        // Whoever stops early may be gone before any word of it.
+        let closed = |sent: usize| {
+            say(&format!("closed {number} after {sent} words"));
+            io::Error::from(io::ErrorKind::ConnectionAborted)
+        };
         fails_at("head")?;
         let said = self.demo.answer(&messages, !body.tools.is_empty());
         let finish = if said.tool_calls.is_empty() { "stop" } else { "tool_calls" };
@@ -130,36 +135,36 @@ impl Server {
             self.pause(to);
             let message = json!({"role": "assistant", "content": said.text, "tool_calls": tool_calls(&said)});
             let answer = json!({"id": id(number), "object": "chat.completion", "model": NAME, "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": said.usage});
-            to.write_all(&whole("200 OK", &answer))?;
+            to.write_all(&whole("200 OK", &answer)).map_err(|_| closed(0))?;
             say(&format!("answered {number} {count} words"));
             return Ok(());
         }
         to.write_all(
             b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n",
-        )?;
+        )
+        .map_err(|_| closed(0))?;
         let chunk = |delta: Value, finish: Option<&str>| json!({"id": id(number), "object": "chat.completion.chunk", "model": NAME, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]});
         let client = to;
         let send = |data: &str| {
             let (event, mut to) = (format!("data: {data}\n\n"), client);
             to.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
         };
-        send(&chunk(json!({"role": "assistant", "content": ""}), None).to_string())?;
+        send(&chunk(json!({"role": "assistant", "content": ""}), None).to_string()).map_err(|_| closed(0))?;
         fails_at("start")?;
         for (sent, word) in words(&said.text).enumerate() {
             if sent == count / 2 {
                 fails_at("middle")?;
             }
             if !self.pause(client) || send(&chunk(json!({"content": word}), None).to_string()).is_err() {
-                say(&format!("closed {number} after {sent} words"));
-                return Err(io::ErrorKind::ConnectionAborted.into());
+                return Err(closed(sent));
             }
         }
         for (index, call) in tool_calls(&said).into_iter().enumerate() {
             let mut call = call;
             call["index"] = json!(index);
-            send(&chunk(json!({"tool_calls": [call]}), None).to_string())?;
+            send(&chunk(json!({"tool_calls": [call]}), None).to_string()).map_err(|_| closed(count))?;
         }
-        send(&chunk(json!({}), Some(finish)).to_string())?;
+        send(&chunk(json!({}), Some(finish)).to_string()).map_err(|_| closed(count))?;
         fails_at("end")?;
         if body.stream_options.is_some_and(|options| options["include_usage"] == true) {
             send(
