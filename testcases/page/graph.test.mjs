@@ -317,7 +317,11 @@ async function states(page) {
   return Object.fromEntries(all.filter(([, state]) => state !== 'idle'));
 }
 
-function drawing(page) {
+async function drawing(page) {
+  // The drawing follows the list with the next painted frame.
+  await page.evaluate(async () => {
+    for (let frame = 0; frame < 2; frame += 1) await new Promise((painted) => requestAnimationFrame(() => setTimeout(painted)));
+  });
   return page.evaluate(() => {
     const { cy } = document.querySelector('.drawing')._cyreg;
     const stateOf = (one) => ['running', 'done', 'error', 'stopped'].find((state) => one.hasClass(state)) ?? '';
