@@ -2,10 +2,11 @@
 //!
 //! It judges too, as the demo model does not: what calls its reader an idiot is impolite.
 
+use crate::support::provider::request_body;
 use framewright::contract::{ChatMessage, Part, Text};
 use framewright::work::demo::{Demo, NAME, slots_of};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
@@ -37,24 +38,7 @@ fn serve(manner: Manner, stream: &TcpStream) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut reader = BufReader::new(stream);
     loop {
-        let (mut length, mut line) = (0, String::new());
-        loop {
-            line.clear();
-            if reader.read_line(&mut line).ok()? == 0 {
-                return None;
-            }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().ok()?;
-            }
-            if line == "\r\n" {
-                break;
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).ok()?;
-        answer(manner, stream, &serde_json::from_slice(&body).ok()?)?;
+        answer(manner, stream, &request_body(&mut reader)?)?;
     }
 }
 

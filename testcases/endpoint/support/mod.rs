@@ -4,7 +4,7 @@ mod conversation;
 mod folder;
 pub(crate) mod http;
 mod patience;
-mod provider;
+pub(crate) mod provider;
 pub(crate) mod server;
 mod streams;
 
