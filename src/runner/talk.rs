@@ -174,13 +174,15 @@ impl Talk {
         turn
     }
 
-    /// A session that is busy is waited for; everything else that is refused stays refused.
+    /// Whoever can't take it yet is asked again after a rest: a session that is busy, a server that is about to end. Everything
+    /// else that is refused stays refused.
     fn refused(&mut self, refusal: &Value, said: &Value, until: Instant) -> Result<(), Trouble> {
         let why = refusal["error"].as_str().unwrap_or("no reason is given");
-        let is_busy = self.call("/api/send/check", Some(&json!({})))?["ready"] == false;
-        if !is_busy {
+        let may_pass = self.call("/api/send/check", Some(&json!({})))?["ready"] == false;
+        if !may_pass || Instant::now() + REST_MAX >= until {
             return Err(Trouble::Step(format!("the server refuses it: {why}")));
         }
+        thread::sleep(REST_MAX);
         self.idle(until)?;
         self.say(said);
         Ok(())

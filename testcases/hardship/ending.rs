@@ -1,6 +1,7 @@
 //! The end of the server: running turns may finish, what waits is told, sockets are closed, and the process ends well.
 
-use super::support::{Provider, Server, Setting, answer_text, eventually, in_parallel, request};
+use super::process::processor_time;
+use super::support::{Folder, Provider, Server, Setting, answer_text, eventually, in_parallel, request, run};
 use serde_json::{Value, json};
 
 /// A server that asks this model and lets turns run for so long when it ends.
@@ -162,4 +163,29 @@ fn a_second_server_takes_the_address_at_once() {
     let second = Server::of(&["serve", "--listen", &address, "--shards", "2"], &[]);
     assert_eq!(second.address, first.address);
     second.session("again").ask("hello");
+}
+
+#[test]
+fn whoever_tests_a_server_that_is_about_to_end_asks_again_after_a_rest() {
+    let (provider, folder) = (Provider::start(), Folder::new());
+    let server = server(&provider, "60000");
+    let mut chat = server.session("running").attached();
+    chat.say(&held());
+    provider.holds(1);
+    // The first turn of the run is given up while the server ends; the next one is refused.
+    folder.write("late.md", &format!("# T\n## 1\n- send: {}\n## 2\n- send: hello\n- expect frames: > 0\n", held()["text"].as_str().unwrap()));
+    let url = format!("http://{}", server.address);
+    let (ended, used) = std::thread::scope(|scope| {
+        let playing = scope.spawn(|| run(folder.path(), &["test", "late.md", "--url", &url, "--patience-ms", "3000"]));
+        provider.holds(2);
+        server.signal("TERM");
+        drains(&server);
+        let before = processor_time(server.pid());
+        (playing.join().unwrap(), processor_time(server.pid()) - before)
+    });
+    // Whoever asks without a rest keeps a processor busy for all of three seconds.
+    assert!(used.as_millis() < 300, "the server was kept busy for {used:?}");
+    let says = "the server refuses it: the server is shutting down";
+    assert!(ended.code == Some(1) && ended.output.contains(says), "{ended:?}");
+    provider.release(1);
 }

@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use std::fs;
+use std::time::Duration;
 
 /// Descriptors that it holds.
 pub(crate) fn descriptors(pid: u32) -> usize {
@@ -13,6 +14,15 @@ pub(crate) fn memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches("kB").trim().parse().unwrap()
+}
+
+/// What it has used of the processors so far.
+pub(crate) fn processor_time(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // Behind the name, which may hold anything; a tick is a hundredth of a second for whoever reads this.
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let ticks: u64 = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(10 * ticks)
 }
 
 /// How many descriptors a process is allowed to hold: for now, and at most.
