@@ -173,7 +173,8 @@ fn whoever_tests_a_server_that_is_about_to_end_asks_again_after_a_rest() {
     chat.say(&held());
     provider.holds(1);
     // The first turn of the run is given up while the server ends; the next one is refused.
-    folder.write("late.md", &format!("# T\n## 1\n- send: {}\n## 2\n- send: hello\n- expect frames: > 0\n", held()["text"].as_str().unwrap()));
+    let held = held()["text"].as_str().unwrap().to_owned();
+    folder.write("late.md", &format!("# T\n## 1\n- send: {held}\n## 2\n- send: hello\n- expect frames: > 0\n"));
     let url = format!("http://{}", server.address);
     let (ended, used) = std::thread::scope(|scope| {
         let playing = scope.spawn(|| run(folder.path(), &["test", "late.md", "--url", &url, "--patience-ms", "3000"]));
