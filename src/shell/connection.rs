@@ -60,7 +60,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
             Step::Continue => connection.out.extend_from_slice(CONTINUE),
             Step::Refused(refused) => {
                 connection.answer_plain(refused.status, &detail(refused.sentence));
-                return connection.close_after_refusal().await;
+                return connection.close_gently().await;
             }
             Step::Request(request) => {
                 patience = Patience::default();
@@ -74,6 +74,10 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
                             connection.hand_over(Attach { leftover: buffer, ..attach }, home);
                         }
                         return;
+                    }
+                    Outcome::Head(head) => {
+                        connection.out.extend_from_slice(&head);
+                        return connection.close_gently().await;
                     }
                     Outcome::File(found) => {
                         write_file(&mut connection.out, manner, &request, &found);
@@ -150,7 +154,7 @@ impl Connection {
         write_answer(&mut self.out, manner, status, &[("content-type", JSON)], body);
     }
 
-    async fn close_after_refusal(mut self) {
+    async fn close_gently(mut self) {
         if self.send().await {
             self.linger().await;
         }

@@ -10,7 +10,7 @@ use crate::contract::Caller;
 use crate::wire::answer::Manner;
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
-use crate::wire::{said, sse, websocket};
+use crate::wire::{json, said, sse, websocket};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,8 @@ use serde_json::{Map, Value, json};
 pub(super) enum Outcome {
     Reply(Reply, &'static [(&'static str, &'static str)]),
     File(Found),
+    /// The head of a stream for whoever wants no more of it; the connection ends with it.
+    Head(Vec<u8>),
     /// To be done on this shard.
     Errand(Errand, usize),
     /// The connection becomes a stream, and lives on this shard.
@@ -124,7 +126,7 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
         Call::Health => {
             return Ok(Outcome::Reply(
                 match shard.is_draining() {
-                    true => Reply { status: 503, body: br#"{"status":"draining"}"#.to_vec() },
+                    true => Reply { status: 503, body: json::write(&json!({ "status": "draining", "detail": DRAINING })) },
                     false => Reply::ok(&Healthy { status: "ok", about: &shard.common.about, io: shard.backend().to_string() }),
                 },
                 &[],
@@ -137,7 +139,6 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
         // With a body that must be JSON, because a page of another site can't send that here without being allowed to.
         Call::Play => return Ok(Outcome::Reply(shard.common.runs.start(&body(request)?, auth::bearer(request))?, &[])),
         Call::WebSocket(show) => return upgrade(shard, request, show, user.clone(), from(), manner),
-        Call::Events if request.method == Method::Head => return Ok(Outcome::Reply(Reply::ok(&json!({})), &[])),
         Call::Events => return events(shard, request, user.clone(), from(), manner),
         Call::Check => {
             optional_body(request)?;
@@ -193,6 +194,9 @@ fn events(shard: &Shard, request: &Request, user: User, caller: Caller, manner: 
     let since = since(request.header("last-event-id").map(str::to_owned).or_else(|| request.query("since")))?;
     let mut head = Vec::new();
     sse::write_head(&mut head, manner);
+    if manner.head_only {
+        return Ok(Outcome::Head(head));
+    }
     let home = home(shard, &key, false);
     Ok(Outcome::Stream(Attach { show: Show::Events, key, user, caller, since, head, leftover: Vec::new() }, home))
 }

@@ -582,7 +582,8 @@ fn a_server_that_is_let_go_ends_its_turns_and_then_its_sockets() {
     while server.get("/health")["status"] == "ok" {
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(server.connect().call("GET", "/health", ""), (503, json!({"status":"draining"})));
+    let (status, health) = server.connect().call("GET", "/health", "");
+    assert_eq!((status, &health["status"], &health["detail"]), (503, &json!("draining"), &json!(super::shard::DRAINING)));
     assert_eq!(server.post("/api/send?session=b", json!({"text":"hi"})).0, 503);
     // The shard of this session may hear of it a moment later than the one that was asked.
     while server.connect().call("POST", "/api/send/check", "").1["reason"] != "draining" {

@@ -63,6 +63,14 @@ fn a_head_request_gets_everything_but_the_body() {
             assert_eq!(head.header(name), whole.header(name), "{name} of {path}");
         }
     }
+    // A stream's head comes alone; what is wrong with the request is told as ever.
+    let mut stream = server.connect();
+    let (whole, head) = (server.connect().ask("GET", "/api/events", None), stream.ask("HEAD", "/api/events", None));
+    for name in ["content-type", "content-length", "cache-control", "x-accel-buffering", "connection"] {
+        assert_eq!(head.header(name), whole.header(name), "{name} of /api/events");
+    }
+    assert!(head.status == 200 && stream.is_ended(), "{head:?}");
+    assert_eq!(server.connect().ask("HEAD", "/api/events?since=x", None).status, 400);
 }
 
 #[test]
