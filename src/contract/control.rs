@@ -43,7 +43,7 @@ enum ButtonTag {
 
 /// Whom a button belongs to: `thinker`, or `machine:<id>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "String", from = "String")]
+#[serde(into = "String", try_from = "String")]
 pub enum Source {
     #[default]
     Thinker,
@@ -59,11 +59,14 @@ impl From<Source> for String {
     }
 }
 
-impl From<String> for Source {
-    fn from(text: String) -> Source {
-        match text.strip_prefix("machine:") {
-            Some(id) => Source::Machine(id.to_owned()),
-            None => Source::Thinker,
+impl TryFrom<String> for Source {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Source, &'static str> {
+        match (text.as_str(), text.strip_prefix("machine:")) {
+            ("thinker", _) => Ok(Source::Thinker),
+            (_, Some(id)) => Ok(Source::Machine(id.to_owned())),
+            (_, None) => Err("`source` must be `thinker` or `machine:<id>`"),
         }
     }
 }

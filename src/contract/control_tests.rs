@@ -130,7 +130,7 @@ fn an_action_is_looked_for_in_the_machines_first_and_among_what_is_shown_alone()
         ("knock", None, None),
         ("go", Some("machine:none"), None),
     ] {
-        let source = source.map(|source| Source::from(source.to_owned()));
+        let source = source.map(|source| Source::try_from(source.to_owned()).unwrap());
         let button = ui.button(action, source.as_ref()).map(|button| String::from(button.source.clone()));
         assert_eq!(button.as_deref(), found, "{action} of {source:?}");
     }

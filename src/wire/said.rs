@@ -57,7 +57,7 @@ fn action(object: &mut Map<String, Value>, from: Caller) -> Result<Input, Wrong>
     };
     let source = match object.remove("source") {
         None | Some(Value::Null) => None,
-        Some(Value::String(source)) => Some(Source::from(source)),
+        Some(Value::String(source)) => Some(Source::try_from(source)?),
         Some(_) => return Err("`source` must be a string: `thinker` or `machine:<id>`"),
     };
     Ok(Input::Action { action, data: object.remove("data").unwrap_or(Value::Null), source, from })
@@ -106,6 +106,7 @@ mod tests {
             (r#"{"type":"dance"}"#, Err("this `type` is unknown: send `message`, `action`, `cancel_process` or `stop`")),
             (r#"{"type":1}"#, Err("`type` must be a string: `message`, `action`, `cancel_process` or `stop`")),
             (r#"{"type":"action"}"#, Err("`action` is missing: name the control's action")),
+            (r#"{"type":"action","action":"a","source":"machines:m"}"#, Err("`source` must be `thinker` or `machine:<id>`")),
             (r#"{"type":"action","action":"a","source":1}"#, Err("`source` must be a string: `thinker` or `machine:<id>`")),
             (r#"{"type":"cancel_process","pid":-1}"#, Err("`pid` is missing: give the number of a running call")),
         ] {

@@ -152,6 +152,7 @@ fn what_is_no_longer_offered_is_refused_and_the_socket_stays_open() {
         json!({ "action": "blue", "source": "machine:lamp" }),
         json!({ "action": "switch", "source": "thinker" }),
         json!({ "action": "switch", "source": "machine:other" }),
+        json!({ "action": "blue", "source": "nobody" }),
         json!({ "action": "ask" }),
     ] {
         let refusal = used(&mut chat, "msg_3", &action).pop().unwrap();
