@@ -6,7 +6,7 @@ use clap::Args;
 
 #[derive(Args, Clone, Debug)]
 pub struct LimitArguments {
-    /// Sessions in memory, of all shards; beyond that a new one is refused
+    /// Sessions in memory, of all shards; beyond that a new one is refused, until another has not been used for a day
     #[arg(long, help_heading = LIMITS, hide_short_help = true, value_name = "N", env = "FRAMEWRIGHT_SESSIONS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub sessions: u32,
     /// Connections of each shard; beyond that a new one is refused

@@ -135,7 +135,8 @@ enum Phase {
 
 /// Why nothing new begins.
 pub(super) const DRAINING: &str = "the server is shutting down: try again in a moment";
-const FULL: &str = "too many conversations are open on this server: try again later";
+const FULL: &str = "too many conversations are open on this server: go on with one that you have, or try again later; whoever runs it can \
+                    let it hold more with --sessions";
 const BROKEN: &str = "something broke inside this server, and this session with it: send the message again to begin anew";
 
 impl Shard {

@@ -98,5 +98,11 @@ fn limits_that_a_file_sets_hold() {
 
     server.session("two").ask("hello");
     let third = server.connect().ask("POST", "/api/send?session=three", Some(&serde_json::json!({ "text": "hello" })));
-    assert!(third.status == 503 && third.detail().contains("too many conversations"), "{third:?}");
+    assert!(third.status == 503 && third.detail().contains("with --sessions"), "{}", third.text());
+    let mut newcomer = server.session("three").attached();
+    newcomer.say(&serde_json::json!({ "text": "hello" }));
+    assert_eq!(newcomer.next()["error"], third.detail(), "on a socket too");
+    // Nobody loses a conversation to a newcomer.
+    server.session("two").ask("hello again");
+    assert_eq!(server.session("two").read("/api/state")["history_len"], 2);
 }
