@@ -1,8 +1,11 @@
 //! `framewright graph`: checks graph files, draws a graph as text, and shows what a node would be asked.
 
 use super::{Failure, library, prompt};
+use crate::config::Arguments;
 use crate::config::layers::Written;
 use crate::graph::{self, Entry, Graph, Library};
+use clap::ArgMatches;
+use clap::parser::ValueSource;
 use std::path::{Path, PathBuf};
 
 #[derive(clap::Subcommand)]
@@ -12,38 +15,46 @@ pub(super) enum Command {
         /// Folder of graphs, laid over the built-in ones [default: as the settings say, else the built-in ones alone]
         #[arg(value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
         folder: Option<PathBuf>,
+        /// File of settings [default: framewright.toml in the current folder, if there is one]
+        #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CONFIG")]
+        config: Option<PathBuf>,
     },
     /// Draw a graph as text: its nodes, edges and paths with their frames; or show what one of its nodes would be asked
     Show {
-        /// Graph to show [default: v3-framed]
+        /// Graph to show [default: the one that sessions begin on]
         name: Option<String>,
         /// Folder of graphs, laid over the built-in ones [default: as the settings say, else the built-in ones alone]
         #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
         graphs: Option<PathBuf>,
+        /// File of settings [default: framewright.toml in the current folder, if there is one]
+        #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CONFIG")]
+        config: Option<PathBuf>,
         #[command(flatten)]
         prompt: prompt::Options,
     },
 }
 
-pub(super) fn run(command: Command) -> Result<(), Failure> {
+pub(super) fn run(command: Command, matches: &ArgMatches) -> Result<(), Failure> {
     match command {
-        Command::Check { folder } => {
-            let folder = folder_of(folder)?;
+        Command::Check { folder, config } => {
+            let folder = folder.or(settings(config)?.graphs);
             let (lines, wrong) = check(&library::files(folder.as_deref())?, folder.as_deref());
             lines.iter().for_each(|line| println!("{line}"));
             if wrong.is_empty() { Ok(()) } else { Err(Failure::config(wrong.join("\n"))) }
         }
-        Command::Show { name, prompt, .. } if prompt.names_a_server() => match name {
-            Some(_) => Err(Failure::usage("a session has a graph already: name one only where no --url is named")),
-            None => prompt.show_of_server(),
-        },
-        Command::Show { name, graphs, prompt } => {
-            let name = name.unwrap_or_else(|| "v3-framed".to_owned());
-            let library = library::load(folder_of(graphs)?.as_deref())?;
+        Command::Show { prompt, .. } if prompt.names_a_server() => {
+            refuse(matches, &["name", "graphs", "config"], "a session has a graph already: leave out --url, or")?;
+            prompt.show_of_server()
+        }
+        Command::Show { name, graphs, config, prompt } => {
+            refuse(matches, &["token", "ca"], "no server is asked: name one with --url, or leave out")?;
+            let settings = settings(config)?;
+            let name = name.unwrap_or_else(|| settings.graph.clone());
+            let library = library::load(graphs.as_deref().or(settings.graphs.as_deref()))?;
             let unknown = || format!("there is no graph `{name}`: choose one of {}", library.names().join(", "));
             let graph = library.graph(&name).ok_or_else(|| Failure::config(unknown()))?.clone();
             if prompt.names_a_node() {
-                return prompt.show_of_fresh_session(library, &name);
+                return prompt.show_of_fresh_session(library, &name, &settings.database);
             }
             print!("{}", drawing(&graph));
             Ok(())
@@ -51,11 +62,17 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// The folder that was named, else that of the settings.
-fn folder_of(named: Option<PathBuf>) -> Result<Option<PathBuf>, Failure> {
-    match named {
-        Some(folder) => Ok(Some(folder)),
-        None => Written::without_flags().map(|written| written.arguments.graphs).map_err(Failure::config),
+/// What a server would be told here.
+fn settings(config: Option<PathBuf>) -> Result<Arguments, Failure> {
+    Written::of_file(config.as_deref()).map(|written| written.arguments).map_err(Failure::config)
+}
+
+/// Refuses what was said and would do nothing. A variable may be meant for other commands.
+fn refuse(matches: &ArgMatches, ids: &[&str], why: &str) -> Result<(), Failure> {
+    match ids.iter().find(|id| matches.value_source(id) == Some(ValueSource::CommandLine)) {
+        None => Ok(()),
+        Some(&"name") => Err(Failure::usage(format!("{why} the graph's name"))),
+        Some(id) => Err(Failure::usage(format!("{why} --{id}"))),
     }
 }
 

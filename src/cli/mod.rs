@@ -19,14 +19,15 @@ mod suites;
 mod test;
 mod version;
 
-use crate::config::Arguments;
+use crate::config::{Arguments, setting};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::process::ExitCode;
 
 /// A chat endpoint whose answers come in frames that can be counted, traced and replayed
 #[derive(Parser)]
-#[command(version, args_conflicts_with_subcommands = true, after_help = AFTER)]
+#[command(version, after_help = AFTER)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
@@ -34,7 +35,7 @@ struct CommandLine {
     arguments: Box<Arguments>,
 }
 
-const AFTER: &str = "Without a command it serves. A flag goes before its environment variable, that before framewright.toml in the current
+const AFTER: &str = "Without a command it serves. Settings may stand before a command's name or behind it. A flag goes before its environment variable, that before framewright.toml in the current
 folder, that before /etc/framewright/framewright.toml, that before the default: see `framewright config print --origin`.
 FRAMEWRIGHT_LLM_KEY, OPENAI_API_KEY, OPENAI_BASE_URL, OPENROUTER_API_KEY and ANTHROPIC_API_KEY are read too. Without any of them a model server
 on this machine is looked for (Ollama, llama.cpp, LM Studio, vLLM); without one the built-in demo answers.";
@@ -95,7 +96,7 @@ impl Failure {
 
 /// Runs what the command line says.
 pub fn run() -> ExitCode {
-    let matches = CommandLine::command().get_matches();
+    let matches = CommandLine::command().get_matches_from(in_order(std::env::args_os().collect()));
     let line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let own = innermost(&matches);
     let outcome = match line.command.unwrap_or(Command::Serve(line.arguments)) {
@@ -104,7 +105,7 @@ pub fn run() -> ExitCode {
         Command::Test(options) => test::run(&options, own),
         Command::Config(command) => config::run(command, own),
         Command::Doctor(options) => doctor::run(&options, own),
-        Command::Graph(command) => graph::run(command),
+        Command::Graph(command) => graph::run(command, own),
         Command::SqlCheck(arguments) => sql_check::run(arguments),
         Command::SampleData(arguments) => sample_data::run(arguments),
         Command::Completions { shell } => {
@@ -127,6 +128,24 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The same line with the settings that stand before a command's name behind it: `--config FILE config check` is
+/// `config check --config FILE`. A command that does not take them refuses them there.
+fn in_order(line: Vec<OsString>) -> Vec<OsString> {
+    let mut command = CommandLine::command();
+    let (mut names, mut settings, mut rest) = (Vec::new(), Vec::new(), line.get(1..).unwrap_or_default().to_vec());
+    while command.has_subcommands() {
+        // What can't be read so is told by whoever reads the line as it is.
+        let Ok(matches) = setting::command().allow_external_subcommands(true).try_get_matches_from(&rest) else { return line };
+        let Some((name, behind)) = matches.subcommand() else { return line };
+        let Some(next) = command.find_subcommand(name).cloned() else { return line };
+        let behind: Vec<OsString> = behind.get_many("").into_iter().flatten().cloned().collect();
+        settings.extend_from_slice(&rest[..rest.len() - behind.len() - 1]);
+        names.push(OsString::from(name));
+        (command, rest) = (next, behind);
+    }
+    [&line[..1], &names, &settings, &rest].concat()
+}
+
 /// What was said to the command that runs.
 fn innermost(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
@@ -136,6 +155,29 @@ fn innermost(matches: &ArgMatches) -> &ArgMatches {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+
+    #[test]
+    fn settings_may_stand_before_a_commands_name() {
+        for (line, meant) in [
+            ("", ""),
+            ("--graph a --development", "--graph a --development"),
+            ("config check --config f", "config check --config f"),
+            ("--config f config check", "config check --config f"),
+            ("config --config=f check", "config check --config=f"),
+            ("--graph serve --development serve --shards 1", "serve --graph serve --development --shards 1"),
+            ("--graph a config --shards 1 print --origin", "config print --graph a --shards 1 --origin"),
+            ("--graph a graph show b --node c", "graph show --graph a b --node c"),
+            ("--graph a chat", "chat --graph a"),
+            // These are refused as they stand, or are no commands of ours.
+            ("--graph a config", "--graph a config"),
+            ("--graph a --nonsense config check", "--graph a --nonsense config check"),
+            ("--graph a help serve", "--graph a help serve"),
+            ("--graph a --help", "--graph a --help"),
+        ] {
+            let words = |line: &str| ["framewright"].into_iter().chain(line.split_whitespace()).map(OsString::from).collect::<Vec<_>>();
+            assert_eq!(in_order(words(line)), words(meant), "{line}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_sound_and_tells_every_default() {

@@ -5,7 +5,6 @@
 use super::Failure;
 use crate::client::{Address, CallTrouble};
 use crate::config::databases;
-use crate::config::layers::Written;
 use crate::contract::{Caller, Input, Limits, Time, VERSION};
 use crate::engine::Session;
 use crate::graph::Library;
@@ -59,10 +58,9 @@ impl Options {
         }
     }
 
-    pub(super) fn show_of_fresh_session(&self, library: Library, graph: &str) -> Result<(), Failure> {
-        let settings = Written::without_flags().map_err(Failure::config)?.arguments;
+    pub(super) fn show_of_fresh_session(&self, library: Library, graph: &str, written: &[String]) -> Result<(), Failure> {
         let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-        let databases = Databases::new(databases(&settings.database, environment).map_err(Failure::config)?).infos();
+        let databases = Databases::new(databases(written, environment).map_err(Failure::config)?).infos();
         let local = jiff::Zoned::now();
         let from = Caller { identity: "anonymous".to_owned(), channel: String::new(), utc_offset_minutes: local.offset().seconds() / 60 };
         let now = Time(u64::try_from(local.timestamp().as_microsecond()).unwrap_or_default());

@@ -5,7 +5,7 @@ use super::file::{self, File, FileError};
 use super::setting::{self, Kind, Setting};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -62,9 +62,10 @@ impl Written {
         Ok(Written::of(matches, files))
     }
 
-    /// What stands where a command has no flags for settings: the environment, the files, the defaults.
-    pub fn without_flags() -> Result<Written, FileError> {
-        Written::read(&setting::command().try_get_matches_from([""; 0]).unwrap_or_else(|error| error.exit()))
+    /// What stands where a command has no flag for settings but the one that names the file.
+    pub fn of_file(named: Option<&Path>) -> Result<Written, FileError> {
+        let line = named.into_iter().flat_map(|path| [OsStr::new("--config"), path.as_os_str()]);
+        Written::read(&setting::command().try_get_matches_from(line).unwrap_or_else(|error| error.exit()))
     }
 
     /// `files`: the strongest first.

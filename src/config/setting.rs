@@ -44,7 +44,7 @@ impl fmt::Display for Kind {
 }
 
 /// The command that has the settings for flags, and nothing else.
-pub(super) fn command() -> Command {
+pub fn command() -> Command {
     Arguments::augment_args(Command::new("framewright").no_binary_name(true).disable_help_flag(true))
 }
 

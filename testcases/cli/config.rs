@@ -154,3 +154,34 @@ fn graphs_are_looked_at_where_the_settings_say_they_are() {
         assert!(ended.code == Some(code) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
     }
 }
+
+#[test]
+fn settings_may_stand_before_a_commands_name() {
+    let folder = Folder::new();
+    folder.write("other.toml", "graph = 'v1-direct'\ngraphs = 'mine'\n");
+    folder.write("mine/prompts/input.md", "# input\nmine\n");
+    for (arguments, says) in [
+        (&["--config", "other.toml", "config", "check"][..], "ok  other.toml  graph: v1-direct"),
+        (&["config", "--config", "other.toml", "check"], "ok  other.toml  graph: v1-direct"),
+        (&["--config", "other.toml", "config", "print"], "graph = \"v1-direct\""),
+        (&["--graph", "v4-eras", "--workers=7", "config", "--shards=3", "print"], "graph = \"v4-eras\""),
+        (&["--config", "other.toml", "graph", "show"], "v1-direct: "),
+        (&["--graphs", "mine", "graph", "show", "v3-framed", "--node", "input"], "=== system\n# input\nmine\n"),
+        (&["--config", "other.toml", "--listen", "127.0.0.1:0", "doctor"], "other.toml"),
+    ] {
+        let ended = run(folder.path(), arguments);
+        assert!(ended.code == Some(0) && ended.output.contains(says), "{arguments:?}: {ended:?}");
+    }
+    let server = Server::of(&["--graph", "v1-direct", "--listen", "127.0.0.1:0", "serve"], &[]);
+    assert_eq!(server.session("any").read("/api/graph/active")["name"], "v1-direct");
+    // What a command does not take is refused, and so is what is said twice.
+    for (arguments, says) in [
+        (&["--graph", "v1-direct", "version"][..], "unexpected argument '--graph'"),
+        (&["--graph", "v1-direct", "chat"], "unexpected argument '--graph'"),
+        (&["--shards", "1", "config", "check", "--shards", "2"], "cannot be used multiple times"),
+        (&["--shards", "0", "config", "check"], "0 is not in 1..=256"),
+    ] {
+        let ended = run(folder.path(), arguments);
+        assert!(ended.code == Some(2) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
+    }
+}

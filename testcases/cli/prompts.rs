@@ -1,5 +1,6 @@
 //! `framewright graph show --node`: what a node would be asked, of a session that begins and of one that is there.
 
+use crate::program::run_with;
 use crate::support::{Folder, Server, run};
 
 #[test]
@@ -25,11 +26,19 @@ fn a_prompt_is_shown_as_a_node_would_be_asked_at_the_beginning_of_a_session() {
         (&["--text", "x"], 2, "--node"),
         (&["--url", "http://127.0.0.1:1", "--node", "director"], 4, "can't be asked"),
         (&["--url", "nowhere at all", "--node", "director"], 3, "--url is"),
-        (&["v3-framed", "--url", "http://127.0.0.1:1", "--node", "director"], 2, "a session has a graph already"),
+        (&["v3-framed", "--url", "http://127.0.0.1:1", "--node", "director"], 2, "leave out --url, or the graph's name"),
+        (&["--graphs", ".", "--url", "http://127.0.0.1:1", "--node", "director"], 2, "leave out --url, or --graphs"),
+        (&["--config", "f", "--url", "http://127.0.0.1:1", "--node", "director"], 2, "leave out --url, or --config"),
+        (&["--token", "t", "--node", "director"], 2, "no server is asked: name one with --url, or leave out --token"),
+        (&["--ca", "c", "--node", "director"], 2, "leave out --ca"),
     ] {
         let ended = run(folder.path(), &[&["graph", "show"], arguments].concat());
         assert!(ended.code == Some(code) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
     }
+    // A variable may be meant for other commands.
+    let set = [("FRAMEWRIGHT_GRAPHS", "nowhere"), ("FRAMEWRIGHT_CONFIG", "nowhere"), ("FRAMEWRIGHT_TOKEN", "t")];
+    let ended = run_with(folder.path(), &set, &["graph", "show", "--url", "http://127.0.0.1:1", "--node", "director"]);
+    assert!(ended.code == Some(4), "{ended:?}");
 }
 
 #[test]
