@@ -82,7 +82,7 @@ pub struct Arguments {
     #[arg(long, help_heading = LLM, value_name = "FILE", env = "FRAMEWRIGHT_LLM_KEY_FILE")]
     pub llm_key_file: Option<PathBuf>,
     /// Databases that experts may ask, as NAME=URL, several with spaces between; a URL is mysql://user:password@host:port/name,
-    /// sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL of one, FRAMEWRIGHT_DATABASES all of them
+    /// sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL of one; a file may have a section [databases] with a line for each
     #[arg(
         long,
         value_name = "NAME=URL",
@@ -182,16 +182,18 @@ pub enum ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// The variable that holds the address of one database: a password belongs there rather than into a flag.
+pub fn variable_of_database(name: &str) -> String {
+    format!("FRAMEWRIGHT_DATABASE_{}", name.to_uppercase())
+}
+
 /// The databases of these settings: each once; the environment may hold the address of one, which has a password in it.
 pub fn databases(written: &[String], environment: impl Fn(&str) -> Option<String>) -> Result<Vec<(String, Source)>, ConfigError> {
-    let several = environment("FRAMEWRIGHT_DATABASES").filter(|_| *written == [DATABASE]);
-    let several: Vec<String> = several.iter().flat_map(|all| all.split_whitespace()).map(str::to_owned).collect();
-    let written = if several.is_empty() { written } else { &several };
     let mut all: Vec<(String, Source)> = Vec::new();
     for text in written.iter().filter(|text| !text.trim().is_empty()) {
         let wrong = |why| ConfigError::Database { why };
         let name = text.split_once('=').map_or("", |(name, _)| name);
-        let own = environment(&format!("FRAMEWRIGHT_DATABASE_{}", name.to_uppercase()));
+        let own = environment(&variable_of_database(name));
         let (name, source) = match own {
             Some(url) => Source::named(&format!("{name}={}", url.trim())),
             None => Source::named(text.trim()),
@@ -307,14 +309,9 @@ mod tests {
 
     #[test]
     fn databases_are_named_once_and_the_environment_may_hold_their_addresses() {
-        let environment = |name: &str| match name {
-            "FRAMEWRIGHT_DATABASE_SHOP" => Some("mysql://u:secret@h/shop".to_owned()),
-            "FRAMEWRIGHT_DATABASES" => Some("a=sqlite:a.db b=sample".to_owned()),
-            _ => None,
-        };
+        let environment = |name: &str| (name == "FRAMEWRIGHT_DATABASE_SHOP").then(|| "mysql://u:secret@h/shop".to_owned());
         for (written, meant) in [
-            (&["eras2_production=sample"][..], r#"[("a", sqlite:a.db), ("b", sample data)]"#),
-            (&["shop=", "b=sample"], r#"[("shop", mysql://h:3306/shop), ("b", sample data)]"#),
+            (&["shop=", "b=sample"][..], r#"[("shop", mysql://h:3306/shop), ("b", sample data)]"#),
             (&["b=sample", "b=sqlite:b.db"], r#"[("b", sqlite:b.db)]"#),
             (&[""], "[]"),
         ] {

@@ -3,7 +3,7 @@
 use super::{Failure, library};
 use crate::config::layers::{FILE, Origin, Value, Written};
 use crate::config::setting::{self, Setting};
-use crate::config::{Arguments, Config, KEY, KEYS, without_password};
+use crate::config::{Arguments, Config, KEY, KEYS, variable_of_database, without_password};
 use crate::work::probe;
 use clap::{ArgMatches, CommandFactory};
 use std::collections::BTreeSet;
@@ -60,7 +60,7 @@ pub(super) fn run(command: Command, matches: &ArgMatches) -> Result<(), Failure>
 
 fn check(matches: &ArgMatches) -> Result<(), Failure> {
     let written = Written::read(matches).map_err(Failure::config)?;
-    let unknown = unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
+    let unknown = unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()), &written.arguments.database);
     if !unknown.is_empty() {
         return Err(Failure::config(unknown.join("\n")));
     }
@@ -75,9 +75,11 @@ fn check(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A sentence for each variable that is called like a setting and is none.
-pub(super) fn unknown_variables(names: impl Iterator<Item = String>) -> Vec<String> {
-    let mut known = BTreeSet::from([KEY.to_owned()]);
+/// A sentence for each variable that is called like a setting and is none, where these are the databases.
+pub(super) fn unknown_variables(names: impl Iterator<Item = String>, databases: &[String]) -> Vec<String> {
+    let names_of_databases = databases.iter().filter_map(|said| said.split_once('=')).map(|(name, _)| name);
+    let mut known: BTreeSet<String> = names_of_databases.map(variable_of_database).collect();
+    known.insert(KEY.to_owned());
     variables(&super::CommandLine::command(), &mut known);
     let ours = |name: &str| name.strip_prefix("FRAMEWRIGHT_").map(str::to_owned);
     let unknown = names.filter(|name| !known.contains(name)).filter_map(|name| ours(&name));
@@ -173,13 +175,22 @@ mod tests {
 
     #[test]
     fn a_variable_that_no_setting_has_is_told() {
-        let names = ["FRAMEWRIGHT_LISTEN", "FRAMEWRIGHT_LISSTEN", "PATH", "FRAMEWRIGHT_LLM_KEY", "FRAMEWRIGHT_ZEBRA"];
-        let said = unknown_variables(names.into_iter().map(str::to_owned));
+        let names = [
+            "FRAMEWRIGHT_LISTEN",
+            "FRAMEWRIGHT_LISSTEN",
+            "PATH",
+            "FRAMEWRIGHT_LLM_KEY",
+            "FRAMEWRIGHT_ZEBRA",
+            "FRAMEWRIGHT_DATABASE_SHOP",
+            "FRAMEWRIGHT_DATABASE_SHPO",
+        ];
+        let said = unknown_variables(names.into_iter().map(str::to_owned), &["a=sample".to_owned(), "shop=".to_owned()]);
         assert_eq!(
             said,
             [
                 "no setting is called FRAMEWRIGHT_LISSTEN: did you mean FRAMEWRIGHT_LISTEN?",
                 "no setting is called FRAMEWRIGHT_ZEBRA: `framewright --help` names all there are",
+                "no setting is called FRAMEWRIGHT_DATABASE_SHPO: did you mean FRAMEWRIGHT_DATABASE_SHOP?",
             ]
         );
     }

@@ -1,6 +1,7 @@
 //! A file of settings: TOML, read into what is said in which line. What no setting is called is an error.
 
 use super::setting::{self, Kind, Setting};
+use crate::work::database::Source;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -108,36 +109,52 @@ impl Reading<'_> {
                 let read = i64::from_str_radix(number.as_str(), number.radix());
                 read.map(|number| number.to_string()).map_err(|_| format!("`{}` is too large a number", setting.name()))
             }
+            (Kind::Text, DeValue::String(text)) if setting.flag == DATABASE => {
+                Ok(text.split_whitespace().map(|said| self.with_its_place(said)).collect::<Vec<_>>().join(" "))
+            }
             (Kind::Text, DeValue::String(text)) => Ok(text.to_string()),
             (Kind::Path, DeValue::String(text)) if text.is_empty() => Ok(String::new()),
-            (Kind::Path, DeValue::String(text)) => {
-                let folder = self.path.parent().unwrap_or(Path::new(""));
-                Ok(folder.join(text.as_ref()).to_string_lossy().into_owned())
-            }
+            (Kind::Path, DeValue::String(text)) => Ok(self.folder().join(text.as_ref()).to_string_lossy().into_owned()),
             (kind, _) => Err(format!("`{}` must be {kind}", setting.name())),
         };
-        let read = read.and_then(|value| check(&setting, &value).map(|()| value));
-        match read {
-            Ok(value) => {
-                let line = self.line(at);
-                self.entries.push(Entry { setting, value, line });
-            }
+        match read.and_then(|value| check(&setting, &value).map(|()| value)) {
+            Ok(value) => self.keep(setting, value, at),
             Err(why) => self.complain(at, &why),
         }
     }
 
     /// `[databases]` with a line `name = "URL"` for each is what the flag says in one text.
     fn databases(&mut self, table: &DeTable<'_>, at: usize) {
-        let Some(setting) = self.known.iter().find(|known| known.flag == "database").cloned() else { return };
+        let Some(setting) = self.known.iter().find(|known| known.flag == DATABASE).cloned() else { return };
         let mut all = Vec::new();
         for (key, value) in table.iter() {
-            match value.get_ref() {
-                DeValue::String(url) if !url.contains(' ') => all.push(format!("{}={url}", key.get_ref())),
-                _ => self.complain(key.span().start, &format!("`databases.{}` must be an address in quotes", key.get_ref())),
+            match database(key.get_ref(), value.get_ref()) {
+                Ok(said) => all.push(self.with_its_place(&said)),
+                Err(why) => self.complain(key.span().start, &format!("`databases.{}` {why}", key.get_ref())),
             }
         }
+        self.keep(setting, all.join(" "), at);
+    }
+
+    /// The folder that paths are meant from.
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// A database, its file meant from there.
+    fn with_its_place(&self, said: &str) -> String {
+        match said.split_once("=sqlite:").map(|(name, path)| (name, path.strip_prefix("//").unwrap_or(path))) {
+            Some((name, path)) if !path.is_empty() => format!("{name}=sqlite:{}", self.folder().join(path).display()),
+            Some(_) | None => said.to_owned(),
+        }
+    }
+
+    fn keep(&mut self, setting: Setting, value: String, at: usize) {
+        if self.entries.iter().any(|entry| entry.setting == setting) {
+            return self.complain(at, &format!("`{}` is said in two ways: keep one of them", setting.name()));
+        }
         let line = self.line(at);
-        self.entries.push(Entry { setting, value: all.join(" "), line });
+        self.entries.push(Entry { setting, value, line });
     }
 
     fn unknown(&mut self, name: &str, at: usize) {
@@ -160,6 +177,19 @@ impl Reading<'_> {
 
 /// The section that has a key for each database.
 const DATABASES: &str = "databases";
+/// The flag that says the same in one text, a word for each.
+const DATABASE: &str = "database";
+
+/// A database as the flag names it. Its address may be left to its variable.
+fn database(name: &str, url: &DeValue<'_>) -> Result<String, String> {
+    let DeValue::String(url) = url else { return Err("must be an address in quotes".to_owned()) };
+    let said = format!("{name}={url}");
+    match () {
+        () if said.contains(' ') => Err("can't hold a space".to_owned()),
+        () if url.is_empty() => Ok(said),
+        () => Source::named(&said).map(|_| said).map_err(|why| format!("is wrong: {why}")),
+    }
+}
 
 /// What is kept out of files that people pass around.
 const SECRETS: &[&str] = &["llm.key"];
@@ -197,6 +227,14 @@ mod tests {
         let expected =
             [("listen", "127.0.0.1:1", 1), ("llm.url", "http://h/v1", 5), ("llm.key_file", "etc/key", 6), ("limits.workers", "16", 8)];
         assert_eq!(read, expected.map(|(name, value, line)| (name.to_owned(), value, line)));
+        for (text, value) in [
+            ("[databases]\nb = 'sqlite:b.db'\na = 'sqlite:///var/a.db'\nc = ''", "a=sqlite:/var/a.db b=sqlite:etc/b.db c="),
+            ("databases = { a = 'sample' }", "a=sample"),
+            ("[databases]", ""),
+            ("database = 'a=sqlite:a.db b=sample'", "a=sqlite:etc/a.db b=sample"),
+        ] {
+            assert_eq!(parse(text).unwrap().entries[0].value, value, "{text}");
+        }
         assert!(parse("").unwrap().entries.is_empty() && parse("limits = {}").unwrap().entries.is_empty());
     }
 
@@ -220,6 +258,12 @@ mod tests {
             ("listen = 7878", "etc/f.toml:1: `listen` must be a text in quotes"),
             ("listen = 'here'", "etc/f.toml:1: `listen` can't be `here`: invalid socket address syntax"),
             ("development = 'yes'", "etc/f.toml:1: `development` must be true or false"),
+            ("[databases]\n\na = 3", "etc/f.toml:3: `databases.a` must be an address in quotes"),
+            ("[databases]\na = 'x y'", "etc/f.toml:2: `databases.a` can't hold a space"),
+            ("[databases]\na = 'postgres://u:sk-1@h/x'", "etc/f.toml:2: `databases.a` is wrong: a database's address begins with mysql://"),
+            ("[databases]\n'a b' = ''", "etc/f.toml:2: `databases.a b` can't hold a space"),
+            ("database = 'a=sample'\n[databases]\nb = 'sample'", "etc/f.toml:2: `database` is said in two ways: keep one of them"),
+            ("databases = 'a=sample'", "etc/f.toml:1: there is no setting `databases`: did you mean `database`?"),
             ("\n\nlisten", "etc/f.toml:3: "),
             ("listen = '127.0.0.1:1'\nlisten = '127.0.0.1:2'", "etc/f.toml:2: duplicate key"),
         ] {

@@ -185,3 +185,42 @@ fn settings_may_stand_before_a_commands_name() {
         assert!(ended.code == Some(2) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
     }
 }
+
+#[test]
+fn a_file_names_databases_and_every_layer_above_stands_over_it() {
+    let folder = Folder::new();
+    let sample = run(folder.path(), &["sample-data", "--dialect", "sqlite"]).output;
+    let file = folder.write("mine/framewright.toml", "[databases]\neras2_production = 'sqlite:few.db'\n");
+    let few = rusqlite::Connection::open(folder.path().join("mine/few.db")).unwrap();
+    few.execute_batch(&format!("{sample}\nPRAGMA foreign_keys = off; DELETE FROM kunden WHERE id > 3;")).unwrap();
+    let file = file.to_str().unwrap();
+    let sample = [("FRAMEWRIGHT_DATABASE", "eras2_production=sample")];
+    let address = [("FRAMEWRIGHT_DATABASE_ERAS2_PRODUCTION", "sample")];
+    for (variables, options, customers) in
+        [(&[][..], &[][..], "3"), (&sample, &[], "16"), (&address, &[], "16"), (&[], &["--database", "eras2_production=sample"], "16")]
+    {
+        let checked = run_with(folder.path(), variables, &[&["config", "check", "--config", file], options].concat());
+        assert_eq!(checked.code, Some(0), "{variables:?} {options:?}: {checked:?}");
+        let arguments = ["--config", file, "--graph", "v4-eras", "--listen", "127.0.0.1:0"];
+        let server = Server::of(&[&arguments, options].concat(), variables);
+        let session = server.session("any");
+        session.ask("how many customers are there?");
+        let answer = session.result()["response"].as_str().unwrap().to_owned();
+        assert!(answer.split(|sign: char| !sign.is_ascii_digit()).any(|word| word == customers), "{variables:?} {options:?}: {answer}");
+    }
+    let printed = run(folder.path(), &["config", "print", "--origin", "--config", file]).output;
+    assert!(told(&printed, "database").ends_with("mine/framewright.toml:1"), "{printed}");
+    let unknown = run_with(folder.path(), &[("FRAMEWRIGHT_DATABASE_ERAS_PRODUCTION", "sample")], &["config", "check", "--config", file]);
+    assert!(unknown.errors.contains("did you mean FRAMEWRIGHT_DATABASE_ERAS2_PRODUCTION?"), "{unknown:?}");
+    for (text, says) in [
+        (
+            "[databases]\n\nshop = 'postgres://u:sk-very-secret-1234@h/x'",
+            "framewright.toml:3: `databases.shop` is wrong: a database's address",
+        ),
+        ("database = 'a=sample'\n[databases]\nb = 'sample'", "framewright.toml:2: `database` is said in two ways"),
+    ] {
+        folder.write("mine/framewright.toml", text);
+        let ended = run(folder.path(), &["config", "check", "--config", file]);
+        assert!(ended.code == Some(3) && ended.errors.contains(says) && !ended.errors.contains(SECRET), "{ended:?}");
+    }
+}

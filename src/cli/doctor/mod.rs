@@ -69,7 +69,8 @@ fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
             None
         }
     };
-    let unknown = settings::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()));
+    let databases = written.as_ref().map(|written| &*written.arguments.database).unwrap_or_default();
+    let unknown = settings::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()), databases);
     unknown.into_iter().for_each(|said| tell(Finding::bad("environment", said, "rename it, or take it away")));
     tell(machine::event_loop());
     tell(machine::descriptors());
