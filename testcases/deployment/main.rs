@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
 
+mod http2;
 mod nginx;
 mod secure;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
@@ -154,4 +155,46 @@ fn a_server_that_is_away_is_a_sentence_and_plain_http_leads_to_https() {
     assert_eq!((answer.status, &answer.json()["detail"]), (502, &json!("the server is not there: try again in a moment")));
     let plain = nginx.ask_plain("/api/state?a=b");
     assert!(plain.starts_with("HTTP/1.1 301") && plain.contains("Location: https://localhost/api/state?a=b"), "{plain}");
+}
+
+#[test]
+fn one_connection_of_http2_carries_a_stream_and_calls_beside_it() {
+    let provider = Provider::start();
+    let server = provider.server();
+    let nginx = Nginx::before(server.address);
+    let mut http = nginx.http2();
+    let json = ("content-type", "application/json");
+    let events = http.ask("GET", "/api/events?session=beside", &[], None);
+    assert_eq!(http.status(events), 200);
+    let text = json!({"say": "one two three", "hold": "output", "after": 2}).to_string();
+    let sent = http.ask("POST", "/api/send?session=beside", &[json], Some(&json!({ "text": text }).to_string()));
+    assert_eq!(http.answer(sent), (200, r#"{"status":"queued","id":"msg_1"}"#.to_owned()));
+    // The model stands still: whatever held the stream back would hold it back for ever.
+    http.body_with(events, r#""text":"two "#);
+    let asked = http.ask("GET", "/api/result?session=beside", &[], None);
+    let result: Value = serde_json::from_str(&http.answer(asked).1).unwrap();
+    assert_eq!((&result["status"], &result["partial"]), (&json!("running"), &json!("one two ")));
+    provider.release(1);
+    http.body_with(events, r#""event":"frame_trace""#);
+    let page = http.ask("GET", "/", &[], None);
+    assert!(http.answer(page).1.contains("<html"));
+    assert!(nginx.logged("/api/send HTTP/2.0").contains("200"));
+    // The same bounds in the same words, before the body comes; a head may be as large.
+    let large = http.ask("POST", "/api/send", &[json, ("content-length", "1048577")], Some(""));
+    assert!(matches!(http.answer(large), (413, body) if body.contains("the request's body is too large")));
+    let asked = http.ask("GET", "/health", &[("x-filler", &"y".repeat(15 << 10))], None);
+    assert_eq!(http.status(asked), 200);
+}
+
+#[test]
+fn it_is_reached_over_ipv6_too() {
+    let server = Server::start();
+    let Some(nginx) = Nginx::on_ipv6_before(server.address) else { return };
+    assert_eq!(nginx.ask("GET", "/health", "", "").json()["status"], "ok");
+    let mut http = nginx.http2();
+    let asked = http.ask("GET", "/health", &[], None);
+    assert_eq!(http.status(asked), 200);
+    assert_eq!(secure::next(&mut nginx.socket("/ws"))["type"], "controls");
+    let plain = nginx.ask_plain("/a");
+    assert!(plain.starts_with("HTTP/1.1 301") && plain.contains("Location: https://localhost/a"), "{plain}");
 }

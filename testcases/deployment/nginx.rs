@@ -1,15 +1,19 @@
 //! A real nginx in a folder of its own, with the configuration that the program prints.
 
+use crate::http2::Http2;
 use crate::secure::{Answer, Secure};
 use crate::support::{Folder, eventually, http::Wire, run};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 pub(crate) struct Nginx {
     pub(crate) port: u16,
     plain_port: u16,
+    /// Where it is reached.
+    ip: IpAddr,
     folder: Folder,
     child: Child,
 }
@@ -17,9 +21,24 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts one before whatever listens on this address.
     pub(crate) fn before(address: SocketAddr) -> Nginx {
+        Nginx::at(Ipv4Addr::LOCALHOST.into(), address)
+    }
+
+    /// The same, reached over IPv6. Nothing, and that is told, where the machine has none.
+    pub(crate) fn on_ipv6_before(address: SocketAddr) -> Option<Nginx> {
+        let ip = IpAddr::from(Ipv6Addr::LOCALHOST);
+        if let Err(error) = TcpListener::bind((ip, 0)) {
+            // Past the test's own output, which nobody sees of a test that passes.
+            let _ = writeln!(std::io::stderr(), "skipped: this machine has no IPv6 ({error})");
+            return None;
+        }
+        Some(Nginx::at(ip, address))
+    }
+
+    fn at(ip: IpAddr, address: SocketAddr) -> Nginx {
         let folder = Folder::new();
         certify(&folder);
-        let (port, plain_port) = (free_port(), free_port());
+        let (port, plain_port) = (free_port(ip), free_port(ip));
         let path = |name: &str| folder.path().join(name).display().to_string();
         let (certificate, key, listen) = (path("certificate.pem"), path("key.pem"), address.to_string());
         let arguments = ["--name", "localhost", "--certificate", &certificate, "--certificate-key", &key, "--listen", &listen];
@@ -27,15 +46,16 @@ impl Nginx {
         assert_eq!(printed.code, Some(0), "{printed:?}");
         // Everything as it was printed but for the ports, which belong to the machine, and the log's place.
         let mut text = printed.output;
+        let (other, any) = if ip.is_ipv4() { ("[::]:", "") } else { ("", "[::]:") };
         for (from, to) in [
-            ("    listen [::]:443 ssl http2;\n", String::new()),
-            ("    listen [::]:80;\n", String::new()),
-            ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
-            ("listen 80;", format!("listen 127.0.0.1:{plain_port};")),
-            ("/var/log/nginx/framewright.log", path("access.log")),
+            (format!("    listen {other}443 ssl http2;\n"), String::new()),
+            (format!("    listen {other}80;\n"), String::new()),
+            (format!("listen {any}443 ssl"), format!("listen {} ssl", SocketAddr::new(ip, port))),
+            (format!("listen {any}80;"), format!("listen {};", SocketAddr::new(ip, plain_port))),
+            ("/var/log/nginx/framewright.log".to_owned(), path("access.log")),
         ] {
-            assert!(text.contains(from), "`{from}` is printed: {text}");
-            text = text.replacen(from, &to, 1);
+            assert!(text.contains(&from), "`{from}` is printed: {text}");
+            text = text.replacen(&from, &to, 1);
         }
         folder.write("framewright.conf", &text);
         let user = if is_root() { "user root;" } else { "" };
@@ -53,11 +73,11 @@ impl Nginx {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(fs::File::create(folder.path().join("said")).unwrap());
         let child =
             command.spawn().unwrap_or_else(|error| panic!("{} can't be started ({error}): install nginx-light", program().display()));
-        let mut nginx = Nginx { port, plain_port, folder, child };
+        let mut nginx = Nginx { port, plain_port, ip, folder, child };
         eventually("nginx", || {
             let said = nginx.read("said");
             assert!(nginx.child.try_wait().unwrap().is_none(), "nginx ended: {said}");
-            std::net::TcpStream::connect(("127.0.0.1", port)).ok()
+            std::net::TcpStream::connect((ip, port)).ok()
         });
         nginx
     }
@@ -68,7 +88,7 @@ impl Nginx {
 
     /// A connection on which this has been sent.
     pub(crate) fn open(&self, text: &str) -> Secure {
-        let mut secure = Secure::open(self.port, &self.certificate());
+        let mut secure = Secure::open(self.ip, self.port, &self.certificate());
         secure.send(text.as_bytes());
         secure
     }
@@ -77,7 +97,7 @@ impl Nginx {
     pub(crate) fn ask(&self, method: &str, target: &str, headers: &str, body: &str) -> Answer {
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost:{}\r\n{headers}{length}Connection: close\r\n\r\n", self.port);
-        let mut secure = Secure::open(self.port, &self.certificate());
+        let mut secure = Secure::open(self.ip, self.port, &self.certificate());
         // Who refuses it may stop reading in the middle.
         secure.try_send(format!("{head}{body}").as_bytes());
         secure.answer()
@@ -85,13 +105,17 @@ impl Nginx {
 
     /// The answer's head to a request without TLS.
     pub(crate) fn ask_plain(&self, target: &str) -> String {
-        let mut wire = Wire::open(SocketAddr::from(([127, 0, 0, 1], self.plain_port)));
+        let mut wire = Wire::open(SocketAddr::new(self.ip, self.plain_port));
         wire.send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         std::iter::from_fn(|| wire.line()).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
     }
 
     pub(crate) fn socket(&self, target: &str) -> crate::secure::Socket {
-        crate::secure::socket(self.port, &self.certificate(), target)
+        crate::secure::socket(self.ip, self.port, &self.certificate(), target)
+    }
+
+    pub(crate) fn http2(&self) -> Http2 {
+        Http2::open(self.ip, self.port, &self.certificate())
     }
 
     /// The access log, once it tells of this.
@@ -123,8 +147,8 @@ fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:\t0\t")))
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+fn free_port(ip: IpAddr) -> u16 {
+    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A certificate for `localhost` that vouches for itself.

@@ -5,12 +5,12 @@ use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use tungstenite::Message;
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
 pub(crate) type Socket = tungstenite::WebSocket<Stream>;
 
 pub(crate) struct Secure {
@@ -31,21 +31,23 @@ impl Answer {
     }
 }
 
-fn connect(port: u16, certificate: &Path) -> Stream {
+/// A connection on which one of these protocols is spoken; none: the one that everybody speaks.
+pub(crate) fn connect(ip: IpAddr, port: u16, certificate: &Path, protocols: &[&[u8]]) -> Stream {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(crypto).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_root_certificates(roots).with_no_client_auth();
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut config = config.with_root_certificates(roots).with_no_client_auth();
+    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+    let stream = TcpStream::connect((ip, port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     StreamOwned::new(ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap(), stream)
 }
 
 impl Secure {
-    pub(crate) fn open(port: u16, certificate: &Path) -> Secure {
-        Secure { stream: connect(port, certificate), read: Vec::new() }
+    pub(crate) fn open(ip: IpAddr, port: u16, certificate: &Path) -> Secure {
+        Secure { stream: connect(ip, port, certificate, &[]), read: Vec::new() }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {
@@ -96,8 +98,8 @@ impl Secure {
     }
 }
 
-pub(crate) fn socket(port: u16, certificate: &Path, target: &str) -> Socket {
-    let (socket, _) = tungstenite::client(format!("wss://localhost:{port}{target}"), connect(port, certificate)).unwrap();
+pub(crate) fn socket(ip: IpAddr, port: u16, certificate: &Path, target: &str) -> Socket {
+    let (socket, _) = tungstenite::client(format!("wss://localhost:{port}{target}"), connect(ip, port, certificate, &[])).unwrap();
     socket
 }
 
