@@ -1,6 +1,7 @@
 //! Each fault that a graph file can have, planted into a good one, with the sentence that it gets.
 
 use super::*;
+use serde_json::json;
 
 mod prompts;
 

@@ -7,6 +7,7 @@ use crate::contract::{DatabaseInfo, Dialect, Ui};
 use crate::nodes::testing::Fixture;
 use crate::nodes::tools::Act;
 use crate::nodes::{Node, Out, Packet, PlannedCall};
+use serde_json::json;
 use std::fs;
 use std::path::Path as FilePath;
 
