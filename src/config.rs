@@ -284,20 +284,22 @@ impl Config {
 }
 
 #[cfg(test)]
+impl Arguments {
+    /// What a command line of nothing but settings says.
+    pub(crate) fn of(line: &str) -> Result<Arguments, clap::Error> {
+        let matches = setting::command().try_get_matches_from(line.split_whitespace())?;
+        clap::FromArgMatches::from_arg_matches(&matches)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
 
     /// What a command line and a key mean, in a line; else what is wrong.
     fn read(line: &str, key: &str) -> String {
-        let arguments = match Line::try_parse_from(["framewright"].into_iter().chain(line.split_whitespace())) {
-            Ok(line) => line.arguments,
+        let arguments = match Arguments::of(line) {
+            Ok(arguments) => arguments,
             Err(error) => return error.to_string().lines().next().unwrap_or_default().to_owned(),
         };
         let environment = |name: &str| (name == "OPENAI_API_KEY").then(|| key.to_owned());

@@ -74,17 +74,9 @@ fn failure(error: ServeError) -> Failure {
 mod tests {
     use super::*;
     use crate::config::Arguments;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
 
     fn config(line: &str) -> Config {
-        let line = Line::parse_from(["framewright"].into_iter().chain(line.split_whitespace()));
-        Config::new(line.arguments, |_| None, |_| None).unwrap()
+        Config::new(Arguments::of(line).unwrap(), |_| None, |_| None).unwrap()
     }
 
     #[test]

@@ -117,15 +117,8 @@ fn counts(check: &Check) -> bool {
 mod tests {
     use super::*;
     use crate::config::{Arguments, Config};
-    use clap::Parser;
     use serde_json::Value;
     use std::sync::atomic::AtomicBool;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
 
     #[test]
     fn a_suite_is_read_again_only_when_it_has_changed() {
@@ -154,8 +147,8 @@ mod tests {
 
     #[test]
     fn a_run_that_is_stopped_skips_what_is_left() {
-        let line = Line::parse_from(["framewright", "--listen", "127.0.0.1:0", "--shards", "1", "--demo-delay-ms", "0"]);
-        let config = Config::new(line.arguments, |_| None, |_| None).unwrap();
+        let arguments = Arguments::of("--listen 127.0.0.1:0 --shards 1 --demo-delay-ms 0").unwrap();
+        let config = Config::new(arguments, |_| None, |_| None).unwrap();
         let server = super::super::serve::start(&config, config.pool()).ok().unwrap();
         let path = std::env::temp_dir().join(format!("framewright-suites-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();

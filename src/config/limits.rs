@@ -41,12 +41,11 @@ impl LimitArguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::setting;
-    use clap::FromArgMatches;
+    use crate::config::Arguments;
 
     #[test]
     fn the_defaults_are_those_of_whom_they_limit() {
-        let limits = LimitArguments::from_arg_matches(&setting::command().get_matches_from(Vec::<String>::new())).unwrap();
+        let limits = Arguments::of("").unwrap().limits;
         assert_eq!(limits.of_session(), Limits::default());
         assert_eq!(usize::from(limits.queue), crate::work::Settings::default().queue_max);
     }

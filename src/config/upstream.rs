@@ -185,23 +185,16 @@ impl fmt::Display for Upstream {
 mod tests {
     use super::super::Config;
     use super::*;
-    use clap::Parser;
-
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        arguments: Arguments,
-    }
 
     /// What is chosen on this command line, with these variables set, where these servers run.
     fn chosen(line: &str, variables: &[(&str, &str)], found: Option<&str>) -> Result<Config, String> {
-        let line = Line::try_parse_from(["framewright"].into_iter().chain(line.split_whitespace())).map_err(|error| error.to_string())?;
+        let arguments = Arguments::of(line).map_err(|error| error.to_string())?;
         let environment = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let local = |wanted: Option<&str>| {
             let model = found.filter(|found| wanted.is_none_or(|wanted| wanted == *found))?;
             Some(Local { program: "Ollama", url: "http://127.0.0.1:11434/v1".to_owned(), model: model.to_owned() })
         };
-        Config::new(line.arguments, environment, local).map_err(|error| error.to_string())
+        Config::new(arguments, environment, local).map_err(|error| error.to_string())
     }
 
     #[test]
