@@ -10,19 +10,26 @@ import { openFeed } from './feed.js';
 /** @typedef {import('./contract.js').TestResult} TestResult */
 /** @typedef {import('./contract.js').SuiteEntry} SuiteEntry */
 /** @typedef {{running: boolean, current: string, results: TestResult[], total: number}} Board */
-/** @typedef {{enabled: boolean, running: boolean, suites: SuiteEntry[]}} Offer */
+/** `running`: whether this server plays suites itself, which is what another start has to wait for.
+ * @typedef {{enabled: boolean, running: boolean, suites: SuiteEntry[]}} Offer */
 
 /** A long list of results is not asked for twice a second. */
 const LONG = 300;
 const LONG_PAUSE_MS = 4000;
 const HIDDEN_MS = 50;
+/** Whoever reports a run from elsewhere may be gone when nothing more is heard of it. */
+const SILENT_MS_MIN = 15_000;
+/** What this server plays itself ends a moment after its last report. */
+const OFFER_AGAIN_MS = 500;
 
 /** @type {import('./vendor/ui.mjs').Signal<Board | undefined>} */
 export const board = signal(undefined);
 /** The suites that the server offers to play. @type {import('./vendor/ui.mjs').Signal<Offer | undefined>} */
 export const offer = signal(undefined);
-/** The sessions of suites that are being played. @type {import('./vendor/ui.mjs').Signal<Record<string, string>>} */
+/** The sessions of suites that are being played; of those that have ended, null. @type {import('./vendor/ui.mjs').Signal<Record<string, string | null>>} */
 export const played = signal({});
+/** A run goes on, and nothing was heard of it for long. */
+export const isSilent = signal(false);
 /** @type {import('./vendor/ui.mjs').Signal<import('./feed.js').FeedWay>} */
 export const way = signal('connecting');
 
@@ -31,30 +38,42 @@ let incoming = [];
 let isDue = false;
 let heard = 0;
 let asked = 0;
+let isWatched = false;
+let silenceTimer = 0;
+let offerTimer = 0;
+let offersAsked = 0;
 
 /** Looks, until what it gives is called. */
 export function watchBoard() {
+  isWatched = true;
   const feed = openFeed('/ws/test', { poll, onMessage: receive });
   const stop = feed.way.subscribe((now) => (way.value = now));
   readOffer();
   return () => {
+    isWatched = false;
+    clearTimeout(silenceTimer);
+    clearTimeout(offerTimer);
     stop();
     feed.close();
     incoming = [];
   };
 }
 
-export function readOffer() {
+async function readOffer() {
+  offersAsked += 1;
+  const asking = offersAsked;
   // A server that knows of no suites tells results all the same.
-  read('/api/tests/suites').then(
-    (now) => (offer.value = now),
-    () => {},
-  );
+  const now = await read('/api/tests/suites').catch(() => offer.value);
+  if (!isWatched || asking !== offersAsked) return;
+  offer.value = now;
+  clearTimeout(offerTimer);
+  if (now?.running) offerTimer = setTimeout(readOffer, OFFER_AGAIN_MS);
 }
 
 /** @param {string[]} suites none means all @returns {Promise<void>} */
 export async function run(suites) {
   await post('/api/tests/run', { suites });
+  if (offer.value) offer.value = { ...offer.value, running: true };
   readOffer();
 }
 
@@ -80,15 +99,17 @@ function flush() {
 function apply(report) {
   const known = board.value?.results ?? [];
   let { results } = report;
+  // Nothing was reported to this server yet: what asking has found of the run before stays.
+  if (!report.event && !report.running && results?.length === 0) return;
   if (!results) results = report.event === 'step_result' && !isKnown(known, report.result) ? [...known, report.result] : known;
   show({ ...report, results });
   if (report.event === 'suite_start') {
     const isFirst = results.length === 0 && report.count !== undefined && report.count !== null;
+    if (isFirst) readOffer();
     played.value = { ...(isFirst ? {} : played.value), [report.suite]: report.session ?? '' };
   }
-  if (report.event === 'suite_end') {
-    const { [report.suite]: _ended, ...others } = played.value;
-    played.value = others;
+  if (report.event === 'suite_end' && report.running) {
+    played.value = { ...played.value, [report.suite]: null };
   }
 }
 
@@ -103,6 +124,9 @@ function show({ running, current, results, total_expected: total }) {
   const wasRunning = board.value?.running;
   board.value = { running, current: current ?? '', results, total: total ?? 0 };
   if (!running) played.value = {};
+  isSilent.value = false;
+  clearTimeout(silenceTimer);
+  if (running) silenceTimer = setTimeout(() => (isSilent.value = true), SILENT_MS_MIN);
   if (wasRunning !== undefined && wasRunning !== running) readOffer();
 }
 

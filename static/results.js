@@ -5,7 +5,7 @@
 /** @typedef {import('./contract.js').TestResult} TestResult */
 /** @typedef {{passed: number, failed: number, skipped: number, reported: number}} Counts */
 /** @typedef {{key: string, name: string, results: TestResult[], counts: Counts}} Step */
-/** @typedef {{name: string, session: string, steps: Step[], counts: Counts, elapsed_ms: number}} Suite */
+/** @typedef {{name: string, file: string, session: string, last: string, steps: Step[], counts: Counts, elapsed_ms: number}} Suite */
 
 /** @param {TestResult[]} results @returns {Suite[]} in the order in which they came */
 export function grouped(results) {
@@ -14,7 +14,7 @@ export function grouped(results) {
   for (const result of results) {
     let suite = suites.get(result.suite);
     if (!suite) {
-      suite = { name: result.suite, session: '', steps: [], counts: none(), elapsed_ms: 0, byStep: new Map() };
+      suite = { name: result.suite, file: '', session: '', last: '', steps: [], counts: none(), elapsed_ms: 0, byStep: new Map() };
       suites.set(result.suite, suite);
     }
     let step = suite.byStep.get(result.step);
@@ -25,6 +25,8 @@ export function grouped(results) {
     }
     step.results.push(result);
     suite.session ||= result.session ?? '';
+    suite.file ||= result.file ?? '';
+    suite.last = result.step;
     suite.elapsed_ms += result.elapsed_ms ?? 0;
     for (const counts of [step.counts, suite.counts]) counts[kindOf(result)] += 1;
   }

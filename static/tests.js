@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useState } from './vendor/ui.mjs';
 import { session as ownSession } from './api.js';
-import { board, offer, played, run, watchBoard, way } from './board.js';
+import { board, isSilent, offer, played, run, watchBoard, way } from './board.js';
 import { difference } from './difference.js';
 import { failures, grouped, kindOf, total } from './results.js';
 import { WayNote } from './way.js';
@@ -25,22 +25,24 @@ export function TestsPanel() {
   if (!now) return html`<${WayNote} way=${way.value} />`;
   const counts = total(suites);
   const shown = failedOnly ? failures(suites) : suites;
+  // Only of what is played elsewhere it isn't known whether it goes on.
+  const isLost = isSilent.value && !offer.value?.running;
   return html`
     <${WayNote} way=${way.value} />
     <div class="tests">
       <h2 class="sr-only">Tests</h2>
-      <${Start} isRunning=${now.running} failed=${suites.filter((suite) => suite.counts.failed > 0).map(({ name }) => name)} />
-      ${(now.running || suites.length > 0) && html`<${Progress} now=${now} counts=${counts} />`}
+      <${Start} failed=${suites.filter((suite) => suite.counts.failed > 0).map(({ name }) => name)} />
+      ${(now.running || suites.length > 0) && html`<${Progress} now=${now} counts=${counts} isLost=${isLost} />`}
       ${counts.failed > 0 && html`
         <label class="only"><input type="checkbox" checked=${failedOnly} onChange=${(/** @type {any} */ event) => setFailedOnly(event.target.checked)} /> Failed only</label>
       `}
-      <${Suites} suites=${shown} offered=${failedOnly ? [] : (offer.value?.suites ?? [])} isRunning=${now.running} latest=${now.running ? now.results.at(-1) : undefined} />
+      <${Suites} suites=${shown} offered=${offer.value?.suites ?? []} isWhole=${!failedOnly} playing=${!now.running ? '' : isLost ? 'unended' : 'running'} latest=${now.results.at(-1)?.suite} />
     </div>
   `;
 }
 
-/** @param {{isRunning: boolean, failed: string[]}} props */
-function Start({ isRunning, failed }) {
+/** @param {{failed: string[]}} props */
+function Start({ failed }) {
   const [said, setSaid] = useState('');
   const offered = offer.value;
   if (!offered) return null;
@@ -57,15 +59,16 @@ function Start({ isRunning, failed }) {
   const again = failed.filter((name) => names.has(name));
   return html`
     <div class="start">
-      <${RunButton} names=${[]} label="Run all" isStrong=${true} isRunning=${isRunning} onSaid=${setSaid} />
-      ${again.length > 0 && html`<${RunButton} names=${again} label="Run failed" isRunning=${isRunning} onSaid=${setSaid} />`}
+      <${RunButton} names=${[]} label="Run all" isStrong=${true} onSaid=${setSaid} />
+      ${again.length > 0 && html`<${RunButton} names=${again} label="Run failed" onSaid=${setSaid} />`}
       <p class="said" role="status">${said}</p>
     </div>
   `;
 }
 
-/** @param {{names: string[], label: string, about?: string, isStrong?: boolean, isRunning: boolean, onSaid: (sentence: string) => void}} props */
-function RunButton({ names, label, about, isStrong = false, isRunning, onSaid }) {
+/** @param {{names: string[], label: string, about?: string, isStrong?: boolean, onSaid: (sentence: string) => void}} props */
+function RunButton({ names, label, about, isStrong = false, onSaid }) {
+  const isRunning = offer.value?.running ?? false;
   async function start() {
     onSaid('');
     try {
@@ -78,13 +81,13 @@ function RunButton({ names, label, about, isStrong = false, isRunning, onSaid })
   return html`<button type="button" class=${isStrong ? 'strong' : 'plain'} aria-label=${about} aria-disabled=${isRunning} onClick=${() => isRunning || start()}>${label}</button>`;
 }
 
-/** @param {{now: import('./board.js').Board, counts: Counts}} props */
-function Progress({ now, counts }) {
+/** @param {{now: import('./board.js').Board, counts: Counts, isLost: boolean}} props */
+function Progress({ now, counts, isLost }) {
   const done = now.results.length;
   const all = Math.max(now.total, done);
   const parts = [
     html`<span data-kind="passed">${counts.passed} passed</span>`,
-    html`<span data-kind="failed">${counts.failed} failed</span>`,
+    html`<span data-kind=${counts.failed > 0 ? 'failed' : 'none'}>${counts.failed} failed</span>`,
     counts.skipped > 0 && html`<span data-kind="skipped">${counts.skipped} skipped</span>`,
     counts.reported > 0 && html`<span data-kind="reported">${counts.reported} reported</span>`,
   ];
@@ -94,44 +97,49 @@ function Progress({ now, counts }) {
       <div class="bar" role="progressbar" aria-label="Checks" aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${done}>
         ${['passed', 'reported', 'skipped', 'failed'].map((kind) => html`<i data-kind=${kind} style=${{ width: `${(100 * counts[/** @type {keyof Counts} */ (kind)]) / (all || 1)}%` }}></i>`)}
       </div>
-      <p class="current">${now.running ? now.current || 'Starting …' : counts.failed > 0 ? 'The run ended with failures.' : 'The run ended; nothing failed.'}</p>
+      <p class="current">${isLost ? LOST : now.running ? now.current || 'Starting …' : counts.failed > 0 ? 'The run ended with failures.' : 'The run ended; nothing failed.'}</p>
     </div>
   `;
 }
 
-/** Those that have results, as they came, and below them those that could be played.
- * @param {{suites: Suite[], offered: SuiteEntry[], isRunning: boolean, latest: TestResult | undefined}} props */
-function Suites({ suites, offered, isRunning, latest }) {
+const LOST = 'No news for long: the runner may be gone.';
+
+/** Those that have results, as they came, and below them, where all are wanted, those that could be played.
+ * @param {{suites: Suite[], offered: SuiteEntry[], isWhole: boolean, playing: Playing, latest?: string}} props */
+function Suites({ suites, offered, isWhole, playing, latest }) {
   const named = new Map(offered.map((entry) => [entry.name, entry]));
-  const rest = offered.filter(({ name }) => !suites.some((suite) => suite.name === name));
+  const rest = offered.filter(({ name }) => isWhole && !suites.some((suite) => suite.name === name));
+  // A page that came later knows only of whom it heard last.
+  const isPlayed = (/** @type {string} */ name) => (name in played.value ? played.value[name] !== null : name === latest);
+  const playingOf = (/** @type {string} */ name) => (isPlayed(name) ? playing : '');
   return html`
-    ${suites.map((suite) => html`<${SuiteView} key=${suite.name} suite=${suite} entry=${named.get(suite.name)} isRunning=${isRunning} latest=${latest?.suite === suite.name ? latest : undefined} />`)}
-    ${rest.map((entry) => html`<${SuiteView} key=${entry.name} entry=${entry} isRunning=${isRunning} />`)}
+    ${suites.map((suite) => html`<${SuiteView} key=${suite.name} suite=${suite} entry=${named.get(suite.name)} playing=${playingOf(suite.name)} />`)}
+    ${rest.map((entry) => html`<${SuiteView} key=${entry.name} entry=${entry} playing=${playingOf(entry.name)} />`)}
   `;
 }
 
-/** @param {{suite?: Suite, entry?: SuiteEntry, isRunning: boolean, latest?: TestResult}} props */
-function SuiteView({ suite, entry, isRunning, latest }) {
+/** @param {{suite?: Suite, entry?: SuiteEntry, playing: Playing}} props */
+function SuiteView({ suite, entry, playing }) {
   const [said, setSaid] = useState('');
   const name = suite?.name ?? entry?.name ?? '';
-  const isPlayed = isRunning && (name in played.value || latest !== undefined);
+  const isBusy = playing && offer.value?.running;
   const session = played.value[name] || suite?.session;
-  const facts = [entry?.file ?? `${name}.md`, entry?.steps && counted(entry.steps, 'step'), entry?.checks && counted(entry.checks, 'check'), suite && suite.elapsed_ms > 0 && duration(suite.elapsed_ms)];
+  const facts = [entry?.file ?? suite?.file, entry?.steps && counted(entry.steps, 'step'), entry?.checks && counted(entry.checks, 'check'), suite && suite.elapsed_ms > 0 && duration(suite.elapsed_ms)];
   return html`
     <section class="suite" data-suite=${name} aria-label=${`Suite ${name}`}>
       <div class="suite-head">
         <div>
-          <h3>${suite && html`<${Sign} kind=${worst(suite.counts)} />`}${entry?.title ?? name}</h3>
+          <h3>${(suite || playing) && html`<${Sign} kind=${playing || worst(/** @type {Suite} */ (suite).counts)} />`}${entry?.title ?? name}</h3>
           <p class="facts">${facts.filter(Boolean).join(' · ')}</p>
         </div>
         <p class="deeds">
-          ${isPlayed && session && session !== ownSession && html`<a href=${address(session, '#/graph')} target="_blank" rel="noopener">Watch</a>`}
-          ${offer.value?.enabled && entry && !entry.error && html`<${RunButton} names=${[name]} label=${isPlayed ? 'Running …' : 'Run'} about=${isPlayed ? undefined : `Run ${name}`} isRunning=${isRunning} onSaid=${setSaid} />`}
+          ${playing === 'running' && session && session !== ownSession && html`<a href=${address(session, '#/graph')} target="_blank" rel="noopener">Watch</a>`}
+          ${offer.value?.enabled && entry && !entry.error && html`<${RunButton} names=${[name]} label=${isBusy ? 'Running …' : 'Run'} about=${isBusy ? undefined : `Run ${name}`} onSaid=${setSaid} />`}
         </p>
       </div>
       ${said && html`<p class="bad" role="status">${said}</p>`}
       ${entry?.error && html`<p class="bad">${entry.error}</p>`}
-      ${suite && html`<${Bounded} class="steps" items=${suite.steps} noun="step" draw=${(/** @type {Step} */ step) => html`<${StepView} key=${step.key} step=${step} isLatest=${latest?.step === step.name} />`} />`}
+      ${suite && html`<${Bounded} class="steps" items=${suite.steps} noun="step" draw=${(/** @type {Step} */ step) => html`<${StepView} key=${step.key} step=${step} playing=${step.name === suite.last ? playing : ''} />`} />`}
     </section>
   `;
 }
@@ -142,15 +150,15 @@ function worst({ failed, skipped, passed }) {
   return passed > 0 ? 'passed' : skipped > 0 ? 'skipped' : 'reported';
 }
 
-/** Folded once it has passed. @param {{step: Step, isLatest: boolean}} props */
-function StepView({ step, isLatest }) {
+/** Folded once it has passed. @param {{step: Step, playing: Playing}} props */
+function StepView({ step, playing }) {
   const [wanted, setWanted] = useState(/** @type {boolean | undefined} */ (undefined));
   const kind = worst(step.counts);
-  const isOpen = wanted ?? (isLatest || kind === 'failed');
+  const isOpen = wanted ?? (Boolean(playing) || kind === 'failed');
   return html`
     <li class="step" data-kind=${kind}>
       <button type="button" class="step-head" aria-expanded=${isOpen} onClick=${() => setWanted(!isOpen)}>
-        <${Sign} kind=${kind} />
+        <${Sign} kind=${playing || kind} />
         <span class="step-name">${step.name || 'Before the first step'}</span>
         <small>${counted(step.results.length, 'check')}${step.counts.failed > 0 && html`, <b class="bad">${step.counts.failed} failed</b>`}</small>
       </button>
@@ -171,15 +179,21 @@ function Bounded({ class: name, items, noun, draw }) {
   `;
 }
 
-/** @type {Record<keyof Counts, {sign: string, word: string}>} */
+/** What has not ended may still fail, so it shows no result yet.
+ * @typedef {'' | 'running' | 'unended'} Playing
+ * @typedef {keyof Counts | 'running' | 'unended'} Kind */
+
+/** @type {Record<Kind, {sign: string, word: string}>} */
 const SIGN = {
   passed: { sign: '✓', word: 'passed' },
   failed: { sign: '✗', word: 'failed' },
   skipped: { sign: '–', word: 'skipped' },
   reported: { sign: '·', word: 'reported' },
+  running: { sign: '▸', word: 'runs' },
+  unended: { sign: '…', word: 'did not end' },
 };
 
-/** @param {{kind: keyof Counts}} props */
+/** @param {{kind: Kind}} props */
 function Sign({ kind }) {
   return html`<span class="sign" data-kind=${kind}><span aria-hidden="true">${SIGN[kind].sign}</span><span class="sr-only">${SIGN[kind].word}: </span></span>`;
 }

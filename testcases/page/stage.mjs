@@ -13,7 +13,7 @@ import { chromium } from 'playwright-core';
 
 const START_MS_MAX = 20_000;
 const root = new URL('../../', import.meta.url);
-const binary = process.env.FRAMEWRIGHT_BIN ?? fileURLToPath(new URL('target/debug/framewright', root));
+export const binary = process.env.FRAMEWRIGHT_BIN ?? fileURLToPath(new URL('target/debug/framewright', root));
 const browserPath = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 const browserArguments =
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';

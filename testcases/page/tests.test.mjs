@@ -1,6 +1,7 @@
 // The panel Tests: suites are started, each check is seen as it falls, and what failed can be looked into.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { difference } from '../../static/difference.js';
 import { failures, grouped, total } from '../../static/results.js';
 import { behind } from './behind.mjs';
 import { Nginx } from './nginx.mjs';
-import { Stage, dark, phone } from './stage.mjs';
+import { Stage, binary, dark, phone } from './stage.mjs';
 
 const RIGHT = `# All is right
 
@@ -113,6 +114,8 @@ test('results are still there after a reload; only what failed can be shown', ()
     await page.getByLabel('Failed only').check();
     await page.locator('.check[data-kind=passed]').waitFor({ state: 'detached' });
     assert.equal(await page.locator('.check').count(), 2);
+    assert.match(await suite(page, 'wrong').locator('.suite-head').innerText(), /Two are wrong\s+[^]*wrong\.md · 1 step · 3 checks[^]*Run/);
+    assert.equal(await page.locator('.suite').count(), 1, 'what did not fail is not offered');
     await page.locator('.step-head').click();
     assert.equal(await page.locator('.check').count(), 0, 'a step can be folded');
   }));
@@ -160,6 +163,66 @@ test('while suites are played none can be started, and a refusal is shown', () =
     await ended(page);
     assert.equal(await page.getByRole('button', { name: 'Run right' }).getAttribute('aria-disabled'), 'false');
   });
+});
+
+test('a runner that was killed blocks nothing, and its silence is told', () =>
+  stage.visit({ prepare: (page) => page.clock.install() }, async (visitor, page) => {
+    await open(page);
+    const runner = spawn(binary, ['test', join(folder, 'long.md'), '--url', stage.address], { stdio: 'ignore' });
+    await suite(page, 'long').locator('h3 .sign[data-kind=running]').waitFor();
+    runner.kill('SIGKILL');
+    await page.clock.fastForward(20_000);
+    await page.getByText('the runner may be gone').waitFor();
+    const signs = await suite(page, 'long').locator('h3 .sign').evaluateAll((all) => all.map((sign) => sign.dataset.kind));
+    assert.deepEqual(signs, ['unended'], 'neither running nor passed');
+    await start(page, 'Run right');
+    await ended(page);
+    assert.match(await page.locator('.tally').innerText(), /^4 of 4\s+4 passed/);
+  }));
+
+test('a suite and its step are passed only when they have ended, and a failure that there is not is not red', () =>
+  closed.visit({}, async (visitor, page) => {
+    await open(page);
+    const result = (step) => ({ event: 'step_result', result: { suite: 'slow', step, check: 'c', status: 'PASS', file: 'elsewhere/slow.md', elapsed_ms: 1 } });
+    const signs = () => suite(page, 'slow').locator('h3 .sign, .step-head .sign').evaluateAll((all) => all.map((sign) => sign.dataset.kind).join(' '));
+    for (const [body, wanted] of [
+      [{ event: 'suite_start', suite: 'slow', count: 3 }, ''],
+      [result('1.'), 'running running'],
+      [result('2.'), 'running passed running'],
+      [{ event: 'suite_start', suite: 'other' }, 'running passed running'],
+      [{ event: 'suite_end', suite: 'slow' }, 'passed passed passed'],
+      [{ event: 'suite_end', suite: 'other' }, 'passed passed passed'],
+    ]) {
+      await report(closed, body);
+      for (let tries = 0; (await signs()) !== wanted; tries += 1) {
+        assert.ok(tries < 100, `after ${body.event}: ${await signs()}`);
+        await page.waitForTimeout(50);
+      }
+    }
+    assert.equal(await suite(page, 'slow').locator('.facts').first().innerText(), 'elsewhere/slow.md · 2 ms');
+    const colours = await page.locator('.tally span').evaluateAll((all) => all.map((one) => getComputedStyle(one).color));
+    assert.equal(colours[1], await page.locator('.current').evaluate((one) => getComputedStyle(one).color));
+  }));
+
+test('a server that was started anew shows the run that it keeps', async () => {
+  const other = new Stage({ flags: ['--tests', '--suites', folder] });
+  await other.open();
+  try {
+    const { host } = new URL(other.address);
+    await other.visit({ tolerates: /ERR_CONNECTION|WebSocket/ }, async (visitor, page) => {
+      await open(page);
+      await start(page, 'Run wrong');
+      await ended(page, other);
+      await other.stopServer();
+      await other.startServer(host);
+      await visitor.reload();
+      await page.locator('.way[data-way=socket]').waitFor({ state: 'attached' });
+      await page.waitForTimeout(500);
+      assert.match(await page.locator('.tests').innerText(), /4 of 4\s+1 passed\s+2 failed/, 'also once the socket has said that nothing was reported');
+    });
+  } finally {
+    await other.close();
+  }
 });
 
 test('a server that allows no starting says how, and shows what is reported to it', () =>
