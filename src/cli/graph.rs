@@ -37,7 +37,10 @@ pub(super) enum Command {
 pub(super) fn run(command: Command, matches: &ArgMatches) -> Result<(), Failure> {
     match command {
         Command::Check { folder, config } => {
-            let folder = folder.or(settings(config)?.graphs);
+            let folder = match folder {
+                Some(folder) => Some(folder),
+                None => settings(config)?.graphs,
+            };
             let (lines, wrong) = check(&library::files(folder.as_deref())?, folder.as_deref());
             lines.iter().for_each(|line| println!("{line}"));
             if wrong.is_empty() { Ok(()) } else { Err(Failure::config(wrong.join("\n"))) }

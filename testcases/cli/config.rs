@@ -153,6 +153,9 @@ fn graphs_are_looked_at_where_the_settings_say_they_are() {
         let ended = run_with(folder.path(), &[], arguments);
         assert!(ended.code == Some(code) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
     }
+    // Whoever names the folder need not have settings that can be read.
+    folder.write("framewright.toml", "what?");
+    assert_eq!(run(folder.path(), &["graph", "check", "."]).code, Some(0));
 }
 
 #[test]
