@@ -77,6 +77,9 @@ fn what_takes_too_long_is_cut_off_and_everyone_is_told() {
         chat.say(&held());
         chat.until(|message| message["content"] == "two ");
         chat.say(&json!({ "text": "second" }));
+        // What is refused is answered behind what was taken.
+        chat.say(&json!({ "text": " " }));
+        assert_eq!(chat.next()["refused"], true);
     }
     provider.holds(4);
     server.signal("TERM");
