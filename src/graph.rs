@@ -277,7 +277,7 @@ impl Reader<'_> {
             compose_file: node.compose.as_deref().map(Into::into),
             database: node.database.as_deref().map(Into::into),
             database_limits: database_limits(node.limits),
-            schema: node.schema.as_ref().map(|file| self.schema(node, file)).transpose()?,
+            schema: node.schema.as_ref().map(|file| self.schema(node, file, kind)).transpose()?,
             tools: specs.into(),
             rounds: node.rounds.max(1),
             tokens_max: node.tokens_max,
@@ -296,9 +296,10 @@ impl Reader<'_> {
         })
     }
 
-    fn schema(&self, node: &NodeFile, file: &str) -> Result<Arc<Schema>, GraphError> {
+    /// A PA's schema names whom it can send to: a model that is held to it sends to nobody else.
+    fn schema(&self, node: &NodeFile, file: &str, kind: Kind) -> Result<Arc<Schema>, GraphError> {
         let text = self.other(node, file)?;
-        let json: Value = serde_json::from_str(text).map_err(|error| GraphError {
+        let mut json: Value = serde_json::from_str(text).map_err(|error| GraphError {
             file: file.to_owned(),
             line: error.line(),
             what: Wrong::Json(without_place(&error.to_string())),
@@ -306,6 +307,12 @@ impl Reader<'_> {
         if json["type"] != "object" {
             let error = "its `type` is not `object`; an answer is always an object".to_owned();
             return Err(GraphError { file: file.to_owned(), line: 1, what: Wrong::Schema { file: file.to_owned(), error } });
+        }
+        if kind.knows_experts()
+            && let Some(expert) = json.pointer_mut("/properties/expert")
+        {
+            let experts = node.edges.keys().filter(|route| !kind.routes().contains(&route.as_str()));
+            expert["enum"] = experts.cloned().map(Value::from).chain([Value::Null]).collect();
         }
         let name = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".json").to_owned();
         Ok(Arc::new(Schema { name, json: json.to_string().into() }))

@@ -29,7 +29,8 @@ impl Request {
     /// What people see it called: for a model the asking node's kind, for a database what it is asked.
     pub fn label(&self) -> Arc<str> {
         match self {
-            Request::Model(model) => model.role.clone(),
+            Request::Model(ModelRequest { role, stage: None, .. }) => role.clone(),
+            Request::Model(ModelRequest { role, stage: Some(stage), .. }) => format!("{role} {stage}").into(),
             Request::Database(request) => match &request.ask {
                 DatabaseAsk::Tables => "tables".into(),
                 DatabaseAsk::Describe { table } => format!("describe {table}").into(),
@@ -52,6 +53,9 @@ pub enum CallKind {
 pub struct ModelRequest {
     /// The kind of the node that asks: `input`, `director` …
     pub role: Arc<str>,
+    /// What it asks for, where it asks in more than one: `plan`, `compose`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<&'static str>,
     /// `fast` or `strong`; settings say which model that is.
     pub model: Arc<str>,
     pub messages: Vec<ChatMessage>,

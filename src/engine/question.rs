@@ -4,21 +4,24 @@
 
 use super::Session;
 use crate::contract::{Question, Role, Time, TurnId};
-use crate::nodes::{Out, Packet, Sensed, View};
+use crate::nodes::{Kind, Out, PaRouting, Packet, Sensed, View};
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why there is no question to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoQuestion {
-    UnknownNode { node: String, known: Vec<String> },
+    UnknownNode { graph: Arc<str>, node: String, known: Vec<String> },
     AsksNoModel { node: String },
 }
 
 impl fmt::Display for NoQuestion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NoQuestion::UnknownNode { node, known } => write!(f, "there is no node `{node}`: name one of {}", known.join(", ")),
+            NoQuestion::UnknownNode { graph, node, known } => {
+                write!(f, "the graph `{graph}` has no node `{node}`: name one of {}", known.join(", "))
+            }
             NoQuestion::AsksNoModel { node } => write!(f, "the node `{node}` asks no model: it has no prompt"),
         }
     }
@@ -30,18 +33,23 @@ struct About<'a> {
     dashboard: &'a [Value],
     packet: Packet,
     answer: &'a str,
+    /// Its turn is yet to come.
+    is_ahead: bool,
 }
 
 impl Session {
-    /// What the node would be asked about `text`; without one about the running turn's message, else the last one's, with what
-    /// the nodes before it have found.
+    /// What the node would be asked about `text`, which is an expert's job; without one about the running turn's message, else
+    /// the last one's, with what the nodes before it have found.
     pub fn question(&self, now: Time, node: &str, text: Option<&str>) -> Result<Question, NoQuestion> {
         let nodes = &self.graph.nodes;
         let Some(index) = nodes.iter().position(|known| *known.name == *node) else {
             let known = nodes.iter().filter(|node| node.kind.asks()).map(|node| node.name.to_string()).collect();
-            return Err(NoQuestion::UnknownNode { node: node.to_owned(), known });
+            return Err(NoQuestion::UnknownNode { graph: self.graph.name.clone(), node: node.to_owned(), known });
         };
         let mut about = self.about(text);
+        if let (Kind::Expert, Some(job)) = (nodes[index].kind, text) {
+            about.packet.routing = Some(PaRouting { job: job.to_owned(), ..PaRouting::default() });
+        }
         if about.packet.sensed == Sensed::default()
             && let Some(before) = self.graph.before
         {
@@ -50,26 +58,34 @@ impl Session {
             about.packet.sensed = out.sensed.unwrap_or_default();
         }
         let no_model = || NoQuestion::AsksNoModel { node: node.to_owned() };
-        self.view_about(&about, index, now).question().ok_or_else(no_model)
+        self.view_about(&about, index, now).question(about.is_ahead).ok_or_else(no_model)
     }
 
     fn about<'a>(&'a self, text: Option<&'a str>) -> About<'a> {
         // A message that is yet to come finds all others before it.
         let new = Packet { turn: TurnId(self.turn_last.0 + 1), ..Packet::default() };
         match (text, &self.turn, &self.finished) {
-            (Some(message), _, _) => About { message, dashboard: &[], packet: new, answer: "" },
-            (None, Some(turn), _) => {
-                About { message: &turn.message, dashboard: &turn.dashboard, packet: turn.packet.clone(), answer: &turn.answer }
-            }
-            (None, None, Some(turn)) => {
-                About { message: &turn.message, dashboard: &turn.dashboard, packet: turn.packet.clone(), answer: &turn.answer }
-            }
+            (Some(message), _, _) => About { message, dashboard: &[], packet: new, answer: "", is_ahead: true },
+            (None, Some(turn), _) => About {
+                message: &turn.message,
+                dashboard: &turn.dashboard,
+                packet: turn.packet.clone(),
+                answer: &turn.answer,
+                is_ahead: false,
+            },
+            (None, None, Some(turn)) => About {
+                message: &turn.message,
+                dashboard: &turn.dashboard,
+                packet: turn.packet.clone(),
+                answer: &turn.answer,
+                is_ahead: false,
+            },
             (None, None, None) => {
                 // A switch that keeps the conversation leaves its messages, and nothing that the other graph found.
                 let last = self.history.iter().rev().find(|message| message.role == Role::User);
                 let turn = last.map_or(new.turn, |message| message.id);
                 let message = last.map_or("", |message| &message.content);
-                About { message, dashboard: &[], packet: Packet { turn, ..new }, answer: "" }
+                About { message, dashboard: &[], packet: Packet { turn, ..new }, answer: "", is_ahead: true }
             }
         }
     }

@@ -7,9 +7,13 @@
 
 use super::sequence::{Sequence, Step};
 use super::{ExpertPlan, Flow, Found, Out, Task, View, read, shown};
-use crate::contract::{Answer, ChatMessage, Request, Role, Text, What, clip};
+use crate::contract::{Answer, ChatMessage, ModelRequest, Request, Role, Text, What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output", "interpret"];
+
+/// What its two questions are called.
+pub(super) const PLAN: &str = "plan";
+pub(super) const COMPOSE: &str = "compose";
 
 /// How often a failing call goes back to the model.
 const REPAIRS_MAX: u32 = 2;
@@ -25,7 +29,7 @@ pub enum Expert {
 }
 
 pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
-    view.ask(Task::Expert(Expert::Planning { done: None, repairs: 0 }))
+    ask_for_plan(view, view.node.prompt.fill(view), Expert::Planning { done: None, repairs: 0 })
 }
 
 impl Expert {
@@ -86,12 +90,16 @@ fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, run: im
                 );
                 let mut messages = view.node.prompt.fill(view);
                 messages.push(ChatMessage::new(Role::User, Text::slot("failure", plea)));
-                let task = Task::Expert(Expert::Planning { done: Some(Box::new(sequence)), repairs: repairs + 1 });
-                Flow::Ask(Request::Model(view.request(messages, false)), task)
+                ask_for_plan(view, messages, Expert::Planning { done: Some(Box::new(sequence)), repairs: repairs + 1 })
             }
             Some(_) | None => compose(view, plan, sequence),
         },
     }
+}
+
+fn ask_for_plan(view: &View<'_>, messages: Vec<ChatMessage>, task: Expert) -> Flow {
+    let request = ModelRequest { stage: Some(PLAN), ..view.request(messages, false) };
+    Flow::Ask(Request::Model(request), Task::Expert(task))
 }
 
 fn compose(view: &View<'_>, plan: ExpertPlan, sequence: Sequence) -> Flow {
@@ -99,8 +107,7 @@ fn compose(view: &View<'_>, plan: ExpertPlan, sequence: Sequence) -> Flow {
     packet.results.extend(sequence.reports.iter().cloned());
     packet.plan = Some(plan.clone());
     let messages = view.node.compose.fill(&View { packet: &packet, ..*view });
-    let mut request = view.request(messages, !plan.interpret);
-    request.schema = None;
+    let request = ModelRequest { stage: Some(COMPOSE), schema: None, ..view.request(messages, !plan.interpret) };
     Flow::Ask(Request::Model(request), Task::Expert(Expert::Composing { plan, sequence: Box::new(sequence) }))
 }
 

@@ -266,13 +266,19 @@ impl View<'_> {
     fn request(&self, messages: Vec<ChatMessage>, stream: bool) -> ModelRequest {
         ModelRequest {
             role: self.node.role.clone(),
+            stage: None,
             model: self.node.model.clone(),
             messages,
             schema: self.node.schema.clone(),
-            tools: if self.node.kind == Kind::Agent { self.node.tools.clone() } else { Arc::default() },
+            tools: self.native_tools(),
             stream,
             tokens_max: self.node.tokens_max,
         }
+    }
+
+    /// Tools that the model calls by itself; other nodes read of theirs in the prompt and plan them.
+    fn native_tools(&self) -> Arc<[ToolSpec]> {
+        if self.node.kind == Kind::Agent { self.node.tools.clone() } else { Arc::default() }
     }
 
     /// Finished messages before the running turn's own.

@@ -11,6 +11,8 @@ use serde::Serialize;
 pub(super) struct Slot {
     pub(super) name: &'static str,
     pub(super) fill: fn(&View<'_>) -> String,
+    /// Whether earlier nodes of the turn find it.
+    pub(super) is_found: bool,
 }
 
 const SUMMARY_MESSAGES: usize = 6;
@@ -22,33 +24,40 @@ const DATA_BYTES: usize = 32 << 10;
 
 /// All slots, by name.
 pub(super) const ALL: &[Slot] = &[
-    Slot { name: "message", fill: |view| plain(clip(view.message, MESSAGE_BYTES)) },
-    Slot { name: "summary", fill: |view| told(view, SUMMARY_MESSAGES, SUMMARY_BYTES) },
-    Slot { name: "history", fill: |view| told(view, HISTORY_MESSAGES, HISTORY_BYTES) },
-    Slot { name: "memory", fill: |view| json(view.memory) },
-    Slot { name: "sensed", fill: |view| view.packet.sensed.screen.clone() },
-    Slot { name: "perception", fill: |view| view.packet.perception.as_ref().map(json).unwrap_or_default() },
-    Slot { name: "language", fill: |view| language(view).to_owned() },
-    Slot {
-        name: "controls",
-        fill: |view| json(&Shown { controls: view.ui.controls(), machines: &view.ui.machines, state: &view.ui.state }),
-    },
-    Slot { name: "dashboard", fill: |view| json(&view.dashboard) },
-    Slot { name: "decision", fill: |view| view.packet.decision.as_ref().map(json).unwrap_or_default() },
-    Slot { name: "open", fill: |view| json(&view.packet.open) },
-    Slot { name: "goal", fill: |view| plain(view.packet.decision.as_ref().map(|decision| decision.goal.clone()).unwrap_or_default()) },
-    Slot { name: "present_as", fill: |view| view.packet.decision.as_ref().map(|decision| decision.present_as.clone()).unwrap_or_default() },
-    Slot { name: "results", fill: |view| json(&view.packet.results) },
-    Slot { name: "findings", fill: findings },
-    Slot { name: "reflex", fill: |view| view.packet.decision.is_none().to_string() },
-    Slot { name: "answer", fill: |view| plain(clip(view.answer, HISTORY_BYTES * 4)) },
-    Slot { name: "job", fill: |view| plain(view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default()) },
-    Slot { name: "schema", fill: schema },
-    Slot { name: "dialect", fill: dialect },
-    Slot { name: "response_hint", fill: |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default() },
-    Slot { name: "notes", fill: |view| plain(view.packet.notes.clone().unwrap_or_default()) },
-    Slot { name: "user_name", fill: |view| view.memory.user_name.clone() },
+    known("message", |view| plain(clip(view.message, MESSAGE_BYTES))),
+    known("summary", |view| told(view, SUMMARY_MESSAGES, SUMMARY_BYTES)),
+    known("history", |view| told(view, HISTORY_MESSAGES, HISTORY_BYTES)),
+    known("memory", |view| json(view.memory)),
+    known("sensed", |view| view.packet.sensed.screen.clone()),
+    found("perception", |view| view.packet.perception.as_ref().map(json).unwrap_or_default()),
+    known("language", |view| language(view).to_owned()),
+    known("controls", |view| json(&Shown { controls: view.ui.controls(), machines: &view.ui.machines, state: &view.ui.state })),
+    known("dashboard", |view| json(&view.dashboard)),
+    found("decision", |view| view.packet.decision.as_ref().map(json).unwrap_or_default()),
+    found("open", |view| json(&view.packet.open)),
+    found("goal", |view| plain(view.packet.decision.as_ref().map(|decision| decision.goal.clone()).unwrap_or_default())),
+    found("present_as", |view| view.packet.decision.as_ref().map(|decision| decision.present_as.clone()).unwrap_or_default()),
+    found("results", |view| json(&view.packet.results)),
+    found("findings", findings),
+    found("reflex", |view| view.packet.decision.is_none().to_string()),
+    found("answer", |view| plain(clip(view.answer, HISTORY_BYTES * 4))),
+    found("job", |view| plain(view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default())),
+    known("schema", schema),
+    known("dialect", dialect),
+    found("response_hint", |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default()),
+    found("notes", |view| plain(view.packet.notes.clone().unwrap_or_default())),
+    known("user_name", |view| view.memory.user_name.clone()),
 ];
+
+/// What the session knows by itself.
+const fn known(name: &'static str, fill: fn(&View<'_>) -> String) -> Slot {
+    Slot { name, fill, is_found: false }
+}
+
+/// What earlier nodes of the turn find.
+const fn found(name: &'static str, fill: fn(&View<'_>) -> String) -> Slot {
+    Slot { name, fill, is_found: true }
+}
 
 impl Slot {
     /// What stands in its place: what changes by itself, if it has such, and then the rest.

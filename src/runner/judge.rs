@@ -112,6 +112,7 @@ fn request(criterion: &str, said: &str, answer: &str) -> ModelRequest {
     ];
     ModelRequest {
         role: Judge::LABEL.into(),
+        stage: None,
         model: "strong".into(),
         messages: vec![
             ChatMessage::new(Role::System, Text(vec![Part::Fixed(PROMPT.into())])),

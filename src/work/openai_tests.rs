@@ -77,6 +77,7 @@ fn ask(model: &mut dyn Model, cancel: &Cancel, time: Duration) -> (String, Resul
 fn question() -> ModelRequest {
     ModelRequest {
         role: "output".into(),
+        stage: None,
         model: "fast".into(),
         messages: vec![ChatMessage::new(Role::User, Text::slot("message", "hi"))],
         schema: None,

@@ -37,6 +37,7 @@ fn pool(settings: Settings) -> Pool {
 fn request(role: &str, text: &str) -> Arc<Request> {
     Arc::new(Request::Model(ModelRequest {
         role: role.into(),
+        stage: None,
         model: "fast".into(),
         messages: vec![ChatMessage::new(Role::User, Text::slot("message", text))],
         schema: None,

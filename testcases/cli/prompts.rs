@@ -9,18 +9,27 @@ fn a_prompt_is_shown_as_a_node_would_be_asked_at_the_beginning_of_a_session() {
     for (arguments, has) in [
         (
             &["--node", "director", "--text", "why & how?"][..],
-            &["=== system\n# director\n", "## message\nwhy & how?\n", "local time: ", "=== schema\n{", "=== tools\nemit_actions: "][..],
+            &["=== system\n# director\n", "## message\nwhy & how?\n", "local time: ", "## perception\n(not known yet", "=== schema\n{"][..],
         ),
-        (&["v4-eras", "--node", "eras"], &["=== system (plan)\n# expert\n", "=== user (compose)\n", "## dialect\nSQLite\n"]),
+        (&["v1-direct", "--node", "agent"], &["=== tools\nemit_actions: "]),
+        (
+            &["v4-eras", "--node", "eras", "--text", "count"],
+            &["## job\ncount\n", "=== system (plan)\n# expert\n", "=== user (compose)\n", "## dialect\nSQLite\n"],
+        ),
         (&["--node", "output"], &["=== user\n## memory\n{\"user_name\":\"anonymous\""]),
     ] {
         let ended = run(folder.path(), &[&["graph", "show"], arguments].concat());
         assert_eq!(ended.code, Some(0), "{ended:?}");
         assert!(has.iter().all(|part| ended.output.contains(part)), "{arguments:?}: {}", ended.output);
-        assert_eq!(ended.output.contains("=== schema"), !arguments.contains(&"output"), "text has no schema");
+        assert_eq!(
+            ended.output.contains("=== schema"),
+            !arguments.iter().any(|node| ["output", "agent"].contains(node)),
+            "text has no schema"
+        );
+        assert_eq!(ended.output.contains("=== tools"), arguments.contains(&"agent"), "others read of their tools in the prompt");
     }
     for (arguments, code, says) in [
-        (&["--node", "nobody"][..], 3, "there is no node `nobody`: name one of input, director"),
+        (&["--node", "nobody"][..], 3, "the graph `v3-framed` has no node `nobody`: name one of input, director"),
         (&["--node", "ui"], 3, "asks no model"),
         (&["v9", "--node", "director"], 3, "there is no graph `v9`"),
         (&["--text", "x"], 2, "--node"),
@@ -55,5 +64,5 @@ fn a_prompt_is_shown_as_a_session_of_a_server_would_be_asked_now() {
     let next = show(&["director", "--text", "Größe & Gewicht?"]);
     assert!(next.contains("## message\nGröße & Gewicht?\n") && next.contains("user: my cat Miro only eats fish, why?"), "{next}");
     let ended = run(folder.path(), &["graph", "show", "--url", &url, "--node", "eras"]);
-    assert!(ended.code == Some(3) && ended.errors.contains("there is no node `eras`"), "{ended:?}");
+    assert!(ended.code == Some(3) && ended.errors.contains("the graph `v3-framed` has no node `eras`"), "{ended:?}");
 }

@@ -76,10 +76,10 @@ fn an_expert_takes_four_frames_and_what_it_streams_is_not_said_again() {
           2 pa            100 us  -> eras  [eras · Zähle die Kunden.]
               call 2 pa Done 100 us
           3 eras          400 us  -> output  [query ok]
-              call 3 expert Done 100 us
+              call 3 expert plan Done 100 us
               call 4 describe kunden Done 100 us
               call 5 query Done 100 us
-              call 6 expert Done 100 us
+              call 6 expert compose Done 100 us
           4 output+ui       0 us  [said by the expert]
           behind: call 7 memorizer Done 100 us
     "#]],
@@ -98,10 +98,10 @@ fn an_expert_whose_rows_need_judgement_takes_five_frames() {
           2 pa            100 us  -> eras  [eras · Zähle die Kunden.]
               call 2 pa Done 100 us
           3 eras          400 us  -> interpret  [query ok]
-              call 3 expert Done 100 us
+              call 3 expert plan Done 100 us
               call 4 describe kunden Done 100 us
               call 5 query Done 100 us
-              call 6 expert Done 100 us
+              call 6 expert compose Done 100 us
           4 interpreter   100 us  -> output  [Drei.]
               call 7 interpreter Done 100 us
           5 output+ui     100 us  [Es sind drei.]
@@ -129,24 +129,24 @@ fn actions_enter_at_the_pa() {
               2 pa            100 us  -> desk  [desk · Two buttons.]
                   call 2 pa Done 100 us
               3 desk          200 us  -> output  [emit_actions ok]
-                  call 3 expert Done 100 us
-                  call 4 expert Done 100 us
+                  call 3 expert plan Done 100 us
+                  call 4 expert compose Done 100 us
               4 output+ui       0 us  [said by the expert]
               behind: call 5 memorizer Done 100 us
             turn 2: "Red"  action+expert Done 3 frames
               1 pa            100 us  -> desk  [desk · Two buttons.]
                   call 6 pa Done 100 us
               2 desk          200 us  -> output  [emit_actions ok]
-                  call 7 expert Done 100 us
-                  call 8 expert Done 100 us
+                  call 7 expert plan Done 100 us
+                  call 8 expert compose Done 100 us
               3 output+ui       0 us  [said by the expert]
               behind: call 9 memorizer Done 100 us
             turn 3: "Blue"  action+expert+interpreter Done 4 frames
               1 pa            100 us  -> desk  [desk · Two buttons.]
                   call 10 pa Done 100 us
               2 desk          200 us  -> interpret  [recall ok]
-                  call 11 expert Done 100 us
-                  call 12 expert Done 100 us
+                  call 11 expert plan Done 100 us
+                  call 12 expert compose Done 100 us
               3 interpreter   100 us  -> output  [Blue.]
                   call 13 interpreter Done 100 us
               4 output+ui     100 us  [Blue!]
@@ -203,7 +203,7 @@ fn a_failing_query_goes_back_to_the_model_twice_at_most() {
     for answer in [PERCEIVED, TO_ERAS, &count(false), COLUMNS, refused] {
         world.answer(answer);
     }
-    assert_eq!(&*world.asking(), "expert");
+    assert_eq!(&*world.asking(), "expert plan");
     assert!(world.asked().contains("failed: syntax error near x"), "{}", world.asked());
     for answer in [&count(false), refused, &count(false), refused] {
         world.answer(answer);
@@ -240,7 +240,7 @@ fn what_the_gate_denies_never_leaves() {
     for answer in [PERCEIVED, TO_ERAS, &plan(&["DELETE FROM kunden"], false)] {
         world.answer(answer);
     }
-    assert_eq!(&*world.asking(), "expert", "no database is asked");
+    assert_eq!(&*world.asking(), "expert plan", "no database is asked");
     assert!(world.asked().contains("not allowed"), "{}", world.asked());
 }
 
@@ -307,6 +307,8 @@ fn a_second_expert_over_another_schema_takes_no_rust() {
             .replace(r#"{ "name": "pa", "entry""#, &format!(r#"{paths}{{ "name": "pa", "entry""#))
     });
     let mut world = World::on(library, "v4-eras", Limits::default());
+    let schema = world.session.question(world.now, "pa", None).unwrap().schema.unwrap();
+    assert!(schema.json.contains(r#""enum":["desk","eras","farm",null]"#), "a pa can name no one else: {}", schema.json);
     let to_farm = r#"{"expert":"farm","job":"Count the cows.","thinking_message":"","language":"en"}"#;
     let cows = plan(&["SELECT COUNT(*) AS cows FROM cows"], false);
     play(&mut world, &[("how many cows?", &[PERCEIVED, to_farm, &cows, COLUMNS, THREE, "Three.", "{}"])]);

@@ -1,7 +1,7 @@
 //! Looking at prompts: what a node would be asked is what it is asked, and looking changes nothing.
 
 use super::world::World;
-use crate::contract::{Input, Question};
+use crate::contract::{Input, Question, Request};
 use crate::engine::NoQuestion;
 use serde_json::json;
 
@@ -66,6 +66,8 @@ fn what_a_node_would_be_asked_is_what_it_is_asked_during_the_turn_and_after_it()
                     let stage = stages.contains(&Some("plan")).then_some("plan");
                     assert_eq!(told(&question, stage), asked, "{graph}: {node} now");
                 }
+                let Request::Model(request) = &*world.out[0].1 else { panic!("{graph}: {node} asks a model") };
+                assert_eq!(question.tools, request.tools, "{graph}: {node} has the tools that it is sent with");
                 all_asked.push((*node, stages.contains(&Some("plan")).then_some(if is_composing { "compose" } else { "plan" }), asked));
             }
             world.answer(answer);
@@ -92,15 +94,26 @@ fn what_a_node_would_be_asked_is_what_it_is_asked_during_the_turn_and_after_it()
 fn a_message_that_is_not_there_yet_finds_nothing_but_the_conversation() {
     let mut world = World::new("v3-framed");
     let fresh = world.session.question(world.now, "director", None).unwrap();
+    assert!(told(&fresh, None).contains("## perception\n(not known yet: an earlier node finds it)\n"), "{fresh:?}");
     assert!(told(&fresh, None).contains(r#""user_name":"ada""#) && told(&fresh, None).ends_with("## message\n\n"), "{fresh:?}");
     world.say("why?");
     for answer in [PERCEIVED, r#"{"goal":"explain why"}"#, "Because.", "{}"] {
         world.answer(answer);
     }
     for (node, text, has, has_not) in [
-        ("director", Some("and now?"), &["## message\nand now?", "user: why?", "assistant: Because.", "local time: "][..], "intent"),
+        (
+            "director",
+            Some("and now?"),
+            &["## message\nand now?", "user: why?", "assistant: Because.", "local time: ", "## perception\n(not known yet"][..],
+            "intent",
+        ),
         ("director", None, &["## message\nwhy?", r#""intent":"question""#], "user: why?"),
-        ("output", Some("and now?"), &["## message\nand now?", "assistant: Because."], "explain why"),
+        (
+            "output",
+            Some("and now?"),
+            &["## message\nand now?", "assistant: Because.", "## goal\n(not known yet", "## reflex\n(not known yet"],
+            "explain why",
+        ),
         ("output", None, &["## goal\nexplain why"], "assistant: Because."),
         ("memorizer", None, &["## answer\nBecause."], "and now?"),
     ] {
@@ -120,10 +133,13 @@ fn a_message_that_is_not_there_yet_finds_nothing_but_the_conversation() {
 fn a_question_carries_schema_and_tools_and_a_node_without_one_says_so() {
     let world = World::new("v4-eras");
     let question = world.session.question(world.now, "eras", Some("how many?")).unwrap();
-    let tools: Vec<&str> = question.tools.iter().map(|tool| tool.name).collect();
-    assert_eq!((&*question.role, &*question.model, tools), ("expert", "strong", vec!["describe", "query"]));
+    assert_eq!((&*question.role, &*question.model), ("expert", "strong"));
+    assert!(told(&question, Some("plan")).contains("## job\nhow many?"), "{question:?}");
+    assert!(told(&question, Some("compose")).contains("## results\n(not known yet"), "{question:?}");
     assert_eq!(question.schema.as_ref().map(|schema| schema.name.as_str()), Some("plan"));
-    for (node, says) in [("ui", "the node `ui` asks no model"), ("director", "there is no node `director`: name one of input, pa, eras")] {
+    for (node, says) in
+        [("ui", "the node `ui` asks no model"), ("director", "the graph `v4-eras` has no node `director`: name one of input, pa, eras")]
+    {
         let wrong = world.session.question(world.now, node, None).unwrap_err();
         assert!(wrong.to_string().starts_with(says), "{wrong}");
     }
@@ -137,7 +153,12 @@ fn what_the_user_sees_is_told_to_whoever_decides_what_is_shown() {
         ("v3-framed", &[("input", PERCEIVED, false), ("director", r#"{"goal":"do"}"#, true), ("output", "Done.", false)][..]),
         (
             "v4-eras",
-            &[("input", PERCEIVED, false), ("pa", routed, true), ("expert", r#"{"tool_sequence":[]}"#, true), ("expert", "Done.", false)],
+            &[
+                ("input", PERCEIVED, false),
+                ("pa", routed, true),
+                ("expert plan", r#"{"tool_sequence":[]}"#, true),
+                ("expert compose", "Done.", false),
+            ],
         ),
         ("v1-direct", &[("agent", "Done.", true)]),
     ] {

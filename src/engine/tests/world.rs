@@ -113,7 +113,7 @@ impl World {
         self.put(Input::Completion { call, usage, waited_us: 0, outcome });
     }
 
-    /// The kind of the node that the oldest call is for.
+    /// Whom the oldest call is for: the kind of the node, and what for, where it asks in more than one.
     pub(super) fn asking(&self) -> Arc<str> {
         self.out.front().map_or_else(|| "nobody".into(), |(_, request)| request.label())
     }

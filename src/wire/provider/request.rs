@@ -183,6 +183,7 @@ mod tests {
         let text = Text(vec![Part::Fixed("Say ".into()), Part::Slot("message", "\"hi\"".into())]);
         ModelRequest {
             role: "output".into(),
+            stage: None,
             model: "strong".into(),
             messages: vec![ChatMessage::new(Role::User, text)],
             schema: None,

@@ -257,6 +257,7 @@ fn the_agent_calls_tools_and_then_speaks_of_what_they_brought() {
 fn the_same_request_is_answered_the_same_and_word_by_word() {
     let request = ModelRequest {
         role: "output".into(),
+        stage: None,
         model: "strong".into(),
         messages: prompt("output", &[("message", "why is the sky blue?")]),
         schema: None,

@@ -167,6 +167,7 @@ mod tests {
     fn model(parts: Vec<Part>) -> Asked {
         Asked::of(&Request::Model(ModelRequest {
             role: "director".into(),
+            stage: None,
             model: "strong".into(),
             messages: vec![ChatMessage::new(Role::User, Text(parts))],
             schema: None,

@@ -62,6 +62,7 @@ fn ask(prompt: &str, time: &str, message: &str) -> Request {
     let parts = vec![Part::Passing("sensed", time.into()), Part::Slot("message", message.into())];
     Request::Model(ModelRequest {
         role: "director".into(),
+        stage: None,
         model: "strong".into(),
         messages: vec![ChatMessage::new(Role::System, Text(vec![Part::Fixed(prompt.into())])), ChatMessage::new(Role::User, Text(parts))],
         schema: None,
