@@ -99,24 +99,19 @@ impl Plan {
         }
     }
 
+    /// The sessions that its suites are played in, no two the same.
     fn sessions(&self) -> Vec<String> {
-        sessions(&self.suites, self.is_own_server)
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let unique = format!("{now:x}{:x}", std::process::id());
+        let mut taken = BTreeSet::new();
+        let name = |source: &Source| {
+            let stem = source.name_in_session();
+            let name = if self.is_own_server { stem } else { format!("test-{stem}-{unique}") };
+            let mut free = (1..).map(|number| if number == 1 { name.clone() } else { format!("{name}-{number}") });
+            free.find(|name| taken.insert(name.clone())).expect("there is always another number")
+        };
+        self.suites.iter().map(name).collect()
     }
-}
-
-/// The sessions that suites are played in, no two the same.
-pub fn sessions(suites: &[Source], is_own_server: bool) -> Vec<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-    let unique = format!("{now:x}{:x}", std::process::id());
-    let mut taken = BTreeSet::new();
-    let name = |source: &Source| {
-        let stem = source.name_in_session();
-        let name = if is_own_server { stem } else { format!("test-{stem}-{unique}") };
-        let free = (1..).map(|number| if number == 1 { name.clone() } else { format!("{name}-{number}") });
-        let free = free.into_iter().find(|name| taken.insert(name.clone()));
-        free.expect("there is always another number")
-    };
-    suites.iter().map(name).collect()
 }
 
 /// How long a turn may take, unless said otherwise: a large model on a small machine is slow.

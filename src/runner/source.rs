@@ -76,7 +76,7 @@ impl Source {
 
     /// Its name as a session's name can hold it. What has to be cut or written otherwise gets a mark, so that no other suite's
     /// cassette has the same name.
-    pub(super) fn name_in_session(&self) -> String {
+    pub fn name_in_session(&self) -> String {
         let is_plain = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '_' | '-');
         if (1..=NAME_MAX).contains(&self.name.len()) && self.name.chars().all(is_plain) {
             return self.name.clone();

@@ -1,8 +1,8 @@
 //! Cassettes as their user meets them: a suite recorded once with a model plays without one, and proves that it is the same.
 
 use crate::player::{play, shipped};
-use crate::support::Folder;
 use crate::support::server::framewright;
+use crate::support::{Folder, run};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -162,6 +162,7 @@ fn every_suite_that_ships_plays_from_its_recording_again_and_again() {
     for (place, jobs) in ["1", "4", "4"].into_iter().enumerate() {
         let recorded = play(&[&suites[..], &["--record", tapes, "--jobs", jobs]].concat());
         assert_eq!(recorded.code, Some(0), "{place}: {}{}", recorded.output, recorded.errors);
+        assert!(std::fs::metadata(folder.path().join("tapes/expert_eras.jsonl")).unwrap().len() < 300_000, "a prompt stands there once");
         for jobs in ["4", "1"] {
             let replayed = play(&[&suites[..], &["--replay", tapes, "--jobs", jobs]].concat());
             assert_eq!(replayed.code, Some(0), "{place}: {}{}", replayed.output, replayed.errors);
@@ -170,16 +171,15 @@ fn every_suite_that_ships_plays_from_its_recording_again_and_again() {
     }
 }
 
-/// A copy of the graphs in which a prompt says something else.
-fn graphs_with(stage: &Stage, prompt: &str, instead_of: &str, says: &str) {
+/// A copy of the graphs with a file that is changed.
+fn graphs_with(stage: &Stage, file: &str, change: impl Fn(&str) -> String) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs");
     for folder in ["", "prompts", "schemas"] {
         for entry in std::fs::read_dir(from.join(folder)).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
             let name = Path::new("graphs").join(folder).join(entry.file_name());
             let mut text = std::fs::read_to_string(entry.path()).unwrap();
-            if entry.file_name() == prompt {
-                assert!(text.contains(instead_of), "{prompt} says `{instead_of}`");
-                text = text.replacen(instead_of, says, 1);
+            if entry.file_name() == file {
+                text = change(&text);
             }
             stage.0.write(name.to_str().unwrap(), &text);
         }
@@ -194,7 +194,7 @@ fn a_prompt_that_was_changed_is_told_with_the_frame_the_node_and_what_differs() 
     for (prompt, frame) in
         [("director.md", "frame 2 (director): what `director` is asked"), ("memorizer.md", "behind the turn: what `memorizer` is asked")]
     {
-        graphs_with(&stage, prompt, "You ", "Today you ");
+        graphs_with(&stage, prompt, |text| text.replacen("You ", "Today you ", 1));
         let (code, said) = stage.replay(&["--graphs", "graphs"]);
         assert_eq!(code, Some(1), "{said}");
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -204,8 +204,37 @@ fn a_prompt_that_was_changed_is_told_with_the_frame_the_node_and_what_differs() 
             assert!(words.contains(says), "{prompt} — {says}: {said}");
         }
     }
-    graphs_with(&stage, "director.md", "You ", "You ");
+    graphs_with(&stage, "director.md", str::to_owned);
     assert_eq!(stage.replay(&["--graphs", "graphs"]).0, Some(0), "a copy that says the same is the same");
+}
+
+#[test]
+fn suites_of_one_name_never_share_a_cassette() {
+    let folder = Folder::new();
+    let suite = |says: &str| format!("# T\n## 1\n- send: {says}\n- expect frames: > 1\n");
+    folder.write("a/fast.md", &suite("hello"));
+    folder.write("b/fast.md", &suite("why is the sky blue?"));
+    let test = |arguments: &[&str]| run(folder.path(), &[&["test", "--results", "r.json"], arguments].concat());
+    for how in ["--record", "--replay"] {
+        let ended = test(&["a/fast.md", "b/fast.md", how, "tapes"]);
+        let says =
+            "a/fast.md and b/fast.md have one cassette, tapes/fast.jsonl: play them one after the other, each with a folder of its own";
+        assert!(ended.code == Some(2) && ended.errors.contains(says) && ended.output.is_empty(), "{ended:?}");
+    }
+    assert_eq!(test(&["a/fast.md", "--record", "tapes"]).code, Some(0));
+    let recorded = std::fs::read_to_string(folder.path().join("tapes/fast.jsonl")).unwrap();
+    for how in ["--record", "--replay"] {
+        let ended = test(&["b/fast.md", how, "tapes"]);
+        let says = "tapes/fast.jsonl is the cassette of a/fast.md: give b/fast.md a folder of its own";
+        assert!(ended.code == Some(2) && ended.errors.contains(says), "{ended:?}");
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("tapes/fast.jsonl")).unwrap(), recorded);
+    assert_eq!(test(&["b/fast.md", "--record", "others"]).code, Some(0));
+    for (suite, tapes) in [("./a/fast.md", "tapes"), ("b/fast.md", "others")] {
+        let ended = test(&[suite, "--replay", tapes]);
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    assert_eq!(test(&["a/fast.md", "b/fast.md"]).code, Some(0), "without a tape they are played together");
 }
 
 #[test]

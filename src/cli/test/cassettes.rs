@@ -4,9 +4,10 @@
 
 use super::{Failure, Options};
 use crate::config::Arguments;
-use crate::runner::{self, Source};
+use crate::runner::Source;
 use crate::work::demo;
-use crate::work::tape::Tape;
+use crate::work::tape::{self, Tape};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,16 +19,27 @@ pub(super) fn tape(options: &Options, has_url: bool, suites: &[Source]) -> Resul
         (Some(_), None) | (None, Some(_)) if has_url => {
             return Err(Failure::usage("--record and --replay are for a server that is started for the test: leave out --url"));
         }
-        (Some(folder), None) => Tape::record(folder),
-        (None, Some(folder)) => replay(folder, suites),
+        (Some(folder), None) => Tape::record(folder, named(folder, suites)?),
+        (None, Some(folder)) => Tape::replay(folder, named(folder, suites)?),
     };
     tape.map(|tape| Some(Arc::new(tape))).map_err(Failure::usage)
 }
 
-/// The recordings of these suites.
-pub(super) fn replay(folder: &Path, suites: &[Source]) -> Result<Tape, crate::work::tape::TapeError> {
-    let sessions = runner::sessions(suites, true);
-    Tape::replay(folder, sessions.iter().map(String::as_str))
+/// The files of suites by the names of their cassettes, which are those of their sessions.
+fn named(folder: &Path, suites: &[Source]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut named: BTreeMap<String, String> = BTreeMap::new();
+    for source in suites {
+        let name = source.name_in_session();
+        if let Some(other) = named.insert(name.clone(), source.file.clone()) {
+            let cassette = tape::file(folder, &name);
+            return Err(Failure::usage(format!(
+                "{other} and {} have one cassette, {}: play them one after the other, each with a folder of its own",
+                source.file,
+                cassette.display()
+            )));
+        }
+    }
+    Ok(named)
 }
 
 /// The settings of a server that asks nobody: no model is looked for, no key is needed, no database is opened.

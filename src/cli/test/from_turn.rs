@@ -9,12 +9,13 @@ use crate::client::{Address, CallTrouble};
 use crate::config::Arguments;
 use crate::contract::{Answer, DatabaseAnswer, DatabaseInfo, Rows, Usage, clip};
 use crate::runner::{self, Plan, Source, Status};
-use crate::work::tape::{self, Kept};
+use crate::work::tape::{self, Kept, Tape};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,8 @@ pub(super) fn run(options: &Options, id: &str, arguments: Arguments, screen: &Sc
 fn played(suite: &Path, folder: &Path, arguments: Arguments) -> Result<(), Failure> {
     let source =
         Source::read(suite).map_err(|error| Failure::unavailable(format!("the turn can't be written down as a suite: {error}")))?;
-    let tape = std::sync::Arc::new(super::cassettes::replay(folder, std::slice::from_ref(&source)).map_err(Failure::unavailable)?);
+    let suites = [(source.name_in_session(), source.file.clone())].into();
+    let tape = Arc::new(Tape::replay(folder, suites).map_err(Failure::unavailable)?);
     let (target, _) = super::started(arguments, Some(tape.clone()))?;
     let plan = Plan { is_own_server: true, tape: Some(tape), ..Plan::new(target.address.clone(), vec![source]) };
     let report = runner::run(&plan, &|_| {});

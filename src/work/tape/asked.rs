@@ -3,6 +3,7 @@
 //! Two questions are the same where every part is, slot by slot. What passes (the time, how long somebody was away) and how
 //! long a database may take are no part of it.
 
+use super::texts::Said;
 use crate::contract::{ChatMessage, DatabaseAsk, ModelRequest, Part, Request, Role, ToolCall, ToolSpec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -27,7 +28,7 @@ pub(super) struct AskedModel {
     role: String,
     model: String,
     messages: Vec<AskedMessage>,
-    schema: Option<String>,
+    schema: Option<Said>,
     tools: Vec<AskedTool>,
     stream: bool,
     tokens_max: u32,
@@ -48,14 +49,14 @@ struct AskedMessage {
 struct AskedPart {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     slot: Option<String>,
-    text: String,
+    text: Said,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct AskedTool {
     name: String,
-    description: String,
-    parameters: String,
+    description: Said,
+    parameters: Said,
 }
 
 pub(super) type Key = [u8; 32];
@@ -75,6 +76,20 @@ impl Asked {
 
     pub(super) fn key(&self) -> Key {
         Sha256::digest(serde_json::to_vec(self).expect("our own plain data is always JSON")).into()
+    }
+
+    /// Its texts that may be long, each with what it is called.
+    pub(super) fn texts(&mut self) -> Vec<(String, &mut Said)> {
+        let Asked::Model(AskedModel { role, messages, schema, tools, .. }) = self else { return Vec::new() };
+        let mut texts = Vec::new();
+        for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
+            texts.push((part.slot.clone().unwrap_or_else(|| format!("{role} prompt")), &mut part.text));
+        }
+        texts.extend(schema.iter_mut().map(|schema| (format!("{role} schema"), schema)));
+        for AskedTool { name, description, parameters } in tools {
+            texts.extend([(format!("{name} description"), description), (format!("{name} parameters"), parameters)]);
+        }
+        texts
     }
 
     /// What it consists of, each part with where it stands; in the order in which a reader looks for a difference.
@@ -98,8 +113,8 @@ impl Asked {
 impl AskedModel {
     fn of(request: &ModelRequest) -> AskedModel {
         let part = |part: &Part| match part {
-            Part::Fixed(text) => Some(AskedPart { slot: None, text: text.to_string() }),
-            Part::Slot(name, text) => Some(AskedPart { slot: Some((*name).to_owned()), text: text.clone() }),
+            Part::Fixed(text) => Some(AskedPart { slot: None, text: Said::of(text) }),
+            Part::Slot(name, text) => Some(AskedPart { slot: Some((*name).to_owned()), text: Said::of(text) }),
             Part::Passing(..) => None,
         };
         let message = |message: &ChatMessage| AskedMessage {
@@ -110,14 +125,14 @@ impl AskedModel {
         };
         let tool = |tool: &ToolSpec| AskedTool {
             name: tool.name.to_owned(),
-            description: tool.description.to_owned(),
-            parameters: tool.parameters.to_owned(),
+            description: Said::of(tool.description),
+            parameters: Said::of(tool.parameters),
         };
         AskedModel {
             role: request.role.to_string(),
             model: request.model.to_string(),
             messages: request.messages.iter().map(message).collect(),
-            schema: request.schema.as_ref().map(|schema| schema.json.to_string()),
+            schema: request.schema.as_ref().map(|schema| Said::of(&schema.json)),
             tools: request.tools.iter().map(tool).collect(),
             stream: request.stream,
             tokens_max: request.tokens_max,
@@ -138,7 +153,7 @@ impl AskedModel {
                     Some(slot) => format!("the slot `{slot}` of {whose}"),
                     None => format!("the fixed text of {whose}"),
                 };
-                parts.push((place, part.text.clone()));
+                parts.push((place, part.text.to_string()));
             }
             for call in &message.tool_calls {
                 parts.push((format!("a tool call of {whose}"), format!("{} {}({})", call.id, call.tool, call.args)));
@@ -147,7 +162,7 @@ impl AskedModel {
                 parts.push((format!("the call that {whose} answers"), id.clone()));
             }
         }
-        parts.push(("the schema".to_owned(), self.schema.clone().unwrap_or_default()));
+        parts.push(("the schema".to_owned(), self.schema.as_ref().map(Said::to_string).unwrap_or_default()));
         for tool in &self.tools {
             parts.push((format!("the tool `{}`", tool.name), format!("{} {}", tool.description, tool.parameters)));
         }

@@ -18,7 +18,7 @@ pub struct Kept {
 
 /// Writes a cassette for `session`: `calls` in the order in which they began.
 pub fn write(path: &Path, session: &str, databases: Vec<DatabaseInfo>, calls: Vec<Kept>) -> Result<(), TapeError> {
-    let head = Head { version: VERSION, session: session.to_owned(), found_by: FoundBy::Label, databases };
+    let head = Head { version: VERSION, session: session.to_owned(), suite: None, found_by: FoundBy::Label, databases };
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let entry = |kept: Kept| {
         let Kept { label, is_streamed, usage, mut answer } = kept;

@@ -13,6 +13,7 @@ mod difference;
 mod kept;
 mod player;
 mod recorder;
+mod texts;
 
 pub use cassette::TapeError;
 pub use kept::{Kept, write as write_kept};
@@ -20,7 +21,7 @@ pub use kept::{Kept, write as write_kept};
 use super::call::{Call, Ended};
 use crate::contract::{CallError, DatabaseInfo, Request};
 use asked::Asked;
-use cassette::Entry;
+use cassette::{Entry, FoundBy, Head, VERSION};
 use player::Player;
 use recorder::Recorder;
 use serde_json::Value;
@@ -38,7 +39,11 @@ enum Mode {
     Replay(BTreeMap<String, Mutex<Player>>),
 }
 
-type Recorders = Mutex<BTreeMap<Arc<str>, Arc<Mutex<Recorder>>>>;
+struct Recorders {
+    /// The file of the suite that is played in a session.
+    suites: BTreeMap<String, String>,
+    begun: Mutex<BTreeMap<Arc<str>, Arc<Mutex<Recorder>>>>,
+}
 
 /// A call's place on a tape.
 pub(super) enum Take {
@@ -59,16 +64,24 @@ pub(super) struct Recording {
 pub(super) struct Played(Result<Arc<Entry>, CallError>);
 
 impl Tape {
-    /// Records into a folder, which is made if it isn't there. A session's old file is replaced when the session opens.
-    pub fn record(folder: &Path) -> Result<Tape, TapeError> {
+    /// Records suites, by their sessions, into a folder, which is made if it isn't there. A session's old file is replaced when
+    /// the session opens, unless it is of another suite.
+    pub fn record(folder: &Path, suites: BTreeMap<String, String>) -> Result<Tape, TapeError> {
         std::fs::create_dir_all(folder).map_err(|error| TapeError::Io { path: folder.to_owned(), error })?;
-        Ok(Tape { folder: folder.to_owned(), mode: Mode::Record(Mutex::default()) })
+        for (session, suite) in &suites {
+            let path = file(folder, session);
+            cassette::head(&path).map_or(Ok(()), |head| head.is_of(suite, &path))?;
+        }
+        Ok(Tape { folder: folder.to_owned(), mode: Mode::Record(Recorders { suites, begun: Mutex::default() }) })
     }
 
-    /// Plays the recordings of these sessions.
-    pub fn replay<'a>(folder: &Path, sessions: impl IntoIterator<Item = &'a str>) -> Result<Tape, TapeError> {
-        let player = |session: &str| Ok((session.to_owned(), Mutex::new(Player::read(&file(folder, session))?)));
-        let players = sessions.into_iter().map(player).collect::<Result<_, _>>()?;
+    /// Plays the recordings of suites, by their sessions.
+    pub fn replay(folder: &Path, suites: BTreeMap<String, String>) -> Result<Tape, TapeError> {
+        let player = |(session, suite): (String, String)| {
+            let player = Player::read(&file(folder, &session), &suite)?;
+            Ok((session, Mutex::new(player)))
+        };
+        let players = suites.into_iter().map(player).collect::<Result<_, _>>()?;
         Ok(Tape { folder: folder.to_owned(), mode: Mode::Replay(players) })
     }
 
@@ -138,15 +151,22 @@ impl Tape {
     /// Why a recording is not whole.
     pub fn trouble(&self) -> Option<String> {
         match &self.mode {
-            Mode::Record(recorders) => lock(recorders).values().find_map(|recorder| lock(recorder).trouble()),
+            Mode::Record(recorders) => lock(&recorders.begun).values().find_map(|recorder| lock(recorder).trouble()),
             Mode::Replay(_) => None,
         }
     }
 
     /// Who records a session. Its file is begun with the first that is told of it.
     fn recorder(&self, recorders: &Recorders, session: &Arc<str>, databases: &[DatabaseInfo]) -> Arc<Mutex<Recorder>> {
-        let recorder = lock(recorders).entry(session.clone()).or_default().clone();
-        lock(&recorder).begin(&file(&self.folder, session), session, databases);
+        let recorder = lock(&recorders.begun).entry(session.clone()).or_default().clone();
+        let head = Head {
+            version: VERSION,
+            session: session.to_string(),
+            suite: recorders.suites.get(&**session).cloned(),
+            found_by: FoundBy::Question,
+            databases: databases.to_vec(),
+        };
+        lock(&recorder).begin(&file(&self.folder, session), head);
         recorder
     }
 }
@@ -181,7 +201,7 @@ impl Played {
 }
 
 /// Where a session's recording is.
-fn file(folder: &Path, session: &str) -> PathBuf {
+pub fn file(folder: &Path, session: &str) -> PathBuf {
     folder.join(format!("{session}.jsonl"))
 }
 

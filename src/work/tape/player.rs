@@ -1,10 +1,11 @@
 //! Plays the cassette of one session: finds what was answered, and says what differs where nothing was.
 
 use super::asked::{Asked, Key};
-use super::cassette::{self, Entry, FoundBy, TapeError, Turn};
+use super::cassette::{self, Cassette, Entry, FoundBy, TapeError, Turn};
 use super::difference;
 use crate::contract::{CallError, DatabaseInfo};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use serde_json::Value;
+use std::collections::{HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,10 +17,10 @@ pub(super) struct Player {
     name: String,
     found_by: FoundBy,
     databases: Vec<DatabaseInfo>,
-    /// By what they are found by, and their number.
-    entries: HashMap<(Key, u32), Arc<Entry>>,
-    /// Of each label, in the order of the recording.
-    labels: BTreeMap<String, Vec<Arc<Entry>>>,
+    /// In the order of the recording.
+    calls: Vec<Arc<Entry>>,
+    /// The place of each in that order, by what it is found by and its number; until it is asked.
+    places: HashMap<(Key, u32), usize>,
     /// How often each was asked so far, and each label.
     asked: HashMap<Key, u32>,
     asked_labels: HashMap<String, usize>,
@@ -29,19 +30,16 @@ pub(super) struct Player {
 }
 
 impl Player {
-    pub(super) fn read(path: &Path) -> Result<Player, TapeError> {
-        let (head, recorded, turns) = cassette::read(path)?;
-        let (mut entries, mut labels) = (HashMap::new(), BTreeMap::<String, Vec<Arc<Entry>>>::new());
-        for entry in recorded.into_iter().map(Arc::new) {
-            entries.insert((key(head.found_by, &entry.label, &entry.asked), entry.number), entry.clone());
-            labels.entry(entry.label.clone()).or_default().push(entry);
-        }
+    pub(super) fn read(path: &Path, suite: &str) -> Result<Player, TapeError> {
+        let Cassette { head, calls, turns } = cassette::read(path)?;
+        head.is_of(suite, path)?;
+        let place = |(place, entry): (usize, &Entry)| ((key(head.found_by, &entry.label, &entry.asked), entry.number), place);
         Ok(Player {
             name: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
             found_by: head.found_by,
             databases: head.databases,
-            entries,
-            labels,
+            places: calls.iter().enumerate().map(place).collect(),
+            calls: calls.into_iter().map(Arc::new).collect(),
             asked: HashMap::new(),
             asked_labels: HashMap::new(),
             turns: turns.into(),
@@ -63,17 +61,18 @@ impl Player {
         let place = self.asked_labels.entry(label.to_owned()).or_default();
         *place += 1;
         let place = *place - 1;
-        self.entries.get(&(key, number)).cloned().ok_or_else(|| {
-            let difference = self.difference(label, asked, place);
-            if self.misses.len() < MISSES_MAX {
-                self.misses.push(difference.clone());
-            }
-            CallError::NotOnTape { difference }
-        })
+        if let Some(place) = self.places.remove(&(key, number)) {
+            return Ok(self.calls[place].clone());
+        }
+        let difference = self.difference(label, asked, place);
+        if self.misses.len() < MISSES_MAX {
+            self.misses.push(difference.clone());
+        }
+        Err(CallError::NotOnTape { difference })
     }
 
     pub(super) fn has(&self, label: &str) -> bool {
-        self.labels.contains_key(label)
+        self.calls.iter().any(|entry| entry.label == label)
     }
 
     pub(super) fn misses(&mut self) -> Vec<String> {
@@ -94,27 +93,17 @@ impl Player {
         if recorded.said != turn.said {
             return Err(format!("turn {number} is `{}`, and on the tape {} it is `{}`", turn.said, self.name, recorded.said));
         }
-        let messages = recorded.seen.len().max(turn.seen.len());
-        let text = |seen: &[serde_json::Value], place: usize| seen.get(place).map(ToString::to_string).unwrap_or_default();
-        let pairs = (0..messages).map(|place| (place, text(&recorded.seen, place), text(&turn.seen, place)));
-        match pairs.into_iter().find(|(_, was, is)| was != is) {
+        let (said, name) = (&turn.said, &self.name);
+        match shown(&recorded.seen, &turn.seen) {
             None => Ok(()),
-            Some((place, was, is)) => {
-                let (was, is) = difference::around(&was, &is);
-                Err(format!(
-                    "turn {number} (`{}`) shows something else than on the tape {}: message {} was {was} and is {is}",
-                    turn.said,
-                    self.name,
-                    place + 1
-                ))
-            }
+            Some(what) => Err(format!("turn {number} (`{said}`) shows something else than on the tape {name}: {what}")),
         }
     }
 
     /// Why nothing is found: what differs from the recorded question that is most like it. `place` counts those of its label.
     fn difference(&self, label: &str, asked: &Asked, place: usize) -> String {
         let name = &self.name;
-        let recorded = self.labels.get(label).map(Vec::as_slice).unwrap_or_default();
+        let recorded: Vec<&Arc<Entry>> = self.calls.iter().filter(|entry| entry.label == label).collect();
         let likest = recorded
             .iter()
             .enumerate()
@@ -130,6 +119,15 @@ impl Player {
             }
         }
     }
+}
+
+/// The first message of a turn that a client saw otherwise.
+fn shown(recorded: &[Value], now: &[Value]) -> Option<String> {
+    let text = |seen: &[Value], place: usize| seen.get(place).map(Value::to_string).unwrap_or_default();
+    let mut messages = (0..recorded.len().max(now.len())).map(|place| (place, text(recorded, place), text(now, place)));
+    let (place, was, is) = messages.find(|(_, was, is)| was != is)?;
+    let (was, is) = difference::around(&was, &is);
+    Some(format!("message {} was {was} and is {is}", place + 1))
 }
 
 fn key(found_by: FoundBy, label: &str, asked: &Asked) -> Key {

@@ -1,8 +1,8 @@
 //! Writes the cassette of one session.
 
 use super::asked::{Asked, Key};
-use super::cassette::{Entry, FILE_BYTES_MAX, FoundBy, Head, LINE_BYTES_MAX, Line, Turn, VERSION};
-use crate::contract::DatabaseInfo;
+use super::cassette::{Entry, FILE_BYTES_MAX, Head, LINE_BYTES_MAX, Line, Turn};
+use super::texts::Texts;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
@@ -15,12 +15,13 @@ pub(super) struct Recorder {
     bytes: u64,
     /// How often each question was asked.
     asked: HashMap<Key, u32>,
+    texts: Texts,
     trouble: Option<String>,
 }
 
 impl Recorder {
     /// Begins the file anew; a session that opens again in the same run goes on where it was.
-    pub(super) fn begin(&mut self, path: &Path, session: &str, databases: &[DatabaseInfo]) {
+    pub(super) fn begin(&mut self, path: &Path, head: Head) {
         if self.out.is_some() || self.trouble.is_some() {
             return;
         }
@@ -28,7 +29,6 @@ impl Recorder {
             Ok(file) => self.out = Some((path.to_owned(), file)),
             Err(error) => self.trouble = Some(format!("{} can't be written ({error})", path.display())),
         }
-        let head = Head { version: VERSION, session: session.to_owned(), found_by: FoundBy::Question, databases: databases.to_vec() };
         self.write(&Line::Tape(head));
     }
 
@@ -39,7 +39,10 @@ impl Recorder {
         *count
     }
 
-    pub(super) fn call(&mut self, entry: Entry) {
+    pub(super) fn call(&mut self, mut entry: Entry) {
+        for text in self.texts.name(&mut entry.asked) {
+            self.write(&Line::Text(text));
+        }
         self.write(&Line::Call(Box::new(entry)));
     }
 
@@ -70,6 +73,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work::tape::cassette::{FoundBy, VERSION};
     use serde_json::json;
 
     #[test]
@@ -77,7 +81,8 @@ mod tests {
         let path = std::env::temp_dir().join(format!("framewright-recorder-{}.jsonl", std::process::id()));
         for (before, line, is_whole) in [(0, 10, true), (FILE_BYTES_MAX - 50, 10, false), (0, LINE_BYTES_MAX, false)] {
             let mut recorder = Recorder::default();
-            recorder.begin(&path, "a", &[]);
+            let (session, found_by) = ("a".to_owned(), FoundBy::Question);
+            recorder.begin(&path, Head { version: VERSION, session, suite: None, found_by, databases: Vec::new() });
             recorder.bytes += before;
             recorder.turn(Turn { said: "x".repeat(line), seen: vec![json!({})] });
             assert_eq!(recorder.trouble().is_none(), is_whole, "{:?}", recorder.trouble());

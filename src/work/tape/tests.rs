@@ -48,13 +48,18 @@ impl Model for Counting {
 }
 
 fn recording(folder: &Folder) -> (Pool, Arc<Tape>) {
-    let tape = Arc::new(Tape::record(&folder.0).unwrap());
+    let tape = Arc::new(Tape::record(&folder.0, BTreeMap::new()).unwrap());
     let settings = Settings { workers_max: 1, ..Settings::default() };
     (Pool::recording(settings, Box::new(|| Box::new(Counting(0))), Databases::sample(), tape.clone()), tape)
 }
 
+/// Suites that are in no file.
+fn suites(sessions: &[&str]) -> BTreeMap<String, String> {
+    sessions.iter().map(|session| ((*session).to_owned(), String::new())).collect()
+}
+
 fn replaying(folder: &Folder, sessions: &[&str]) -> (Pool, Arc<Tape>) {
-    let tape = Arc::new(Tape::replay(&folder.0, sessions.iter().copied()).unwrap());
+    let tape = Arc::new(Tape::replay(&folder.0, suites(sessions)).unwrap());
     (Pool::replaying(Settings::default(), tape.clone()), tape)
 }
 
@@ -203,16 +208,21 @@ fn a_file_that_is_no_cassette_is_refused_with_its_line() {
         (format!("{head}\n{}\n", lines[1].replace("\"number\":1", "\"number\":\"one\"")), ":2: the line can't be understood (invalid type"),
         (format!("{head}\n{head}\n"), ":2: a second head"),
         (format!("{}\n", lines[1]), ":1: the head is missing"),
-        (format!("{}\n", head.replace("\"version\":1", "\"version\":9")), ":1: a cassette of version 9, and this program knows 1"),
+        (
+            format!("{}\n", head.replace("\"version\":2", "\"version\":1")),
+            ":1: a cassette of version 1, and this program knows 2; make the cassette again with --record",
+        ),
         (String::new(), ":1: the file is empty"),
     ] {
         std::fs::write(folder.0.join("a.jsonl"), &text).unwrap();
-        let error = Tape::replay(&folder.0, ["a"]).err().unwrap().to_string();
+        let error = Tape::replay(&folder.0, suites(&["a"])).err().unwrap().to_string();
         assert!(error.contains(&format!("a.jsonl{says}")), "{error}");
     }
     std::fs::File::create(folder.0.join("a.jsonl")).unwrap().set_len(cassette::FILE_BYTES_MAX + 1).unwrap();
-    assert!(Tape::replay(&folder.0, ["a"]).err().unwrap().to_string().ends_with("a.jsonl is longer than 256 MiB: it is no cassette"));
-    let missing = Tape::replay(&folder.0, ["nobody"]).err().unwrap().to_string();
+    assert!(
+        Tape::replay(&folder.0, suites(&["a"])).err().unwrap().to_string().ends_with("a.jsonl is longer than 256 MiB: it is no cassette")
+    );
+    let missing = Tape::replay(&folder.0, suites(&["nobody"])).err().unwrap().to_string();
     assert!(missing.starts_with("there is no cassette ") && missing.ends_with("nobody.jsonl: make it with --record"), "{missing}");
 }
 
@@ -251,4 +261,62 @@ fn a_recording_that_can_not_be_written_says_so() {
     pool.open(&"a".into());
     assert!(call(&pool, "a", ask("", "", "hi")).last().unwrap().contains("Ok"), "the call itself is none the worse");
     assert!(tape.trouble().unwrap().contains("a.jsonl can't be written"), "{:?}", tape.trouble());
+}
+
+#[test]
+fn a_long_text_stands_in_the_file_once_and_every_call_is_found_by_all_of_it() {
+    let folder = Folder::new();
+    let long = |what: &str| format!("{what}, and do it well. ").repeat(10);
+    let prompts = ["Decide", "Decide", "Answer", "Short"].map(|what| if what == "Short" { what.to_owned() } else { long(what) });
+    let (pool, _) = recording(&folder);
+    pool.open(&"a".into());
+    for (prompt, message) in prompts.iter().zip(["one", "two", "three", "four"]) {
+        call(&pool, "a", ask(prompt, "noon", message));
+    }
+    let file = folder.0.join("a.jsonl");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let begins: Vec<&str> =
+        text.lines().map(|line| line.split([':', ',']).nth(if line.starts_with("{\"text") { 2 } else { 0 }).unwrap()).collect();
+    let (first, second) = ("\"director prompt 1\"", "\"director prompt 2\"");
+    assert_eq!(begins, ["{\"tape\"", first, "{\"call\"", "{\"call\"", second, "{\"call\"", "{\"call\""], "{text}");
+    assert_eq!((text.matches(&long("Decide")).count(), text.matches(&long("Answer")).count()), (1, 1), "{text}");
+    let (pool, tape) = replaying(&folder, &["a"]);
+    for (prompt, message) in prompts.iter().zip(["one", "two", "three", "four"]) {
+        assert!(call(&pool, "a", ask(prompt, "noon", message)).last().unwrap().contains("Ok"));
+    }
+    assert!(tape.misses("a").is_empty());
+    let (pool, _) = replaying(&folder, &["a"]);
+    let said = call(&pool, "a", ask(&long("Decide").replacen("well", "badly", 1), "noon", "one")).concat().replace("\\\"", "\"");
+    let parts = "the fixed text of the system's message was \"Decide, and do it well. Decide";
+    assert!(said.contains(parts) && said.contains("and is \"Decide, and do it badly."), "{said}");
+    std::fs::write(&file, text.replace(&format!("\"name\":{second},"), "\"name\":\"other\",")).unwrap();
+    let error = Tape::replay(&folder.0, suites(&["a"])).err().unwrap().to_string();
+    assert!(error.contains("a.jsonl:6: no text `director prompt 2` stands above it; make the cassette again"), "{error}");
+}
+
+#[test]
+fn a_suite_has_its_cassette_to_itself() {
+    let folder = Folder::new();
+    let named = |name: &str| -> BTreeMap<String, String> {
+        [("fast".to_owned(), folder.0.join(name).join("fast.md").display().to_string())].into()
+    };
+    for name in ["a", "b"] {
+        std::fs::create_dir_all(folder.0.join(name)).unwrap();
+        std::fs::write(folder.0.join(name).join("fast.md"), "").unwrap();
+    }
+    let record = |name: &str| {
+        let tape = Tape::record(&folder.0, named(name)).map_err(|error| error.to_string())?;
+        tape.turn("fast", &format!("send: {name}"), Vec::new())
+    };
+    record("a").unwrap();
+    record("a").unwrap();
+    let taken = format!("fast.jsonl is the cassette of {}/a/fast.md: give {0}/b/fast.md a folder of its own", folder.0.display());
+    let said = record("b").unwrap_err();
+    assert!(said.contains(&taken), "{said}");
+    let said = Tape::replay(&folder.0, named("b")).err().unwrap().to_string();
+    assert!(said.contains(&taken), "{said}");
+    Tape::replay(&folder.0, named("a")).unwrap().turn("fast", "send: a", Vec::new()).unwrap();
+    std::fs::remove_file(folder.0.join("a/fast.md")).unwrap();
+    Tape::replay(&folder.0, named("b")).unwrap().turn("fast", "send: a", Vec::new()).expect("a suite that was moved plays");
+    record("b").unwrap();
 }
