@@ -3,7 +3,7 @@
 //! It is asked through the same pool as every other model call, under the role `judge`.
 
 use crate::contract::{ChatMessage, ModelRequest, Part, Request, Role, Schema, Text};
-use crate::work::{Pool, Reply};
+use crate::work::{Pool, Reply, tape};
 use serde::Deserialize;
 use std::fmt;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl fmt::Display for Score {
 
 impl Judge {
     /// What its calls are known by.
-    pub const LABEL: &str = "judge";
+    pub const LABEL: &str = tape::ONLOOKER;
 
     /// `name`: what people see the model called.
     pub fn new(pool: Pool, name: &str) -> Judge {

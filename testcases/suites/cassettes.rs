@@ -2,7 +2,7 @@
 
 use crate::player::{play, shipped};
 use crate::support::server::framewright;
-use crate::support::{Folder, run};
+use crate::support::{Folder, Provider, run};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -206,6 +206,63 @@ fn a_prompt_that_was_changed_is_told_with_the_frame_the_node_and_what_differs() 
     }
     graphs_with(&stage, "director.md", str::to_owned);
     assert_eq!(stage.replay(&["--graphs", "graphs"]).0, Some(0), "a copy that says the same is the same");
+}
+
+#[test]
+fn a_graph_that_asks_less_than_when_it_was_recorded_is_told() {
+    let stage = Stage::new("# T\n## 1\n- send: hello\n- expect path: reflex\n");
+    stage.record(&[]);
+    graphs_with(&stage, "v3-framed.json", |text| {
+        let mut graph: Value = serde_json::from_str(text).unwrap();
+        graph.as_object_mut().unwrap().remove("after").unwrap();
+        graph["nodes"].as_array_mut().unwrap().retain(|node| node["name"] != "memorizer");
+        graph.to_string()
+    });
+    let (code, said) = stage.replay(&["--graphs", "graphs"]);
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(code, Some(1), "{said}");
+    for says in ["tour.md:3", "turn 1 (`send: hello`) no longer asks what it asked on the tape tour.jsonl: `memorizer`"] {
+        assert!(words.contains(says), "{says}: {said}");
+    }
+}
+
+#[test]
+fn what_is_not_played_of_a_recording_is_not_missed() {
+    let first = "# T\n## 1\n- send: my name is Ada\n- clear\n- send: hello\n- expect path: reflex\n";
+    let whole = format!("{first}## 2\n- send: why is the sky blue?\n- expect path: director\n");
+    let stage = Stage::new(&whole);
+    stage.0.write("other.md", "# T\n## 1\n- send: hello\n- expect path: reflex\n");
+    let model = Model::start();
+    stage.record(&["other.md", "--llm-url", &model.url, "--model", "any"]);
+    drop(model);
+    let recorded = std::fs::read_to_string(stage.cassette()).unwrap();
+    assert_eq!(recorded.matches(r#"{"call":{"label":"memorizer""#).count(), 3, "none was cut off: {recorded}");
+    for suite in [&*whole, first] {
+        stage.0.write("tour.md", suite);
+        let (code, said) = stage.replay(&[]);
+        assert_eq!(code, Some(0), "one suite of two: {suite}: {said}");
+    }
+    // What fails leaves out the rest of its step, and says only why.
+    stage.0.write(
+        "tour.md",
+        &whole.replace("## 2\n", "- action: none\n- send: why is the sky blue?\n").replace("- expect path: director\n", ""),
+    );
+    let (code, said) = stage.replay(&[]);
+    assert!(code == Some(1) && said.contains("tour.md:7") && !said.contains("no longer asks"), "{said}");
+}
+
+#[test]
+fn a_judge_that_is_no_longer_asked_is_no_part_of_a_turn() {
+    let provider = Provider::start();
+    let plain = "# T\n## 1\n- send: {\"say\":\"Yes.\",\"judge\":{\"points\":9,\"reason\":\"So.\"}}\n- expect response: is Yes.\n";
+    let again = "- send: {\"say\":\"No.\"}\n- expect response: is No.\n";
+    let stage = Stage::new(&format!("{plain}- expect judge: it agrees\n{again}"));
+    stage.record(&["--llm-url", &provider.url(), "--model", "puppet"]);
+    let (code, said) = stage.replay(&["--strict-judge"]);
+    assert_eq!(code, Some(0), "{said}");
+    stage.0.write("tour.md", &format!("{plain}{again}"));
+    let (code, said) = stage.replay(&[]);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 #[test]

@@ -78,6 +78,20 @@ fn a_turn_of_the_database_plays_without_it_though_its_tables_were_known_before()
 }
 
 #[test]
+fn what_was_known_of_the_database_and_is_not_asked_for_is_not_missed() {
+    let server = Server::with(&Setting { options: &["--graph", "v4-eras"], ..Setting::default() });
+    let session = server.session("known");
+    session.ask("how many customers are there?");
+    session.ask("Wie viele Objekte haben wir?");
+    session.memorized();
+    let folder = Folder::new();
+    assert_eq!(take(&server, "known", "msg_2", &folder).code, Some(0));
+    let cassette = std::fs::read_to_string(folder.path().join("taken/turn-msg_2.jsonl")).unwrap();
+    assert!(cassette.contains("describe kunden"), "{cassette}");
+    has(&plays(server, "known", "msg_2"), &["send: Wie viele Objekte haben wir?", "expect calls: query == 1"]);
+}
+
+#[test]
 fn a_turn_of_a_control_plays_behind_those_that_made_it() {
     let server = Server::start();
     let session = server.session("lamp");

@@ -82,7 +82,8 @@ pub(super) struct Turn {
 pub(super) struct Cassette {
     pub(super) head: Head,
     pub(super) calls: Vec<Entry>,
-    pub(super) turns: Vec<Turn>,
+    /// Each with how many of the calls had ended before.
+    pub(super) turns: Vec<(Turn, usize)>,
 }
 
 /// Why a cassette can't be used.
@@ -184,7 +185,7 @@ pub(super) fn read(path: &Path) -> Result<Cassette, TapeError> {
                 texts::whole(&mut entry.asked, &texts).map_err(|name| wrong(format!("no text `{name}` stands above it")))?;
                 calls.push(*entry);
             }
-            (Line::Turn(turn), Some(_)) => turns.push(turn),
+            (Line::Turn(turn), Some(_)) => turns.push((turn, calls.len())),
         }
     }
     let head = head.ok_or_else(|| TapeError::Line { path: path.to_owned(), line: 1, why: "the file is empty".to_owned() })?;

@@ -45,6 +45,9 @@ struct Recorders {
     begun: Mutex<BTreeMap<Arc<str>, Arc<Mutex<Recorder>>>>,
 }
 
+/// The label of who looks on from outside and is asked or not, with the same turn.
+pub const ONLOOKER: &str = "judge";
+
 /// A call's place on a tape.
 pub(super) enum Take {
     Record(Box<Recording>),

@@ -2,10 +2,11 @@
 
 use super::asked::{Asked, Key};
 use super::cassette::{self, Cassette, Entry, FoundBy, TapeError, Turn};
-use super::difference;
+use super::{ONLOOKER, difference};
 use crate::contract::{CallError, DatabaseInfo};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,8 +25,11 @@ pub(super) struct Player {
     /// How often each was asked so far, and each label.
     asked: HashMap<Key, u32>,
     asked_labels: HashMap<String, usize>,
-    turns: VecDeque<Turn>,
+    /// Each with how many calls had ended before.
+    turns: VecDeque<(Turn, usize)>,
     turns_played: usize,
+    /// The calls of the turns that were played: it was looked whether all are asked.
+    looked_at: usize,
     misses: Vec<String>,
 }
 
@@ -44,6 +48,7 @@ impl Player {
             asked_labels: HashMap::new(),
             turns: turns.into(),
             turns_played: 0,
+            looked_at: 0,
             misses: Vec::new(),
         })
     }
@@ -79,7 +84,7 @@ impl Player {
         std::mem::take(&mut self.misses)
     }
 
-    /// What a client saw of a turn has to be what was seen then.
+    /// A turn has ended. What a client saw of it has to be what was seen then, and whatever was asked then has to be asked.
     pub(super) fn turn(&mut self, turn: &Turn) -> Result<(), String> {
         if self.found_by == FoundBy::Label && self.turns.is_empty() && self.turns_played == 0 {
             // Nobody watched what was taken from a server that runs.
@@ -87,17 +92,28 @@ impl Player {
         }
         self.turns_played += 1;
         let number = self.turns_played;
-        let Some(recorded) = self.turns.pop_front() else {
+        let Some((recorded, calls)) = self.turns.pop_front() else {
             return Err(format!("turn {number} (`{}`) is not on the tape {}: record it again with --record", turn.said, self.name));
         };
         if recorded.said != turn.said {
             return Err(format!("turn {number} is `{}`, and on the tape {} it is `{}`", turn.said, self.name, recorded.said));
         }
+        let looked_at = std::mem::replace(&mut self.looked_at, calls);
+        let (unasked, shown) = (self.unasked(looked_at..calls), shown(&recorded.seen, &turn.seen));
         let (said, name) = (&turn.said, &self.name);
-        match shown(&recorded.seen, &turn.seen) {
-            None => Ok(()),
-            Some(what) => Err(format!("turn {number} (`{said}`) shows something else than on the tape {name}: {what}")),
-        }
+        let unasked = unasked.map(|labels| format!("turn {number} (`{said}`) no longer asks what it asked on the tape {name}: {labels}"));
+        let shown = shown.map(|what| format!("turn {number} (`{said}`) shows something else than on the tape {name}: {what}"));
+        let differences: Vec<String> = unasked.into_iter().chain(shown).collect();
+        if differences.is_empty() { Ok(()) } else { Err(differences.join("; ")) }
+    }
+
+    /// The labels of those of these calls that nobody has asked for.
+    fn unasked(&self, calls: Range<usize>) -> Option<String> {
+        let mut places: Vec<usize> = self.places.values().copied().filter(|place| calls.contains(place)).collect();
+        places.sort_unstable();
+        let labels = places.into_iter().map(|place| &self.calls[place].label).filter(|label| *label != ONLOOKER);
+        let labels: Vec<String> = labels.map(|label| format!("`{label}`")).collect();
+        (!labels.is_empty()).then(|| labels.join(", "))
     }
 
     /// Why nothing is found: what differs from the recorded question that is most like it. `place` counts those of its label.

@@ -295,6 +295,46 @@ fn a_long_text_stands_in_the_file_once_and_every_call_is_found_by_all_of_it() {
 }
 
 #[test]
+fn what_was_asked_in_a_turn_has_to_be_asked_again() {
+    let folder = Folder::new();
+    let judge = || match ask("", "", "judge this") {
+        Request::Model(asked) => Request::Model(ModelRequest { role: ONLOOKER.into(), ..asked }),
+        Request::Database(_) => unreachable!("a model is asked"),
+    };
+    let (pool, tape) = recording(&folder);
+    pool.open(&"a".into());
+    call(&pool, "a", ask("", "", "hi"));
+    call(&pool, "a", query("SELECT 1"));
+    tape.turn("a", "send: hi", Vec::new()).unwrap();
+    call(&pool, "a", judge());
+    call(&pool, "a", ask("", "", "hi"));
+    call(&pool, "a", ask("", "", "ho"));
+    tape.turn("a", "send: ho", Vec::new()).unwrap();
+    let (hi, ho) = (|| ask("", "", "hi"), || ask("", "", "ho"));
+    let (first, second) = (
+        "turn 1 (`send: hi`) no longer asks what it asked on the tape a.jsonl: ",
+        "turn 2 (`send: ho`) no longer asks what it asked on the tape a.jsonl: ",
+    );
+    for (asked, says) in [
+        ([vec![hi(), query("SELECT 1")], vec![hi(), ho()]], [String::new(), String::new()]),
+        ([vec![query("SELECT 1"), hi()], vec![judge(), ho(), hi()]], [String::new(), String::new()]),
+        ([vec![hi()], vec![hi(), ho()]], [format!("{first}`query`"), String::new()]),
+        ([vec![], vec![]], [format!("{first}`director`, `query`"), format!("{second}`director`, `director`")]),
+        ([vec![hi(), query("SELECT 1")], vec![ho()]], [String::new(), format!("{second}`director`")]),
+    ] {
+        let (pool, tape) = replaying(&folder, &["a"]);
+        for ((turn, asked), says) in ["send: hi", "send: ho"].into_iter().zip(asked).zip(says) {
+            asked.into_iter().for_each(|question| drop(call(&pool, "a", question)));
+            assert_eq!(tape.turn("a", turn, Vec::new()).err().unwrap_or_default(), says);
+        }
+    }
+    // What comes in turns that are not played is not missed.
+    let (pool, tape) = replaying(&folder, &["a"]);
+    [hi(), query("SELECT 1")].into_iter().for_each(|question| drop(call(&pool, "a", question)));
+    tape.turn("a", "send: hi", Vec::new()).unwrap();
+}
+
+#[test]
 fn a_suite_has_its_cassette_to_itself() {
     let folder = Folder::new();
     let named = |name: &str| -> BTreeMap<String, String> {
