@@ -9,7 +9,7 @@ import { openFeed } from './feed.js';
 
 /** @typedef {import('./contract.js').TestResult} TestResult */
 /** @typedef {import('./contract.js').SuiteEntry} SuiteEntry */
-/** @typedef {{running: boolean, current: string, results: TestResult[], total: number}} Board */
+/** @typedef {{running: boolean, current: string, results: TestResult[], total: number, isCutOff: boolean}} Board */
 /** `running`: whether this server plays suites itself, which is what another start has to wait for.
  * @typedef {{enabled: boolean, running: boolean, suites: SuiteEntry[]}} Offer */
 
@@ -102,7 +102,7 @@ function apply(report) {
   // Nothing was reported to this server yet: what asking has found of the run before stays.
   if (!report.event && !report.running && results?.length === 0) return;
   if (!results) results = report.event === 'step_result' && !isKnown(known, report.result) ? [...known, report.result] : known;
-  show({ ...report, results });
+  show(boardOf({ ...report, results }));
   if (report.event === 'suite_start') {
     const isFirst = results.length === 0 && report.count !== undefined && report.count !== null;
     if (isFirst) readOffer();
@@ -119,10 +119,16 @@ function isKnown(known, result) {
   return known.slice(-20).some((one) => JSON.stringify(one) === text);
 }
 
-/** @param {any} status */
-function show({ running, current, results, total_expected: total }) {
+/** @param {any} status @returns {Board} */
+function boardOf({ running, current, results, total_expected: total, ended }) {
+  return { running, current: current ?? '', results, total: total ?? 0, isCutOff: !running && ended === false };
+}
+
+/** @param {Board} now */
+function show(now) {
   const wasRunning = board.value?.running;
-  board.value = { running, current: current ?? '', results, total: total ?? 0 };
+  const { running } = now;
+  board.value = now;
   if (!running) played.value = {};
   isSilent.value = false;
   clearTimeout(silenceTimer);
@@ -140,13 +146,16 @@ async function poll() {
   // What the socket told meanwhile is newer.
   if (heard !== heardThen && board.value && status.results.length <= board.value.results.length) return false;
   const before = board.value;
-  const isNews = !before || before.running !== status.running || before.results.length !== status.results.length || before.current !== (status.current ?? '');
-  if (isNews) batch(() => show(status));
+  const now = boardOf(status);
+  const isNews = !before || before.results.length !== now.results.length || before.running !== now.running || before.current !== now.current || before.isCutOff !== now.isCutOff;
+  if (isNews) batch(() => show(now));
   return isNews;
 }
 
 /** What the server keeps of the run before. */
 async function lastRun() {
-  const { results = [], total_expected: total } = await read('/api/tests');
-  return results.length > 0 ? { results, total_expected: total } : {};
+  const { results = [], total_expected: total, ended } = await read('/api/tests');
+  // It may be somebody else's that goes on.
+  if (ended === false) await readOffer();
+  return results.length > 0 || ended === false ? { results, total_expected: total, ended } : {};
 }

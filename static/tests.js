@@ -32,7 +32,7 @@ export function TestsPanel() {
     <div class="tests">
       <h2 class="sr-only">Tests</h2>
       <${Start} failed=${suites.filter((suite) => suite.counts.failed > 0).map(({ name }) => name)} />
-      ${(now.running || suites.length > 0) && html`<${Progress} now=${now} counts=${counts} isLost=${isLost} />`}
+      ${(now.running || now.isCutOff || suites.length > 0) && html`<${Progress} now=${now} counts=${counts} isLost=${isLost} />`}
       ${counts.failed > 0 && html`
         <label class="only"><input type="checkbox" checked=${failedOnly} onChange=${(/** @type {any} */ event) => setFailedOnly(event.target.checked)} /> Failed only</label>
       `}
@@ -97,12 +97,20 @@ function Progress({ now, counts, isLost }) {
       <div class="bar" role="progressbar" aria-label="Checks" aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${done}>
         ${['passed', 'reported', 'skipped', 'failed'].map((kind) => html`<i data-kind=${kind} style=${{ width: `${(100 * counts[/** @type {keyof Counts} */ (kind)]) / (all || 1)}%` }}></i>`)}
       </div>
-      <p class="current">${isLost ? LOST : now.running ? now.current || 'Starting …' : counts.failed > 0 ? 'The run ended with failures.' : 'The run ended; nothing failed.'}</p>
+      <p class="current">${isLost ? LOST : now.running ? now.current || 'Starting …' : howEnded(now, counts)}</p>
     </div>
   `;
 }
 
 const LOST = 'No news for long: the runner may be gone.';
+
+/** @param {import('./board.js').Board} now @param {Counts} counts */
+function howEnded({ isCutOff }, { failed }) {
+  // Of somebody else's run too it is kept how far it came.
+  if (isCutOff && offer.value?.running) return 'A run that somebody else started goes on.';
+  if (isCutOff) return 'The run was cut off when the server ended: what has no result was not played to its end.';
+  return failed > 0 ? 'The run ended with failures.' : 'The run ended; nothing failed.';
+}
 
 /** Those that have results, as they came, and below them, where all are wanted, those that could be played.
  * @param {{suites: Suite[], offered: SuiteEntry[], isWhole: boolean, playing: Playing, latest?: string}} props */

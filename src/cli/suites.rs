@@ -1,9 +1,10 @@
 //! The suites that can be started from a browser: those of one folder, played by the runner against this very server.
 
 use crate::client::Address;
-use crate::runner::{self, Plan, Source, write_whole};
+use crate::runner::{self, Plan, Progress, Source, so_far, write_whole};
 use crate::shell::suites::{Listed, Run, Suites, What};
 use crate::suite::Check;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,9 +90,17 @@ impl Suites for Folder {
         let is_wanted = |name: &String| run.suites.contains(name);
         let suites = self.files().into_iter().filter(|(name, _)| is_wanted(name)).filter_map(|(_, path)| Folder::read(&path).ok());
         let plan = Plan { stop: run.stop.clone(), ..Plan::new(address, suites.collect()) };
-        let report = runner::run(&plan, &|_| {});
-        // Whoever looks on has seen it all; a folder that can't be written to keeps nothing.
-        let _ = write_whole(&self.path.join("results.json"), &report.results().to_string());
+        // Whoever looks on sees it all; a folder that can't be written to keeps nothing.
+        let keep = |results: Value| drop(write_whole(&self.path.join("results.json"), &results.to_string()));
+        let (came, checks) = (Mutex::new(Vec::new()), plan.checks());
+        let came = || came.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = runner::run(&plan, &|progress| match progress {
+            Progress::Came(outcome) => came().push((*outcome).clone()),
+            // Should the server be killed, what came before this step is not lost.
+            Progress::Step { .. } => keep(so_far(&came(), checks)),
+            Progress::Began { .. } | Progress::Ended { .. } | Progress::Note(_) => {}
+        });
+        keep(report.results());
     }
 }
 
@@ -117,7 +126,6 @@ fn counts(check: &Check) -> bool {
 mod tests {
     use super::*;
     use crate::config::{Arguments, Config};
-    use serde_json::Value;
     use std::sync::atomic::AtomicBool;
 
     #[test]

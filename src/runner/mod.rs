@@ -28,7 +28,7 @@ mod talk;
 pub use coverage::Coverage;
 pub use judge::{Judge, Score};
 pub use junit::junit;
-pub use report::{Outcome, Played, Report, Status, write_whole};
+pub use report::{Outcome, Played, Report, Status, so_far, write_whole};
 pub use source::{Source, Unreadable};
 
 use crate::client::Address;

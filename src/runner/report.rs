@@ -51,6 +51,12 @@ pub struct Outcome {
     pub reported: bool,
 }
 
+impl Outcome {
+    fn counts_as(&self, status: Status) -> bool {
+        self.status == status && !self.reported
+    }
+}
+
 /// A suite that was played.
 #[derive(Clone, Debug)]
 pub struct Played {
@@ -63,7 +69,7 @@ pub struct Played {
 impl Played {
     /// How many outcomes that count are this.
     pub fn count(&self, status: Status) -> usize {
-        self.outcomes.iter().filter(|outcome| outcome.status == status && !outcome.reported).count()
+        self.outcomes.iter().filter(|outcome| outcome.counts_as(status)).count()
     }
 }
 
@@ -93,14 +99,26 @@ impl Report {
 
     /// The run as `GET /api/tests` tells it.
     pub fn results(&self) -> Value {
-        json!({
-            "results": self.outcomes().collect::<Vec<_>>(),
-            "passed": self.count(Status::Pass),
-            "failed": self.count(Status::Fail),
-            "skipped": self.count(Status::Skip),
-            "total_expected": self.checks,
-        })
+        results(&self.outcomes().collect::<Vec<_>>(), self.checks)
     }
+}
+
+/// What came of a run that has not ended, told as one that has, but for this: what is cut off stays so.
+pub fn so_far(outcomes: &[Outcome], checks: usize) -> Value {
+    let mut told = results(&outcomes.iter().collect::<Vec<_>>(), checks);
+    told["ended"] = false.into();
+    told
+}
+
+fn results(outcomes: &[&Outcome], checks: usize) -> Value {
+    let count = |status| outcomes.iter().filter(|outcome| outcome.counts_as(status)).count();
+    json!({
+        "results": outcomes,
+        "passed": count(Status::Pass),
+        "failed": count(Status::Fail),
+        "skipped": count(Status::Skip),
+        "total_expected": checks,
+    })
 }
 
 /// Writes a file whole or not at all: whoever reads meanwhile sees what was there before. What is no file (`/dev/stdout`, a pipe, a

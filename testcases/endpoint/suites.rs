@@ -137,6 +137,25 @@ fn a_server_that_does_not_allow_it_plays_nothing_and_says_how_to() {
 }
 
 #[test]
+fn a_run_that_is_cut_off_with_its_server_is_told_as_one() {
+    let (folder, mut killed) = server(60);
+    let kept = || serde_json::from_slice::<Value>(&fs::read(folder.path().join("results.json")).unwrap_or_default()).unwrap_or_default();
+    let mut watching = WebSocket::open(killed.address, "/ws/test");
+    assert_eq!(run(&killed, Some(&json!({"suites": ["sky"]}))).0, 200);
+    watching.until(|report| report["event"] == "step_result");
+    eventually("the first result in the folder", || (kept()["passed"] == 1).then_some(()));
+    killed.signal("KILL");
+    killed.ended();
+    let again = Server::with(&Setting { options: &["--tests", "--suites", folder.path().to_str().unwrap()], ..Setting::default() });
+    let told = again.connect().ask("GET", "/api/tests", None).json();
+    assert_eq!((&told["ended"], &told["passed"], &told["total_expected"]), (&json!(false), &json!(1), &json!(2)), "{told}");
+    assert_eq!(told["results"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(run(&again, Some(&json!({"suites": ["sky"]}))).0, 200);
+    eventually("the end of another", || (kept()["passed"] == 2).then_some(()));
+    assert!(kept().get("ended").is_none(), "{}", kept());
+}
+
+#[test]
 fn one_run_goes_on_at_a_time_and_does_not_keep_the_server_from_ending() {
     let (_folder, mut server) = server(60);
     let mut watching = WebSocket::open(server.address, "/ws/test");

@@ -225,6 +225,33 @@ test('a server that was started anew shows the run that it keeps', async () => {
   }
 });
 
+test('a run that was cut off with its server is shown as one, to who was there and to who comes later', () =>
+  stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
+    const file = join(folder, 'cut.md');
+    await writeFile(file, '# A long one\n\n## 1. A greeting\n- send: hello\n- expect path: reflex\n\n## 2. A story\n- send: tell me a long story\n- expect path: director\n');
+    await open(page);
+    await start(page, 'Run cut');
+    await page.locator('.check[data-kind=passed]').waitFor();
+    const watched = await (await fetch(`${stage.address}/api/test/status`)).json();
+    await turnOf(watched.results[0].session, 'msg_2');
+    const gone = new Promise((resolve) => stage.server.once('exit', resolve));
+    stage.server.kill('SIGKILL');
+    await gone;
+    await rm(file);
+    await page.getByText('The server can\'t be reached').waitFor();
+    await stage.startServer(new URL(stage.address).host);
+    const cut = page.getByText('The run was cut off when the server ended');
+    await page.getByText('The server can\'t be reached').waitFor({ state: 'detached' });
+    await page.waitForTimeout(1000);
+    assert.equal(await cut.count(), 1, 'what the socket greets with hides nothing');
+    await visitor.reload();
+    await cut.waitFor();
+    assert.match(await page.locator('.tally').innerText(), /^1 of 2\s+1 passed/);
+    await start(page, 'Run right');
+    await ended(page);
+    assert.equal(await cut.count(), 0);
+  }));
+
 test('a server that allows no starting says how, and shows what is reported to it', () =>
   closed.visit({}, async (visitor, page) => {
     await open(page);
@@ -354,6 +381,12 @@ async function ended(page, on = stage) {
   const { results } = await read('/api/test/status');
   await page.locator('.progress-of-tests[data-running=false]').waitFor();
   await page.waitForFunction((count) => document.querySelector('.tally').innerText.startsWith(`${count} of ${count}`), results.length);
+}
+
+/** Waits until a turn of a session has begun. */
+async function turnOf(session, id) {
+  const read = async () => (await fetch(`${stage.address}/api/result?session=${session}`)).json();
+  while ((await read()).id !== id) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
 /** Waits until the drawing shows a node in this state. */
