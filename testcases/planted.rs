@@ -1,10 +1,13 @@
 //! Planted faults: a suite must be able to fail.
 //!
-//! Each case breaks one thing, a word that the model says or a line in a graph's file, and plays a small suite against the
+//! Each case breaks one thing, a word that the model says, a line in a graph's file or what a server tells of a turn, and plays a small suite against the
 //! real program with it and without. Without the fault all is green; with it, exactly the marked lines are red: `!` stands
 //! before what must fail, `~` before what must be skipped for it.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
 
+#[path = "suites/between.rs"]
+#[allow(dead_code, reason = "another test uses the rest")]
+mod between;
 #[path = "planted/cases.rs"]
 mod cases;
 #[path = "planted/model.rs"]
@@ -25,7 +28,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
-use support::Folder;
+use support::{Folder, Server, Setting};
 
 const HEAD: &str = "# Planted\n## 1\n";
 /// Of a case's first line, in its suite.
@@ -59,6 +62,12 @@ fn play(case: &Case, is_broken: bool) -> Played {
 }
 
 fn played(case: &Case, is_broken: bool, text: &str) -> Played {
+    if let Breaks::Trace(event) = case.breaks {
+        let server = Server::with(&Setting { options: &["--graph", case.graph], ..Setting::default() });
+        let hides = Some(event).filter(|_| is_broken);
+        let url = format!("http://{}", between::between(server.address, between::Manner { hides, ..Default::default() }));
+        return play_text("planted", text, &["--url", &url]);
+    }
     let sound = Manner { fault: |_, _, said| said, pause: Duration::ZERO };
     let folder = Folder::new();
     let manner = match &case.breaks {
@@ -68,7 +77,7 @@ fn played(case: &Case, is_broken: bool, text: &str) -> Played {
             folder.write(file, &changed(file, if is_broken { changes } else { &[] }));
             sound
         }
-        Breaks::Model(_) | Breaks::Pace(_) => sound,
+        Breaks::Model(_) | Breaks::Pace(_) | Breaks::Trace(_) => sound,
     };
     let url = model::start(manner);
     let graphs = folder.path().to_str().unwrap();

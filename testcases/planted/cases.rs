@@ -18,6 +18,8 @@ pub(crate) enum Breaks {
     Model(Fault),
     /// A pause before each answer.
     Pace(Duration),
+    /// The server's trace is told without this event.
+    Trace(&'static str),
     /// A file of the graphs, and what stands in it otherwise.
     File(&'static str, &'static [(&'static str, &'static str)]),
 }
@@ -321,5 +323,12 @@ pub(crate) const CASES: &[Case] = &[
         graph: "v1-direct",
         breaks: Breaks::Model(|role, _, said| if role == "agent" { format!("You idiot. {said}") } else { said }),
         suite: "- send: why is the sky blue?\n! expect judge: It is polite.\n- expect response: contains light",
+    },
+    // What a server tells of a turn.
+    Case {
+        fault: "the trace leaves out that something was decided",
+        graph: "v3-framed",
+        breaks: Breaks::Trace("decided"),
+        suite: "- send: why is the sky blue?\n- expect trace: has perceived\n! expect trace: has decided\n! expect trace: has perceived and decided\n- expect trace: has director\n- expect path: director\n- expect frames: == 4",
     },
 ];

@@ -1,6 +1,7 @@
 //! What may stand between a client and a server: one that cuts sockets or refuses reports, and a real nginx that speaks TLS.
 
 use crate::support::{Folder, eventually};
+use serde_json::Value;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ pub(crate) struct Manner {
     pub(crate) refuses_reports: bool,
     /// So many clears find the session busy.
     pub(crate) busy: usize,
+    /// Traces are told without this event.
+    pub(crate) hides: Option<&'static str>,
 }
 
 /// Passes on what comes to it, connection by connection.
@@ -30,10 +33,10 @@ pub(crate) fn between(server: SocketAddr, manner: Manner) -> SocketAddr {
             let mut start = [0; 8];
             let is_socket = client.peek(&mut start).is_ok() && start.starts_with(b"GET /ws?");
             let cut = if is_socket { cuts.next() } else { None };
-            let busy = busy.clone();
+            let (busy, refuses_reports, hides) = (busy.clone(), manner.refuses_reports, manner.hides);
             thread::spawn(move || {
                 // Who breaks off has its own reasons.
-                let _ = if is_socket { socket(client, server, cut) } else { request(client, server, manner.refuses_reports, &busy) };
+                let _ = if is_socket { socket(client, server, cut) } else { request(client, server, refuses_reports, &busy, hides) };
             });
         }
     });
@@ -54,7 +57,13 @@ fn socket(client: TcpStream, server: SocketAddr, cut: Option<usize>) -> std::io:
 }
 
 /// One request, and then the connection ends.
-fn request(mut client: TcpStream, server: SocketAddr, refuses_reports: bool, busy: &AtomicUsize) -> std::io::Result<()> {
+fn request(
+    mut client: TcpStream,
+    server: SocketAddr,
+    refuses_reports: bool,
+    busy: &AtomicUsize,
+    hides: Option<&str>,
+) -> std::io::Result<()> {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         client.read_exact(&mut byte)?;
@@ -79,8 +88,24 @@ fn request(mut client: TcpStream, server: SocketAddr, refuses_reports: bool, bus
     let mut server = TcpStream::connect(server)?;
     server.write_all(head.replacen("\r\n", "\r\nConnection: close\r\n", 1).as_bytes())?;
     server.write_all(&body)?;
-    std::io::copy(&mut server, &mut client)?;
+    match hides.filter(|_| head.starts_with("GET /api/trace")) {
+        Some(event) => client.write_all(&without(event, server)?)?,
+        None => drop(std::io::copy(&mut server, &mut client)?),
+    }
     client.shutdown(Shutdown::Both)
+}
+
+/// A whole answer, as if this event had never been.
+fn without(event: &str, mut server: TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut answer = String::new();
+    server.read_to_string(&mut answer)?;
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let mut trace: Value = serde_json::from_str(body).unwrap();
+    trace["lines"].as_array_mut().unwrap().retain(|line| line["event"] != event);
+    let body = trace.to_string();
+    let length = body.len();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    Ok((head + &body).into_bytes())
 }
 
 /// nginx in front of a server, over TLS, with certificates that only its own CA stands for.
