@@ -32,7 +32,7 @@ pub use report::{Outcome, Played, Report, Status, so_far, write_whole};
 pub use source::{Source, Unreadable};
 
 use crate::client::Address;
-use crate::suite::{Check, Does};
+use crate::suite::Check;
 use crate::work::tape::Tape;
 use play::Player;
 use relay::Relay;
@@ -201,12 +201,6 @@ impl Run<'_> {
 /// What a panic leaves behind is whole: nothing here changes two things that must agree.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// How many checks of a suite fit.
-fn count(source: &Source, fits: impl Fn(&Check) -> bool) -> usize {
-    let items = source.suite.before.iter().chain(source.suite.steps.iter().flat_map(|step| &step.items));
-    items.filter(|item| matches!(&item.does, Does::Expect(check) if fits(check))).count()
 }
 
 #[cfg(test)]

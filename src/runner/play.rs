@@ -53,31 +53,27 @@ impl<'a> Player<'a> {
         let _ = self.look_at_graph();
         for (step, items) in [(BEFORE, &suite.before)].into_iter().chain(steps).filter(|(_, items)| !items.is_empty()) {
             (self.run.told)(&super::Progress::Step { source: self.source, step });
-            let mut skipped = lost.clone();
+            // Why nothing more of this step is.
+            let mut skipped: Option<String> = None;
             for item in items {
-                if skipped.is_none() && self.is_stopped() {
-                    lost = Some(STOPPED.to_owned());
-                    skipped.clone_from(&lost);
+                if self.is_stopped() {
+                    lost.get_or_insert_with(|| STOPPED.to_owned());
                 }
-                match (&skipped, &item.does) {
+                match (skipped.as_ref().or(lost.as_ref()), &item.does) {
                     (Some(why), Does::Expect(check)) => self.skip(step, item, check, why.clone()),
                     (Some(_), _) => {}
                     (None, Does::Expect(check)) => self.check(step, item, check),
-                    (None, does) => {
-                        let done = self.does(does);
-                        // What was broken off has not failed.
-                        if done.is_err() && self.is_stopped() {
-                            lost = Some(STOPPED.to_owned());
-                            skipped.clone_from(&lost);
-                        } else if let Err(trouble) = done {
+                    (None, does) => match self.does(does) {
+                        Ok(()) => {}
+                        // What was broken off has not failed: what comes now is skipped.
+                        Err(_) if self.is_stopped() => {}
+                        Err(trouble) => {
                             self.failed(step, item, sentence(&trouble));
                             let why = format!("`{}` in line {} could not be done", cut(&item.text, 80), item.line);
-                            if step == BEFORE || matches!(trouble, Trouble::Gone(_)) {
-                                lost = Some(why.clone());
-                            }
-                            skipped = Some(why);
+                            let is_for_good = step == BEFORE || matches!(trouble, Trouble::Gone(_));
+                            *if is_for_good { &mut lost } else { &mut skipped } = Some(why);
                         }
-                    }
+                    },
                 }
             }
         }

@@ -4,8 +4,8 @@
 //! cassette are found by who asked and how often, and what is written down is played once: where it does not go as it went,
 //! nothing is left behind, and why is said.
 
-use super::{Failure, Options, Screen};
-use crate::client::{Address, CallTrouble};
+use super::{Failure, Options, Screen, ask};
+use crate::client::Address;
 use crate::config::Arguments;
 use crate::contract::{Answer, DatabaseAnswer, DatabaseInfo, Rows, Usage, clip};
 use crate::runner::{self, Plan, Source, Status};
@@ -250,14 +250,6 @@ fn said<'a>(history: &'a Value, id: &str, role: &str) -> Option<&'a str> {
 fn day(started_ms: &Value) -> String {
     let day = Timestamp::from_millisecond(started_ms.as_f64().unwrap_or_default() as i64);
     day.map(|time| time.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
-}
-
-fn ask(address: &Address, path: &str) -> Result<Value, String> {
-    address.call(path, None).map_err(|trouble| match trouble {
-        CallTrouble::Unreachable { why } => format!("no server answers at {} ({why})", address.authority()),
-        CallTrouble::Refused { detail, .. } => detail,
-        CallTrouble::Unreadable => format!("what answers at {} is no server of ours", address.authority()),
-    })
 }
 
 fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {

@@ -21,6 +21,7 @@ use crate::work::tape::Tape;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
 use screen::Screen;
+use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::IsTerminal;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -206,24 +207,25 @@ fn there(url: &str, options: &Options, matches: &ArgMatches, screen: &Screen) ->
         return Err(Failure::usage(format!("{them} can't be set of a server that runs already: leave it out, or leave out --url")));
     }
     let address = Address::new(url, ANY_SESSION, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
-    let ask = |path: &str| {
-        address.call(path, None).map_err(|trouble| match trouble {
-            CallTrouble::Unreachable { why } => {
-                let hint = if why.contains("certificate") { ": name the file of its CA with --ca" } else { "" };
-                Failure::unavailable(format!("no server answers at {} ({why}){hint}", address.authority()))
-            }
-            CallTrouble::Refused { status, detail } => {
-                Failure::unavailable(format!("{} refuses to be tested ({status}): {detail}", address.authority()))
-            }
-            CallTrouble::Unreadable => Failure::unavailable(format!("what answers at {} is no server of ours", address.authority())),
-        })
-    };
-    let about = ask("/health")?;
+    let about = ask(&address, "/health").map_err(Failure::unavailable)?;
     // It takes who may use it.
-    ask("/api/result")?;
+    ask(&address, "/api/result").map_err(Failure::unavailable)?;
     let (model, graph) = (about["model"]["name"].as_str().unwrap_or("unknown"), about["graph"].as_str().unwrap_or("unknown"));
     screen.note(&format!("{}  model: {model}  graph: {graph}", address.authority()));
     Ok(Target { address, server: None, arguments: arguments(matches)? })
+}
+
+/// Reads a path of a server that was named, or says why there is nothing to read.
+fn ask(address: &Address, path: &str) -> Result<Value, String> {
+    let authority = address.authority();
+    address.call(path, None).map_err(|trouble| match trouble {
+        CallTrouble::Unreachable { why } => {
+            let hint = if why.contains("certificate") { ": name the file of its CA with --ca" } else { "" };
+            format!("no server answers at {authority} ({why}){hint}")
+        }
+        CallTrouble::Refused { status, detail } => format!("{authority} refuses this ({status}): {detail}"),
+        CallTrouble::Unreadable => format!("what answers at {authority} is no server of ours"),
+    })
 }
 
 /// A server in this process, that nobody else uses and that leaves nothing behind; and what is to be said of it.
