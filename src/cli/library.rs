@@ -1,11 +1,13 @@
 //! The graphs that are there: those in the binary, and those of a folder over them.
 
 use super::Failure;
-use crate::graph::{GraphError, Library};
+use crate::graph::{Graph, GraphError, Library};
+use crate::work::database::Source;
 use rust_embed::Embed;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 #[derive(Embed)]
 #[folder = "graphs/"]
@@ -34,6 +36,19 @@ pub(super) fn files(folder: Option<&Path>) -> Result<GraphFiles, Failure> {
 
 pub(super) fn load(folder: Option<&Path>) -> Result<Library, Failure> {
     Library::load(&files(folder)?).map_err(|error| Failure::config(told(folder, &error)))
+}
+
+/// What nodes of the graph ask for and nobody has set up: what is missing, and what to add.
+pub(super) fn missing_databases(graph: &Graph, databases: &[(String, Source)]) -> Vec<(String, String)> {
+    let asked = graph.nodes.iter().filter_map(|node| Some((&node.name, node.database.as_deref()?)));
+    let missing = asked.filter(|(_, asked)| databases.iter().all(|(name, _)| name != asked));
+    let told = |(node, name): (&Arc<str>, &str)| {
+        (
+            format!("the node `{node}` of `{}` asks the database `{name}`, which is not set up", graph.name),
+            format!("add --database {name}=URL"),
+        )
+    };
+    missing.map(told).collect()
 }
 
 /// What is wrong, with the file as the user knows it: below their folder if it lies there, else below `graphs/`.

@@ -4,6 +4,7 @@ use super::suites::Folder;
 use super::{Failure, library};
 use crate::config::Config;
 use crate::config::layers::Written;
+use crate::graph::Library;
 use crate::shell::{self, ServeError, Server, Settings};
 use crate::work::{Pool, probe};
 use clap::ArgMatches;
@@ -13,16 +14,20 @@ use std::sync::Arc;
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let written = Written::read(matches).map_err(Failure::config)?;
     let config = Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
-    let server = start(&config, config.pool())?;
+    let library = library::load(config.graphs.as_deref())?;
+    let missing = library.graph(&config.graph).map(|graph| library::missing_databases(graph, &config.databases));
+    let server = start(&config, library, config.pool())?;
     eprintln!("{}", first_line(&server, &config));
+    for (what, mend) in missing.unwrap_or_default() {
+        eprintln!("warning: {what}: {mend}");
+    }
     // Turns that were cut off have been told so; for the process that is a good end too.
     server.wait_for_signals().map(drop).map_err(failure)
 }
 
 /// Starts a server with these settings; `pool` makes its calls.
-pub(super) fn start(config: &Config, pool: Pool) -> Result<Server, Failure> {
-    let library = Arc::new(library::load(config.graphs.as_deref())?);
-    let settings = Settings::new(config.listen, library, &config.graph, pool);
+pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Server, Failure> {
+    let settings = Settings::new(config.listen, Arc::new(library), &config.graph, pool);
     let settings = Settings {
         shards: config.shards.unwrap_or(settings.shards),
         data: config.data.clone(),
@@ -82,12 +87,12 @@ mod tests {
     #[test]
     fn the_first_line_says_where_how_and_with_whom() {
         let config = config("--listen 127.0.0.1:0 --shards 1");
-        let server = start(&config, config.pool()).ok().unwrap();
+        let server = start(&config, library::load(None).ok().unwrap(), config.pool()).ok().unwrap();
         let (address, backend) = (server.address(), server.backend());
         let line = format!("framewright 0.1  http://{address}  1 shard, {backend}  model: demo (no key found)  auth: off");
         assert_eq!(first_line(&server, &config), line);
         let again = self::config(&format!("--listen {address}"));
-        let refused = start(&again, again.pool()).err().unwrap();
+        let refused = start(&again, library::load(None).ok().unwrap(), again.pool()).err().unwrap();
         assert!(refused.code == 4 && refused.says.contains("another program listens on"), "{}", refused.says);
         server.stopper().stop();
         server.wait();
@@ -96,7 +101,7 @@ mod tests {
     #[test]
     fn a_graph_that_is_not_there_is_a_wrong_setting() {
         let config = config("--listen 127.0.0.1:0 --graph nope");
-        let refused = start(&config, config.pool()).err().unwrap();
+        let refused = start(&config, library::load(None).ok().unwrap(), config.pool()).err().unwrap();
         assert_eq!((refused.code, refused.says.as_str()), (3, "there is no graph `nope`: choose one of v1-direct, v3-framed, v4-eras"));
     }
 }

@@ -157,7 +157,7 @@ mod tests {
     fn a_run_that_is_stopped_skips_what_is_left() {
         let arguments = Arguments::of("--listen 127.0.0.1:0 --shards 1 --demo-delay-ms 0").unwrap();
         let config = Config::new(arguments, |_| None, |_| None).unwrap();
-        let server = super::super::serve::start(&config, config.pool()).ok().unwrap();
+        let server = super::super::serve::start(&config, super::super::library::load(None).ok().unwrap(), config.pool()).ok().unwrap();
         let path = std::env::temp_dir().join(format!("framewright-suites-{}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         fs::write(path.join("a.md"), "# A\n## 1\n- send: hello\n- expect path: reflex\n## 2\n- send: hello\n- expect path: reflex\n")

@@ -1,7 +1,7 @@
 //! `framewright doctor`: what it finds, what it says about it, and how it ends.
 
 use crate::program::{Ended, run_with};
-use crate::support::{Folder, Server, Setting};
+use crate::support::{Folder, Server, Setting, eventually};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -31,6 +31,21 @@ fn a_sound_machine_has_a_line_for_everything() {
     }
     assert!(told(&ended, "event loop").contains("io_uring") && told(&ended, "model").contains("demo"), "{}", ended.output);
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "it leaves nothing behind");
+}
+
+#[test]
+fn a_database_that_the_graph_asks_and_nobody_has_set_up_is_told() {
+    let folder = Folder::new();
+    let elsewhere = ["--graph", "v4-eras", "--database", "other=sample"];
+    let ended = doctor(&folder, &[], &[&["--listen", "127.0.0.1:0"], &elsewhere[..]].concat());
+    let says = "the node `eras` of `v4-eras` asks the database `eras2_production`, which is not set up";
+    let told = told(&ended, "database");
+    assert!(told.starts_with("✗ ") && told.contains(says) && told.contains("→ add --database eras2_production=URL"), "{}", ended.output);
+    let server = Server::with(&Setting { options: &elsewhere, ..Setting::default() });
+    let warning = format!("warning: {says}: add --database eras2_production=URL");
+    eventually("the warning of the server", || server.said().contains(&warning).then_some(()));
+    let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--graph", "v4-eras"]);
+    assert!(ended.code == Some(0) && !ended.output.contains("not set up"), "{}", ended.output);
 }
 
 #[test]

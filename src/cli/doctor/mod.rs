@@ -10,6 +10,7 @@ use super::colour::Colour;
 use super::{Failure, config as settings, library};
 use crate::config::layers::{FILE, MACHINE_FILE, Written};
 use crate::config::{Arguments, Config};
+use crate::graph::Library;
 use crate::work::probe;
 use clap::ArgMatches;
 use std::io::IsTerminal;
@@ -80,9 +81,15 @@ fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
     let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
     let server = place::address(listen, tell);
     tell(place::data(data.as_deref(), server));
-    tell(graphs_of(&graph, graphs.as_deref()));
+    let library = library::load(graphs.as_deref());
+    tell(graphs_of(&graph, &library));
     match Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model) {
-        Ok(config) => model::look(&config.upstream, tell),
+        Ok(config) => {
+            let graph = library.as_ref().ok().and_then(|library| library.graph(&graph));
+            let missing = graph.map(|graph| library::missing_databases(graph, &config.databases)).unwrap_or_default();
+            missing.into_iter().for_each(|(what, mend)| tell(Finding::bad("database", what, mend)));
+            model::look(&config.upstream, tell);
+        }
         Err(error) => tell(Finding::bad("settings", error.to_string(), "`framewright config print --origin` says where each comes from")),
     }
 }
@@ -95,15 +102,15 @@ fn found_files(written: &Written) -> Finding {
     }
 }
 
-fn graphs_of(name: &str, folder: Option<&std::path::Path>) -> Finding {
-    match library::load(folder) {
+fn graphs_of(name: &str, library: &Result<Library, Failure>) -> Finding {
+    match library {
         Ok(library) if library.graph(name).is_none() => Finding::bad(
             "graphs",
             format!("there is no graph `{name}`"),
             format!("choose one of {} with --graph", library.names().join(", ")),
         ),
         Ok(library) => Finding::good("graphs", format!("{name}, of {}", library.names().join(", "))),
-        Err(failure) => Finding::bad("graphs", failure.says, "`framewright graph check` looks again"),
+        Err(failure) => Finding::bad("graphs", &*failure.says, "`framewright graph check` looks again"),
     }
 }
 

@@ -9,7 +9,7 @@ mod repeat;
 mod screen;
 
 use super::colour::Colour;
-use super::{Failure, serve};
+use super::{Failure, library, serve};
 use crate::client::{Address, CallTrouble};
 use crate::config::layers::{Origin, Written};
 use crate::config::{Arguments, Config, Upstream};
@@ -233,7 +233,7 @@ fn started(arguments: Arguments, tape: Option<Arc<Tape>>) -> Result<(Target, Str
     let is_replay = tape.as_ref().is_some_and(|tape| !tape.is_recording());
     let arguments = if is_replay { cassettes::without_models(arguments) } else { arguments };
     let config = config(arguments.clone())?;
-    let server = serve::start(&config, config.pool_on(tape))?;
+    let server = serve::start(&config, library::load(config.graphs.as_deref())?, config.pool_on(tape))?;
     let model = if is_replay { "none, recordings answer".to_owned() } else { config.upstream.to_string() };
     let about = format!("a server of its own  model: {model}  graph: {}", config.graph);
     let address = Address::new(&format!("http://{}", server.address()), ANY_SESSION, None, None).map_err(Failure::config)?;
