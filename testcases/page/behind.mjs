@@ -1,6 +1,6 @@
 // What the tests of a bad network have in common: a scene behind a proxy, and the question whether anything was lost.
 
-import assert from 'node:assert/strict';
+import { becomes } from './stage.mjs';
 
 /** What a browser says by itself when a connection breaks. */
 const BROKEN = /WebSocket connection|Failed to load resource/;
@@ -21,6 +21,5 @@ export async function nothingIsLost(visitor, page) {
   await visitor.showsTheHistory();
   const shown = await page.locator('.question, .answer').allInnerTexts();
   await visitor.reload();
-  await page.locator('.turn').first().waitFor();
-  assert.deepEqual(await page.locator('.question, .answer').allInnerTexts(), shown);
+  await becomes(() => page.locator('.question, .answer').allInnerTexts(), shown);
 }

@@ -3,17 +3,18 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
-import { Stage, dark, phone } from './stage.mjs';
+import { SLOW, Stage, becomes, copies, dark, phone } from './stage.mjs';
 
 const STORY = 'tell me a long story';
 
-const stage = new Stage({ wordPause: 60 });
-before(() => stage.open());
-after(() => stage.close());
+const stage = new Stage({ wordPause: 20 });
+const slow = new Stage(SLOW);
+before(() => Promise.all([stage.open(), slow.open()]));
+after(() => Promise.all([stage.close(), slow.close()]));
 
 const tab = (page, name) => page.getByRole('tab', { name, exact: true });
 const isSelected = (page, name) => page.locator('[role=tab][aria-selected=true]', { hasText: name }).waitFor();
-const ofDrawer = (page, selector) => page.locator(`.drawer ${selector}`);
+const ofDrawer = (page, selector, options) => page.locator(`.drawer ${selector}`, options);
 const rests = (page) => page.locator('.trace[aria-busy=false]').waitFor();
 /** The focus follows with the frame after what it follows. @param {string} name a label or a text */
 const isFocused = (page, name) =>
@@ -26,21 +27,21 @@ test('the cockpit opens from the bar above, its tabs go by arrow keys, Esc close
     await opener.focus();
     await page.keyboard.press('Enter');
     await isSelected(page, 'Trace');
-    assert.equal(await opener.getAttribute('aria-expanded'), 'true');
+    await becomes(() => opener.getAttribute('aria-expanded'), 'true');
     await page.getByText('Nothing ran yet').waitFor();
     await isFocused(page, 'Trace');
-    assert.equal(await page.locator('[role=tab][tabindex="0"]').count(), 1, 'one tab can be reached');
+    await becomes(() => page.locator('[role=tab][tabindex="0"]').count(), 1, 'one tab can be reached');
     const names = await page.getByRole('tab').allInnerTexts();
     for (const [key, name] of [['ArrowLeft', names.at(-1)], ['ArrowRight', names[0]], ['End', names.at(-1)], ['Home', names[0]], ['ArrowRight', names[1]]]) {
       await page.keyboard.press(key);
       await isSelected(page, name);
       await isFocused(page, name);
-      assert.equal(await page.evaluate(() => location.hash), `#/${name.toLowerCase()}`);
+      await becomes(() => page.evaluate(() => location.hash), `#/${name.toLowerCase()}`);
     }
     await page.keyboard.press('Escape');
     await ofDrawer(page, '').waitFor({ state: 'detached' });
     await isFocused(page, 'Cockpit');
-    assert.equal(await page.evaluate(() => location.hash), '');
+    await becomes(() => page.evaluate(() => location.hash), '');
   }));
 
 test('the focus goes along with a panel that is opened by its address, and stays where one writes', () =>
@@ -63,7 +64,7 @@ test('the focus goes along with a panel that is opened by its address, and stays
   }));
 
 test('Esc closes the cockpit before it stops an answer, and the back button closes it whatever tabs were shown', () =>
-  stage.visit({}, async (visitor, page) => {
+  slow.visit({}, async (visitor, page) => {
     await visitor.say(STORY);
     await page.locator('.turn[data-status=running]').waitFor();
     await page.getByRole('button', { name: 'Cockpit', exact: true }).click();
@@ -73,12 +74,14 @@ test('Esc closes the cockpit before it stops an answer, and the back button clos
     await ofDrawer(page, '').waitFor({ state: 'detached' });
     for (const focus of [() => tab(page, 'Trace').focus(), () => page.evaluate(() => document.activeElement.blur())]) {
       await visitor.open('trace');
+      await isFocused(page, 'Trace');
       await focus();
       await page.keyboard.press('Escape');
       await ofDrawer(page, '').waitFor({ state: 'detached' });
       assert.equal(await page.locator('.turn[data-status=running]').count(), 1);
     }
     await visitor.open('trace');
+    await isFocused(page, 'Trace');
     await page.locator('#message').press('Escape');
     await page.locator('.turn[data-status=stopped]').waitFor();
     assert.equal(await ofDrawer(page, '').count(), 1, 'where one writes, Esc stops, and one sees it');
@@ -91,18 +94,19 @@ test('on a phone the tabs are a bar at the bottom, and the panel covers the chat
     await rests(page);
     const { y, height } = await page.getByRole('tablist').boundingBox();
     assert.ok(y > 760 && y + height <= 844, `the tabs are from ${y} on, ${height} high`);
-    assert.equal(await page.locator('.chat').isVisible(), false);
+    await page.locator('.chat').waitFor({ state: 'hidden' });
     for (const name of await page.getByRole('tab').allInnerTexts()) {
       await tab(page, name).click();
       await isSelected(page, name);
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, `${name} fits`);
+      await page.locator('#panel > :not(h2, .way)').first().waitFor();
+      await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), 390, `${name} fits`);
     }
     await page.getByRole('button', { name: 'Close the cockpit' }).click();
     await page.locator('.chat .question').waitFor();
   }));
 
 test('while a turn runs its frames and bars grow, and when nothing runs nothing is drawn again', () =>
-  stage.visit({ prepare: countPaints }, async (visitor, page) => {
+  slow.visit({ prepare: countPaints }, async (visitor, page) => {
     await visitor.open('trace');
     await page.getByText('Nothing ran yet').waitFor();
     await visitor.say(STORY);
@@ -112,16 +116,17 @@ test('while a turn runs its frames and bars grow, and when nothing runs nothing 
     assert.equal(await page.locator('.trace').getAttribute('aria-busy'), 'true');
     const time = () => running.locator('.call .time').innerText().then(milliseconds);
     const first = await time();
-    await page.waitForFunction((least) => document.querySelector('.frame[data-running=true] .call .time').innerText !== least, await running.locator('.call .time').innerText());
-    assert.ok((await time()) > first);
+    await becomes(async () => (await time()) > first, true);
     await visitor.picture('cockpit-trace-live');
     await visitor.finds('a running turn');
     await page.getByRole('button', { name: 'Stop' }).click();
     await rests(page);
-    await page.waitForTimeout(400);
-    const paints = await page.evaluate(() => globalThis.paints);
-    await page.waitForTimeout(600);
-    assert.equal(await page.evaluate(() => globalThis.paints), paints);
+    const paintsMeanwhile = async () => {
+      const before = await page.evaluate(() => globalThis.paints);
+      await page.waitForTimeout(600);
+      return (await page.evaluate(() => globalThis.paints)) - before;
+    };
+    await becomes(paintsMeanwhile, 0);
     assert.match(await ofDrawer(page, '.summary-line').innerText(), /cancelled/);
   }));
 
@@ -130,9 +135,8 @@ test('bars stand where the trace says, in the colour of what was called, with to
     await answersAboutMeters(visitor);
     await visitor.open('trace');
     await visitor.ask('zeig mir den Verbrauch pro Monat 2023');
+    const trace = await visitor.wholeTrace();
     await page.getByText('After the answer').waitFor();
-    await rests(page);
-    const trace = await visitor.lastTrace();
     assert.ok(trace.background.length > 0 && trace.frames.length === 5);
     assert.deepEqual(await ofDrawer(page, '.frame-number').allTextContents(), trace.frames.map(({ frame }) => `Frame ${frame}`));
     const line = await ofDrawer(page, '.summary-line').innerText();
@@ -178,13 +182,13 @@ test('a call shows what it asked and what came only when it is opened', () =>
     const { calls } = await visitor.read('/api/turn', { id: 'msg_1' });
     const { request, answer } = calls[2];
     await page.locator('.call-detail summary', { hasText: 'answer' }).waitFor();
-    const texts = await page.locator('.call-detail pre').evaluateAll((all) => all.map((one) => one.textContent));
+    const texts = await page.locator('.call-detail pre').allTextContents();
     for (const message of request.messages) assert.ok(texts.includes(message.content), message.role);
     assert.ok(texts.includes(answer), answer);
     await visitor.finds('an opened call');
     await visitor.picture('cockpit-call');
     await row.click();
-    assert.equal(await page.locator('.call-detail').count(), 0);
+    await page.locator('.call-detail').waitFor({ state: 'detached' });
   }));
 
 test('a link leads to a turn of any session, and copying it gives that link', () =>
@@ -209,13 +213,11 @@ test('a trace can be read, copied and taken away as JSON', () =>
   stage.visit({ permissions: ['clipboard-read', 'clipboard-write'], acceptDownloads: true }, async (visitor, page) => {
     await visitor.ask('hello');
     await visitor.open('trace');
+    const trace = await visitor.wholeTrace();
     await page.getByText('After the answer').waitFor();
-    await rests(page);
     await page.getByRole('button', { name: 'JSON', exact: true }).click();
-    const trace = await visitor.lastTrace();
-    assert.deepEqual(JSON.parse(await ofDrawer(page, '.json code').innerText()), trace);
-    await page.getByRole('button', { name: 'Copy as JSON' }).click();
-    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    await becomes(() => ofDrawer(page, '.json code').innerText().then(JSON.parse), trace);
+    await copies(page, 'Copy as JSON');
     assert.deepEqual(JSON.parse(await page.evaluate(() => navigator.clipboard.readText())), trace);
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download' }).click()]);
     assert.equal(download.suggestedFilename(), `${visitor.session}-msg_1.json`);
@@ -226,9 +228,8 @@ test('the table tells in words what the bars show', () =>
   stage.visit({}, async (visitor, page) => {
     await visitor.ask('why is the sky blue?');
     await visitor.open('trace');
-    await rests(page);
+    const trace = await visitor.wholeTrace();
     await page.getByRole('button', { name: 'Table' }).click();
-    const trace = await visitor.lastTrace();
     const table = await ofDrawer(page, 'table').innerText();
     for (const { nodes, summary, route } of trace.frames) for (const text of [nodes.join(' + '), summary, route]) assert.ok(table.includes(text.replaceAll('\n', ' ')), `${text} in ${table}`);
     assert.equal(await ofDrawer(page, 'tbody th').count(), trace.frames.length + trace.frames.flatMap(({ calls }) => calls).length + trace.background.length);
@@ -250,7 +251,7 @@ test('what is remembered appears while one looks, and a table that was described
     const tables = ofDrawer(page, '.schema');
     await tables.first().waitFor();
     const { schema_cache: schema } = await visitor.read('/api/state');
-    await page.waitForFunction((count) => document.querySelectorAll('.schema').length === count, Object.keys(schema).length);
+    await becomes(() => tables.count(), Object.keys(schema).length);
     assert.equal(await tables.first().locator('li').first().isVisible(), false);
     await tables.first().locator('summary').click();
     const [columns] = Object.values(schema);
@@ -265,17 +266,14 @@ test('what is remembered appears while one looks, and a table that was described
   }));
 
 test('a call that runs is listed with its time, and can be cancelled', () =>
-  stage.visit({}, async (visitor, page) => {
+  slow.visit({}, async (visitor, page) => {
     await visitor.open('state');
     await page.getByText('Nothing runs.').waitFor();
     await visitor.say(STORY);
     const process = ofDrawer(page, '.processes li', { hasText: 'output' });
     const time = () => process.locator('.time').innerText();
     const first = milliseconds(await time());
-    for (let tries = 0; milliseconds(await time()) <= first; tries += 1) {
-      assert.ok(tries < 20, `it stays at ${first} ms`);
-      await page.waitForTimeout(100);
-    }
+    await becomes(async () => milliseconds(await time()) > first, true, `it stays at ${first} ms`);
     await visitor.picture('cockpit-processes');
     await page.getByRole('button', { name: 'Cancel output' }).click();
     await page.locator('.turn[data-status=stopped]').waitFor();
@@ -293,10 +291,9 @@ for (const [name, options] of [['dark', dark], ['phone', phone], ['phone-dark', 
       for (const panel of ['trace', 'state']) {
         await visitor.open(panel);
         await ofDrawer(page, panel === 'trace' ? '.trace[aria-busy=false]' : '.schema').first().waitFor();
-        await page.waitForTimeout(100);
         await visitor.picture(`cockpit-${panel}-${name}`);
         await visitor.finds(panel);
-        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
+        await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
       }
     }));
 }

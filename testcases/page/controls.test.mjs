@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { behind } from './behind.mjs';
 import { Proxy } from './proxy.mjs';
-import { Stage } from './stage.mjs';
+import { Stage, becomes } from './stage.mjs';
 
 const stage = new Stage({ wordPause: 1 });
 before(() => stage.open());
@@ -26,8 +26,7 @@ test('a machine\'s button is a turn of one frame that calls no model, and its st
     assert.deepEqual(trace.background, []);
     const shown = await page.locator('.controls').innerText();
     await visitor.reload();
-    await machine.waitFor();
-    assert.equal(await page.locator('.controls').innerText(), shown);
+    await becomes(() => page.locator('.controls').innerText(), shown);
   }));
 
 test('an answer\'s buttons make place for the next answer\'s, a machine\'s stay', () =>
@@ -43,11 +42,11 @@ test('an answer\'s buttons make place for the next answer\'s, a machine\'s stay'
 
     await visitor.reload();
     await ours.nth(1).waitFor();
-    assert.deepEqual(await machines.allInnerTexts(), kept);
+    await becomes(() => machines.allInnerTexts(), kept);
 
     await visitor.ask('why is the sky blue?');
     await page.waitForFunction(() => !document.querySelector('.group:not([data-machine]) .control'));
-    assert.deepEqual(await machines.allInnerTexts(), kept);
+    await becomes(() => machines.allInnerTexts(), kept);
     await visitor.reload();
     await machines.first().waitFor();
     assert.equal(await ours.count(), 0);
@@ -59,6 +58,8 @@ test('what changed while the connection was gone is there when it is back, and c
     await visitor.ask('give me two buttons, red and blue');
     const shown = page.locator('.controls');
     const machine = page.locator('.group[data-machine]');
+    await page.getByRole('button', { name: /^blue$/i }).waitFor();
+    await machine.waitFor();
     const before = await shown.innerText();
     proxy.freeze();
     const other = await page.context().newPage();
@@ -72,7 +73,7 @@ test('what changed while the connection was gone is there when it is back, and c
     assert.match(await shown.innerText(), /red[^]*blue/i);
     const state = await visitor.read('/api/state');
     const current = state.machines[0].current.replace('_', ' ');
-    assert.equal(await machine.locator('.machine-name b').innerText(), current);
+    await becomes(() => machine.locator('.machine-name b').innerText(), current);
     await machine.locator('.control').first().click();
     await page.waitForFunction((known) => document.querySelector('.machine-name b').innerText !== known, current);
   }));
@@ -91,9 +92,9 @@ test('a chart is drawn, and can be read as a table', () =>
   stage.visit({}, async (visitor, page) => {
     await visitor.ask('show me a chart');
     const chart = page.locator('.display.chart').first();
-    assert.ok((await chart.locator('svg :is(rect, circle)').count()) > 1);
+    await chart.locator('svg :is(rect, circle)').nth(1).waitFor();
     await chart.locator('summary').click();
-    assert.ok((await chart.locator('tbody tr:visible').count()) > 1);
+    await chart.locator('tbody tr').nth(1).waitFor();
     await visitor.picture('chart');
   }));
 
@@ -101,6 +102,6 @@ test('a table is drawn with its columns and rows', () =>
   stage.visit({}, async (visitor, page) => {
     await visitor.ask('show me a table');
     const table = page.locator('.display.table, .answer').locator('table').first();
-    assert.ok((await table.locator('th').count()) > 1);
-    assert.ok((await table.locator('tbody tr').count()) > 1);
+    await table.locator('th').nth(1).waitFor();
+    await table.locator('tbody tr').nth(1).waitFor();
   }));

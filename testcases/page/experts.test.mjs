@@ -34,7 +34,7 @@ test('a German question is answered with progress, a chart and a table, and the 
     await visitor.ask('Welche Ablesungen fehlen 2024?');
     const table = page.locator('.controls table').first();
     await table.waitFor();
-    assert.ok((await table.locator('tbody tr').count()) > 0);
+    await table.locator('tbody tr').first().waitFor();
     const origin = page.locator('.origin');
     assert.equal(await origin.locator('pre').isVisible(), false);
     await origin.locator('summary').click();

@@ -8,25 +8,26 @@ import { after, before, test } from 'node:test';
 import { behind, nothingIsLost } from './behind.mjs';
 import { Nginx } from './nginx.mjs';
 import { Proxy } from './proxy.mjs';
-import { Stage, dark, growth, phone } from './stage.mjs';
+import { SLOW, Stage, becomes, dark, growth, phone } from './stage.mjs';
 
 const STORY = 'tell me a long story';
 
 const stage = new Stage({ wordPause: 80 });
-before(() => stage.open());
-after(() => stage.close());
+const slow = new Stage(SLOW);
+before(() => Promise.all([stage.open(), slow.open()]));
+after(() => Promise.all([stage.close(), slow.close()]));
 
-const behindProxy = (scene, { takesSockets = true, ...options } = {}) => behind(stage, new Proxy(stage.address, takesSockets), options, scene);
-const behindNginx = (manner, scene) => behind(stage, new Nginx(stage.address, manner), {}, scene);
+const behindProxy = (scene, { takesSockets = true, on = stage, ...options } = {}) => behind(on, new Proxy(on.address, takesSockets), options, scene);
+const behindNginx = (manner, scene) => behind(slow, new Nginx(slow.address, manner), {}, scene);
 
 test('a tab that is closed in the middle of an answer and opened again', () =>
-  stage.visit({}, async (visitor, page) => {
+  slow.visit({}, async (visitor, page) => {
     await visitor.say(STORY);
     await growth(page, 1);
     for (let time = 0; time < 3; time += 1) {
       const other = await page.context().newPage();
       await other.goto(visitor.url());
-      await growth(other, 1);
+      await other.locator('.answer').waitFor();
       await other.close();
     }
     const last = await page.context().newPage();
@@ -105,7 +106,7 @@ test('where no socket passes, the event stream wakes the page, and a socket take
       await visitor.ended(page.locator('.turn').nth(1));
       await nothingIsLost(visitor, page);
     },
-    { takesSockets: false },
+    { takesSockets: false, on: slow },
   ));
 
 test('behind an nginx that upgrades nothing and buffers everything, the page asks twice a second', () =>
@@ -123,7 +124,7 @@ test('behind an nginx that upgrades nothing and buffers everything, the page ask
     await page.locator('[data-machine] .control').first().click();
     await page.locator('.notices', { hasText: 'A button needs the direct connection' }).waitFor();
     assert.equal(await page.locator('.turn').count(), 2);
-    assert.equal(await page.locator('.connection').getAttribute('data-state'), 'poll');
+    await visitor.connectedBy('poll');
     await visitor.finds('slower');
     await nothingIsLost(visitor, page);
 
@@ -151,7 +152,7 @@ for (const [name, options] of [
         await visitor.ask('hello');
         await visitor.picture(`${name}-slower`);
         await visitor.finds('slower');
-        assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
+        await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
       },
       { takesSockets: false, ...options },
     ));

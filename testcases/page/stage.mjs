@@ -8,19 +8,29 @@ import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
 import { chromium } from 'playwright-core';
+import { makeLate } from './late.mjs';
 
 const START_MS_MAX = 20_000;
+/** As long as Playwright waits. */
+const BECOMES_MS_MAX = 30_000;
+const LOOK_AGAIN_MS = 50;
 const root = new URL('../../', import.meta.url);
 export const binary = process.env.FRAMEWRIGHT_BIN ?? fileURLToPath(new URL('target/debug/framewright', root));
 const browserPath = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 const browserArguments =
   '--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
+/** Milliseconds that each step of a test comes late: what is only there for a moment has passed by then. */
+const handLate = Number(process.env.HAND_LATE ?? 0);
 export const pictures = new URL('testcases/out/page/', root);
 
 export const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 export const dark = { colorScheme: 'dark' };
+/** Words so far apart that a long story lasts 16 s, for what has to happen before an answer ends, however slow a machine is. */
+export const SLOW = { wordPause: 250 };
 
 let sessions = 0;
 
@@ -34,7 +44,7 @@ export class Stage {
   async open() {
     this.data = await mkdtemp(join(tmpdir(), 'framewright-page-'));
     await this.startServer('127.0.0.1:0');
-    this.browser = await chromium.launch({ executablePath: browserPath, args: browserArguments.split(' ') });
+    this.browser = await chromium.launch({ executablePath: browserPath, args: browserArguments.split(' '), slowMo: handLate });
     await mkdir(pictures, { recursive: true });
   }
 
@@ -70,6 +80,7 @@ export class Stage {
     const session = `page-${process.pid}-${(sessions += 1)}`;
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
     try {
+      await makeLate(context);
       const page = await context.newPage();
       const complaints = listen(page, through);
       await prepare?.(page);
@@ -173,9 +184,9 @@ export class Visitor {
     return turn;
   }
 
-  /** A turn has ended when its footer leads to its trace. */
+  /** A turn has ended when its footer leads to its trace. The trace may come first: by the cockpit's feed, or by asking. */
   async ended(turn) {
-    await turn.locator('.trace-link').waitFor();
+    await turn.and(turn.page().locator('[aria-busy=false]')).locator('.trace-link').waitFor();
   }
 
   async footer(turn) {
@@ -201,7 +212,7 @@ export class Visitor {
   /** Opens one of the cockpit's panels by its address. */
   async open(panel) {
     await this.page.evaluate((hash) => (location.hash = hash), `#/${panel}`);
-    await this.page.locator('.drawer [role=tab][aria-selected=true]').waitFor();
+    await this.page.locator(`#tab-${panel.startsWith('turn/') ? 'trace' : panel}[aria-selected=true]`).waitFor();
   }
 
   async history() {
@@ -212,11 +223,21 @@ export class Visitor {
     return (await this.read('/api/frames')).last_trace;
   }
 
+  /** The last turn's trace once nothing runs behind its answer any more, and the panel Trace shows all of it as bars. */
+  async wholeTrace() {
+    await becomes(async () => (await this.read('/api/state')).memorizing, false);
+    const trace = await this.lastTrace();
+    const calls = [...trace.frames.flatMap((frame) => frame.calls), ...trace.background];
+    const ended = this.page.locator(`.trace[aria-busy=false][aria-label$=" ${trace.id}"] .call:not([data-status=running])`);
+    await becomes(() => ended.count(), calls.length);
+    return trace;
+  }
+
   /** Sees to it that the page shows the history, no more and no less. */
   async showsTheHistory() {
     const messages = await this.history();
-    const shown = await this.page.locator('.question, .answer').allInnerTexts();
-    assert.deepEqual(shown.map(letters), messages.map(({ content }) => letters(content)));
+    const shown = async () => (await this.page.locator('.question, .answer').allInnerTexts()).map(letters);
+    await becomes(shown, messages.map(({ content }) => letters(content)));
   }
 
   async finds(name) {
@@ -229,6 +250,21 @@ export class Visitor {
   async picture(name) {
     await this.page.screenshot({ path: fileURLToPath(new URL(`${name}.png`, pictures)) });
   }
+}
+
+/** Waits until what is read is what is wanted: most of the page follows a painted frame, an answer or a message later. Where it
+ * doesn't, says what it is instead. @param {() => Promise<unknown>} read @param {unknown} wanted @param {string} [message] */
+export async function becomes(read, wanted, message) {
+  for (const end = Date.now() + BECOMES_MS_MAX; ; await pause(LOOK_AGAIN_MS)) {
+    const found = await read();
+    if (isDeepStrictEqual(found, wanted)) return;
+    if (Date.now() > end) assert.deepEqual(found, wanted, message);
+  }
+}
+
+/** Presses a button that copies and waits for its saying so, which it does for a moment only. */
+export async function copies(within, name) {
+  await Promise.all([within.getByRole('button', { name: 'Copied' }).waitFor(), within.getByRole('button', { name }).click()]);
 }
 
 /** Numbers in [0, 1) that are the same for the same seed. */

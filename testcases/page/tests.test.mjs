@@ -10,7 +10,7 @@ import { difference } from '../../static/difference.js';
 import { failures, grouped, total } from '../../static/results.js';
 import { behind } from './behind.mjs';
 import { Nginx } from './nginx.mjs';
-import { Stage, binary, dark, phone } from './stage.mjs';
+import { SLOW, Stage, becomes, binary, dark, phone } from './stage.mjs';
 
 const RIGHT = `# All is right
 
@@ -54,16 +54,18 @@ const LONG = `# A long one
 `;
 
 const folder = await mkdtemp(join(tmpdir(), 'framewright-suites-'));
-const stage = new Stage({ wordPause: 40, flags: ['--tests', '--suites', folder] });
+const flags = ['--tests', '--suites', folder];
+const stage = new Stage({ wordPause: 40, flags });
+const slow = new Stage({ ...SLOW, flags });
 const closed = new Stage();
 before(async () => {
   for (const [name, text] of Object.entries({ right: RIGHT, wrong: WRONG, long: LONG, broken: '# Broken\n\n## 1.\n- sned: hello\n' })) {
     await writeFile(join(folder, `${name}.md`), text);
   }
-  await Promise.all([stage.open(), closed.open()]);
+  await Promise.all([stage.open(), slow.open(), closed.open()]);
 });
 after(async () => {
-  await Promise.all([stage.close(), closed.close()]);
+  await Promise.all([stage.close(), slow.close(), closed.close()]);
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -73,14 +75,14 @@ test('one window starts all suites, another sees each check as it falls, and ope
     await other.goto(`${stage.address}/?session=looks-on#/tests`);
     await suite(other, 'right').waitFor();
     await open(page);
+    await suite(page, 'right').getByText('All is right').waitFor();
     assert.match(await suite(page, 'right').innerText(), /All is right[^]*right\.md · 2 steps · 4 checks/);
     assert.match(await suite(page, 'broken').innerText(), /broken\.md:4: /);
     assert.equal(await page.getByRole('button', { name: 'Run broken' }).count(), 0);
     await start(page, 'Run all');
 
-    await other.locator('.progress-of-tests[data-running=true]').waitFor();
-    await other.locator('.check[data-kind=passed]').first().waitFor();
-    assert.equal(await other.locator('.progress-of-tests').getAttribute('data-running'), 'true', 'seen before the end');
+    // Seen before the end.
+    await other.locator('.tests:has(.progress-of-tests[data-running=true]) .check[data-kind=passed]').first().waitFor();
     for (const window of [page, other]) {
       await ended(window);
       assert.match(await window.locator('.tally').innerText(), /^10 of 10\s+7 passed\s+2 failed\s+1 reported/);
@@ -109,15 +111,14 @@ test('results are still there after a reload; only what failed can be shown', ()
     const shown = await page.locator('.suite[data-suite=wrong] .check').allInnerTexts();
     assert.equal(shown.length, 4);
     await visitor.reload();
-    await page.locator('.suite[data-suite=wrong] .check').nth(3).waitFor();
-    assert.deepEqual(await page.locator('.suite[data-suite=wrong] .check').allInnerTexts(), shown);
+    await becomes(() => page.locator('.suite[data-suite=wrong] .check').allInnerTexts(), shown);
     await page.getByLabel('Failed only').check();
     await page.locator('.check[data-kind=passed]').waitFor({ state: 'detached' });
-    assert.equal(await page.locator('.check').count(), 2);
+    await becomes(() => page.locator('.check').count(), 2);
     assert.match(await suite(page, 'wrong').locator('.suite-head').innerText(), /Two are wrong\s+[^]*wrong\.md · 1 step · 3 checks[^]*Run/);
     assert.equal(await page.locator('.suite').count(), 1, 'what did not fail is not offered');
     await page.locator('.step-head').click();
-    assert.equal(await page.locator('.check').count(), 0, 'a step can be folded');
+    await becomes(() => page.locator('.check').count(), 0, 'a step can be folded');
   }));
 
 test('what failed is run again by itself', () =>
@@ -128,11 +129,11 @@ test('what failed is run again by itself', () =>
     await start(page, 'Run failed');
     await ended(page);
     assert.match(await page.locator('.tally').innerText(), /^4 of 4/);
-    assert.equal(await suite(page, 'right').locator('.step').count(), 0, 'it is offered, and has no results in this run');
+    await becomes(() => suite(page, 'right').locator('.step').count(), 0, 'it is offered, and has no results in this run');
   }));
 
 test('a suite is watched while it runs: its conversation, and the graph that lights up', () =>
-  stage.visit({}, async (visitor, page) => {
+  slow.visit({}, async (visitor, page) => {
     await open(page);
     await start(page, 'Run long');
     const watch = suite(page, 'long').getByRole('link', { name: 'Watch' });
@@ -144,24 +145,25 @@ test('a suite is watched while it runs: its conversation, and the graph that lig
     await watched.locator('.question', { hasText: 'hello' }).waitFor();
     await watched.locator('.paths [aria-current]', { hasText: 'reflex' }).waitFor();
     await drawnAs(watched, 'director', 'idle');
-    await ended(page);
-    assert.equal(await watch.count(), 0);
+    await ended(page, slow);
+    await watch.waitFor({ state: 'detached' });
   }));
 
 test('while suites are played none can be started, and a refusal is shown', () => {
   const prepare = (page) =>
     page.route('**/api/tests/run*', (route) => route.fulfill({ status: 409, json: { detail: 'suites are being played already: wait for their end' } }));
-  return stage.visit({ prepare, tolerates: /status of 409/ }, async (visitor, page) => {
+  return slow.visit({ prepare, tolerates: /status of 409/ }, async (visitor, page) => {
     await open(page);
     await page.getByRole('button', { name: 'Run right' }).click();
     await suite(page, 'right').getByText('suites are being played already').waitFor();
     await page.unroute('**/api/tests/run*');
     await start(page, 'Run long');
+    const isOff = (name, off) => page.locator(`button[aria-disabled=${off}]`).and(page.getByRole('button', { name })).waitFor();
     await suite(page, 'long').getByRole('button', { name: 'Running …' }).waitFor();
-    assert.equal(await page.getByRole('button', { name: 'Run all' }).getAttribute('aria-disabled'), 'true');
-    assert.equal(await page.getByRole('button', { name: 'Run right' }).getAttribute('aria-disabled'), 'true');
-    await ended(page);
-    assert.equal(await page.getByRole('button', { name: 'Run right' }).getAttribute('aria-disabled'), 'false');
+    await isOff('Run all', true);
+    await isOff('Run right', true);
+    await ended(page, slow);
+    await isOff('Run right', false);
   });
 });
 
@@ -262,7 +264,7 @@ test('a server that allows no starting says how, and shows what is reported to i
     assert.equal(watch, 0, 'a suite without results is not listed yet');
     await report(closed, { event: 'step_result', result: { suite: 'elsewhere', step: '1. <b>A</b>', check: 'expect frames: == 2', status: 'PASS', elapsed_ms: 1.25 } });
     await page.locator('.check[data-kind=passed]').waitFor();
-    assert.equal(await page.locator('.step-name').innerText(), '1. <b>A</b>');
+    await becomes(() => page.locator('.step-name').innerText(), '1. <b>A</b>');
     assert.match(await page.locator('.tally').innerText(), /^1 of 2/);
     await report(closed, { event: 'step_result', result: { suite: 'elsewhere', step: '2.', check: 'send: x', status: 'SKIP', detail: 'nobody knows', elapsed_ms: 0 } });
     await page.locator('.check[data-kind=skipped]', { hasText: 'nobody knows' }).waitFor();
@@ -283,9 +285,9 @@ test('thousands of results are counted to the last one, and few of them are draw
     await page.waitForFunction((text) => document.querySelector('.tally')?.innerText.startsWith(text), `${many} of ${many}`);
     await ended(page, closed);
     assert.ok((await page.locator('.check').count()) <= 60 * 60);
-    assert.equal(await page.locator('.step').count(), 60);
+    await becomes(() => page.locator('.step').count(), 60);
     await page.getByRole('button', { name: 'Show 60 more of 740 steps' }).click();
-    assert.equal(await page.locator('.step').count(), 120);
+    await becomes(() => page.locator('.step').count(), 120);
     await visitor.reload();
     await page.waitForFunction((text) => document.querySelector('.tally')?.innerText.startsWith(text), `${many} of ${many}`);
   }));
@@ -306,8 +308,8 @@ for (const [name, options] of [
       await page.locator('.step-head').first().click();
       await page.locator('.check').first().waitFor();
       await visitor.finds('results');
-      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
-      assert.equal(await page.evaluate(() => document.querySelector('.drawer-body').scrollWidth <= document.querySelector('.drawer-body').clientWidth), true);
+      await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
+      await becomes(() => page.evaluate(() => document.querySelector('.drawer-body').scrollWidth <= document.querySelector('.drawer-body').clientWidth), true);
       await visitor.picture(`tests-${name}`);
     }));
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { Stage } from './stage.mjs';
+import { Stage, becomes } from './stage.mjs';
 
 const crowded = new Stage({ wordPause: 60, flags: ['--workers', '1'] });
 const hasty = new Stage({ wordPause: 150, flags: ['--call-ms', '900'] });
@@ -13,14 +13,13 @@ test('the time that a call waited for a worker is drawn apart, and told', () =>
   crowded.visit({}, async (visitor, page) => {
     const other = Object.assign(Object.create(Object.getPrototypeOf(visitor)), visitor, { session: `${visitor.session}-other` });
     await visitor.open('trace');
-    await other.send('/api/send', { text: 'tell me a joke' });
+    await other.send('/api/send', { text: 'tell me a long story' });
     await visitor.ask('why is the sky blue?');
-    await page.locator('.trace[aria-busy=false]').waitFor();
-    const trace = await visitor.lastTrace();
+    const trace = await visitor.wholeTrace();
     const calls = [...trace.frames.flatMap((frame) => frame.calls), ...trace.background];
     const waited = calls.filter((call) => call.waited_ms > call.duration_ms / 100);
     assert.ok(waited.some((call) => call.waited_ms > 100), 'one call had to wait');
-    assert.equal(await page.locator('.drawer .call i[data-kind=waiting]').count(), waited.length);
+    await becomes(() => page.locator('.drawer .call i[data-kind=waiting]').count(), waited.length);
     const longest = waited.reduce((one, call) => (call.waited_ms > one.waited_ms ? call : one));
     const [waiting, working] = await page.locator('.drawer .call').nth(calls.indexOf(longest)).locator('.track i').evaluateAll((bars) => bars.map((bar) => [bar.dataset.kind, Number.parseFloat(bar.style.width)]));
     assert.deepEqual([waiting[0], working[0]], ['waiting', 'llm']);
@@ -41,12 +40,12 @@ test('a turn that failed says why, live and read anew, and which call it was', (
     const why = page.locator('.trace .failure');
     await why.waitFor();
     const { detail } = await visitor.read('/api/result');
-    assert.equal(await why.innerText(), detail);
+    await becomes(() => why.innerText(), detail);
     await page.locator('.drawer .call[data-status=error] .bad').waitFor();
-    assert.match(await page.locator('.summary-line').innerText(), /error/);
+    await page.locator('.summary-line', { hasText: 'error' }).waitFor();
     await visitor.reload();
     await page.locator('.trace[aria-busy=false]').waitFor();
-    assert.equal(await why.innerText(), detail);
+    await becomes(() => why.innerText(), detail);
     await visitor.picture('cockpit-error');
     await visitor.finds('a trace with an error');
   }));
