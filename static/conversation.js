@@ -57,7 +57,9 @@ function endingSeen(known) {
 export function continued(turns, pending) {
   /** @type {Set<string>} */
   const taken = new Set();
-  const missing = pending.filter(({ question, after }) => {
+  const missing = pending.filter(({ question, status, after }) => {
+    // What was never sent is in no history, though the same may have been said before.
+    if (status === 'unsent' && after === undefined) return true;
     const arrived = turns.find((known) => !taken.has(known.id) && numberOf(known.id) > (after ?? 0) && known.question?.trim() === question);
     if (arrived) taken.add(arrived.id);
     return !arrived;

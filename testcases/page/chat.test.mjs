@@ -118,6 +118,22 @@ test('a page that is reloaded in the middle of an answer goes on with it', () =>
     assert.equal(letters(await page.locator('.answer').first().innerText()), letters((await visitor.history())[1].content));
   }));
 
+test('what is written before the history has come is sent, though the same was said before', () => {
+  let held = Promise.resolve();
+  const prepare = (page) => page.route('**/api/history*', (route) => held.then(() => route.continue()));
+  return stage.visit({ prepare }, async (visitor, page) => {
+    await visitor.ask('hello');
+    let release;
+    held = new Promise((resolve) => (release = resolve));
+    await page.reload();
+    await visitor.say('hello');
+    await page.locator('.turn[data-status=unsent]').waitFor();
+    release();
+    await visitor.ended(page.locator('.turn').nth(1));
+    await visitor.showsTheHistory();
+  });
+});
+
 test('a socket that is cut during every answer neither doubles nor loses a word', async () => {
   const { prepare, sockets, cut } = wire();
   await stage.visit({ prepare }, async (visitor, page) => {

@@ -57,6 +57,7 @@ test('what waited across a reload is not shown twice, and the same words twice a
   assert.equal(continued(history, [pending(3), pending(3)]).length, 2);
   assert.equal(continued(history, [pending(4), pending(4)]).length, 3);
   assert.equal(continued(history, [pending(5)]).length, 3);
+  assert.equal(continued(history, [{ question: 'again', status: 'unsent' }]).length, 3, 'what was never sent cannot have arrived');
 });
 
 test('a refusal takes back what was sent last', () => {
