@@ -21,7 +21,7 @@ export class Refusal extends Error {
 
 /** @param {string} path @param {Record<string, string | number>} [query] */
 export async function read(path, query = {}) {
-  return answer(await again(address(path, query), { headers: headers() }));
+  return again(address(path, query), { headers: headers() });
 }
 
 /** An event stream, from behind the event with this id. @param {string} path @param {string} lastId @param {AbortSignal} signal */
@@ -35,12 +35,12 @@ export async function stream(path, lastId, signal) {
 
 /** @param {string} path @param {object} body */
 export async function post(path, body = {}) {
-  return answer(await once(address(path, {}), posting(body), TRIES_MS_MAX[2]));
+  return once(address(path, {}), posting(body), TRIES_MS_MAX[2]);
 }
 
 /** A call that changes nothing, so that it can be tried again. @param {string} path */
 export async function check(path) {
-  return answer(await again(address(path, {}), posting({})));
+  return again(address(path, {}), posting({}));
 }
 
 /** @param {object} body @returns {RequestInit} */
@@ -51,17 +51,30 @@ function posting(body) {
 /** @param {URL} url @param {RequestInit} request */
 async function again(url, request) {
   for (const most of TRIES_MS_MAX) {
-    const response = await once(url, request, most).catch((error) => {
-      if (error.name !== 'TimeoutError') throw error;
-    });
-    if (response) return response;
+    try {
+      return await once(url, request, most);
+    } catch (error) {
+      if (!isLate(error)) throw error;
+    }
   }
   throw new Error('The server did not answer in time.');
 }
 
-/** @param {URL} url @param {RequestInit} request @param {number} most milliseconds */
-function once(url, request, most) {
-  return fetch(url, { ...request, signal: AbortSignal.timeout(most) });
+/** @param {URL} url @param {RequestInit} request @param {number} most milliseconds, for the answer's last byte */
+async function once(url, request, most) {
+  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(most) });
+  const body = await response.json().catch((error) => {
+    // A refusal counts without its sentence; anything else that comes in part has not come.
+    if (response.ok) throw isLate(error) ? error : new Error('The answer broke off.');
+    return {};
+  });
+  if (!response.ok) throw new Refusal(response.status, body.detail);
+  return body;
+}
+
+/** @param {any} error */
+function isLate({ name }) {
+  return name === 'TimeoutError';
 }
 
 /** @param {string} path @param {Record<string, string | number>} query */
@@ -77,11 +90,4 @@ function address(path, query) {
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
   if (session) url.searchParams.set('session', session);
   return url;
-}
-
-/** @param {Response} response */
-async function answer(response) {
-  const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refusal(response.status, body.detail);
-  return body;
 }

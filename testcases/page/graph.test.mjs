@@ -176,6 +176,18 @@ test('a switch that was made elsewhere is noticed', () =>
     await page.locator('.graph-name', { hasText: 'v4-eras' }).waitFor();
   }));
 
+test('an answer that breaks off is none: it is said, and asked for again', () => {
+  let isBroken = true;
+  const prepare = (page) =>
+    page.route('**/api/graph/active*', (route) => (isBroken ? route.fulfill({ contentType: 'application/json', body: '{"name":"v3-fra' }) : route.continue()));
+  return stage.visit({ prepare }, async (visitor, page) => {
+    await visitor.open('graph');
+    await page.getByText('The answer broke off.').waitFor();
+    isBroken = false;
+    await open(page);
+  });
+});
+
 test('without the drawing the list says the same, and the drawing can be asked for again', () => {
   let isClosed = true;
   const prepare = (page) => page.route(/cytoscape\.mjs/, (route) => (isClosed ? route.abort() : route.continue()));
