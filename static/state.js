@@ -14,6 +14,7 @@ import { counted, duration, list, plain } from './words.js';
 
 /** Between two askings: many events come at once. */
 const PAUSE_MS = 250;
+const AGAIN_MS = 2000;
 
 export function StatePanel() {
   const state = useSessionState();
@@ -46,10 +47,14 @@ function useSessionState() {
       const next = await read('/api/state').catch(() => undefined);
       if (isLeft) return;
       if (next) setState(next);
-      setTimeout(() => {
-        isAsking = false;
-        if (askAgain && !isLeft) ask();
-      }, PAUSE_MS);
+      // What changed without being seen may be the last change for long.
+      setTimeout(
+        () => {
+          isAsking = false;
+          if ((askAgain || !next) && !isLeft) ask();
+        },
+        next ? PAUSE_MS : AGAIN_MS,
+      );
     }
     const stop = changes.subscribe(ask);
     return () => {

@@ -265,6 +265,20 @@ test('what is remembered appears while one looks, and a table that was described
     await visitor.finds('the state');
   }));
 
+test('a state that could not be read is read again', () => {
+  let isBroken = false;
+  const prepare = (page) => page.route('**/api/state*', (route) => (isBroken ? route.abort() : route.continue()));
+  return stage.visit({ prepare, tolerates: /Failed to load resource/ }, async (visitor, page) => {
+    await visitor.open('state');
+    await page.getByText('Nothing runs.').waitFor();
+    isBroken = true;
+    await visitor.ask('my name is Ada');
+    await becomes(async () => (await visitor.read('/api/state')).memorizing, false);
+    isBroken = false;
+    await ofDrawer(page, '[data-part=Memory] dd', { hasText: 'Ada' }).waitFor();
+  });
+});
+
 test('a call that runs is listed with its time, and can be cancelled', () =>
   slow.visit({}, async (visitor, page) => {
     await visitor.open('state');
