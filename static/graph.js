@@ -26,7 +26,8 @@ export function GraphPanel() {
   const active = graph.value;
   if (!active) return html`<p class="hint">${trouble.value || 'Reading the graph …'}</p>`;
 
-  const turn = running.value ?? finished.value[0];
+  const latest = finished.value[0];
+  const turn = running.value ?? latest;
   const seen = lit(active, turn, behind.value);
   const node = active.nodes.find(({ name }) => name === chosen);
   return html`
@@ -36,7 +37,7 @@ export function GraphPanel() {
       <${Drawing} graph=${active} lit=${seen} chosen=${chosen} onChoose=${setChosen} />
       <${Said} active=${active} turn=${turn} lit=${seen} />
       <${Nodes} nodes=${active.nodes} lit=${seen} chosen=${chosen} onChoose=${setChosen} />
-      ${node && html`<${NodeView} key=${`${active.name} ${node.name}`} node=${node} trace=${lastRun(active, node.name)} isRunning=${seen.nodes[node.name] === 'running'} />`}
+      ${node && html`<${NodeView} key=${`${active.name} ${node.name}`} node=${node} trace=${lastRun(active, node.name)} isRunning=${seen.nodes[node.name] === 'running'} mark=${`${latest?.id} ${latest?.background?.length}`} />`}
       <${Paths} paths=${active.paths} taken=${pathOf(active, turn)} />
     </div>
   `;

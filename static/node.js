@@ -16,8 +16,9 @@ import { counted, duration } from './words.js';
 /** What is longer is folded at first. */
 const SHORT_MAX = 600;
 
-/** @param {{node: GraphNode, trace: Trace | undefined, isRunning: boolean}} props  `trace`: the last turn in which it ran */
-export function NodeView({ node, trace, isRunning }) {
+/** @param {{node: GraphNode, trace: Trace | undefined, isRunning: boolean, mark: string}} props  `trace`: the last turn in which it ran;
+ * `mark` changes when what it would be asked may have */
+export function NodeView({ node, trace, isRunning, mark }) {
   const facts = [node.kind !== node.name && node.kind, node.model ? `model ${node.model}` : 'asks no model', node.tools.length > 0 && counted(node.tools.length, 'tool')];
   /** @type {{current: HTMLElement | null}} */
   const section = useRef(null);
@@ -27,7 +28,7 @@ export function NodeView({ node, trace, isRunning }) {
       <h3 id="node-name" tabindex="-1">${node.name}</h3>
       <p class="facts">${facts.filter(Boolean).join(' · ')}</p>
       <${LastRun} node=${node.name} trace=${trace} isRunning=${isRunning} />
-      ${node.model && html`<${Asked} node=${node.name} mark=${`${trace?.id} ${isRunning}`} />`}
+      ${node.model && html`<${Asked} node=${node.name} mark=${`${mark} ${isRunning}`} />`}
     </section>
   `;
 }

@@ -103,6 +103,14 @@ test('a click on a node shows its prompt, its schema, its tools, and what went i
     await isChosen(page, 'director');
   }));
 
+test('a node shows what it would be asked now, and what was remembered behind the answer is in it', () =>
+  slow.visit({}, async (visitor, page) => {
+    await open(page);
+    await page.locator('[data-node=director]').click();
+    await visitor.ask('my name is Ada');
+    await page.locator('.node [data-part=prompt] pre', { hasText: '"user_name":"Ada"' }).waitFor({ state: 'attached' });
+  }));
+
 test('with the keyboard alone, by the list of nodes; one that asks no model says so', () =>
   stage.visit({}, async (visitor, page) => {
     await visitor.ask('why is the sky blue?');
