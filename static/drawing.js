@@ -1,7 +1,9 @@
 // The drawing of a graph: the library's canvas, in the page's colours. It shows what the list of nodes beside it says, for the
 // eyes; hands and ears have the list. The library is fetched with the first drawing.
+//
+// It changes with the list, before either is painted: no frame shows the graph before, or the library's own colours.
 
-import { html, useEffect, useRef, useState } from './vendor/ui.mjs';
+import { html, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
 import { NODE_WIDTH, layout } from './layout.js';
 import { theme } from './theme.js';
 
@@ -25,7 +27,7 @@ export function Drawing({ graph, lit, chosen, onChoose }) {
   const choose = useRef(onChoose);
   choose.current = onChoose;
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     /** @type {Core | undefined} */
     let drawn;
     let isGone = false;
@@ -46,12 +48,12 @@ export function Drawing({ graph, lit, chosen, onChoose }) {
     };
   }, [graph, tries]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (picture && host.current) picture.style(/** @type {any} */ (styles(host.current)));
   }, [picture, theme.value]);
 
   // After the styles: how large labels are decides how large everything is.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = host.current;
     if (!picture || !element) return;
     let width = 0;
@@ -66,7 +68,7 @@ export function Drawing({ graph, lit, chosen, onChoose }) {
     return () => observer.disconnect();
   }, [picture]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (picture) show(picture, lit, chosen);
   }, [picture, lit, chosen]);
 
