@@ -1,7 +1,9 @@
 // The cockpit: a drawer at the right with a tab for each panel, below 760 px over the chat with the tabs at the bottom. What
 // is open stands in the page's address.
+//
+// The focus moves before anything is painted: a moment later it would be taken from where somebody writes by then.
 
-import { html, useEffect, useRef } from './vendor/ui.mjs';
+import { html, useLayoutEffect, useRef } from './vendor/ui.mjs';
 import { CloseButton } from './buttons.js';
 import { PANELS } from './panels.js';
 import { closePanel, openPanel, openTurn, replacePanel } from './route.js';
@@ -14,7 +16,7 @@ export function Drawer() {
   const id = openTurn.value;
   const panel = PANELS.find(({ name }) => name === openPanel.value) ?? PANELS[0];
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!drawer.current?.contains(document.activeElement)) {
       opener.current = document.activeElement;
       selectedTab()?.focus();
@@ -22,11 +24,11 @@ export function Drawer() {
   }, [id]);
   // Another panel by its address, by a key or by the back button: the focus doesn't stay on a tab that is no longer the
   // selected one, nor is it lost with what stood in the panel before.
-  useEffect(() => {
+  useLayoutEffect(() => {
     const focused = document.activeElement;
     if (focused === document.body || focused?.matches('.drawer [role=tab]')) selectedTab()?.focus();
   }, [panel.name]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.addEventListener('keydown', keyPressed, true);
     return () => {
       document.removeEventListener('keydown', keyPressed, true);

@@ -44,6 +44,24 @@ test('the cockpit opens from the bar above, its tabs go by arrow keys, Esc close
     await becomes(() => page.evaluate(() => location.hash), '');
   }));
 
+test('the focus has moved before anything is painted, so that it is never taken from where one writes by then', () =>
+  stage.visit({}, async (visitor, page) => {
+    const opener = page.getByRole('button', { name: 'Cockpit', exact: true });
+    await opener.click();
+    await isFocused(page, 'Trace');
+    const pressed = (name) =>
+      page.evaluate(async (label) => {
+        document.querySelector(`[aria-label="${label}"]`).click();
+        const { port1, port2 } = new MessageChannel();
+        await new Promise((resolve) => {
+          port1.onmessage = resolve;
+          port2.postMessage('');
+        });
+        return document.activeElement.getAttribute('aria-label') ?? document.activeElement.id;
+      }, name);
+    assert.equal(await pressed('Close the cockpit'), 'Cockpit');
+  }));
+
 test('the focus goes along with a panel that is opened by its address, and stays where one writes', () =>
   stage.visit({}, async (visitor, page) => {
     await page.getByRole('button', { name: 'Cockpit', exact: true }).click();
