@@ -34,7 +34,8 @@ async function slowProcessor(context, page) {
 /** Runs in the page, before what is the page's own.
  * @param {{most: Record<'frame' | 'timer' | 'answer' | 'message', number>, seed: number}} options */
 function slowDown({ most, seed }) {
-  const { requestAnimationFrame: paint, setTimeout: wait, fetch: ask } = globalThis;
+  // As they are now: a test may give the page a clock of its own.
+  const { requestAnimationFrame: paint, setTimeout: wait, fetch: ask, performance: clock } = globalThis;
   let die = seed / 7;
   const late = (milliseconds) => (die = (die + 0.618) % 1) * milliseconds;
   const pause = (milliseconds) => new Promise((resolve) => wait(resolve, late(milliseconds)));
@@ -62,7 +63,7 @@ function slowDown({ most, seed }) {
 
   // Timers that are due at about the same time end together.
   globalThis.setTimeout = (end, milliseconds = 0, ...all) => {
-    const due = performance.now() + milliseconds;
+    const due = clock.now() + milliseconds;
     return wait(end, milliseconds + most.timer - (due % most.timer), ...all);
   };
 

@@ -168,9 +168,9 @@ test('while suites are played none can be started, and a refusal is shown', () =
 });
 
 test('a runner that was killed blocks nothing, and its silence is told', () =>
-  stage.visit({ prepare: (page) => page.clock.install() }, async (visitor, page) => {
+  slow.visit({ prepare: (page) => page.clock.install() }, async (visitor, page) => {
     await open(page);
-    const runner = spawn(binary, ['test', join(folder, 'long.md'), '--url', stage.address], { stdio: 'ignore' });
+    const runner = spawn(binary, ['test', join(folder, 'long.md'), '--url', slow.address], { stdio: 'ignore' });
     await suite(page, 'long').locator('h3 .sign[data-kind=running]').waitFor();
     runner.kill('SIGKILL');
     await page.clock.fastForward(20_000);
@@ -178,7 +178,7 @@ test('a runner that was killed blocks nothing, and its silence is told', () =>
     const signs = await suite(page, 'long').locator('h3 .sign').evaluateAll((all) => all.map((sign) => sign.dataset.kind));
     assert.deepEqual(signs, ['unended'], 'neither running nor passed');
     await start(page, 'Run right');
-    await ended(page);
+    await ended(page, slow);
     assert.match(await page.locator('.tally').innerText(), /^4 of 4\s+4 passed/);
   }));
 
@@ -196,10 +196,7 @@ test('a suite and its step are passed only when they have ended, and a failure t
       [{ event: 'suite_end', suite: 'other' }, 'passed passed passed'],
     ]) {
       await report(closed, body);
-      for (let tries = 0; (await signs()) !== wanted; tries += 1) {
-        assert.ok(tries < 100, `after ${body.event}: ${await signs()}`);
-        await page.waitForTimeout(50);
-      }
+      await becomes(signs, wanted, `after ${body.event}`);
     }
     assert.equal(await suite(page, 'slow').locator('.facts').first().innerText(), 'elsewhere/slow.md · 2 ms');
     const colours = await page.locator('.tally span').evaluateAll((all) => all.map((one) => getComputedStyle(one).color));
@@ -219,6 +216,7 @@ test('a server that was started anew shows the run that it keeps', async () => {
       await other.startServer(host);
       await visitor.reload();
       await page.locator('.way[data-way=socket]').waitFor({ state: 'attached' });
+      await page.locator('.tally', { hasText: '4 of 4' }).waitFor();
       await page.waitForTimeout(500);
       assert.match(await page.locator('.tests').innerText(), /4 of 4\s+1 passed\s+2 failed/, 'also once the socket has said that nothing was reported');
     });
