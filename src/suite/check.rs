@@ -6,7 +6,7 @@
 //! Invariant: what is not there satisfies nobody. Without a trace no count of frames or calls holds and nothing is missing from
 //! it; without a table only `rows == 0` holds of one.
 
-use super::pattern::{Choice, Count, Sought, needed, verb};
+use super::pattern::{Choice, Count, OF_TEXT, Sought, begins_a_check, verb, words_behind};
 use serde_json::Value;
 
 #[derive(Clone, Debug)]
@@ -75,14 +75,13 @@ pub enum Verdict {
 }
 
 const KNOWN: &str = "one of response, actions, state, trace, frames, path, calls, progress, table, chart, time, judge";
-const COMPARISON: &str = "a comparison such as `== 4`";
 
 impl Check {
     /// Reads what is expected about a thing; the error says what it needs.
     pub fn parse(about: &str, text: &str) -> Result<Check, String> {
         let (verb, rest) = verb(text);
-        let count = |text: &str| Count::parse(text).ok_or_else(|| COMPARISON.to_owned());
-        let choice = |text: &str| Choice::parse(text).ok_or_else(|| needed(verb, text));
+        let count = |text: &str| Count::parse(text, "", "== 4");
+        let choice = |rest: &str| words_behind(verb, rest);
         match about {
             "response" => Sought::parse(text).map(Check::Response),
             "progress" => Sought::parse(text).map(Check::Progress),
@@ -93,8 +92,11 @@ impl Check {
                 _ => Err("one of `has A`, `not has A`, `count >= N`".to_owned()),
             },
             "state" => {
-                let (key, rest) = text.split_once(' ').ok_or("a key and what is said of it: `user_name is Ada`")?;
-                Sought::parse(rest).map(|sought| Check::State { key: key.to_owned(), sought })
+                let needed = || format!("a key first and what is said of it, such as `user_name is Ada`: {OF_TEXT}");
+                let (key, rest) =
+                    text.split_once(char::is_whitespace).filter(|(key, _)| !begins_a_check(key) && *key != "not").ok_or_else(needed)?;
+                let sought = Sought::parse(rest).map_err(|what| if what == OF_TEXT { needed() } else { what })?;
+                Ok(Check::State { key: key.to_owned(), sought })
             }
             "trace" => match verb {
                 "has" => choice(rest).map(Check::TraceHas),
@@ -102,9 +104,10 @@ impl Check {
                 _ => Err("one of `has EVENT`, `not has EVENT`".to_owned()),
             },
             "frames" => count(text).map(Check::Frames),
-            "path" => choice(text).map(Check::Path),
+            "path" => Choice::of_names(text).map(Check::Path),
             "calls" => {
-                let (kind, rest) = text.split_once(' ').ok_or("a kind and a comparison: `db <= 1`")?;
+                let kind = text.split_once(char::is_whitespace).filter(|(kind, _)| !begins_a_check(kind));
+                let (kind, rest) = kind.ok_or("a kind first and then a comparison, such as `db <= 1`")?;
                 Ok(Check::Calls { kind: kind.to_lowercase(), count: count(rest)? })
             }
             "table" | "chart" => {
@@ -122,7 +125,7 @@ impl Check {
                     _ => Err("one of `rows OP N`, `columns has A`, `kind is A`".to_owned()),
                 }
             }
-            "time" => count(text.trim().trim_end_matches("ms")).map(Check::Time),
+            "time" => Count::parse(text, "ms", "< 500 ms").map(Check::Time),
             "judge" => Ok(Check::Judge(text.to_owned())),
             _ => Err(KNOWN.to_owned()),
         }
@@ -141,17 +144,18 @@ impl Check {
     pub fn verdict(&self, seen: &Seen) -> Verdict {
         let decided = |holds: bool, got: &dyn Fn() -> String| if holds { Verdict::Passed } else { Verdict::Failed { got: got() } };
         let shown = |text: &str| if text.is_empty() { "nothing".to_owned() } else { format!("{text:?}") };
+        let text = |sought: &Sought, text: Option<&str>| decided(sought.holds(text), &|| sought.of(text));
         let said = |text| Some(text).filter(|text: &&String| !text.is_empty()).map(String::as_str);
         let number = |count: &Count, number: f64| decided(count.holds(number), &|| number.to_string());
         match self {
-            Check::Response(sought) => decided(sought.holds(said(&seen.response)), &|| shown(&seen.response)),
-            Check::Progress(sought) => decided(sought.holds(said(&seen.progress)), &|| shown(&seen.progress)),
+            Check::Response(sought) => text(sought, said(&seen.response)),
+            Check::Progress(sought) => text(sought, said(&seen.progress)),
             Check::ActionsHave(choice) => decided(choice.holds(|word| seen.control(word).is_some()), &|| seen.labels()),
             Check::ActionsLack(choice) => decided(!choice.holds(|word| seen.control(word).is_some()), &|| seen.labels()),
             Check::Actions(count) => number(count, seen.buttons().count() as f64),
             Check::State { key, sought } => {
                 let value = seen.memory.get(key).filter(|value| !value.is_null()).map(plain).filter(|text| !text.is_empty());
-                decided(sought.holds(value.as_deref()), &|| shown(value.as_deref().unwrap_or_default()))
+                text(sought, value.as_deref())
             }
             Check::TraceHas(_) | Check::TraceLacks(_) | Check::Frames(_) | Check::Path(_) | Check::Calls { .. } if !seen.is_traced() => {
                 Verdict::Failed { got: "no trace of the turn".to_owned() }
@@ -166,8 +170,11 @@ impl Check {
             Check::Calls { kind, count } => number(count, seen.calls(kind) as f64),
             Check::Rows { of, count } => match seen.displays(of).map(rows).max() {
                 Some(rows) => number(count, rows as f64),
-                None => decided(count.holds(0.0) && !count.holds(1.0), &|| format!("no {of}")),
+                None => decided(count.is_none(), &|| missing(of)),
             },
+            Check::Columns { of, .. } | Check::Kind { of, .. } if seen.displays(of).next().is_none() => {
+                Verdict::Failed { got: missing(of) }
+            }
             Check::Columns { of, have } => {
                 let columns: Vec<String> = seen.displays(of).flat_map(columns).collect();
                 let is_there = |word: &str| columns.iter().any(|column| column.to_lowercase().contains(word));
@@ -257,6 +264,10 @@ fn calls(frame: &Value) -> impl Iterator<Item = &Value> {
 /// Of `describe kunden` it is `describe`.
 fn first_word(label: &str) -> String {
     label.split(' ').next().unwrap_or_default().to_lowercase()
+}
+
+fn missing(display: &str) -> String {
+    format!("no {display}")
 }
 
 /// The rows of a table, or the places along the axis of a chart.

@@ -49,8 +49,7 @@ pub enum Wrong {
     NoTitle,
     NoSteps,
     UnknownKey { key: String },
-    Empty { key: String },
-    NotExpected { about: String, expected: String },
+    Needs { key: String, what: String },
     NothingSent,
     NotAnItem,
     OpenCode,
@@ -68,8 +67,7 @@ impl fmt::Display for Wrong {
             Wrong::NoTitle => write!(f, "a suite begins with a title: `# <title>`"),
             Wrong::NoSteps => write!(f, "a suite has steps: `## <step>`"),
             Wrong::UnknownKey { key } => write!(f, "there is no item `{key}`; use graph, clear, send, action or expect <what>"),
-            Wrong::Empty { key } => write!(f, "`{key}:` needs a value"),
-            Wrong::NotExpected { about, expected } => write!(f, "`expect {about}:` needs {expected}"),
+            Wrong::Needs { key, what } => write!(f, "`{key}:` needs {what}"),
             Wrong::NothingSent => write!(f, "a check speaks of the last `send` or `action`, and nothing was sent before it"),
             Wrong::NotAnItem => write!(f, "this would be passed over as prose; an item stands at the start of its line as `- key: value`"),
             Wrong::OpenCode => write!(f, "a block of code begins here and is never closed, so what follows would be passed over"),
@@ -141,15 +139,13 @@ fn item(line: usize, text: &str) -> Result<Option<Item>, Wrong> {
     }
     let Some((key, value)) = text.split_once(':') else { return prose() };
     let (key, value) = (key.trim(), value.trim());
-    let given = || if value.is_empty() { Err(Wrong::Empty { key: key.to_owned() }) } else { Ok(value.to_owned()) };
+    let needs = |what: String| Wrong::Needs { key: key.to_owned(), what };
+    let given = || if value.is_empty() { Err(needs("a value".to_owned())) } else { Ok(value.to_owned()) };
     let does = match key.split_once(' ') {
         None if key == "graph" => Does::Graph(given()?),
         None if key == "send" => Does::Send(given()?),
-        None if key == "action" => Does::Action(Choice::parse(&given()?).ok_or(Wrong::Empty { key: key.to_owned() })?),
-        Some(("expect", about)) => {
-            let check = Check::parse(about.trim(), &given()?);
-            Does::Expect(check.map_err(|expected| Wrong::NotExpected { about: about.trim().to_owned(), expected })?)
-        }
+        None if key == "action" => Does::Action(Choice::parse(&given()?).map_err(needs)?),
+        Some(("expect", about)) => Does::Expect(Check::parse(about.trim(), &given()?).map_err(needs)?),
         Some(_) | None => return Err(Wrong::UnknownKey { key: key.to_owned() }),
     };
     Ok(Some(Item { line, text: text.to_owned(), does }))
@@ -188,16 +184,7 @@ mod tests {
             ("# T\n## 1\n- sned: x\n", "line 3: there is no item `sned`; use graph, clear, send, action or expect <what>"),
             ("# T\n## 1\n- send:\n", "line 3: `send:` needs a value"),
             ("# T\n## 1\n- expect path: pa\n", "line 3: a check speaks of the last `send` or `action`, and nothing was sent before it"),
-            ("# T\n## 1\n- send: x\n- expect frames: many\n", "line 4: `expect frames:` needs a comparison such as `== 4`"),
-            (
-                "# T\n## 1\n- send: x\n- expect response: not contains \"a b\n",
-                "line 4: `expect response:` needs a closing `\"` behind `not contains`",
-            ),
-            (
-                "# T\n## 1\n- send: x\n- expect trace: not has \"a\" or \"b\n",
-                "line 4: `expect trace:` needs a closing `\"` behind `not has`",
-            ),
-            ("# T\n## 1\n- send: x\n- expect path: pa or\n", "line 4: `expect path:` needs words behind `pa`"),
+            ("# T\n## 1\n- action: red or\n", "line 3: `action:` needs words on both sides of each `or` and `and`"),
             (
                 "# T\n## 1\n- send: x\n- expect response contains x\n",
                 "line 4: this would be passed over as prose; an item stands at the start of its line as `- key: value`",
@@ -206,12 +193,51 @@ mod tests {
                 "# T\n## 1\n```\n- send: x\n",
                 "line 3: a block of code begins here and is never closed, so what follows would be passed over",
             ),
-            (
-                "# T\n## 1\n- send: x\n- expect weather: fine\n",
-                "line 4: `expect weather:` needs one of response, actions, state, trace, frames, path, calls, progress, table, chart, time, judge",
-            ),
         ] {
             assert_eq!(Suite::parse(text).unwrap_err().to_string(), says, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_check_needs_is_told() {
+        let of_text = "one of `contains A`, `not contains A`, `matches /re/`, `is A`, `length > N`, `exists`, `not exists`";
+        let of_state = &*format!("a key first and what is said of it, such as `user_name is Ada`: {of_text}");
+        let own =
+            |part: &str| format!("words, and `{part}` reads like a check of its own: write a second line for it, or put it in quotes");
+        let of_name = "a name alone, such as `reflex` or `reflex or director`";
+        for (check, needs) in [
+            ("weather: fine", "one of response, actions, state, trace, frames, path, calls, progress, table, chart, time, judge"),
+            ("response: hello", of_text),
+            ("response: contains", "words behind `contains`"),
+            ("response: not contains \"a b", "a closing `\"`"),
+            ("response: not contains Here and not contains zebra", &own("not contains zebra")),
+            ("response: is hello and length > 100", &own("length > 100")),
+            (
+                "response: length > 3 and contains x",
+                "comparisons such as `length > 0` on both sides of each `or` and `and`: write a second line for anything else",
+            ),
+            ("actions: not has red and not has yellow", &own("not has yellow")),
+            ("actions: red", "one of `has A`, `not has A`, `count >= N`"),
+            ("trace: not has perceived and not has decided", &own("not has decided")),
+            ("trace: not has \"a\" or \"b", "a closing `\"`"),
+            ("state: is x", of_state),
+            ("state: not exists", of_state),
+            ("state: user_name", of_state),
+            ("state: user_name Ada", of_state),
+            ("state: user_name is", "words behind `is`"),
+            ("path: pa or", "words on both sides of each `or` and `and`"),
+            ("path: is reflex", of_name),
+            ("path: not pa", of_name),
+            ("path: == pa", of_name),
+            ("frames: many", "a comparison such as `== 4`"),
+            ("calls: == 0", "a kind first and then a comparison, such as `db <= 1`"),
+            ("calls: db", "a kind first and then a comparison, such as `db <= 1`"),
+            ("time: < 5 s", "a comparison such as `< 500 ms`"),
+            ("table: 3 rows", "one of `rows OP N`, `columns has A`, `kind is A`"),
+        ] {
+            let error = Suite::parse(&format!("# T\n## 1\n- send: x\n- expect {check}\n")).unwrap_err();
+            let about = check.split(':').next().unwrap();
+            assert_eq!(error.to_string(), format!("line 4: `expect {about}:` needs {needs}"), "{check}");
         }
     }
 

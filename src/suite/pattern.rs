@@ -1,6 +1,10 @@
-//! What a check looks for: words with `or` and `and`, a regular expression, a count.
+//! What a check looks for: words with `or` and `and`, a regular expression, a comparison.
 //!
-//! Case never matters, and neither does where a line is broken. `and` binds more closely than `or`; words may be quoted, and what is quoted is one word.
+//! Case never matters, and neither does where a line is broken. `and` binds more closely than `or`; words may be quoted, and what is
+//! quoted is one word.
+//!
+//! Invariant: all behind a verb is one choice of words or of numbers. What reads like a second check is refused, because whoever
+//! wrote it would think that it is made.
 
 use regex_lite::Regex;
 
@@ -20,9 +24,13 @@ pub enum Sought {
     NotExists,
 }
 
+/// `>= 2 and < 5 or == 9`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Count(pub Vec<Vec<Comparison>>);
+
 /// `>= 2`
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Count {
+pub struct Comparison {
     pub op: Op,
     pub than: f64,
 }
@@ -37,24 +45,40 @@ pub enum Op {
     AtLeast,
 }
 
+const OPS: [(&str, Op); 7] =
+    [("==", Op::Equal), ("!=", Op::NotEqual), (">=", Op::AtLeast), ("<=", Op::AtMost), (">", Op::More), ("<", Op::Less), ("=", Op::Equal)];
+
+/// What a check says begins with one of these.
+const VERBS: [&str; 5] = ["has", "contains", "matches", "is", "exists"];
+/// These begin one too where something follows; alone they are words as any other.
+const OPENERS: [&str; 6] = ["not", "length", "count", "rows", "columns", "kind"];
+
+/// What can be said of a text, as a sentence lists it.
+pub(super) const OF_TEXT: &str = "one of `contains A`, `not contains A`, `matches /re/`, `is A`, `length > N`, `exists`, `not exists`";
+
 impl Choice {
-    pub fn parse(text: &str) -> Option<Choice> {
-        let mut alternatives = vec![vec![String::new()]];
-        for word in words(text)? {
-            let all = alternatives.last_mut()?;
-            match word {
-                Word::Bare("or") => alternatives.push(vec![String::new()]),
-                Word::Bare("and") => all.push(String::new()),
-                Word::Bare(word) | Word::Quoted(word) => {
-                    let last = all.last_mut()?;
-                    if !last.is_empty() {
-                        last.push(' ');
-                    }
-                    last.push_str(&plain(word));
-                }
-            }
+    /// Reads words; the error says what is needed.
+    pub fn parse(text: &str) -> Result<Choice, String> {
+        let words = words(text).ok_or("a closing `\"`")?;
+        let parts = alternatives(&words);
+        if let Some(part) = parts.iter().flatten().skip(1).find(|part| reads_like_a_check(part)) {
+            let part = joined(part);
+            return Err(format!("words, and `{part}` reads like a check of its own: write a second line for it, or put it in quotes"));
         }
-        alternatives.iter().flatten().all(|word| !word.is_empty()).then_some(Choice(alternatives))
+        let choice: Vec<Vec<String>> = parts.iter().map(|all| all.iter().map(|part| plain(&joined(part))).collect()).collect();
+        match choice.iter().flatten().any(String::is_empty) {
+            true if choice.iter().flatten().count() > 1 => Err("words on both sides of each `or` and `and`".to_owned()),
+            true => Err("words".to_owned()),
+            false => Ok(Choice(choice)),
+        }
+    }
+
+    /// Reads what is a name and nothing else.
+    pub(super) fn of_names(text: &str) -> Result<Choice, String> {
+        match words(text).is_some_and(|words| reads_like_a_check(&words)) {
+            true => Err("a name alone, such as `reflex` or `reflex or director`".to_owned()),
+            false => Choice::parse(text),
+        }
     }
 
     pub fn holds(&self, of: impl Fn(&str) -> bool) -> bool {
@@ -78,9 +102,17 @@ fn plain(text: &str) -> String {
     text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+#[derive(Clone, Copy)]
 enum Word<'a> {
     Bare(&'a str),
     Quoted(&'a str),
+}
+
+impl Word<'_> {
+    /// Whether it is this one, and not in quotes.
+    fn is(self, word: &str) -> bool {
+        matches!(self, Word::Bare(bare) if bare.eq_ignore_ascii_case(word))
+    }
 }
 
 /// None where a quote is opened and never closed: nothing would ever match it.
@@ -105,30 +137,55 @@ fn words(text: &str) -> Option<Vec<Word<'_>>> {
     Some(words)
 }
 
-/// What is needed behind a word where no choice can be read.
-pub(super) fn needed(verb: &str, rest: &str) -> String {
-    if words(rest).is_some() { format!("words behind `{verb}`") } else { format!("a closing `\"` behind `{verb}`") }
+/// What stands between each `or`, and in it between each `and`.
+fn alternatives<'a, 'b>(words: &'b [Word<'a>]) -> Vec<Vec<&'b [Word<'a>]>> {
+    words.split(|word| word.is("or")).map(|all| all.split(|word| word.is("and")).collect()).collect()
+}
+
+fn joined(part: &[Word<'_>]) -> String {
+    let texts = part.iter().map(|word| match word {
+        Word::Bare(text) | Word::Quoted(text) => *text,
+    });
+    texts.collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a part begins as a check does.
+fn reads_like_a_check(part: &[Word<'_>]) -> bool {
+    match part {
+        [Word::Bare(first)] => begins_a_check(first),
+        [Word::Bare(first), ..] => begins_a_check(first) || is_one_of(first, &OPENERS),
+        [] | [Word::Quoted(_), ..] => false,
+    }
+}
+
+/// Whether a word is a verb, or an operator with or without its number.
+pub(super) fn begins_a_check(word: &str) -> bool {
+    let is_number = |rest: &str| rest.is_empty() || rest.parse::<f64>().is_ok();
+    is_one_of(word, &VERBS) || OPS.iter().any(|(sign, _)| word.strip_prefix(sign).is_some_and(is_number))
+}
+
+fn is_one_of(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|one| word.eq_ignore_ascii_case(one))
+}
+
+/// The words behind a verb.
+pub(super) fn words_behind(verb: &str, rest: &str) -> Result<Choice, String> {
+    if rest.is_empty() { Err(format!("words behind `{verb}`")) } else { Choice::parse(rest) }
 }
 
 impl Sought {
-    /// Reads `contains A`, `not contains A`, `matches /re/`, `is A`, `length > N`, `exists`, `not exists`.
+    /// Reads what is said of a text; the error says what is needed.
     pub fn parse(text: &str) -> Result<Sought, String> {
         let (verb, rest) = verb(text);
-        let choice = || Choice::parse(rest).ok_or_else(|| needed(verb, rest));
         match verb {
-            "contains" => choice().map(Sought::Contains),
-            "not contains" => choice().map(Sought::NotContains),
-            "is" => choice().map(Sought::Is),
-            "matches" => {
-                // An empty one would hold of everything.
-                let pattern = rest.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|pattern| !pattern.is_empty());
-                let pattern = pattern.ok_or("a pattern between slashes: `matches /re/`")?;
-                Regex::new(&format!("(?i){pattern}")).map(Sought::Matches).map_err(|error| format!("a regular expression ({error})"))
-            }
-            "length" => Count::parse(rest).map(Sought::Length).ok_or_else(|| "a comparison such as `length > 0`".to_owned()),
+            "contains" => words_behind(verb, rest).map(Sought::Contains),
+            "not contains" => words_behind(verb, rest).map(Sought::NotContains),
+            "is" => words_behind(verb, rest).map(Sought::Is),
+            "matches" => pattern(rest).map(Sought::Matches),
+            "length" => Count::parse(rest, "", "length > 0").map(Sought::Length),
             "exists" if rest.is_empty() => Ok(Sought::Exists),
             "not exists" if rest.is_empty() => Ok(Sought::NotExists),
-            _ => Err("one of `contains A`, `not contains A`, `matches /re/`, `is A`, `length > N`".to_owned()),
+            _ => Err(OF_TEXT.to_owned()),
         }
     }
 
@@ -139,11 +196,35 @@ impl Sought {
             Sought::NotContains(choice) => !choice.is_in(said),
             Sought::Is(choice) => choice.is(said),
             Sought::Matches(pattern) => pattern.is_match(said),
-            Sought::Length(count) => count.holds(said.chars().count() as f64),
+            Sought::Length(count) => count.holds(length(said)),
             Sought::Exists => text.is_some(),
             Sought::NotExists => text.is_none(),
         }
     }
+
+    /// What there is to say of a text that it does not hold of.
+    pub(super) fn of(&self, text: Option<&str>) -> String {
+        match (self, text) {
+            (_, None) => "nothing".to_owned(),
+            (Sought::Length(_), Some(text)) => format!("{}: {text:?}", length(text)),
+            (_, Some(text)) => format!("{text:?}"),
+        }
+    }
+}
+
+/// In characters.
+fn length(text: &str) -> f64 {
+    text.chars().count() as f64
+}
+
+fn pattern(text: &str) -> Result<Regex, String> {
+    // An empty one would hold of everything.
+    let pattern = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|pattern| !pattern.is_empty());
+    let pattern = pattern.ok_or("a pattern between slashes: `matches /re/`")?;
+    if ["/ or ", "/ and "].iter().any(|join| pattern.contains(join)) {
+        return Err("one pattern between slashes: `|` in it means or, and what has to match as well has a line of its own".to_owned());
+    }
+    Regex::new(&format!("(?i){pattern}")).map_err(|error| format!("a regular expression ({error})"))
 }
 
 /// The first word of a check, with the `not` before it, and what follows.
@@ -155,23 +236,38 @@ pub(super) fn verb(text: &str) -> (&str, &str) {
 }
 
 impl Count {
-    /// Reads `>= 2`; a bare number means that it is exactly that.
-    pub fn parse(text: &str) -> Option<Count> {
-        let text = text.trim();
-        const OPS: [(&str, Op); 7] = [
-            ("==", Op::Equal),
-            ("!=", Op::NotEqual),
-            (">=", Op::AtLeast),
-            ("<=", Op::AtMost),
-            (">", Op::More),
-            ("<", Op::Less),
-            ("=", Op::Equal),
-        ];
-        let (op, rest) = OPS.iter().find_map(|(sign, op)| Some((*op, text.strip_prefix(sign)?))).unwrap_or((Op::Equal, text));
-        rest.trim().parse().ok().filter(|than: &f64| than.is_finite()).map(|than| Count { op, than })
+    /// Reads `>= 2`, with `or` and `and` between several; a bare number means that it is exactly that. A unit may stand behind a
+    /// number. The error says what is needed, such as this.
+    pub(super) fn parse(text: &str, unit: &str, such_as: &str) -> Result<Count, String> {
+        let needed = |words: &[Word<'_>]| match alternatives(words).concat().len() {
+            0 | 1 => format!("a comparison such as `{such_as}`"),
+            _ => format!("comparisons such as `{such_as}` on both sides of each `or` and `and`: write a second line for anything else"),
+        };
+        let words = words(text).ok_or("a closing `\"`")?;
+        let all = |all: &Vec<&[Word<'_>]>| all.iter().map(|part| Comparison::parse(&joined(part), unit)).collect::<Option<Vec<_>>>();
+        let read: Option<Vec<_>> = alternatives(&words).iter().map(all).collect();
+        read.map(Count).ok_or_else(|| needed(&words))
     }
 
     pub fn holds(&self, number: f64) -> bool {
+        self.0.iter().any(|all| all.iter().all(|comparison| comparison.holds(number)))
+    }
+
+    /// Whether none at all is what it asks for: not where one would do as well.
+    pub(super) fn is_none(&self) -> bool {
+        let holds = |all: &[Comparison], number| all.iter().all(|comparison| comparison.holds(number));
+        self.0.iter().any(|all| holds(all, 0.0) && !holds(all, 1.0))
+    }
+}
+
+impl Comparison {
+    fn parse(text: &str, unit: &str) -> Option<Comparison> {
+        let (op, rest) = OPS.iter().find_map(|(sign, op)| Some((*op, text.strip_prefix(sign)?))).unwrap_or((Op::Equal, text));
+        let number = rest.strip_suffix(unit).unwrap_or(rest).trim();
+        number.parse().ok().filter(|than: &f64| than.is_finite()).map(|than| Comparison { op, than })
+    }
+
+    fn holds(self, number: f64) -> bool {
         match self.op {
             Op::Equal => number == self.than,
             Op::NotEqual => number != self.than,
@@ -197,11 +293,45 @@ mod tests {
             ("\"red or blue\"", "red or blue", true),
             ("\"red or blue\"", "red", false),
             ("two words", "Two words here", true),
+            ("hello OR hi And there", "Well, hi there", true),
         ] {
             assert_eq!(Choice::parse(choice).unwrap().is_in(text), holds, "{choice}: {text}");
         }
-        for choice in ["", "red or", "and red", "red and or blue", "\" \"", "\"red", "red or \"blue"] {
-            assert_eq!(Choice::parse(choice), None, "{choice}");
+        for (choice, needed) in [
+            ("", "words"),
+            ("\" \"", "words"),
+            ("red or", "words on both sides of each `or` and `and`"),
+            ("and red", "words on both sides of each `or` and `and`"),
+            ("red and OR blue", "words on both sides of each `or` and `and`"),
+            ("\"red", "a closing `\"`"),
+            ("red or \"blue", "a closing `\"`"),
+        ] {
+            assert_eq!(Choice::parse(choice), Err(needed.to_owned()), "{choice}");
+        }
+    }
+
+    #[test]
+    fn a_second_check_is_never_taken_for_words() {
+        for (choice, read) in [
+            ("red and not has yellow", "not has yellow"),
+            ("Here AND Not Contains zebra", "Not Contains zebra"),
+            ("red or blue and not yellow", "not yellow"),
+            ("here and not contains \"a b\"", "not contains a b"),
+            ("hello and length > 100", "length > 100"),
+            ("hello and > 3", "> 3"),
+            ("hello or >=3", ">=3"),
+            ("ort and rows == 3", "rows == 3"),
+            ("hello and exists", "exists"),
+            ("hello or matches /x/", "matches /x/"),
+        ] {
+            let error = Choice::parse(choice).unwrap_err();
+            let says = format!("words, and `{read}` reads like a check of its own: write a second line for it, or put it in quotes");
+            assert_eq!(error, says, "{choice}");
+        }
+        for choice in
+            ["no or not or none", "not here or there", "name and count", "a or \"not b\"", "x or <b>", "\"is\" or \"> 3\"", "5 or 6"]
+        {
+            assert!(Choice::parse(choice).is_ok(), "{choice}");
         }
     }
 
@@ -224,19 +354,45 @@ mod tests {
         ] {
             assert_eq!(Sought::parse(sought).unwrap().holds(text), holds, "{sought}: {text:?}");
         }
-        for sought in ["", "has a", "contains", "matches abc", "matches /(/", "matches //", "length many", "exists x"] {
+        for sought in ["", "has a", "contains", "matches abc", "matches /(/", "matches //", "matches /a/ or /b/", "length many", "exists x"]
+        {
             assert!(Sought::parse(sought).is_err(), "{sought}");
         }
     }
 
     #[test]
     fn numbers_are_compared() {
-        for (count, number, holds) in [("== 2", 2.0, true), ("2", 2.0, true), ("!=2", 2.0, false), (">= 2", 3.0, true), ("<2", 2.0, false)]
-        {
-            assert_eq!(Count::parse(count).unwrap().holds(number), holds, "{count} {number}");
+        for (count, number, holds) in [
+            ("== 2", 2.0, true),
+            ("2", 2.0, true),
+            ("!=2", 2.0, false),
+            (">= 2", 3.0, true),
+            ("<2", 2.0, false),
+            ("== 2 or == 4", 4.0, true),
+            ("2 or 4", 3.0, false),
+            ("> 2 and < 4 or == 9", 3.0, true),
+            ("> 2 and < 4 or == 9", 4.0, false),
+            ("< 5 ms and > 3ms", 4.0, true),
+        ] {
+            assert_eq!(Count::parse(count, "ms", "< 5 ms").unwrap().holds(number), holds, "{count} {number}");
         }
-        for count in ["> two", "!= nan", "< inf", "> 1e999"] {
-            assert_eq!(Count::parse(count), None, "{count}");
+        for (count, needed) in [
+            ("", "a comparison such as `> 0`"),
+            ("> two", "a comparison such as `> 0`"),
+            ("!= nan", "a comparison such as `> 0`"),
+            ("< inf", "a comparison such as `> 0`"),
+            ("> 1e999", "a comparison such as `> 0`"),
+            ("> 5 s", "a comparison such as `> 0`"),
+            ("> 1 and contains x", "comparisons such as `> 0` on both sides of each `or` and `and`: write a second line for anything else"),
+        ] {
+            assert_eq!(Count::parse(count, "ms", "> 0"), Err(needed.to_owned()), "{count}");
+        }
+    }
+
+    #[test]
+    fn none_at_all_has_to_be_asked_for() {
+        for (count, is_none) in [("== 0", true), ("< 1", true), ("0 or > 5", true), ("< 5", false), ("!= 3", false), (">= 0", false)] {
+            assert_eq!(Count::parse(count, "", "== 4").unwrap().is_none(), is_none, "{count}");
         }
     }
 }

@@ -15,11 +15,13 @@ fn what_can_not_be_read_is_told_at_once_and_nothing_is_played() {
     folder.write("good.md", GREEN);
     folder.write("key.md", "# T\n## 1\n- sned: x\n");
     folder.write("check.md", "# T\n## 1\n- send: x\n- expect frames: many\n");
-    let ended = run(folder.path(), &["test", "good.md", "key.md", "check.md", "nowhere.md", ".", "--results", "r.json"]);
+    folder.write("two.md", "# T\n## 1\n- send: x\n- expect actions: not has red and not has yellow\n");
+    let ended = run(folder.path(), &["test", "good.md", "key.md", "check.md", "two.md", "nowhere.md", ".", "--results", "r.json"]);
     assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""), "{ended:?}");
     for says in [
         "key.md:3: there is no item `sned`; use graph, clear, send, action or expect <what>\n",
         "check.md:4: `expect frames:` needs a comparison such as `== 4`\n",
+        "two.md:4: `expect actions:` needs words, and `not has yellow` reads like a check of its own: write a second line for it, or put it in quotes\n",
         "nowhere.md: can't be read (",
         ".: this is a folder: name its suites, such as ./*.md\n",
     ] {
