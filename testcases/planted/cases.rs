@@ -80,8 +80,34 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         fault: "a listed greeting is answered with something else",
         graph: "v3-framed",
-        breaks: Breaks::File("prompts/plain.json", &[("\"Hello{name}!", "\"Well{name}!")]),
-        suite: "- send: hello\n! expect response: contains \"hello\" or \"hi\"\n- expect path: reflex\n- expect frames: == 2",
+        breaks: Breaks::File("prompts/plain.json", &[("\"Hello{name}!", "\"This{name}!")]),
+        suite: "- send: hello\n! expect response: matches /\\b(hello|hi)\\b/\n- expect path: reflex\n- expect frames: == 2",
+    },
+    Case {
+        fault: "what can't be done is said to be done",
+        graph: "v3-framed",
+        breaks: Breaks::Model(|_, _, said| said.replace("There is no such machine here.", "Now it is where it began.")),
+        suite: "- send: reset the traffic light\n! expect response: matches /\\b(no|not|none|nothing)\\b/\n- expect path: director",
+    },
+    Case {
+        fault: "what failed is told as if it had gone well",
+        graph: "v4-eras",
+        breaks: Breaks::Model(|_, _, said| {
+            said.replace("There is no table `archive` in the database, so there is nothing to show.", "Here is all that it holds.")
+        }),
+        suite: "- send: try to show me the rows of the table archive\n- expect progress: contains \"✗\"\n- expect table: rows == 0\n! expect response: matches /\\b(no|not|cannot|nothing)\\b/",
+    },
+    Case {
+        fault: "a question about what is not there is not asked",
+        graph: "v4-eras",
+        breaks: Breaks::Model(|role, _, said| {
+            of(role, "expert", said, |plan| {
+                if let Some(calls) = plan["tool_sequence"].as_array_mut() {
+                    calls.clear();
+                }
+            })
+        }),
+        suite: "- send: try to show me the rows of the table archive\n! expect progress: contains \"✗\"\n! expect trace: has tool_result",
     },
     Case {
         fault: "a machine's button forgets where it goes",
