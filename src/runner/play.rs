@@ -2,7 +2,7 @@
 
 use super::talk::{Talk, Trouble};
 use super::{Outcome, Run, Source, Status};
-use crate::suite::{Check, Does, Item, Seen, Verdict};
+use crate::suite::{Check, Does, Item, Names, Seen, Verdict};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -15,6 +15,8 @@ pub(super) struct Player<'a> {
     /// What came of the last turn that was done.
     seen: Option<Seen>,
     turn: Option<String>,
+    /// What traces of the graph can tell of.
+    names: Names,
     /// What the last turn was asked, for who judges its answer.
     said: String,
     /// Since the last outcome.
@@ -38,6 +40,7 @@ impl<'a> Player<'a> {
             talk: Talk::new(address, run.plan.patience, run.plan.stop.clone()),
             seen: None,
             turn: None,
+            names: Names::default(),
             said: String::new(),
             begun: Instant::now(),
             outcomes: Vec::new(),
@@ -116,7 +119,12 @@ impl<'a> Player<'a> {
 
     fn turn(&mut self, said: &Value) -> Result<(), Trouble> {
         (self.seen, self.turn) = (None, None);
-        let (turn, seen, heard) = self.talk.turn(said)?;
+        let (turn, mut seen, heard) = self.talk.turn(said)?;
+        if !self.names.are_of(&seen.trace) {
+            // A server that does not tell leaves every name possible.
+            self.names = self.talk.call("/api/graph/active", None).map(|graph| Names::of_graph(&graph)).unwrap_or_default();
+        }
+        seen.names = self.names.clone();
         if self.run.plan.coverage {
             self.run.coverage().note(&seen.trace);
         }

@@ -5,7 +5,7 @@
 //! the last one that has ended is ours, because nobody else uses the session.
 
 use crate::client::{Address, CallTrouble, NoSocket, Socket, refusal_of};
-use crate::suite::Seen;
+use crate::suite::{Names, Seen};
 use serde_json::{Value, json};
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -314,6 +314,7 @@ impl Talk {
             memory: state["memorizer"].take(),
             trace,
             events: list(&mut events["lines"]).into_iter().filter(|event| event["turn"] == *turn.id).collect(),
+            names: Names::default(),
             time_ms,
         })
     }

@@ -4,10 +4,10 @@
 //! speaks of names alone: of events, nodes, routes, paths, tools, calls and how they ended, never of what anybody said.
 //!
 //! Invariant: what is not there satisfies nobody. Without a trace no count of frames or calls holds and nothing is missing from
-//! it; without a table only `rows == 0` holds of one.
+//! it; without a table only `rows == 0` holds of one. A name that nobody knows is never missing: that would hold of everything.
 
 use super::pattern::{Choice, Count, OF_TEXT, Sought, begins_a_check, verb, words_behind};
-use serde_json::Value;
+use super::seen::{Seen, columns, plain, rows};
 
 #[derive(Clone, Debug)]
 pub enum Check {
@@ -45,20 +45,6 @@ pub enum Check {
     Time(Count),
     /// Scored by a model; reported apart.
     Judge(String),
-}
-
-/// What came of a turn, as the public interface shows it.
-#[derive(Clone, Debug, Default)]
-pub struct Seen {
-    pub response: String,
-    pub progress: String,
-    pub controls: Vec<Value>,
-    pub memory: Value,
-    /// The turn's frame trace.
-    pub trace: Value,
-    /// The turn's last events.
-    pub events: Vec<Value>,
-    pub time_ms: f64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -154,20 +140,36 @@ impl Check {
             Check::ActionsLack(choice) => decided(!choice.holds(|word| seen.control(word).is_some()), &|| seen.labels()),
             Check::Actions(count) => number(count, seen.buttons().count() as f64),
             Check::State { key, sought } => {
+                if let Some(memory) = seen.memory.as_object().filter(|memory| !memory.contains_key(key)) {
+                    let keys: Vec<&str> = memory.keys().map(String::as_str).collect();
+                    return Verdict::Failed { got: format!("the memory has no `{key}`, only {}", keys.join(", ")) };
+                }
                 let value = seen.memory.get(key).filter(|value| !value.is_null()).map(plain).filter(|text| !text.is_empty());
                 text(sought, value.as_deref())
             }
             Check::TraceHas(_) | Check::TraceLacks(_) | Check::Frames(_) | Check::Path(_) | Check::Calls { .. } if !seen.is_traced() => {
                 Verdict::Failed { got: "no trace of the turn".to_owned() }
             }
-            Check::TraceHas(choice) => decided(choice.holds(|word| seen.happened(word)), &|| seen.told()),
-            Check::TraceLacks(choice) => decided(!choice.holds(|word| seen.happened(word)), &|| seen.told()),
+            Check::TraceHas(choice) => {
+                let got = || seen.unknown(choice).map_or(seen.told(), |why| format!("{}; {why}", seen.told()));
+                decided(choice.holds(|word| seen.happened(word)), &got)
+            }
+            Check::TraceLacks(choice) => match seen.unknown(choice) {
+                Some(why) => Verdict::Failed { got: why },
+                None => decided(!choice.holds(|word| seen.happened(word)), &|| seen.told()),
+            },
             Check::Frames(count) => number(count, seen.trace["total_frames"].as_f64().unwrap_or(f64::NAN)),
             Check::Path(choice) => {
                 let path = seen.path().to_lowercase();
                 decided(choice.holds(|word| path == word), &|| shown(seen.path()))
             }
-            Check::Calls { kind, count } => number(count, seen.calls(kind) as f64),
+            Check::Calls { kind, count } => {
+                let calls = seen.calls(kind);
+                match seen.names.unknown_call(kind).filter(|_| calls == 0) {
+                    Some(why) => Verdict::Failed { got: why },
+                    None => decided(count.holds(calls as f64), &|| format!("{calls}; {}", seen.called())),
+                }
+            }
             Check::Rows { of, count } => match seen.displays(of).map(rows).max() {
                 Some(rows) => number(count, rows as f64),
                 None => decided(count.is_none(), &|| missing(of)),
@@ -190,108 +192,13 @@ impl Check {
     }
 }
 
-impl Seen {
-    /// The path that the turn took.
-    pub fn path(&self) -> &str {
-        self.trace["path"].as_str().unwrap_or_default()
-    }
-
-    /// The first button that a word means: whose label or action is the word, else whose label or action holds it.
-    pub fn control(&self, word: &str) -> Option<&Value> {
-        let word = word.to_lowercase();
-        let says = |control: &Value, is: &dyn Fn(&str) -> bool| {
-            ["label", "action"].iter().filter_map(|field| control[field].as_str()).any(|text| is(&text.to_lowercase()))
-        };
-        let exactly = self.buttons().find(|control| says(control, &|text| text == word));
-        exactly.or_else(|| self.buttons().find(|control| says(control, &|text| text.contains(&word))))
-    }
-
-    /// The first button that one of the words means.
-    pub fn meant(&self, choice: &Choice) -> Option<&Value> {
-        choice.0.iter().flatten().find_map(|word| self.control(word))
-    }
-
-    /// What the buttons say.
-    pub fn labels(&self) -> String {
-        let labels: Vec<&str> = self.buttons().filter_map(|control| control["label"].as_str()).collect();
-        if labels.is_empty() { "no buttons".to_owned() } else { labels.join(", ") }
-    }
-
-    fn buttons(&self) -> impl Iterator<Item = &Value> {
-        self.controls.iter().filter(|control| control["type"] == "button")
-    }
-
-    fn displays(&self, kind: &str) -> impl Iterator<Item = &Value> {
-        self.controls.iter().filter(move |control| control["type"] == kind)
-    }
-
-    /// Whether the turn's trace is there to be asked.
-    fn is_traced(&self) -> bool {
-        self.trace["frames"].is_array() && self.trace["total_frames"].is_number()
-    }
-
-    fn frames(&self) -> impl Iterator<Item = &Value> {
-        self.trace["frames"].as_array().into_iter().flatten()
-    }
-
-    /// Whether something in the frame trace has this name, or an event of the turn, or the tool that an event tells of.
-    fn happened(&self, word: &str) -> bool {
-        let whole = ["path", "status"].iter().map(|field| &self.trace[*field]);
-        let of_frames = self.frames().flat_map(|frame| frame["nodes"].as_array().into_iter().flatten().chain([&frame["route"]]));
-        let background = self.trace["background"].as_array().into_iter().flatten();
-        let calls = self.frames().flat_map(calls).chain(background);
-        let of_calls = calls.flat_map(|call| ["kind", "label", "status"].map(|field| &call[field]));
-        let of_events = self.events.iter().flat_map(|event| ["event", "tool"].map(|field| &event[field]));
-        let mut names = whole.chain(of_frames).chain(of_calls).chain(of_events).filter_map(Value::as_str);
-        names.any(|name| name.to_lowercase() == word || first_word(name) == word)
-    }
-
-    fn told(&self) -> String {
-        let names: Vec<&str> = self.events.iter().filter_map(|event| event["event"].as_str()).collect();
-        names.join(", ")
-    }
-
-    fn calls(&self, kind: &str) -> usize {
-        let is_meant = |call: &&Value| call["kind"] == kind || call["label"].as_str().is_some_and(|label| first_word(label) == kind);
-        self.frames().flat_map(calls).filter(is_meant).count()
-    }
-}
-
-fn calls(frame: &Value) -> impl Iterator<Item = &Value> {
-    frame["calls"].as_array().into_iter().flatten()
-}
-
-/// Of `describe kunden` it is `describe`.
-fn first_word(label: &str) -> String {
-    label.split(' ').next().unwrap_or_default().to_lowercase()
-}
-
 fn missing(display: &str) -> String {
     format!("no {display}")
 }
 
-/// The rows of a table, or the places along the axis of a chart.
-fn rows(display: &Value) -> usize {
-    display["rows"].as_array().or_else(|| display["x"].as_array()).map_or(0, Vec::len)
-}
-
-/// The columns of a table, or the series of a chart.
-fn columns(display: &Value) -> Vec<String> {
-    let columns = display["columns"].as_array().into_iter().flatten().map(plain);
-    let series = display["series"].as_array().into_iter().flatten().map(|series| plain(&series["name"]));
-    columns.chain(series).collect()
-}
-
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::names::Names;
     use super::*;
     use serde_json::json;
 
@@ -314,6 +221,15 @@ mod tests {
                         {"kind": "db", "label": "describe kunden"}, {"kind": "db", "label": "query", "status": "error"}]}],
                 "background": [{"kind": "llm", "label": "memorizer"}],
             }),
+            names: Names::of_graph(&json!({
+                "name": "small",
+                "nodes": [
+                    {"name": "pa", "kind": "pa", "model": "strong", "tools": []},
+                    {"name": "eras", "kind": "expert", "model": "strong", "tools": ["describe", "query"]},
+                    {"name": "output", "kind": "output", "model": "strong", "tools": []}],
+                "edges": [{"from": "pa", "route": "eras", "to": "eras"}],
+                "paths": [{"name": "expert"}],
+            })),
             events: vec![json!({"event": "routed", "output": {"job": "perceived"}}), json!({"event": "tool_call", "tool": "query"})],
             time_ms: 12.0,
         }
@@ -374,6 +290,67 @@ mod tests {
         }
         for (about, text) in [("table", "rows == 0"), ("chart", "rows <= 0"), ("response", "not exists"), ("actions", "count == 0")] {
             assert_eq!(Check::parse(about, text).unwrap().verdict(&Seen::default()), Verdict::Passed, "{about}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_not_missing() {
+        for (about, text, says) in [
+            (
+                "calls",
+                "databse == 0",
+                "no trace of the graph `small` can count `databse`; there are db, describe, expert, http, llm, output, pa, query, tables",
+            ),
+            ("calls", "eras == 0", "no trace of the graph `small` can count `eras`; there are db, describe, expert, "),
+            ("calls", "exprt == 0", "no trace of the graph `small` can count `exprt`: did you mean `expert`?"),
+            ("trace", "not has percieved", "no trace of the graph `small` can tell of `percieved`: did you mean `perceived`?"),
+            ("trace", "not has decided or dircetor", "no trace of the graph `small` can tell of `dircetor`"),
+            ("trace", "has plannde", "no trace of the graph `small` can tell of `plannde`: did you mean `planned`?"),
+            ("state", "user_nmae not exists", "the memory has no `user_nmae`, only facts, topic, user_name"),
+        ] {
+            let verdict = Check::parse(about, text).unwrap().verdict(&seen());
+            assert!(matches!(&verdict, Verdict::Failed { got } if got.contains(says)), "{about}: {text}: {verdict:?}");
+        }
+        for (about, text) in [
+            ("calls", "http == 0"),
+            ("trace", "not has \"describe rechnungen\""),
+            ("trace", "has routed or no_such_name"),
+            ("path", "expert or another"),
+        ] {
+            assert_eq!(Check::parse(about, text).unwrap().verdict(&seen()), Verdict::Passed, "{about}: {text}");
+        }
+        let undescribed = Seen { names: Names::default(), ..seen() };
+        assert_eq!(Check::parse("calls", "databse == 0").unwrap().verdict(&undescribed), Verdict::Passed);
+    }
+
+    #[test]
+    fn what_there_was_is_told() {
+        for (about, text, says) in [
+            ("calls", "db == 1", "2; there were llm 1, db 2: pa, describe kunden, query"),
+            (
+                "trace",
+                "has decided",
+                "events: routed, tool_call; tools: query; nodes: pa, eras; routes: eras, output; calls: pa, describe kunden, query; background: memorizer",
+            ),
+            ("response", "length > 20", "11: \"Hello, Ada!\""),
+            ("response", "is x", "\"Hello, Ada!\""),
+            ("state", "topic exists", "nothing"),
+        ] {
+            let got = says.to_owned();
+            assert_eq!(Check::parse(about, text).unwrap().verdict(&seen()), Verdict::Failed { got }, "{about}: {text}");
+        }
+        let mut idle = seen();
+        idle.trace["frames"] = json!([{"nodes": ["ui"], "calls": []}, {"nodes": ["ui"]}]);
+        idle.controls.clear();
+        for (about, text, says) in [
+            ("calls", "llm == 1", "0; there were no calls"),
+            ("trace", "has decided", "events: routed, tool_call; tools: query; nodes: ui ×2; background: memorizer"),
+            ("table", "rows > 0", "no table"),
+            ("table", "columns has ort", "no table"),
+            ("chart", "kind is bar", "no chart"),
+        ] {
+            let got = says.to_owned();
+            assert_eq!(Check::parse(about, text).unwrap().verdict(&idle), Verdict::Failed { got }, "{about}: {text}");
         }
     }
 

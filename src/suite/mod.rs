@@ -7,9 +7,13 @@
 //! line, so that a typing mistake can't make a check silent.
 
 mod check;
+mod names;
 mod parse;
 mod pattern;
+mod seen;
 
-pub use check::{Check, Seen, Verdict};
+pub use check::{Check, Verdict};
+pub use names::Names;
 pub use parse::{Does, Item, Step, Suite, SuiteError, Wrong};
-pub use pattern::{Choice, Count, Op, Sought};
+pub use pattern::{Choice, Comparison, Count, Op, Sought};
+pub use seen::Seen;

@@ -129,3 +129,25 @@ fn time_fails_only_where_somebody_is_strict() {
         );
     }
 }
+
+/// A name that nobody knows would be missing from everything, and such a check could not fail.
+#[test]
+fn a_name_that_no_trace_can_hold_fails_and_is_told_with_those_that_are_near() {
+    let text = "# T\n- graph: v4-eras\n## 1\n- send: how many customers are there?\n- expect calls: databse == 0\n- expect calls: exprt == 0\n\
+        - expect trace: not has percieved\n- expect state: user_nmae not exists\n- expect calls: query == 3\n\
+        - graph: v3-framed\n- send: why is the sky blue?\n- expect trace: not has perceived or eras\n- expect trace: has decided or eras\n\
+        - expect calls: query == 0\n";
+    let played = play_text("names", text, &[]);
+    let got: Vec<&str> = played.with("FAIL").iter().map(|result| result["got"].as_str().unwrap()).collect();
+    for (got, begins) in got.iter().zip([
+        "no trace of the graph `v4-eras` can count `databse`; there are db, describe, expert, http, input, ",
+        "no trace of the graph `v4-eras` can count `exprt`: did you mean `expert`?",
+        "no trace of the graph `v4-eras` can tell of `percieved`: did you mean `perceived`",
+        "the memory has no `user_nmae`, only facts, language, ",
+        "1; there were llm 4, db 2: input, pa, expert plan, describe kunden, query, expert compose",
+        "no trace of the graph `v3-framed` can tell of `eras`",
+    ]) {
+        assert!(got.starts_with(begins), "{got}");
+    }
+    assert_eq!((got.len(), played.with("PASS").len()), (6, 2), "{}", played.output);
+}
