@@ -10,6 +10,8 @@ mod check;
 mod names;
 mod parse;
 mod pattern;
+#[cfg(test)]
+mod reference;
 mod seen;
 
 pub use check::{Check, Verdict};
