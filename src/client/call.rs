@@ -1,6 +1,6 @@
 //! A call of the interface over HTTP: JSON there, JSON back, or the sentence that refuses it.
 
-use super::Address;
+use super::{Address, secure};
 use serde_json::Value;
 use std::fmt;
 
@@ -15,10 +15,17 @@ pub enum CallTrouble {
     Unreadable,
 }
 
+impl CallTrouble {
+    /// What to do about it, where it is known: it begins with a colon.
+    pub fn advice(&self) -> &'static str {
+        if let CallTrouble::Unreachable { why } = self { secure::advice(why) } else { "" }
+    }
+}
+
 impl fmt::Display for CallTrouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            CallTrouble::Unreachable { why } => write!(f, "the server can't be asked ({why})"),
+            CallTrouble::Unreachable { why } => write!(f, "the server can't be asked ({why}){}", self.advice()),
             CallTrouble::Refused { detail, .. } => f.write_str(detail),
             CallTrouble::Unreadable => f.write_str("the server's answer is not JSON"),
         }

@@ -13,6 +13,15 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 /// Certificates that others must follow from; none: the well-known ones.
 pub(super) struct Roots(Vec<CertificateDer<'static>>);
 
+/// What to do about a certificate that is not trusted; nothing where something else is wrong.
+pub(super) fn advice(why: &str) -> &'static str {
+    match why {
+        _ if why.contains("CaUsedAsEndEntity") => ": it is a CA's own, which no server may show: have one issued by it (CA:FALSE)",
+        _ if why.contains("certificate") => ": name the file of its CA with --ca",
+        _ => "",
+    }
+}
+
 impl Roots {
     pub(super) fn read(file: Option<&Path>) -> Result<Roots, String> {
         let Some(file) = file else { return Ok(Roots(Vec::new())) };

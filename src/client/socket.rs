@@ -1,7 +1,7 @@
 //! The chat socket: a WebSocket over a plain connection or over TLS.
 
-use super::Address;
 use super::address::CONNECT_TIME;
+use super::{Address, secure};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
@@ -54,7 +54,8 @@ impl Address {
     /// Shakes hands at once, so that a certificate which is not trusted is told as that.
     fn secured(&self, mut stream: TcpStream, config: Arc<ClientConfig>) -> Result<StreamOwned<ClientConnection, TcpStream>, NoSocket> {
         let refused = |why: &dyn std::fmt::Display| {
-            NoSocket::Refused(format!("{} is not trusted ({why}): name the file of its CA with --ca", self.authority()))
+            let why = why.to_string();
+            NoSocket::Refused(format!("{} is not trusted ({why}){}", self.authority(), secure::advice(&why)))
         };
         let name = ServerName::try_from(self.host().to_owned()).map_err(|error| refused(&error))?;
         let mut connection = ClientConnection::new(config, name).map_err(|error| refused(&error))?;

@@ -81,6 +81,9 @@ impl<'a> Player<'a> {
             }
         }
         self.look_back();
+        if let (Some(tape), None) = (&self.run.plan.tape, lost) {
+            tape.keep(self.session);
+        }
         self.outcomes
     }
 
@@ -144,7 +147,7 @@ impl<'a> Player<'a> {
         let misses: Vec<String> = tape.misses(self.session).into_iter().map(told).collect();
         match misses.is_empty() {
             true => compared.map_err(Trouble::Step),
-            false => Err(Trouble::Step(misses.join("; "))),
+            false => Err(Trouble::Step(format!("{}; if that is meant, record it again with --record", misses.join("; ")))),
         }
     }
 

@@ -198,9 +198,15 @@ fn a_prompt_that_was_changed_is_told_with_the_frame_the_node_and_what_differs() 
         let (code, said) = stage.replay(&["--graphs", "graphs"]);
         assert_eq!(code, Some(1), "{said}");
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        for says in
-            ["tour.md:3", frame, "is not on the tape tour.jsonl", "the fixed text of the system's message was", "You ", "Today you "]
-        {
+        for says in [
+            "tour.md:3",
+            frame,
+            "is not on the tape tour.jsonl",
+            "if that is meant, record it again with --record",
+            "the fixed text of the system's message was",
+            "You ",
+            "Today you ",
+        ] {
             assert!(words.contains(says), "{prompt} — {says}: {said}");
         }
     }

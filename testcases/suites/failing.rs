@@ -41,7 +41,7 @@ fn a_failure_says_where_it_is_what_was_expected_what_came_and_how_to_see_it_agai
         "FAIL  planted.md:12  2. Can't be done\n      expected  action: nothing of the kind\n      got       no button is called that",
         "skip  planted.md:13  2. Can't be done\n      expect response: length > 0: skipped: `action: nothing of the kind` in line 12 could not be done\n",
         "planted.md  4 passed, 3 failed, 1 skipped in ",
-        "4 passed, 3 failed, 1 skipped; 7 checks in ",
+        "4 passed, 3 failed, 1 skipped in ",
         "play again:\n  framewright test planted.md --graph v4-eras\n",
     ] {
         assert!(played.output.contains(part), "{part}\nis missing in\n{}", played.output);

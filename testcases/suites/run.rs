@@ -84,6 +84,31 @@ fn a_run_that_is_interrupted_stops_its_turn_tells_everyone_and_keeps_what_it_has
 }
 
 #[test]
+fn a_recording_that_is_interrupted_leaves_the_one_before_as_it_was() {
+    let folder = Folder::new();
+    let sky = "- send: why is the sky blue?\n- expect path: director\n- expect frames: == 4\n";
+    folder.write("sky.md", &format!("# T\n## 1\n{sky}{sky}"));
+    let record = |word_ms: &str| {
+        let mut command = framewright(folder.path());
+        command.args(["test", "sky.md", "--record", "tapes", "--results", "r.json", "--demo-delay-ms", word_ms]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    assert_eq!(record("0").wait_with_output().unwrap().status.code(), Some(0));
+    let cassette = || std::fs::read_to_string(folder.path().join("tapes/sky.jsonl")).unwrap();
+    let before = cassette();
+    let part = folder.path().join("tapes/sky.jsonl.part");
+    assert!(!part.exists(), "what is whole stands where it belongs");
+    let recording = record("200");
+    eventually("a call that is recorded", || (std::fs::read_to_string(&part).ok()?.contains(r#""call""#)).then_some(()));
+    assert!(Command::new("kill").args(["-INT", &recording.id().to_string()]).status().unwrap().success());
+    let ended = recording.wait_with_output().unwrap();
+    let (said, errors) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.code() == Some(130) && errors.contains("not whole end in .part"), "{ended:?}");
+    assert!(said.matches("the run was stopped").count() == 1 && said.contains(" 4 skipped"), "it is told once: {said}");
+    assert!(cassette() == before && part.exists());
+}
+
+#[test]
 fn what_was_not_waited_for_to_its_end_has_not_failed() {
     let (provider, folder) = (Provider::start(), Folder::new());
     let server = provider.server();

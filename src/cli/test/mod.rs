@@ -142,7 +142,9 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
     let kept = written.and(whole);
     if plan.stop.load(Ordering::Relaxed) {
         let more = kept.err().map(|failure| format!("; {}", failure.says)).unwrap_or_default();
-        return Err(Failure { code: STOPPED, says: format!("the run was stopped, and what was left of it is skipped{more}") });
+        let cut =
+            if options.record.is_some() { "; recordings that are not whole end in .part, those of before are as they were" } else { "" };
+        return Err(Failure { code: STOPPED, says: format!("the run was stopped, and what was left of it is skipped{cut}{more}") });
     }
     if report.is_passed() {
         return kept;
@@ -218,10 +220,9 @@ fn there(url: &str, options: &Options, matches: &ArgMatches, screen: &Screen) ->
 /// Reads a path of a server that was named, or says why there is nothing to read.
 fn ask(address: &Address, path: &str) -> Result<Value, String> {
     let authority = address.authority();
-    address.call(path, None).map_err(|trouble| match trouble {
+    address.call(path, None).map_err(|trouble| match &trouble {
         CallTrouble::Unreachable { why } => {
-            let hint = if why.contains("certificate") { ": name the file of its CA with --ca" } else { "" };
-            format!("no server answers at {authority} ({why}){hint}")
+            format!("no server answers at {authority} ({why}){}", trouble.advice())
         }
         CallTrouble::Refused { status, detail } => format!("{authority} refuses this ({status}): {detail}"),
         CallTrouble::Unreadable => format!("what answers at {authority} is no server of ours"),

@@ -4,6 +4,7 @@
 
 use super::super::chat::steerless;
 use crate::runner::{Outcome, Progress, Report, Status};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};
 
@@ -22,6 +23,8 @@ struct State {
     place: String,
     /// Whether the line of progress stands there.
     has_line: bool,
+    /// Why checks were skipped, and in which suite: it is told once.
+    skipped: BTreeSet<(String, String)>,
 }
 
 const GREEN: &str = "32";
@@ -62,7 +65,8 @@ impl Screen {
                     state.done += 1;
                     state.failed += usize::from(outcome.status == Status::Fail);
                 }
-                if let Some(told) = self.told(outcome) {
+                let is_told = outcome.status == Status::Skip && !state.skipped.insert((outcome.file.clone(), outcome.detail.clone()));
+                if let Some(told) = self.told(outcome).filter(|_| !is_told) {
                     self.lines(&mut state, &told);
                 }
                 self.draw(&mut state);
@@ -129,7 +133,7 @@ impl Screen {
             said += &format!("{:<width$}  {} in {seconds:.1} s\n", played.file, counts(&|status| played.count(status)));
         }
         let seconds = report.took.as_secs_f64();
-        said += &format!("{:<width$}  {}; {} checks in {seconds:.1} s\n", "total", counts(&|status| report.count(status)), report.checks);
+        said += &format!("{:<width$}  {} in {seconds:.1} s\n", "total", counts(&|status| report.count(status)));
         for what in ["time", "judge"] {
             let of_it = |outcome: &&Outcome| outcome.reported && outcome.check.starts_with(&format!("expect {what}"));
             let count = |status: Status| report.outcomes().filter(of_it).filter(|outcome| outcome.status == status).count();

@@ -68,7 +68,7 @@ pub(super) struct Played(Result<Arc<Entry>, CallError>);
 
 impl Tape {
     /// Records suites, by their sessions, into a folder, which is made if it isn't there. A session's old file is replaced when
-    /// the session opens, unless it is of another suite.
+    /// its recording is whole ([`Tape::keep`]), unless it is of another suite.
     pub fn record(folder: &Path, suites: BTreeMap<String, String>) -> Result<Tape, TapeError> {
         std::fs::create_dir_all(folder).map_err(|error| TapeError::Io { path: folder.to_owned(), error })?;
         for (session, suite) in &suites {
@@ -132,6 +132,13 @@ impl Tape {
                 Ok(())
             }
             Mode::Replay(players) => players.get(session).map_or(Ok(()), |player| lock(player).turn(&turn)),
+        }
+    }
+
+    /// A session was played to its end: its recording is whole, and takes the place of the one before.
+    pub fn keep(&self, session: &str) {
+        if let Mode::Record(recorders) = &self.mode {
+            lock(&self.recorder(recorders, &session.into(), &[])).keep();
         }
     }
 

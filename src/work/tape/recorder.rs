@@ -1,4 +1,4 @@
-//! Writes the cassette of one session.
+//! Writes the cassette of one session: beside the one that may be there, which it replaces once it is whole.
 
 use super::asked::{Asked, Key};
 use super::cassette::{Entry, FILE_BYTES_MAX, Head, LINE_BYTES_MAX, Line, Turn};
@@ -20,12 +20,12 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// Begins the file anew; a session that opens again in the same run goes on where it was.
+    /// Begins a file beside `path`; a session that opens again in the same run goes on where it was.
     pub(super) fn begin(&mut self, path: &Path, head: Head) {
         if self.out.is_some() || self.trouble.is_some() {
             return;
         }
-        match File::create(path) {
+        match File::create(unfinished(path)) {
             Ok(file) => self.out = Some((path.to_owned(), file)),
             Err(error) => self.trouble = Some(format!("{} can't be written ({error})", path.display())),
         }
@@ -50,6 +50,14 @@ impl Recorder {
         self.write(&Line::Turn(turn));
     }
 
+    /// The recording is whole: it takes the place of what was there. What is still written comes to stand behind it.
+    pub(super) fn keep(&mut self) {
+        let Some((path, _)) = &self.out else { return };
+        if let Err(error) = std::fs::rename(unfinished(path), path) {
+            self.trouble = Some(format!("{} can't be written ({error})", path.display()));
+        }
+    }
+
     pub(super) fn trouble(&self) -> Option<String> {
         self.trouble.clone()
     }
@@ -70,6 +78,11 @@ impl Recorder {
     }
 }
 
+/// What is being recorded into `path`.
+fn unfinished(path: &Path) -> PathBuf {
+    path.with_extension("jsonl.part")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +100,24 @@ mod tests {
             recorder.turn(Turn { said: "x".repeat(line), seen: vec![json!({})] });
             assert_eq!(recorder.trouble().is_none(), is_whole, "{:?}", recorder.trouble());
         }
+        std::fs::remove_file(unfinished(&path)).unwrap();
+    }
+
+    #[test]
+    fn what_was_recorded_before_stays_until_a_new_recording_is_whole() {
+        let path = std::env::temp_dir().join(format!("framewright-kept-{}.jsonl", std::process::id()));
+        std::fs::write(&path, "before").unwrap();
+        let mut recorder = Recorder::default();
+        let (session, found_by) = ("a".to_owned(), FoundBy::Question);
+        recorder.begin(&path, Head { version: VERSION, session, suite: None, found_by, databases: Vec::new() });
+        recorder.turn(Turn { said: "one".to_owned(), seen: Vec::new() });
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
+        recorder.keep();
+        recorder.turn(Turn { said: "two".to_owned(), seen: Vec::new() });
+        let kept = std::fs::read_to_string(&path).unwrap();
+        assert!(kept.lines().count() == 3 && kept.contains("two") && !unfinished(&path).exists(), "{kept}");
+        recorder.keep();
+        assert!(recorder.trouble().is_some(), "there is nothing left to keep");
         std::fs::remove_file(path).unwrap();
     }
 }

@@ -112,6 +112,7 @@ fn what_was_answered_once_is_answered_again_the_same_and_by_nobody() {
     };
     let (pool, tape) = recording(&folder);
     let opened = ["a", "b"].map(|session| pool.open(&session.into()));
+    ["a", "b"].iter().for_each(|session| tape.keep(session));
     assert_eq!(opened[0].len(), 1, "the sample");
     let recorded: Vec<_> = questions("noon").into_iter().map(|(session, question)| call(&pool, session, question)).collect();
     assert_eq!(tape.trouble(), None);
@@ -130,8 +131,9 @@ fn what_was_answered_once_is_answered_again_the_same_and_by_nobody() {
 fn a_fresh_recording_replaces_the_old_one_and_a_session_that_opens_again_goes_on() {
     let folder = Folder::new();
     for run in 1..=2 {
-        let (pool, _) = recording(&folder);
+        let (pool, tape) = recording(&folder);
         pool.open(&"a".into());
+        tape.keep("a");
         call(&pool, "a", ask("", "", &format!("run {run}")));
         pool.open(&"a".into());
         call(&pool, "a", ask("", "", "again"));
@@ -145,6 +147,7 @@ fn a_call_that_was_cancelled_is_not_on_the_tape() {
     let folder = Folder::new();
     let (pool, tape) = recording(&folder);
     pool.open(&"a".into());
+    tape.keep("a");
     let (to, replies) = channel();
     let reply = move |reply| to.send(format!("{reply:?}")).unwrap();
     let handle = pool.start(&"a".into(), Arc::new(ask("", "", "wait")), Box::new(reply)).unwrap();
@@ -160,8 +163,9 @@ fn a_call_that_was_cancelled_is_not_on_the_tape() {
 #[test]
 fn what_is_not_on_the_tape_is_told_with_the_node_and_what_differs() {
     let folder = Folder::new();
-    let (pool, _) = recording(&folder);
+    let (pool, tape) = recording(&folder);
     pool.open(&"a".into());
+    tape.keep("a");
     call(&pool, "a", ask("Decide what to do.", "noon", "hi"));
     call(&pool, "a", ask("Decide what to do.", "noon", "how are you?"));
     call(&pool, "a", query("SELECT 1"));
@@ -197,6 +201,7 @@ fn a_file_that_is_no_cassette_is_refused_with_its_line() {
     let folder = Folder::new();
     let (pool, tape) = recording(&folder);
     pool.open(&"whole".into());
+    tape.keep("whole");
     call(&pool, "whole", ask("", "", "hi"));
     tape.turn("whole", "send: hi", vec![json!({"type": "done"})]).unwrap();
     let whole = std::fs::read_to_string(folder.0.join("whole.jsonl")).unwrap();
@@ -231,6 +236,7 @@ fn what_a_client_sees_of_a_turn_has_to_be_what_was_seen_then() {
     let folder = Folder::new();
     let (pool, tape) = recording(&folder);
     pool.open(&"a".into());
+    tape.keep("a");
     let delta = |text: &str| json!({"type": "delta", "content": text});
     tape.turn("a", "send: hi", vec![delta("Hel"), delta("lo")]).unwrap();
     for (said, seen, says) in [
@@ -259,6 +265,7 @@ fn a_recording_that_can_not_be_written_says_so() {
     let (pool, tape) = recording(&folder);
     std::fs::create_dir(folder.0.join("a.jsonl")).unwrap();
     pool.open(&"a".into());
+    tape.keep("a");
     assert!(call(&pool, "a", ask("", "", "hi")).last().unwrap().contains("Ok"), "the call itself is none the worse");
     assert!(tape.trouble().unwrap().contains("a.jsonl can't be written"), "{:?}", tape.trouble());
 }
@@ -268,8 +275,9 @@ fn a_long_text_stands_in_the_file_once_and_every_call_is_found_by_all_of_it() {
     let folder = Folder::new();
     let long = |what: &str| format!("{what}, and do it well. ").repeat(10);
     let prompts = ["Decide", "Decide", "Answer", "Short"].map(|what| if what == "Short" { what.to_owned() } else { long(what) });
-    let (pool, _) = recording(&folder);
+    let (pool, tape) = recording(&folder);
     pool.open(&"a".into());
+    tape.keep("a");
     for (prompt, message) in prompts.iter().zip(["one", "two", "three", "four"]) {
         call(&pool, "a", ask(prompt, "noon", message));
     }
@@ -303,6 +311,7 @@ fn what_was_asked_in_a_turn_has_to_be_asked_again() {
     };
     let (pool, tape) = recording(&folder);
     pool.open(&"a".into());
+    tape.keep("a");
     call(&pool, "a", ask("", "", "hi"));
     call(&pool, "a", query("SELECT 1"));
     tape.turn("a", "send: hi", Vec::new()).unwrap();
@@ -346,6 +355,7 @@ fn a_suite_has_its_cassette_to_itself() {
     }
     let record = |name: &str| {
         let tape = Tape::record(&folder.0, named(name)).map_err(|error| error.to_string())?;
+        tape.keep("fast");
         tape.turn("fast", &format!("send: {name}"), Vec::new())
     };
     record("a").unwrap();
