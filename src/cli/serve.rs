@@ -17,12 +17,14 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let library = library::load(config.graphs.as_deref())?;
     let missing = library.graph(&config.graph).map(|graph| library::missing_databases(graph, &config.databases));
     let server = start(&config, library, config.pool())?;
+    server.hear_signals().map_err(failure)?;
     eprintln!("{}", first_line(&server, &config));
     for (what, mend) in missing.unwrap_or_default() {
         eprintln!("warning: {what}: {mend}");
     }
     // Turns that were cut off have been told so; for the process that is a good end too.
-    server.wait_for_signals().map(drop).map_err(failure)
+    server.wait();
+    Ok(())
 }
 
 /// Starts a server with these settings; `pool` makes its calls.

@@ -277,13 +277,12 @@ impl Server {
         Stopper(self.notify.clone())
     }
 
-    /// Waits for SIGTERM, SIGINT or a stopper, and ends the server.
-    pub fn wait_for_signals(self) -> Result<Ended, ServeError> {
-        listen_for_signals(self.notify.clone()).map_err(|error| ServeError::Signals { error })?;
-        Ok(self.wait())
+    /// From now on SIGTERM and SIGINT end the server; to be called before anyone is told that it runs.
+    pub fn hear_signals(&self) -> Result<(), ServeError> {
+        listen_for_signals(self.notify.clone()).map_err(|error| ServeError::Signals { error })
     }
 
-    /// Waits for a stopper, and ends the server.
+    /// Waits for a stopper, or for a signal where they are heard, and ends the server.
     pub fn wait(self) -> Ended {
         while let Ok(Notice::Drained) = self.notices.recv() {}
         self.tell(|| Mail::Drain);

@@ -1,7 +1,10 @@
 //! The end: a signal lets running turns end, takes nothing new, closes the sockets and exits with 0.
 
-use crate::support::{Provider, Server, answer_text, eventually};
+use crate::support::server::framewright;
+use crate::support::{Folder, Provider, Server, answer_text, eventually};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use std::io::{BufRead, BufReader};
 
 #[test]
 fn a_server_that_does_nothing_ends_at_once_and_well() {
@@ -16,6 +19,19 @@ fn a_server_that_does_nothing_ends_at_once_and_well() {
         assert_eq!(u16::from(farewell.code), 1001, "{farewell:?}");
         assert!(stream.is_ended());
         assert_eq!(server.ended().code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn whoever_has_read_the_first_line_can_end_the_server_well() {
+    let folder = Folder::new();
+    for _ in 0..20 {
+        let mut server = framewright(folder.path()).args(["--shards", "1", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+        let mut first = String::new();
+        let mut said = BufReader::new(server.stderr.take().unwrap());
+        said.read_line(&mut first).unwrap();
+        kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
+        assert_eq!(server.wait().unwrap().code(), Some(0), "{first}");
     }
 }
 
