@@ -119,12 +119,16 @@ impl Talk {
     fn said(&mut self, said: &Value, until: Instant) -> Result<Turn, Trouble> {
         let mut turn = Turn::default();
         self.say(said);
-        let mut last_heard = Instant::now();
+        let (mut last_heard, mut refusal) = (Instant::now(), None);
         loop {
             if self.is_stopped() {
                 return Err(Trouble::Step("the run was stopped".to_owned()));
             }
             if Instant::now() >= until {
+                // A turn that was only ever refused did not begin.
+                if let Some(refusal) = &refusal {
+                    return Err(refused_by(refusal));
+                }
                 let patience = self.patience.as_millis();
                 return Err(Trouble::Step(format!("the turn did not end within {patience} ms: give it more with --patience-ms")));
             }
@@ -132,6 +136,7 @@ impl Talk {
                 Heard::Said(heard) => {
                     last_heard = Instant::now();
                     turn.heard.extend(without_number(&heard));
+                    let is_refused = heard["refused"] == true;
                     let text = || heard["content"].as_str().unwrap_or_default();
                     match heard["type"].as_str().unwrap_or_default() {
                         "delta" if number(&heard) > self.ended && heard["kind"] == "progress" => turn.progress.push_str(text()),
@@ -144,9 +149,14 @@ impl Talk {
                                 return Ok(self.done(turn, &result));
                             }
                         }
-                        "done" if heard["refused"] == true => self.refused(&heard, said, until)?,
+                        "done" if is_refused => self.refused(&heard, said, until)?,
                         "done" if number(&heard) > self.ended => return Ok(self.done(turn, &heard)),
                         _ => {}
+                    }
+                    match is_refused {
+                        true => refusal = Some(heard),
+                        false if number(&heard) > self.ended => refusal = None,
+                        false => {}
                     }
                 }
                 Heard::Silence if last_heard.elapsed() < SILENCE_MAX => {}
@@ -177,10 +187,9 @@ impl Talk {
     /// Whoever can't take it yet is asked again after a rest: a session that is busy, a server that is about to end. Everything
     /// else that is refused stays refused.
     fn refused(&mut self, refusal: &Value, said: &Value, until: Instant) -> Result<(), Trouble> {
-        let why = refusal["error"].as_str().unwrap_or("no reason is given");
         let may_pass = self.call("/api/send/check", Some(&json!({})))?["ready"] == false;
         if !may_pass || Instant::now() + REST_MAX >= until {
-            return Err(Trouble::Step(format!("the server refuses it: {why}")));
+            return Err(refused_by(refusal));
         }
         thread::sleep(REST_MAX);
         self.idle(until)?;
@@ -358,6 +367,10 @@ impl Drop for Talk {
             let _ = socket.close(None).and_then(|()| socket.flush());
         }
     }
+}
+
+fn refused_by(refusal: &Value) -> Trouble {
+    Trouble::Step(format!("the server refuses it: {}", refusal["error"].as_str().unwrap_or("no reason is given")))
 }
 
 /// A message as every client hears it; nothing of what is for this connection alone.
