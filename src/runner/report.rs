@@ -143,6 +143,8 @@ mod tests {
     #[test]
     fn a_file_is_written_whole_and_what_is_none_stays_what_it_is() {
         let folder = std::env::temp_dir().join(format!("framewright-report-{}", std::process::id()));
+        // What an earlier process of the same number has left behind when it was killed.
+        let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
         let (file, link) = (folder.join("file"), folder.join("link"));
         std::os::unix::fs::symlink(&file, &link).unwrap();

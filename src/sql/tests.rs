@@ -207,7 +207,8 @@ fn what_is_long_or_deep_is_refused_or_read_but_never_too_much() {
                 let begun = std::time::Instant::now();
                 let _ = gate(statement, dialect);
                 let took = begun.elapsed();
-                assert!(took.as_millis() < 1_000, "{took:?} for {}…", &statement[..60.min(statement.len())]);
+                // A statement that is read in more than straight steps takes minutes.
+                assert!(took.as_secs() < 20, "{took:?} for {}…", &statement[..60.min(statement.len())]);
             }
         }
     };

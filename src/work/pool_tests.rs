@@ -2,10 +2,16 @@
 
 use super::*;
 use crate::contract::{ChatMessage, ModelRequest, Role, Text};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 
-/// Says what it is asked and answers; `panic` panics, `wait` waits until it is cancelled, `sleep` hears nothing for a while.
+/// Says what it is asked and answers; `panic` panics, `wait` waits until it is cancelled, `sleep` hears nothing until it is woken.
 struct Told;
+
+/// Wakes who sleeps.
+static WOKEN: AtomicBool = AtomicBool::new(false);
+/// The longest that anything is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Model for Told {
     fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
@@ -19,7 +25,9 @@ impl Model for Told {
             }
             "sleep" => {
                 call.say("asleep");
-                thread::sleep(Duration::from_secs(5));
+                while !WOKEN.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(5));
+                }
                 CallError::Truncated.into()
             }
             text => {
@@ -62,7 +70,7 @@ fn start(pool: &Pool, role: &str, text: &str) -> Result<(CallHandle, Receiver<St
 }
 
 fn next(replies: &Receiver<String>) -> String {
-    replies.recv_timeout(Duration::from_secs(20)).unwrap()
+    replies.recv_timeout(PATIENCE).unwrap()
 }
 
 fn all(replies: &Receiver<String>) -> Vec<String> {
@@ -126,18 +134,21 @@ fn the_background_has_its_own_limit() {
 
 #[test]
 fn a_call_that_waits_too_long_for_a_worker_ends() {
-    let pool = pool(Settings { workers_max: 1, call_time_max: Duration::from_millis(20), ..Settings::default() });
+    // Time enough for the first to begin.
+    let call_time_max = Duration::from_secs(3);
+    let pool = pool(Settings { workers_max: 1, call_time_max, ..Settings::default() });
     let (running, replies) = start(&pool, "output", "wait").unwrap();
     assert_eq!(next(&replies), "+waiting");
     let (_handle, late) = start(&pool, "output", "a").unwrap();
-    thread::sleep(Duration::from_millis(30));
+    thread::sleep(call_time_max);
     running.cancel();
     assert_eq!(all(&late), [r#"Deadline { waited: "a free worker" }"#]);
 }
 
 #[test]
 fn a_worker_that_is_stuck_beyond_its_deadline_is_replaced() {
-    let call_time_max = Duration::from_millis(500);
+    // Time enough for what is not stuck.
+    let call_time_max = Duration::from_secs(3);
     let pool = pool(Settings { workers_max: 1, call_time_max, ..Settings::default() });
     let (_stuck, stuck_replies) = start(&pool, "output", "sleep").unwrap();
     assert_eq!(next(&stuck_replies), "+asleep");
@@ -147,6 +158,7 @@ fn a_worker_that_is_stuck_beyond_its_deadline_is_replaced() {
     assert_eq!(all(&waiting_replies), [r#"Deadline { waited: "a free worker" }"#]);
     assert!(stuck_replies.try_recv().is_err(), "it is still asleep");
     assert_eq!(pool.workers(), 2);
+    WOKEN.store(true, Ordering::Relaxed);
     assert_eq!(all(&stuck_replies), ["Truncated"]);
 }
 
@@ -159,7 +171,7 @@ fn workers_leave_when_there_is_nothing_to_do() {
     calls.iter().for_each(|(handle, _)| handle.cancel());
     let begun = Instant::now();
     while pool.workers() > 0 {
-        assert!(begun.elapsed() < Duration::from_secs(20), "{} workers stay", pool.workers());
+        assert!(begun.elapsed() < PATIENCE, "{} workers stay", pool.workers());
         thread::sleep(Duration::from_millis(5));
     }
     assert_eq!(all(&start(&pool, "output", "a").unwrap().1), ["+a", "answered"], "and come back");

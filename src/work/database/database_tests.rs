@@ -125,7 +125,7 @@ fn a_statement_without_end_ends_at_its_deadline_and_when_it_is_cancelled() {
     let begun = Instant::now();
     let late = ask_of(&databases, sample::NAME, endless(), limits, &Cancel::default());
     assert_eq!(late, Err(CallError::Database(DatabaseFault::Deadline)));
-    assert!((100..5_000).contains(&begun.elapsed().as_millis()));
+    assert!((100..60_000).contains(&begun.elapsed().as_millis()));
     let cancel = Cancel::default();
     thread::scope(|scope| {
         let asked = scope.spawn(|| ask_of(&databases, sample::NAME, endless(), DatabaseLimits::default(), &cancel));
