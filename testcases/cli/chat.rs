@@ -1,7 +1,7 @@
 //! `framewright chat` with a real server: through a pipe, in a terminal, and over a connection that breaks.
 
 use crate::program::{end_of, framewright, run_on};
-use crate::support::{Folder, Server, Setting, eventually};
+use crate::support::{Folder, Server, Setting, eventually, nobody, own_address};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -45,7 +45,7 @@ fn a_turn_that_fails_is_told_beside_the_answers_and_by_the_exit_code() {
 #[test]
 fn where_nobody_answers_it_says_what_to_do() {
     let folder = Folder::new();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = nobody();
     for (options, code, says) in [
         (vec!["--url".to_owned(), format!("http://{nobody}")], 4, "start one with `framewright`, or say where it is with --url"),
         (vec!["--url".to_owned(), format!("https://{nobody}")], 4, "start one with `framewright`, or say where it is with --url"),
@@ -218,7 +218,7 @@ fn a_connection_that_breaks_loses_and_doubles_nothing() {
 
 #[test]
 fn a_server_that_comes_back_without_memory_is_talked_to_again() {
-    let first = Server::start();
+    let first = Server::with(&Setting { listen: Some(own_address()), ..Setting::default() });
     let mut terminal = Terminal::start(&first, "any", "");
     let address = first.address.to_string();
     for text in ["hello\n", "hello\n"] {

@@ -2,7 +2,7 @@
 
 use crate::program::{Ended, run_with};
 use crate::support::{Folder, Server, Setting, eventually};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
@@ -29,7 +29,10 @@ fn a_sound_machine_has_a_line_for_everything() {
     for about in ["settings", "event loop", "descriptors", "clock", "address", "data", "graphs", "model"] {
         assert!(told(&ended, about).starts_with("✓ "), "{}", ended.output);
     }
-    assert!(told(&ended, "event loop").contains("io_uring") && told(&ended, "model").contains("demo"), "{}", ended.output);
+    // A container may allow no io_uring.
+    let event_loop = told(&ended, "event loop");
+    assert!(["io_uring, on", "epoll, on"].iter().any(|which| event_loop.contains(which)), "{event_loop}");
+    assert!(told(&ended, "model").contains("demo"), "{}", ended.output);
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "it leaves nothing behind");
 }
 
@@ -105,9 +108,8 @@ fn model_server(status: &'static str, body: &'static str, date: &'static str) ->
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let mut head = [0; 4096];
-            let count = stream.read(&mut head).unwrap_or(0);
-            let head = String::from_utf8_lossy(&head[..count]).into_owned();
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+            let head = lines.collect::<Vec<_>>().join("\n");
             let is_known = head.starts_with("GET /v1/models ") && head.contains(&format!("Bearer {SECRET}"));
             let status = if is_known { status } else { "401 Unauthorized" };
             let answer = format!("HTTP/1.1 {status}\r\n{date}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());

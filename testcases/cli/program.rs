@@ -1,6 +1,6 @@
 //! The program as a process that comes to an end by itself.
 
-use crate::support::{PATIENCE, eventually};
+use crate::support::{PATIENCE, eventually, server};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,16 +14,10 @@ pub(crate) struct Ended {
     pub(crate) errors: String,
 }
 
-/// The program, in an environment that says nothing to it.
+/// The program, in an environment that says nothing to it, with an input.
 pub(crate) fn framewright(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_framewright"));
-    let is_heard = |name: &str| ["FRAMEWRIGHT_", "OPENAI_", "OPENROUTER_", "ANTHROPIC_"].iter().any(|start| name.starts_with(start));
-    for (name, _) in std::env::vars().filter(|(name, _)| is_heard(name) || name == "NO_COLOR") {
-        command.env_remove(name);
-    }
-    // Nor does a model server that happens to run on this machine.
-    command.env("FRAMEWRIGHT_OFFLINE", "1");
-    command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut command = server::framewright(folder);
+    command.stdin(Stdio::piped());
     command
 }
 

@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
-use support::{Folder, Provider, Server, Setting, request, run};
+use support::{Folder, Provider, Server, Setting, own_address, request, run};
 use tungstenite::Message;
 
 #[test]
@@ -130,7 +130,7 @@ fn the_smoketest_passes_over_the_public_address() {
     let nginx = Nginx::before(server.address);
     let folder = Folder::new();
     let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("testcases/smoketest.md").display().to_string();
-    let (url, certificate) = (format!("https://localhost:{}", nginx.port), nginx.certificate().display().to_string());
+    let (url, certificate) = (format!("https://{}:{}", nginx.ip, nginx.port), nginx.certificate().display().to_string());
     let results = folder.path().join("results.json");
     let arguments = ["test", &suite, "--url", &url, "--ca", &certificate, "--results", results.to_str().unwrap()];
     let ended = run(folder.path(), &arguments);
@@ -146,7 +146,7 @@ fn the_smoketest_passes_over_the_public_address() {
 
 #[test]
 fn a_server_that_is_away_is_a_sentence_and_plain_http_leads_to_https() {
-    let mut server = Server::with(&Setting::default());
+    let mut server = Server::with(&Setting { listen: Some(own_address()), ..Setting::default() });
     let nginx = Nginx::before(server.address);
     assert_eq!(nginx.ask("GET", "/api/state", "", "").status, 200);
     server.signal("TERM");

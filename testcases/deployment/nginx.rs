@@ -2,10 +2,10 @@
 
 use crate::http2::Http2;
 use crate::secure::{Answer, Secure};
-use crate::support::{Folder, eventually, http::Wire, run};
+use crate::support::{Folder, eventually, http::Wire, own_address, run};
 use std::fs;
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -13,7 +13,7 @@ pub(crate) struct Nginx {
     pub(crate) port: u16,
     plain_port: u16,
     /// Where it is reached.
-    ip: IpAddr,
+    pub(crate) ip: IpAddr,
     folder: Folder,
     child: Child,
 }
@@ -21,7 +21,7 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts one before whatever listens on this address.
     pub(crate) fn before(address: SocketAddr) -> Nginx {
-        Nginx::at(Ipv4Addr::LOCALHOST.into(), address)
+        Nginx::at(own_address().ip(), address)
     }
 
     /// The same, reached over IPv6. Nothing, and that is told, where the machine has none.
@@ -37,8 +37,9 @@ impl Nginx {
 
     fn at(ip: IpAddr, address: SocketAddr) -> Nginx {
         let folder = Folder::new();
-        certify(&folder);
-        let (port, plain_port) = (free_port(ip), free_port(ip));
+        certify(&folder, ip);
+        // Both are free until nginx takes them: nobody else comes to this address.
+        let [port, plain_port] = [(); 2].map(|()| TcpListener::bind((ip, 0)).unwrap()).map(|held| held.local_addr().unwrap().port());
         let path = |name: &str| folder.path().join(name).display().to_string();
         let (certificate, key, listen) = (path("certificate.pem"), path("key.pem"), address.to_string());
         let arguments = ["--name", "localhost", "--certificate", &certificate, "--certificate-key", &key, "--listen", &listen];
@@ -147,15 +148,11 @@ fn is_root() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| status.lines().any(|line| line.starts_with("Uid:\t0\t")))
 }
 
-fn free_port(ip: IpAddr) -> u16 {
-    TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap().port()
-}
-
-/// A certificate for `localhost` that vouches for itself.
-fn certify(folder: &Folder) {
+/// A certificate for `localhost` and this address that vouches for itself.
+fn certify(folder: &Folder, ip: IpAddr) {
     let conf = "[req]\ndistinguished_name = name\nx509_extensions = more\nprompt = no\n[name]\nCN = localhost\n\
-                [more]\nbasicConstraints = critical,CA:FALSE\nsubjectAltName = DNS:localhost,IP:127.0.0.1\n";
-    let conf = folder.write("certificate.conf", conf);
+                [more]\nbasicConstraints = critical,CA:FALSE\nsubjectAltName = DNS:localhost,IP:";
+    let conf = folder.write("certificate.conf", &format!("{conf}{ip}\n"));
     let mut command = Command::new("openssl");
     command
         .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-config"])

@@ -1,7 +1,7 @@
 //! The same conversation over HTTP, over the event stream and over the chat socket: with the demo model inside, and with a
 //! model server outside, a process of its own that speaks the provider's wire.
 
-use crate::support::{Conversation, Server, Setting, answer_text, eventually};
+use crate::support::{Conversation, Server, Setting, answer_text, eventually, own_address};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -16,10 +16,18 @@ struct Model {
 
 impl Model {
     fn start(delay_ms: u64) -> Model {
+        Model::at("127.0.0.1:0", delay_ms)
+    }
+
+    fn at(address: &str, delay_ms: u64) -> Model {
         // Cargo builds examples before it runs tests, into a folder beside the binary.
         let program = Path::new(env!("CARGO_BIN_EXE_framewright")).with_file_name("examples").join("model");
         let mut command = Command::new(&program);
-        command.args(["--delay-ms", &delay_ms.to_string()]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command
+            .args(["--listen", address, "--delay-ms", &delay_ms.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{}: {error}; `cargo build --examples` builds it", program.display()));
         let lines = Arc::<Mutex<Vec<String>>>::default();
@@ -142,17 +150,18 @@ fn the_direct_graph_calls_its_tools_over_the_wire() {
 
 #[test]
 fn stop_closes_the_connection_to_the_model() {
-    let model = Model::start(100);
+    let model = Model::start(0);
     let server = model.server();
     let session = server.session("stopped");
     let mut chat = session.attached();
-    chat.say(&json!({ "text": "what does the demo know of quantum gravity?" }));
+    // Half an answer, and then nothing more.
+    chat.say(&json!({ "text": "fault:hang@output.middle what does the demo know of quantum gravity?" }));
     let begun = chat.until(|message| message["type"] == "delta");
     chat.say(&json!({ "type": "stop" }));
     let mut messages = begun;
     messages.extend(chat.until_done("msg_1"));
     assert_eq!(messages.last().unwrap()["cancelled"], true);
-    eventually("the model to see that its client has gone", || model.lines().iter().any(|line| line.starts_with("closed ")).then_some(()));
+    eventually("the model to see that its client has gone", || model.lines().iter().any(|line| line.starts_with("faulty ")).then_some(()));
     let kept = session.messages();
     assert_eq!((&kept[1]["content"], &kept[1]["partial"]), (&json!(answer_text(&messages, "msg_1")), &json!(true)));
     chat.say(&json!({ "text": "hello" }));
@@ -161,23 +170,19 @@ fn stop_closes_the_connection_to_the_model() {
 
 #[test]
 fn a_model_that_dies_fails_the_turn_in_words_and_the_next_one_works_when_it_is_back() {
-    let mut model = Model::start(200);
+    let mut model = Model::at(&own_address().to_string(), 0);
     let server = model.server();
     let session = server.session("orphan");
     let mut chat = session.attached();
-    chat.say(&json!({ "text": "what does the demo know of quantum gravity?" }));
+    chat.say(&json!({ "text": "fault:hang@output.middle what does the demo know of quantum gravity?" }));
     chat.until(|message| message["type"] == "delta");
     model.child.kill().unwrap();
+    model.child.wait().unwrap();
     let done = chat.until_done("msg_1").pop().unwrap();
     let sentence = done["error"].as_str().unwrap_or_else(|| panic!("an error: {done}"));
-    assert!(sentence.contains(' ') && !sentence.contains("127.0.0.1"), "{sentence}");
+    assert!(sentence.contains(' ') && !sentence.contains("127."), "{sentence}");
     assert_eq!(session.messages()[1]["partial"], true, "what was shown stays");
-    let address = model.url().trim_start_matches("http://").trim_end_matches("/v1").to_owned();
-    let _ = model.child.wait();
-    let program = Path::new(env!("CARGO_BIN_EXE_framewright")).with_file_name("examples").join("model");
-    model.child = Command::new(program).args(["--delay-ms", "0", "--listen", &address]).stdout(Stdio::null()).spawn().unwrap();
-    eventually("an answer of the model that is back", || {
-        let id = session.send("why is the sky blue?");
-        (session.result_of(&id)["status"] == "done").then_some(())
-    });
+    let back = Model::at(model.url().trim_start_matches("http://").trim_end_matches("/v1"), 0);
+    assert_eq!(back.url(), model.url());
+    session.ask("why is the sky blue?");
 }

@@ -1,6 +1,6 @@
 //! Suites that are started from a browser: what there is, one run at a time, and everyone sees how it goes.
 
-use crate::support::{Folder, Server, Setting, WebSocket, eventually};
+use crate::support::{Folder, Provider, Server, Setting, WebSocket, eventually};
 use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
@@ -9,7 +9,11 @@ const GREETING: &str = "# A greeting\n\n## 1. Hello\n- send: hello\n- expect pat
 const SKY: &str = "# The sky\n\n## 1. Why\n- send: why is the sky blue?\n- expect path: director\n\n## 2. Again\n- send: why is the sky blue?\n- expect path: director\n";
 
 /// A folder of suites, and a server that plays them.
-fn server(word_ms: u64) -> (Folder, Server) {
+fn server() -> (Folder, Server) {
+    server_with(&[])
+}
+
+fn server_with(options: &[&str]) -> (Folder, Server) {
     let folder = Folder::new();
     folder.write("greeting.md", GREETING);
     folder.write("sky.md", SKY);
@@ -18,7 +22,7 @@ fn server(word_ms: u64) -> (Folder, Server) {
     folder.write("notes.txt", "no suite");
     folder.write("below/deep.md", GREETING);
     let path = folder.path().to_str().unwrap();
-    let server = Server::with(&Setting { options: &["--tests", "--suites", path], word_ms, ..Setting::default() });
+    let server = Server::with(&Setting { options: &[&["--tests", "--suites", path], options].concat(), ..Setting::default() });
     (folder, server)
 }
 
@@ -33,7 +37,7 @@ fn suites(server: &Server) -> Value {
 
 #[test]
 fn a_run_that_is_started_from_a_browser_is_seen_by_everyone_from_its_start_to_its_end() {
-    let (folder, server) = server(0);
+    let (folder, server) = server();
     let mut watching = WebSocket::open(server.address, "/ws/test");
     assert_eq!(watching.next()["running"], false);
     let (status, started) = run(&server, Some(&json!({"suites": ["greeting"]})));
@@ -62,7 +66,7 @@ fn a_run_that_is_started_from_a_browser_is_seen_by_everyone_from_its_start_to_it
 
 #[test]
 fn what_there_is_to_play_is_listed_with_what_is_wrong_in_it() {
-    let (folder, server) = server(0);
+    let (folder, server) = server();
     let path = |name: &str| folder.path().join(name).display().to_string();
     let listed = suites(&server);
     assert_eq!((&listed["enabled"], &listed["running"]), (&json!(true), &json!(false)));
@@ -90,7 +94,7 @@ fn what_is_no_file_in_the_folder_holds_nobody_up() {
 
 #[test]
 fn only_suites_of_the_folder_are_played_and_only_by_their_names() {
-    let (_folder, server) = server(0);
+    let (_folder, server) = server();
     for (body, status, says) in [
         (json!({"suites": ["nothing"]}), 404, "there is no suite `nothing`: name one of broken, greeting, long, sky"),
         (json!({"suites": ["greeting.md"]}), 404, "there is no suite `greeting.md`"),
@@ -113,7 +117,7 @@ fn only_suites_of_the_folder_are_played_and_only_by_their_names() {
 
 #[test]
 fn a_page_of_another_site_starts_nothing() {
-    let (_folder, server) = server(0);
+    let (_folder, server) = server();
     for (head, body, status) in [("", "", 400), ("content-type: text/plain\r\n", "{}", 415)] {
         let mut wire = server.connect();
         let length = body.len();
@@ -138,29 +142,41 @@ fn a_server_that_does_not_allow_it_plays_nothing_and_says_how_to() {
 
 #[test]
 fn a_run_that_is_cut_off_with_its_server_is_told_as_one() {
-    let (folder, mut killed) = server(60);
+    let provider = Provider::start();
+    let url = provider.url();
+    let model = ["--llm-url", &url, "--model", "puppet"];
+    let (folder, mut killed) = server_with(&model);
+    folder.write(
+        "cut.md",
+        "# Cut\n\n## 1\n- send: hello\n- expect path: reflex\n\n## 2\n- send: {\"hold\":\"output\"}\n- expect path: director\n",
+    );
     let kept = || serde_json::from_slice::<Value>(&fs::read(folder.path().join("results.json")).unwrap_or_default()).unwrap_or_default();
     let mut watching = WebSocket::open(killed.address, "/ws/test");
-    assert_eq!(run(&killed, Some(&json!({"suites": ["sky"]}))).0, 200);
+    assert_eq!(run(&killed, Some(&json!({"suites": ["cut"]}))).0, 200);
     watching.until(|report| report["event"] == "step_result");
+    provider.holds(1);
     eventually("the first result in the folder", || (kept()["passed"] == 1).then_some(()));
     killed.signal("KILL");
     killed.ended();
-    let again = Server::with(&Setting { options: &["--tests", "--suites", folder.path().to_str().unwrap()], ..Setting::default() });
+    provider.hung_up(1);
+    let options = [&["--tests", "--suites", folder.path().to_str().unwrap()], &model[..]].concat();
+    let again = Server::with(&Setting { options: &options, ..Setting::default() });
     let told = again.connect().ask("GET", "/api/tests", None).json();
     assert_eq!((&told["ended"], &told["passed"], &told["total_expected"]), (&json!(false), &json!(1), &json!(2)), "{told}");
     assert_eq!(told["results"].as_array().unwrap().len(), 1, "{told}");
-    assert_eq!(run(&again, Some(&json!({"suites": ["sky"]}))).0, 200);
+    provider.release(1);
+    assert_eq!(run(&again, Some(&json!({"suites": ["cut"]}))).0, 200);
     eventually("the end of another", || (kept()["passed"] == 2).then_some(()));
     assert!(kept().get("ended").is_none(), "{}", kept());
 }
 
 #[test]
 fn one_run_goes_on_at_a_time_and_does_not_keep_the_server_from_ending() {
-    let (_folder, mut server) = server(60);
-    let mut watching = WebSocket::open(server.address, "/ws/test");
-    assert_eq!(run(&server, Some(&json!({"suites": ["sky"]}))).0, 200);
-    watching.until(|report| report["event"] == "suite_start");
+    let provider = Provider::start();
+    let (folder, mut server) = server_with(&["--llm-url", &provider.url(), "--model", "puppet"]);
+    folder.write("held.md", "# Held\n\n## 1. Still\n- send: {\"hold\":\"output\"}\n- expect path: director\n");
+    assert_eq!(run(&server, Some(&json!({"suites": ["held"]}))).0, 200);
+    provider.holds(1);
     let (status, answer) = run(&server, Some(&json!({"suites": ["greeting"]})));
     assert_eq!((status, suites(&server)["running"].clone()), (409, json!(true)));
     assert!(answer["detail"].as_str().unwrap().contains("already"), "{answer}");

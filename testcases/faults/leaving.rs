@@ -3,11 +3,10 @@
 use crate::support::{Conversation, WebSocket, answer_text, eventually};
 use crate::world::{ANSWER, Model, QUESTION};
 use serde_json::{Value, json};
-use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the model may still be held to.
-const SOON: Duration = Duration::from_secs(1);
+/// How long the model may still be held to: a moment, on a machine that is busy. Each deadline is much later.
+const SOON: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Way {
@@ -30,24 +29,24 @@ fn end(way: Way, session: &Conversation, chat: &mut WebSocket) {
 }
 
 #[test]
-fn whoever_ends_a_turn_ends_the_call_to_the_model_within_a_second() {
+fn whoever_ends_a_turn_ends_the_call_to_the_model_at_once() {
     for way in [Way::Stop, Way::Cancel, Way::Clear, Way::Switch] {
-        // In the middle of the answer that is shown.
-        let model = Model::start(100);
-        let server = model.server(&[]);
+        // In the middle of an answer that is shown, and would not end by itself.
+        let model = Model::start(0);
+        let server = model.patient_server(&[]);
         let session = server.session("shown");
         let mut chat = session.attached();
-        chat.say(&json!({ "text": QUESTION }));
+        chat.say(&json!({ "text": format!("fault:tokens@output.start {QUESTION}") }));
         let mut messages = chat.until(|message| message["type"] == "delta");
         let number = model.number_of("output");
         let begun = Instant::now();
         end(way, &session, &mut chat);
-        let (line, time) = model.says(&format!("closed {number} after "), begun);
+        let (line, time) = model.is_rid_of(&number, begun);
         assert!(time < SOON, "{way:?}: {line} after {time:?}");
         messages.extend(chat.until_done("msg_1"));
         let shown = answer_text(&messages, "msg_1");
         assert_eq!(messages[messages.len() - 1]["cancelled"], true, "{way:?}: {messages:?}");
-        assert!(!shown.is_empty() && shown.len() < 200, "{way:?}: {shown}");
+        assert!(shown.starts_with("so "), "{way:?}: {shown}");
         let kept = session.messages();
         match way {
             Way::Stop | Way::Cancel => {
@@ -68,7 +67,7 @@ fn a_call_that_shows_nothing_ends_as_quickly_wherever_it_stands() {
     for place in ["input.head", "director.start", "output.head", "output.middle", "output.end"] {
         for way in [Way::Stop, Way::Cancel] {
             let model = Model::start(0);
-            let server = model.server(&["--next-token-ms", "30000", "--first-token-ms", "30000", "--call-ms", "60000"]);
+            let server = model.patient_server(&[]);
             let session = server.session("silent");
             let mut chat = session.attached();
             chat.say(&json!({ "text": format!("fault:hang@{place} {QUESTION}") }));
@@ -87,7 +86,7 @@ fn a_call_that_shows_nothing_ends_as_quickly_wherever_it_stands() {
 #[test]
 fn a_pause_between_two_tries_ends_with_the_turn() {
     let model = Model::start(0);
-    let server = model.server(&["--call-ms", "60000"]);
+    let server = model.patient_server(&[]);
     let session = server.session("pausing");
     let mut chat = session.attached();
     chat.say(&json!({ "text": format!("fault:429-after@output.head {QUESTION}") }));
@@ -103,13 +102,13 @@ fn a_pause_between_two_tries_ends_with_the_turn() {
 #[test]
 fn a_client_that_leaves_does_not_stop_the_turn() {
     let model = Model::start(30);
-    let server = model.server(&[]);
+    let server = model.patient_server(&[]);
     let session = server.session("left");
     let mut chat = session.attached();
     chat.say(&json!({ "text": QUESTION }));
     chat.until(|message| message["type"] == "delta");
     drop(chat);
-    thread::sleep(Duration::from_millis(50));
+    eventually("the client to be gone", || (session.read("/api/state")["ws_connected"] == false).then_some(()));
     let result = session.result_of("msg_1");
     assert!(result["response"].as_str().is_some_and(|answer| answer.starts_with(ANSWER)), "{result}");
     let number = model.number_of("output");

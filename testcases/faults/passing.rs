@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 #[test]
 fn what_passes_by_itself_is_not_seen() {
     let model = Model::start(0);
-    let server = model.server(&[]);
+    let server = model.patient_server(&[]);
     for fault in ["429", "429-after", "500", "503", "reset", "cut", "ended", "error"] {
         for place in ["input.head", "director.head", "output.start", "agent.head"] {
             // What comes behind a head is only tried again where it says that nothing was begun.
@@ -28,7 +28,7 @@ fn what_passes_by_itself_is_not_seen() {
 #[test]
 fn a_second_model_answers_where_the_first_one_fails_for_good() {
     let model = Model::start(0);
-    let server = model.server(&["--fallback-model", "spare", "--retries", "0"]);
+    let server = model.patient_server(&["--fallback-model", "spare", "--retries", "0"]);
     for fault in ["404", "429-late", "html", "401", "500"] {
         let session = server.session(fault);
         let mut chat = session.attached();

@@ -16,8 +16,11 @@ pub(crate) const FIRST_TOKEN_MS: u64 = 1_500;
 pub(crate) const NEXT_TOKEN_MS: u64 = 1_500;
 pub(crate) const CALL_MS: u64 = 4_000;
 
-/// What a call may take beyond its deadline.
-pub(crate) const GRACE_MS: u64 = 1_000;
+/// What a call may take beyond its deadline on a machine that is busy: far less than without any deadline.
+pub(crate) const GRACE_MS: u64 = 30_000;
+
+/// A shard that waited for a model would answer nobody for as long as the shortest of its deadlines.
+pub(crate) const HEALTH_TIME_MAX: Duration = Duration::from_millis(CONNECT_MS);
 
 /// A question that every path of the demo answers, and how it begins to.
 pub(crate) const QUESTION: &str = "why is the sky blue?";
@@ -70,6 +73,12 @@ impl Model {
             let request = lines.iter().find(|line| line.starts_with("request ") && line.split(' ').nth(2) == Some(role))?;
             request.split(' ').nth(1).map(str::to_owned)
         })
+    }
+
+    /// A server that asks this model and waits for it long, for tests of what ends earlier than any deadline.
+    pub(crate) fn patient_server(&self, more: &[&str]) -> Server {
+        let patient = ["--connect-ms", "30000", "--first-token-ms", "60000", "--next-token-ms", "60000", "--call-ms", "120000"];
+        server_before(&self.url(), &[&patient, more].concat())
     }
 
     /// A server with short deadlines that asks this model.

@@ -1,7 +1,7 @@
 //! Crowds: sockets that open and die by the thousand, and a server that has no descriptor left.
 
 use super::process::{allow, allowed, descriptors, memory};
-use super::support::{PATIENCE, Server, Setting, WebSocket, eventually, in_parallel, request};
+use super::support::{PATIENCE, Server, Setting, WebSocket, eventually, in_parallel, own_address, request};
 use super::weak::{Dice, ENDS, break_off};
 use serde_json::json;
 use std::io::{self, Read, Write};
@@ -34,7 +34,9 @@ fn a_thousand_sockets_that_open_and_die_leave_nothing_behind() {
         });
         let mut left = Vec::new();
         for round in 0..3 {
-            in_parallel(0..THREADS, |thread| live_and_die(server.address, &mut Dice::new((round * THREADS + thread + 1) as u64)));
+            let lives =
+                in_parallel(0..THREADS, |thread| live_and_die(server.address, &mut Dice::new((round * THREADS + thread + 1) as u64)));
+            assert!(lives.into_iter().all(|is_taken| is_taken), "it takes all of them");
             // The steady socket is one.
             eventually("the descriptors' return", || (descriptors(pid) <= before + 1).then_some(()));
             left.push(memory(pid));
@@ -49,11 +51,11 @@ fn a_thousand_sockets_that_open_and_die_leave_nothing_behind() {
 }
 
 /// A quarter of the thousand: some at once, each ending sooner or later, in the middle of something.
-fn live_and_die(address: SocketAddr, dice: &mut Dice) {
+/// False where nobody takes connections any more, because the server has ended.
+fn live_and_die(address: SocketAddr, dice: &mut Dice) -> bool {
     let mut held = Vec::new();
     for _ in 0..SOCKETS / THREADS {
-        // Nobody takes connections any more where the server has ended.
-        let Ok(one) = live(address, dice) else { break };
+        let Ok(one) = live(address, dice) else { return false };
         held.push(one);
         if held.len() > HELD_MOST {
             let one: TcpStream = held.swap_remove(dice.below(HELD_MOST));
@@ -61,6 +63,7 @@ fn live_and_die(address: SocketAddr, dice: &mut Dice) {
         }
     }
     held.iter().for_each(|one| break_off(one, dice.below(ENDS)));
+    true
 }
 
 fn live(address: SocketAddr, dice: &mut Dice) -> io::Result<TcpStream> {
@@ -98,11 +101,13 @@ fn live(address: SocketAddr, dice: &mut Dice) -> io::Result<TcpStream> {
 
 #[test]
 fn a_server_ends_well_in_the_middle_of_a_crowd() {
-    let mut server = Server::with(&Setting { word_ms: 1, ..Setting::default() });
+    // So that nobody else is met there when it has ended.
+    let mut server = Server::with(&Setting { word_ms: 1, listen: Some(own_address()), ..Setting::default() });
     let address = server.address;
     std::thread::scope(|scope| {
         for seed in 0..4 {
-            scope.spawn(move || live_and_die(address, &mut Dice::new(1_000 + seed)));
+            // Until there is no server any more.
+            scope.spawn(move || while live_and_die(address, &mut Dice::new(1_000 + seed)) {});
         }
         // So that the crowd is there.
         eventually("the crowd", || (descriptors(server.pid()) > 60).then_some(()));

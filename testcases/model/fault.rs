@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 const INSIDE: &str = "sk-inside-4711 at 10.9.8.7:5432 in /srv/inside.py line 66";
 
 /// Every fault ends by itself, too.
-const TIME_MAX: Duration = Duration::from_secs(60);
+const TIME_MAX: Duration = Duration::from_secs(600);
 const BYTES_MAX: usize = 100 << 20;
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";

@@ -1,9 +1,9 @@
 //! What may stand between a client and a server: one that cuts sockets or refuses reports, and a real nginx that speaks TLS.
 
-use crate::support::{Folder, eventually};
+use crate::support::{Folder, eventually, own_address};
 use serde_json::Value;
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -117,10 +117,10 @@ pub(crate) struct Nginx {
 
 impl Nginx {
     pub(crate) fn start(server: SocketAddr) -> Nginx {
-        let folder = Folder::new();
-        certificates(&folder);
+        let (folder, own) = (Folder::new(), own_address());
+        certificates(&folder, own.ip());
         let at = folder.path().display();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = TcpListener::bind(own).unwrap().local_addr().unwrap();
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {at}/{name};")).concat();
         let user = if std::fs::metadata("/proc/self").is_ok_and(|about| std::os::unix::fs::MetadataExt::uid(&about) == 0) {
             "user root;"
@@ -177,8 +177,8 @@ impl Drop for Nginx {
     }
 }
 
-fn certificates(folder: &Folder) {
-    folder.write("names", "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
+fn certificates(folder: &Folder, address: IpAddr) {
+    folder.write("names", &format!("subjectAltName=IP:{address},DNS:localhost\n"));
     for line in [
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem",
         "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost -keyout own.key -out own.csr",

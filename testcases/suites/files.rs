@@ -1,7 +1,7 @@
 //! The command line, the files that are read and written, and the exit codes.
 
 use crate::player::{play, play_text};
-use crate::support::{Folder, run};
+use crate::support::{Folder, nobody, run};
 use quick_xml::events::Event;
 use quick_xml::{Reader, XmlVersion};
 use std::fs;
@@ -36,8 +36,7 @@ fn the_exit_code_tells_whose_fault_it_is() {
     folder.write("green.md", GREEN);
     folder.write("red.md", RED);
     folder.write("empty.md", "# T\n## 1\n- send: hello\n");
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let closed = format!("http://{closed}");
+    let closed = format!("http://{}", nobody());
     for (arguments, code, says) in [
         (&["green.md"][..], 0, ""),
         (&["green.md", "red.md"], 1, ""),
@@ -52,7 +51,7 @@ fn the_exit_code_tells_whose_fault_it_is() {
         (&["green.md", "--model", "big"], 3, "--llm-url"),
         (&["green.md", "--url", "ftp://host"], 3, "--url is `ftp://host`"),
         (&["green.md", "--url", "https://host", "--ca", "red.md"], 3, "--ca red.md: it holds no certificate"),
-        (&["green.md", "--url", &closed], 4, "no server answers at 127.0.0.1:"),
+        (&["green.md", "--url", &closed], 4, "no server answers at 127."),
         (&["green.md", "--junit", "no/such/folder.xml"], 4, "no/such/folder.xml can't be written"),
         (&["red.md", "--junit", "no/such/folder.xml"], 1, "no/such/folder.xml can't be written"),
         (&["empty.md"], 2, "empty.md: it checks nothing: say what is expected, such as `- expect path: reflex`"),

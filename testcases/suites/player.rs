@@ -24,7 +24,7 @@ impl Played {
 }
 
 /// All suites of a run together.
-const RUN_TIME: Duration = Duration::from_secs(180);
+const RUN_TIME: Duration = Duration::from_secs(900);
 
 /// Plays suites from the folder of this project.
 pub(crate) fn play(arguments: &[&str]) -> Played {

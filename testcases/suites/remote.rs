@@ -2,7 +2,7 @@
 
 use crate::between::{Manner, Nginx, between};
 use crate::player::play_text;
-use crate::support::{Server, Setting, WebSocket, run};
+use crate::support::{Provider, Server, Setting, WebSocket, own_address, run};
 use serde_json::json;
 use std::thread;
 
@@ -102,13 +102,13 @@ fn a_run_with_more_results_than_a_server_keeps_ends_there_too() {
 
 #[test]
 fn a_server_that_goes_away_fails_its_step_and_the_rest_is_skipped() {
-    let server = Server::with(&Setting { word_ms: 200, ..Setting::default() });
-    let text = "# T\n## 1\n- send: why is the sky blue?\n- expect path: director\n## 2\n- send: hello\n- expect path: reflex\n- expect frames: == 2\n";
+    let provider = Provider::start();
+    let listen = Some(own_address());
+    let mut server = Server::with(&Setting { options: &["--llm-url", &provider.url(), "--model", "puppet"], listen, ..Setting::default() });
+    let text = "# T\n## 1\n- send: {\"hold\":\"output\"}\n- expect path: director\n## 2\n- send: hello\n- expect path: reflex\n- expect frames: == 2\n";
     let url = format!("http://{}", server.address);
-    let playing = thread::spawn(move || play_text("gone", text, &["--url", &url, "--patience-ms", "2000", "--coverage"]));
-    let mut server = server;
-    let mut watching = WebSocket::open(server.address, "/ws/test");
-    watching.until(|report| report["event"] == "suite_start");
+    let playing = thread::spawn(move || play_text("gone", text, &["--url", &url, "--patience-ms", "10000", "--coverage"]));
+    provider.holds(1);
     server.signal("KILL");
     server.ended();
     let played = playing.join().unwrap();

@@ -3,7 +3,7 @@
 use crate::between::{Manner, between};
 use crate::player::{Played, play_all, play_text};
 use crate::support::server::framewright;
-use crate::support::{Folder, Provider, Server, Setting, WebSocket, eventually};
+use crate::support::{Folder, Provider, Server, WebSocket, eventually};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -58,19 +58,18 @@ fn whoever_looks_on_sees_one_run_from_its_begin_to_its_end() {
 
 #[test]
 fn a_run_that_is_interrupted_stops_its_turn_tells_everyone_and_keeps_what_it_has() {
-    let server = Server::with(&Setting { word_ms: 200, ..Setting::default() });
-    let folder = Folder::new();
-    let sky = "## Again\n- send: why is the sky blue?\n- expect path: director\n";
-    let file = folder.write("sky.md", &format!("# T\n## 1\n- send: hello\n- expect path: reflex\n{sky}{sky}"));
+    let (provider, folder) = (Provider::start(), Folder::new());
+    let server = provider.server();
+    let held = "## Again\n- send: {\"hold\":\"output\"}\n- expect path: director\n";
+    let file = folder.write("held.md", &format!("# T\n## 1\n- send: hello\n- expect path: reflex\n{held}{held}"));
     let mut watching = WebSocket::open(server.address, "/ws/test");
     let mut command = framewright(folder.path());
     command.arg("test").arg(file).args(["--url", &format!("http://{}", server.address), "--results", "r.json"]);
     let playing = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let reports = watching.until(|report| report["event"] == "step_result");
     let session = server.session(reports.iter().find_map(|report| report["session"].as_str()).unwrap());
-    eventually("a turn that is interrupted", || {
-        (session.result()["id"] == "msg_2" && session.result()["status"] == "running").then_some(())
-    });
+    provider.holds(1);
+    assert_eq!((&session.result()["id"], &session.result()["status"]), (&json!("msg_2"), &json!("running")));
     let told = Command::new("kill").args(["-INT", &playing.id().to_string()]).status().unwrap();
     assert!(told.success());
     let ended = playing.wait_with_output().unwrap();
@@ -169,7 +168,7 @@ fn a_terminal_shows_how_far_it_is() {
                 None => command.env_remove(name),
             };
         }
-        command.env_remove("NO_COLOR").args(["-qefc", &format!("exec '{program}' test shown.md {options}"), "/dev/null"]);
+        command.args(["-qefc", &format!("exec '{program}' test shown.md {options}"), "/dev/null"]);
         let ended = command.current_dir(folder.path()).output().unwrap();
         assert_eq!(ended.status.code(), Some(1), "{ended:?}");
         String::from_utf8(ended.stdout).unwrap()

@@ -13,7 +13,9 @@ impl Folder {
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("framewright-endpoint-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).unwrap();
+        // What an earlier process of the same number has left behind when it was killed.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
         Folder { path }
     }
 

@@ -1,5 +1,6 @@
 //! What every test of the endpoint stands on: the real server as a process, and clients that speak its protocols by hand.
 
+mod address;
 mod conversation;
 mod folder;
 pub(crate) mod http;
@@ -8,6 +9,7 @@ pub(crate) mod provider;
 pub(crate) mod server;
 mod streams;
 
+pub(crate) use address::{nobody, own_address};
 pub(crate) use conversation::Conversation;
 pub(crate) use folder::Folder;
 pub(crate) use http::request;

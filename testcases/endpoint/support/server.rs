@@ -11,13 +11,15 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// What a test may set of a server; everything else is as it comes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Setting<'a> {
     pub(crate) options: &'a [&'a str],
+    /// Instead of a free port of 127.0.0.1.
+    pub(crate) listen: Option<SocketAddr>,
     /// Between two words of the demo model's answers.
     pub(crate) word_ms: u64,
     /// Instead of one of its own.
@@ -31,6 +33,8 @@ pub(crate) struct Server {
     pub(crate) folder: Folder,
     child: Child,
     said: Arc<Mutex<String>>,
+    /// They end with its outputs.
+    readers: Vec<JoinHandle<()>>,
 }
 
 /// How a process ended, and what it said.
@@ -54,7 +58,8 @@ impl Server {
         let folder = Folder::new();
         let data = setting.data.unwrap_or(folder.path());
         let mut command = framewright(setting.working_folder.unwrap_or(folder.path()));
-        command.args(["serve", "--shards", "2", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(setting.options);
+        let listen = setting.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0))).to_string();
+        command.args(["serve", "--shards", "2", "--listen", &listen, "--data"]).arg(data).args(setting.options);
         command.env(WORD_MS, setting.word_ms.to_string());
         Server::begin(folder, command)
     }
@@ -70,15 +75,14 @@ impl Server {
     fn begin(folder: Folder, mut command: Command) -> Server {
         let mut child = command.spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        note(child.stdout.take().unwrap(), said.clone());
-        note(child.stderr.take().unwrap(), said.clone());
+        let readers = vec![note(child.stdout.take().unwrap(), said.clone()), note(child.stderr.take().unwrap(), said.clone())];
         let address = eventually("the server's start-up line", || {
             if let Some(status) = child.try_wait().unwrap() {
                 panic!("the server ended ({status}) instead of starting: {}", said.lock().unwrap());
             }
             address_in(&said.lock().unwrap())
         });
-        Server { address, folder, child, said }
+        Server { address, folder, child, said, readers }
     }
 
     /// A connection that nothing has been said on.
@@ -125,6 +129,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        self.readers.drain(..).for_each(|reader| drop(reader.join()));
         let said = self.said();
         if !thread::panicking() {
             assert!(!said.contains("panicked"), "the server panicked: {said}");
@@ -168,25 +173,25 @@ pub(crate) fn run_for(patience: Duration, folder: &Path, arguments: &[&str]) -> 
 /// The binary, in an environment that says nothing to it.
 pub(crate) fn framewright(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framewright"));
-    for (name, _) in std::env::vars_os() {
-        let is_ours = |name: &str| ["FRAMEWRIGHT_", "OPENAI_", "OPENROUTER_", "ANTHROPIC_"].iter().any(|start| name.starts_with(start));
-        if name.to_str().is_some_and(is_ours) {
-            command.env_remove(name);
-        }
+    // Settings and keys, and what a terminal or a network would have it do.
+    let heard = ["FRAMEWRIGHT_", "OPENAI_", "OPENROUTER_", "ANTHROPIC_", "NO_COLOR", "COLUMNS"];
+    let is_heard = |name: &str| heard.iter().any(|start| name.starts_with(start)) || name.to_ascii_lowercase().ends_with("_proxy");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_heard)) {
+        command.env_remove(name);
     }
     // Whatever model servers run on this machine, a test means the demo unless it says otherwise.
     command.env("FRAMEWRIGHT_OFFLINE", "1").current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
-fn note(from: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
+fn note(from: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandle<()> {
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
             let mut into = into.lock().unwrap();
             into.push_str(&line);
             into.push('\n');
         }
-    });
+    })
 }
 
 fn address_in(said: &str) -> Option<SocketAddr> {
