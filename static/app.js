@@ -26,7 +26,7 @@ const SLOWER = 'Something on the way to the server holds the direct connection b
 
 /** @type {Record<string, string>} */
 const BANNER = {
-  lost: 'The connection to the server is lost. Trying again; nothing you wrote is lost.',
+  lost: 'The connection to the server is lost. Trying again; what is not sent yet is kept.',
   stream: SLOWER,
   poll: SLOWER,
 };

@@ -86,7 +86,7 @@ export function begun(turns, fields) {
   return [...turns, turn(fields)];
 }
 
-/** The number of the last turn that has one. @param {Turn[]} turns */
+/** The number of the last turn that has one. @param {{id: string}[]} turns */
 export function lastNumber(turns) {
   return Math.max(0, ...turns.map(({ id }) => numberOf(id)));
 }

@@ -150,7 +150,7 @@ test('a socket that is cut during every answer neither doubles nor loses a word'
   });
 });
 
-test('a page outlives its server: it says so, keeps what is written meanwhile, and sends it', () =>
+test('a page outlives its server: it says so, keeps what is written meanwhile, sends it, and says what is gone', () =>
   stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
     await visitor.ask('hello');
     const { host } = new URL(stage.address);
@@ -163,9 +163,11 @@ test('a page outlives its server: it says so, keeps what is written meanwhile, a
     const turn = page.locator('.turn', { hasText: 'why is the sky blue?' });
     await visitor.ended(turn);
     assert.equal(await turn.count(), 1);
-    // Asking may have been the way for a while, and that is said too.
-    await page.locator('.notice').waitFor({ state: 'detached' });
+    await page.locator('.notice', { hasText: 'The server has begun anew: the conversation before is gone.' }).waitFor();
     await visitor.showsTheHistory();
+    await visitor.ask('hello');
+    // With the next message it is no news any more. Asking may have been the way for a while, and that is said too.
+    await page.locator('.notice').waitFor({ state: 'detached' });
   }));
 
 test('the answer and a block of code can be copied', () =>
