@@ -7,7 +7,7 @@ import { behind, changes, finished, running, watch, way } from './live.js';
 import { lit, pathOf } from './lit.js';
 import { NodeView } from './node.js';
 import { turnAddress } from './route.js';
-import { busy } from './session.js';
+import { busy, turns } from './session.js';
 import { WayNote } from './way.js';
 import { counted } from './words.js';
 
@@ -116,6 +116,11 @@ function Picker({ active }) {
   const [keep, setKeep] = useState(true);
   const [said, setSaid] = useState('');
   const name = wanted || active.name;
+  // What was said of a switch is no news any more once something was said on the new graph.
+  const last = turns.value.at(-1)?.key;
+  useEffect(() => {
+    if (last) setSaid('');
+  }, [last]);
 
   async function change(/** @type {Event} */ event) {
     event.preventDefault();
@@ -147,7 +152,7 @@ function Picker({ active }) {
       ${busy.value && html`<p class="warning">A turn is running. Switching stops it.</p>`}
       <p class="choices"><button type="submit" class="strong" disabled=${name === active.name}>Switch to ${name === active.name ? 'another graph' : name}</button></p>
     </form>
-    <p class="note" role="status">${said}</p>
+    <p class="note" role="status">${said.split('`').map((part, at) => (at % 2 === 1 ? html`<b>${part}</b>` : part))}</p>
   `;
 }
 

@@ -31,9 +31,11 @@ pub(super) fn answer(resident: &mut Resident, shard: &Shard, from: Caller, ask: 
             Reply::ok(&json!({ "status": "cleared" }))
         }
         Ask::Switch(input) => {
+            let goes_on = matches!(input, Input::Switch { keep: true, .. });
             resident.take(shard, input)?;
             let name = resident.session.graph().name();
-            Reply::ok(&json!({ "status": "ok", "name": name, "note": format!("The conversation goes on with the graph `{name}`.") }))
+            let what = if goes_on { "The conversation goes on" } else { "A new conversation begins" };
+            Reply::ok(&json!({ "status": "ok", "name": name, "note": format!("{what} with the graph `{name}`.") }))
         }
         Ask::Result => Reply::of(json::result(&session.result(), session.memory())),
         Ask::Poll { since } => {

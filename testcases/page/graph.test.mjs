@@ -145,6 +145,7 @@ test('the graph is switched while the sockets stay open, and the conversation is
     await visitor.ask('why is the sky blue?');
     await page.locator('.paths [aria-current]', { hasText: 'pa' }).waitFor();
     assert.deepEqual(await chatSockets(page), sockets, 'the same socket object, still open, and no other');
+    assert.equal(await page.locator('.note').innerText(), '', 'the next turn makes it old');
 
     await page.getByRole('button', { name: 'Change' }).click();
     await page.locator('.choice', { hasText: 'v1-direct' }).click();
@@ -153,6 +154,7 @@ test('the graph is switched while the sockets stay open, and the conversation is
     await page.getByRole('button', { name: 'Switch to v1-direct' }).click();
     await page.locator('.graph-name', { hasText: 'v1-direct' }).waitFor();
     await page.locator('.invitation').waitFor();
+    await page.locator('.note', { hasText: 'A new conversation begins with the graph v1-direct.' }).waitFor();
     assert.deepEqual(await chatSockets(page), sockets);
   }));
 
