@@ -11,7 +11,7 @@ import { openFeed } from './feed.js';
 /** @typedef {import('./contract.js').SuiteEntry} SuiteEntry */
 /** @typedef {{running: boolean, current: string, results: TestResult[], total: number, isCutOff: boolean}} Board */
 /** `running`: whether this server plays suites itself, which is what another start has to wait for.
- * @typedef {{enabled: boolean, running: boolean, suites: SuiteEntry[]}} Offer */
+ * @typedef {{enabled: boolean, running: boolean, folder?: string, suites: SuiteEntry[]}} Offer */
 
 /** A long list of results is not asked for twice a second. */
 const LONG = 300;

@@ -55,6 +55,9 @@ function Start({ failed }) {
       </div>
     `;
   }
+  if (offered.suites.length === 0) {
+    return html`<p class="disabled">There is no suite in <code>${offered.folder}</code>. Name another folder with <code>--suites</code> when the server is started.</p>`;
+  }
   const names = new Set(offered.suites.filter(({ error }) => !error).map(({ name }) => name));
   const again = failed.filter((name) => names.has(name));
   return html`

@@ -22,6 +22,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     for (what, mend) in missing.unwrap_or_default() {
         eprintln!("warning: {what}: {mend}");
     }
+    if let Some(warning) = config.tests.then(|| Folder::warning(&config.suites)).flatten() {
+        eprintln!("{warning}");
+    }
     // Turns that were cut off have been told so; for the process that is a good end too.
     server.wait();
     Ok(())

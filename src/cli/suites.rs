@@ -2,7 +2,7 @@
 
 use crate::client::Address;
 use crate::runner::{self, Plan, Progress, Source, so_far, write_whole};
-use crate::shell::suites::{Listed, Run, Suites, What};
+use crate::shell::suites::{Listed, NAME_ANOTHER, Run, Suites, What};
 use crate::suite::Check;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -40,6 +40,13 @@ impl Folder {
         Arc::new(Folder::new(path))
     }
 
+    /// What a start says where there is nothing to play.
+    pub(super) fn warning(path: &Path) -> Option<String> {
+        let what = if path.is_dir() { "no suite in" } else { "no folder" };
+        let is_empty = Folder::new(path).files().is_empty();
+        is_empty.then(|| format!("warning: --tests finds {what} `{}`: {NAME_ANOTHER}", path.display()))
+    }
+
     fn new(path: &Path) -> Folder {
         Folder { path: path.to_owned(), known: Mutex::default() }
     }
@@ -69,6 +76,10 @@ impl Folder {
 }
 
 impl Suites for Folder {
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
     fn list(&self) -> Vec<Listed> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let look = |(name, path): (String, PathBuf)| {
@@ -151,6 +162,18 @@ mod tests {
         assert!(folder.list().is_empty() && folder.known.lock().unwrap().is_empty(), "what has gone is not kept");
         fs::remove_dir_all(&path).unwrap();
         assert_eq!(titles, ["one", "one", "two", "three"]);
+    }
+
+    #[test]
+    fn a_folder_with_nothing_to_play_is_warned_of() {
+        let path = std::env::temp_dir().join(format!("framewright-warned-{}", std::process::id()));
+        let said = || Folder::warning(&path).unwrap_or_default();
+        assert!(said().contains(&format!("no folder `{}`", path.display())) && said().contains("--suites"), "{}", said());
+        fs::create_dir_all(&path).unwrap();
+        assert!(said().contains("no suite in"), "{}", said());
+        fs::write(path.join("a.md"), "").unwrap();
+        assert_eq!(said(), "", "one that is broken is listed with what is wrong");
+        fs::remove_dir_all(&path).unwrap();
     }
 
     #[test]

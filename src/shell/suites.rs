@@ -13,6 +13,9 @@ use std::thread;
 
 /// The suites of a folder, and who plays them.
 pub trait Suites: Send + Sync {
+    /// Where they are looked for.
+    fn place(&self) -> String;
+
     /// What there is. A shard waits for it: it reads a bounded folder.
     fn list(&self) -> Vec<Listed>;
 
@@ -59,6 +62,8 @@ pub(super) struct Runs {
 const DISABLED: &str = "tests can't be started on this server: start it with --tests to allow that";
 const BUSY: &str = "suites are being played already: wait for their end";
 const NOT_NAMES: &str = "`suites` must be a list of names, as `/api/tests/suites` tells them; without it all are played";
+/// What to do where no suite was found.
+pub const NAME_ANOTHER: &str = "name another folder with --suites when the server is started";
 const NOTHING: &str = "there is no suite to play: `/api/tests/suites` tells what is wrong with those that there are";
 
 impl Runs {
@@ -77,6 +82,7 @@ impl Runs {
         Reply::ok(&json!({
             "enabled": self.suites.is_some(),
             "running": self.is_running.load(Ordering::Acquire),
+            "folder": self.suites.as_ref().map(|suites| suites.place()),
             "suites": suites,
         }))
     }
@@ -86,6 +92,9 @@ impl Runs {
         let suites = self.suites.as_ref().ok_or_else(|| Reply::refused(403, DISABLED))?;
         let wanted = names(wanted).ok_or_else(|| Reply::refused(400, NOT_NAMES))?;
         let listed = suites.list();
+        if listed.is_empty() {
+            return Err(Reply::refused(404, &format!("there is no suite in `{}`: {NAME_ANOTHER}", suites.place())));
+        }
         let chosen = chosen(&listed, wanted)?;
         if self.is_running.swap(true, Ordering::AcqRel) {
             return Err(Reply::refused(409, BUSY));
@@ -188,9 +197,31 @@ mod tests {
     }
 
     #[test]
+    fn where_there_is_no_suite_it_is_said_where_they_were_looked_for() {
+        struct Nothing;
+        impl Suites for Nothing {
+            fn place(&self) -> String {
+                "some/folder".to_owned()
+            }
+            fn list(&self) -> Vec<Listed> {
+                Vec::new()
+            }
+            fn play(&self, _run: &Run) {}
+        }
+        let runs = Runs::new(Some(Arc::new(Nothing)), "[::1]:7".parse().unwrap());
+        let refused = runs.start(&Map::new(), None).unwrap_err();
+        let said = String::from_utf8(refused.body).unwrap();
+        assert!(refused.status == 404 && said.contains("no suite in `some/folder`") && said.contains("--suites"), "{said}");
+        assert!(String::from_utf8(runs.list().body).unwrap().contains(r#""folder":"some/folder""#));
+    }
+
+    #[test]
     fn a_run_that_breaks_makes_way_for_the_next() {
         struct Breaks;
         impl Suites for Breaks {
+            fn place(&self) -> String {
+                "testcases".to_owned()
+            }
             fn list(&self) -> Vec<Listed> {
                 listed()
             }

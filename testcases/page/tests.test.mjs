@@ -252,6 +252,21 @@ test('a run that was cut off with its server is shown as one, to who was there a
     assert.equal(await cut.count(), 0);
   }));
 
+test('where there is no suite it is said where they were looked for', async () => {
+  const nowhere = new Stage({ flags: ['--tests', '--suites', 'not-there'] });
+  await nowhere.open();
+  try {
+    await nowhere.visit({}, async (visitor, page) => {
+      await open(page);
+      await page.locator('.disabled', { hasText: 'There is no suite in not-there. Name another folder with --suites' }).waitFor();
+      assert.equal(await page.getByRole('button', { name: /^Run/ }).count(), 0);
+      await visitor.picture('tests-nowhere');
+    });
+  } finally {
+    await nowhere.close();
+  }
+});
+
 test('a server that allows no starting says how, and shows what is reported to it', () =>
   closed.visit({}, async (visitor, page) => {
     await open(page);
