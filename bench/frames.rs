@@ -278,7 +278,7 @@ impl Bare {
                 return;
             }
         };
-        self.history.push_back(Message { role: Role::User, content: message.to_owned(), id, partial: false });
+        self.history.push_back(Message::new(Role::User, message, id));
         for says in case.answers {
             match says {
                 Says::Stream => {
@@ -295,7 +295,7 @@ impl Bare {
                     }
                     self.frame(&mut trace, "output", &answer);
                     trace.calls.last_mut().expect("it was asked").1.clone_from(&answer);
-                    self.history.push_back(Message { role: Role::Assistant, content: answer.clone(), id, partial: false });
+                    self.history.push_back(Message::new(Role::Assistant, answer.clone(), id));
                     trace._answer = answer;
                 }
                 Says::Json(text) => {

@@ -99,7 +99,7 @@
  * @property {Process[]} processes
  * @property {Record<string, unknown>} schema_cache */
 
-/** @typedef {{role: string, content: string, id: string, partial?: boolean}} Message */
+/** `progress`: what nodes told while they worked. @typedef {{role: string, content: string, id: string, partial?: boolean, progress?: string}} Message */
 
 /** @typedef {object} GraphEdge
  * @property {string} id

@@ -29,22 +29,30 @@ function turn(fields) {
   return { key: keys, id: '', kind: 'message', question: null, progress: '', answer: '', status: 'done', ...fields };
 }
 
+const BUTTON = /^(machine|action)/;
+
 /** Turns out of `/api/history`; one with a question and nothing else is taken for running. What the page knew of a turn
- * beyond the history, it keeps.
- * @param {{role: string, content: string, id: string, partial?: boolean}[]} messages @param {Turn[]} [before] @returns {Turn[]} */
-export function remembered(messages, before = []) {
+ * beyond the history, it keeps. What a machine's button did stands in its trace alone.
+ * @param {import('./contract.js').Message[]} messages @param {Turn[]} [before] @param {import('./contract.js').Trace[]} [traces] @returns {Turn[]} */
+export function remembered(messages, before = [], traces = []) {
   /** @type {Map<string, Turn>} */
   const turns = new Map();
   const shown = new Map(before.map((known) => [known.id, known]));
-  for (const { role, content, id, partial } of messages) {
+  for (const { id, message, path } of traces) {
+    // Traces reach back to before the conversation was cleared.
+    const isOfThis = messages[0] && numberOf(id) > numberOf(messages[0].id);
+    if (isOfThis && BUTTON.test(path)) turns.set(id, { ...turn({ id, kind: 'action', question: message }), ...shown.get(id) });
+  }
+  for (const { role, content, id, partial, progress } of messages) {
     const known = turns.get(id) ?? { ...(shown.get(id) ?? turn({ id })), status: 'running', answer: '' };
     if (role === 'user') known.question = content;
     else Object.assign(known, { answer: content, status: 'done' });
     if (partial) known.status = endingSeen(shown.get(id)) ?? 'partial';
+    if (progress) known.progress = progress;
     turns.set(id, known);
   }
   for (const known of turns.values()) if (known.status === 'running') known.progress = '';
-  return [...turns.values()];
+  return [...turns.values()].sort((one, other) => numberOf(one.id) - numberOf(other.id));
 }
 
 /** The history says only that an answer broke off; who saw it end knows why. @param {Turn | undefined} known */
@@ -159,7 +167,7 @@ export function explained(turns, trace) {
   const at = turns.findIndex((known) => known.id === trace.id);
   const known = turns[at];
   if (!known || known.kind === 'action' || sameText(known.question, trace.message)) return turns;
-  const kind = /^(machine|action)/.test(trace.path ?? '') ? 'action' : 'message';
+  const kind = BUTTON.test(trace.path ?? '') ? 'action' : 'message';
   const corrected = turns.with(at, { ...known, kind, question: trace.message });
   if (known.question === null) return corrected;
   return begun(corrected, { kind: known.kind, question: known.question, sent: known.sent, status: 'waiting' });

@@ -89,11 +89,10 @@ async function load() {
       read('/health').catch(() => ({})),
     ]);
     batch(() => {
-      // Ids are counted on through everything but the end of the server's memory.
       const latest = conversation.lastNumber([...history.messages, ...frames.traces]);
       if (latest < conversation.lastNumber(turns.value)) notice.value = 'The server has begun anew: the conversation before is gone.';
       const kept = [...(ready.value ? [] : pendingBefore()), ...turns.value.filter(conversation.isKept)];
-      turns.value = conversation.continued(conversation.remembered(history.messages, turns.value), kept);
+      turns.value = conversation.continued(conversation.remembered(history.messages, turns.value, frames.traces), kept);
       traces.value = byId(frames.traces);
       health.value = status;
       showBeside(state);

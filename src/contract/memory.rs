@@ -14,6 +14,19 @@ pub struct Message {
     /// The turn failed or was stopped: this is what was shown.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
+    /// What the turn's nodes told while they worked; it stands beside the turn's last message.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub progress: String,
+}
+
+impl Message {
+    pub fn new(role: super::Role, content: impl Into<String>, id: TurnId) -> Message {
+        Message { role, content: content.into(), id, partial: false, progress: String::new() }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.content.len() + self.progress.len()
+    }
 }
 
 /// A turn's id as the wire writes it.

@@ -3,7 +3,7 @@
 use super::Session;
 use super::call::Running;
 use super::turn::Turn;
-use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, Request, What};
+use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, Request, What, push_clipped};
 use crate::graph::Entry;
 use crate::nodes::{Flow, Out, Task, View};
 use std::sync::Arc;
@@ -99,6 +99,10 @@ impl Session {
         let name = self.graph.nodes[node].name.clone();
         for what in out.events {
             turn.event = what.name();
+            let room = self.limits.answer_bytes_max.saturating_sub(turn.progress.len());
+            if let (What::Progress { text }, 1..) = (&what, room) {
+                push_clipped(&mut turn.progress, text, room);
+            }
             self.emit(turn.id, turn.frame.number, name.clone(), what, effects);
         }
         for (table, columns) in out.learned {

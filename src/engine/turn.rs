@@ -41,6 +41,8 @@ pub(super) struct Turn {
     pub(super) started: Time,
     pub(super) packet: Packet,
     pub(super) answer: String,
+    /// What nodes told while they worked.
+    pub(super) progress: String,
     /// The last answer's controls have made place for this one's.
     pub(super) is_fresh: bool,
     pub(super) frame: Frame,
@@ -96,6 +98,7 @@ impl Session {
             started: self.now,
             packet,
             answer: String::new(),
+            progress: String::new(),
             is_fresh: entry == Entry::Machine,
             frame: Frame::default(),
             frames: Vec::new(),
@@ -187,19 +190,19 @@ impl Session {
     /// Puts the user's message into the history. A machine's own button says nothing.
     fn keep_question(&mut self, turn: &Turn, partial: bool) {
         if turn.entry != Entry::Machine {
-            self.keep(Message { role: Role::User, content: turn.title.clone(), id: turn.id, partial });
+            self.keep(Message { partial, ..Message::new(Role::User, turn.title.clone(), turn.id) });
             self.history_seq = self.seq_last;
         }
     }
 
     /// Puts what was shown into the history; where nothing was, the question itself is marked.
     fn keep_answer(&mut self, turn: &Turn, outcome: &Outcome) {
-        let partial = *outcome != Outcome::Answered;
+        let (partial, progress) = (*outcome != Outcome::Answered, turn.progress.clone());
         if !turn.answer.is_empty() {
-            self.keep(Message { role: Role::Assistant, content: turn.answer.clone(), id: turn.id, partial });
+            self.keep(Message { partial, progress, ..Message::new(Role::Assistant, turn.answer.clone(), turn.id) });
         } else if partial {
             match self.history.iter_mut().rev().find(|message| message.id == turn.id) {
-                Some(question) => question.partial = true,
+                Some(question) => (question.partial, question.progress) = (true, progress),
                 None => self.keep_question(turn, true),
             }
         }
@@ -207,9 +210,9 @@ impl Session {
 
     fn keep(&mut self, message: Message) {
         self.history.push_back(message);
-        let mut bytes: usize = self.history.iter().map(|message| message.content.len()).sum();
+        let mut bytes: usize = self.history.iter().map(Message::bytes).sum();
         while self.history.len() > self.limits.history_max || (bytes > self.limits.history_bytes_max && self.history.len() > 1) {
-            bytes -= self.history.pop_front().map_or(0, |message| message.content.len());
+            bytes -= self.history.pop_front().map_or(0, |message| message.bytes());
         }
     }
 

@@ -511,12 +511,17 @@ mod tests {
         ] {
             assert_eq!(parsed(Some(result(&given, &memory))), shown);
         }
-        let messages: Vec<_> =
-            (1..5).map(|n| Message { role: Role::User, content: n.to_string(), id: TurnId(n), partial: n == 4 }).collect();
+        let messages: Vec<_> = (1..5)
+            .map(|n| Message {
+                partial: n == 4,
+                progress: if n == 4 { "p".into() } else { String::new() },
+                ..Message::new(Role::User, n.to_string(), TurnId(n))
+            })
+            .collect();
         assert_eq!(
             parsed(Some(history(messages.iter(), 2, Seq(9)))),
             json!({"status":"active","seq":9,"messages":[
-                {"role":"user","content":"3","id":"msg_3"},{"role":"user","content":"4","id":"msg_4","partial":true}]})
+                {"role":"user","content":"3","id":"msg_3"},{"role":"user","content":"4","id":"msg_4","partial":true,"progress":"p"}]})
         );
         assert_eq!(parsed(Some(frames("g", [].iter(), 5))), json!({"graph":"g","engine":"frames","traces":[],"last_trace":null}));
     }

@@ -25,8 +25,12 @@ test('a machine\'s button is a turn of one frame that calls no model, and its st
     assert.deepEqual(trace.frames.flatMap(({ calls }) => calls), []);
     assert.deepEqual(trace.background, []);
     const shown = await page.locator('.controls').innerText();
+    const [pressed, footer] = [await turn.locator('.pressed').innerText(), await visitor.footer(turn)];
     await visitor.reload();
     await becomes(() => page.locator('.controls').innerText(), shown);
+    await visitor.ended(turn);
+    assert.deepEqual([await turn.locator('.pressed').innerText(), await visitor.footer(turn)], [pressed, footer]);
+    assert.equal(await page.locator('.turn').count(), 2);
   }));
 
 test('an answer\'s buttons make place for the next answer\'s, a machine\'s stay', () =>

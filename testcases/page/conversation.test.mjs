@@ -51,6 +51,22 @@ test('the history comes back as turns; a question alone is still running', () =>
   assert.deepEqual(drawn(turns), ['msg_1 done a→A', 'msg_2 partial b→B', 'msg_3 partial c→', 'msg_4 running d→']);
 });
 
+test('buttons come back as buttons, steps of a machine out of their traces, and what was told while working', () => {
+  const history = [
+    { role: 'user', content: 'make a lamp', id: 'msg_3' },
+    { role: 'assistant', content: 'Here.', id: 'msg_3', progress: 'Thinking.' },
+    { role: 'user', content: 'Ask', id: 'msg_5' },
+    { role: 'assistant', content: 'Yes.', id: 'msg_5' },
+  ];
+  const trace = (id, message, path) => ({ id, message, path, status: 'done' });
+  const traces = [trace('msg_2', 'Before', 'machine'), trace('msg_3', 'make a lamp', 'director'), trace('msg_4', 'On', 'machine'), trace('msg_5', 'Ask', 'action')];
+  const turns = remembered(history, [], traces);
+  assert.deepEqual(drawn(turns), ['msg_3 done make a lamp→Here.', 'msg_4 done On→', 'msg_5 done Ask→Yes.']);
+  assert.deepEqual(turns.map(({ kind, progress }) => `${kind} ${progress}`), ['message Thinking.', 'action ', 'action ']);
+  assert.deepEqual(remembered(history, turns, traces).map(({ key }) => key), turns.map(({ key }) => key), 'each is still the same');
+  assert.deepEqual(remembered([], turns, traces), [], 'nothing of a conversation that was cleared');
+});
+
 test('what waited across a reload is not shown twice, and the same words twice are two messages', () => {
   const history = remembered([{ role: 'user', content: 'again', id: 'msg_4' }, { role: 'user', content: 'again', id: 'msg_5' }]);
   const pending = (after) => ({ question: 'again', status: 'waiting', after });

@@ -10,7 +10,7 @@ after(() => stage.close());
 
 const databaseCalls = ({ frames }) => frames.flatMap(({ calls }) => calls).filter(({ kind }) => kind === 'db').map(({ label }) => label);
 
-test('a German question is answered with progress, a chart and a table, and the second one describes nothing', () =>
+test('a German question is answered with progress that a reload brings back, a chart and a table, and the second one describes nothing', () =>
   stage.visit({}, async (visitor, page) => {
     await fetch(new URL(`/api/graph/switch?session=${visitor.session}`, visitor.address), {
       method: 'POST',
@@ -27,6 +27,10 @@ test('a German question is answered with progress, a chart and a table, and the 
     await page.locator('.controls svg').first().waitFor();
     assert.match(await page.locator('.controls').innerText(), /Sample data/);
     await visitor.picture('expert-chart');
+    const told = await turn.locator('.progress-said').innerText();
+    await visitor.reload();
+    await turn.locator('.progress-said').waitFor();
+    assert.equal(await turn.locator('.progress-said').innerText(), told);
 
     await visitor.ask('und 2024?');
     assert.deepEqual(databaseCalls(await visitor.lastTrace()), ['query']);

@@ -253,12 +253,22 @@ fn a_database_that_can_not_be_reached_ends_the_turn_with_a_sentence() {
     }
     world.fail(CallError::Database(DatabaseFault::Unreachable));
     assert_eq!(world.ends(), [(1, Outcome::Failed(DatabaseFault::Unreachable.to_string()))]);
+    assert_eq!(
+        world.session.history().back().unwrap().progress,
+        "Ich zähle.\nDESCRIBE kunden\n",
+        "where no answer came it stands beside the question"
+    );
     assert_eq!(world.trace().status, CallStatus::Error);
     world.replay();
 }
 
 #[test]
-fn the_thinking_message_and_a_line_for_each_tool_are_progress() {
+fn the_thinking_message_and_a_line_for_each_tool_are_progress_and_kept_up_to_a_bound() {
+    for (answer_bytes_max, kept) in [(100, "Ich zähle.\nDESCRIBE kunden\n✓ query: 1 row\n"), (15, "Ich zähle.\nDES…")] {
+        let mut world = World::with("v4-eras", Limits { answer_bytes_max, ..Limits::default() });
+        play(&mut world, &[("wie viele Kunden?", &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "Drei.", "{}"])]);
+        assert_eq!(world.session.history().back().unwrap().progress, kept);
+    }
     let mut world = World::new("v4-eras");
     play(&mut world, &[("wie viele Kunden?", &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "Drei.", "{}"])]);
     let progress = world.events.iter().filter_map(|event| if let What::Progress { text } = &event.what { Some(&**text) } else { None });

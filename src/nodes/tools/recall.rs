@@ -86,7 +86,7 @@ mod tests {
         let mut fixture = Fixture::default();
         for (number, text) in ["I like green tea", "trains are late", "more tea please"].into_iter().enumerate() {
             let id = TurnId(number as u64 + 1);
-            fixture.history.push_back(Message { role: Role::User, content: text.into(), id, partial: false });
+            fixture.history.push_back(Message::new(Role::User, text, id));
         }
         fixture.memory.facts.push("drinks tea".into());
         let packet = Packet { turn: TurnId(9), ..Packet::default() };
