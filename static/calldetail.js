@@ -3,7 +3,8 @@
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { read } from './api.js';
 import { CopyButton } from './buttons.js';
-import { counted, list, plain } from './words.js';
+import { list, plain } from './loose.js';
+import { counted } from './words.js';
 
 /** @param {{turn: string, pid: number}} props */
 export function CallDetail({ turn, pid }) {

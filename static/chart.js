@@ -1,8 +1,9 @@
 // Charts in plain SVG: lines or bars over labels, with the same numbers as a table for who can't see them.
 
 import { html } from './vendor/ui.mjs';
+import { list, plain } from './loose.js';
 import { Table } from './table.js';
-import { list, number, plain } from './words.js';
+import { number } from './words.js';
 
 const WIDTH = 640;
 const HEIGHT = 280;

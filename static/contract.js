@@ -9,7 +9,7 @@
  * @property {string} [go]
  * @property {string} [source]  `thinker` or `machine:<id>` */
 
-/** @typedef {{id: string, current: string, states: {name: string, buttons: Control[], content: Control[]}[]}} Machine */
+/** @typedef {{id: string, initial?: string, current: string, states: {name: string, buttons: Control[], content: Control[]}[]}} Machine */
 
 /** @typedef {{prompt_tokens?: number, completion_tokens?: number, total_tokens?: number}} Usage */
 

@@ -5,9 +5,10 @@
 
 import { html } from './vendor/ui.mjs';
 import { Chart } from './chart.js';
+import { list, plain } from './loose.js';
 import { beside, press } from './session.js';
 import { Table } from './table.js';
-import { list, number, plain } from './words.js';
+import { number } from './words.js';
 
 export function Controls() {
   const { controls, machines, uiState } = beside.value;

@@ -1,7 +1,7 @@
 // What differs between what a check expects and what came, word by word.
 //
 // Pure. A check is a rule, so what is worth a mark depends on it: of `is` the words that only one of the two has, of `contains`
-// and `has` those that are missing, of their opposite those that should not be there. Of a number or a pattern nothing is.
+// and `has` those that are missing, of their opposite those that should not be there, of a number all of it, of a pattern nothing.
 // Where long texts have little in common the marks would only disturb, so then there are none.
 
 /** @typedef {{text: string, isMarked: boolean}} Piece */
@@ -15,10 +15,16 @@ const ALIKE_MIN = 0.3;
 
 /** What a check is about, and its verb: `response: not contains `. */
 const RULE = /^(?:path:\s*|[\w ]+:\s*(?:(?!not\b)\w+\s+)?(?<not>not\s+)?(?<verb>is|contains|has)\s+)/i;
+/** What a comparison of numbers is about, with its sign: `calls: llm == `. */
+const COMPARED = /^[\w ]+:(?:\s+\w+)*\s*(?:[<>]=?|[!=]=)\s*/;
 const JOINS = /^(?:or|and)$/i;
 
 /** @param {string} expected @param {string} got @returns {{expected: Piece[], got: Piece[]}} */
 export function difference(expected, got) {
+  const [compared] = COMPARED.exec(expected) ?? [''];
+  if (compared && /^\d/.test(got)) {
+    return { expected: [{ text: compared, isMarked: false }, { text: expected.slice(compared.length), isMarked: true }], got: [{ text: got, isMarked: true }] };
+  }
   const rule = RULE.exec(expected);
   const isText = Boolean(rule) || !/^[\w ]+:\s/.test(expected);
   const lead = rule?.[0] ?? '';

@@ -19,7 +19,8 @@ export function Drawer() {
   useLayoutEffect(() => {
     if (!drawer.current?.contains(document.activeElement)) {
       opener.current = document.activeElement;
-      selectedTab()?.focus();
+      // A frame round the tab helps who came by a key, and puzzles who came by an address.
+      selectedTab()?.focus({ focusVisible: Boolean(opener.current?.matches(':is(button, a):focus-visible')) });
     }
   }, [id]);
   // Another panel by its address, by a key or by the back button: the focus doesn't stay on a tab that is no longer the

@@ -8,6 +8,7 @@ import { lit, pathOf } from './lit.js';
 import { NodeView } from './node.js';
 import { turnAddress } from './route.js';
 import { busy, turns } from './session.js';
+import { BROKEN } from './turn.js';
 import { WayNote } from './way.js';
 import { counted } from './words.js';
 
@@ -56,7 +57,7 @@ function Said({ active, turn, lit: { nodes } }) {
   if (!turn) return html`<p class="said-of-graph">Say something, and its way lights up here.</p>`;
   const link = html`<a href=${turnAddress(turn.id)}>${turn.id}</a>`;
   if ('graph' in turn && turn.graph !== active.name) return html`<p class="said-of-graph">The last turn, ${link}, ran on ${turn.graph}.</p>`;
-  const facts = 'path' in turn ? [turn.path, counted(turn.total_frames, 'frame'), turn.status !== 'done' && turn.status] : [];
+  const facts = 'path' in turn ? [turn.path, counted(turn.total_frames, 'frame'), BROKEN[turn.status]] : [];
   return html`<p class="said-of-graph">${[link, ...facts].filter(Boolean).map((fact, place) => html`${place > 0 && ' · '}${fact}`)}</p>`;
 }
 

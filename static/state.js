@@ -4,10 +4,11 @@
 import { html, useEffect, useRef, useState } from './vendor/ui.mjs';
 import { read } from './api.js';
 import { changes, serverNow, watch, way } from './live.js';
+import { list, plain } from './loose.js';
 import { cancelCall, connection } from './session.js';
 import { useTicker } from './ticker.js';
 import { WayNote } from './way.js';
-import { counted, duration, list, plain } from './words.js';
+import { counted, duration } from './words.js';
 
 /** @typedef {import('./contract.js').State} State */
 /** @typedef {import('./contract.js').Process} Process */
@@ -105,7 +106,8 @@ const MEMORY = { user_name: 'Name', user_mood: 'Mood', topic: 'Topic', topic_his
 /** @param {{memory: Record<string, any>}} props */
 function Memory({ memory }) {
   const names = [...Object.keys(MEMORY), ...Object.keys(memory).filter((name) => !(name in MEMORY))];
-  const facts = Object.fromEntries(names.map((name) => [MEMORY[name] ?? name, memory[name]]));
+  const before = list(memory.topic_history).filter((topic) => topic !== memory.topic);
+  const facts = Object.fromEntries(names.map((name) => [MEMORY[name] ?? name, name === 'topic_history' ? before : memory[name]]));
   return html`<${Section} title="Memory"><${Facts} facts=${facts} none="" /><//>`;
 }
 
@@ -137,14 +139,27 @@ function Machines({ machines }) {
     <${Section} title="Machines">
       ${machines.length === 0 && html`<p class="none">There is no machine.</p>`}
       ${machines.map(
-        ({ id, current, states }) => html`
+        ({ id, initial, current, states }) => html`
           <p class="machine"><b>${id}</b>
-            ${list(states).map(({ name }) => html` <span class="machine-state" aria-current=${name === current ? 'true' : undefined}>${name}</span>`)}
+            ${inOrder(list(states), initial).map((name) => html` <span class="machine-state" aria-current=${name === current ? 'true' : undefined}>${name}</span>`)}
           </p>
         `,
       )}
     <//>
   `;
+}
+
+/** The names of states as their buttons lead from one to the next. States that came as a map stand in the alphabet; what came in
+ * another order was meant so. @param {import('./contract.js').Machine['states']} states @param {string} [initial] */
+function inOrder(states, initial) {
+  const names = states.map(({ name }) => name);
+  if (!initial || names.join('\n') !== names.toSorted().join('\n')) return names;
+  const reached = [initial];
+  for (const from of reached) {
+    const leads = list(states.find(({ name }) => name === from)?.buttons).map(({ go }) => go ?? '');
+    reached.push(...leads.filter((to, at) => names.includes(to) && !reached.includes(to) && leads.indexOf(to) === at));
+  }
+  return [...reached, ...names.filter((name) => !reached.includes(name))];
 }
 
 /** @param {{controls: import('./contract.js').Control[]}} props */

@@ -8,6 +8,7 @@ import { read, session } from './api.js';
 import { readTrace, ready, turns } from './session.js';
 import { useTicker } from './ticker.js';
 import { TraceTable } from './tracetable.js';
+import { BROKEN } from './turn.js';
 import { Waterfall } from './waterfall.js';
 import { WayNote } from './way.js';
 import { counted, duration, number } from './words.js';
@@ -123,7 +124,7 @@ function Chooser({ id }) {
   return html`
     <select class="chooser" aria-label="Turn" value=${openTurn.value} onChange=${choose}>
       <option value="">Latest turn</option>
-      ${known.map(({ turn, message }) => html`<option key=${turn} value=${turn}>${turn} · ${message.slice(0, 60)}</option>`)}
+      ${known.map(({ turn, message }) => html`<option key=${turn} value=${turn}>${[turn, message.slice(0, 60)].filter(Boolean).join(' · ')}</option>`)}
     </select>
   `;
 }
@@ -153,12 +154,12 @@ function Turn({ turn, view, setView }) {
 /** @param {{turn: Shown}} props */
 function Facts({ turn }) {
   const { prompt_tokens: asked = 0, completion_tokens: said = 0, total_tokens: tokens = 0 } = turn.usage;
-  const facts = [turn.path || turn.status, counted(turn.frames.length, 'frame'), duration(turn.total_ms)];
+  const facts = [turn.path || (turn.status === 'running' && 'running'), counted(turn.frames.length, 'frame'), duration(turn.total_ms)];
   if (tokens > 0) facts.push(`${counted(tokens, 'token')} (${number(asked)} → ${number(said)})`);
   return html`
     <p class="facts summary-line">
       ${facts.filter(Boolean).join(' · ')}
-      ${['error', 'cancelled'].includes(turn.status) && html` · <b class="bad">${turn.status}</b>`}
+      ${BROKEN[turn.status] && html` · <b class="bad">${BROKEN[turn.status]}</b>`}
       <small>${[turn.id, turn.graph].filter(Boolean).join(' · ')}</small>
     </p>
   `;

@@ -1,8 +1,10 @@
 // A turn as a table: the same as the waterfall, for who reads numbers rather than bars, or listens.
 
 import { html } from './vendor/ui.mjs';
+import { list } from './loose.js';
+import { BROKEN } from './turn.js';
 import { KIND } from './waterfall.js';
-import { duration, list, number } from './words.js';
+import { duration, number } from './words.js';
 
 /** @typedef {import('./contract.js').LiveCall} LiveCall */
 
@@ -43,7 +45,7 @@ function Row({ call, place }) {
   return html`
     <tr>
       <th scope="row" class="of-call">${place}</th>
-      <td>${KIND[call.kind] ?? call.kind} ${call.label}${['error', 'cancelled'].includes(call.status) && html` <b class="bad">${call.status}</b>`}</td>
+      <td>${KIND[call.kind] ?? call.kind} ${call.label}${BROKEN[call.status] && html` <b class="bad">${BROKEN[call.status]}</b>`}</td>
       <td>${from(call.started_ms)}</td>
       <td>${waited > 0 && duration(waited)}</td>
       <td>${call.duration_ms === undefined ? 'at work' : duration(call.duration_ms - waited)}</td>

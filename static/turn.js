@@ -52,8 +52,8 @@ const SAID = {
   partial: 'broken off',
 };
 
-/** @type {Record<string, import('./conversation.js').Status>} */
-const BROKEN = { cancelled: 'stopped', error: 'failed' };
+/** How a trace says it. @type {Record<string, import('./conversation.js').Status>} */
+export const BROKEN = { cancelled: 'stopped', error: 'failed' };
 
 /** @param {{turn: Turn, trace?: Trace, open: boolean}} props */
 function Foot({ turn, trace, open }) {

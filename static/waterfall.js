@@ -5,7 +5,9 @@
 
 import { html, useState } from './vendor/ui.mjs';
 import { lazy } from './lazy.js';
-import { list, duration, number, counted } from './words.js';
+import { list } from './loose.js';
+import { BROKEN } from './turn.js';
+import { duration, number, counted } from './words.js';
 
 /** @typedef {import('./trace.js').Shown} Shown */
 /** @typedef {import('./contract.js').LiveFrame} LiveFrame */
@@ -29,7 +31,7 @@ export function Waterfall({ turn }) {
         ${[...kinds].map((kind) => html`<span><i data-kind=${kind}></i>${KIND[kind] ?? kind}</span>`)}
       </p>
       <p class="axis row" aria-hidden="true"><span></span><span class="ends"><span>0</span><span>${duration(scale.end)}</span></span><span>tokens</span><span>time</span></p>
-      <ol class="frames">${turn.frames.map((frame, at) => html`<${Frame} key=${frame.frame} frame=${frame} next=${turn.frames[at + 1]} turn=${turn} scale=${scale} />`)}</ol>
+      <ol class="frames">${turn.frames.map((frame) => html`<${Frame} key=${frame.frame} frame=${frame} turn=${turn} scale=${scale} />`)}</ol>
       ${turn.background.length > 0 &&
       html`<h3>After the answer</h3>
         <ul class="calls">${turn.background.map((call) => html`<${Call} key=${call.pid} call=${call} turn=${turn} scale=${scale} now=${turn.until_ms} />`)}</ul>`}
@@ -48,12 +50,11 @@ export function scaleOf(total) {
   return { end: steps * step, steps };
 }
 
-/** The line below says where the frame led. Its route is known with the trace; until then the next frame's nodes stand there.
- * @param {{frame: LiveFrame, next?: LiveFrame, turn: Shown, scale: Scale}} props */
-function Frame({ frame, next, turn, scale }) {
+/** The line below says where the frame led, which is known with the trace.
+ * @param {{frame: LiveFrame, turn: Shown, scale: Scale}} props */
+function Frame({ frame, turn, scale }) {
   const isRunning = frame.duration_ms === undefined;
   const length = frame.duration_ms ?? turn.total_ms - frame.started_ms;
-  const route = frame.route || next?.nodes.join(' + ');
   return html`
     <li class="frame" data-running=${isRunning}>
       <p class="row frame-head">
@@ -65,7 +66,7 @@ function Frame({ frame, next, turn, scale }) {
       ${list(frame.calls).length > 0 && html`<ul class="calls">${frame.calls.map((call) => html`<${Call} key=${call.pid} call=${call} turn=${turn} scale=${scale} now=${turn.total_ms} />`)}</ul>`}
       <p class="led" title=${frame.summary}>
         ${isRunning && 'at work'}
-        ${route && html`<span class="route"><span aria-hidden="true">↳ </span><span class="sr-only">Route: </span>${route}</span>`}
+        ${frame.route && html`<span class="route"><span aria-hidden="true">↳ </span><span class="sr-only">Route: </span>${frame.route}</span>`}
         ${frame.summary && html` <span class="summary">${frame.summary}</span>`}
       </p>
     </li>
@@ -100,7 +101,7 @@ function Call({ call, turn, scale, now }) {
   return html`
     <li class="call" data-status=${call.status}>
       ${canOpen ? html`<button type="button" class="row" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>${parts}</button>` : html`<p class="row">${parts}</p>`}
-      ${['error', 'cancelled'].includes(call.status) && html`<p class="bad">${call.status}</p>`}
+      ${BROKEN[call.status] && html`<p class="bad">${BROKEN[call.status]}</p>`}
       ${isOpen && html`<${CallDetail} turn=${turn.id} pid=${call.pid} />`}
     </li>
   `;

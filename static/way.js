@@ -1,6 +1,7 @@
-// Says in a panel when what it shows comes another way than live.
+// Says in a panel when what it shows comes another way than live, unless the whole page says so already.
 
 import { html } from './vendor/ui.mjs';
+import { connection } from './session.js';
 
 /** @type {Partial<Record<import('./feed.js').FeedWay, string>>} */
 const SAID = {
@@ -10,5 +11,5 @@ const SAID = {
 
 /** @param {{way: import('./feed.js').FeedWay}} props */
 export function WayNote({ way }) {
-  return html`<p class="way" role="status" data-way=${way}>${SAID[way]}</p>`;
+  return html`<p class="way" role="status" data-way=${way}>${(way !== 'poll' || connection.value === 'open') && SAID[way]}</p>`;
 }

@@ -1,16 +1,16 @@
-// Numbers, times and a model's loose values, as people read them.
+// Numbers and times, as people read them.
 
-/** `0.4 ms`, `3.2 ms`, `812 ms`, `4.1 s`, `2 min 5 s`; `<1 ms` for what began and ended within one tick of the server.
- * @param {unknown} milliseconds */
+/** `0.4 ms`, `3.2 ms`, `812 ms`, `4.1 s`, `2 min 5 s`; `<1 ms` for what began and ended within one tick of the server. Kept on
+ * one line. @param {unknown} milliseconds */
 export function duration(milliseconds) {
   const ms = Number(milliseconds) || 0;
-  if (ms <= 0) return '<1 ms';
-  if (ms < 0.95) return `${Number(ms.toPrecision(1))} ms`;
-  if (ms < 9.95) return `${Number(ms.toFixed(1))} ms`;
-  if (ms < 999.5) return `${Math.round(ms)} ms`;
-  if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms <= 0) return '<1\u00a0ms';
+  if (ms < 0.95) return `${Number(ms.toPrecision(1))}\u00a0ms`;
+  if (ms < 9.95) return `${Number(ms.toFixed(1))}\u00a0ms`;
+  if (ms < 999.5) return `${Math.round(ms)}\u00a0ms`;
+  if (ms < 59_950) return `${(ms / 1000).toFixed(1)}\u00a0s`;
   const seconds = Math.round(ms / 1000);
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return `${Math.floor(seconds / 60)}\u00a0min\u00a0${seconds % 60}\u00a0s`;
 }
 
 /** `1 frame`, `4 frames`. @param {number} count @param {string} noun */
@@ -21,17 +21,4 @@ export function counted(count, noun) {
 /** An amount: `12,345.7`, and `2024` as it is. @param {number} value */
 export function number(value) {
   return value.toLocaleString('en', { maximumFractionDigits: 3, useGrouping: 'min2' });
-}
-
-/** Any value as text; a model may have put anything anywhere. A number may be a year or an id, so it isn't grouped. @param {unknown} value @returns {string} */
-export function plain(value) {
-  if (value === null || value === undefined) return '';
-  if (typeof value === 'number') return String(Number(value.toPrecision(12)));
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
-}
-
-/** @template T @param {T | T[] | undefined | null} value @returns {T[]} */
-export function list(value) {
-  if (value === null || value === undefined) return [];
-  return Array.isArray(value) ? value : [value];
 }

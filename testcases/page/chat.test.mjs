@@ -18,7 +18,7 @@ test('turns of 2, 4 and 5 frames say so in their footers, their traces and the o
     ]) {
       const turn = await visitor.ask(message);
       const footer = await visitor.footer(turn);
-      assert.match(footer.replace(`${path} · ${frames} frames · `, ''), /^<?[\d.]+ (ms|s)$/, `${message}: ${footer}`);
+      assert.match(footer.replace(`${path} · ${frames} frames · `, ''), /^<?[\d.]+\s(ms|s)$/, `${message}: ${footer}`);
       const trace = await visitor.lastTrace();
       assert.deepEqual([trace.path, trace.total_frames], [path, frames], message);
       assert.ok((await turn.locator('.answer').innerText()).length > 3, message);

@@ -81,6 +81,23 @@ test('the focus goes along with a panel that is opened by its address, and stays
     assert.equal(await page.evaluate(() => document.activeElement.id), 'message');
   }));
 
+test('a tab that was opened by its address has no frame, until a key is pressed', () =>
+  stage.visit({}, async (visitor, page) => {
+    await page.goto(visitor.url('#/trace'));
+    await page.reload();
+    await isFocused(page, 'Trace');
+    const hasFrame = () => page.evaluate(() => document.activeElement.matches(':focus-visible'));
+    assert.equal(await hasFrame(), false);
+    await page.keyboard.press('ArrowRight');
+    await isFocused(page, 'Graph');
+    assert.equal(await hasFrame(), true);
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Cockpit', exact: true }).focus();
+    await page.keyboard.press('Enter');
+    await isFocused(page, 'Trace');
+    assert.equal(await hasFrame(), true);
+  }));
+
 test('Esc closes the cockpit before it stops an answer, and the back button closes it whatever tabs were shown', () =>
   slow.visit({}, async (visitor, page) => {
     await visitor.say(STORY);
@@ -130,6 +147,7 @@ test('while a turn runs its frames and bars grow, and when nothing runs nothing 
     await visitor.say(STORY);
     const running = ofDrawer(page, '.frame[data-running=true]');
     await running.locator('b', { hasText: 'output' }).waitFor();
+    assert.equal(await ofDrawer(page, '.route').count(), 0, 'which routes were taken is known with the trace');
     assert.equal(await ofDrawer(page, '.trace-message').innerText(), STORY);
     assert.equal(await page.locator('.trace').getAttribute('aria-busy'), 'true');
     const time = () => running.locator('.call .time').innerText().then(milliseconds);
@@ -145,7 +163,7 @@ test('while a turn runs its frames and bars grow, and when nothing runs nothing 
       return (await page.evaluate(() => globalThis.paints)) - before;
     };
     await becomes(paintsMeanwhile, 0);
-    assert.match(await ofDrawer(page, '.summary-line').innerText(), /cancelled/);
+    assert.match(await ofDrawer(page, '.summary-line').innerText(), /stopped/);
   }));
 
 test('bars stand where the trace says, in the colour of what was called, with tokens by call and in all', () =>
@@ -279,6 +297,7 @@ test('what is remembered appears while one looks, and a table that was described
     await ofDrawer(page, '.machine-state[aria-current]', { hasText: /^red$/ }).waitFor();
     await page.locator('[data-machine] .control').first().click();
     await ofDrawer(page, '.machine-state[aria-current]').filter({ hasText: 'red_amber' }).waitFor();
+    assert.deepEqual(await ofDrawer(page, '.machine-state').allInnerTexts(), ['red', 'red_amber', 'green', 'amber'], 'as one leads to the next');
     await visitor.picture('cockpit-state');
     await visitor.finds('the state');
   }));
@@ -344,6 +363,6 @@ function countPaints(page) {
 
 /** `812 ms` and `4.1 s` as a number. */
 function milliseconds(text) {
-  const [, amount, unit] = /([\d.]+) (ms|s)$/.exec(text);
+  const [, amount, unit] = /([\d.]+)\s(ms|s)$/.exec(text);
   return Number(amount) * (unit === 's' ? 1000 : 1);
 }

@@ -124,16 +124,18 @@ test('a feed that opens and is held back is noticed, asking takes its place, and
   });
 });
 
-test('behind an nginx that buffers everything, Trace and State stay live by asking, say so, and go back to sockets', () =>
+test('behind an nginx that buffers everything, Trace and State stay live by asking, and go back to sockets', () =>
   behind(stage, new Nginx(stage.address, 'strict'), {}, async (visitor, page, nginx) => {
     await visitor.connectedBy('poll');
     await visitor.open('trace');
-    await slower(page);
+    await way(page, 'poll');
+    await page.locator('.notice', { hasText: 'holds the direct connection back' }).waitFor();
+    assert.equal(await page.getByText('asking twice a second instead').count(), 0, 'the whole page says it already');
     await visitor.say(STORY);
     await grows(page);
     await visitor.picture('cockpit-trace-polling');
     await page.getByRole('tab', { name: 'State' }).click();
-    await slower(page);
+    await way(page, 'poll');
     const process = page.locator('.processes li', { hasText: 'output' });
     await process.waitFor();
     assert.equal(await process.getByRole('button').isDisabled(), true);
@@ -152,7 +154,6 @@ test('behind an nginx that buffers everything, Trace and State stay live by aski
       dispatchEvent(new Event('online'));
       return document.querySelector('.way[data-way=socket]');
     }, undefined, { polling: 500 });
-    await page.getByText('asking twice a second instead').waitFor({ state: 'detached' });
     await visitor.connectedBy('open');
     await visitor.say(STORY);
     await grows(page);

@@ -248,10 +248,12 @@ for (const [name, options] of [
     }));
 }
 
-test('behind a proxy that holds everything back the graph follows by asking, and says so', () =>
+test('behind a proxy that holds everything back the graph follows by asking, and the page says so once', () =>
   behind(slow, new Nginx(slow.address, 'strict'), {}, async (visitor, page) => {
     await open(page);
-    await page.locator('.way[data-way=poll]', { hasText: 'asking twice a second' }).waitFor();
+    await page.locator('.way[data-way=poll]').waitFor({ state: 'attached' });
+    await page.locator('.notice', { hasText: 'holds the direct connection back' }).waitFor();
+    assert.equal(await page.locator('.way').innerText(), '');
     await visitor.say('tell me a long story');
     await node(page, 'output', 'running').waitFor();
     await drawnAs(page, 'director', 'done');

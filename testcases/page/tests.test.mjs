@@ -198,7 +198,7 @@ test('a suite and its step are passed only when they have ended, and a failure t
       await report(closed, body);
       await becomes(signs, wanted, `after ${body.event}`);
     }
-    assert.equal(await suite(page, 'slow').locator('.facts').first().innerText(), 'elsewhere/slow.md · 2 ms');
+    assert.equal(await suite(page, 'slow').locator('.facts').first().innerText(), 'elsewhere/slow.md · 2\u00a0ms');
     const colours = await page.locator('.tally span').evaluateAll((all) => all.map((one) => getComputedStyle(one).color));
     assert.equal(colours[1], await page.locator('.current').evaluate((one) => getComputedStyle(one).color));
   }));
@@ -330,7 +330,9 @@ for (const [name, options] of [
 test('behind a proxy that holds everything back the results come by asking, and it is said', () =>
   behind(stage, new Nginx(stage.address, 'strict'), {}, async (visitor, page) => {
     await open(page);
-    await page.locator('.way[data-way=poll]', { hasText: 'asking twice a second' }).waitFor();
+    await page.locator('.way[data-way=poll]').waitFor({ state: 'attached' });
+    await page.locator('.notice', { hasText: 'holds the direct connection back' }).waitFor();
+    assert.equal(await page.locator('.way').innerText(), '', 'once is enough');
     await start(page, 'Run long');
     await page.locator('.progress-of-tests[data-running=true]').waitFor();
     await ended(page);
@@ -348,7 +350,10 @@ test('a difference marks what the rule makes worth a mark', () => {
     ['response: contains "hello" or bye', 'Hello Ada', ['response: contains "hello" or [bye]', 'Hello Ada']],
     ['response: not contains sunlight', 'The sunlight of all', ['response: not contains sunlight', 'The [sunlight] of all']],
     ['actions: has red and blue', 'Green, Blue', ['actions: has [red] and blue', 'Green, Blue']],
-    ['frames: == 4', '5', ['frames: == 4', '5']],
+    ['frames: == 4', '5', ['frames: == [4]', '[5]']],
+    ['time: < 500 ms', '812 ms', ['time: < [500 ms]', '[812 ms]']],
+    ['calls: llm == 2', '3', ['calls: llm == [2]', '[3]']],
+    ['response: length > 100', '"short"', ['response: length > 100', '"short"']],
     ['response: matches /light/', 'dark', ['response: matches /light/', 'dark']],
     ['one two', 'one three', ['one [two]', 'one [three]']],
     [`is it`, 'x '.repeat(40), ['is it', 'x '.repeat(40)]],

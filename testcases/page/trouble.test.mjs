@@ -27,7 +27,7 @@ test('the time that a call waited for a worker is drawn apart, and told', () =>
     assert.ok(Math.abs(part - longest.waited_ms / longest.duration_ms) < 0.02, `${part} of the bar`);
     await page.getByRole('button', { name: 'Table' }).click();
     const row = page.locator('.trace-table tbody tr:has(.of-call)').nth(calls.indexOf(longest));
-    assert.match(await row.locator('td').nth(2).innerText(), /\d (ms|s)$/);
+    assert.match(await row.locator('td').nth(2).innerText(), /\d\s(ms|s)$/);
     await page.getByRole('button', { name: 'Waterfall' }).click();
     await visitor.picture('cockpit-waiting');
     await visitor.finds('calls that waited');
@@ -42,7 +42,7 @@ test('a turn that failed says why, live and read anew, and which call it was', (
     const { detail } = await visitor.read('/api/result');
     await becomes(() => why.innerText(), detail);
     await page.locator('.drawer .call[data-status=error] .bad').waitFor();
-    await page.locator('.summary-line', { hasText: 'error' }).waitFor();
+    await page.locator('.summary-line', { hasText: 'failed' }).waitFor();
     await visitor.reload();
     await page.locator('.trace[aria-busy=false]').waitFor();
     await becomes(() => why.innerText(), detail);
