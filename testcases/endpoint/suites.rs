@@ -134,7 +134,7 @@ fn a_page_of_another_site_starts_nothing() {
 #[test]
 fn a_server_that_does_not_allow_it_plays_nothing_and_says_how_to() {
     let server = Server::start();
-    assert_eq!(suites(&server), json!({"enabled": false, "running": false, "suites": []}));
+    assert_eq!(suites(&server), json!({"enabled": false, "running": false, "folder": null, "suites": []}));
     let (status, answer) = run(&server, Some(&json!({})));
     assert_eq!(status, 403);
     assert!(answer["detail"].as_str().unwrap().contains("--tests"), "{answer}");
