@@ -63,7 +63,7 @@ impl Nginx {
         let places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|name| format!("{name}_temp_path {};", path(name)));
         let conf = format!(
             "{user} daemon off; worker_processes 1; pid {}; error_log stderr warn; events {{ worker_connections 64; }}\n\
-             http {{ {} include {}; }}\n",
+             http {{ access_log off; {} include {}; }}\n",
             path("nginx.pid"),
             places.join(" "),
             path("framewright.conf"),

@@ -202,9 +202,10 @@ fn who_was_away_too_long_or_counts_too_far_is_told_of_the_gap_in_the_middle_of_a
             None => answer_text(&fresh.until_done(&id), &id),
         };
         assert_eq!(text, whole(&session, &id));
-        // The socket that came with the wrong number goes on all the same, from where it can.
+        // The socket that came with the wrong number goes on all the same, from where it can: turns before this one among it.
         back.say(&json!({ "text": "hello" }));
-        seqs(&back.until(|message| message["type"] == "done" && message["id"] != id.as_str()));
+        let next = id.strip_prefix("msg_").unwrap().parse::<u64>().unwrap() + 1;
+        seqs(&back.until_done(&format!("msg_{next}")));
     }
 }
 
