@@ -120,6 +120,7 @@ test('behind an nginx that upgrades nothing and buffers everything, the page ask
     await visitor.picture('slower');
     await page.keyboard.press('Escape');
     await page.locator('.notices', { hasText: 'Stopping needs the direct connection' }).waitFor();
+    await visitor.ended(page.locator('.turn').nth(0));
     await visitor.ended(page.locator('.turn').nth(1));
     await page.locator('[data-machine] .control').first().click();
     await page.locator('.notices', { hasText: 'A button needs the direct connection' }).waitFor();

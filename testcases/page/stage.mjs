@@ -114,9 +114,13 @@ function addressOf(server) {
   });
 }
 
+/** What the browser says by itself when the page gives a socket up that took too long to open, as it does on a machine that is busy. */
+const GIVEN_UP = /WebSocket is closed before the connection is established/;
+
 function listen(page, address) {
   const complaints = [];
   page.on('console', (message) => {
+    if (GIVEN_UP.test(message.text())) return;
     if (['error', 'warning'].includes(message.type())) complaints.push(`${message.type()}: ${message.text()}`);
   });
   page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
