@@ -3,7 +3,6 @@
 use super::{Answer, CallError, CallId, DatabaseInfo, Source, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fmt;
 
 /// Who is behind an input, as the edge found out; part of the input so that a replay sees the same person.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -93,30 +92,4 @@ pub enum Input {
     Chunk { call: CallId, text: String },
     /// A call has ended. `usage` is counted whatever the outcome; `waited_us` is how long it stood in line before it began.
     Completion { call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
-}
-
-/// Why an input was not taken. Reaches only its sender and never the journal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    Blank,
-    Waiting { most: usize },
-    NoControl { action: String },
-    UnknownGraph { name: String, known: Vec<String> },
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::Blank => write!(f, "the message is empty: send some text"),
-            Refusal::Waiting { most } => {
-                write!(f, "{most} messages are waiting already: let one of them finish, or stop the turn")
-            }
-            Refusal::NoControl { action } => {
-                write!(f, "the control `{action}` is no longer offered: use one that is shown now, or write a message")
-            }
-            Refusal::UnknownGraph { name, known } => {
-                write!(f, "there is no graph `{name}`: choose one of {}", known.join(", "))
-            }
-        }
-    }
 }

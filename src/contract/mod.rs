@@ -9,6 +9,8 @@ mod database;
 mod event;
 mod input;
 mod memory;
+mod refusal;
+mod time;
 mod trace;
 
 use serde::{Deserialize, Serialize};
@@ -20,28 +22,14 @@ pub use call::{
 pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source, State, Ui, UiError};
 pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Rows};
 pub use event::{Event, Outcome, What};
-pub use input::{Caller, Input, Limits, Refusal};
+pub use input::{Caller, Input, Limits};
 pub use memory::{Memory, MemoryPatch, Message};
+pub use refusal::{Code, Refusal};
+pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
 
 /// What an input or an effect looks like on disk; raised when a shape changes.
 pub const VERSION: u32 = 2;
-
-/// Microseconds since the Unix epoch. Always passed in, never asked.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Time(pub u64);
-
-impl Time {
-    /// Microseconds from `earlier` to this, 0 if it lies ahead.
-    pub fn since(self, earlier: Time) -> u64 {
-        self.0.saturating_sub(earlier.0)
-    }
-}
-
-/// Microseconds as the wire's milliseconds, with up to three decimals.
-pub fn milliseconds(time_us: u64) -> f64 {
-    time_us as f64 / 1000.0
-}
 
 /// A turn of one session, counted from 1; `msg_7` on the wire. 0 stands for «no turn».
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

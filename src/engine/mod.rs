@@ -17,8 +17,8 @@ mod read;
 mod turn;
 
 use crate::contract::{
-    CallId, Caller, Control, DatabaseInfo, Effect, Event, Input, Limits, Memory, Message, Outcome, Refusal, Seq, Source, Time, TurnDetail,
-    TurnId, TurnResult, Ui, Usage, What,
+    CallId, Caller, Code, Control, DatabaseInfo, Effect, Event, Input, Limits, Memory, Message, Outcome, Refusal, Seq, Source, Time,
+    TurnDetail, TurnId, TurnResult, Ui, Usage, What,
 };
 use crate::graph::{Graph, Library};
 use background::{Background, Finished};
@@ -67,6 +67,20 @@ const NEWS_MAX: usize = 20;
 
 const CUT_OFF: &str = "The server had to shut down before this answer was finished. Please ask again in a moment.";
 
+const BLANK: Refusal = Refusal::new(Code::MessageBlank, "the message is empty: send some text");
+
+fn queue_full(waiting_max: usize) -> Refusal {
+    Refusal::with(Code::QueueFull, format!("{waiting_max} messages are already waiting: let one finish, or stop the turn"))
+}
+
+fn stale_control(action: &str) -> Refusal {
+    Refusal::with(Code::StaleControl, format!("control `{action}` is no longer offered: use one that is shown now, or write a message"))
+}
+
+fn unknown_graph(name: &str, known: &[String]) -> Refusal {
+    Refusal::with(Code::UnknownGraph, format!("there is no graph `{name}`: choose one of {}", known.join(", ")))
+}
+
 impl Session {
     /// A session that nothing has happened to: what reads show before its first input, which is [`Input::Opened`].
     ///
@@ -108,17 +122,13 @@ impl Session {
     /// Asked before `handle`: the turn that the input would begin (0 if it begins none), or why it can't be taken.
     pub fn accepts(&self, input: &Input) -> Result<TurnId, Refusal> {
         match input {
-            Input::Message { text, .. } if text.trim().is_empty() => Err(Refusal::Blank),
-            Input::Action { action, source, .. } if self.ui.button(action, source.as_ref()).is_none() => {
-                Err(Refusal::NoControl { action: action.clone() })
-            }
+            Input::Message { text, .. } if text.trim().is_empty() => Err(BLANK),
+            Input::Action { action, source, .. } if self.ui.button(action, source.as_ref()).is_none() => Err(stale_control(action)),
             Input::Message { .. } | Input::Action { .. } => match self.waiting.len() < self.limits.waiting_max || self.turn.is_none() {
                 true => Ok(TurnId(self.turn_last.0 + 1)),
-                false => Err(Refusal::Waiting { most: self.limits.waiting_max }),
+                false => Err(queue_full(self.limits.waiting_max)),
             },
-            Input::Switch { graph, .. } if self.library.graph(graph).is_none() => {
-                Err(Refusal::UnknownGraph { name: graph.clone(), known: self.library.names() })
-            }
+            Input::Switch { graph, .. } if self.library.graph(graph).is_none() => Err(unknown_graph(graph, &self.library.names())),
             Input::Switch { .. }
             | Input::Opened { .. }
             | Input::Attached { .. }

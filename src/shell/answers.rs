@@ -80,12 +80,7 @@ const BUSY: &str = "a turn of this session is running: wait for it, or stop it";
 
 /// What a refusal is to who asked over HTTP.
 pub(super) fn refused(refusal: &Refusal) -> Reply {
-    let status = match refusal {
-        Refusal::Blank => 400,
-        Refusal::Waiting { .. } | Refusal::NoControl { .. } => 409,
-        Refusal::UnknownGraph { .. } => 404,
-    };
-    Reply::refused(status, &refusal.to_string())
+    Reply::refused(refusal.code.status(), &refusal.to_string())
 }
 
 /// 12 hex digits over memory, the history's length and where it ends: a full history changes without growing.

@@ -1,5 +1,7 @@
 //! HTTP answers, written whole into a buffer of bytes.
 
+use crate::contract::{Code, Refusal};
+
 /// What the client waits for before it sends a body.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub const JSON: &str = "application/json";
@@ -34,6 +36,15 @@ pub fn write_answer(out: &mut Vec<u8>, manner: Manner<'_>, status: u16, headers:
 }
 
 /// The body of every refusal.
+pub fn refusal(refusal: &Refusal) -> Vec<u8> {
+    #[derive(serde::Serialize)]
+    struct Body<'a> {
+        detail: &'a str,
+        code: Code,
+    }
+    serde_json::to_vec(&Body { detail: &refusal.detail, code: refusal.code }).expect("two strings are JSON")
+}
+
 pub fn detail(sentence: &str) -> Vec<u8> {
     serde_json::to_vec(&serde_json::json!({ "detail": sentence })).expect("a string is JSON")
 }

@@ -2,7 +2,7 @@
 
 use super::world::{World, ada};
 use crate::contract::{
-    Answer, CallError, CallId, CallStatus, Effect, Input, Limits, Outcome, Refusal, Role, ToolCall, TurnId, TurnResult, Usage,
+    Answer, CallError, CallId, CallStatus, Code, Effect, Input, Limits, Outcome, Role, ToolCall, TurnId, TurnResult, Usage,
 };
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ fn at_most_eight_inputs_wait() {
         world.say("why?");
     }
     let ninth = Input::Message { text: "why?".into(), dashboard: Vec::new(), from: ada() };
-    assert_eq!(world.session.accepts(&ninth), Err(Refusal::Waiting { most: 8 }));
+    assert_eq!(world.session.accepts(&ninth).unwrap_err().code, Code::QueueFull);
     world.put(Input::Stop);
     assert_eq!(world.ends().len(), 9);
     assert!(world.ends().iter().all(|(_, outcome)| *outcome == Outcome::Cancelled));

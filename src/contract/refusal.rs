@@ -1,0 +1,142 @@
+//! Why something was refused: a stable code for programs, and a sentence for people.
+//!
+//! Every code that a client can ever see is in [`Code`], with the HTTP status that goes with it. Tests and clients compare
+//! codes, never sentences.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+/// A refusal reaches only its sender, and is never journaled. On HTTP it is the body `{"detail", "code"}`; on a chat socket
+/// it is a `done` with `"refused": true`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub code: Code,
+    /// What was wrong and what to do, in one sentence, lower case, without a full stop.
+    pub detail: Cow<'static, str>,
+}
+
+impl Refusal {
+    pub const fn new(code: Code, detail: &'static str) -> Refusal {
+        Refusal { code, detail: Cow::Borrowed(detail) }
+    }
+
+    pub fn with(code: Code, detail: String) -> Refusal {
+        Refusal { code, detail: Cow::Owned(detail) }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $status:literal,)*) => {
+        /// A stable, machine-readable reason.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Code {
+            $($(#[$doc])* #[serde(rename = $name)] $variant,)*
+        }
+
+        impl Code {
+            pub const ALL: &[Code] = &[$(Code::$variant,)*];
+
+            /// As clients see it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Code::$variant => $name,)* }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> u16 {
+                match self { $(Code::$variant => $status,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    // The request as such.
+    BadRequest "bad_request" 400,
+    InvalidJson "invalid_json" 400,
+    BodyMissing "body_missing" 400,
+    InvalidParameter "invalid_parameter" 400,
+    InvalidSession "invalid_session" 400,
+    InvalidClientId "invalid_client_id" 400,
+    InvalidWebSocketKey "invalid_websocket_key" 400,
+    NotFound "not_found" 404,
+    MethodNotAllowed "method_not_allowed" 405,
+    RequestTimeout "request_timeout" 408,
+    BodyTooLarge "body_too_large" 413,
+    UnsupportedMediaType "unsupported_media_type" 415,
+    ExpectationFailed "expectation_failed" 417,
+    UpgradeRequired "upgrade_required" 426,
+    HeadTooLarge "head_too_large" 431,
+    NotImplemented "not_implemented" 501,
+    UnsupportedVersion "unsupported_version" 505,
+    // Who sends it.
+    /// The page that sends it comes from another site: see `--allow-origin`.
+    ForeignOrigin "foreign_origin" 403,
+    /// The `Host` is none of ours: see `--host`.
+    UnknownHost "unknown_host" 403,
+    // What it says.
+    MessageMissing "message_missing" 400,
+    MessageBlank "message_blank" 400,
+    MessageTooLarge "message_too_large" 413,
+    MessageBinary "message_binary" 400,
+    UnknownType "unknown_type" 400,
+    InvalidReport "invalid_report" 400,
+    InvalidSuite "invalid_suite" 400,
+    NodeWithoutPrompt "node_without_prompt" 400,
+    UnknownGraph "unknown_graph" 404,
+    UnknownNode "unknown_node" 404,
+    UnknownSuite "unknown_suite" 404,
+    TurnNotKept "turn_not_kept" 404,
+    // What the session or server does now.
+    /// A turn of this session is running or waiting.
+    SessionBusy "session_busy" 409,
+    /// As many messages wait behind the running turn as may.
+    QueueFull "queue_full" 409,
+    StaleControl "stale_control" 409,
+    TestsRunning "tests_running" 409,
+    TestsDisabled "tests_disabled" 403,
+    ResultsFull "results_full" 503,
+    Draining "draining" 503,
+    ConnectionsFull "connections_full" 503,
+    SessionsFull "sessions_full" 503,
+    /// The byte budget of this shard is used up.
+    MemoryFull "memory_full" 503,
+    /// Another shard did not answer in time.
+    ShardTimeout "shard_timeout" 503,
+    /// The system refuses what the server needs for this.
+    Unavailable "unavailable" 503,
+    SessionBroken "session_broken" 500,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_snake_case_and_serialize_as_their_names() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        for code in Code::ALL {
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+            assert!(code.name().bytes().all(plain), "{code}");
+            assert!((400..600).contains(&code.status()), "{code}");
+            assert_eq!(serde_json::to_string(code).unwrap(), format!("\"{code}\""));
+        }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+}

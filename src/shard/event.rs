@@ -1,0 +1,188 @@
+//! What happens to a shard, and what it wants done: the whole boundary between the rules and the machine.
+//!
+//! The driver turns completions of the event loop into [`Event`]s and carries [`Action`]s out, in order, without deciding
+//! anything. Per tick it calls [`Shard::handle`](super::Shard::handle) for everything that has arrived and then once with
+//! [`Event::TickEnd`], which is when output is written: one write per socket and tick.
+//!
+//! Contract of a socket, from [`Event::Accepted`] or [`Event::Arrived`] to [`Action::Close`] or [`Action::HandOver`]:
+//! - at most one read is under way, started by [`Action::Read`] and ended by exactly one [`Event::Read`] or [`Event::Ended`];
+//! - at most one write is under way, started by [`Action::Write`] and ended by exactly one [`Event::Written`] or
+//!   [`Event::Failed`], with any number of [`Event::Moved`] before;
+//! - a read and a write may be under way at the same time;
+//! - [`Action::Close`] may come while either is under way: the driver cancels both and reports nothing more of this socket;
+//! - [`Action::HandOver`] and [`Action::Shutdown`] come only while no write is under way; `HandOver` only while no read is.
+
+use super::identity::{Key, User};
+use super::operation::{Operation, Reply};
+use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, Usage};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// A connection, numbered by the driver of its shard; never used twice there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u64);
+
+/// A session of this shard, numbered by the shard; never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// A shard of this server, counted from 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardId(pub usize);
+
+/// Something that this shard waits for: another shard's reply, or a job. Never used twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What happens to a shard.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A client has connected.
+    Accepted { socket: SocketId },
+    /// A socket comes over from another shard, between two reads and before anything of its stream's head was sent.
+    Arrived { socket: SocketId, attach: Box<Attach> },
+    /// A read has brought bytes; never none.
+    Read { socket: SocketId, bytes: &'a [u8] },
+    /// A read has ended without bytes: the peer sends nothing more, or the connection broke.
+    Ended { socket: SocketId },
+    /// Some of the write under way has gone out, and there is more of it.
+    Moved { socket: SocketId },
+    /// All of the write under way has gone out. Its buffer comes back to be used again.
+    Written { socket: SocketId, buffer: Vec<u8> },
+    /// The write under way has failed: nothing can be sent any more.
+    Failed { socket: SocketId },
+    /// Another shard sends something.
+    Mail(Mail),
+    /// A running call has more text.
+    Chunk { session: SessionId, call: CallId, text: String },
+    /// A call has ended. Comes once for each [`Action::Call`], also after a cancel, unless the session has gone.
+    Completion { session: SessionId, call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
+    /// A job has ended.
+    JobDone { ticket: Ticket, outcome: JobOutcome },
+    /// Start no new turn; report [`Action::Drained`] when the last one has ended.
+    Drain,
+    /// End what still runs, say goodbye to every socket, and report [`Action::Stopped`].
+    Stop,
+    /// The moment that [`Action::WakeAt`] named has come. May come late, and may come without having been asked for.
+    Time,
+    /// Everything that has arrived is handled: show watchers what is new and write.
+    TickEnd,
+}
+
+/// What a shard wants done, in this order.
+#[derive(Debug)]
+pub enum Action {
+    /// Read once, at most so many bytes.
+    Read { socket: SocketId, bytes_max: usize },
+    /// Write all of it.
+    Write { socket: SocketId, bytes: Vec<u8> },
+    /// Send nothing more on this socket; reading goes on.
+    Shutdown { socket: SocketId },
+    /// Cancel what is under way and let go of the socket.
+    Close { socket: SocketId },
+    /// Give the socket to another shard, where it comes as [`Event::Arrived`].
+    HandOver { socket: SocketId, shard: ShardId, attach: Box<Attach> },
+    /// Send something to another shard; never to this one.
+    Mail { shard: ShardId, mail: Mail },
+    /// Start a call. Where the pool refuses it, that is its completion. `owner` is the session's name as tapes know it.
+    Call { session: SessionId, call: CallId, owner: Arc<str>, request: Arc<Request> },
+    /// End a call early. Its completion still comes.
+    CancelCall { session: SessionId, call: CallId },
+    /// Do something that may block, on another thread.
+    Job { ticket: Ticket, job: Job },
+    /// Come back with [`Event::Time`] at this moment. Replaces the moment named before.
+    WakeAt(Moment),
+    /// Write a line to the log.
+    Log(Entry),
+    /// The last turn has ended; comes once after [`Event::Drain`].
+    Drained,
+    /// Nothing is left to do; comes once after [`Event::Stop`]. Nothing follows.
+    Stopped,
+}
+
+/// What shards send one another.
+#[derive(Debug)]
+pub enum Mail {
+    /// A request whose session lives on the receiving shard.
+    Operation { operation: Box<Operation>, from: ShardId, ticket: Ticket },
+    /// Its answer.
+    Reply { ticket: Ticket, reply: Reply },
+    /// A test report of a user, for the event streams there.
+    TestReport { sub: Arc<str>, json: Arc<[u8]> },
+}
+
+/// What a socket shows once it is no longer an HTTP connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Show {
+    /// `/ws`
+    Chat,
+    /// `/ws/trace`
+    Trace,
+    /// `/ws/test`
+    Tests,
+    /// `/api/events`
+    Events,
+}
+
+/// What an HTTP connection becomes, carried to the shard where it will live.
+#[derive(Debug)]
+pub struct Attach {
+    pub show: Show,
+    pub key: Key,
+    pub user: User,
+    pub caller: Caller,
+    /// The last event that the client has seen.
+    pub since: Option<u64>,
+    /// `101`, or the head of an event stream; not yet sent.
+    pub head: Vec<u8>,
+    /// What was read behind the request.
+    pub leftover: Vec<u8>,
+}
+
+/// Work that may block: files, and starting test suites.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Job {
+    /// Read a static file from disk, in development. `name` is relative to `static/` and has been checked.
+    File { name: String },
+    /// Read the last test run that was written to a file beside the server.
+    LastRun,
+    /// List the test suites.
+    ListSuites,
+    /// Start test suites: the request's body, and the token of who asked.
+    StartTests { body: Map<String, Value>, token: Option<String> },
+    /// The server drains: tests that run come to an end soon.
+    StopTests,
+}
+
+#[derive(Debug)]
+pub enum JobOutcome {
+    /// A file's bytes; none if there is no such file.
+    File(Option<Vec<u8>>),
+    Reply(Reply),
+}
+
+/// A line of the log, without message contents, keys or tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// A turn has ended.
+    Turn {
+        id: String,
+        /// A hash of user and session: the same session is recognizable, nobody is named.
+        session: String,
+        graph: Arc<str>,
+        path: String,
+        frames: usize,
+        total_us: u64,
+        /// From the turn's start to its first visible text.
+        first_token_us: Option<u64>,
+        usage: Usage,
+        /// `done`, `error` or `cancelled`.
+        outcome: &'static str,
+    },
+    /// A session panicked and was dropped.
+    Panic { session: String },
+    /// Something reached its limit and was refused, closed or evicted.
+    Limit { code: &'static str, detail: String },
+    /// A connection was refused before it said anything, or because of what it said.
+    Refused { code: &'static str, detail: String },
+}

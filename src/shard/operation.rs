@@ -1,0 +1,82 @@
+//! A request about a session or a user, as plain data: it can be carried to the shard where the session lives, and its
+//! answer back.
+
+use super::identity::Key;
+use crate::contract::{Caller, Input, Refusal, TurnId};
+use crate::wire::answer;
+use crate::wire::json;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// Who wants what, about which session.
+#[derive(Debug)]
+pub struct Operation {
+    pub key: Key,
+    pub from: Caller,
+    pub what: What,
+}
+
+#[derive(Debug)]
+pub enum What {
+    Check,
+    /// A message or an action; answered with its turn.
+    Send(Input),
+    /// A stop or a cancel; always answered `ok`.
+    End(Input),
+    Result,
+    Poll {
+        since: String,
+    },
+    Frames {
+        last: usize,
+    },
+    Turn(TurnId),
+    Clear,
+    State,
+    History {
+        last: usize,
+    },
+    Graph,
+    Prompt {
+        node: String,
+        text: Option<String>,
+    },
+    Switch(Input),
+    Trace {
+        last: usize,
+    },
+    /// The test runner's reports; these three belong to the user rather than to a session.
+    Report(Map<String, Value>),
+    Reports,
+    LastRun,
+}
+
+impl What {
+    /// Whether this is about the user, whatever the session.
+    pub fn is_of_user(&self) -> bool {
+        matches!(self, What::Report(_) | What::Reports | What::LastRun)
+    }
+}
+
+/// A status and a body of JSON.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn ok(body: &impl Serialize) -> Self {
+        Self::of(json::write(body))
+    }
+
+    pub fn of(body: Vec<u8>) -> Self {
+        Reply { status: 200, body }
+    }
+}
+
+impl From<Refusal> for Reply {
+    fn from(refusal: Refusal) -> Self {
+        Reply { status: refusal.code.status(), body: answer::refusal(&refusal) }
+    }
+}
