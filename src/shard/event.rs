@@ -37,8 +37,6 @@ pub struct Ticket(pub u64);
 /// What happens to a shard.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// The server's local time, in minutes east of UTC; comes before anything else, and again when it changes.
-    UtcOffset { minutes: i32 },
     /// A client has connected.
     Accepted { socket: SocketId },
     /// A socket comes over from another shard, between two reads and before anything of its stream's head was sent.

@@ -1,8 +1,6 @@
 //! The one place that reads clocks: a monotonic one for deadlines and durations, the wall clock as data.
 
 use crate::contract::{Moment, Now, Time, micros};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use std::cell::Cell;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,26 +9,22 @@ pub(super) struct Clock {
     start: Instant,
     /// This tick's reading: everything in a tick happens at the same time.
     now: Cell<Option<Now>>,
-    /// The minute of `utc_offset`.
-    minute: Cell<u64>,
-    utc_offset: Cell<i32>,
 }
 
 impl Clock {
     pub(super) fn new(start: Instant) -> Self {
-        Clock { start, now: Cell::new(None), minute: Cell::new(u64::MAX), utc_offset: Cell::new(i32::MIN) }
+        Clock { start, now: Cell::new(None) }
     }
 
     pub(super) fn now(&self) -> Now {
-        match self.now.get() {
-            Some(now) => now,
-            None => {
-                let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                let now = Now { moment: Moment(micros(self.start.elapsed())), wall: Time(micros(wall)) };
-                self.now.set(Some(now));
-                now
-            }
+        if let Some(now) = self.now.get() {
+            return now;
         }
+        // A clock that stands before 1970 is as wrong as one that stands there.
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Now { moment: Moment(micros(self.start.elapsed())), wall: Time(micros(wall)) };
+        self.now.set(Some(now));
+        now
     }
 
     /// Ends the tick: the next look reads the clocks again.
@@ -38,21 +32,10 @@ impl Clock {
         self.now.set(None);
     }
 
+    /// `moment` as the loop's timers know it.
     pub(super) fn instant(&self, moment: Moment) -> Instant {
-        let wait = Duration::from_micros(moment.0);
-        // No timer reaches further; it fires early and is set again.
-        self.start.checked_add(wait).unwrap_or_else(|| Instant::now() + Duration::from_secs(24 * 60 * 60))
-    }
-
-    /// This machine's minutes east of UTC, when they have changed; looked up once a minute.
-    pub(super) fn new_utc_offset(&self) -> Option<i32> {
-        let wall = self.now().wall;
-        let minute = wall.0 / 60_000_000;
-        if self.minute.replace(minute) == minute {
-            return None;
-        }
-        let timestamp = i64::try_from(wall.0).ok().and_then(|time_us| Timestamp::from_microsecond(time_us).ok()).unwrap_or_default();
-        let offset = TimeZone::system().to_offset(timestamp).seconds() / 60;
-        (self.utc_offset.replace(offset) != offset).then_some(offset)
+        // A timer that can't reach so far rings early, and is set again.
+        const REACH: Duration = Duration::from_secs(24 * 60 * 60);
+        self.start + Duration::from_micros(moment.0).min(self.start.elapsed() + REACH)
     }
 }

@@ -17,6 +17,8 @@ mod server;
 mod socket;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod measure;
 
 use super::bounds::{REST, TICKS_WITHOUT_REST_MAX};
 use crate::contract::{Code, Now, Refusal};
@@ -181,9 +183,6 @@ impl<M: Machine> Driver<M> {
 
     fn tick(self: &Rc<Self>) {
         self.tick_due.set(false);
-        if let Some(minutes) = self.clock.new_utc_offset() {
-            self.handle(Event::UtcOffset { minutes });
-        }
         if self.mailboxes[self.number.0].has_mail() {
             self.mail_wakes.set(false);
             self.mailboxes[self.number.0].take().into_iter().for_each(|letter| self.open(letter));

@@ -237,8 +237,7 @@ fn run_shard<M: Machine>(
             notices,
             polls,
             listener: RefCell::new(Some(own)),
-            // The first tick brings what the shard has to know before anything else.
-            tick_due: Cell::new(true),
+            tick_due: Cell::new(false),
             ticker: RefCell::default(),
             mail_wakes: Cell::new(false),
             stopped: Cell::new(false),
