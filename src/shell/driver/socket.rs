@@ -28,6 +28,7 @@ pub(super) struct Socket {
     reader: RefCell<Option<Waker>>,
     /// Here while no write waits for the peer.
     half: RefCell<Option<OwnedWriteHalf<TcpStream>>>,
+    is_reading: Cell<bool>,
     closed: Cell<bool>,
 }
 
@@ -42,8 +43,16 @@ impl Socket {
     pub(super) fn new(id: SocketId, stream: TcpStream) -> (Rc<Self>, OwnedReadHalf<TcpStream>) {
         let fd = stream.as_raw_fd();
         let (read, write) = stream.into_split();
-        let half = RefCell::new(Some(write));
-        (Rc::new(Socket { id, fd, order: Cell::default(), reader: RefCell::default(), half, closed: Cell::new(false) }), read)
+        let socket = Socket {
+            id,
+            fd,
+            order: Cell::default(),
+            reader: RefCell::default(),
+            half: RefCell::new(Some(write)),
+            is_reading: Cell::new(false),
+            closed: Cell::new(false),
+        };
+        (Rc::new(socket), read)
     }
 
     pub(super) fn read(&self, bytes_max: usize) {
@@ -57,9 +66,11 @@ impl Socket {
     /// The socket has left the driver's table: ends what is under way, and reports nothing more.
     pub(super) fn close(&self) {
         self.closed.set(true);
-        // A peer that has gone has done it already.
-        let _ = shutdown(self.fd, Shutdown::Both);
-        self.half.take();
+        let is_writing = self.half.take().is_none();
+        if self.is_reading.get() || is_writing {
+            // Fails only where the peer has gone, which ends them too.
+            let _ = shutdown(self.fd, Shutdown::Both);
+        }
         self.order(Order::Close);
     }
 
@@ -99,7 +110,9 @@ impl Socket {
                     if buffer.capacity() != bytes_max {
                         buffer = Vec::with_capacity(bytes_max);
                     }
+                    self.is_reading.set(true);
                     let (result, filled) = half.read(buffer).await;
+                    self.is_reading.set(false);
                     buffer = filled;
                     if self.closed.get() {
                         return;
@@ -146,7 +159,7 @@ impl Socket {
         mut sent: usize,
     ) {
         let socket = self.id;
-        loop {
+        while !self.closed.get() {
             let (result, slice) = half.write(bytes.slice(sent..)).await;
             bytes = slice.into_inner();
             if self.closed.get() {
@@ -165,9 +178,6 @@ impl Socket {
                 return driver.feed(Event::Written { socket, buffer: bytes });
             }
             driver.feed(Event::Moved { socket });
-            if self.closed.get() {
-                return;
-            }
         }
     }
 }

@@ -40,11 +40,12 @@ struct Puppet {
     /// Who waits for the shard's one timer, mail, job or call.
     waits: Option<SocketId>,
     calls: u64,
+    stopping: bool,
 }
 
 impl Puppet {
     fn new(number: ShardId, _: Backend) -> Self {
-        Puppet { number, peers: BTreeMap::new(), waits: None, calls: 0 }
+        Puppet { number, peers: BTreeMap::new(), waits: None, calls: 0, stopping: false }
     }
 
     fn say(&mut self, socket: SocketId, text: &str) {
@@ -112,7 +113,6 @@ impl Puppet {
                 let mail = Mail::Operation { operation, from: self.number, ticket: Ticket(7) };
                 actions.push(Action::Mail { shard: ShardId(1 - self.number.0), mail });
             }
-            "end" => actions.push(Action::Stopped),
             _ => panic!("no such order: {line}"),
         }
     }
@@ -188,12 +188,7 @@ impl Machine for Puppet {
             Event::JobDone { outcome: JobOutcome::File(file), .. } => self.answer(&format!("{:?}", file.map(|file| file.len()))),
             Event::JobDone { ticket, outcome: JobOutcome::Reply(reply) } => self.answer(&format!("{} {}", ticket.0, reply.status)),
             Event::Drain => actions.push(Action::Drained),
-            Event::Stop => {
-                // The other one stays until a client ends it.
-                if self.number == ShardId(1) {
-                    actions.push(Action::Stopped);
-                }
-            }
+            Event::Stop => self.stopping = true,
             Event::Time => {
                 if self.peers.values().all(|peer| peer.close_at.is_none()) {
                     self.answer("woke");
@@ -205,6 +200,10 @@ impl Machine for Puppet {
                         peer.writing = true;
                         actions.push(Action::Write { socket, bytes: std::mem::take(&mut peer.out) });
                     }
+                }
+                // Unlike a real shard it stays for as long as its clients do.
+                if self.stopping && self.peers.is_empty() {
+                    return actions.push(Action::Stopped);
                 }
                 let due = |peer: &Peer| peer.close_at.is_some_and(|due| due <= now.moment);
                 self.peers.retain(|&socket, peer| {
@@ -271,10 +270,10 @@ impl Running {
         Client::of(TcpStream::connect(self.address).unwrap())
     }
 
-    /// Ends the server: the first shard goes on until it is told to.
-    fn stop(mut self, last: &mut Client) {
+    /// Ends the server, which waits for its last client.
+    fn stop(mut self, last: Client) {
         self.stopper.stop();
-        last.send("end\n");
+        drop(last);
         assert_eq!(self.ended.take().unwrap().join().unwrap(), Ended::Quietly);
     }
 
@@ -288,6 +287,12 @@ impl Running {
                 return client;
             }
         }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stopper.stop();
     }
 }
 
@@ -472,7 +477,7 @@ fn a_request_to_a_shard_that_has_ended_is_refused() {
     // The other shard ends; its answers turn into refusals.
     while client.ask("ask") == "7 200" {}
     assert_eq!(client.ask("ask"), "7 503");
-    server.stop(&mut client);
+    server.stop(client);
 }
 
 #[test]
@@ -484,10 +489,11 @@ fn a_stopped_server_frees_its_address_while_its_sockets_are_still_open() {
         assert!(matches!(second().err(), Some(ServeError::AddressInUse { .. })));
         let mut client = server.connect_to(0);
         server.stopper.stop();
+        // Even before the first one has ended.
         let next = second().unwrap();
         assert_eq!(client.ask("echo still here"), "still here");
         assert_eq!(next.address(), address);
         drop(next);
-        server.stop(&mut client);
+        server.stop(client);
     }
 }
