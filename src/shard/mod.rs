@@ -38,7 +38,7 @@ use event::{Entry, Mail};
 use files::Files;
 use jiff::tz::TimeZone;
 use live::{Live, NotTaken, Surroundings};
-use operation::Reply;
+use operation::{Answer, Reply};
 use origin::Origins;
 use serde_json::{Map, Value};
 use sessions::Sessions;
@@ -245,8 +245,8 @@ impl Shard {
             Mail::Operation { operation, from, ticket } => {
                 let to = ReplyTo::Shard(from, ticket);
                 match self.operate(*operation, actions) {
-                    requests::Answer::Reply(reply) => self.reply(to, reply, actions),
-                    requests::Answer::Job(job) => drop(self.start_job(to, job, actions)),
+                    Answer::Reply(reply) => self.reply(to, reply, actions),
+                    Answer::Job(job) => drop(self.start_job(to, job, actions)),
                 }
             }
             Mail::Reply { ticket, reply } => {
