@@ -51,6 +51,15 @@ pub(super) const TRACE_LINES_MAX: usize = 500;
 
 /// What workers may have put into a shard's mailbox. Beyond: they wait.
 pub(super) const MAIL_MAX: usize = 1024;
+/// Bytes of text in them. Beyond: they wait.
+pub(super) const MAIL_BYTES_MAX: usize = 4 << 20;
+/// Jobs that wait for the helper thread. Beyond: refused with `unavailable`.
+pub(super) const JOBS_MAX: usize = 64;
+/// How long a start waits for an address that another program holds, maybe one that has just ended.
+pub(super) const BIND_TIME: Duration = Duration::from_secs(2);
+pub(super) const BIND_REST: Duration = Duration::from_millis(20);
+/// How often a failing accept is logged.
+pub(super) const ACCEPT_LOG_EVERY: Duration = Duration::from_secs(10);
 /// Ticks that may follow one another at once. Beyond: the shard rests, so that the loop looks at its sockets.
 pub(super) const TICKS_WITHOUT_REST_MAX: u32 = 4;
 pub(super) const REST: Duration = Duration::from_micros(100);

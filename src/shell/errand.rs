@@ -101,6 +101,12 @@ impl Reply {
     }
 }
 
+impl From<crate::shard::operation::Reply> for Reply {
+    fn from(reply: crate::shard::operation::Reply) -> Self {
+        Reply { status: reply.status, body: reply.body }
+    }
+}
+
 /// Where a connection waits for its reply. Filled once.
 #[derive(Default)]
 pub(super) struct Slot {

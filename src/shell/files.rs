@@ -47,6 +47,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
                       font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
                       require-trusted-types-for 'script'; trusted-types dompurify md";
 
+/// A file as it is on disk now, where this is a debug build; else as it was embedded.
+pub(super) fn on_disk(name: &str) -> Option<Vec<u8>> {
+    Some(Embedded::get(name)?.data.into_owned())
+}
+
 impl Files {
     pub(super) fn new(development: bool) -> Self {
         if development {

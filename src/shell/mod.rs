@@ -14,6 +14,7 @@ pub mod bounds;
 mod clock;
 mod connection;
 mod descriptors;
+mod driver;
 mod errand;
 mod files;
 mod handover;

@@ -134,10 +134,10 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
         }
         Call::AuthConfig => return Ok(Outcome::Reply(Reply::ok(&auth::config()), &[])),
         Call::GraphList => return Ok(Outcome::Reply(Reply::ok(&shard.common.library.list()), &[])),
-        Call::Suites => return Ok(Outcome::Reply(shard.common.runs.list(), &[])),
+        Call::Suites => return Ok(Outcome::Reply(shard.common.runs.list().into(), &[])),
         Call::Play if shard.is_draining() => return Err(Reply::refused(503, DRAINING)),
         // With a body that must be JSON, because a page of another site can't send that here without being allowed to.
-        Call::Play => return Ok(Outcome::Reply(shard.common.runs.start(&body(request)?, auth::bearer(request))?, &[])),
+        Call::Play => return Ok(Outcome::Reply(shard.common.runs.start(&body(request)?, auth::bearer(request)).unwrap_or_else(Into::into).into(), &[])),
         Call::WebSocket(show) => return upgrade(shard, request, show, user.clone(), from(), manner),
         Call::Events => return events(shard, request, user.clone(), from(), manner),
         Call::Check => {
