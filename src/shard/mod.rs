@@ -84,6 +84,30 @@ pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
 pub type CallTime = dyn Fn(&Request) -> Duration + Send + Sync;
 
 impl Settings {
+    /// One shard with the default limits, no files, no databases, and the loopback names as hosts.
+    pub fn new(library: Arc<Library>, graph: &str) -> Settings {
+        Settings {
+            shards: 1,
+            library,
+            graph: graph.into(),
+            limits: Limits::default(),
+            files: Files::new(BTreeMap::new()),
+            origins: Origins::default(),
+            about: Map::new(),
+            databases: Box::new(|_| Vec::new()),
+            call_time: Box::new(|_| Duration::from_secs(600)),
+            time_zone: TimeZone::UTC,
+            sessions_max: bounds::SESSIONS_MAX,
+            connections_max: bounds::CONNECTIONS_MAX,
+            session_bytes_max: bounds::SESSION_BYTES_MAX,
+            input_bytes_max: bounds::INPUT_BYTES_MAX,
+            message_bytes_max: bounds::MESSAGE_BYTES_MAX,
+            session_idle: bounds::SESSION_IDLE,
+            silence_max: bounds::SILENCE_MAX,
+            write_time: bounds::WRITE_TIME,
+        }
+    }
+
     fn sessions_max_of_shard(&self) -> usize {
         self.sessions_max.div_ceil(self.shards)
     }
