@@ -1,6 +1,7 @@
 //! A request about a session or a user, as plain data: it can be carried to the shard where the session lives, and its
 //! answer back.
 
+use super::event::Job;
 use super::identity::Key;
 use crate::contract::{Caller, Input, Refusal, TurnId};
 use crate::wire::answer;
@@ -56,6 +57,13 @@ impl What {
     pub fn is_of_user(&self) -> bool {
         matches!(self, What::Report(_) | What::Reports | What::LastRun)
     }
+}
+
+/// What an operation leads to.
+pub(super) enum Answer {
+    Reply(Reply),
+    /// Its answer comes from a job.
+    Job(Job),
 }
 
 /// A status and a body of JSON.

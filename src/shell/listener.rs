@@ -1,13 +1,10 @@
 //! Listening: a socket for each shard on one address, which nobody else gets.
 
-use super::bounds::{ACCEPT_REST, BIND_REST, BIND_TIME, SILENCE_MAX, SYSTEM_SEND_BYTES};
-use super::connection::{serve, turn_away};
-use super::shard::Shard;
-use monoio::net::TcpListener;
+use super::bounds::{BIND_REST, BIND_TIME, SYSTEM_SEND_BYTES};
+use crate::shard::bounds::SILENCE_MAX;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Instant;
 
 const BACKLOG: i32 = 1024;
@@ -53,25 +50,6 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     // A peer that confirms nothing of what it was sent has gone, though it never said so.
     socket.set_tcp_user_timeout(Some(SILENCE_MAX))?;
     Ok(socket)
-}
-
-/// Accepts connections for as long as the shard runs.
-pub(super) async fn accept(shard: Rc<Shard>, listener: TcpListener) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // A connection that has ended already says so when it is read.
-                let _ = stream.set_nodelay(true);
-                if shard.lines.count() < shard.common.connections_max {
-                    monoio::spawn(serve(shard.clone(), stream));
-                } else {
-                    monoio::spawn(turn_away(shard.clone(), stream));
-                }
-            }
-            // No descriptor is left, most likely: trying again at once would only spin.
-            Err(_) => monoio::time::sleep(ACCEPT_REST).await,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The shard's one timer. Setting it again for later costs nothing: the loop's timer keeps its earlier moment, and is set
 //! anew when it comes.
 
-use super::{Driver, Machine};
+use super::driver::{Driver, Machine};
 use crate::contract::Moment;
 use crate::shard::event::Event;
 use std::cell::{Cell, RefCell};

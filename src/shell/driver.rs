@@ -5,34 +5,21 @@
 //! shard writes. What carrying out an action brings about (a write that has ended) waits for that tick, so the shard is
 //! never entered twice.
 
-mod accept;
-mod alarm;
-mod calls;
-mod clock;
-mod handover;
-mod jobs;
-mod log;
-mod mailbox;
-mod server;
-mod socket;
-#[cfg(test)]
-mod tests;
-#[cfg(test)]
-mod measure;
-
+use super::alarm::{self, Alarm};
 use super::bounds::{REST, TICKS_WITHOUT_REST_MAX};
+use super::calls::Calls;
+use super::clock::Clock;
+use super::jobs::Jobs;
+use super::log;
+use super::mailbox::{Letter, Mailbox};
+use super::server::Notice;
+use super::socket::Sockets;
 use crate::contract::{Code, Now, Refusal};
 use crate::shard::event::{Action, Event, Mail, ShardId, SocketId};
+use crate::shard::Shard;
 use crate::shard::operation::Reply;
-use alarm::Alarm;
-use calls::Calls;
-use clock::Clock;
-use jobs::Jobs;
-use mailbox::{Letter, Mailbox};
 use monoio::net::TcpStream;
 use nix::sys::socket::{Shutdown, shutdown};
-use server::Notice;
-use socket::Sockets;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -48,7 +35,13 @@ pub(super) trait Machine: 'static {
     fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>);
 }
 
-struct Driver<M> {
+impl Machine for Shard {
+    fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>) {
+        Shard::handle(self, now, event, actions);
+    }
+}
+
+pub(super) struct Driver<M> {
     number: ShardId,
     machine: RefCell<M>,
     /// Kept between events so that none of them allocates.

@@ -1,7 +1,7 @@
 //! Accepts connections for as long as the shard runs.
 
-use super::super::bounds::{ACCEPT_LOG_EVERY, ACCEPT_REST};
-use super::{Driver, Machine};
+use super::bounds::{ACCEPT_LOG_EVERY, ACCEPT_REST};
+use super::driver::{Driver, Machine};
 use crate::shard::event::Event;
 use monoio::net::TcpListener;
 use std::rc::Rc;

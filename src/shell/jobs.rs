@@ -1,8 +1,8 @@
 //! Work that may block, on one helper thread: files, the suites folder, starting test suites.
 
-use super::super::bounds::{JOBS_MAX, RESULTS_FILE_BYTES_MAX};
-use super::super::files;
-use super::super::suites::Runs;
+use super::bounds::{JOBS_MAX, RESULTS_FILE_BYTES_MAX};
+use super::files;
+use super::suites::Runs;
 use super::mailbox::{Letter, Mailbox};
 use crate::contract::{Code, Refusal};
 use crate::shard::event::{Event, Job, JobOutcome, Ticket};
