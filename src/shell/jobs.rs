@@ -2,8 +2,8 @@
 
 use super::bounds::{JOBS_MAX, RESULTS_FILE_BYTES_MAX};
 use super::files;
-use super::suites::Runs;
 use super::mailbox::{Letter, Mailbox};
+use super::suites::Runs;
 use crate::contract::{Code, Refusal};
 use crate::shard::event::{Event, Job, JobOutcome, Ticket};
 use crate::shard::operation::Reply;

@@ -4,22 +4,22 @@
 //! second signal doesn't wait for them. The listeners close before the sockets do, so that the next server finds its
 //! address free.
 
-use super::bounds::DRAIN_TIME;
-use super::descriptors;
-use super::listener;
-use super::reactor::{Backend, Reactor};
-use super::suites::{Runs, Suites};
 use super::alarm::Alarm;
+use super::bounds::DRAIN_TIME;
 use super::calls::Calls;
 use super::clock::Clock;
-use super::jobs::Jobs;
-use super::mailbox::{Letter, Mailbox};
+use super::descriptors;
 use super::driver::{Driver, Machine};
+use super::jobs::Jobs;
+use super::listener;
+use super::mailbox::{Letter, Mailbox};
+use super::reactor::{Backend, Reactor};
+use super::suites::{Runs, Suites};
 use super::{accept, files};
 use crate::graph::Library;
+use crate::shard::bounds::FAREWELL_TIME;
 use crate::shard::event::ShardId;
 use crate::shard::origin::Origins;
-use crate::shard::bounds::FAREWELL_TIME;
 use crate::shard::{self, Shard};
 use crate::work::Pool;
 use jiff::tz::TimeZone;

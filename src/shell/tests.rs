@@ -124,7 +124,16 @@ fn caller() -> Caller {
 
 fn asked(role: &str) -> ModelRequest {
     let model = "fast".into();
-    ModelRequest { role: role.into(), stage: None, model, messages: Vec::new(), schema: None, tools: [].into(), stream: true, tokens_max: 1 }
+    ModelRequest {
+        role: role.into(),
+        stage: None,
+        model,
+        messages: Vec::new(),
+        schema: None,
+        tools: [].into(),
+        stream: true,
+        tokens_max: 1,
+    }
 }
 
 fn attach(head: &str, leftover: Vec<u8>) -> Attach {
