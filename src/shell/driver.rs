@@ -42,33 +42,33 @@ impl Machine for Shard {
 }
 
 pub(super) struct Driver<M> {
-    number: ShardId,
-    machine: RefCell<M>,
+    pub(super) number: ShardId,
+    pub(super) machine: RefCell<M>,
     /// Kept between events so that none of them allocates.
-    actions: Cell<Vec<Action>>,
+    pub(super) actions: Cell<Vec<Action>>,
     /// What carrying out actions has brought about.
-    pending: RefCell<VecDeque<Event<'static>>>,
-    clock: Clock,
-    sockets: RefCell<Sockets>,
-    alarm: Alarm,
-    calls: Calls,
-    jobs: Jobs,
-    mailboxes: Arc<[Arc<Mailbox>]>,
-    notices: Sender<Notice>,
+    pub(super) pending: RefCell<VecDeque<Event<'static>>>,
+    pub(super) clock: Clock,
+    pub(super) sockets: RefCell<Sockets>,
+    pub(super) alarm: Alarm,
+    pub(super) calls: Calls,
+    pub(super) jobs: Jobs,
+    pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
+    pub(super) notices: Sender<Notice>,
     /// Whether the loop is epoll's, which wants sockets that don't block.
-    polls: bool,
+    pub(super) polls: bool,
     /// Ours until we stop listening; another handle of it accepts.
-    listener: RefCell<Option<TcpListener>>,
-    tick_due: Cell<bool>,
-    ticker: RefCell<Option<Waker>>,
+    pub(super) listener: RefCell<Option<TcpListener>>,
+    pub(super) tick_due: Cell<bool>,
+    pub(super) ticker: RefCell<Option<Waker>>,
     /// Whether the mailbox has our waker.
-    mail_wakes: Cell<bool>,
-    stopped: Cell<bool>,
+    pub(super) mail_wakes: Cell<bool>,
+    pub(super) stopped: Cell<bool>,
 }
 
 impl<M: Machine> Driver<M> {
     /// Something has happened on this thread; a tick follows.
-    fn feed(self: &Rc<Self>, event: Event<'_>) {
+    pub(super) fn feed(self: &Rc<Self>, event: Event<'_>) {
         self.handle(event);
         self.schedule_tick();
     }
@@ -110,7 +110,7 @@ impl<M: Machine> Driver<M> {
     }
 
     /// Sends a letter to a shard; returns it if the shard has ended.
-    fn send(&self, shard: ShardId, letter: Letter) -> Result<(), Letter> {
+    pub(super) fn send(&self, shard: ShardId, letter: Letter) -> Result<(), Letter> {
         self.mailboxes[shard.0].put(letter)
     }
 
@@ -119,7 +119,7 @@ impl<M: Machine> Driver<M> {
         let _ = self.notices.send(notice);
     }
 
-    fn schedule_tick(&self) {
+    pub(super) fn schedule_tick(&self) {
         if !self.tick_due.replace(true)
             && let Some(ticker) = &*self.ticker.borrow()
         {
@@ -128,7 +128,7 @@ impl<M: Machine> Driver<M> {
     }
 
     /// Ticks until the shard has stopped.
-    async fn run(self: Rc<Self>) {
+    pub(super) async fn run(self: Rc<Self>) {
         monoio::spawn(alarm::ring(self.clone()));
         let mut ticks_without_rest = 0;
         loop {
@@ -221,7 +221,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    fn take_in(self: &Rc<Self>, stream: TcpStream, event: impl FnOnce(SocketId) -> Event<'static>) {
+    pub(super) fn take_in(self: &Rc<Self>, stream: TcpStream, event: impl FnOnce(SocketId) -> Event<'static>) {
         let (socket, half) = self.sockets.borrow_mut().insert(stream);
         let id = socket.id;
         monoio::spawn(socket.serve(self.clone(), half));
@@ -236,7 +236,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    fn is_listening(&self) -> bool {
+    pub(super) fn is_listening(&self) -> bool {
         self.listener.borrow().is_some()
     }
 
