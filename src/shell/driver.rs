@@ -18,6 +18,7 @@ use crate::contract::{Code, Now, Refusal};
 use crate::shard::Shard;
 use crate::shard::event::{Action, Event, Mail, ShardId, SocketId};
 use crate::shard::operation::Reply;
+use crate::work::Pool;
 use monoio::net::TcpStream;
 use nix::sys::socket::{Shutdown, shutdown};
 use std::cell::{Cell, RefCell};
@@ -29,6 +30,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 /// What the driver drives: a shard, or a test's stand-in.
 pub(super) trait Machine: 'static {
@@ -48,9 +50,9 @@ pub(super) struct Driver<M> {
     actions: Cell<Vec<Action>>,
     /// What carrying out actions has brought about.
     pending: RefCell<VecDeque<Event<'static>>>,
-    clock: Clock,
+    pub(super) clock: Clock,
     sockets: RefCell<Sockets>,
-    alarm: Alarm,
+    pub(super) alarm: Alarm,
     calls: Calls,
     jobs: Jobs,
     mailboxes: Arc<[Arc<Mailbox>]>,
@@ -66,9 +68,43 @@ pub(super) struct Driver<M> {
     stopped: Cell<bool>,
 }
 
+/// What a driver is given by its server.
+pub(super) struct Parts {
+    pub(super) number: ShardId,
+    /// When time starts, for all shards.
+    pub(super) start: Instant,
+    pub(super) pool: Pool,
+    pub(super) jobs: Jobs,
+    pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
+    pub(super) notices: Sender<Notice>,
+}
+
 impl<M: Machine> Driver<M> {
+    pub(super) fn new(machine: M, parts: Parts, listener: TcpListener, polls: bool) -> Rc<Self> {
+        let Parts { number, start, pool, jobs, mailboxes, notices } = parts;
+        Rc::new(Driver {
+            number,
+            machine: RefCell::new(machine),
+            actions: Cell::default(),
+            pending: RefCell::default(),
+            clock: Clock::new(start),
+            sockets: RefCell::default(),
+            alarm: Alarm::default(),
+            calls: Calls::new(pool, mailboxes[number.0].clone()),
+            jobs,
+            mailboxes,
+            notices,
+            polls,
+            listener: RefCell::new(Some(listener)),
+            tick_due: Cell::new(false),
+            ticker: RefCell::default(),
+            mail_wakes: Cell::new(false),
+            stopped: Cell::new(false),
+        })
+    }
+
     /// Something has happened on this thread; a tick follows.
-    fn feed(self: &Rc<Self>, event: Event<'_>) {
+    pub(super) fn feed(self: &Rc<Self>, event: Event<'_>) {
         self.handle(event);
         self.schedule_tick();
     }
@@ -110,7 +146,7 @@ impl<M: Machine> Driver<M> {
     }
 
     /// Sends a letter to a shard; returns it if the shard has ended.
-    fn send(&self, shard: ShardId, letter: Letter) -> Result<(), Letter> {
+    pub(super) fn send(&self, shard: ShardId, letter: Letter) -> Result<(), Letter> {
         self.mailboxes[shard.0].put(letter)
     }
 
@@ -119,7 +155,7 @@ impl<M: Machine> Driver<M> {
         let _ = self.notices.send(notice);
     }
 
-    fn schedule_tick(&self) {
+    pub(super) fn schedule_tick(&self) {
         if !self.tick_due.replace(true)
             && let Some(ticker) = &*self.ticker.borrow()
         {
@@ -128,7 +164,7 @@ impl<M: Machine> Driver<M> {
     }
 
     /// Ticks until the shard has stopped.
-    async fn run(self: Rc<Self>) {
+    pub(super) async fn run(self: Rc<Self>) {
         monoio::spawn(alarm::ring(self.clone()));
         let mut ticks_without_rest = 0;
         loop {
@@ -221,7 +257,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    fn take_in(self: &Rc<Self>, stream: TcpStream, event: impl FnOnce(SocketId) -> Event<'static>) {
+    pub(super) fn take_in(self: &Rc<Self>, stream: TcpStream, event: impl FnOnce(SocketId) -> Event<'static>) {
         let (socket, half) = self.sockets.borrow_mut().insert(stream);
         let id = socket.id;
         monoio::spawn(socket.serve(self.clone(), half));
@@ -236,7 +272,7 @@ impl<M: Machine> Driver<M> {
         }
     }
 
-    fn is_listening(&self) -> bool {
+    pub(super) fn is_listening(&self) -> bool {
         self.listener.borrow().is_some()
     }
 
