@@ -18,6 +18,7 @@ use crate::contract::{Code, Now, Refusal};
 use crate::shard::Shard;
 use crate::shard::event::{Action, Event, Mail, ShardId, SocketId};
 use crate::shard::operation::Reply;
+use crate::work::Pool;
 use monoio::net::TcpStream;
 use nix::sys::socket::{Shutdown, shutdown};
 use std::cell::{Cell, RefCell};
@@ -29,6 +30,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 /// What the driver drives: a shard, or a test's stand-in.
 pub(super) trait Machine: 'static {
@@ -42,31 +44,65 @@ impl Machine for Shard {
 }
 
 pub(super) struct Driver<M> {
-    pub(super) number: ShardId,
-    pub(super) machine: RefCell<M>,
+    number: ShardId,
+    machine: RefCell<M>,
     /// Kept between events so that none of them allocates.
-    pub(super) actions: Cell<Vec<Action>>,
+    actions: Cell<Vec<Action>>,
     /// What carrying out actions has brought about.
-    pub(super) pending: RefCell<VecDeque<Event<'static>>>,
+    pending: RefCell<VecDeque<Event<'static>>>,
     pub(super) clock: Clock,
-    pub(super) sockets: RefCell<Sockets>,
+    sockets: RefCell<Sockets>,
     pub(super) alarm: Alarm,
-    pub(super) calls: Calls,
+    calls: Calls,
+    jobs: Jobs,
+    mailboxes: Arc<[Arc<Mailbox>]>,
+    notices: Sender<Notice>,
+    /// Whether the loop is epoll's, which wants sockets that don't block.
+    polls: bool,
+    /// Ours until we stop listening; another handle of it accepts.
+    listener: RefCell<Option<TcpListener>>,
+    tick_due: Cell<bool>,
+    ticker: RefCell<Option<Waker>>,
+    /// Whether the mailbox has our waker.
+    mail_wakes: Cell<bool>,
+    stopped: Cell<bool>,
+}
+
+/// What a driver is given by its server.
+pub(super) struct Parts {
+    pub(super) number: ShardId,
+    /// When time starts, for all shards.
+    pub(super) start: Instant,
+    pub(super) pool: Pool,
     pub(super) jobs: Jobs,
     pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(super) notices: Sender<Notice>,
-    /// Whether the loop is epoll's, which wants sockets that don't block.
-    pub(super) polls: bool,
-    /// Ours until we stop listening; another handle of it accepts.
-    pub(super) listener: RefCell<Option<TcpListener>>,
-    pub(super) tick_due: Cell<bool>,
-    pub(super) ticker: RefCell<Option<Waker>>,
-    /// Whether the mailbox has our waker.
-    pub(super) mail_wakes: Cell<bool>,
-    pub(super) stopped: Cell<bool>,
 }
 
 impl<M: Machine> Driver<M> {
+    pub(super) fn new(machine: M, parts: Parts, listener: TcpListener, polls: bool) -> Rc<Self> {
+        let Parts { number, start, pool, jobs, mailboxes, notices } = parts;
+        Rc::new(Driver {
+            number,
+            machine: RefCell::new(machine),
+            actions: Cell::default(),
+            pending: RefCell::default(),
+            clock: Clock::new(start),
+            sockets: RefCell::default(),
+            alarm: Alarm::default(),
+            calls: Calls::new(pool, mailboxes[number.0].clone()),
+            jobs,
+            mailboxes,
+            notices,
+            polls,
+            listener: RefCell::new(Some(listener)),
+            tick_due: Cell::new(false),
+            ticker: RefCell::default(),
+            mail_wakes: Cell::new(false),
+            stopped: Cell::new(false),
+        })
+    }
+
     /// Something has happened on this thread; a tick follows.
     pub(super) fn feed(self: &Rc<Self>, event: Event<'_>) {
         self.handle(event);

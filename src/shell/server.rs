@@ -4,12 +4,9 @@
 //! second signal doesn't wait for them. The listeners close before the sockets do, so that the next server finds its
 //! address free.
 
-use super::alarm::Alarm;
 use super::bounds::DRAIN_TIME;
-use super::calls::Calls;
-use super::clock::Clock;
 use super::descriptors;
-use super::driver::{Driver, Machine};
+use super::driver::{Driver, Machine, Parts};
 use super::jobs::Jobs;
 use super::listener;
 use super::mailbox::{Letter, Mailbox};
@@ -25,14 +22,12 @@ use crate::work::Pool;
 use jiff::tz::TimeZone;
 use monoio::net::TcpListener;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -199,11 +194,11 @@ pub(super) fn start<M: Machine>(
     let (ready, started) = channel();
     let mut threads = Vec::new();
     for (number, listener) in listeners.into_iter().enumerate() {
-        let place = Place { number: ShardId(number), start: begun, listener, backend };
-        let (pool, jobs, mailboxes, notify) = (pool.clone(), jobs.clone(), mailboxes.clone(), notify.clone());
+        let (pool, jobs, mailboxes, notices) = (pool.clone(), jobs.clone(), mailboxes.clone(), notify.clone());
+        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, mailboxes, notices };
         let (machine, ready) = (machine.clone(), ready.clone());
-        let run = move || run_shard(place, machine, pool, jobs, mailboxes, notify, &ready);
-        let thread = thread::Builder::new().name(format!("shard {number}")).spawn(run);
+        let thread = thread::Builder::new().name(format!("shard {number}"));
+        let thread = thread.spawn(move || run_shard(parts, machine, listener, backend, &ready));
         threads.push(thread.map_err(|error| ServeError::Start { error })?);
     }
     let mut backend = Backend::IoUring;
@@ -229,24 +224,14 @@ fn lock(folder: PathBuf) -> Result<File, ServeError> {
     }
 }
 
-struct Place {
-    number: ShardId,
-    start: Instant,
+fn run_shard<M: Machine>(
+    parts: Parts,
+    machine: impl FnOnce(ShardId, Backend) -> M,
     listener: std::net::TcpListener,
     backend: Option<Backend>,
-}
-
-fn run_shard<M: Machine>(
-    place: Place,
-    machine: impl FnOnce(ShardId, Backend) -> M,
-    pool: Pool,
-    jobs: Jobs,
-    mailboxes: Arc<[Arc<Mailbox>]>,
-    notices: Sender<Notice>,
     ready: &Sender<io::Result<Backend>>,
 ) {
     let _end = EndsTheProcess;
-    let Place { number, start, listener, backend } = place;
     let mut reactor = match Reactor::new(backend) {
         Ok(reactor) => reactor,
         Err(error) => return drop(ready.send(Err(error))),
@@ -259,25 +244,7 @@ fn run_shard<M: Machine>(
             Ok(opened) => opened,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        let driver = Rc::new(Driver {
-            number,
-            machine: RefCell::new(machine(number, backend)),
-            actions: Cell::default(),
-            pending: RefCell::default(),
-            clock: Clock::new(start),
-            sockets: RefCell::default(),
-            alarm: Alarm::default(),
-            calls: Calls::new(pool, mailboxes[number.0].clone()),
-            jobs,
-            mailboxes,
-            notices,
-            polls,
-            listener: RefCell::new(Some(own)),
-            tick_due: Cell::new(false),
-            ticker: RefCell::default(),
-            mail_wakes: Cell::new(false),
-            stopped: Cell::new(false),
-        });
+        let driver = Driver::new(machine(parts.number, backend), parts, own, polls);
         monoio::spawn(accept::accept(driver.clone(), listener));
         // If nobody receives this the start has failed, and the process ends.
         let _ = ready.send(Ok(backend));
