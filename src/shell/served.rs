@@ -173,7 +173,7 @@ struct Http {
 impl Http {
     fn send(&mut self, method: &str, path: &str, body: &str) {
         let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{kind}content-length: {}\r\n\r\n{body}", body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{kind}content-length: {}\r\n\r\n{body}", body.len());
         self.stream.write_all(head.as_bytes()).unwrap();
     }
 
@@ -281,7 +281,7 @@ fn what_comes_together_with_a_handshake_is_not_lost_on_the_way_to_its_shard() {
     let server = Running::new(settings());
     for n in 0..16 {
         let mut http = server.connect();
-        let head = format!("GET /ws?session=s{n} HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
+        let head = format!("GET /ws?session=s{n} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
         let keys = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         // Masked with nothing.
         let frame = [&[0x81, 0x80 | 16, 0, 0, 0, 0][..], br#"{"text":"early"}"#].concat();
@@ -365,7 +365,7 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
     ] {
         assert_eq!(http.call(method, path, body).0, status, "{method} {path} {body}");
     }
-    http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+    http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
     assert_eq!(http.answer().0, 415);
     (0..50).for_each(|_| http.send("GET", "/health", ""));
     (0..50).for_each(|_| assert_eq!(http.answer().1["status"], "ok"));
@@ -379,7 +379,7 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
 fn a_refused_body_leaves_its_answer_behind() {
     let server = Running::new(settings());
     let mut http = server.connect();
-    let head = format!("POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", (1 << 20) + 1);
+    let head = format!("POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", (1 << 20) + 1);
     http.stream.write_all(head.as_bytes()).unwrap();
     // It need not be read to be refused.
     let _ = http.stream.write_all(&vec![b'x'; 1 << 20]);
@@ -404,7 +404,7 @@ fn an_event_stream_shows_the_trace_and_goes_on_where_it_was_left() {
     let seen = ids(&first);
     assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
     let mut again = server.connect();
-    again.stream.write_all(format!("GET /api/events HTTP/1.1\r\nhost: a\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes()).unwrap();
+    again.stream.write_all(format!("GET /api/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes()).unwrap();
     again.until(b"\r\n\r\n");
     again.until(b"\n\n");
     let rest: String = (2..seen.len()).map(|_| String::from_utf8(again.until(b"\n\n")).unwrap()).collect();
