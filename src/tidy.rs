@@ -60,7 +60,13 @@ fn code() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
-    let is_code = |name: &str| name.ends_with(".rs") && !name.contains("/tests") && !name.ends_with("_tests.rs") && !name.ends_with("testing.rs") && name != "tidy.rs";
+    let is_code = |name: &str| {
+        name.ends_with(".rs")
+            && !name.contains("/tests")
+            && !name.ends_with("_tests.rs")
+            && !name.ends_with("testing.rs")
+            && name != "tidy.rs"
+    };
     let name = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
     files.iter().map(|path| (name(path), path)).filter(|(name, _)| is_code(name)).map(|(name, path)| (name, without_tests(path))).collect()
 }

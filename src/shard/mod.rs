@@ -16,6 +16,7 @@ mod connection;
 pub mod event;
 pub mod files;
 pub mod identity;
+mod ids;
 mod live;
 pub mod operation;
 pub mod origin;

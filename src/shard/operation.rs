@@ -1,7 +1,6 @@
 //! A request about a session or a user, as plain data: it can be carried to the shard where the session lives, and its
 //! answer back.
 
-use super::event::Job;
 use super::identity::Key;
 use crate::contract::{Caller, Input, Refusal, TurnId};
 use crate::wire::answer;
@@ -57,6 +56,21 @@ impl What {
     pub fn is_of_user(&self) -> bool {
         matches!(self, What::Report(_) | What::Reports | What::LastRun)
     }
+}
+
+/// Work that may block: files, and starting test suites.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Job {
+    /// Read a static file from disk, in development. `name` is relative to `static/` and has been checked.
+    File { name: String },
+    /// Read the last test run that was written to a file beside the server.
+    LastRun,
+    /// List the test suites.
+    ListSuites,
+    /// Start test suites: the request's body, and the token of who asked.
+    StartTests { body: Map<String, Value>, token: Option<String> },
+    /// The server drains: tests that run come to an end soon.
+    StopTests,
 }
 
 /// What an operation leads to.
