@@ -1,8 +1,9 @@
 //! A real server on loopback, with a model that does what it is told, and clients that speak to it over sockets.
 
-use super::{Backend, Ended, ServeError, Server, Settings, Stopper, serve};
-use crate::contract::{Answer, CallError, Input, ModelRequest, Part};
+use super::{Backend, Ended, ServeError, Server, Settings, Stopper, rules, serve};
+use crate::contract::{Answer, CallError, ModelRequest, Part};
 use crate::graph::Library;
+use crate::shard;
 use crate::work::{self, Call, Model, Pool};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -55,11 +56,6 @@ impl Model for Told {
     }
 }
 
-/// The bug that we hope not to have.
-pub(super) fn break_if_told(input: &Input) {
-    assert!(!matches!(input, Input::Message { text, .. } if text == "break"), "a session that was told to break");
-}
-
 fn library() -> Arc<Library> {
     fn read(root: &Path, folder: &Path, into: &mut BTreeMap<String, String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -76,9 +72,12 @@ fn library() -> Arc<Library> {
     Arc::new(Library::load(&files).unwrap())
 }
 
+fn pool() -> Pool {
+    Pool::new(work::Settings { workers_max: 16, ..Default::default() }, Box::new(|| Box::new(Told)))
+}
+
 fn settings() -> Settings {
-    let pool = Pool::new(work::Settings { workers_max: 16, ..Default::default() }, Box::new(|| Box::new(Told)));
-    Settings { shards: 2, ..Settings::new("127.0.0.1:0".parse().unwrap(), library(), "v1-direct", pool) }
+    Settings { shards: 2, ..Settings::new("127.0.0.1:0".parse().unwrap(), pool()) }
 }
 
 /// A server that ends with its test.
@@ -90,7 +89,14 @@ struct Running {
 
 impl Running {
     fn new(settings: Settings) -> Self {
-        Self::of(serve(settings).unwrap())
+        Self::with(settings, |_| {})
+    }
+
+    /// With some other rules.
+    fn with(settings: Settings, change: impl FnOnce(&mut shard::Settings)) -> Self {
+        let mut rules = rules(library(), "v1-direct", &settings.pool);
+        change(&mut rules);
+        Self::of(serve(settings, rules).unwrap())
     }
 
     fn of(server: Server) -> Self {
@@ -167,7 +173,7 @@ struct Http {
 impl Http {
     fn send(&mut self, method: &str, path: &str, body: &str) {
         let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{kind}content-length: {}\r\n\r\n{body}", body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{kind}content-length: {}\r\n\r\n{body}", body.len());
         self.stream.write_all(head.as_bytes()).unwrap();
     }
 
@@ -275,7 +281,7 @@ fn what_comes_together_with_a_handshake_is_not_lost_on_the_way_to_its_shard() {
     let server = Running::new(settings());
     for n in 0..16 {
         let mut http = server.connect();
-        let head = format!("GET /ws?session=s{n} HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
+        let head = format!("GET /ws?session=s{n} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
         let keys = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         // Masked with nothing.
         let frame = [&[0x81, 0x80 | 16, 0, 0, 0, 0][..], br#"{"text":"early"}"#].concat();
@@ -359,7 +365,7 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
     ] {
         assert_eq!(http.call(method, path, body).0, status, "{method} {path} {body}");
     }
-    http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+    http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
     assert_eq!(http.answer().0, 415);
     (0..50).for_each(|_| http.send("GET", "/health", ""));
     (0..50).for_each(|_| assert_eq!(http.answer().1["status"], "ok"));
@@ -373,7 +379,7 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
 fn a_refused_body_leaves_its_answer_behind() {
     let server = Running::new(settings());
     let mut http = server.connect();
-    let head = format!("POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", (1 << 20) + 1);
+    let head = format!("POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", (1 << 20) + 1);
     http.stream.write_all(head.as_bytes()).unwrap();
     // It need not be read to be refused.
     let _ = http.stream.write_all(&vec![b'x'; 1 << 20]);
@@ -398,7 +404,7 @@ fn an_event_stream_shows_the_trace_and_goes_on_where_it_was_left() {
     let seen = ids(&first);
     assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
     let mut again = server.connect();
-    again.stream.write_all(format!("GET /api/events HTTP/1.1\r\nhost: a\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes()).unwrap();
+    again.stream.write_all(format!("GET /api/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes()).unwrap();
     again.until(b"\r\n\r\n");
     again.until(b"\n\n");
     let rest: String = (2..seen.len()).map(|_| String::from_utf8(again.until(b"\n\n")).unwrap()).collect();
@@ -486,18 +492,22 @@ fn a_worker_that_is_stuck_does_not_hold_its_turn() {
 }
 
 #[test]
-fn a_full_server_opens_no_more_sessions() {
-    let server = Running::new(Settings { sessions_max: 2, ..settings() });
-    let send = |session: &str| server.post(&format!("/api/send?session={session}"), json!({"text":"hi"})).0;
-    assert_eq!((send("a"), send("b"), send("c")), (200, 200, 503));
+fn a_full_server_opens_no_more_sessions_while_all_are_in_use() {
+    let server = Running::with(Settings { shards: 1, ..settings() }, |rules| rules.sessions_max = 2);
+    let send = |session: &str, text: &str| server.post(&format!("/api/send?session={session}"), json!({"text": text}));
+    assert_eq!((send("a", "hi").0, send("b", "wait").0), (200, 200));
+    let mut watched = server.socket("/ws?session=a");
+    next(&mut watched);
+    let (status, refused) = send("c", "hi");
+    assert_eq!((status, &refused["code"]), (503, &json!("sessions_full")));
     assert_eq!(server.get("/api/result?session=c")["status"], "idle");
     server.result("a");
-    assert_eq!(send("a"), 200, "those that are open go on");
+    assert_eq!(send("a", "hi").0, 200, "those that are open go on");
 }
 
 #[test]
 fn a_connection_too_many_is_told_so() {
-    let server = Running::new(Settings { shards: 1, connections_max: 2, ..settings() });
+    let server = Running::with(Settings { shards: 1, ..settings() }, |rules| rules.connections_max = 2);
     let (mut one, _two) = (server.socket("/ws"), server.socket("/ws/trace"));
     next(&mut one);
     let mut three = server.connect();
@@ -531,7 +541,7 @@ fn who_does_not_read_its_reports_is_let_go() {
 #[test]
 fn who_stops_reading_is_let_go_in_time_and_goes_on_where_it_was() {
     let write_time = Duration::from_secs(6);
-    let server = Running::new(Settings { write_time, ..settings() });
+    let server = Running::with(settings(), |rules| rules.write_time = write_time);
     let mut sleeper = server.narrow_socket("/ws");
     let begun = Instant::now();
     assert_eq!(server.post("/api/send", json!({"text":"flood"})).0, 200);
@@ -558,7 +568,7 @@ fn who_stops_reading_is_let_go_in_time_and_goes_on_where_it_was() {
 
 #[test]
 fn who_is_silent_is_cut_and_makes_place() {
-    let server = Running::new(Settings { silence_max: Duration::from_secs(5), ..settings() });
+    let server = Running::with(settings(), |rules| rules.silence_max = Duration::from_secs(5));
     let (mut asleep, mut awake) = (server.socket("/ws?session=a"), server.socket("/ws?session=b"));
     next(&mut asleep);
     next(&mut awake);
@@ -573,7 +583,7 @@ fn who_is_silent_is_cut_and_makes_place() {
 
 #[test]
 fn a_session_that_nobody_uses_leaves_and_makes_room() {
-    let server = Running::new(Settings { session_idle: Duration::from_millis(100), sessions_max: 2, ..settings() });
+    let server = Running::with(settings(), |rules| rules.session_idle = Duration::from_millis(100));
     let mut watched = server.socket("/ws?session=a");
     next(&mut watched);
     let send = |session: &str| server.post(&format!("/api/send?session={session}"), json!({"text":"hi"})).0;
@@ -594,7 +604,7 @@ fn a_server_that_is_let_go_ends_its_turns_and_then_its_sockets() {
     server.stopper.stop();
     eventually("the drain", || (server.get("/health")["status"] == "draining").then_some(()));
     let (status, health) = server.connect().call("GET", "/health", "");
-    assert_eq!((status, &health["status"], &health["detail"]), (503, &json!("draining"), &json!(super::shard::DRAINING)));
+    assert_eq!((status, &health["status"], &health["code"]), (503, &json!("draining"), &json!("draining")));
     assert_eq!(server.post("/api/send?session=b", json!({"text":"hi"})).0, 503);
     // The shard of this session may hear of it a moment later than the one that was asked.
     eventually("the drain there", || (server.connect().call("POST", "/api/send/check", "").1["reason"] == "draining").then_some(()));
@@ -610,7 +620,7 @@ fn a_server_that_is_let_go_ends_its_turns_and_then_its_sockets() {
 fn an_address_and_a_folder_belong_to_one_server() {
     let folder = std::env::temp_dir().join(format!("framewright-{}", std::process::id()));
     let mut server = Running::new(Settings { data: Some(folder.clone()), ..settings() });
-    let second = |listen, data| serve(Settings { listen, data, ..settings() }).map(|_| ()).unwrap_err();
+    let second = |listen, data| serve(Settings { listen, data, ..settings() }, rules(library(), "v1-direct", &pool())).map(|_| ()).unwrap_err();
     assert!(matches!(second(server.address, None), ServeError::AddressInUse { .. }));
     assert!(matches!(second("127.0.0.1:0".parse().unwrap(), Some(folder.clone())), ServeError::DataInUse { .. }));
     assert_eq!(server.stop(), Ended::Quietly);

@@ -1,7 +1,7 @@
 //! The driver with a stand-in for the shard: it does what lines on its sockets say, and checks that events keep the
 //! contract of [`crate::shard::event`].
 
-use super::Machine;
+use super::driver::Machine;
 use super::server::{Ended, ServeError, Settings, Stopper, start};
 use crate::contract::{Answer, CallError, CallId, Caller, ModelRequest, Moment, Now, Request};
 use crate::shard::event::{Action, Attach, Event, Job, JobOutcome, Mail, SessionId, ShardId, Show, SocketId, Ticket};
