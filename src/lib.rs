@@ -8,6 +8,7 @@ pub mod config; // every setting, read once                               work
 pub mod contract; // the words that all sides share                          nothing of ours
 pub mod engine; // sessions, turns, frames, traces: `Session::handle`        contract, graph, nodes
 pub mod graph; // graphs/*.json and their prompts, read and checked          contract, nodes
+pub mod log; // lines on standard error, without anybody's text        config
 pub mod nodes; // one file per node kind, one per tool                     contract
 pub mod runner; // plays suites over the public interface             client, contract, suite, work
 pub mod shard; // connections, sessions, watchers: `Shard::handle`      contract, engine, graph, wire

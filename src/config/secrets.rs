@@ -20,8 +20,8 @@ pub(super) fn beside<E: Fn(&str) -> Option<String>>(
     let given = move |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     let key = match (given(KEY), &arguments.llm_key_file) {
         (Some(key), _) => Some(key),
-        (None, Some(path)) if !path.as_os_str().is_empty() => Some(read(path)?),
-        (None, _) => match given("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(CREDENTIAL)) {
+        (None, Some(path)) => Some(read(path)?),
+        (None, None) => match given("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(CREDENTIAL)) {
             Some(path) if path.is_file() => Some(read(&path)?),
             _ => None,
         },

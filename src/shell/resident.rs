@@ -87,7 +87,7 @@ impl Resident {
         let opening = match (self.is_open, &input) {
             (true, _) => None,
             (false, Input::Message { from, .. } | Input::Action { from, .. } | Input::Clear { from } | Input::Switch { from, .. }) => {
-                Some(shard.common.opening(shard.common.pool.open(&self.id), from.clone()))
+                Some(shard.common.opening(shard.common.pool.databases(&self.id), from.clone()))
             }
             // Where nothing has begun there is nothing to stop.
             (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. }) => return Ok(TurnId(0)),

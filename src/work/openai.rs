@@ -9,7 +9,8 @@ use super::names::Names;
 use super::patience::Patience;
 use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
-use crate::contract::{Answer, CallError, ModelRequest, Usage};
+use crate::contract::{Answer, CallError, ModelRequest, Part, Usage};
+use crate::log;
 use crate::wire::provider::{self, Bounds, Complaint, Dialect, Reader};
 use jiff::Timestamp;
 use std::fmt;
@@ -139,6 +140,25 @@ impl Shared {
     }
 }
 
+impl Shared {
+    /// Logs why a call failed, without what users wrote.
+    fn report(&self, model: &str, request: &ModelRequest, failure: &Failure) {
+        if failure.error == CallError::Cancelled {
+            return;
+        }
+        let texts = request.messages.iter().flat_map(|message| &message.text.0);
+        let contents = texts.filter_map(|part| match part {
+            Part::Fixed(_) => None,
+            Part::Slot(_, text) | Part::Passing(_, text) => Some(&**text),
+        });
+        let key = self.provider.key.iter().map(|Key(key)| key.as_str());
+        let cause = log::redacted(&failure.cause, contents.chain(key));
+        let (role, has_begun) = (&*request.role, failure.has_begun);
+        let status = failure.complaint.as_ref().map(Complaint::status);
+        tracing::warn!(role, model, status, error = ?failure.error, has_begun, cause, "model call failed");
+    }
+}
+
 impl Model for Line {
     fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
         let cancel = call.cancel;
@@ -165,6 +185,7 @@ impl Line {
             && !call.cancel.is_cancelled()
             && Instant::now() < call.due
         {
+            tracing::warn!(role = &*request.role, model, fallback = second, "calling the fallback model");
             outcome = match self.ask_model(second, request, call, &mut usage) {
                 // What was wrong at first says more than what was wrong with its substitute.
                 Err(later) if !later.has_begun => outcome,
@@ -188,14 +209,21 @@ impl Line {
                 }
                 Err(failure) => failure,
             };
+            self.shared.report(model, request, &failure);
             let complaint = failure.complaint.as_ref().filter(|_| !failure.has_begun);
             if let Some(simpler) = complaint.and_then(|complaint| dialect.after(complaint, request.schema.is_some())) {
                 dialect = simpler;
                 continue;
             }
             match shared.provider.retries.pause(retry, &failure, &shared.budget, call.due) {
-                Some(pause) if call.cancel.pause(pause) => retry += 1,
-                Some(_) | None => return Err(failure),
+                Some(pause) => {
+                    tracing::warn!(role = &*request.role, model, retry = retry + 1, pause_ms = pause.as_millis() as u64, "retrying");
+                    if !call.cancel.pause(pause) {
+                        return Err(failure);
+                    }
+                    retry += 1;
+                }
+                None => return Err(failure),
             }
         }
     }
@@ -219,14 +247,20 @@ impl Line {
         let response = match post.send(&body[..]) {
             Ok(response) if response.status().is_success() => response,
             Ok(response) => return Err(refused(response, &waiting)),
-            Err(error) => return Err(waiting.error(&error, CallError::Unreachable).into()),
+            Err(error) => return Err(waiting.failure(&error, CallError::Unreachable)),
         };
         let mut reader = Reader::new(self.shared.provider.bounds);
         let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, request.stream, call);
         *usage += reader.usage();
         match outcome {
             Ok(answer) => Ok(provider::shaped(answer, request, dialect)),
-            Err(error) => Err(Failure { has_begun: reader.has_begun(), ..error.into() }),
+            Err(mut failure) => {
+                failure.has_begun = reader.has_begun();
+                if let Some(said) = reader.trouble() {
+                    failure.cause = said.to_owned();
+                }
+                Err(failure)
+            }
         }
     }
 
@@ -237,7 +271,7 @@ impl Line {
         waiting: &mut Waiting<'_>,
         stream: bool,
         call: &mut Call<'_>,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Answer, Failure> {
         let mut text = String::new();
         let mut say = |piece: &str| if stream { call.say(piece) } else { text.push_str(piece) };
         let mut buffer = [0; 8 << 10];
@@ -248,7 +282,7 @@ impl Line {
                 Ok(length) => length,
                 // The answer is whole: that its counts don't come is no reason to lose it.
                 Err(_) if reader.is_finished() => break,
-                Err(error) => return Err(waiting.error(&ureq::Error::from(error), CallError::Truncated)),
+                Err(error) => return Err(waiting.failure(&ureq::Error::from(error), CallError::Truncated)),
             };
             reader.feed(&buffer[..length], &mut say)?;
             if reader.progress() > progress && !is_finished {
@@ -276,7 +310,8 @@ fn refused(response: Response<Body>, waiting: &Waiting<'_>) -> Failure {
     let mut words = Vec::new();
     // Where its end doesn't come, the status says enough.
     let _ = response.into_body().into_reader().take(REFUSAL_BYTES_MAX).read_to_end(&mut words);
-    Failure { wait, complaint: Some(Complaint::read(status, &words)), ..provider::refused(status).into() }
+    let cause = String::from_utf8_lossy(&words).into_owned();
+    Failure { wait, complaint: Some(Complaint::read(status, &words)), cause, ..provider::refused(status).into() }
 }
 
 /// What a worker waits for now.
@@ -290,6 +325,10 @@ struct Waiting<'a> {
 impl Waiting<'_> {
     fn until(&self, limit: Duration) {
         self.patience.until(self.due.min(Instant::now() + limit));
+    }
+
+    fn failure(&self, error: &ureq::Error, broken: CallError) -> Failure {
+        Failure { cause: error.to_string(), ..self.error(error, broken).into() }
     }
 
     /// What an error of the connection means to a user; `broken` if it just broke.

@@ -8,7 +8,6 @@ use crate::contract::CallError;
 use crate::wire::provider::Complaint;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use ureq::http::HeaderMap;
@@ -23,11 +22,13 @@ pub(super) struct Failure {
     pub(super) wait: Option<Duration>,
     /// What it said against the request.
     pub(super) complaint: Option<Complaint>,
+    /// What the network or the provider said, for the log, where it is redacted. It may repeat a message.
+    pub(super) cause: String,
 }
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        Failure { error, has_begun: false, wait: None, complaint: None }
+        Failure { error, has_begun: false, wait: None, complaint: None, cause: String::new() }
     }
 }
 
@@ -112,8 +113,7 @@ impl Retries {
 
 /// A time up to `most`, so that calls that failed together don't come back together.
 fn jitter(most: Duration) -> Duration {
-    let drawn = RandomState::new().hash_one(()) % 1000;
-    most.mul_f64(drawn as f64 / 1000.0)
+    most.mul_f64(fastrand::f64())
 }
 
 /// Retries that all calls may still make together: some at first, then one for every few calls.

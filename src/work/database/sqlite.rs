@@ -7,6 +7,7 @@ use super::rows::{Taking, hex, plain_type, real, whole};
 use super::{DESCRIBES, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};
 use crate::work::call::Cancel;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -137,13 +138,8 @@ fn verdict(action: AuthAction<'_>, is_ours: bool) -> Authorization {
 
 /// A path as SQLite takes it with what it may do: only read.
 fn uri(path: &Path) -> String {
-    let sign = |byte: u8| match byte {
-        b'/' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02x}"),
-    };
-    let path: String = path.as_os_str().as_encoded_bytes().iter().map(|byte| sign(*byte)).collect();
-    format!("file:{path}?mode=ro")
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+    format!("file:{}?mode=ro", percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN))
 }
 
 /// The sample, made once in the life of the process.
