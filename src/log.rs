@@ -27,7 +27,13 @@ const FLUSH_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Reads a filter: a level, or levels by target, such as `warn,framewright::work=debug`.
 pub fn filter(text: &str) -> Result<Targets, String> {
-    text.parse().map_err(|error: tracing_subscriber::filter::ParseError| error.to_string())
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    // A word alone would be read as a target, and a misspelt level would show nothing.
+    let is_level = |word: &str| LEVELS.iter().any(|level| word.eq_ignore_ascii_case(level));
+    match text.split(',').map(str::trim).find(|part| !part.contains('=') && !is_level(part)) {
+        Some(word) => Err(format!("`{word}` is no level; use {}, or target=level", LEVELS.join(", "))),
+        None => text.parse().map_err(|error: tracing_subscriber::filter::ParseError| error.to_string()),
+    }
 }
 
 /// The log of this process. Its end writes what still waits.
@@ -251,7 +257,7 @@ mod tests {
             tracing::debug!("filtered out");
             drop(hold);
             // The queue was full, so what waits for its end has to try again.
-            while !queue.to.try_send(Message::Line(b"{\"message\":\"last\"}\n".to_vec())).is_ok() {
+            while queue.to.try_send(Message::Line(b"{\"message\":\"last\"}\n".to_vec())).is_err() {
                 std::thread::yield_now();
             }
             queue.flush();

@@ -64,7 +64,8 @@ fn no(is_there: bool, what: &'static str) -> Outcome {
 }
 
 pub(super) fn walk<'a>(statement: &Statement, dialect: Dialect, schema: Option<&'a str>) -> Result<Walked<'a>, Denied> {
-    let mut walked = Walked { dialect, schema, tables: Vec::new(), known_tables: BTreeSet::new(), declared: BTreeSet::new(), scope: Vec::new() };
+    let mut walked =
+        Walked { dialect, schema, tables: Vec::new(), known_tables: BTreeSet::new(), declared: BTreeSet::new(), scope: Vec::new() };
     walked.statement(statement)?;
     Ok(walked)
 }

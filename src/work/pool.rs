@@ -149,12 +149,15 @@ impl Pool {
         let room = self.0.room(&state, lane);
         let line = &mut state.lanes[lane.place()].waiting;
         if line.len() >= room + self.0.settings.queue_max {
+            drop(state);
+            tracing::warn!(lane = ?lane, queue_max = self.0.settings.queue_max, "call refused: the queue is full");
             return Err(job.refused());
         }
         line.push_back(job);
         if !self.wake(state)
             && let Some(job) = self.0.state().remove(&cancel)
         {
+            tracing::error!(lane = ?lane, "call refused: the system starts no thread");
             return Err(job.refused());
         }
         Ok(CallHandle { pool: self.clone(), cancel })
@@ -315,7 +318,7 @@ impl Shared {
     }
 
     fn run(&self, job: Job, model: &mut Option<Box<dyn Model>>) {
-        let Job { request, take, cancel, since, due, mut reply, .. } = job;
+        let Job { lane, request, take, cancel, since, due, mut reply } = job;
         let (mut recording, played) = match take {
             Some(Take::Record(recording)) => (Some(recording), None),
             Some(Take::Play(played)) => (None, Some(played)),
@@ -326,6 +329,7 @@ impl Shared {
         let mut ended = if cancel.is_cancelled() {
             CallError::Cancelled.into()
         } else if begun >= due {
+            tracing::warn!(lane = ?lane, waited_ms = waited.as_millis() as u64, "call timed out in the queue");
             match &*request {
                 Request::Model(_) => CallError::Deadline { waited: "a free worker".to_owned() }.into(),
                 Request::Database(_) => CallError::Database(DatabaseFault::Deadline).into(),
@@ -342,7 +346,7 @@ impl Shared {
                 (None, Request::Database(asked)) => self.settings.databases.answer(asked, &mut call),
             }));
             answered.unwrap_or_else(|_| {
-                // Whatever state it was left in, nobody meets it again.
+                tracing::error!(lane = ?lane, "call panicked; the worker goes on without what it had open");
                 *model = None;
                 CallError::Panicked.into()
             })

@@ -35,6 +35,24 @@ pub(super) fn address(listen: SocketAddr, tell: &mut dyn FnMut(Finding)) -> Pres
     present
 }
 
+/// The names under which clients reach the server. Requests for any other host are refused, so a proxy's public name has to
+/// be among them.
+pub(super) fn hosts(listen: SocketAddr, names: &[String]) -> Finding {
+    let also: String = names.iter().map(|name| format!(", {name}")).collect();
+    match listen.ip() {
+        ip if ip.is_unspecified() && names.is_empty() => Finding::bad(
+            "host names",
+            format!("localhost and loopback addresses only, although the server listens on {listen}"),
+            "name each host that clients use with --host, such as --host chat.example.org",
+        ),
+        ip if ip.is_loopback() && names.is_empty() => {
+            Finding::good("host names", "localhost and loopback addresses; behind nginx add the public name: --host chat.example.org")
+        }
+        ip if ip.is_loopback() || ip.is_unspecified() => Finding::good("host names", format!("localhost and loopback addresses{also}")),
+        ip => Finding::good("host names", format!("localhost and loopback addresses, {ip}{also}")),
+    }
+}
+
 /// The version of the server of ours that answers there.
 fn version_at(address: SocketAddr) -> Option<String> {
     let ask = || -> io::Result<String> {

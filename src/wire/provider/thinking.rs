@@ -77,6 +77,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn blanks_before_an_answer_are_read_once_and_kept() {
+        let mut thinking = Thinking::default();
+        for count in 1..=100 {
+            assert_eq!(thinking.answer(" "), "");
+            assert!(matches!(&thinking, Thinking::Maybe(held, blanks) if held.len() == count && *blanks == count));
+        }
+        assert_eq!(thinking.answer("a"), " ".repeat(100) + "a");
+    }
+
+    #[test]
     fn thoughts_are_left_out_wherever_the_tags_are_cut() {
         for (content, answer) in [
             ("<think>hm</think>\n\nYes.", "Yes."),

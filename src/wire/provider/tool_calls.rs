@@ -137,6 +137,22 @@ impl ToolCalls {
 mod tests {
     use super::*;
 
+    #[test]
+    fn arguments_are_whole_when_their_braces_are() {
+        for (pieces, is_whole) in [
+            (&["{\"a\":", "1}"][..], true),
+            (&["{\"a\":\"}", "{\\\""], false),
+            (&["{\"a\":\"}\\", "\"\"", "}"], true),
+            (&["{\"a\":[{", "}]"], false),
+            (&["", "  "], false),
+        ] {
+            let mut whole = Whole::default();
+            pieces.iter().for_each(|piece| whole.take(piece));
+            assert_eq!(whole.is_whole, is_whole, "{pieces:?}");
+            assert_eq!(serde_json::from_str::<Value>(&pieces.concat()).is_ok(), is_whole, "{pieces:?}");
+        }
+    }
+
     fn assembled(fragments: Value) -> Option<Vec<(String, String, Value)>> {
         let mut calls = ToolCalls::default();
         for fragment in fragments.as_array().unwrap() {
