@@ -18,7 +18,6 @@ use crate::work::database::{Databases, Source, SourceError};
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
 use crate::work::{Pool, Settings};
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -72,35 +71,26 @@ pub struct ServerLimits {
     session: Limits,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    Database {
-        why: SourceError,
-    },
+    #[error("--database: {why}")]
+    Database { why: SourceError },
     /// Everyone could use it.
-    Open {
-        listen: SocketAddr,
-    },
-    Url {
-        name: &'static str,
-        url: String,
-    },
-    NoModel {
-        url: String,
-    },
-    NoProvider {
-        model: String,
-    },
-    Key {
-        name: &'static str,
-    },
-    KeyFile {
-        path: PathBuf,
-        why: String,
-    },
+    #[error(
+        "{listen} can be reached from other machines, and nobody has to log in: listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
+    )]
+    Open { listen: SocketAddr },
+    #[error("{name} is `{}`: write an address such as http://127.0.0.1:11434/v1, without ? and #", without_password(url))]
+    Url { name: &'static str, url: String },
+    #[error("{url} needs the name of a model: say which one with --model")]
+    NoModel { url: String },
+    #[error("nobody is there to ask for the model `{model}`: set OPENAI_API_KEY, or say where it is with --llm-url")]
+    NoProvider { model: String },
+    #[error("{name} holds signs that no key has: it must be one line of plain letters, digits and signs")]
+    Key { name: &'static str },
+    #[error("the key can't be read from {} ({why}): name a file that holds it in one line", path.display())]
+    KeyFile { path: PathBuf, why: String },
 }
-
-impl std::error::Error for ConfigError {}
 
 /// The variable that holds the address of one database: a password belongs there rather than into a flag.
 pub fn variable_of_database(name: &str) -> String {
@@ -123,32 +113,6 @@ pub fn databases(written: &[String], environment: impl Fn(&str) -> Option<String
         all.push((name, source));
     }
     Ok(all)
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigError::Database { why } => write!(f, "--database: {why}"),
-            ConfigError::Open { listen } => write!(
-                f,
-                "{listen} can be reached from other machines, and nobody has to log in: listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
-            ),
-            ConfigError::Url { name, url } => {
-                let url = without_password(url);
-                write!(f, "{name} is `{url}`: write an address such as http://127.0.0.1:11434/v1, without ? and #")
-            }
-            ConfigError::NoModel { url } => write!(f, "{url} needs the name of a model: say which one with --model"),
-            ConfigError::NoProvider { model } => {
-                write!(f, "nobody is there to ask for the model `{model}`: set OPENAI_API_KEY, or say where it is with --llm-url")
-            }
-            ConfigError::KeyFile { path, why } => {
-                write!(f, "the key can't be read from {} ({why}): name a file that holds it in one line", path.display())
-            }
-            ConfigError::Key { name } => {
-                write!(f, "{name} holds signs that no key has: it must be one line of plain letters, digits and signs")
-            }
-        }
-    }
 }
 
 impl Config {

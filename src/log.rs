@@ -4,7 +4,6 @@
 //! dropped and counted, and the log says how many. Nothing in it holds message contents, keys or tokens: text from outside
 //! goes through [`redacted`].
 
-use crate::config::Config;
 use regex_lite::Regex;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -40,12 +39,12 @@ pub fn filter(text: &str) -> Result<Targets, String> {
 #[must_use = "the last lines are lost without it"]
 pub struct Log(Queue);
 
-/// Starts the log, for the life of the process. Panics are logged from then on: where they happened, but not with what
+/// Starts the log, for the life of the process, with a filter that has been checked. Panics are logged from then on: where they happened, but not with what
 /// data, which may be a user's.
-pub fn start(config: &Config) -> Log {
+pub fn start(filter: &str) -> Log {
     let is_terminal = io::stderr().is_terminal();
     let queue = Queue::new(LINES_MAX, io::stderr(), is_terminal);
-    let filter = filter(&config.log).expect("the filter has been checked with the other settings");
+    let filter = self::filter(filter).expect("the filter has been checked with the other settings");
     // A second server in one process logs where the first does.
     let _ = tracing::subscriber::set_global_default(subscriber(filter, queue.clone(), is_terminal));
     std::panic::set_hook(Box::new(|panic| {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let written = Written::read(matches).map_err(Failure::config)?;
     let config = Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
-    let _log = log::start(&config);
+    let _log = log::start(&config.log);
     let library = library::load(config.graphs.as_deref())?;
     let missing = library.graph(&config.graph).map(|graph| library::missing_databases(graph, &config.databases));
     let server = start(&config, library, config.pool())?;

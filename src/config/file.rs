@@ -25,20 +25,13 @@ pub struct Entry {
 }
 
 /// Everything that is wrong with a file, a line each.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
 pub struct FileError(Vec<String>);
 
 impl FileError {
     pub(super) fn missing(path: &Path) -> Self {
         FileError(vec![format!("{}: there is no such file: `framewright config init` writes one", path.display())])
-    }
-}
-
-impl std::error::Error for FileError {}
-
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
     }
 }
 
@@ -213,6 +206,9 @@ mod tests {
             ("databases = { a = 'sample' }", "a=sample"),
             ("[databases]", ""),
             ("database = 'a=sqlite:a.db b=sample'", "a=sqlite:etc/a.db b=sample"),
+            ("database = ['a=sqlite:a.db', 'b=sample']", "a=sqlite:etc/a.db b=sample"),
+            ("allow_origin = ['https://a.example', 'https://b.example:8443']", "https://a.example https://b.example:8443"),
+            ("host = 'a.example'", "a.example"),
         ] {
             assert_eq!(parse(text).unwrap().entries[0].value, value, "{text}");
         }
@@ -238,6 +234,13 @@ mod tests {
             ("[limits]\nworkers = 99999999999999999999", "etc/f.toml:2: `limits.workers` is too large a number"),
             ("listen = 7878", "etc/f.toml:1: `listen` must be a text in quotes"),
             ("listen = 'here'", "etc/f.toml:1: `listen` can't be `here`: invalid socket address syntax"),
+            (
+                "host = ['a.example', 'b.example:80']",
+                "etc/f.toml:1: `host` can't be `a.example b.example:80`: write a host name without a port",
+            ),
+            ("host = [1]", "etc/f.toml:1: `host` must be a text in quotes, or an array of them"),
+            ("log = 'loud'", "etc/f.toml:1: `log` can't be `loud`: `loud` is no level; use off, error"),
+            ("[limits]\nmessage_bytes = 1", "etc/f.toml:2: `limits.message_bytes` can't be `1`: 1 is not in 1024..=1048576"),
             ("development = 'yes'", "etc/f.toml:1: `development` must be true or false"),
             ("[databases]\n\na = 3", "etc/f.toml:3: `databases.a` must be an address in quotes"),
             ("[databases]\na = 'x y'", "etc/f.toml:2: `databases.a` can't hold a space"),

@@ -19,7 +19,8 @@ use super::call::{Call, Ended};
 use crate::contract::{
     Answer, CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Usage,
 };
-use crate::{log, sql};
+use crate::log;
+use crate::sql;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -215,8 +215,8 @@ fn a_file_that_is_no_cassette_is_refused_with_its_line() {
         (format!("{head}\n{head}\n"), ":2: a second head"),
         (format!("{}\n", lines[1]), ":1: the head is missing"),
         (
-            format!("{}\n", head.replace("\"version\":2", "\"version\":1")),
-            ":1: a cassette of version 1, and this program knows 2; make the cassette again with --record",
+            format!("{}\n", head.replace("\"version\":3", "\"version\":2")),
+            ":1: a cassette of version 2, and this program knows 3; make the cassette again with --record",
         ),
         (String::new(), ":1: the file is empty"),
     ] {
