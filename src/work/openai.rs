@@ -2,11 +2,11 @@
 //!
 //! Each worker has its own agent, so that its connection stays open between calls and ending a call ends no other. What is
 //! read is bounded, what is waited for has a deadline, redirects are not followed. A call is one try after another, of one
-//! model and then perhaps a second: `ladder` knows how to ask, `retry` whether to ask again.
+//! model and then perhaps a second: `dialects` knows how to ask, `retry` whether to ask again.
 
-use super::ladder::Ladder;
+use super::dialects::Dialects;
 use super::names::Names;
-use super::patience::Patience;
+use super::read_deadline::ReadDeadline;
 use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
 use crate::contract::{Answer, CallError, ModelRequest, Part, Usage};
@@ -81,7 +81,7 @@ pub struct OpenAi(Arc<Shared>);
 
 struct Shared {
     provider: Provider,
-    ladder: Ladder,
+    dialects: Dialects,
     budget: Budget,
     /// `…/chat/completions`.
     url: String,
@@ -93,13 +93,13 @@ struct Shared {
 struct Line {
     shared: Arc<Shared>,
     agent: Agent,
-    patience: Patience,
+    deadline: ReadDeadline,
 }
 
 impl OpenAi {
     pub fn new(provider: Provider) -> OpenAi {
         OpenAi(Arc::new(Shared {
-            ladder: Ladder::new(Dialect::of(provider.url.host().unwrap_or_default())),
+            dialects: Dialects::new(Dialect::of(provider.url.host().unwrap_or_default())),
             budget: Budget::default(),
             url: format!("{}/chat/completions", provider.url.to_string().trim_end_matches('/')),
             bearer: provider.key.as_ref().map(|Key(key)| format!("Bearer {key}")),
@@ -110,13 +110,13 @@ impl OpenAi {
 
     /// A model for one worker.
     pub fn line(&self) -> Box<dyn Model> {
-        let patience = Patience::default();
-        Box::new(Line { agent: self.0.agent(&patience), shared: self.0.clone(), patience })
+        let deadline = ReadDeadline::default();
+        Box::new(Line { agent: self.0.agent(&deadline), shared: self.0.clone(), deadline })
     }
 }
 
 impl Shared {
-    fn agent(&self, patience: &Patience) -> Agent {
+    fn agent(&self, deadline: &ReadDeadline) -> Agent {
         let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let deadlines = self.provider.deadlines;
         let mut config = Agent::config_builder()
@@ -136,7 +136,7 @@ impl Shared {
         if is_loopback(&self.provider.url) {
             config = config.proxy(None);
         }
-        Agent::with_parts(config.build(), DefaultConnector::default().chain(patience.clone()), self.names.clone())
+        Agent::with_parts(config.build(), DefaultConnector::default().chain(deadline.clone()), self.names.clone())
     }
 }
 
@@ -166,7 +166,7 @@ impl Model for Line {
         let ended = cancel.interruptible(move || agent.shutdown(), || self.ask(request, call));
         if cancel.is_cancelled() {
             // An agent that was shut down opens no connection any more.
-            self.agent = self.shared.agent(&self.patience);
+            self.agent = self.shared.agent(&self.deadline);
         }
         ended.unwrap_or_else(|| CallError::Cancelled.into())
     }
@@ -198,13 +198,13 @@ impl Line {
     /// Tries until there is an answer, or a failure that neither another way of asking nor another moment would mend.
     fn ask_model(&self, model: &str, request: &ModelRequest, call: &mut Call<'_>, usage: &mut Usage) -> Result<Answer, Failure> {
         let shared = &self.shared;
-        let mut dialect = shared.ladder.dialect(model);
+        let mut dialect = shared.dialects.dialect(model);
         let mut retry = 0;
         shared.budget.earn();
         loop {
             let failure = match self.try_once(model, dialect, request, call, usage) {
                 Ok(answer) => {
-                    shared.ladder.worked(model, dialect);
+                    shared.dialects.worked(model, dialect);
                     return Ok(answer);
                 }
                 Err(failure) => failure,
@@ -238,7 +238,7 @@ impl Line {
     ) -> Result<Answer, Failure> {
         let deadlines = self.shared.provider.deadlines;
         let body = provider::body(request, model, dialect);
-        let mut waiting = Waiting { patience: &self.patience, due: call.due, waits_for: "the first word" };
+        let mut waiting = Waiting { deadline: &self.deadline, due: call.due, waits_for: "the first word" };
         waiting.until(deadlines.connection + deadlines.first_word);
         let mut post = self.agent.post(&self.shared.url).content_type("application/json").header("accept", "text/event-stream");
         if let Some(bearer) = &self.shared.bearer {
@@ -316,7 +316,7 @@ fn refused(response: Response<Body>, waiting: &Waiting<'_>) -> Failure {
 
 /// What a worker waits for now.
 struct Waiting<'a> {
-    patience: &'a Patience,
+    deadline: &'a ReadDeadline,
     /// When the whole call must have ended.
     due: Instant,
     waits_for: &'static str,
@@ -324,7 +324,7 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn until(&self, limit: Duration) {
-        self.patience.until(self.due.min(Instant::now() + limit));
+        self.deadline.until(self.due.min(Instant::now() + limit));
     }
 
     fn failure(&self, error: &ureq::Error, broken: CallError) -> Failure {

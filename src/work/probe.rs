@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 
 /// How long a start waits for all of them together.
-const PATIENCE: Duration = Duration::from_millis(150);
+const TIMEOUT: Duration = Duration::from_millis(150);
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// A model server that was found, up to its `/v1`, and the model to ask it for.
@@ -40,17 +40,17 @@ const PLACES: &[Place] = &[
 
 /// A model server on this machine; with `wanted`, one that has this model.
 pub fn local_model(wanted: Option<&str>) -> Option<Local> {
-    first_of(PLACES, wanted, PATIENCE)
+    first_of(PLACES, wanted, TIMEOUT)
 }
 
-fn first_of(places: &'static [Place], wanted: Option<&str>, patience: Duration) -> Option<Local> {
-    let until = Instant::now() + patience;
+fn first_of(places: &'static [Place], wanted: Option<&str>, timeout: Duration) -> Option<Local> {
+    let until = Instant::now() + timeout;
     let (to, found) = channel();
     for (number, place) in places.iter().enumerate() {
         let (to, wanted) = (to.clone(), wanted.map(str::to_owned));
         let asking = thread::Builder::new().name("probe".to_owned());
         // Without a thread nobody is asked, which is as if nobody were there.
-        let _ = asking.spawn(move || to.send((number, place.local(wanted.as_deref(), patience))));
+        let _ = asking.spawn(move || to.send((number, place.local(wanted.as_deref(), timeout))));
     }
     drop(to);
     let mut first: Option<(usize, Local)> = None;
@@ -68,8 +68,8 @@ fn first_of(places: &'static [Place], wanted: Option<&str>, patience: Duration) 
 }
 
 impl Place {
-    fn local(&self, wanted: Option<&str>, patience: Duration) -> Option<Local> {
-        let config = Agent::config_builder().timeout_global(Some(patience)).max_redirects(0).proxy(None).build();
+    fn local(&self, wanted: Option<&str>, timeout: Duration) -> Option<Local> {
+        let config = Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0).proxy(None).build();
         let (agent, address) = (Agent::new_with_config(config), format!("http://127.0.0.1:{}", self.port));
         let told = ask(&agent, &format!("{address}{}", self.path))?;
         if self.must_prove && !is_llama(&told) && ask(&agent, &format!("{address}/props")).is_none() {
