@@ -108,7 +108,7 @@ impl Reading<'_> {
             (Kind::Text | Kind::Url | Kind::Address | Kind::Filter, DeValue::String(text)) => Ok(text.to_string()),
             (kind, _) => Err(format!("`{}` must be {kind}", setting.name())),
         };
-        match read.and_then(|value| check(&setting, &value).map(|()| value)) {
+        match read.and_then(|value| check(setting, &value).map(|()| value)) {
             Ok(value) => self.keep(setting, value, at),
             Err(why) => self.complain(at, &why),
         }

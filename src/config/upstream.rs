@@ -97,7 +97,6 @@ pub(super) fn choose(
         fallback: arguments.fallback_model.clone(),
         deadlines: deadlines(arguments, &url),
         retries: Retries { retries_max: u32::from(arguments.retries), ..Retries::default() },
-        bounds: Default::default(),
         strong,
         url,
     };

@@ -34,7 +34,6 @@ pub struct Provider {
     pub fallback: Option<String>,
     pub deadlines: Deadlines,
     pub retries: Retries,
-    pub bounds: Bounds,
 }
 
 /// A secret that is not shown.
@@ -154,7 +153,7 @@ impl Shared {
         let key = self.provider.key.iter().map(|Key(key)| key.as_str());
         let cause = log::redacted(&failure.cause, contents.chain(key));
         let (role, has_begun) = (&*request.role, failure.has_begun);
-        let status = failure.complaint.as_ref().map(Complaint::status);
+        let status = failure.complaint.as_ref().map(|complaint| complaint.status());
         tracing::warn!(role, model, status, error = ?failure.error, has_begun, cause, "model call failed");
     }
 }
@@ -249,7 +248,7 @@ impl Line {
             Ok(response) => return Err(refused(response, &waiting)),
             Err(error) => return Err(waiting.failure(&error, CallError::Unreachable)),
         };
-        let mut reader = Reader::new(self.shared.provider.bounds);
+        let mut reader = Reader::new(Bounds::default());
         let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, request.stream, call);
         *usage += reader.usage();
         match outcome {
@@ -311,7 +310,7 @@ fn refused(response: Response<Body>, waiting: &Waiting<'_>) -> Failure {
     // Where its end doesn't come, the status says enough.
     let _ = response.into_body().into_reader().take(REFUSAL_BYTES_MAX).read_to_end(&mut words);
     let cause = String::from_utf8_lossy(&words).into_owned();
-    Failure { wait, complaint: Some(Complaint::read(status, &words)), cause, ..provider::refused(status).into() }
+    Failure { wait, complaint: Some(Box::new(Complaint::read(status, &words))), cause, ..provider::refused(status).into() }
 }
 
 /// What a worker waits for now.

@@ -91,15 +91,24 @@ fn is_llama(told: &Value) -> bool {
     told["data"].as_array().is_some_and(|models| models.iter().any(|model| model["owned_by"] == "llamacpp"))
 }
 
-/// The wanted model, or the first that can talk, in either of the two lists.
+/// The names of the models, in either of the two lists that servers answer with.
+pub fn model_names(told: &Value) -> impl Iterator<Item = &str> {
+    let list = told["data"].as_array().or_else(|| told["models"].as_array());
+    list.into_iter().flatten().filter_map(|model| model["id"].as_str().or_else(|| model["name"].as_str()))
+}
+
+/// Whether a server's name for a model is the wanted one; Ollama adds a tag.
+pub fn is_model(name: &str, wanted: &str) -> bool {
+    name.strip_suffix(":latest").unwrap_or(name) == wanted || name == wanted
+}
+
+/// The wanted model, or the first that can talk.
 fn model_in(told: &Value, wanted: Option<&str>) -> Option<String> {
-    let list = told["data"].as_array().or_else(|| told["models"].as_array())?;
-    let names = || list.iter().filter_map(|model| model["id"].as_str().or_else(|| model["name"].as_str()));
-    let name = match wanted {
-        Some(wanted) => names().find(|name| *name == wanted || name.strip_suffix(":latest") == Some(wanted)),
-        None => names().find(|name| !name.is_empty() && !name.to_lowercase().contains("embed")),
+    let fits = |name: &&str| match wanted {
+        Some(wanted) => is_model(name, wanted),
+        None => !name.is_empty() && !name.to_lowercase().contains("embed"),
     };
-    name.map(str::to_owned)
+    model_names(told).find(fits).map(str::to_owned)
 }
 
 #[cfg(test)]

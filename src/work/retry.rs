@@ -21,7 +21,7 @@ pub(super) struct Failure {
     /// How long the provider asks to be left alone.
     pub(super) wait: Option<Duration>,
     /// What it said against the request.
-    pub(super) complaint: Option<Complaint>,
+    pub(super) complaint: Option<Box<Complaint>>,
     /// What the network or the provider said, for the log, where it is redacted. It may repeat a message.
     pub(super) cause: String,
 }
@@ -36,7 +36,7 @@ impl Failure {
     /// Whether the same may work in a moment.
     fn is_passing(&self) -> bool {
         let passes = match &self.error {
-            CallError::RateLimited => !self.complaint.as_ref().is_some_and(Complaint::is_about_money),
+            CallError::RateLimited => !self.complaint.as_ref().is_some_and(|complaint| complaint.is_about_money()),
             CallError::Failed { status } => !matches!(status, 501 | 505),
             CallError::Rejected { status } => matches!(status, 408 | 425),
             CallError::Unreachable | CallError::Truncated => true,
@@ -82,14 +82,15 @@ pub struct Retries {
     pub retries_max: u32,
     /// Before the first retry; each further one doubles it.
     pub pause: Duration,
-    pub pause_max: Duration,
-    /// The longest `Retry-After` that is waited for; a provider that asks for more has failed.
-    pub wait_max: Duration,
 }
+
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The longest `Retry-After` that is waited for; a provider that asks for more has failed.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 impl Default for Retries {
     fn default() -> Self {
-        Retries { retries_max: 2, pause: Duration::from_millis(200), pause_max: Duration::from_secs(5), wait_max: Duration::from_secs(20) }
+        Retries { retries_max: 2, pause: Duration::from_millis(200) }
     }
 }
 
@@ -100,10 +101,10 @@ impl Retries {
             return None;
         }
         let pause = match failure.wait {
-            Some(wait) if wait > self.wait_max => return None,
+            Some(wait) if wait > WAIT_MAX => return None,
             Some(wait) => wait + jitter(self.pause / 2),
             None => {
-                let full = self.pause.saturating_mul(1 << retry.min(16)).min(self.pause_max);
+                let full = self.pause.saturating_mul(1 << retry.min(16)).min(PAUSE_MAX);
                 full / 2 + jitter(full / 2)
             }
         };

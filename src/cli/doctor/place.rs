@@ -42,14 +42,14 @@ pub(super) fn hosts(listen: SocketAddr, names: &[String]) -> Finding {
     match listen.ip() {
         ip if ip.is_unspecified() && names.is_empty() => Finding::bad(
             "host names",
-            format!("localhost and loopback addresses only, although the server listens on {listen}"),
+            format!("loopback only, although the server listens on {listen}"),
             "name each host that clients use with --host, such as --host chat.example.org",
         ),
         ip if ip.is_loopback() && names.is_empty() => {
-            Finding::good("host names", "localhost and loopback addresses; behind nginx add the public name: --host chat.example.org")
+            Finding::good("host names", "loopback; behind nginx add the public name: --host chat.example.org")
         }
-        ip if ip.is_loopback() || ip.is_unspecified() => Finding::good("host names", format!("localhost and loopback addresses{also}")),
-        ip => Finding::good("host names", format!("localhost and loopback addresses, {ip}{also}")),
+        ip if ip.is_loopback() || ip.is_unspecified() => Finding::good("host names", format!("loopback{also}")),
+        ip => Finding::good("host names", format!("loopback, {ip}{also}")),
     }
 }
 

@@ -60,7 +60,7 @@ fn found(results: &[Value]) -> Value {
         "messages": messages,
         "facts": all("/data/facts"),
         "user_name": all("/data/user_name").last(),
-        "columns": all("/data/column"),
+        "columns": all("/data").iter().filter_map(|data| data.get("column")).collect::<Vec<_>>(),
         "failed": failed,
         "last": results.last().map(|result| &result["summary"]),
     })
