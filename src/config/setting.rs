@@ -133,7 +133,7 @@ settings! {
         "Sessions in memory, of all shards; when full, the session unused longest makes room";
     LIMITS session_bytes: u64, "N", Number(1 << 20, 1 << 40), Some("536870912"),
         "Memory of each shard for histories, traces and events, in bytes; when full, the session unused longest makes room";
-    LIMITS request_bytes: u64, "N", Number(2 << 20, 1 << 40), Some("67108864"),
+    LIMITS request_bytes: u64, "N", Number(2 << 20, 1 << 40), Some("268435456"),
         "Memory of each shard for requests that are being received, in bytes; beyond it requests are refused";
     LIMITS message_bytes: u32, "N", Number(1 << 10, 1 << 20), Some("262144"),
         "Largest message that a client may send, in bytes, up to 1 MiB";

@@ -81,15 +81,10 @@ fn names_the_hosts_that_the_server_accepts_and_warns_of_open_ones() {
         (
             &["--listen", "127.0.0.1:0"][..],
             "host names",
-            "✓ host names loopback; behind nginx add the public name: --host chat.example.org",
+            "✓ host names localhost and loopback addresses; behind nginx add the public name: --host",
         ),
-        (&["--listen", "127.0.0.1:0", "--host", "a.example"], "host names", "✓ host names loopback, a.example"),
-        (
-            &["--listen", "0.0.0.0:0", "--insecure-no-auth"],
-            "host names",
-            "✗ host names loopback only, although the server listens on 0.0.0.0:0 → name each host that clients use with --host",
-        ),
-        (&["--listen", "0.0.0.0:0", "--insecure-no-auth", "--host", "a.example"], "host names", "✓ host names loopback, a.example"),
+        (&["--listen", "127.0.0.1:0", "--host", "a.example"], "host names", "✓ host names localhost and loopback addresses, a.example"),
+        (&["--listen", "0.0.0.0:0", "--insecure-no-auth"], "host names", "✓ host names localhost and all IP addresses; behind nginx"),
         (
             &["--listen", "127.0.0.1:0", "--allow-origin", "*"],
             "origins",

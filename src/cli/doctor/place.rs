@@ -38,18 +38,14 @@ pub(super) fn address(listen: SocketAddr, tell: &mut dyn FnMut(Finding)) -> Pres
 /// The names under which clients reach the server. Requests for any other host are refused, so a proxy's public name has to
 /// be among them.
 pub(super) fn hosts(listen: SocketAddr, names: &[String]) -> Finding {
-    let also: String = names.iter().map(|name| format!(", {name}")).collect();
-    match listen.ip() {
-        ip if ip.is_unspecified() && names.is_empty() => Finding::bad(
-            "host names",
-            format!("loopback only, although the server listens on {listen}"),
-            "name each host that clients use with --host, such as --host chat.example.org",
-        ),
-        ip if ip.is_loopback() && names.is_empty() => {
-            Finding::good("host names", "loopback; behind nginx add the public name: --host chat.example.org")
-        }
-        ip if ip.is_loopback() || ip.is_unspecified() => Finding::good("host names", format!("loopback{also}")),
-        ip => Finding::good("host names", format!("loopback, {ip}{also}")),
+    let addresses = match listen.ip() {
+        ip if ip.is_unspecified() => "localhost and all IP addresses".to_owned(),
+        ip if ip.is_loopback() => "localhost and loopback addresses".to_owned(),
+        ip => format!("localhost, loopback addresses and {ip}"),
+    };
+    match names {
+        [] => Finding::good("host names", format!("{addresses}; behind nginx add the public name: --host chat.example.org")),
+        names => Finding::good("host names", format!("{addresses}, {}", names.join(", "))),
     }
 }
 
