@@ -52,7 +52,7 @@ pub fn start(filter: &str) -> Log {
         // A message that was put together at run time may hold anything.
         let message = panic.payload().downcast_ref::<&'static str>();
         let thread = std::thread::current().name().map(str::to_owned);
-        tracing::error!(location, message, thread, "panic");
+        tracing::error!(location, reason = message, thread, "thread panicked");
     }));
     Log(queue)
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// So many mistakes are shown at once.
+const WRONG_MAX: usize = 20;
 /// A file larger than this holds something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -74,6 +76,9 @@ impl Reading<'_> {
         let mut rows: Vec<_> = table.iter().collect();
         rows.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in rows {
+            if self.wrong.len() >= WRONG_MAX {
+                return;
+            }
             let name = format!("{section}{}", key.get_ref());
             let has = |section: &str| SETTINGS.iter().any(|known| known.section == Some(section));
             let at = key.span().start;
@@ -255,6 +260,8 @@ mod tests {
             assert!(said.starts_with(says), "{text:?}: {said}");
             assert!(!said.contains("sk-1"), "{said}");
         }
+        let many: String = (0..100).map(|number| format!("zebra{number} = 1\n")).collect();
+        assert_eq!(parse(&many).unwrap_err().to_string().lines().count(), WRONG_MAX);
         let both = parse("a1 = 1\n[llm]\nb2 = 2\n").unwrap_err().to_string();
         assert_eq!(both.lines().count(), 2, "all that is wrong is told at once: {both}");
     }
