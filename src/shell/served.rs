@@ -620,7 +620,8 @@ fn a_server_that_is_let_go_ends_its_turns_and_then_its_sockets() {
 fn an_address_and_a_folder_belong_to_one_server() {
     let folder = std::env::temp_dir().join(format!("framewright-{}", std::process::id()));
     let mut server = Running::new(Settings { data: Some(folder.clone()), ..settings() });
-    let second = |listen, data| serve(Settings { listen, data, ..settings() }, rules(library(), "v1-direct", &pool())).map(|_| ()).unwrap_err();
+    let second =
+        |listen, data| serve(Settings { listen, data, ..settings() }, rules(library(), "v1-direct", &pool())).map(|_| ()).unwrap_err();
     assert!(matches!(second(server.address, None), ServeError::AddressInUse { .. }));
     assert!(matches!(second("127.0.0.1:0".parse().unwrap(), Some(folder.clone())), ServeError::DataInUse { .. }));
     assert_eq!(server.stop(), Ended::Quietly);
