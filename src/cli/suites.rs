@@ -1,14 +1,16 @@
 //! The suites that can be started from a browser: those of one folder, played by the runner against this very server.
 
 use crate::client::Address;
-use crate::runner::{self, Plan, Progress, Source, so_far, write_whole};
+use crate::runner::{self, Plan, Progress, Source, write_whole};
 use crate::shell::suites::{Listed, NAME_ANOTHER, Run, Suites, What};
 use crate::suite::Check;
-use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::SystemTime;
 
 /// A folder of suites. Only what lies in it by itself is read, nothing below it.
@@ -96,22 +98,30 @@ impl Suites for Folder {
     fn play(&self, run: &Run) {
         let url = format!("http://{}", run.address);
         let address = |token| Address::new(&url, ANY_SESSION, token, None);
-        // What is no token is none: a server that wants one has looked at it before.
+        // What is no token is none: a server that wants one has checked it before.
         let Ok(address) = address(run.token.as_deref()).or_else(|_| address(None)) else { return };
         let is_wanted = |name: &String| run.suites.contains(name);
         let suites = self.files().into_iter().filter(|(name, _)| is_wanted(name)).filter_map(|(_, path)| Folder::read(&path).ok());
-        let plan = Plan { stop: run.stop.clone(), ..Plan::new(address, suites.collect()) };
-        // Whoever looks on sees it all; a folder that can't be written to keeps nothing.
-        let keep = |results: Value| drop(write_whole(&self.path.join("results.json"), &results.to_string()));
-        let (came, checks) = (Mutex::new(Vec::new()), plan.checks());
-        let came = || came.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = runner::run(&plan, &|progress| match progress {
-            Progress::Came(outcome) => came().push((*outcome).clone()),
-            // Should the server be killed, what came before this step is not lost.
-            Progress::Step { .. } => keep(so_far(&came(), checks)),
-            Progress::Began { .. } | Progress::Ended { .. } | Progress::Note(_) => {}
+        let plan = Plan { stop: run.stop.clone(), reports: run.reports.clone(), ..Plan::new(address, suites.collect()) };
+        let (file, checks) = (self.path.join("results.json"), plan.checks());
+        let (came, outcomes) = channel();
+        // Should the server be killed, what came before is not lost.
+        let kept = thread::scope(|scope| {
+            let into = &file;
+            let keeping = scope.spawn(move || runner::keep(into, checks, &outcomes));
+            let report = runner::run(&plan, &|progress| {
+                if let Progress::Came(outcome) = progress {
+                    // Whoever can't write reports it in the end.
+                    let _ = came.send((*outcome).clone());
+                }
+            });
+            drop(came);
+            let kept = keeping.join().unwrap_or_else(|panic| resume_unwind(panic));
+            kept.and_then(|()| write_whole(&file, &report.results().to_string()))
         });
-        keep(report.results());
+        if let Err(error) = kept {
+            eprintln!("warning: the results of a test run can't be kept in {}: {error}", file.display());
+        }
     }
 }
 
@@ -137,6 +147,7 @@ fn counts(check: &Check) -> bool {
 mod tests {
     use super::*;
     use crate::config::{Arguments, Config};
+    use serde_json::Value;
     use std::sync::atomic::AtomicBool;
 
     #[test]
@@ -188,7 +199,8 @@ mod tests {
         for (is_stopped, status) in [(false, "PASS"), (true, "SKIP")] {
             let stop = Arc::new(AtomicBool::new(is_stopped));
             // What is no token is none.
-            let run = Run { suites: vec!["a".to_owned()], address: server.address(), token: Some("no token".to_owned()), stop };
+            let run =
+                Run { suites: vec!["a".to_owned()], address: server.address(), token: Some("no token".to_owned()), stop, reports: None };
             Folder::new(&path).play(&run);
             let written: Value = serde_json::from_str(&fs::read_to_string(path.join("results.json")).unwrap()).unwrap();
             let results: Vec<&str> =

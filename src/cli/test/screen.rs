@@ -109,8 +109,8 @@ impl Screen {
             told += &field("judge", &one_line(&outcome.detail));
         }
         if let Some(path) = &outcome.path {
-            let plural = if outcome.way.len() == 1 { "" } else { "s" };
-            told += &field("path", &format!("{path}, {} frame{plural}: {}", outcome.way.len(), outcome.way.join(" → ")));
+            let plural = if outcome.nodes.len() == 1 { "" } else { "s" };
+            told += &field("path", &format!("{path}, {} frame{plural}: {}", outcome.nodes.len(), outcome.nodes.join(" → ")));
         }
         let turn = outcome.turn.as_deref().map(|turn| format!("{turn} of ")).unwrap_or_default();
         told + &field("turn", &format!("{turn}session {}", outcome.session))
