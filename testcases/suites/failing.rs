@@ -106,7 +106,7 @@ fn a_turn_that_takes_too_long_fails_its_step_and_the_next_one_goes_on() {
     let played = play_text("slow", text, &["--timeout-ms", "3000", "--demo-delay-ms", "2000"]);
     assert_eq!(played.code, Some(1), "{played:?}");
     let failed = played.with("FAIL");
-    assert!(failed[0]["got"].as_str().unwrap().contains("did not end within 3000 ms: give it more with --timeout-ms"), "{failed:?}");
+    assert!(failed[0]["got"].as_str().unwrap().contains("did not end within 3000 ms: allow more with --timeout-ms"), "{failed:?}");
     let last = played.with("SKIP")[0];
     assert_eq!((failed[0]["line"].as_u64(), last["line"].as_u64()), (Some(3), Some(4)), "{}", played.results);
 }

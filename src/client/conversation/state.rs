@@ -1,8 +1,8 @@
 //! How a conversation over the chat socket goes on after a break, as a state machine without I/O.
 //!
-//! Every message gets a name, its client id, and is sent again on each new connection until the server acknowledges it; the
-//! server starts nothing twice under one name. The last `seq` received says where the next connection resumes. Nothing is
-//! inferred: a message has arrived when its acknowledgement, its `done` or its refusal says so.
+//! Every message gets a name, its client id, and is sent on each new connection until it has ended; under a name that it knows
+//! the server starts nothing, but repeats the acknowledgement and the end. The last `seq` received says where the next
+//! connection resumes. Nothing is inferred: a message has arrived or ended when the server says so by its name.
 //!
 //! Invariants: a message ends exactly once, with [`Update::Done`] or [`Update::Refused`]; no event is reported twice; nothing
 //! is sent before a connection's greeting, so a conversation always knows where to resume.
@@ -224,12 +224,10 @@ impl State {
         Some(text)
     }
 
-    /// The connection broke. What has not arrived for certain is sent again on the next one.
+    /// The connection broke: the next one carries everything that has no end.
     pub(super) fn disconnected(&mut self) {
         self.is_attached = false;
-        for pending in &mut self.pending {
-            pending.is_due = !matches!(pending.what, What::Message { turn: Some(_), .. });
-        }
+        self.pending.iter_mut().for_each(|pending| pending.is_due = true);
     }
 
     /// Takes a message of the server; nothing where it says nothing new.
@@ -267,29 +265,19 @@ impl State {
             Some(_) if gap => Resumed::Gap,
             Some(_) => Resumed::Whole,
         };
-        match resumed {
-            Resumed::Whole => {}
-            Resumed::First => self.since = Some(last),
-            Resumed::Restarted => {
-                self.since = Some(last);
-                self.again(|turn, has_gap| {
-                    *turn = None;
-                    *has_gap = false;
-                });
+        if matches!(resumed, Resumed::First | Resumed::Restarted) {
+            self.since = Some(last);
+        }
+        for pending in &mut self.pending {
+            if let What::Message { turn, has_gap, .. } = &mut pending.what {
+                match resumed {
+                    Resumed::First | Resumed::Whole => {}
+                    Resumed::Gap => *has_gap = true,
+                    Resumed::Restarted => (*turn, *has_gap) = (None, false),
+                }
             }
-            // Acknowledgement and end may be in the gap: the server repeats both for a name that it knows.
-            Resumed::Gap => self.again(|_, has_gap| *has_gap = true),
         }
         resumed
-    }
-
-    fn again(&mut self, change: impl Fn(&mut Option<String>, &mut bool)) {
-        for pending in &mut self.pending {
-            pending.is_due = true;
-            if let What::Message { turn, has_gap, .. } = &mut pending.what {
-                change(turn, has_gap);
-            }
-        }
     }
 
     fn accepted(&mut self, is_numbered: bool, client_id: String, id: String) -> Option<Update> {
@@ -320,7 +308,8 @@ impl State {
         done.client_id = done.client_id.or_else(|| self.of_turn(&done.turn));
         let place = done.client_id.as_deref().and_then(|client_id| self.place(client_id));
         match place.and_then(|place| self.end(place)) {
-            Some((_, has_gap)) => Some(Update::Done(Done { has_gap, ..done })),
+            // An end that is repeated stands for events that were missed.
+            Some((_, has_gap)) => Some(Update::Done(Done { has_gap: has_gap || !is_numbered, ..done })),
             // Ours has ended before; another client's is repeated to that client alone.
             None => (is_numbered && !done.client_id.as_ref().is_some_and(|client_id| self.is_ours(client_id)))
                 .then_some(Update::Done(Done { client_id: None, ..done })),

@@ -4,6 +4,12 @@ use super::*;
 use crate::contract::Code;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use tungstenite::accept_hdr;
+use tungstenite::handshake::server::{Request, Response};
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 /// What a client was shown of each of its messages.
 #[derive(Debug, Default)]
@@ -140,4 +146,234 @@ fn simulate(seed: u64) {
 #[test]
 fn every_message_starts_and_ends_exactly_once_wherever_connections_break() {
     (0..3_000).for_each(simulate);
+}
+
+/// Where a server breaks a connection.
+#[derive(Clone, Copy, Debug)]
+enum Break {
+    /// Before it is a socket.
+    AtHandshake,
+    AfterGreeting,
+    /// A message has been sent to it, and it hasn't read it.
+    BeforeReading,
+    /// It has taken a message, and hasn't said so.
+    BeforeAcknowledging,
+    /// So many messages after the greeting: the acknowledgement, the answer's pieces, the end.
+    After(usize),
+    Never,
+}
+
+const BREAKS: [Break; 10] = [
+    Break::AtHandshake,
+    Break::AfterGreeting,
+    Break::BeforeReading,
+    Break::BeforeAcknowledging,
+    Break::After(1),
+    Break::After(2),
+    Break::After(3),
+    Break::After(4),
+    Break::After(5),
+    Break::Never,
+];
+
+/// Serves a session on real sockets, one connection after the other, each broken as planned and the rest not at all.
+fn serve(plan: Vec<Break>, session: Arc<Mutex<Session>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut plan = plan.into_iter();
+        for stream in listener.incoming().map_while(Result::ok) {
+            let breaks = plan.next().unwrap_or(Break::Never);
+            if !matches!(breaks, Break::AtHandshake) {
+                // A client that leaves ends a connection too.
+                let _ = connection(stream, breaks, &session);
+            }
+            // Whoever is connected, a turn goes on.
+            while session.lock().unwrap().step().is_some() {}
+        }
+    });
+    address
+}
+
+#[allow(clippy::result_large_err, reason = "the handshake's type is tungstenite's")]
+fn connection(stream: TcpStream, breaks: Break, session: &Mutex<Session>) -> Result<(), Error> {
+    let mut since = None;
+    let look = |request: &Request, response: Response| {
+        since = request.uri().query().and_then(|query| query.split("since=").nth(1)?.parse().ok());
+        Ok(response)
+    };
+    let mut socket = accept_hdr(stream, look).map_err(|_| Error::ConnectionClosed)?;
+    socket.get_ref().set_read_timeout(Some(Duration::from_millis(2)))?;
+    let mut outgoing: VecDeque<String> = session.lock().unwrap().attach(since).into();
+    socket.send(Message::text(outgoing.pop_front().unwrap()))?;
+    if matches!(breaks, Break::AfterGreeting) {
+        return Ok(());
+    }
+    let mut sent = 0;
+    loop {
+        while let Some(text) = outgoing.pop_front() {
+            if matches!(breaks, Break::After(count) if count == sent) {
+                return Ok(());
+            }
+            socket.send(Message::text(text))?;
+            sent += 1;
+        }
+        match socket.read() {
+            Ok(Message::Text(_)) if matches!(breaks, Break::BeforeReading) => return Ok(()),
+            Ok(Message::Text(text)) => outgoing.extend(session.lock().unwrap().receive(&text)),
+            Ok(_) => {}
+            Err(Error::Io(error)) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) => return Err(error),
+        }
+        if matches!(breaks, Break::BeforeAcknowledging) && !outgoing.is_empty() {
+            return Ok(());
+        }
+        outgoing.extend(session.lock().unwrap().step());
+    }
+}
+
+/// Sends two messages, one after the other, to a server that breaks connections as planned.
+fn converse(plan: &[Break]) {
+    let session = Arc::new(Mutex::new(Session::new(1_000)));
+    let url = format!("http://{}", serve(plan.to_vec(), session.clone()));
+    let mut conversation = Conversation::new(Address::new(&url, "any", None, None).unwrap());
+    let mut client = Client::default();
+    for text in ["one", "two"] {
+        client.send(&mut conversation.state, text);
+        while !client.has_ended() {
+            conversation.receive().unwrap().into_iter().for_each(|update| client.see(update));
+        }
+    }
+    client.check(&format!("{plan:?}"));
+    assert_eq!(session.lock().unwrap().started, ["one", "two"], "{plan:?}");
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_wherever_two_connections_break() {
+    thread::scope(|scope| {
+        for first in BREAKS {
+            scope.spawn(move || BREAKS.iter().for_each(|second| converse(&[first, *second])));
+        }
+    });
+}
+
+#[test]
+fn a_server_that_is_not_there_is_reported_at_once_and_one_that_refuses_for_good_is_not_tried_again() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = Address::new(&format!("http://{nobody}"), "any", None, None).unwrap();
+    assert!(matches!(Conversation::connect(address), Err(ConnectError::Broken)));
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = Address::new(&format!("http://{}", listener.local_addr().unwrap()), "any", None, None).unwrap();
+    let serving = thread::spawn(move || {
+        let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+        let farewell = CloseFrame { code: CloseCode::Library(4001), reason: "Invalid token".into() };
+        socket.close(Some(farewell)).unwrap();
+        while socket.read().is_ok() {}
+    });
+    let mut conversation = Conversation::new(address);
+    let error = loop {
+        if let Err(error) = conversation.receive() {
+            break error;
+        }
+    };
+    assert!(matches!(&error, ConversationError::Refused(why) if why.contains("--token")), "{error}");
+    drop(conversation);
+    serving.join().unwrap();
+}
+
+fn state() -> State {
+    let mut state = State::new("p".to_owned());
+    let greeting = json!({"type": "controls", "controls": [], "seq": 0, "kept_from": 1}).to_string();
+    assert_eq!(state.receive(&greeting), Some(Update::Attached { resumed: Resumed::First, controls: Vec::new() }));
+    state
+}
+
+#[test]
+fn nothing_is_sent_before_the_greeting_and_everything_without_an_end_after_the_next() {
+    let mut state = State::new("p".to_owned());
+    state.send(json!({"text": "a"})).unwrap();
+    assert_eq!(state.next(), None);
+    let mut state = self::state();
+    let ids = ["a", "b"].map(|text| state.send(json!({ "text": text })).unwrap());
+    assert_eq!(ids, ["p.1", "p.2"]);
+    let sent = [state.next(), state.next()].map(|text| serde_json::from_str::<serde_json::Value>(&text.unwrap()).unwrap());
+    assert_eq!(sent, [json!({"id": "p.1", "text": "a"}), json!({"id": "p.2", "text": "b"})]);
+    state.receive(r#"{"type":"delta","id":"msg_1","content":"","client_id":"p.1","seq":1}"#).unwrap();
+    state.disconnected();
+    assert_eq!(state.since(), Some(1));
+    assert_eq!(state.next(), None);
+    state.receive(r#"{"type":"controls","controls":[],"seq":1,"kept_from":1}"#).unwrap();
+    assert!(state.next().unwrap().contains("p.1") && state.next().unwrap().contains("p.2") && state.next().is_none());
+    state.receive(r#"{"type":"done","id":"msg_1","client_id":"p.1","seq":2}"#).unwrap();
+    state.disconnected();
+    state.receive(r#"{"type":"controls","controls":[],"seq":2,"kept_from":1}"#).unwrap();
+    assert!(state.next().unwrap().contains("p.2") && state.next().is_none());
+}
+
+#[test]
+fn a_stop_goes_out_behind_what_it_stops_and_not_again_once_something_behind_it_has_arrived() {
+    let mut state = state();
+    let send = |state: &mut State, text: &str| drop(state.send(json!({ "text": text })).unwrap());
+    send(&mut state, "a");
+    state.stop();
+    state.stop();
+    send(&mut state, "b");
+    let sent: Vec<String> = std::iter::from_fn(|| state.next()).collect();
+    assert!(sent.len() == 3 && sent[1].contains("stop"), "{sent:?}");
+    state.disconnected();
+    state.receive(r#"{"type":"controls","controls":[],"seq":0,"kept_from":1}"#).unwrap();
+    assert_eq!(std::iter::from_fn(|| state.next()).collect::<Vec<_>>(), sent);
+    for (turn, name) in [(1, "p.1"), (2, "p.2")] {
+        state.receive(&json!({"type": "delta", "id": format!("msg_{turn}"), "content": "", "client_id": name, "seq": turn}).to_string());
+    }
+    state.disconnected();
+    state.receive(r#"{"type":"controls","controls":[],"seq":2,"kept_from":1}"#).unwrap();
+    assert!(std::iter::from_fn(|| state.next()).all(|text| !text.contains("stop")));
+}
+
+#[test]
+fn what_was_abandoned_is_stopped_and_neither_sent_again_nor_reported() {
+    let mut state = state();
+    state.send(json!({"text": "a"})).unwrap();
+    state.next().unwrap();
+    state.abandon();
+    assert!(state.next().unwrap().contains("stop") && state.next().is_none());
+    state.receive(r#"{"type":"delta","id":"msg_1","content":"","client_id":"p.1","seq":1}"#);
+    assert_eq!(state.receive(r#"{"type":"done","id":"msg_1","cancelled":true,"client_id":"p.1","seq":2}"#), None);
+    state.disconnected();
+    state.receive(r#"{"type":"controls","controls":[],"seq":2,"kept_from":1}"#).unwrap();
+    assert_eq!(state.next(), None);
+}
+
+#[test]
+fn other_clients_turns_are_reported_without_a_name_and_an_unnamed_refusal_is_of_the_oldest_message_without_an_answer() {
+    let mut state = state();
+    for message in [
+        json!({"type": "delta", "id": "msg_1", "content": "", "client_id": "q.1", "seq": 1}),
+        json!({"type": "delta", "id": "msg_1", "content": "hi", "kind": "progress", "seq": 2}),
+        json!({"type": "done", "id": "msg_1", "client_id": "q.1", "seq": 3}),
+        json!({"type": "later", "seq": 4}),
+    ] {
+        match state.receive(&message.to_string()) {
+            Some(Update::Text { client_id: None, kind: Some(Kind::Progress), .. }) => assert_eq!(message["seq"], 2),
+            Some(Update::Done(Done { client_id: None, .. })) => assert_eq!(message["seq"], 3),
+            None => assert!(message["seq"] == 1 || message["seq"] == 4),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+    (0..2).for_each(|_| drop(state.send(json!({"text": ""})).unwrap()));
+    state.next().unwrap();
+    let refused = r#"{"type":"done","refused":true,"error":"blank","code":"message_blank"}"#;
+    let expected = Refused { client_id: "p.1".to_owned(), code: Some(Code::MessageBlank), error: "blank".to_owned() };
+    assert_eq!(state.receive(refused), Some(Update::Refused(expected)));
+    assert_eq!(state.receive(refused), None, "the second was not sent yet");
+}
+
+#[test]
+fn messages_are_bounded_in_number_and_length() {
+    let mut state = state();
+    assert_eq!(state.send(json!({"text": "x".repeat(MESSAGE_BYTES_MAX)})), Err(Unsendable::TooLong));
+    let taken = (0..100).take_while(|_| state.send(json!({"text": "a"})).is_ok()).count();
+    assert_eq!((taken, state.send(json!({"text": "a"}))), (9, Err(Unsendable::TooMany)));
 }
