@@ -1,34 +1,19 @@
-//! The suites that can be started from a browser: those of one folder, played by the runner against this very server.
+//! The suites that can be started from a browser: those of one folder, run against this very server.
 
 use crate::client::Address;
 use crate::runner::{self, Plan, Progress, Source, write_whole};
 use crate::shell::suites::{Listed, NAME_ANOTHER, Run, Suites, What};
-use crate::suite::Check;
-use std::collections::BTreeMap;
 use std::fs;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::SystemTime;
 
-/// A folder of suites. Only what lies in it by itself is read, nothing below it.
+/// A folder of suites; not what is below it.
 pub(super) struct Folder {
     path: PathBuf,
-    /// What was read, so that a shard that is asked again does not read and check what has not changed.
-    known: Mutex<BTreeMap<PathBuf, Known>>,
 }
-
-/// A file as it was when it was read.
-#[derive(Clone)]
-struct Known {
-    stamp: Option<Stamp>,
-    listed: Listed,
-}
-
-/// When a file was changed, and its bytes.
-type Stamp = (SystemTime, u64);
 
 /// Files that are looked at, and bytes of each. Beyond: the last by name are left out; a longer file is listed as broken.
 const SUITES_MAX: usize = 100;
@@ -50,7 +35,7 @@ impl Folder {
     }
 
     fn new(path: &Path) -> Folder {
-        Folder { path: path.to_owned(), known: Mutex::default() }
+        Folder { path: path.to_owned() }
     }
 
     /// The suites by name; a folder that is not there holds none.
@@ -83,16 +68,7 @@ impl Suites for Folder {
     }
 
     fn list(&self) -> Vec<Listed> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let look = |(name, path): (String, PathBuf)| {
-            let stamp = stamp(&path);
-            let kept = known.remove(&path).filter(|known| stamp.is_some() && known.stamp == stamp);
-            let known = kept.unwrap_or_else(|| Known { stamp, listed: listed(name, &path) });
-            (path, known)
-        };
-        let now: BTreeMap<PathBuf, Known> = self.files().into_iter().map(look).collect();
-        *known = now;
-        known.values().map(|known| known.listed.clone()).collect()
+        self.files().into_iter().map(|(name, path)| listed(name, &path)).collect()
     }
 
     fn play(&self, run: &Run) {
@@ -125,22 +101,16 @@ impl Suites for Folder {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let about = fs::metadata(path).ok()?;
-    Some((about.modified().ok()?, about.len()))
-}
-
 fn listed(name: String, path: &Path) -> Listed {
     let what = match Folder::read(path) {
-        Ok(source) => What::Suite { title: source.suite.title.clone(), steps: source.suite.steps.len(), checks: source.count(counts) },
+        Ok(source) => What::Suite {
+            title: source.suite.title.clone(),
+            steps: source.suite.steps.len(),
+            checks: source.suite.count(|check| !check.is_reported()),
+        },
         Err(error) => What::Broken { error },
     };
     Listed { name, file: path.display().to_string(), what }
-}
-
-/// Whether a check can fail its suite.
-fn counts(check: &Check) -> bool {
-    !matches!(check, Check::Time(_) | Check::Judge(_))
 }
 
 #[cfg(test)]
@@ -149,31 +119,6 @@ mod tests {
     use crate::config::{Arguments, Config};
     use serde_json::Value;
     use std::sync::atomic::AtomicBool;
-
-    #[test]
-    fn a_suite_is_read_again_only_when_it_has_changed() {
-        let path = std::env::temp_dir().join(format!("framewright-listed-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        let folder = Folder::new(&path);
-        let write = |title: &str, second: u64| {
-            fs::write(path.join("a.md"), format!("# {title}\n## 1\n- send: x\n- expect path: pa\n")).unwrap();
-            let file = fs::File::options().write(true).open(path.join("a.md")).unwrap();
-            file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second)).unwrap();
-        };
-        let mut titles = Vec::new();
-        // Of the same length and moment as the first, the second is not looked at; then the moment differs, then the length.
-        for (title, second) in [("one", 1), ("two", 1), ("two", 2), ("three", 2)] {
-            write(title, second);
-            titles.extend(folder.list().into_iter().map(|listed| match listed.what {
-                What::Suite { title, .. } => title,
-                What::Broken { error } => error,
-            }));
-        }
-        fs::remove_file(path.join("a.md")).unwrap();
-        assert!(folder.list().is_empty() && folder.known.lock().unwrap().is_empty(), "what has gone is not kept");
-        fs::remove_dir_all(&path).unwrap();
-        assert_eq!(titles, ["one", "one", "two", "three"]);
-    }
 
     #[test]
     fn a_folder_with_nothing_to_play_is_warned_of() {

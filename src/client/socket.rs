@@ -14,12 +14,12 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, WebSocket};
 
-pub(super) type Socket = WebSocket<Stream>;
+pub(super) type Socket = WebSocket<Box<dyn Stream>>;
 
-pub(super) enum Stream {
-    Plain(TcpStream),
-    Secure(Box<StreamOwned<ClientConnection, TcpStream>>),
-}
+/// A connection, plain or over TLS.
+pub(super) trait Stream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Stream for T {}
 
 /// How long a read waits for the next message.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
@@ -41,12 +41,13 @@ impl Address {
         let stream = self.connect().map_err(broken)?;
         let set = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(2 * CONNECT_TIME)));
         set.and_then(|()| stream.set_write_timeout(Some(2 * CONNECT_TIME))).map_err(broken)?;
-        let stream = match &self.tls {
-            Some(config) => Stream::Secure(Box::new(self.secured(stream, config.clone())?)),
-            None => Stream::Plain(stream),
+        let timeouts = stream.try_clone().map_err(broken)?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            Some(config) => Box::new(self.secured(stream, config.clone())?),
+            None => Box::new(stream),
         };
         match tungstenite::client(self.socket(since), stream) {
-            Ok((socket, _)) => socket.get_ref().socket().set_read_timeout(Some(LOOK)).map(|()| socket).map_err(broken),
+            Ok((socket, _)) => timeouts.set_read_timeout(Some(LOOK)).map(|()| socket).map_err(broken),
             Err(HandshakeError::Failure(Error::Http(answer))) if !answer.status().is_server_error() => {
                 let body = answer.body().as_deref().and_then(|body| serde_json::from_slice::<Value>(body).ok()).unwrap_or_default();
                 let why = body["detail"].as_str().unwrap_or("this is not a framewright server");
@@ -81,39 +82,5 @@ pub(super) fn refusal_of(farewell: Option<CloseFrame>) -> Option<String> {
         CloseCode::Library(4001) => Some(format!("the server rejects the token ({}): pass another with --token", farewell.reason)),
         CloseCode::Size => Some(format!("a message is too large ({}): send a shorter one", farewell.reason)),
         _ => None,
-    }
-}
-
-impl Stream {
-    fn socket(&self) -> &TcpStream {
-        match self {
-            Stream::Plain(stream) => stream,
-            Stream::Secure(stream) => &stream.sock,
-        }
-    }
-}
-
-impl Read for Stream {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(stream) => stream.read(into),
-            Stream::Secure(stream) => stream.read(into),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(stream) => stream.write(from),
-            Stream::Secure(stream) => stream.write(from),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Stream::Plain(stream) => stream.flush(),
-            Stream::Secure(stream) => stream.flush(),
-        }
     }
 }

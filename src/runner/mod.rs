@@ -91,7 +91,7 @@ impl Plan {
 
     /// How many checks count.
     pub fn checks(&self) -> usize {
-        self.suites.iter().map(|source| source.count(|check| self.counts(check))).sum()
+        self.suites.iter().map(|source| source.suite.count(|check| self.counts(check))).sum()
     }
 
     /// Whether a check can fail its suite.

@@ -32,7 +32,7 @@ impl<'a> Reporting<'a> {
             "suite": source.name,
             "session": session,
             "file": source.file,
-            "checks": source.count(|check| self.plan.counts(check)),
+            "checks": source.suite.count(|check| self.plan.counts(check)),
         });
         // Held until it is reported: no other suite may begin before the run has.
         let mut checks = lock(&self.checks);

@@ -3,7 +3,7 @@
 
 use crate::client::{Address, CallTrouble, Conversation, ConversationError, Done, Kind, Refused, Resumed, Update, is_transient};
 use crate::suite::{Names, Seen};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -96,51 +96,43 @@ impl Session {
     }
 
     fn exchange(&mut self, message: &Value, until: Instant) -> Result<Turn, Trouble> {
-        let unsendable = |error: crate::client::Unsendable| Trouble::Step(error.to_string());
-        let mut own = self.conversation.send(message.clone()).map_err(unsendable)?;
-        let (mut turn, mut refusal, mut again) = (Turn::default(), None, None);
+        let (mut turn, mut own, mut send_at) = (Turn::default(), String::new(), Some(Instant::now()));
         loop {
             let now = Instant::now();
             if self.is_stopped() {
                 return Err(Trouble::Step("the run was stopped".to_owned()));
             }
-            if now >= until {
-                return Err(match refusal {
-                    // A turn that was only ever refused did not begin.
-                    Some(refusal) => refused(&refusal),
-                    None if !self.conversation.is_connected() => Trouble::Gone(self.conversation.away().to_string()),
-                    None => {
-                        Trouble::Step(format!("the turn did not end within {} ms: allow more with --timeout-ms", self.timeout.as_millis()))
-                    }
-                });
+            if now >= until && !self.conversation.is_connected() {
+                return Err(self.conversation.away().into());
             }
-            if again.take_if(|at| *at <= now).is_some() {
-                own = self.conversation.send(message.clone()).map_err(unsendable)?;
+            if now >= until {
+                let time_ms = self.timeout.as_millis();
+                return Err(Trouble::Step(format!("the turn did not end within {time_ms} ms: allow more with --timeout-ms")));
+            }
+            if send_at.take_if(|at| *at <= now).is_some() {
+                own = self.conversation.send(message.clone()).map_err(|error| Trouble::Step(error.to_string()))?;
             }
             let Some(update) = self.conversation.receive()? else { continue };
             turn.received.extend(shown(&update, &own));
             match update {
-                Update::Accepted { client_id, .. } if client_id == own => refusal = None,
-                Update::Text { client_id: Some(client_id), kind, content, .. } if client_id == own => match kind {
+                Update::Text { client_id, kind, content, .. } if client_id.as_ref() == Some(&own) => match kind {
                     None => turn.answer += &content,
                     Some(Kind::Progress) => turn.progress += &content,
                 },
-                Update::Refused(refused) if refused.client_id == own => {
-                    if !refused.code.is_some_and(is_transient) || now + REST_MAX >= until {
-                        return Err(self::refused(&refused));
-                    }
-                    (refusal, again) = (Some(refused), Some(now + REST_MAX));
-                }
                 Update::Done(done) if done.client_id.as_ref() == Some(&own) => return self.done(turn, done),
+                Update::Refused(Refused { code, error, .. }) => {
+                    if !code.is_some_and(is_transient) || now + REST_MAX >= until {
+                        return Err(Trouble::Step(format!("the server refuses it: {error}")));
+                    }
+                    send_at = Some(now + REST_MAX);
+                }
                 Update::Attached { resumed: Resumed::Restarted, .. } => {
                     return Err(Trouble::Step("the server restarted in the middle of this suite: its sessions are lost".to_owned()));
                 }
-                Update::Accepted { .. }
-                | Update::Text { .. }
-                | Update::Refused(_)
+                Update::Text { .. }
                 | Update::Done(_)
                 | Update::Attached { .. }
-                | Update::Controls(_)
+                | Update::Controls { .. }
                 | Update::Cleared
                 | Update::Disconnected => {}
             }
@@ -214,35 +206,16 @@ impl Session {
     }
 }
 
-fn refused(refused: &Refused) -> Trouble {
-    Trouble::Step(format!("the server refuses it: {}", refused.error))
-}
-
 fn list(value: Value) -> Vec<Value> {
     if let Value::Array(items) = value { items } else { Vec::new() }
 }
 
-/// A message as the chat socket shows it to every client of the session, without names and numbers.
+/// What the chat socket shows of a turn, as recordings keep it.
 fn shown(update: &Update, own: &str) -> Option<Value> {
-    match update {
-        Update::Text { turn, client_id: Some(client_id), kind, content } if client_id == own => {
-            let mut delta = json!({"type": "delta", "id": turn, "content": content});
-            kind.iter().for_each(|kind| delta["kind"] = json!(kind));
-            Some(delta)
-        }
-        Update::Done(done) if done.client_id.as_deref() == Some(own) => {
-            let error = done.error.iter().map(|error| ("error".to_owned(), json!(error)));
-            let cancelled = done.cancelled.then(|| ("cancelled".to_owned(), json!(true)));
-            let fields = [("type".to_owned(), json!("done")), ("id".to_owned(), json!(done.turn))];
-            Some(Value::Object(fields.into_iter().chain(error).chain(cancelled).collect::<Map<_, _>>()))
-        }
-        Update::Controls(controls) => Some(json!({"type": "controls", "controls": controls})),
-        Update::Cleared => Some(json!({"type": "cleared"})),
-        Update::Text { .. }
-        | Update::Done(_)
-        | Update::Accepted { .. }
-        | Update::Attached { .. }
-        | Update::Refused(_)
-        | Update::Disconnected => None,
-    }
+    let is_shown = match update {
+        Update::Text { client_id, .. } | Update::Done(Done { client_id, .. }) => client_id.as_deref() == Some(own),
+        Update::Controls { .. } | Update::Cleared => true,
+        Update::Attached { .. } | Update::Refused(_) | Update::Disconnected => false,
+    };
+    is_shown.then(|| serde_json::to_value(update).expect("what every client sees serializes"))
 }

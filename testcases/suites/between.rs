@@ -75,7 +75,9 @@ fn request(
     client.read_exact(&mut body)?;
     let is_busy = || busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
     let refusal = match &head {
-        head if refuses_reports && head.starts_with("POST /api/test/status") => Some(("403 Forbidden", "tests_disabled", "nobody may report here")),
+        head if refuses_reports && head.starts_with("POST /api/test/status") => {
+            Some(("403 Forbidden", "tests_disabled", "nobody may report here"))
+        }
         head if head.starts_with("POST /api/clear") && is_busy() => Some(("409 Conflict", "session_busy", "a turn is running")),
         _ => None,
     };

@@ -1,7 +1,7 @@
 //! `framewright chat`: a conversation in the terminal, or through a pipe, over the public interface.
 //!
-//! The loop takes turns between what the user enters (lines, Ctrl-C), which comes through a channel, and what the
-//! [`Conversation`] receives. In a pipe each line is sent when the one before it has its answer.
+//! The loop alternates between what the user does (lines, Ctrl-C) and what the [`Conversation`] receives. In a pipe each line is
+//! sent when the one before it has its answer.
 
 mod screen;
 
@@ -13,9 +13,10 @@ pub(super) use screen::steerless;
 use serde_json::{Value, json};
 use signal_hook::consts::SIGINT;
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
@@ -38,13 +39,6 @@ pub(super) struct Options {
     color: Colour,
 }
 
-/// What the user does.
-enum Entered {
-    Line(String),
-    EndOfLines,
-    Interrupt,
-}
-
 /// Lines of a pipe that are read ahead.
 const LINES_AHEAD_MAX: usize = 16;
 const HELP: &str = "A number presses that button. /clear starts over, /stop or Ctrl-C stops the answer, /graph NAME switches to another \
@@ -59,8 +53,9 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             address.authority()
         )),
     })?;
-    let (enter, entered) = sync_channel(LINES_AHEAD_MAX);
-    listen_for_interrupts(enter.clone()).map_err(Failure::unavailable)?;
+    let (enter, lines) = sync_channel(LINES_AHEAD_MAX);
+    let interrupt = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGINT, interrupt.clone()).map_err(Failure::unavailable)?;
     let (is_interactive, is_shown) = (io::stdin().is_terminal(), io::stdout().is_terminal());
     let screen = Screen::new(io::stdout().lock(), is_interactive && is_shown, options.color.is_wanted(is_shown));
     let mut chat = Chat {
@@ -77,7 +72,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         was_stopped: false,
         failed: false,
     };
-    match chat.run(&entered) {
+    match chat.run(&lines, &interrupt) {
         Ok(()) if chat.failed => Err(Failure { code: 1, says: String::new() }),
         Ok(()) => Ok(()),
         Err(Over::Failed(error)) => Err(Failure::unavailable(error)),
@@ -87,15 +82,15 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 /// Reads lines as they are wanted, so that a long pipe does not pile up in memory.
-fn read_lines(enter: SyncSender<Entered>) -> SyncSender<()> {
+fn read_lines(enter: SyncSender<Option<String>>) -> SyncSender<()> {
     let (want, wanted) = sync_channel(LINES_AHEAD_MAX);
     let read = move || {
         let mut lines = io::stdin().lock().lines();
         while wanted.recv().is_ok() {
             let next = match lines.next() {
-                Some(Ok(line)) => Entered::Line(line),
-                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Entered::Line(String::new()),
-                Some(Err(_)) | None => return drop(enter.send(Entered::EndOfLines)),
+                Some(Ok(line)) => Some(line),
+                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Some(String::new()),
+                Some(Err(_)) | None => return drop(enter.send(None)),
             };
             if enter.send(next).is_err() {
                 return;
@@ -104,20 +99,6 @@ fn read_lines(enter: SyncSender<Entered>) -> SyncSender<()> {
     };
     thread::spawn(read);
     want
-}
-
-fn listen_for_interrupts(enter: SyncSender<Entered>) -> io::Result<()> {
-    let (mut signals, write) = UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(SIGINT, write)?;
-    let pass_on = move || {
-        let mut signal = [0; 1];
-        while let Ok(1) = signals.read(&mut signal) {
-            if enter.send(Entered::Interrupt).is_err() {
-                return;
-            }
-        }
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(pass_on).map(drop)
 }
 
 struct Chat<W> {
@@ -159,21 +140,24 @@ enum Go {
 }
 
 impl<W: Write> Chat<W> {
-    fn run(&mut self, entered: &Receiver<Entered>) -> Result<(), Over> {
+    fn run(&mut self, lines: &Receiver<Option<String>>, interrupt: &AtomicBool) -> Result<(), Over> {
         self.screen.note(HELP)?;
         self.next_line()?;
         loop {
-            let go = match entered.try_recv() {
-                Ok(Entered::Line(line)) => {
-                    self.screen.line_was_entered();
-                    self.line(line.trim())?
+            let go = if interrupt.swap(false, Ordering::Relaxed) {
+                self.interrupt()
+            } else {
+                match lines.try_recv() {
+                    Ok(Some(line)) => {
+                        self.screen.line_was_entered();
+                        self.line(line.trim())?
+                    }
+                    Ok(None) => {
+                        self.has_ended = true;
+                        if self.is_interactive || self.open.is_empty() { Go::End } else { Go::On }
+                    }
+                    Err(_) => Go::On,
                 }
-                Ok(Entered::EndOfLines) => {
-                    self.has_ended = true;
-                    if self.is_interactive || self.open.is_empty() { Go::End } else { Go::On }
-                }
-                Ok(Entered::Interrupt) => self.interrupt(),
-                Err(_) => Go::On,
             };
             if go == Go::End {
                 break;
@@ -304,7 +288,7 @@ impl<W: Write> Chat<W> {
                 }
                 self.take_controls(controls)?;
             }
-            Update::Controls(controls) => self.take_controls(controls)?,
+            Update::Controls { controls } => self.take_controls(controls)?,
             Update::Disconnected => self.screen.note("The connection is lost; trying to get it back.")?,
             Update::Refused(Refused { client_id, error, .. }) => {
                 self.open.remove(&client_id);
@@ -313,7 +297,6 @@ impl<W: Write> Chat<W> {
             }
             Update::Done(done) => return self.done(&done),
             Update::Cleared => self.screen.note("The conversation starts over.")?,
-            Update::Accepted { .. } => {}
         }
         Ok(Go::On)
     }

@@ -118,7 +118,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
             target
         }
     };
-    let judges = suites.iter().any(|source| source.count(|check| matches!(check, Check::Judge(_))) > 0);
+    let judges = suites.iter().any(|source| source.suite.count(|check| matches!(check, Check::Judge(_))) > 0);
     let plan = Plan {
         jobs: usize::from(options.jobs),
         is_own_server: target.server.is_some(),

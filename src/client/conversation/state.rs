@@ -18,7 +18,7 @@ const PENDING_MAX: usize = 9;
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
 /// What the server sends on the chat socket.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Message {
     Delta {
@@ -63,33 +63,39 @@ pub enum Kind {
     Progress,
 }
 
-/// What happens in a conversation.
-#[derive(Clone, Debug, PartialEq)]
+/// What happens in a conversation. What every client of the session sees serializes as it does on the chat socket, without names
+/// and numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
 pub enum Update {
+    /// More text of a turn. `client_id`: of the message it answers, where that is ours.
+    #[serde(rename = "delta")]
+    Text {
+        #[serde(rename = "id")]
+        turn: String,
+        #[serde(skip)]
+        client_id: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<Kind>,
+        content: String,
+    },
+    Controls {
+        controls: Vec<Value>,
+    },
+    Done(Done),
+    Cleared,
     /// The connection is there, and these controls are shown.
+    #[serde(skip)]
     Attached {
         resumed: Resumed,
         controls: Vec<Value>,
     },
     /// The connection broke; it is being restored.
+    #[serde(skip)]
     Disconnected,
-    /// The server has taken a message of this conversation.
-    Accepted {
-        client_id: String,
-        turn: String,
-    },
-    /// More text of a turn. `client_id`: of the message it answers, where that is ours.
-    Text {
-        turn: String,
-        client_id: Option<String>,
-        kind: Option<Kind>,
-        content: String,
-    },
-    Controls(Vec<Value>),
-    Done(Done),
     /// A message of this conversation was not taken.
+    #[serde(skip)]
     Refused(Refused),
-    Cleared,
 }
 
 /// How a connection goes on from the one before.
@@ -106,14 +112,19 @@ pub enum Resumed {
 }
 
 /// The end of a turn.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Done {
+    #[serde(rename = "id")]
     pub turn: String,
     /// Of the message that it answers, where that is ours.
+    #[serde(skip)]
     pub client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
     /// Some of our turn's text fell into a gap.
+    #[serde(skip)]
     pub has_gap: bool,
 }
 
@@ -146,34 +157,26 @@ pub(super) struct State {
     is_attached: bool,
     /// In the order of sending.
     pending: VecDeque<Pending>,
+    /// Whether a stop is to be sent behind them.
+    is_stop_due: bool,
 }
 
 #[derive(Debug)]
 struct Pending {
-    what: What,
+    client_id: String,
+    text: String,
     /// To be sent on this connection.
     is_due: bool,
-}
-
-#[derive(Debug)]
-enum What {
-    Message {
-        client_id: String,
-        text: String,
-        /// Once the server has taken it.
-        turn: Option<String>,
-        has_gap: bool,
-    },
-    /// Stops the messages before it. It has no acknowledgement: it is sent again until what is behind it has arrived, or
-    /// nothing is before it.
-    Stop,
+    /// Once the server has taken it.
+    turn: Option<String>,
+    has_gap: bool,
 }
 
 const STOP: &str = r#"{"type":"stop"}"#;
 
 impl State {
     pub(super) fn new(prefix: String) -> State {
-        State { prefix, number: 0, since: None, is_attached: false, pending: VecDeque::new() }
+        State { prefix, number: 0, since: None, is_attached: false, pending: VecDeque::new(), is_stop_due: false }
     }
 
     /// Where the next connection resumes.
@@ -183,7 +186,7 @@ impl State {
 
     /// Names a message and keeps it until its turn has ended; its client id.
     pub(super) fn send(&mut self, mut message: Value) -> Result<String, Unsendable> {
-        if self.pending.iter().filter(|pending| matches!(pending.what, What::Message { .. })).count() >= PENDING_MAX {
+        if self.pending.len() >= PENDING_MAX {
             return Err(Unsendable::TooMany);
         }
         self.number += 1;
@@ -193,17 +196,13 @@ impl State {
         if text.len() > MESSAGE_BYTES_MAX {
             return Err(Unsendable::TooLong);
         }
-        self.pending
-            .push_back(Pending { what: What::Message { client_id: client_id.clone(), text, turn: None, has_gap: false }, is_due: true });
+        self.pending.push_back(Pending { client_id: client_id.clone(), text, is_due: true, turn: None, has_gap: false });
         Ok(client_id)
     }
 
-    /// Stops the running turn and those that wait.
+    /// Stops the running turn and those that wait. A stop that a breaking connection swallows is not sent again.
     pub(super) fn stop(&mut self) {
-        match self.pending.back_mut() {
-            Some(Pending { what: What::Stop, is_due }) => *is_due = true,
-            Some(_) | None => self.pending.push_back(Pending { what: What::Stop, is_due: true }),
-        }
+        self.is_stop_due = true;
     }
 
     /// Stops, and drops the messages that have no end yet: they are not sent again, and their end is not reported.
@@ -214,14 +213,16 @@ impl State {
 
     /// What is to be sent next on this connection.
     pub(super) fn next(&mut self) -> Option<String> {
-        let pending = self.pending.iter_mut().find(|pending| pending.is_due).filter(|_| self.is_attached)?;
-        pending.is_due = false;
-        let text = match &pending.what {
-            What::Message { text, .. } => text.clone(),
-            What::Stop => STOP.to_owned(),
-        };
-        self.trim();
-        Some(text)
+        if !self.is_attached {
+            return None;
+        }
+        match self.pending.iter_mut().find(|pending| pending.is_due) {
+            Some(pending) => {
+                pending.is_due = false;
+                Some(pending.text.clone())
+            }
+            None => std::mem::take(&mut self.is_stop_due).then(|| STOP.to_owned()),
+        }
     }
 
     /// The connection broke: the next one carries everything that has no end.
@@ -242,12 +243,15 @@ impl State {
         }
         self.since = seq.or(self.since);
         match message {
-            Message::Delta { id, client_id: Some(client_id), .. } => self.accepted(seq.is_some(), client_id, id),
+            Message::Delta { id, client_id: Some(client_id), .. } => {
+                self.accepted(seq.is_some(), &client_id, id);
+                None
+            }
             Message::Delta { id, content, kind, client_id: None } => {
                 let client_id = self.of_turn(&id);
                 Some(Update::Text { turn: id, client_id, kind, content })
             }
-            Message::Controls { controls, .. } => Some(Update::Controls(controls)),
+            Message::Controls { controls, .. } => Some(Update::Controls { controls }),
             Message::Done { refused: true, error, code, client_id, .. } => self.refused(client_id, code, error),
             Message::Done { id, error, cancelled, client_id, .. } => {
                 self.done(seq.is_some(), Done { turn: id, client_id, error, cancelled, has_gap: false })
@@ -269,37 +273,31 @@ impl State {
             self.since = Some(last);
         }
         for pending in &mut self.pending {
-            if let What::Message { turn, has_gap, .. } = &mut pending.what {
-                match resumed {
-                    Resumed::First | Resumed::Whole => {}
-                    Resumed::Gap => *has_gap = true,
-                    Resumed::Restarted => (*turn, *has_gap) = (None, false),
-                }
+            match resumed {
+                Resumed::First | Resumed::Whole => {}
+                Resumed::Gap => pending.has_gap = true,
+                Resumed::Restarted => (pending.turn, pending.has_gap) = (None, false),
             }
         }
         resumed
     }
 
-    fn accepted(&mut self, is_numbered: bool, client_id: String, id: String) -> Option<Update> {
-        let place = self.place(&client_id)?;
-        self.pending[place].is_due = false;
-        let What::Message { turn, has_gap, .. } = &mut self.pending[place].what else { return None };
-        let is_new = turn.as_ref() != Some(&id);
-        *turn = Some(id.clone());
-        // All of its turn follows this very event.
-        *has_gap &= !is_numbered;
-        self.arrived(place);
-        is_new.then_some(Update::Accepted { client_id, turn: id })
+    fn accepted(&mut self, is_numbered: bool, client_id: &str, turn: String) {
+        if let Some(pending) = self.place(client_id).map(|place| &mut self.pending[place]) {
+            (pending.is_due, pending.turn) = (false, Some(turn));
+            // All of its turn follows the first acknowledgement.
+            pending.has_gap &= !is_numbered;
+        }
     }
 
     fn refused(&mut self, client_id: Option<String>, code: Option<Value>, error: Option<String>) -> Option<Update> {
         // What the server could not read has no name; it takes messages in order.
-        let is_unread = |pending: &Pending| matches!(&pending.what, What::Message { turn: None, .. } if !pending.is_due);
+        let is_unread = |pending: &Pending| pending.turn.is_none() && !pending.is_due;
         let place = match &client_id {
             Some(client_id) => self.place(client_id)?,
             None => self.pending.iter().position(is_unread)?,
         };
-        let client_id = self.end(place)?.0;
+        let client_id = self.pending.remove(place)?.client_id;
         let code = code.and_then(|code| serde_json::from_value(code).ok());
         Some(Update::Refused(Refused { client_id, code, error: error.unwrap_or_default() }))
     }
@@ -307,9 +305,9 @@ impl State {
     fn done(&mut self, is_numbered: bool, mut done: Done) -> Option<Update> {
         done.client_id = done.client_id.or_else(|| self.of_turn(&done.turn));
         let place = done.client_id.as_deref().and_then(|client_id| self.place(client_id));
-        match place.and_then(|place| self.end(place)) {
+        match place.and_then(|place| self.pending.remove(place)) {
             // An end that is repeated stands for events that were missed.
-            Some((_, has_gap)) => Some(Update::Done(Done { has_gap: has_gap || !is_numbered, ..done })),
+            Some(pending) => Some(Update::Done(Done { has_gap: pending.has_gap || !is_numbered, ..done })),
             // Ours has ended before; another client's is repeated to that client alone.
             None => (is_numbered && !done.client_id.as_ref().is_some_and(|client_id| self.is_ours(client_id)))
                 .then_some(Update::Done(Done { client_id: None, ..done })),
@@ -321,37 +319,10 @@ impl State {
     }
 
     fn place(&self, of: &str) -> Option<usize> {
-        self.pending.iter().position(|pending| matches!(&pending.what, What::Message { client_id, .. } if client_id == of))
+        self.pending.iter().position(|pending| pending.client_id == of)
     }
 
-    fn of_turn(&self, of: &str) -> Option<String> {
-        self.pending.iter().find_map(|pending| match &pending.what {
-            What::Message { client_id, turn: Some(turn), .. } if turn == of => Some(client_id.clone()),
-            What::Message { .. } | What::Stop => None,
-        })
-    }
-
-    /// Takes a message out: its client id, and whether some of its text was missed.
-    fn end(&mut self, place: usize) -> Option<(String, bool)> {
-        let place = self.arrived(place);
-        let Pending { what: What::Message { client_id, has_gap, .. }, .. } = self.pending.remove(place)? else { return None };
-        self.trim();
-        Some((client_id, has_gap))
-    }
-
-    /// What was sent before something that has arrived has arrived too; its new place.
-    fn arrived(&mut self, mut place: usize) -> usize {
-        while let Some(stop) = self.pending.range(..place).position(|pending| matches!(pending.what, What::Stop) && !pending.is_due) {
-            self.pending.remove(stop);
-            place -= 1;
-        }
-        place
-    }
-
-    /// A stop that has been sent and has nothing left to stop is of no more use.
-    fn trim(&mut self) {
-        while self.pending.front().is_some_and(|pending| matches!(pending.what, What::Stop) && !pending.is_due) {
-            self.pending.pop_front();
-        }
+    fn of_turn(&self, turn: &str) -> Option<String> {
+        self.pending.iter().find(|pending| pending.turn.as_deref() == Some(turn)).map(|pending| pending.client_id.clone())
     }
 }
