@@ -114,7 +114,7 @@ impl AskedModel {
     fn of(request: &ModelRequest) -> AskedModel {
         let part = |part: &Part| match part {
             Part::Fixed(text) => Some(AskedPart { slot: None, text: Said::of(text) }),
-            Part::Slot(name, text) => Some(AskedPart { slot: Some((*name).to_owned()), text: Said::of(text) }),
+            Part::Slot(name, text) => Some(AskedPart { slot: Some(name.to_string()), text: Said::of(text) }),
             Part::Passing(..) => None,
         };
         let message = |message: &ChatMessage| AskedMessage {
@@ -124,9 +124,9 @@ impl AskedModel {
             tool_call_id: message.tool_call_id.clone(),
         };
         let tool = |tool: &ToolSpec| AskedTool {
-            name: tool.name.to_owned(),
-            description: Said::of(tool.description),
-            parameters: Said::of(tool.parameters),
+            name: tool.name.to_string(),
+            description: Said::of(&tool.description),
+            parameters: Said::of(&tool.parameters),
         };
         AskedModel {
             role: request.role.to_string(),
@@ -183,6 +183,7 @@ mod tests {
         Asked::of(&Request::Model(ModelRequest {
             role: "director".into(),
             stage: None,
+            background: false,
             model: "strong".into(),
             messages: vec![ChatMessage::new(Role::User, Text(parts))],
             schema: None,
@@ -200,11 +201,15 @@ mod tests {
     #[test]
     fn what_changes_by_itself_is_no_part_of_a_question() {
         let at = |time: &str, message: &str| {
-            model(vec![Part::Fixed("Decide.".into()), Part::Passing("sensed", time.into()), Part::Slot("message", message.into())])
+            model(vec![
+                Part::Fixed("Decide.".into()),
+                Part::Passing("sensed".into(), time.into()),
+                Part::Slot("message".into(), message.into()),
+            ])
         };
         assert_eq!(at("noon", "hi").key(), at("midnight", "hi").key());
         assert_ne!(at("noon", "hi").key(), at("noon", "ho").key());
-        let slot = |name| model(vec![Part::Slot(name, "hi".into())]);
+        let slot = |name: &'static str| model(vec![Part::Slot(name.into(), "hi".into())]);
         assert_ne!(slot("message").key(), slot("history").key(), "where it stands is part of it");
         let usual = DatabaseLimits::default();
         let key = |limits| database("SELECT 1", limits).key();
@@ -215,9 +220,10 @@ mod tests {
 
     #[test]
     fn a_question_is_the_same_after_it_was_written_and_read() {
-        for asked in
-            [model(vec![Part::Fixed("a\n".into()), Part::Slot("message", "«ü»".into())]), database("SELECT 1", DatabaseLimits::default())]
-        {
+        for asked in [
+            model(vec![Part::Fixed("a\n".into()), Part::Slot("message".into(), "«ü»".into())]),
+            database("SELECT 1", DatabaseLimits::default()),
+        ] {
             let written = serde_json::to_string(&asked).unwrap();
             let read: Asked = serde_json::from_str(&written).unwrap();
             assert_eq!((read.key(), &read), (asked.key(), &asked));
