@@ -1,47 +1,41 @@
-// One chat socket. It counts as open with the server's first word, and as over when that doesn't come in time: a proxy may
-// take the handshake and then hold everything back. When to open another is decided in connection.js.
+// A WebSocket that the page listens to. It counts as open with the server's first message and as failed when that doesn't
+// come in time: a proxy may accept the handshake and then hold everything back.
 
 import { socketAddress } from './api.js';
 
-const FIRST_WORD_MS_MAX = 4000;
+const FIRST_MESSAGE_MS_MAX = 4000;
 
-/** @typedef {{send: (message: object) => boolean, leave: () => void}} Socket */
+/** How a connection ended. `heldBack`: it opened and stayed silent; `reason`: the server refused it, in a sentence.
+ * @typedef {{heldBack: boolean, reason: string}} Ending */
+/** @typedef {{close: () => void}} Link */
 
 /**
- * @param {number} since the number from which to go on
- * @param {object} wiring
- * @param {(event: any) => void} wiring.onEvent
- * @param {(late: boolean, reason: string) => void} wiring.onEnd once; `late`: it was open and silent; `reason`: a login failed
- * @returns {Socket}
+ * @param {string} path @param {Record<string, number>} query
+ * @param {object} handlers
+ * @param {(message: any) => void} handlers.onMessage
+ * @param {(ending: Ending) => void} handlers.onEnd once, unless the page closed it
+ * @returns {Link}
  */
-export function openSocket(since, { onEvent, onEnd }) {
-  const socket = new WebSocket(socketAddress('/ws', { since }));
-  const timer = setTimeout(() => end(true, ''), FIRST_WORD_MS_MAX);
+export function openSocket(path, query, { onMessage, onEnd }) {
+  const socket = new WebSocket(socketAddress(path, query));
+  const timer = setTimeout(() => end(true, ''), FIRST_MESSAGE_MS_MAX);
   socket.onmessage = ({ data }) => {
     clearTimeout(timer);
-    onEvent(JSON.parse(data));
+    onMessage(JSON.parse(data));
   };
-  socket.onclose = ({ code, reason }) => end(false, code === 4001 ? reason : '');
+  socket.onclose = ({ code, reason }) => end(false, code === 4001 ? `${reason}. Please log in again.` : '');
 
-  /** @param {boolean} late @param {string} reason */
-  function end(late, reason) {
-    leave();
-    onEnd(late, reason);
+  /** @param {boolean} heldBack @param {string} reason */
+  function end(heldBack, reason) {
+    close();
+    onEnd({ heldBack, reason });
   }
 
-  /** Closes it without another word. */
-  function leave() {
+  function close() {
     clearTimeout(timer);
     socket.onmessage = socket.onclose = null;
     socket.close();
   }
 
-  return {
-    leave,
-    send(message) {
-      if (socket.readyState !== WebSocket.OPEN) return false;
-      socket.send(JSON.stringify(message));
-      return true;
-    },
-  };
+  return { close };
 }
