@@ -4,8 +4,7 @@ use super::bounds::TRACE_LINES_MAX;
 use super::errand::{Ask, Reply};
 use super::resident::{NotTaken, Resident};
 use super::shard::Shard;
-use crate::contract::{Caller, Input, Refusal};
-use crate::engine::NoQuestion;
+use crate::contract::{Accepted, Caller, Input, Refusal};
 use crate::wire::json;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -24,8 +23,11 @@ pub(super) fn answer(resident: &mut Resident, shard: &Shard, from: Caller, ask: 
             "history_len": session.history().len(),
             "ws_connected": resident.is_watched_in_chat(),
         })),
-        Ask::Send(_) if session.busy() => Reply::refused(409, BUSY),
-        Ask::Send(input) => Reply::of(json::queued(resident.take(shard, input)?)),
+        Ask::Send(input) if session.busy() && !matches!(session.accepts(&input), Ok(Accepted::Known { .. })) => Reply::refused(409, BUSY),
+        Ask::Send(input) => {
+            let client_id = input.client_id().cloned();
+            Reply::of(json::queued(resident.take(shard, input)?, client_id.as_ref()))
+        }
         Ask::Clear => {
             resident.take(shard, Input::Clear { from })?;
             Reply::ok(&json!({ "status": "cleared" }))
@@ -69,7 +71,7 @@ pub(super) fn answer(resident: &mut Resident, shard: &Shard, from: Caller, ask: 
         Ask::Graph => Reply::ok(&session.graph().describe()),
         Ask::Prompt { node, text } => match resident.question(shard, from, &node, text.as_deref()) {
             Ok(question) => Reply::of(json::question(&question)),
-            Err(wrong) => Reply::refused(if matches!(wrong, NoQuestion::UnknownNode { .. }) { 404 } else { 400 }, &wrong.to_string()),
+            Err(wrong) => refused(&wrong),
         },
         Ask::Trace { last } => Reply::of(json::trace_lines(resident.log.events(), last.clamp(1, TRACE_LINES_MAX))),
         Ask::Report(_) | Ask::Reports | Ask::LastRun => unreachable!("what belongs to the user is answered by the board"),

@@ -10,9 +10,10 @@ use super::mailbox::Mail;
 use super::shard::{Common, Shard};
 use super::watchers::{Log, Watcher, Written};
 use crate::contract::{
-    Answer, CallError, CallId, Caller, DatabaseInfo, Effect, Input, Question, Refusal, Request, Time, TurnId, Usage, VERSION,
+    Accepted, Answer, CallError, CallId, Caller, DatabaseInfo, Effect, Input, Moment, Now, Question, Refusal, Request, Time, TurnId, Usage,
+    VERSION,
 };
-use crate::engine::{NoQuestion, Session};
+use crate::engine::Session;
 use crate::work::{CallHandle, Reply};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -97,11 +98,14 @@ impl Resident {
         };
         let handled = catch_unwind(AssertUnwindSafe(|| {
             before(&input);
-            let turn = session.accepts(&input)?;
+            let turn = match session.accepts(&input)? {
+                Accepted::Begins(turn) | Accepted::Known { turn, .. } => turn,
+                Accepted::Plain => TurnId(0),
+            };
             if let Some(opening) = opening {
-                session.handle(now, opening, &mut effects);
+                session.handle(both(now), opening, &mut effects);
             }
-            session.handle(now, input, &mut effects);
+            session.handle(both(now), input, &mut effects);
             Ok(turn)
         }));
         let turn = handled.map_err(|_| NotTaken::Broken)?.map_err(NotTaken::Refused)?;
@@ -111,14 +115,14 @@ impl Resident {
     }
 
     /// What a node would be asked now; where the session has not begun, as it would begin.
-    pub(super) fn question(&self, shard: &Shard, from: Caller, node: &str, text: Option<&str>) -> Result<Question, NoQuestion> {
+    pub(super) fn question(&self, shard: &Shard, from: Caller, node: &str, text: Option<&str>) -> Result<Question, Refusal> {
         let (now, common) = (shard.clock.now(), &shard.common);
         if self.is_open {
-            return self.session.question(now, node, text);
+            return self.session.question(both(now), node, text);
         }
         let mut session = Session::new(common.library.clone(), &common.graph, &from);
-        session.handle(now, common.opening(common.pool.databases(&self.id), from), &mut Vec::new());
-        session.question(now, node, text)
+        session.handle(both(now), common.opening(common.pool.databases(&self.id), from), &mut Vec::new());
+        session.question(both(now), node, text)
     }
 
     fn fulfil(&mut self, shard: &Shard, effect: Effect) {
@@ -209,6 +213,11 @@ impl Resident {
             out.handle.iter().for_each(CallHandle::cancel);
         }
     }
+}
+
+/// The same reading for both clocks: this shell's clock never runs backwards.
+fn both(now: Time) -> Now {
+    Now { moment: Moment(now.0), wall: now }
 }
 
 impl Common {

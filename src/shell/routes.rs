@@ -1,5 +1,6 @@
 //! The table of the wire contract: which call a request makes, and what it needs to be one.
 
+use super::answers;
 use super::auth::{self, User};
 use super::errand::{Ask, Errand, Reply};
 use super::files::Found;
@@ -144,7 +145,7 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
             optional_body(request)?;
             Ask::Check
         }
-        Call::Send => Ask::Send(said::message(body(request)?, from()).map_err(|wrong| Reply::refused(400, wrong))?),
+        Call::Send => Ask::Send(said::message(body(request)?, from()).map_err(|wrong| answers::refused(&wrong))?),
         Call::Result => Ask::Result,
         Call::Poll => Ask::Poll { since: request.query("since").unwrap_or_default() },
         Call::Frames => Ask::Frames { last: last(5) },
@@ -163,7 +164,7 @@ fn make(shard: &Shard, request: &Request, call: Call, manner: Manner<'_>) -> Res
             Some(node) => Ask::Prompt { node, text: request.query("text").filter(|text| !text.trim().is_empty()) },
             None => return Err(Reply::refused(400, "`node` is missing: `/api/graph/active` lists the nodes")),
         },
-        Call::Switch => Ask::Switch(said::switch(body(request)?, from()).map_err(|wrong| Reply::refused(400, wrong))?),
+        Call::Switch => Ask::Switch(said::switch(body(request)?, from()).map_err(|wrong| answers::refused(&wrong))?),
         Call::Report => Ask::Report(body(request)?),
         Call::Reports => Ask::Reports,
         Call::LastRun => Ask::LastRun,
@@ -248,5 +249,5 @@ fn optional_body(request: &Request) -> Result<Map<String, Value>, Reply> {
     if !request.is_json() {
         return Err(Reply::refused(415, "the body must be JSON: send it with `content-type: application/json`"));
     }
-    said::object(&request.body).map_err(|wrong| Reply::refused(400, wrong))
+    said::object(&request.body).map_err(|wrong| answers::refused(&wrong))
 }

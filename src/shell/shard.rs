@@ -19,7 +19,7 @@ use super::resident::{NotTaken, Resident};
 use super::sessions::Sessions;
 use super::stream::{self, Seat};
 use super::suites::Runs;
-use crate::contract::{CallId, Input, Limits, Time};
+use crate::contract::{CallId, Code, Input, Limits, Refusal, Time};
 use crate::graph::Library;
 use crate::wire::{json, sse, websocket};
 use crate::work::Pool;
@@ -393,22 +393,22 @@ impl Shard {
     fn said(self: &Rc<Self>, socket: u64, input: Input) {
         let Some((socket, session)) = self.sockets.borrow().get(&socket).map(|seat| (seat.socket.clone(), seat.session)) else { return };
         let Some(resident) = self.sessions.borrow().numbered(session) else { return };
-        let refuse = |sentence: &str| {
-            socket.push(|out| websocket::write_text(out, &json::refusal(sentence)));
+        let refuse = |refusal: &Refusal| {
+            socket.push(|out| websocket::write_text(out, &json::refusal(refusal, None)));
             socket.flush(self);
         };
         let begins = matches!(input, Input::Message { .. } | Input::Action { .. });
         if begins && self.is_draining() {
-            return refuse(DRAINING);
+            return refuse(&Refusal::new(Code::Draining, DRAINING));
         }
         if begins && !resident.borrow().is_open && !self.sessions.borrow().has_room(&self.common) {
-            return refuse(FULL);
+            return refuse(&Refusal::new(Code::SessionsFull, FULL));
         }
         let taken = resident.borrow_mut().take(self, input);
         self.sessions.borrow_mut().settle(self, &resident);
         match taken {
             Ok(_) => {}
-            Err(NotTaken::Refused(refusal)) => refuse(&refusal.to_string()),
+            Err(NotTaken::Refused(refusal)) => refuse(&refusal),
             Err(NotTaken::Broken) => self.take_out(session),
         }
     }

@@ -8,7 +8,7 @@ use super::mailbox::Mail;
 use super::shard::{Item, Shard};
 use super::socket::Socket;
 use super::watchers::Watcher;
-use crate::contract::{Caller, Input, Seq};
+use crate::contract::{Caller, Code, Input, Refusal, Seq};
 use crate::wire::websocket::{Codec, Said};
 use crate::wire::{json, said, sse, websocket};
 use monoio::io::{OwnedReadHalf, Splitable};
@@ -125,13 +125,13 @@ fn hear(shard: &Rc<Shard>, socket: &Rc<Socket>, codec: &mut Codec, arrived: &[u8
             None => break false,
             Some(Said::Over) => break true,
             Some(Said::Text(text)) if socket.show == Show::Chat => said::said(&text, from.clone()),
-            Some(Said::Binary) if socket.show == Show::Chat => Err("this message is binary: send text"),
+            Some(Said::Binary) if socket.show == Show::Chat => Err(Refusal::new(Code::MessageBinary, "this message is binary: send text")),
             // What a client says to the other sockets is not for us.
             Some(Said::Text(_) | Said::Binary) => continue,
         };
         match said {
             Ok(input) => shard.push(Item::Said { socket: socket.number, input }),
-            Err(sentence) => websocket::write_text(&mut replies, &json::refusal(sentence)),
+            Err(refusal) => websocket::write_text(&mut replies, &json::refusal(&refusal, None)),
         }
     };
     if !replies.is_empty() {
