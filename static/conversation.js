@@ -150,6 +150,12 @@ export function held(turns, clientId, fields) {
   return fields ? turns.with(at, { ...turns[at], ...fields }) : turns.toSpliced(at, 1);
 }
 
+/** @param {Turn[]} turns @param {boolean} isConnected @returns {Turn[]} */
+export function pendingWhile(turns, isConnected) {
+  const [before, now] = isConnected ? ['unsent', 'waiting'] : ['waiting', 'unsent'];
+  return turns.map((known) => (known.status === before ? { ...known, status: /** @type {Status} */ (now) } : known));
+}
+
 /** The user stops all: what is pending is not sent any more. @param {Turn[]} turns @returns {Turn[]} */
 export function withdrawn(turns) {
   return turns.map((known) => (isPending(known) ? { ...known, status: 'stopped' } : known));

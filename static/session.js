@@ -52,6 +52,8 @@ export const busy = computed(() => isRunning.value || turns.value.some(conversat
 let lastSeq = 0;
 /** The number of the last turn that is known to have started. */
 let lastStarted = 0;
+/** Whether the events go on from the last one seen: nothing is sent before that is known. */
+let isFollowing = false;
 /** How often everything is being read right now; events wait meanwhile. */
 let loads = 0;
 /** @type {any[]} */
@@ -130,7 +132,10 @@ function flush() {
 
 /** @param {any} message */
 function apply(message) {
-  if (message.type === 'attached') return message.gap && reload();
+  if (message.type === 'attached') {
+    isFollowing = !message.gap;
+    return message.gap && reload();
+  }
   if (message.type === 'test_status') testReports.forEach((take) => take(message));
   if (!(message.seq > lastSeq)) return;
   lastSeq = message.seq;
@@ -183,8 +188,9 @@ function stateChanged(state, reason) {
   if (reason) notice.value = reason;
   const before = connection.value;
   connection.value = state;
-  if (isConnected()) outbox.flush();
   if (state === before) return;
+  turns.value = conversation.pendingWhile(turns.value, isConnected());
+  isFollowing &&= isConnected();
   clearTimeout(bannerTimer);
   if (isConnected()) overdue.value = false;
   else bannerTimer = setTimeout(() => (overdue.value = true), BANNER_AFTER_MS);
@@ -267,7 +273,7 @@ function newId() {
 
 const outbox = createOutbox({
   next() {
-    const turn = isConnected() && !isRunning.value ? turns.value.find(conversation.isPending) : undefined;
+    const turn = isFollowing && !isRunning.value ? turns.value.find(conversation.isPending) : undefined;
     if (turn) turns.value = conversation.held(turns.value, turn.clientId, { status: 'sent' });
     return turn;
   },
