@@ -6,7 +6,7 @@ import { headers, parameters } from './auth.js';
 /** The session that the page's own address names; the server's `default` without. */
 export const session = new URLSearchParams(location.search).get('session') ?? '';
 
-/** Timeouts of the tries of a read. A connection that died in silence fails the first one; the next uses another. */
+/** Timeouts of the tries of a call that can be repeated. A connection that died in silence fails the first one; the next uses another. */
 const TRIES_MS_MAX = [2000, 4000, 8000];
 
 /** The server refused something: the HTTP status, the stable code and the sentence for the user. */
@@ -19,22 +19,36 @@ export class Refusal extends Error {
   }
 }
 
-/** Reads, and tries again when no answer comes in time. @param {string} path @param {Record<string, string | number>} [query] */
-export async function read(path, query = {}) {
+/** @param {string} path @param {Record<string, string | number>} [query] */
+export function read(path, query = {}) {
+  return repeated(address(path, query), { headers: headers() });
+}
+
+/** Posts what counts once however often it is sent. @param {string} path @param {object} body */
+export function postRepeatable(path, body) {
+  return repeated(address(path, {}), posting(body));
+}
+
+/** @param {string} path @param {object} body */
+export function post(path, body) {
+  return call(address(path, {}), posting(body), TRIES_MS_MAX[2]);
+}
+
+/** @param {object} body @returns {RequestInit} */
+function posting(body) {
+  return { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
+
+/** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request */
+async function repeated(url, request) {
   for (const timeout of TRIES_MS_MAX) {
     try {
-      return await call(address(path, query), { headers: headers() }, timeout);
+      return await call(url, request, timeout);
     } catch (error) {
       if (!isTimeout(error)) throw error;
     }
   }
   throw new Error('The server did not answer in time.');
-}
-
-/** @param {string} path @param {object} body */
-export async function post(path, body = {}) {
-  const json = { ...headers(), 'content-type': 'application/json' };
-  return call(address(path, {}), { method: 'POST', headers: json, body: JSON.stringify(body) }, TRIES_MS_MAX[2]);
 }
 
 /** Opens the event stream behind the event `since`. @param {number} since @param {AbortSignal} signal */

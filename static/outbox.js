@@ -1,7 +1,7 @@
 // Sends what the user says, in order, and again until the server has acknowledged it: the client ids see to it that a message
 // that arrives twice counts once.
 
-import { Refusal, post } from './api.js';
+import { Refusal, postRepeatable } from './api.js';
 
 const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 8000;
@@ -26,7 +26,7 @@ export function createOutbox({ next, onAcknowledged, onRefused, onHeld }) {
   async function send() {
     for (let turn = next(); turn; turn = next()) {
       try {
-        const { id } = await post(turn.kind === 'message' ? '/api/send' : '/api/action', { id: turn.clientId, ...turn.sent });
+        const { id } = await postRepeatable(turn.kind === 'message' ? '/api/send' : '/api/action', { id: turn.clientId, ...turn.sent });
         failures = 0;
         onAcknowledged(turn, id);
       } catch (error) {

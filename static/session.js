@@ -7,7 +7,7 @@
 // Invariant: what is shown is what the server had said up to `lastSeq`.
 
 import { batch, computed, effect, signal } from './vendor/ui.mjs';
-import { Refusal, post, read, session } from './api.js';
+import { Refusal, postRepeatable, read, session } from './api.js';
 import { login } from './auth.js';
 import { connect } from './connection.js';
 import * as conversation from './conversation.js';
@@ -248,7 +248,7 @@ export function clear() {
 /** @param {string} path @param {object} body */
 async function act(path, body) {
   try {
-    await post(path, body);
+    await postRepeatable(path, body);
   } catch (error) {
     notice.value = sentence(error);
   }

@@ -62,6 +62,11 @@ export class Proxy {
     return [...this.pairs].filter(({ isSocket }) => isSocket);
   }
 
+  /** The pairs over which nothing passes. */
+  frozen() {
+    return [...this.pairs].filter(({ isFrozen }) => isFrozen);
+  }
+
   /** Ends connections, in the middle of whatever they carry. Gives how many.
    * @param {'reset' | 'end'} how @param {object[]} pairs */
   cut(how, pairs = [...this.pairs]) {

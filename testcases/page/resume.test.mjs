@@ -60,10 +60,11 @@ test('a socket that went silent without a word is noticed while an answer is awa
     await growth(page, 1);
     proxy.freeze();
     await visitor.ended(page.locator('.turn'));
+    proxy.cut('end', proxy.frozen());
     await nothingIsLost(visitor, page);
   }));
 
-test('a laptop that wakes up looks whether its socket lives', () =>
+test('a laptop that wakes up checks whether its socket lives', () =>
   behindProxy(async (visitor, page, proxy) => {
     await visitor.ask('hello');
     proxy.freeze();
@@ -76,6 +77,7 @@ test('a laptop that wakes up looks whether its socket lives', () =>
     assert.equal(answer.status, 200);
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
     await visitor.ended(page.locator('.turn').nth(1));
+    proxy.cut('end', proxy.frozen());
     await nothingIsLost(visitor, page);
   }));
 
@@ -118,6 +120,7 @@ test('an event stream that went silent without a word is noticed while an answer
       await growth(page, 1);
       proxy.freeze();
       await visitor.ended(page.locator('.turn'));
+      proxy.cut('end', proxy.frozen());
       await nothingIsLost(visitor, page);
     },
     { takesSockets: false },
