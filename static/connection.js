@@ -7,8 +7,7 @@
 //
 // The wait between attempts doubles, with jitter, so that pages don't return to a restarted server all at once.
 
-import { openStream } from './event-stream.js';
-import { openSocket } from './socket.js';
+import { openSocket, openStream } from './links.js';
 
 const WAIT_MS_MIN = 250;
 const WAIT_MS_MAX = 10_000;
@@ -24,8 +23,8 @@ const SILENCE_IDLE_MS_MAX = 60_000;
 
 /** `blocked`: the server answers, but a proxy passes neither WebSockets nor event streams.
  * @typedef {'open' | 'stream' | 'lost' | 'blocked'} State  `open`: by a WebSocket */
-/** @typedef {import('./socket.js').Link} Link */
-/** @typedef {import('./socket.js').Ending} Ending */
+/** @typedef {import('./links.js').Link} Link */
+/** @typedef {import('./links.js').Ending} Ending */
 
 /**
  * @param {object} wiring

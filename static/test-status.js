@@ -6,8 +6,8 @@
 
 import { batch, effect, signal } from './vendor/ui.mjs';
 import { post, read } from './api.js';
+import { openSocket } from './links.js';
 import { connection, testReports } from './session.js';
-import { openSocket } from './socket.js';
 
 /** @typedef {import('./contract.js').TestResult} TestResult */
 /** @typedef {import('./contract.js').SuiteEntry} SuiteEntry */
@@ -62,7 +62,7 @@ export function watchBoard() {
 /** Gives what ends it. */
 function followSocket() {
   let timer = 0;
-  /** @type {import('./socket.js').Link | undefined} */
+  /** @type {import('./links.js').Link | undefined} */
   let link;
   function open() {
     let isFirst = true;
