@@ -15,6 +15,7 @@ mod frame;
 mod named;
 mod question;
 mod read;
+mod size;
 mod turn;
 
 use crate::contract::{

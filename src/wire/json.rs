@@ -145,27 +145,25 @@ pub fn trace(event: &Event) -> Option<Vec<u8>> {
     trace_line(event).map(|line| write(&line))
 }
 
-/// The last lines of a trace, every answer's text in one line, where it began.
-pub fn trace_lines<'a>(events: impl Iterator<Item = &'a Arc<Event>>, last: usize) -> Vec<u8> {
-    let mut lines: Vec<TraceLine<'a>> = Vec::new();
-    let mut answers: BTreeMap<(TurnId, u32), usize> = BTreeMap::new();
-    for line in events.filter_map(|event| trace_line(event)) {
-        if let Body::Streaming { text } = &line.body {
-            if let Some(&at) = answers.get(&(line.turn.0, line.frame)) {
-                if let Body::Streaming { text: whole } = &mut lines[at].body {
-                    whole.to_mut().push_str(text);
-                }
-                continue;
-            }
-            answers.insert((line.turn.0, line.frame), lines.len());
-        }
-        lines.push(line);
-    }
+/// Whether the trace shows this event.
+pub fn is_traced(event: &Event) -> bool {
+    trace_line(event).is_some()
+}
+
+/// Body of `/api/trace`. Each line is an event; of an answer the first one, with all of its text.
+pub fn trace_lines<'a>(lines: impl Iterator<Item = (&'a Event, &'a str)>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Lines<'a> {
-        lines: &'a [TraceLine<'a>],
+        lines: Vec<TraceLine<'a>>,
     }
-    write(&Lines { lines: &lines[lines.len().saturating_sub(last)..] })
+    let line = |(event, whole): (&'a Event, &'a str)| {
+        let mut line = trace_line(event)?;
+        if let Body::Streaming { text } = &mut line.body {
+            *text = whole;
+        }
+        Some(line)
+    };
+    write(&Lines { lines: lines.filter_map(line).collect() })
 }
 
 #[derive(Serialize)]
@@ -194,7 +192,7 @@ enum Body<'a> {
         output: &'a Value,
     },
     Streaming {
-        text: std::borrow::Cow<'a, str>,
+        text: &'a str,
     },
     TurnStarted {
         message: &'a str,
@@ -258,7 +256,7 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
         | What::Routed { output }
         | What::Planned { output }
         | What::Interpreted { output } => Body::Output { output },
-        What::Streaming { text } => Body::Streaming { text: (**text).into() },
+        What::Streaming { text } => Body::Streaming { text },
         What::TurnStarted { message, client_id, entry } => Body::TurnStarted { message, client_id: client_id.as_ref(), entry: *entry },
         What::ToolCall { id, tool, args } => Body::ToolCall { call_id: *id, tool, args },
         What::ToolResult { id, tool, ok, summary, rows } => Body::ToolResult { call_id: *id, tool, ok: *ok, summary, rows: *rows },
@@ -584,17 +582,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_one_line_of_the_trace() {
-        let streaming = |turn, text: &str| {
-            let mut event = event(What::Streaming { text: text.into() });
-            event.turn = TurnId(turn);
-            Arc::new(event)
-        };
-        let events = [streaming(1, "a"), Arc::new(event(What::Updated { detail: "d".into() })), streaming(1, "b"), streaming(2, "c")];
-        let lines = parsed(Some(trace_lines(events.iter(), 10)));
+    fn an_answers_line_has_all_of_its_text() {
+        let (first, other) = (event(What::Streaming { text: "a".into() }), event(What::Updated { detail: "d".into() }));
+        let lines = parsed(Some(trace_lines([(&first, "ab"), (&other, "")].into_iter())));
         let texts: Vec<_> = lines["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str()).collect();
-        assert_eq!(texts, [Some("ab"), None, Some("c")]);
-        assert_eq!(parsed(Some(trace_lines(events.iter(), 1)))["lines"].as_array().unwrap().len(), 1);
+        assert_eq!(texts, [Some("ab"), None]);
     }
 
     #[test]

@@ -1,18 +1,16 @@
 //! A user's test status: what the test runner reported, and who watches.
 
-use super::bounds::{BOARDS_MAX, REPORT_BYTES_MAX, TEST_BYTES_MAX, TEST_RESULTS_MAX};
-use super::errand::Reply;
-use super::socket::Socket;
-use crate::contract::Time;
-use crate::wire::{json, websocket};
+use super::bounds::{REPORT_BYTES_MAX, TEST_BYTES_MAX, TEST_RESULTS_MAX, TEST_STATUS_MAX};
+use super::event::SocketId;
+use crate::contract::{Code, Moment, Refusal};
+use crate::wire::json;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 #[derive(Default)]
-pub(super) struct Board {
+pub(super) struct TestStatus {
     began: u64,
     ended: u64,
     current: String,
@@ -23,40 +21,41 @@ pub(super) struct Board {
     total_expected: Value,
     /// The results of the last run that ended.
     last_run: Option<Value>,
-    pub(super) watchers: Vec<Rc<Socket>>,
+    pub(super) watchers: Vec<SocketId>,
     /// When it was last looked at.
-    used: Time,
+    used: Moment,
 }
 
 /// Test status by user.
 #[derive(Default)]
-pub(super) struct Boards(BTreeMap<Arc<str>, Board>);
+pub(super) struct TestStatuses(BTreeMap<Arc<str>, TestStatus>);
 
-impl Boards {
-    /// A user's board. Where there would be too many, the one leaves that was used longest ago, and before all others one that
-    /// nobody watches.
-    pub(super) fn of(&mut self, sub: &Arc<str>, now: Time) -> &mut Board {
-        if self.0.len() >= BOARDS_MAX && !self.0.contains_key(sub) {
-            let oldest = self.0.iter().min_by_key(|(_, board)| (!board.watchers.is_empty(), board.used)).map(|(sub, _)| sub.clone());
-            if let Some(board) = oldest.and_then(|sub| self.0.remove(&sub)) {
-                board.watchers.iter().for_each(|socket| socket.close(1013, TOO_MANY));
+impl TestStatuses {
+    /// A user's status. Where there would be too many, the one used longest ago leaves, and before all others one that nobody
+    /// watches. Returns the sockets that watched the one that left.
+    pub(super) fn of(&mut self, sub: &Arc<str>, now: Moment) -> (&mut TestStatus, Vec<SocketId>) {
+        let mut orphans = Vec::new();
+        if self.0.len() >= TEST_STATUS_MAX && !self.0.contains_key(sub) {
+            let oldest = self.0.iter().min_by_key(|(_, status)| (!status.watchers.is_empty(), status.used)).map(|(sub, _)| sub.clone());
+            if let Some(status) = oldest.and_then(|sub| self.0.remove(&sub)) {
+                orphans = status.watchers;
             }
         }
-        let board = self.0.entry(sub.clone()).or_default();
-        board.used = now;
-        board
+        let status = self.0.entry(sub.clone()).or_default();
+        status.used = now;
+        (status, orphans)
     }
 
     /// A socket has gone.
-    pub(super) fn leave(&mut self, sub: &str, socket: u64) {
-        if let Some(board) = self.0.get_mut(sub) {
-            board.watchers.retain(|watcher| watcher.number != socket);
+    pub(super) fn leave(&mut self, sub: &str, socket: SocketId) {
+        if let Some(status) = self.0.get_mut(sub) {
+            status.watchers.retain(|watcher| *watcher != socket);
         }
     }
 }
 
 /// The reason that goes with 1013.
-const TOO_MANY: &str = "too many test runs are watched on this server: connect again";
+pub(super) const TOO_MANY: &str = "too many test runs are watched on this server: reconnect";
 
 /// The names of a status.
 const STATUS: &[&str] = &["type", "running", "current", "results", "last_green", "last_red", "total_expected"];
@@ -76,26 +75,26 @@ struct View<'a> {
     report: &'a Map<String, Value>,
 }
 
-impl Board {
+impl TestStatus {
     /// Takes a report; what is to be passed on, or why it can't be taken.
-    pub(super) fn report(&mut self, report: &Map<String, Value>) -> Result<Vec<u8>, Reply> {
+    pub(super) fn report(&mut self, report: &Map<String, Value>) -> Result<Vec<u8>, Refusal> {
         let text = |key: &str| report.get(key).and_then(Value::as_str).unwrap_or_default();
         match text("event") {
             "suite_start" => {
                 if let Some(count) = report.get("count").filter(|count| !count.is_null()) {
                     let (watchers, last_run) = (std::mem::take(&mut self.watchers), self.last_run.take());
-                    *self = Board { total_expected: count.clone(), watchers, last_run, used: self.used, ..Board::default() };
+                    *self = TestStatus { total_expected: count.clone(), watchers, last_run, used: self.used, ..TestStatus::default() };
                 }
                 self.began += 1;
                 self.current = text("suite").to_owned();
             }
             "step_result" => {
                 let Some(Value::Object(result)) = report.get("result") else {
-                    return Err(Reply::refused(400, "`result` is missing: send the step's result as an object"));
+                    return Err(Refusal::new(Code::InvalidReport, "`result` is missing: send the step's result as an object"));
                 };
                 let bytes = json::write(result).len();
                 if self.results.len() >= TEST_RESULTS_MAX || self.results_bytes + bytes > TEST_BYTES_MAX {
-                    return Err(Reply::refused(503, "too many results in one run: send a `count` to begin the next"));
+                    return Err(Refusal::new(Code::ResultsFull, "too many results in one run: send a `count` to begin the next"));
                 }
                 let part = |key: &str| result.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
                 self.current = [part("step"), part("check")].into_iter().flatten().collect::<Vec<_>>().join(" · ");
@@ -115,11 +114,9 @@ impl Board {
                     self.last_run = Some(self.summary());
                 }
             }
-            _ => return Err(Reply::refused(400, "`event` must be `suite_start`, `step_result` or `suite_end`")),
+            _ => return Err(Refusal::new(Code::InvalidReport, "`event` must be `suite_start`, `step_result` or `suite_end`")),
         }
-        let line = self.line(report);
-        self.watchers.iter().for_each(|socket| socket.push(|out| websocket::write_text(out, &line)));
-        Ok(line)
+        Ok(self.line(report))
     }
 
     fn is_running(&self) -> bool {
@@ -178,28 +175,28 @@ fn counted(result: &Value) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn status(board: &Board) -> Value {
-        serde_json::from_slice(&board.status()).unwrap()
+    fn shown(status: &TestStatus) -> Value {
+        serde_json::from_slice(&status.status()).unwrap()
     }
 
     #[test]
-    fn the_board_that_was_used_longest_ago_makes_place_for_the_next() {
-        let mut boards = Boards::default();
+    fn the_status_used_longest_ago_leaves_when_there_are_too_many() {
+        let mut statuses = TestStatuses::default();
         let user = |n: usize| -> Arc<str> { format!("user {n}").into() };
         let begin = json!({"event":"suite_start","suite":"a","count":1});
-        for n in (0..BOARDS_MAX).rev() {
-            boards.of(&user(n), Time((BOARDS_MAX - n) as u64)).report(begin.as_object().unwrap()).unwrap();
+        for n in (0..TEST_STATUS_MAX).rev() {
+            statuses.of(&user(n), Moment((TEST_STATUS_MAX - n) as u64)).0.report(begin.as_object().unwrap()).unwrap();
         }
-        boards.of(&user(BOARDS_MAX - 1), Time(1_000));
-        boards.of(&user(BOARDS_MAX), Time(1_001));
-        assert_eq!(boards.0.len(), BOARDS_MAX);
-        assert!(!boards.0.contains_key(&user(BOARDS_MAX - 2)), "the first that came and was not used again");
-        assert!(boards.of(&user(BOARDS_MAX - 1), Time(1_002)).is_running());
+        statuses.of(&user(TEST_STATUS_MAX - 1), Moment(1_000));
+        statuses.of(&user(TEST_STATUS_MAX), Moment(1_001));
+        assert_eq!(statuses.0.len(), TEST_STATUS_MAX);
+        assert!(!statuses.0.contains_key(&user(TEST_STATUS_MAX - 2)), "the first that came and was not used again");
+        assert!(statuses.of(&user(TEST_STATUS_MAX - 1), Moment(1_002)).0.is_running());
     }
 
     #[test]
-    fn a_run_is_kept_as_it_was_reported() {
-        let mut board = Board::default();
+    fn keeps_a_run_as_it_was_reported() {
+        let mut status = TestStatus::default();
         let step = |check: &str, status: &str| json!({"suite":"a","step":"s","check":check,"status":status,"detail":"","elapsed_ms":1});
         let green = step("c", "PASS");
         for (report, running, current, results) in [
@@ -210,52 +207,52 @@ mod tests {
             (json!({"event":"suite_end","suite":"a"}), true, "", 2),
             (json!({"event":"suite_end","suite":"b"}), false, "", 2),
         ] {
-            board.report(report.as_object().unwrap()).unwrap();
-            let status = status(&board);
-            assert_eq!((&status["running"], &status["current"]), (&json!(running), &json!(current)), "{report}");
-            assert_eq!((status["results"].as_array().unwrap().len(), &status["total_expected"]), (results, &json!(2)), "{report}");
+            status.report(report.as_object().unwrap()).unwrap();
+            let shown = shown(&status);
+            assert_eq!((&shown["running"], &shown["current"]), (&json!(running), &json!(current)), "{report}");
+            assert_eq!((shown["results"].as_array().unwrap().len(), &shown["total_expected"]), (results, &json!(2)), "{report}");
         }
-        assert_eq!(status(&board)["last_green"], green);
-        assert_eq!(board.last_run().unwrap()["failed"], 1);
-        let last_red = status(&board)["last_red"].clone();
+        assert_eq!(shown(&status)["last_green"], green);
+        assert_eq!(status.last_run().unwrap()["failed"], 1);
+        let last_red = shown(&status)["last_red"].clone();
         for report in [
             json!({"event":"suite_start","suite":"t","count":0}),
             json!({"event":"step_result","result":{"status":"FAIL","check":"expect time: < 1 ms","reported":true}}),
             json!({"event":"suite_end","suite":"t"}),
         ] {
-            board.report(report.as_object().unwrap()).unwrap();
+            status.report(report.as_object().unwrap()).unwrap();
         }
-        let run = board.last_run().unwrap();
+        let run = status.last_run().unwrap();
         assert_eq!((&run["failed"], run["results"].as_array().unwrap().len()), (&json!(0), 1), "what is only reported does not count");
-        assert!(last_red.is_object() && status(&board)["last_red"].is_null());
-        board.report(json!({"event":"suite_start","suite":"c","count":1}).as_object().unwrap()).unwrap();
-        assert_eq!((status(&board)["results"].clone(), status(&board)["last_red"].clone()), (json!([]), Value::Null));
-        assert!(board.last_run().is_some(), "the last finished run stays until the next has finished");
+        assert!(last_red.is_object() && shown(&status)["last_red"].is_null());
+        status.report(json!({"event":"suite_start","suite":"c","count":1}).as_object().unwrap()).unwrap();
+        assert_eq!((shown(&status)["results"].clone(), shown(&status)["last_red"].clone()), (json!([]), Value::Null));
+        assert!(status.last_run().is_some(), "the last finished run stays until the next has finished");
     }
 
     #[test]
-    fn what_is_no_report_is_refused_and_changes_nothing() {
-        let mut board = Board::default();
+    fn refuses_what_is_no_report_and_changes_nothing() {
+        let mut status = TestStatus::default();
         for report in [json!({}), json!({"event":"x"}), json!({"event":"step_result"}), json!({"event":"step_result","result":1})] {
-            assert_eq!(board.report(report.as_object().unwrap()).unwrap_err().status, 400, "{report}");
+            assert_eq!(status.report(report.as_object().unwrap()).unwrap_err().code, Code::InvalidReport, "{report}");
         }
-        assert_eq!(status(&board)["running"], false);
-        board.report(json!({"event":"suite_end","suite":"x"}).as_object().unwrap()).unwrap();
-        assert!(board.last_run().is_none(), "no run ended that did not begin");
+        assert_eq!(shown(&status)["running"], false);
+        status.report(json!({"event":"suite_end","suite":"x"}).as_object().unwrap()).unwrap();
+        assert!(status.last_run().is_none(), "no run ended that did not begin");
     }
 
     #[test]
-    fn a_run_holds_only_so_many_results_and_passes_on_only_so_much() {
-        let mut board = Board::default();
+    fn bounds_the_results_of_a_run_and_what_it_passes_on() {
+        let mut status = TestStatus::default();
         let step = |detail: &str| json!({"event":"step_result","result":{"status":"SKIP","detail":detail}}).as_object().unwrap().clone();
         let (small, large) = (step("x"), step(&"x".repeat(REPORT_BYTES_MAX)));
-        let taken = (0..).take_while(|_| board.report(&small).is_ok()).count();
+        let taken = (0..).take_while(|_| status.report(&small).is_ok()).count();
         assert_eq!(taken, TEST_RESULTS_MAX);
-        board.report(json!({"event":"suite_start","suite":"a","count":1}).as_object().unwrap()).unwrap();
-        let passed_on = board.report(&large).unwrap();
+        status.report(json!({"event":"suite_start","suite":"a","count":1}).as_object().unwrap()).unwrap();
+        let passed_on = status.report(&large).unwrap();
         assert!(!String::from_utf8(passed_on).unwrap().contains("\"results\""));
-        let taken = (0..).take_while(|_| board.report(&large).is_ok()).count();
+        let taken = (0..).take_while(|_| status.report(&large).is_ok()).count();
         assert!(taken < TEST_BYTES_MAX / REPORT_BYTES_MAX, "{taken}");
-        assert_eq!(board.report(&large).unwrap_err().status, 503);
+        assert_eq!(status.report(&large).unwrap_err().code, Code::ResultsFull);
     }
 }

@@ -1,0 +1,81 @@
+//! A socket that shows something for good: a WebSocket or an event stream.
+
+use super::bounds::FRAME_BYTES_MAX;
+use super::event::{SessionId, Show};
+use crate::contract::{Caller, Moment, Seq};
+use crate::wire::websocket::{self, Codec};
+use std::sync::Arc;
+
+pub(super) struct Stream {
+    pub(super) show: Show,
+    /// Its session; none for one that shows tests.
+    pub(super) session: Option<SessionId>,
+    pub(super) sub: Arc<str>,
+    pub(super) caller: Caller,
+    /// Reads a WebSocket's frames; an event stream's client has nothing to say.
+    codec: Option<Codec>,
+    /// The last event that it was shown.
+    pub(super) shown: Seq,
+    /// When its client last sent something, and when we last pinged or commented.
+    pub(super) received: Moment,
+    pub(super) spoken: Moment,
+    /// Bytes that came since its last whole message.
+    partial_bytes: usize,
+    /// The last read was full: more is likely to follow.
+    is_bursting: bool,
+}
+
+/// The reason that goes with 1013.
+pub(super) const TOO_FAR_BEHIND: &str = "too far behind: reconnect with `since`";
+
+/// What an idle socket reads into, and what it takes while much comes.
+const IDLE_READ_BYTES: usize = 512;
+const BURST_READ_BYTES: usize = 16 << 10;
+
+impl Stream {
+    pub(super) fn new(show: Show, sub: Arc<str>, caller: Caller, now: Moment) -> Stream {
+        Stream {
+            show,
+            session: None,
+            sub,
+            caller,
+            codec: (show != Show::Events).then(|| Codec::new(FRAME_BYTES_MAX)),
+            shown: Seq(0),
+            received: now,
+            spoken: now,
+            partial_bytes: 0,
+            is_bursting: false,
+        }
+    }
+
+    pub(super) fn is_websocket(&self) -> bool {
+        self.show != Show::Events
+    }
+
+    /// Takes what was read.
+    pub(super) fn feed(&mut self, bytes: &[u8], now: Moment) {
+        self.received = now;
+        self.is_bursting = bytes.len() == self.read_bytes();
+        if let Some(codec) = &mut self.codec {
+            self.partial_bytes += bytes.len();
+            codec.feed(bytes);
+        }
+    }
+
+    /// The next thing that the client sent, if all of it is here; what the protocol answers goes to `out`.
+    pub(super) fn next(&mut self, out: &mut Vec<u8>) -> Option<websocket::Received> {
+        let next = self.codec.as_mut()?.next(out);
+        if next.is_some() {
+            self.partial_bytes = 0;
+        }
+        next
+    }
+
+    pub(super) fn read_bytes(&self) -> usize {
+        if self.is_bursting { BURST_READ_BYTES } else { IDLE_READ_BYTES }
+    }
+
+    pub(super) fn input_bytes(&self) -> usize {
+        self.partial_bytes
+    }
+}
