@@ -1,4 +1,5 @@
-// A real nginx in front of the server, in a folder of its own: strict (no upgrade, everything buffered), plain (no upgrade) or friendly.
+// A real nginx in front of the server, in a folder of its own: strict (no upgrade, everything buffered), plain (no upgrade), renamed
+// (the server isn't told the name that the browser uses) or friendly.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,7 +15,7 @@ const PLAIN = 'proxy_http_version 1.1;';
 const FRIENDLY = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;';
 
 export class Nginx {
-  /** @param {string} target the server's address @param {'strict' | 'plain' | 'friendly'} manner */
+  /** @param {string} target the server's address @param {'strict' | 'plain' | 'renamed' | 'friendly'} manner */
   constructor(target, manner) {
     Object.assign(this, { target, manner });
   }
@@ -31,7 +32,7 @@ export class Nginx {
     await this.answers();
   }
 
-  /** @param {'strict' | 'plain' | 'friendly'} manner */
+  /** @param {'strict' | 'plain' | 'renamed' | 'friendly'} manner */
   async change(manner) {
     await this.configure(manner);
     this.process.kill('SIGHUP');
@@ -58,7 +59,7 @@ export class Nginx {
          map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
          server {
            listen 127.0.0.1:${this.port};
-           location / { proxy_pass ${this.target}; proxy_set_header Host $http_host; ${{ strict: STRICT, plain: PLAIN, friendly: FRIENDLY }[manner]} }
+           location / { proxy_pass ${this.target}; ${manner === 'renamed' ? '' : 'proxy_set_header Host $http_host;'} ${{ strict: STRICT, plain: PLAIN, renamed: FRIENDLY, friendly: FRIENDLY }[manner]} }
          }
        }`,
     );

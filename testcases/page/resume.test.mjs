@@ -18,7 +18,7 @@ before(() => Promise.all([stage.open(), slow.open()]));
 after(() => Promise.all([stage.close(), slow.close()]));
 
 const behindProxy = (scene, { takesSockets = true, on = stage, ...options } = {}) => behind(on, new Proxy(on.address, takesSockets), options, scene);
-/** @param {'strict' | 'plain' | 'friendly'} manner */
+/** @param {'strict' | 'plain' | 'renamed' | 'friendly'} manner */
 const behindNginx = (manner, ...[options, scene]) => behind(slow, new Nginx(slow.address, manner), scene ? options : {}, scene ?? options);
 
 test('a tab that is closed in the middle of an answer and opened again', () =>
@@ -174,6 +174,22 @@ for (const [name, options] of [
       await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
     }));
 }
+
+test('behind an nginx whose name the server doesn\'t know, its refusal is shown, and the message is not lost', () =>
+  behindNginx('renamed', async (visitor, page, nginx) => {
+    await visitor.say('hello');
+    await page.locator('.notice', { hasText: `pages from \`${nginx.address}\` may not use this server` }).waitFor();
+    await becomes(() => page.locator('#message').inputValue(), 'hello');
+    assert.equal(await page.locator('.turn').count(), 0);
+    await nginx.change('friendly');
+    await page.waitForFunction(() => {
+      dispatchEvent(new Event('online'));
+      return document.querySelector('.connection[data-state=open]');
+    }, undefined, { polling: 500 });
+    await page.locator('#message').press('Enter');
+    await visitor.ended(page.locator('.turn'));
+    await nothingIsLost(visitor, page);
+  }));
 
 test('behind an nginx that passes upgrades on, the socket works', () =>
   behindNginx('friendly', async (visitor, page) => {
