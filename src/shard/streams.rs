@@ -60,15 +60,19 @@ impl Shard {
             let gap = since.is_some_and(|since| !backlog.reaches(Seq(since)));
             let hello = match show {
                 Show::Chat => Some(json::attached(&live.session.ui().controls(), backlog.last(), backlog.kept_from(), gap)),
-                Show::Events | Show::Trace | Show::Tests => None,
+                Show::Events | Show::Trace => since.map(|_| json::resumed(backlog.last(), backlog.kept_from(), gap)),
+                Show::Tests => None,
             };
             (attached, hello, backlog.start(since.map(Seq)))
         });
         let (attached, hello, shown) = attached.expect("the session was found or placed just now");
         if let Some(socket) = self.sockets.get_mut(&id) {
             match (show, hello) {
+                (Show::Events, hello) => {
+                    socket.push(sse::write_comment);
+                    hello.iter().for_each(|hello| socket.push(|out| sse::write_event(out, None, hello)));
+                }
                 (_, Some(hello)) => socket.push(|out| websocket::write_text(out, &hello)),
-                (Show::Events, None) => socket.push(sse::write_comment),
                 (Show::Chat | Show::Trace | Show::Tests, None) => {}
             }
             if let Kind::Stream(stream) = &mut socket.kind {

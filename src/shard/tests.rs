@@ -254,6 +254,9 @@ fn refuses_foreign_pages_whatever_they_ask_for() {
         assert_eq!((status, &answer["code"]), (403, &json!(code)), "{method} {target}");
     }
     let socket = world.connect();
+    world.send(socket, format!("GET /static/nothing HTTP/1.1\r\nHost: localhost\r\n{evil}\r\n").as_bytes());
+    assert!(world.take(socket).starts_with("HTTP/1.1 404"), "static files are public");
+    let socket = world.connect();
     let upgrade =
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     assert_eq!(world.request(socket, "GET", "/ws", &format!("{evil}{upgrade}"), "").0, 403);

@@ -43,6 +43,20 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
     }
 }
 
+/// The first message of an event stream that is resumed: from where on events are kept.
+pub fn resumed(seq: Seq, kept_from: Seq, gap: bool) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        seq: Seq,
+        kept_from: Seq,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        gap: bool,
+    }
+    write(&Body { kind: "attached", seq, kept_from, gap })
+}
+
 /// A known message's acknowledgement, for the client that sent it again and for nobody else.
 pub fn acknowledged(turn: TurnId, client_id: &ClientId) -> Vec<u8> {
     accepted(turn, client_id, None)
@@ -168,8 +182,11 @@ struct TraceLine<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
+    Nothing {},
     Detail {
         detail: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'static str>,
     },
     Output {
         output: &'a Value,
@@ -232,8 +249,8 @@ enum Body<'a> {
 
 fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
     let body = match &event.what {
-        What::Thinking { detail } | What::Updated { detail } | What::Error { detail } => Body::Detail { detail },
-        What::Progress { text } => Body::Detail { detail: text },
+        What::Thinking { detail } | What::Updated { detail } | What::Error { detail } => Body::Detail { detail, kind: None },
+        What::Progress { text } => Body::Detail { detail: text, kind: Some("progress") },
         What::Perceived { output }
         | What::Decided { output }
         | What::Routed { output }
@@ -253,7 +270,8 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
             Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage }
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
-        What::Accepted { .. } | What::Done { .. } | What::Cleared => return None,
+        What::Cleared => Body::Nothing {},
+        What::Accepted { .. } | What::Done { .. } => return None,
     };
     let (name, at) = (event.what.name(), milliseconds(event.at.0));
     Some(TraceLine { node: &event.node, event: name, at, turn: Id(event.turn), frame: event.frame, seq: event.seq, body })
@@ -504,7 +522,7 @@ mod tests {
         progress["kind"] = json!("progress");
         for (what, chat_shows, trace_shows) in [
             (What::Streaming { text: "hi".into() }, delta, line("streaming", json!({"text":"hi"}))),
-            (What::Progress { text: "hi".into() }, progress, line("thinking", json!({"detail":"hi"}))),
+            (What::Progress { text: "hi".into() }, progress, line("thinking", json!({"detail":"hi","kind":"progress"}))),
             (
                 What::Controls { controls },
                 json!({"type":"controls","controls":buttons,"seq":7}),
@@ -535,7 +553,7 @@ mod tests {
                 Value::Null,
                 line("process_start", json!({"pid":4,"kind":"llm","label":"input","reason":"no JSON"})),
             ),
-            (What::Cleared, json!({"type":"cleared","seq":7}), Value::Null),
+            (What::Cleared, json!({"type":"cleared","seq":7}), line("cleared", json!({}))),
             (What::Perceived { output: output.clone() }, Value::Null, line("perceived", json!({"output":output}))),
             (What::Error { detail: "x".into() }, Value::Null, line("error", json!({"detail":"x"}))),
             (
@@ -578,6 +596,8 @@ mod tests {
             json!({"type":"controls","controls":[],"seq":5,"kept_from":2,"gap":true})
         );
         assert_eq!(parsed(Some(attached(&[], Seq(0), Seq(1), false))), json!({"type":"controls","controls":[],"seq":0,"kept_from":1}));
+        assert_eq!(parsed(Some(resumed(Seq(5), Seq(2), true))), json!({"type":"attached","seq":5,"kept_from":2,"gap":true}));
+        assert_eq!(parsed(Some(resumed(Seq(0), Seq(1), false))), json!({"type":"attached","seq":0,"kept_from":1}));
         let client_id: ClientId = "a".parse().unwrap();
         let full = Refusal::new(Code::QueueFull, "no");
         assert_eq!(parsed(Some(refusal(&full, None))), json!({"type":"done","refused":true,"error":"no","code":"queue_full"}));
