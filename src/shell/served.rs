@@ -413,6 +413,8 @@ fn an_event_stream_shows_the_trace_and_goes_on_where_it_was_left() {
         .unwrap();
     again.until(b"\r\n\r\n");
     again.until(b"\n\n");
+    let greeting = String::from_utf8(again.until(b"\n\n")).unwrap();
+    assert!(greeting.contains(r#""type":"attached""#) && !greeting.contains(r#""gap":true"#), "{greeting}");
     let rest: String = (2..seen.len()).map(|_| String::from_utf8(again.until(b"\n\n")).unwrap()).collect();
     assert_eq!(ids(&rest), seen[2..]);
     let lines = server.get("/api/trace?last=100");
