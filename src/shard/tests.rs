@@ -571,7 +571,8 @@ fn a_call_that_fails_ends_its_turn_with_an_error() {
 fn a_second_socket_of_a_session_shows_the_same_and_costs_no_second_write_of_events() {
     let mut world = World::new(settings());
     let (one, two) = (world.websocket("/ws"), world.websocket("/ws"));
-    (world.take(one), world.take(two));
+    world.take(one);
+    world.take(two);
     world.say(one, r#"{"text":"hello"}"#);
     let (first, second) = (world.take(one), world.take(two));
     assert!(first.contains(r#""type":"done""#));
