@@ -365,7 +365,9 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
     ] {
         assert_eq!(http.call(method, path, body).0, status, "{method} {path} {body}");
     }
-    http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+    http.stream
+        .write_all(b"POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}")
+        .unwrap();
     assert_eq!(http.answer().0, 415);
     (0..50).for_each(|_| http.send("GET", "/health", ""));
     (0..50).for_each(|_| assert_eq!(http.answer().1["status"], "ok"));
@@ -404,7 +406,10 @@ fn an_event_stream_shows_the_trace_and_goes_on_where_it_was_left() {
     let seen = ids(&first);
     assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
     let mut again = server.connect();
-    again.stream.write_all(format!("GET /api/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes()).unwrap();
+    again
+        .stream
+        .write_all(format!("GET /api/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes())
+        .unwrap();
     again.until(b"\r\n\r\n");
     again.until(b"\n\n");
     let rest: String = (2..seen.len()).map(|_| String::from_utf8(again.until(b"\n\n")).unwrap()).collect();
@@ -620,7 +625,8 @@ fn a_server_that_is_let_go_ends_its_turns_and_then_its_sockets() {
 fn an_address_and_a_folder_belong_to_one_server() {
     let folder = std::env::temp_dir().join(format!("framewright-{}", std::process::id()));
     let mut server = Running::new(Settings { data: Some(folder.clone()), ..settings() });
-    let second = |listen, data| serve(Settings { listen, data, ..settings() }, rules(library(), "v1-direct", &pool())).map(|_| ()).unwrap_err();
+    let second =
+        |listen, data| serve(Settings { listen, data, ..settings() }, rules(library(), "v1-direct", &pool())).map(|_| ()).unwrap_err();
     assert!(matches!(second(server.address, None), ServeError::AddressInUse { .. }));
     assert!(matches!(second("127.0.0.1:0".parse().unwrap(), Some(folder.clone())), ServeError::DataInUse { .. }));
     assert_eq!(server.stop(), Ended::Quietly);
