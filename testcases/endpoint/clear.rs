@@ -77,15 +77,16 @@ fn a_clear_ends_what_runs_tells_the_sockets_in_order_and_begins_anew() {
 }
 
 #[test]
-fn a_clear_of_a_fresh_session_begins_it() {
+fn clear_of_a_fresh_session_opens_nothing() {
     let server = Server::start();
     let session = server.session("fresh");
     let mut chat = session.attached();
-    session.post("/api/clear", &json!({}));
-    let messages = chat.until(|message| message["type"] == "controls");
-    assert_eq!(kinds(&messages), [("cleared", None, false), ("controls", None, false)]);
-    assert_eq!(session.result(), json!({ "status": "idle", "id": "", "stage": "cleared" }));
-    assert_ne!(session.read("/api/poll")["hash"], "no_session");
+    assert_eq!(session.post("/api/clear", &json!({})), json!({ "status": "cleared" }));
+    assert_eq!(session.result(), json!({ "status": "idle" }));
+    assert_eq!(session.read("/api/poll")["hash"], "no_session");
+    chat.say(&json!({ "text": "hello" }));
+    let messages = chat.until_done("msg_1");
+    assert!(messages.iter().all(|message| message["type"] != "cleared"), "nothing was there to clear: {messages:?}");
 }
 
 #[test]
