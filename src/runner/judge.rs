@@ -80,13 +80,13 @@ impl Judge {
     pub fn score(&self, session: &str, criterion: &str, said: &str, answer: &str) -> Result<Score, String> {
         let session: Arc<str> = session.into();
         let request = Arc::new(Request::Model(request(criterion, said, answer)));
-        let patience = self.pool.deadline(&request) + Duration::from_secs(5);
+        let timeout = self.pool.deadline(&request) + Duration::from_secs(5);
         let (reply, replies) = channel();
         let replying = Box::new(move |said| drop(reply.send(said)));
         let call = self.pool.start(&session, request, replying).map_err(|error| error.to_string())?;
         let mut text = String::new();
         loop {
-            match replies.recv_timeout(patience) {
+            match replies.recv_timeout(timeout) {
                 Ok(Reply::Chunk(chunk)) => text.push_str(&chunk),
                 Ok(Reply::Done { outcome, .. }) => {
                     text.push_str(&outcome.map_err(|error| error.to_string())?.text);

@@ -40,8 +40,11 @@ pub enum What {
     Broken { error: String },
 }
 
+/// Takes the reports of a run into the user's test status, as `POST /api/test/status` does, or says why not.
+pub type Reports = dyn Fn(Map<String, Value>) -> Result<(), String> + Send + Sync;
+
 /// What is to be played, and where.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Run {
     pub suites: Vec<String>,
     /// This server, as this machine reaches it.
@@ -50,6 +53,8 @@ pub struct Run {
     pub token: Option<String>,
     /// The server is about to end.
     pub stop: Arc<AtomicBool>,
+    /// None: reports are posted to `address`.
+    pub reports: Option<Arc<Reports>>,
 }
 
 /// Which runs there are on this server: none or one.
@@ -104,7 +109,7 @@ impl Runs {
         let over = Over(self.is_running.clone());
         let names: Vec<String> = chosen.iter().map(|(name, _)| (*name).to_owned()).collect();
         let count: usize = chosen.iter().map(|(_, checks)| checks).sum();
-        let run = Run { suites: names.clone(), address: self.address, token, stop: self.stop.clone() };
+        let run = Run { suites: names.clone(), address: self.address, token, stop: self.stop.clone(), reports: None };
         let player = suites.clone();
         let play = move || {
             let _over = over;
