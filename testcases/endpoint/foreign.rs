@@ -75,7 +75,8 @@ fn refuses_names_that_were_rebound_to_its_address() {
     let server = Server::start();
     let session = victim(&server);
     let port = server.address.port();
-    for host in ["evil.example".to_owned(), format!("evil.example:{port}"), format!("127.0.0.1.evil.example:{port}"), "10.0.0.1".to_owned()] {
+    for host in ["evil.example".to_owned(), format!("evil.example:{port}"), format!("127.0.0.1.evil.example:{port}"), "10.0.0.1".to_owned()]
+    {
         // To a page of that name this is its own origin; requests for documents have none.
         for origin in [format!("Origin: http://{host}\r\n"), String::new()] {
             refuses(&server, &session, &format!("Host: {host}\r\n{origin}"), "unknown_host");

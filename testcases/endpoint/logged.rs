@@ -43,8 +43,7 @@ fn each_turn_leaves_one_line_without_what_was_said() {
 #[test]
 fn failed_and_stopped_turns_and_refusals_are_logged() {
     let url = format!("http://{}/v1", nobody());
-    let options = ["--llm-url", &url, "--model", "nobody", "--retries", "0", "--llm-url", &url];
-    let server = Server::with(&Setting { options: &options[..6], ..Setting::default() });
+    let server = Server::with(&Setting { options: &["--llm-url", &url, "--model", "nobody", "--retries", "0"], ..Setting::default() });
     let session = server.session("failing");
     let id = session.send("why is the sky blue?");
     assert_eq!(session.result_of(&id)["status"], "error");

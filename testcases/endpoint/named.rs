@@ -123,15 +123,15 @@ fn name_outlives_clear_and_switch_and_tells_how_its_turn_ended() {
     chat.until(|message| message["type"] == "controls");
     let is_known = |chat: &mut WebSocket| {
         chat.say(&say(&json!({}), "first"));
-        assert_eq!([chat.next(), chat.next()], [
-            acknowledgement("msg_1", "first"),
-            json!({ "type": "done", "id": "msg_1", "client_id": "first" })
-        ]);
+        assert_eq!(
+            [chat.next(), chat.next()],
+            [acknowledgement("msg_1", "first"), json!({ "type": "done", "id": "msg_1", "client_id": "first" })]
+        );
         chat.say(&say(&json!({}), "cut"));
-        assert_eq!([chat.next(), chat.next()], [
-            acknowledgement("msg_2", "cut"),
-            json!({ "type": "done", "id": "msg_2", "client_id": "cut", "cancelled": true })
-        ]);
+        assert_eq!(
+            [chat.next(), chat.next()],
+            [acknowledgement("msg_2", "cut"), json!({ "type": "done", "id": "msg_2", "client_id": "cut", "cancelled": true })]
+        );
     };
     is_known(&mut chat);
     session.post("/api/graph/switch", &json!({ "name": "v1-direct" }));

@@ -101,10 +101,20 @@ fn client_that_still_writes_can_read_why_it_was_refused() {
     for (name, head, status, code) in [
         ("a body too large", format!("POST /api/send HTTP/1.1\r\n{json}Content-Length: {MUCH}\r\n\r\n"), 413, "body_too_large"),
         ("a head too large", "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Filler: ".to_owned(), 431, "head_too_large"),
-        ("two lengths", format!("POST /api/send HTTP/1.1\r\n{json}Content-Length: {MUCH}\r\nContent-Length: 7\r\n\r\n"), 400, "bad_request"),
+        (
+            "two lengths",
+            format!("POST /api/send HTTP/1.1\r\n{json}Content-Length: {MUCH}\r\nContent-Length: 7\r\n\r\n"),
+            400,
+            "bad_request",
+        ),
         ("a broken chunk", format!("POST /api/send HTTP/1.1\r\n{json}Transfer-Encoding: chunked\r\n\r\nzz\r\n"), 400, "bad_request"),
         ("an unknown coding", format!("POST /api/send HTTP/1.1\r\n{json}Transfer-Encoding: gzip\r\n\r\n"), 501, "not_implemented"),
-        ("an expectation", format!("POST /api/send HTTP/1.1\r\n{json}Expect: a-miracle\r\nContent-Length: {MUCH}\r\n\r\n"), 417, "expectation_failed"),
+        (
+            "an expectation",
+            format!("POST /api/send HTTP/1.1\r\n{json}Expect: a-miracle\r\nContent-Length: {MUCH}\r\n\r\n"),
+            417,
+            "expectation_failed",
+        ),
     ] {
         let mut wire = server.connect();
         wire.send(head);
