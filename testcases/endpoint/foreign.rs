@@ -124,7 +124,7 @@ fn listed_origin_may_call_read_and_watch() {
         assert_eq!(answer.status, expected, "{method} {target}");
         if answer.status == 200 {
             assert_eq!(answer.header("access-control-allow-origin"), Some("https://app.example"), "{method} {target}");
-            assert!(answer.header("vary").is_some_and(|vary| vary.to_ascii_lowercase().contains("origin")), "{method} {target}");
+            assert!(answer.all("vary").any(|vary| vary.eq_ignore_ascii_case("origin")), "{method} {target}");
         }
     }
     assert_eq!(session.messages().len(), 0, "it was allowed to clear");
