@@ -12,7 +12,7 @@ use super::{SessionId, Shard};
 use crate::contract::{Accepted, Caller, ClientId, Code, Input, Refusal, Seq};
 use crate::wire::websocket::Received;
 use crate::wire::{json, said, sse, websocket};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 const BINARY: Refusal = Refusal::new(Code::MessageBinary, "this message is binary: send text");
@@ -264,25 +264,12 @@ impl Shard {
     /// What is answered to an operation on a user's test status.
     pub(super) fn operate_tests(&mut self, operation: Operation, actions: &mut Vec<Action>) -> Answer {
         let sub = operation.key.sub;
+        if let What::Report(report) = &operation.what {
+            let taken = self.report(&sub, report, actions);
+            return Answer::Reply(taken.map_or_else(Reply::from, |()| Reply::ok(&json!({ "ok": true }))));
+        }
         let (status, orphans) = self.tests.of(&sub, self.clock.moment());
         let answer = match &operation.what {
-            What::Report(report) => match status.report(report) {
-                Ok(line) => {
-                    for watcher in status.watchers.clone() {
-                        if let Some(socket) = self.sockets.get_mut(&watcher) {
-                            socket.push(|out| websocket::write_text(out, &line));
-                        }
-                        self.touch(watcher);
-                    }
-                    let json: Arc<[u8]> = line.into();
-                    for shard in self.shards() {
-                        actions.push(Action::Mail { shard, mail: Mail::TestReport { sub: sub.clone(), json: json.clone() } });
-                    }
-                    self.show_test_report(&sub, &json);
-                    Answer::Reply(Reply::ok(&json!({ "ok": true })))
-                }
-                Err(refusal) => Answer::Reply(refusal.into()),
-            },
             What::LastRun => match status.last_run() {
                 Some(run) => Answer::Reply(Reply::ok(run)),
                 None => Answer::Job(Job::LastRun),
@@ -291,6 +278,27 @@ impl Shard {
         };
         self.let_go_of_orphans(orphans);
         answer
+    }
+
+    /// Takes a report into a user's test status, and shows it to everyone who watches, on every shard.
+    pub(super) fn report(&mut self, sub: &Arc<str>, report: &Map<String, Value>, actions: &mut Vec<Action>) -> Result<(), Refusal> {
+        let (status, orphans) = self.tests.of(sub, self.clock.moment());
+        let taken = status.report(report).map(|line| (line, status.watchers.clone()));
+        let taken = taken.map(|(line, watchers)| {
+            for watcher in watchers {
+                if let Some(socket) = self.sockets.get_mut(&watcher) {
+                    socket.push(|out| websocket::write_text(out, &line));
+                }
+                self.touch(watcher);
+            }
+            let json: Arc<[u8]> = line.into();
+            for shard in self.shards() {
+                actions.push(Action::Mail { shard, mail: Mail::TestReport { sub: sub.clone(), json: json.clone() } });
+            }
+            self.show_test_report(sub, &json);
+        });
+        self.let_go_of_orphans(orphans);
+        taken
     }
 
     /// Shows a test report on a user's event streams.
