@@ -66,7 +66,7 @@ fn calls_that_start_nothing_open_no_session() {
 #[test]
 fn session_unused_longest_makes_room() {
     let provider = Provider::start();
-    let server = server(&["--sessions", "3", "--llm-url", &provider.url(), "--model", "puppet"]);
+    let server = server(&["--sessions", "4", "--llm-url", &provider.url(), "--model", "puppet"]);
     let named = |name: &str| server.session(name);
     let (watched, running) = (named("watched"), named("running"));
     watched.ask("{}");
@@ -74,14 +74,14 @@ fn session_unused_longest_makes_room() {
     let mut chat = watched.attached();
     running.send(&json!({ "hold": "output" }).to_string());
     provider.holds(1);
-    named("old").ask("{}");
-    named("old").memorized();
-    named("new").ask("{}");
-    named("new").memorized();
-    let open: Vec<bool> = ["watched", "running", "old", "new"].iter().map(|name| is_open(&named(name))).collect();
-    assert_eq!(open, [true, true, false, true], "the older of the two that nobody uses has left");
+    for name in ["first", "second", "first", "third"] {
+        named(name).ask("{}");
+        named(name).memorized();
+    }
+    let open: Vec<bool> = ["watched", "running", "first", "second", "third"].iter().map(|name| is_open(&named(name))).collect();
+    assert_eq!(open, [true, true, true, false, true], "of those that nobody needs the one unused longest has left");
     // Nobody can leave now.
-    let _new = named("new").attached();
+    let _watching = [named("first").attached(), named("third").attached()];
     for (path, body) in [("/api/send", json!({ "text": "{}" })), ("/api/graph/switch", json!({ "name": "v1-direct" }))] {
         let refused = named("late").call("POST", path, Some(&body));
         assert_eq!((refused.status, &*refused.code()), (503, "sessions_full"), "{path}");
