@@ -60,15 +60,19 @@ impl Shard {
             let gap = since.is_some_and(|since| !backlog.reaches(Seq(since)));
             let hello = match show {
                 Show::Chat => Some(json::attached(&live.session.ui().controls(), backlog.last(), backlog.kept_from(), gap)),
-                Show::Events | Show::Trace | Show::Tests => None,
+                Show::Events | Show::Trace => since.map(|_| json::resumed(backlog.last(), backlog.kept_from(), gap)),
+                Show::Tests => None,
             };
             (attached, hello, backlog.start(since.map(Seq)))
         });
         let (attached, hello, shown) = attached.expect("the session was found or placed just now");
         if let Some(socket) = self.sockets.get_mut(&id) {
             match (show, hello) {
+                (Show::Events, hello) => {
+                    socket.push(sse::write_comment);
+                    hello.iter().for_each(|hello| socket.push(|out| sse::write_event(out, None, hello)));
+                }
                 (_, Some(hello)) => socket.push(|out| websocket::write_text(out, &hello)),
-                (Show::Events, None) => socket.push(sse::write_comment),
                 (Show::Chat | Show::Trace | Show::Tests, None) => {}
             }
             if let Kind::Stream(stream) = &mut socket.kind {
@@ -215,18 +219,29 @@ impl Shard {
         }
         match self.with_live(session, actions, |live, around| live.take(around, input)) {
             Some(Ok(Accepted::Known { turn, done })) => {
-                if let (Some(client_id), Some(socket)) = (client_id, self.sockets.get_mut(&id)) {
-                    socket.push(|out| {
-                        websocket::write_text(out, &json::acknowledged(turn, &client_id));
-                        if let Some(outcome) = done {
-                            websocket::write_text(out, &json::done(turn, &outcome, &client_id));
-                        }
-                    });
+                if let Some(client_id) = client_id {
+                    let mut frames = Vec::new();
+                    websocket::write_text(&mut frames, &json::acknowledged(turn, &client_id));
+                    if let Some(outcome) = done {
+                        websocket::write_text(&mut frames, &json::done(turn, &outcome, &client_id));
+                    }
+                    self.repeat(id, session, frames);
                 }
             }
             Some(Ok(Accepted::Begins(_) | Accepted::Plain)) | None => {}
             Some(Err(NotTaken::Refused(refusal))) => self.refuse_on_socket(id, &refusal, client_id.as_ref()),
             Some(Err(NotTaken::Broken)) => self.take_out(session, actions),
+        }
+    }
+
+    /// What a client is told again, behind the events that it has yet to be shown: an end must not overtake its answer.
+    fn repeat(&mut self, id: SocketId, session: SessionId, frames: Vec<u8>) {
+        let Some(last) = self.sessions.get(session).map(|live| live.backlog.last()) else { return };
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        if let Kind::Stream(stream) = &mut socket.kind
+            && !stream.keep_for_later(last, frames)
+        {
+            socket.say_goodbye(1013, TOO_FAR_BEHIND);
         }
     }
 
@@ -245,15 +260,17 @@ impl Shard {
         let Kind::Stream(stream) = &mut socket.kind else { return };
         let Some((session, live)) = stream.session.and_then(|id| Some((id, self.sessions.get(id)?))) else { return };
         let backlog = &live.backlog;
-        if stream.shown >= backlog.last() {
-            return;
+        if stream.shown < backlog.last() {
+            if !backlog.reaches(stream.shown) {
+                return socket.say_goodbye(1013, TOO_FAR_BEHIND);
+            }
+            self.written.update(session, backlog, stream.show, stream.shown);
+            stream.shown = self.written.to;
+            socket.out.extend_from_slice(&self.written.bytes);
         }
-        if !backlog.reaches(stream.shown) {
-            return socket.say_goodbye(1013, TOO_FAR_BEHIND);
+        while let Some(frames) = stream.take_later() {
+            socket.out.extend_from_slice(&frames);
         }
-        self.written.update(session, backlog, stream.show, stream.shown);
-        stream.shown = self.written.to;
-        socket.out.extend_from_slice(&self.written.bytes);
     }
 
     /// Whether a socket is yet to be shown something.

@@ -29,7 +29,8 @@ struct Told;
 impl Model for Told {
     fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> work::Ended {
         let parts = request.messages.last().map_or(&[] as &[Part], |message| &message.text.0);
-        let asked = parts.iter().find_map(|part| if let Part::Slot("message", text) = part { Some(&**text) } else { None });
+        let asked =
+            parts.iter().find_map(|part| if let Part::Slot(name, text) = part { (name == "message").then_some(&**text) } else { None });
         let text = asked.unwrap_or_default();
         if &*request.role != "agent" {
             return work::Ended { usage: Default::default(), outcome: Ok(Answer { text: "{}".to_owned(), ..Answer::default() }) };

@@ -109,6 +109,7 @@ fn wall_time_is_data_and_durations_do_not_follow_it() {
     assert!(trace.frames.iter().all(|frame| frame.ended_us - frame.started_us <= 100));
     let at: Vec<u64> = world.events.iter().filter(|event| event.turn == TurnId(1)).map(|event| event.at.0).collect();
     assert!(at[0] == wall.0 && at.iter().any(|at| *at > wall.0 + 3_000_000_000) && *at.last().unwrap() < wall.0, "{at:?}");
+    world.answer("{}");
     world.say("and now?");
     assert!(world.asked().contains("idle: under a minute"), "{}", world.asked());
     world.replay();
