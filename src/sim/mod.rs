@@ -12,6 +12,7 @@ mod network;
 mod pool;
 mod script;
 mod shrink;
+mod stub;
 #[cfg(test)]
 mod tests;
 mod users;

@@ -10,7 +10,7 @@ use super::{Ran, mix};
 use crate::contract::{Answer, CallError, CallId, Moment, Now, Time, Usage};
 use crate::graph::Library;
 use crate::shard::event::{Action, Attach, Entry, Event, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
-use crate::shard::{Settings, Shard};
+use super::stub::{Settings, Shard};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -493,6 +493,6 @@ impl<'a> World<'a> {
     }
 }
 
-fn settings(_script: &Script, _library: Arc<Library>) -> Settings {
-    todo!()
+fn settings(script: &Script, library: Arc<Library>) -> Settings {
+    Settings { library, graph: script.graph.into() }
 }
