@@ -1,8 +1,438 @@
 //! A shard: its connections, sessions and watchers, and everything that is decided about them.
 //!
 //! [`Shard::handle`] takes the time and one [`Event`] and appends [`Action`]s. It does no I/O, reads no clock and never
-//! blocks, so a whole server can be simulated from a seed.
+//! blocks, so a whole server can be simulated from a seed. [`event`] is the boundary; this file dispatches. What happens to
+//! HTTP requests is in `requests.rs`, to sockets that show something in `streams.rs`, because time has passed in
+//! `passing.rs`.
+//!
+//! Invariants: an event is handled to its end before the next; a socket has one write and one read under way at most; a
+//! watcher sees a prefix of its session's events, in order; everything that grows has a bound (`bounds.rs`).
 
+mod answers;
+mod backlog;
+pub mod bounds;
+mod clock;
+mod connection;
 pub mod event;
+pub mod files;
 pub mod identity;
+mod live;
 pub mod operation;
+pub mod origin;
+mod passing;
+mod requests;
+mod routes;
+mod sessions;
+mod socket;
+mod stream;
+mod streams;
+mod test_status;
+mod timers;
+
+use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Refusal, Request, micros};
+use crate::graph::Library;
+use backlog::Written;
+use clock::Clock;
+pub use event::{Action, Event, SessionId, ShardId, SocketId, Ticket};
+use event::{Entry, Mail};
+use files::Files;
+use jiff::tz::TimeZone;
+use live::{Live, NotTaken, Surroundings};
+use operation::Reply;
+use origin::Origins;
+use serde_json::{Map, Value};
+use sessions::Sessions;
+use socket::{Flushed, Kind, Socket};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use test_status::TestStatuses;
+use timers::Timers;
+
+/// What all shards of a server share.
+pub struct Settings {
+    pub shards: usize,
+    pub library: Arc<Library>,
+    /// What a session begins on; the library has it.
+    pub graph: Arc<str>,
+    pub limits: Limits,
+    pub files: Files,
+    pub origins: Origins,
+    /// What `/health` tells beside the status.
+    pub about: Map<String, Value>,
+    /// The databases that a session can query, by its name.
+    pub databases: Box<Databases>,
+    /// The longest that a call may take.
+    pub call_time: Box<CallTime>,
+    pub time_zone: TimeZone,
+    /// Of all shards together.
+    pub sessions_max: usize,
+    /// Of each shard, like the bytes below.
+    pub connections_max: usize,
+    pub session_bytes_max: usize,
+    pub input_bytes_max: usize,
+    pub message_bytes_max: usize,
+    /// How long a session stays that nobody uses.
+    pub session_idle: Duration,
+    /// How long a WebSocket's client may be silent.
+    pub silence_max: Duration,
+    /// How long a step of a write may take.
+    pub write_time: Duration,
+}
+
+pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
+pub type CallTime = dyn Fn(&Request) -> Duration + Send + Sync;
+
+impl Settings {
+    fn sessions_max_of_shard(&self) -> usize {
+        self.sessions_max.div_ceil(self.shards)
+    }
+}
+
+pub struct Shard {
+    id: ShardId,
+    settings: Arc<Settings>,
+    /// The event loop that answers come through, as `/health` names it.
+    io: &'static str,
+    clock: Clock,
+    phase: Phase,
+    sockets: BTreeMap<SocketId, Socket>,
+    sessions: Sessions,
+    tests: TestStatuses,
+    waiting: BTreeMap<Ticket, Waiting>,
+    last_ticket: Ticket,
+    timers: Timers,
+    /// Bytes of requests and messages that have arrived in part.
+    input_bytes: usize,
+    /// Sockets that the end of the tick looks at, and sessions whose watchers have something to see.
+    touched: Vec<SocketId>,
+    dirty: Vec<SessionId>,
+    written: Written,
+    /// A sweep for unused sessions is among the timers.
+    is_sweeping: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    /// Running turns may end; no new one starts.
+    Draining,
+    Drained,
+    Stopping {
+        until: Moment,
+    },
+    Stopped,
+}
+
+/// Who waits for another shard or a job.
+struct Waiting {
+    to: ReplyTo,
+    due: Moment,
+    /// What is answered if nothing comes by then.
+    otherwise: &'static Refusal,
+}
+
+#[derive(Clone, Debug)]
+enum ReplyTo {
+    /// A connection of this shard.
+    Socket(SocketId),
+    /// A connection that wants a file of this name.
+    File(SocketId, String),
+    /// A connection of another shard.
+    Shard(ShardId, Ticket),
+    Nobody,
+}
+
+/// How much a shard holds: what its bounds bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    pub sockets: usize,
+    pub output_bytes: usize,
+    pub input_bytes: usize,
+    /// Sessions and places to watch one.
+    pub sessions: usize,
+    pub open_sessions: usize,
+    pub session_bytes: usize,
+    pub busy_sessions: usize,
+    pub calls: usize,
+    pub events: usize,
+    pub watchers: usize,
+    pub waiting: usize,
+    pub timers: usize,
+}
+
+impl Shard {
+    pub fn new(id: ShardId, settings: Arc<Settings>, io: &'static str) -> Shard {
+        let clock = Clock::new(settings.time_zone.clone());
+        Shard {
+            id,
+            settings,
+            io,
+            clock,
+            phase: Phase::Serving,
+            sockets: BTreeMap::new(),
+            sessions: Sessions::default(),
+            tests: TestStatuses::default(),
+            waiting: BTreeMap::new(),
+            last_ticket: Ticket::default(),
+            timers: Timers::default(),
+            input_bytes: 0,
+            touched: Vec::new(),
+            dirty: Vec::new(),
+            written: Written::default(),
+            is_sweeping: false,
+        }
+    }
+
+    /// The only way in which a shard changes.
+    pub fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>) {
+        self.clock.set(now);
+        match event {
+            Event::Accepted { socket } => self.accept(socket, actions),
+            Event::Arrived { socket, attach } => self.arrive(socket, *attach, actions),
+            Event::Read { socket, bytes } => self.read(socket, bytes, actions),
+            Event::Ended { socket } => self.ended(socket, actions),
+            Event::Moved { socket } => {
+                if let Some(socket) = self.sockets.get_mut(&socket) {
+                    socket.moved(now.moment);
+                }
+            }
+            Event::Written { socket, buffer } => self.written(socket, buffer, actions),
+            Event::Failed { socket } => self.drop_socket(socket, actions),
+            Event::Mail(mail) => self.receive_mail(mail, actions),
+            Event::Chunk { session, call, text } => self.change(session, actions, |live, around| live.chunk(around, call, text)),
+            Event::Completion { session, call, usage, waited_us, outcome } => {
+                self.change(session, actions, |live, around| live.completion(around, call, usage, waited_us, outcome));
+            }
+            Event::JobDone { ticket, outcome } => self.job_done(ticket, outcome, actions),
+            Event::Drain => self.drain(actions),
+            Event::Stop => self.stop(actions),
+            Event::Time => {
+                self.timers.woken();
+                self.pass_time(actions);
+            }
+            Event::TickEnd => self.end_tick(actions),
+        }
+    }
+
+    pub fn sizes(&self) -> Sizes {
+        let mut sizes = Sizes {
+            sockets: self.sockets.len(),
+            output_bytes: self.sockets.values().map(|socket| socket.out.len()).sum(),
+            input_bytes: self.input_bytes,
+            open_sessions: self.sessions.open(),
+            session_bytes: self.sessions.bytes(),
+            waiting: self.waiting.len(),
+            timers: self.timers.len(),
+            ..Sizes::default()
+        };
+        for live in self.sessions.iter() {
+            sizes.sessions += 1;
+            sizes.busy_sessions += usize::from(live.session.busy());
+            sizes.calls += live.calls();
+            sizes.events += live.backlog.len();
+            sizes.watchers += live.watchers.len();
+        }
+        sizes
+    }
+
+    fn is_draining(&self) -> bool {
+        self.phase != Phase::Serving
+    }
+
+    fn receive_mail(&mut self, mail: Mail, actions: &mut Vec<Action>) {
+        match mail {
+            Mail::Operation { operation, from, ticket } => {
+                let to = ReplyTo::Shard(from, ticket);
+                match self.operate(*operation, actions) {
+                    requests::Answer::Reply(reply) => self.reply(to, reply, actions),
+                    requests::Answer::Job(job) => drop(self.start_job(to, job, actions)),
+                }
+            }
+            Mail::Reply { ticket, reply } => {
+                if let Some(waiting) = self.take_waiting(ticket) {
+                    self.reply(waiting.to, reply, actions);
+                }
+            }
+            Mail::TestReport { sub, json } => self.show_test_report(&sub, &json),
+        }
+    }
+
+    /// Changes a session, and settles what follows from the change. A session that has gone needs nothing.
+    fn with_live<R>(
+        &mut self,
+        id: SessionId,
+        actions: &mut Vec<Action>,
+        change: impl FnOnce(&mut Live, &mut Surroundings<'_>) -> R,
+    ) -> Option<R> {
+        let live = self.sessions.get_mut(id)?;
+        let (was_open, was_dirty) = (live.is_open, live.is_dirty);
+        let was_idle_since = (was_open && live.is_idle()).then_some(live.last_used);
+        let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
+        let result = change(live, &mut around);
+        if live.is_dirty && !was_dirty {
+            self.dirty.push(id);
+        }
+        self.sessions.settle(id, was_idle_since, was_open);
+        Some(result)
+    }
+
+    /// Has a session take something that nobody waits for an answer to.
+    fn change(
+        &mut self,
+        id: SessionId,
+        actions: &mut Vec<Action>,
+        change: impl FnOnce(&mut Live, &mut Surroundings<'_>) -> Result<(), NotTaken>,
+    ) {
+        if let Some(Err(NotTaken::Broken)) = self.with_live(id, actions, change) {
+            self.take_out(id, actions);
+        }
+    }
+
+    /// A session had a bug: it goes, with its sockets and calls.
+    fn take_out(&mut self, id: SessionId, actions: &mut Vec<Action>) {
+        let Some(mut live) = self.sessions.remove(id) else { return };
+        let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
+        live.abandon(&mut around);
+        for socket in live.watchers {
+            if let Some(socket) = self.sockets.get_mut(&socket) {
+                socket.say_goodbye(1011, "something broke inside this session");
+            }
+            self.touch(socket);
+        }
+    }
+
+    fn drain(&mut self, actions: &mut Vec<Action>) {
+        if self.phase == Phase::Serving {
+            self.phase = Phase::Draining;
+            self.start_job(ReplyTo::Nobody, event::Job::StopTests, actions);
+            self.drain_sessions(false, actions);
+        }
+    }
+
+    fn stop(&mut self, actions: &mut Vec<Action>) {
+        self.drain_sessions(true, actions);
+        let until = self.clock.moment().after(bounds::FAREWELL_TIME);
+        self.phase = Phase::Stopping { until };
+        self.timers.set(self.clock.moment().after(bounds::FAREWELL_TIME / 2), timers::Timer::Farewell);
+        self.timers.set(until, timers::Timer::Farewell);
+    }
+
+    /// Has every session abandon what waits, and what runs if it is to be `cut`.
+    fn drain_sessions(&mut self, cut: bool, actions: &mut Vec<Action>) {
+        for id in self.sessions.ids() {
+            self.change(id, actions, |live, around| live.take(around, Input::Drain { cut }).map(drop));
+        }
+    }
+
+    /// Has the end of the tick look at a socket.
+    fn touch(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(&id)
+            && !std::mem::replace(&mut socket.is_touched, true)
+        {
+            self.touched.push(id);
+        }
+    }
+
+    /// Writes what is new, one write for each socket.
+    fn end_tick(&mut self, actions: &mut Vec<Action>) {
+        self.evict_excess(actions);
+        for id in std::mem::take(&mut self.dirty) {
+            let Some(live) = self.sessions.get_mut(id) else { continue };
+            live.is_dirty = false;
+            for socket in &live.watchers {
+                if let Some(socket) = self.sockets.get_mut(socket)
+                    && !std::mem::replace(&mut socket.is_touched, true)
+                {
+                    self.touched.push(socket.id);
+                }
+            }
+        }
+        if let Phase::Stopping { until } = self.phase {
+            self.say_goodbyes(until, actions);
+        }
+        // A socket that becomes a stream is looked at once more.
+        while !self.touched.is_empty() {
+            for id in std::mem::take(&mut self.touched) {
+                self.finish(id, actions);
+            }
+        }
+        self.written.reset();
+        match self.phase {
+            Phase::Draining if !self.sessions.any_busy() => {
+                self.phase = Phase::Drained;
+                actions.push(Action::Drained);
+            }
+            Phase::Stopping { until } if self.sockets.is_empty() || self.clock.moment() >= until => {
+                let left: Vec<SocketId> = self.sockets.keys().copied().collect();
+                left.into_iter().for_each(|id| self.drop_socket(id, actions));
+                self.phase = Phase::Stopped;
+                return actions.push(Action::Stopped);
+            }
+            Phase::Serving | Phase::Draining | Phase::Drained | Phase::Stopping { .. } | Phase::Stopped => {}
+        }
+        if self.sessions.open() > 0 && !self.is_sweeping {
+            // Unused sessions are looked for a thousand times in the time that they may stay.
+            self.is_sweeping = true;
+            self.timers.set(self.clock.moment().after(self.settings.session_idle / 1000), timers::Timer::Sweep);
+        }
+        actions.extend(self.timers.announce().map(Action::WakeAt));
+    }
+
+    /// Orders a socket's write and read of this tick.
+    fn finish(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        self.show(id);
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        match socket.flush(self.clock.moment(), actions) {
+            Flushed::Stays => socket.schedule(&self.settings, &mut self.timers),
+            Flushed::Closed => self.forget_socket(id, actions),
+            Flushed::Leaves => self.leave(id, actions),
+        }
+    }
+
+    /// Lets go of a socket at once.
+    fn drop_socket(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        if self.sockets.contains_key(&id) {
+            actions.push(Action::Close { socket: id });
+            self.forget_socket(id, actions);
+        }
+    }
+
+    /// A socket has gone.
+    fn forget_socket(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        let Some(mut socket) = self.sockets.remove(&id) else { return };
+        socket.unschedule(&mut self.timers);
+        self.input_bytes -= socket.counted_input;
+        if let Kind::Stream(stream) = &socket.kind {
+            self.detach(id, stream, actions);
+        }
+    }
+
+    fn evict_excess(&mut self, actions: &mut Vec<Action>) {
+        for live in self.sessions.evict_excess(&self.settings) {
+            actions.push(Action::Log(evicted(&live)));
+        }
+    }
+
+    fn reply(&mut self, to: ReplyTo, reply: Reply, actions: &mut Vec<Action>) {
+        match to {
+            ReplyTo::Socket(socket) | ReplyTo::File(socket, _) => self.answer(socket, &reply, actions),
+            ReplyTo::Shard(shard, ticket) => actions.push(Action::Mail { shard, mail: Mail::Reply { ticket, reply } }),
+            ReplyTo::Nobody => {}
+        }
+    }
+}
+
+/// A session had to make room for others.
+fn evicted(live: &Live) -> Entry {
+    let detail = format!("session {} was evicted to make room; it was unused and unwatched", live.key.hashed());
+    Entry::Limit { code: "session_evicted", detail }
+}
+
+/// Bytes as lower-case hex digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -59,7 +59,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: TcpStream) {
             }
             Step::Continue => connection.out.extend_from_slice(CONTINUE),
             Step::Refused(refused) => {
-                connection.answer_plain(refused.status, &detail(refused.sentence));
+                connection.answer_plain(refused.code.status(), &detail(&refused.detail));
                 return connection.close_gently().await;
             }
             Step::Request(request) => {

@@ -193,7 +193,7 @@ fn events(shard: &Shard, request: &Request, user: User, caller: Caller, manner: 
     let key = key(&user, request)?;
     let since = since(request.header("last-event-id").map(str::to_owned).or_else(|| request.query("since")))?;
     let mut head = Vec::new();
-    sse::write_head(&mut head, manner);
+    sse::write_head(&mut head, manner, None);
     if manner.head_only {
         return Ok(Outcome::Head(head));
     }

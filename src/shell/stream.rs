@@ -9,7 +9,7 @@ use super::shard::{Item, Shard};
 use super::socket::Socket;
 use super::watchers::Watcher;
 use crate::contract::{Caller, Input, Seq};
-use crate::wire::websocket::{Codec, Said};
+use crate::wire::websocket::{Codec, Received};
 use crate::wire::{json, said, sse, websocket};
 use monoio::io::{OwnedReadHalf, Splitable};
 use monoio::net::TcpStream;
@@ -123,11 +123,11 @@ fn hear(shard: &Rc<Shard>, socket: &Rc<Socket>, codec: &mut Codec, arrived: &[u8
     let is_over = loop {
         let said = match codec.next(&mut replies) {
             None => break false,
-            Some(Said::Over) => break true,
-            Some(Said::Text(text)) if socket.show == Show::Chat => said::said(&text, from.clone()),
-            Some(Said::Binary) if socket.show == Show::Chat => Err("this message is binary: send text"),
+            Some(Received::Over) => break true,
+            Some(Received::Text(text)) if socket.show == Show::Chat => said::said(&text, from.clone()),
+            Some(Received::Binary) if socket.show == Show::Chat => Err("this message is binary: send text"),
             // What a client says to the other sockets is not for us.
-            Some(Said::Text(_) | Said::Binary) => continue,
+            Some(Received::Text(_) | Received::Binary) => continue,
         };
         match said {
             Ok(input) => shard.push(Item::Said { socket: socket.number, input }),

@@ -3,7 +3,8 @@
 //! Strict: a size that two readers could read differently ends the connection, and so does a chunk that is longer than it
 //! says. The tests stand with the rest of HTTP: a body means nothing without its head.
 
-use super::http::{BODY_TOO_LARGE, Limits, Refused, refused};
+use super::http::{BODY_TOO_LARGE, Limits, refused};
+use crate::contract::{Code, Refusal};
 
 /// A chunk's size line, with whatever extension nobody reads.
 const CHUNK_LINE_BYTES_MAX: usize = 256;
@@ -17,7 +18,7 @@ pub(super) enum Place {
 }
 
 /// Moves the chunks of `buffer` into `body`; true at the end of the body.
-pub(super) fn chunks(buffer: &mut Vec<u8>, body: &mut Vec<u8>, place: &mut Place, limits: &Limits) -> Result<bool, Refused> {
+pub(super) fn chunks(buffer: &mut Vec<u8>, body: &mut Vec<u8>, place: &mut Place, limits: &Limits) -> Result<bool, Refusal> {
     let mut at = 0;
     let ended = loop {
         let rest = &buffer[at..];
@@ -27,7 +28,7 @@ pub(super) fn chunks(buffer: &mut Vec<u8>, body: &mut Vec<u8>, place: &mut Place
                 at += line.len() + 2;
                 let size = chunk_size(line)?;
                 if size > limits.body_bytes_max - body.len() {
-                    return refused(413, BODY_TOO_LARGE);
+                    return refused(Code::BodyTooLarge, BODY_TOO_LARGE);
                 }
                 *place = if size == 0 { Place::Trailer { bytes: 0 } } else { Place::Data { left: size } };
             }
@@ -47,7 +48,7 @@ pub(super) fn chunks(buffer: &mut Vec<u8>, body: &mut Vec<u8>, place: &mut Place
                     *place = Place::Size;
                 }
                 [] | [b'\r'] => break false,
-                _ => return refused(400, "a chunk of the body is longer than it says"),
+                _ => return refused(Code::BadRequest, "a chunk of the body is longer than it says"),
             },
             Place::Trailer { bytes } => {
                 let Some(line) = line(rest, limits.head_bytes_max - *bytes)? else { break false };
@@ -57,7 +58,7 @@ pub(super) fn chunks(buffer: &mut Vec<u8>, body: &mut Vec<u8>, place: &mut Place
                     break true;
                 }
                 if *bytes >= limits.head_bytes_max {
-                    return refused(431, "the body's trailer is too large");
+                    return refused(Code::HeadTooLarge, "the body's trailer is too large");
                 }
                 check_trailer(line)?;
             }
@@ -68,33 +69,33 @@ pub(super) fn chunks(buffer: &mut Vec<u8>, body: &mut Vec<u8>, place: &mut Place
 }
 
 /// The bytes before the next CRLF, if it is there.
-fn line(bytes: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Refused> {
+fn line(bytes: &[u8], bytes_max: usize) -> Result<Option<&[u8]>, Refusal> {
     match bytes.iter().position(|&byte| byte == b'\n') {
-        Some(0) => refused(400, "a line of the body's framing ends without a carriage return"),
-        Some(end) if bytes[end - 1] != b'\r' => refused(400, "a line of the body's framing ends without a carriage return"),
-        Some(end) if end > bytes_max => refused(400, "a line of the body's framing is too long"),
+        Some(0) => refused(Code::BadRequest, "a line of the body's framing ends without a carriage return"),
+        Some(end) if bytes[end - 1] != b'\r' => refused(Code::BadRequest, "a line of the body's framing ends without a carriage return"),
+        Some(end) if end > bytes_max => refused(Code::BadRequest, "a line of the body's framing is too long"),
         Some(end) => Ok(Some(&bytes[..end - 1])),
-        None if bytes.len() > bytes_max => refused(400, "a line of the body's framing is too long"),
+        None if bytes.len() > bytes_max => refused(Code::BadRequest, "a line of the body's framing is too long"),
         None => Ok(None),
     }
 }
 
 /// `1f`, or `1f;extension`; the extension is skipped.
-fn chunk_size(line: &[u8]) -> Result<usize, Refused> {
+fn chunk_size(line: &[u8]) -> Result<usize, Refusal> {
     let digits = line.iter().position(|&byte| byte == b';').unwrap_or(line.len());
     let (size, extension) = line.split_at(digits);
     let sound = (1..=16).contains(&size.len()) && size.iter().all(u8::is_ascii_hexdigit);
     let quiet = extension.iter().all(|&byte| byte == b'\t' || (b' '..0x7f).contains(&byte) || byte >= 0x80);
     let size = std::str::from_utf8(size).ok().filter(|_| sound && quiet).and_then(|size| usize::from_str_radix(size, 16).ok());
-    size.ok_or(Refused { status: 400, sentence: "a chunk's size can't be read" })
+    size.ok_or(Refusal::new(Code::BadRequest, "a chunk's size can't be read"))
 }
 
 /// Trailers are read only to know that they are some.
-fn check_trailer(line: &[u8]) -> Result<(), Refused> {
+fn check_trailer(line: &[u8]) -> Result<(), Refusal> {
     let whole = [line, b"\r\n\r\n"].concat();
     let mut slot = [httparse::EMPTY_HEADER; 1];
     match httparse::parse_headers(&whole, &mut slot) {
         Ok(httparse::Status::Complete(_)) => Ok(()),
-        _ => refused(400, "the body's trailer can't be read"),
+        _ => refused(Code::BadRequest, "the body's trailer can't be read"),
     }
 }

@@ -8,6 +8,8 @@
 //! hold more than their limits.
 
 use super::chunked::{Place, chunks};
+use crate::contract::{Code, Refusal};
+use percent_encoding::percent_decode_str;
 use std::ops::Range;
 
 /// Most bytes and headers that one request may have.
@@ -24,6 +26,7 @@ pub enum Method {
     Get,
     Head,
     Post,
+    Options,
     Other,
 }
 
@@ -37,16 +40,9 @@ pub struct Request {
     head: Vec<u8>,
     path: Range<usize>,
     query: Range<usize>,
-    /// Of an absolute target; it stands above `Host`.
+    /// Of an absolute target; it overrides `Host`.
     authority: Range<usize>,
     headers: Vec<(Range<usize>, Range<usize>)>,
-}
-
-/// Why a request is not taken: the answer's status and sentence. The connection closes after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    pub status: u16,
-    pub sentence: &'static str,
 }
 
 /// What a buffer holds.
@@ -57,7 +53,7 @@ pub enum Step {
     /// The client waits for `100 Continue` before it sends the body; said once.
     Continue,
     Request(Box<Request>),
-    Refused(Refused),
+    Refused(Refusal),
 }
 
 /// Reads the requests of one connection.
@@ -81,7 +77,7 @@ enum State {
         place: Place,
         waits: bool,
     },
-    Refused(Refused),
+    Refused(Refusal),
 }
 
 impl Reader {
@@ -114,7 +110,7 @@ impl Reader {
         }
     }
 
-    fn advance(&mut self, buffer: &mut Vec<u8>) -> Result<Step, Refused> {
+    fn advance(&mut self, buffer: &mut Vec<u8>) -> Result<Step, Refusal> {
         if let State::Head { scanned } = &mut self.state {
             let Some(end) = head_end(buffer, scanned, self.limits.head_bytes_max)? else { return Ok(Step::More) };
             let rest = buffer.split_off(end);
@@ -199,6 +195,11 @@ impl Request {
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
     }
 
+    /// All headers of this name.
+    pub fn headers(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        self.values(name)
+    }
+
     /// Values that are UTF-8; others are as if they were not there.
     fn values(&self, name: &'static str) -> impl Iterator<Item = &str> {
         let named = self.headers.iter().filter(move |(key, _)| self.head[key.clone()].eq_ignore_ascii_case(name.as_bytes()));
@@ -211,12 +212,12 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("the target was text when its head was read")
 }
 
-pub(super) fn refused<T>(status: u16, sentence: &'static str) -> Result<T, Refused> {
-    Err(Refused { status, sentence })
+pub(super) fn refused<T>(code: Code, detail: &'static str) -> Result<T, Refusal> {
+    Err(Refusal::new(code, detail))
 }
 
 /// Where the head ends, if all of it is there. Only CRLF ends a line; empty lines before the first are no part of it.
-fn head_end(buffer: &mut Vec<u8>, scanned: &mut usize, head_bytes_max: usize) -> Result<Option<usize>, Refused> {
+fn head_end(buffer: &mut Vec<u8>, scanned: &mut usize, head_bytes_max: usize) -> Result<Option<usize>, Refusal> {
     while *scanned == 0 && buffer.starts_with(b"\r\n") {
         buffer.drain(..2);
     }
@@ -224,7 +225,7 @@ fn head_end(buffer: &mut Vec<u8>, scanned: &mut usize, head_bytes_max: usize) ->
     while let Some(offset) = buffer[at..].iter().position(|&byte| byte == b'\n') {
         let line_feed = at + offset;
         if line_feed == 0 || buffer[line_feed - 1] != b'\r' {
-            return refused(400, "a line of the head ends without a carriage return: end lines with CRLF");
+            return refused(Code::BadRequest, "a line of the head ends without a carriage return: end lines with CRLF");
         }
         at = line_feed + 1;
         if at > head_bytes_max {
@@ -236,7 +237,7 @@ fn head_end(buffer: &mut Vec<u8>, scanned: &mut usize, head_bytes_max: usize) ->
     }
     *scanned = if buffer == b"\r" { 0 } else { buffer.len() };
     match buffer.len() > head_bytes_max {
-        true => refused(431, HEAD_TOO_LARGE),
+        true => refused(Code::HeadTooLarge, HEAD_TOO_LARGE),
         false => Ok(None),
     }
 }
@@ -247,18 +248,18 @@ enum Framing {
     Chunked,
 }
 
-fn read_head(head: Vec<u8>, body_bytes_max: usize) -> Result<(Box<Request>, Framing), Refused> {
+fn read_head(head: Vec<u8>, body_bytes_max: usize) -> Result<(Box<Request>, Framing), Refusal> {
     let mut slots = [const { std::mem::MaybeUninit::uninit() }; HEADERS_MAX];
     let mut parsed = httparse::Request::new(&mut []);
     match parsed.parse_with_uninit_headers(&head, &mut slots) {
         Ok(httparse::Status::Complete(length)) if length == head.len() => {}
-        Ok(_) => return refused(400, "the request's head can't be read"),
-        Err(httparse::Error::TooManyHeaders) => return refused(431, "the request has too many headers: send at most 100"),
-        Err(httparse::Error::Version) => return refused(505, "this server speaks HTTP/1.1"),
+        Ok(_) => return refused(Code::BadRequest, "the request's head can't be read"),
+        Err(httparse::Error::TooManyHeaders) => return refused(Code::HeadTooLarge, "the request has too many headers: send at most 100"),
+        Err(httparse::Error::Version) => return refused(Code::UnsupportedVersion, "this server speaks HTTP/1.1"),
         Err(httparse::Error::HeaderName) => {
-            return refused(400, "a header's name can't be read: no space may stand before it or its colon");
+            return refused(Code::BadRequest, "a header's name can't be read: no space may stand before it or its colon");
         }
-        Err(_) => return refused(400, "the request's head can't be read"),
+        Err(_) => return refused(Code::BadRequest, "the request's head can't be read"),
     }
     let within = |part: &[u8]| {
         if part.is_empty() {
@@ -271,6 +272,7 @@ fn read_head(head: Vec<u8>, body_bytes_max: usize) -> Result<(Box<Request>, Fram
         Some("GET") => Method::Get,
         Some("HEAD") => Method::Head,
         Some("POST") => Method::Post,
+        Some("OPTIONS") => Method::Options,
         _ => Method::Other,
     };
     let target = parsed.path.unwrap_or("");
@@ -289,9 +291,9 @@ fn read_head(head: Vec<u8>, body_bytes_max: usize) -> Result<(Box<Request>, Fram
 }
 
 /// `/path?query`, or `http://authority/path?query` as a proxy would send it.
-fn target_parts(target: &str) -> Result<(&str, &str, &str), Refused> {
+fn target_parts(target: &str) -> Result<(&str, &str, &str), Refusal> {
     if target.contains('#') {
-        return refused(400, "the request's target has a fragment: leave out what follows the `#`");
+        return refused(Code::BadRequest, "the request's target has a fragment: leave out what follows the `#`");
     }
     let bare = ["http://", "https://"].iter().find_map(|scheme| {
         let named = target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
@@ -302,7 +304,7 @@ fn target_parts(target: &str) -> Result<(&str, &str, &str), Refused> {
         None => target.split_at(0),
     };
     if bare.is_some() && !is_host(authority.as_bytes()) {
-        return refused(400, "the request's target names no host");
+        return refused(Code::BadRequest, "the request's target names no host");
     }
     let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
     let path = if path.is_empty() && bare.is_some() { "/" } else { path };
@@ -310,16 +312,16 @@ fn target_parts(target: &str) -> Result<(&str, &str, &str), Refused> {
         // A lone `/` is not a part of the head: point at the target's first slash instead.
         true if path == "/" => Ok((authority, &target[target.find('/').unwrap_or(0)..][..1], query.get(1..).unwrap_or(&rest[..0]))),
         true => Ok((authority, path, query.get(1..).unwrap_or(&rest[..0]))),
-        false => refused(400, "the request's target must begin with `/`"),
+        false => refused(Code::BadRequest, "the request's target must begin with `/`"),
     }
 }
 
-fn check_host(request: &Request, modern: bool) -> Result<(), Refused> {
+fn check_host(request: &Request, modern: bool) -> Result<(), Refusal> {
     let mut hosts = request.headers.iter().filter(|(name, _)| request.head[name.clone()].eq_ignore_ascii_case(b"host"));
     match (hosts.next(), hosts.next()) {
-        (None, _) if modern => refused(400, "the request has no Host header: send exactly one"),
-        (_, Some(_)) => refused(400, "the request has more than one Host header: send exactly one"),
-        (Some((_, value)), None) if !is_host(&request.head[value.clone()]) => refused(400, "the Host header names no host"),
+        (None, _) if modern => refused(Code::BadRequest, "the request has no Host header: send exactly one"),
+        (_, Some(_)) => refused(Code::BadRequest, "the request has more than one Host header: send exactly one"),
+        (Some((_, value)), None) if !is_host(&request.head[value.clone()]) => refused(Code::BadRequest, "the Host header names no host"),
         _ => Ok(()),
     }
 }
@@ -331,28 +333,28 @@ fn is_host(host: &[u8]) -> bool {
 }
 
 /// How the body's end is found. Whatever is not clear is refused.
-fn framing(request: &Request, modern: bool, body_bytes_max: usize) -> Result<Framing, Refused> {
+fn framing(request: &Request, modern: bool, body_bytes_max: usize) -> Result<Framing, Refusal> {
     let raw = |name: &'static [u8]| {
         let named = request.headers.iter().filter(move |(key, _)| request.head[key.clone()].eq_ignore_ascii_case(name));
         named.map(|(_, value)| &request.head[value.clone()])
     };
     let (mut codings, mut lengths) = (raw(b"transfer-encoding"), raw(b"content-length"));
     match (codings.next(), lengths.next()) {
-        (Some(_), Some(_)) => refused(400, "the request has both Content-Length and Transfer-Encoding: send one of them"),
-        (Some(_), None) if !modern => refused(400, "HTTP/1.0 knows no Transfer-Encoding: send Content-Length"),
+        (Some(_), Some(_)) => refused(Code::BadRequest, "the request has both Content-Length and Transfer-Encoding: send one of them"),
+        (Some(_), None) if !modern => refused(Code::BadRequest, "HTTP/1.0 knows no Transfer-Encoding: send Content-Length"),
         (Some(coding), None) => match coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none() {
             true => Ok(Framing::Chunked),
-            false => refused(501, "the only Transfer-Encoding taken here is `chunked`, once"),
+            false => refused(Code::NotImplemented, "the only Transfer-Encoding taken here is `chunked`, once"),
         },
         (None, Some(length)) => {
             if lengths.next().is_some() {
-                return refused(400, "the request has more than one Content-Length: send exactly one");
+                return refused(Code::BadRequest, "the request has more than one Content-Length: send exactly one");
             }
             let digits = (1..=19).contains(&length.len()) && length.iter().all(u8::is_ascii_digit);
             match std::str::from_utf8(length).ok().filter(|_| digits).and_then(|length| length.parse::<usize>().ok()) {
-                None => refused(400, "the Content-Length is not a number"),
+                None => refused(Code::BadRequest, "the Content-Length is not a number"),
                 Some(0) => Ok(Framing::None),
-                Some(length) if length > body_bytes_max => refused(413, BODY_TOO_LARGE),
+                Some(length) if length > body_bytes_max => refused(Code::BodyTooLarge, BODY_TOO_LARGE),
                 Some(length) => Ok(Framing::Sized(length)),
             }
         }
@@ -363,32 +365,17 @@ fn framing(request: &Request, modern: bool, body_bytes_max: usize) -> Result<Fra
 pub const HEAD_TOO_LARGE: &str = "the request's head is too large: send fewer or shorter headers";
 pub const BODY_TOO_LARGE: &str = "the request's body is too large: send at most 1 MiB";
 
-fn expects_continue(request: &Request) -> Result<bool, Refused> {
+fn expects_continue(request: &Request) -> Result<bool, Refusal> {
     match request.header("expect") {
         None => Ok(false),
         Some(expectation) if expectation.eq_ignore_ascii_case("100-continue") => Ok(true),
-        Some(_) => refused(417, "the only Expect taken here is `100-continue`"),
+        Some(_) => refused(Code::ExpectationFailed, "the only Expect taken here is `100-continue`"),
     }
 }
 
 /// `%41` and `+` of a query. What is no code stays as it is.
 fn decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while at < bytes.len() {
-        let code = bytes.get(at + 1..at + 3).filter(|code| code.iter().all(u8::is_ascii_hexdigit));
-        let code = code.and_then(|code| u8::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok());
-        match (bytes[at], code) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 2;
-            }
-            (b'+', _) => out.push(b' '),
-            (byte, _) => out.push(byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -407,7 +394,7 @@ mod tests {
                     Step::More => break,
                     Step::Continue => seen.push("continue".to_owned()),
                     Step::Refused(refused) => {
-                        seen.push(refused.status.to_string());
+                        seen.push(refused.code.status().to_string());
                         return seen;
                     }
                     Step::Request(request) => {

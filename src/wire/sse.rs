@@ -2,9 +2,14 @@
 
 use super::answer::Manner;
 
-/// Opens a stream; it ends with its connection.
-pub fn write_head(out: &mut Vec<u8>, manner: Manner<'_>) {
+/// Opens a stream; it ends with its connection. `allow_origin` is a foreign origin that may read it.
+pub fn write_head(out: &mut Vec<u8>, manner: Manner<'_>, allow_origin: Option<&str>) {
     out.extend_from_slice(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n");
+    if let Some(origin) = allow_origin {
+        out.extend_from_slice(b"vary: origin\r\naccess-control-allow-origin: ");
+        out.extend_from_slice(origin.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
     out.extend_from_slice(b"x-accel-buffering: no\r\nconnection: close\r\ndate: ");
     out.extend_from_slice(manner.date.as_bytes());
     out.extend_from_slice(b"\r\n\r\n");

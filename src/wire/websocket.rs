@@ -77,9 +77,9 @@ pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &'static str) {
     frame.format(out).expect("a vector takes everything");
 }
 
-/// What a client said.
+/// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Received {
     Text(String),
     Binary,
     /// The conversation is over; what the codec has to reply is in its output.
@@ -142,19 +142,19 @@ impl Codec {
         memory.arrived.extend_from_slice(bytes);
     }
 
-    /// The next thing that the client said, if all of it is there. After [`Said::Over`] nothing follows.
-    pub fn next(&mut self, out: &mut Vec<u8>) -> Option<Said> {
+    /// The next thing that the client sent, if all of it is there. After [`Received::Over`] nothing follows.
+    pub fn next(&mut self, out: &mut Vec<u8>) -> Option<Received> {
         let said = loop {
             match self.socket.read() {
-                Ok(Message::Text(text)) => break Some(Said::Text(text.as_str().to_owned())),
-                Ok(Message::Binary(_)) => break Some(Said::Binary),
+                Ok(Message::Text(text)) => break Some(Received::Text(text.as_str().to_owned())),
+                Ok(Message::Binary(_)) => break Some(Received::Binary),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Said::Over),
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Received::Over),
                 Err(error) => {
                     let (code, reason) = farewell(&error);
                     write_close(&mut self.socket.get_mut().replies, code, reason);
-                    break Some(Said::Over);
+                    break Some(Received::Over);
                 }
             }
         };
@@ -171,7 +171,7 @@ impl Codec {
 /// What to close with when a client breaks the protocol.
 fn farewell(error: &Error) -> (u16, &'static str) {
     match error {
-        Error::Capacity(_) => (1009, "the message is too large: send at most 64 KiB"),
+        Error::Capacity(_) => (1009, "the message is too large: send at most 1 MiB"),
         Error::Utf8(_) => (1007, "the message is not UTF-8"),
         _ => (1002, "the frames can't be read"),
     }
@@ -198,12 +198,12 @@ mod tests {
     }
 
     /// What a codec makes of bytes that come in pieces: what was said, and what it replies.
-    fn read(bytes: &[u8], piece: usize) -> (Vec<Said>, Vec<u8>) {
+    fn read(bytes: &[u8], piece: usize) -> (Vec<Received>, Vec<u8>) {
         let (mut codec, mut said, mut out) = (Codec::new(1000), Vec::new(), Vec::new());
         for piece in bytes.chunks(piece) {
             codec.feed(piece);
             while let Some(next) = codec.next(&mut out) {
-                let over = next == Said::Over;
+                let over = next == Received::Over;
                 said.push(next);
                 if over {
                     return (said, out);
@@ -215,14 +215,14 @@ mod tests {
 
     #[test]
     fn messages_come_out_whole_and_the_protocol_is_answered() {
-        let text = |text: &str| Said::Text(text.to_owned());
+        let text = |text: &str| Received::Text(text.to_owned());
         let close = |code: u16| [&[0x88, 2][..], &code.to_be_bytes()].concat();
-        let table: Vec<(Vec<u8>, Vec<Said>, Vec<u8>)> = vec![
+        let table: Vec<(Vec<u8>, Vec<Received>, Vec<u8>)> = vec![
             (frame(0x81, b"hi"), vec![text("hi")], vec![]),
             ([frame(0x01, b"a"), frame(0x89, b"p"), frame(0x80, b"b")].concat(), vec![text("ab")], vec![0x8a, 1, b'p']),
-            ([frame(0x82, b"\0"), frame(0x8a, b""), frame(0x81, b"x")].concat(), vec![Said::Binary, text("x")], vec![]),
+            ([frame(0x82, b"\0"), frame(0x8a, b""), frame(0x81, b"x")].concat(), vec![Received::Binary, text("x")], vec![]),
             (frame(0x81, &[b'y'; 1000]), vec![text(&"y".repeat(1000))], vec![]),
-            (frame(0x88, &1000u16.to_be_bytes()), vec![Said::Over], close(1000)),
+            (frame(0x88, &1000u16.to_be_bytes()), vec![Received::Over], close(1000)),
         ];
         for (bytes, said, replies) in table {
             for piece in [1, 5, 4096] {
@@ -231,11 +231,11 @@ mod tests {
         }
     }
 
-    fn copy(said: &Said) -> Said {
+    fn copy(said: &Received) -> Received {
         match said {
-            Said::Text(text) => Said::Text(text.clone()),
-            Said::Binary => Said::Binary,
-            Said::Over => Said::Over,
+            Received::Text(text) => Received::Text(text.clone()),
+            Received::Binary => Received::Binary,
+            Received::Over => Received::Over,
         }
     }
 
@@ -252,7 +252,7 @@ mod tests {
             (frame(0x83, b""), 1002),                                                // no such frame
         ] {
             let (said, out) = read(&bytes, 4096);
-            assert_eq!((said, &out[2..4]), (vec![Said::Over], &code.to_be_bytes()[..]), "{bytes:?}");
+            assert_eq!((said, &out[2..4]), (vec![Received::Over], &code.to_be_bytes()[..]), "{bytes:?}");
         }
     }
 

@@ -1,0 +1,113 @@
+//! What is answered to an operation on a session.
+
+use super::bounds::TRACE_LINES_MAX;
+use super::live::{Live, NotTaken, Surroundings};
+use super::operation::{Reply, What};
+use crate::contract::{Accepted, Caller, Code, Input, Refusal};
+use crate::wire::json;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// Why nothing new starts.
+pub(super) const DRAINING: &str = "the server is shutting down: try again in a moment";
+const BUSY: Refusal = Refusal::new(Code::SessionBusy, "a turn of this session is running: wait for it, or stop it");
+const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is not kept: `/api/frames` lists those that are");
+
+/// Changes go in as inputs; everything else only reads.
+pub(super) fn answer(
+    live: &mut Live,
+    around: &mut Surroundings<'_>,
+    from: Caller,
+    what: What,
+    is_draining: bool,
+) -> Result<Reply, NotTaken> {
+    let refuse = |refusal: Refusal| Err(NotTaken::Refused(refusal));
+    let session = &live.session;
+    let limits = &around.settings.limits;
+    Ok(match what {
+        What::Check if is_draining => Reply::ok(&json!({ "ready": false, "reason": "draining", "detail": DRAINING })),
+        What::Check if session.busy() => Reply::ok(&json!({ "ready": false, "reason": "busy", "detail": BUSY.detail })),
+        What::Check => Reply::ok(&json!({
+            "ready": true,
+            "graph": session.graph().name(),
+            "identity": from.identity,
+            "history_len": session.history().len(),
+            "ws_connected": live.chats > 0,
+        })),
+        What::Send(input) => return send(live, around, input),
+        What::End(input) => {
+            live.take(around, input)?;
+            Reply::ok(&json!({ "status": "ok" }))
+        }
+        What::Clear => {
+            live.take(around, Input::Clear { from })?;
+            Reply::ok(&json!({ "status": "cleared" }))
+        }
+        What::Switch(input) => {
+            let keeps = matches!(input, Input::Switch { keep: true, .. });
+            live.take(around, input)?;
+            let name = live.session.graph().name();
+            let what = if keeps { "The conversation continues" } else { "A new conversation starts" };
+            Reply::ok(&json!({ "status": "ok", "name": name, "note": format!("{what} with the graph `{name}`.") }))
+        }
+        What::Result => Reply::of(json::result(&session.result(), session.memory())),
+        What::Poll { since } => {
+            let hash = if live.is_open { state_hash(live) } else { "no_session".to_owned() };
+            if hash == since {
+                Reply::ok(&json!({ "changed": false, "hash": hash }))
+            } else {
+                Reply::of(json::polled(&hash, session.memory(), session.history().iter(), session.history().len()))
+            }
+        }
+        What::Frames { last } => Reply::of(json::frames(session.graph().name(), session.traces(), last.clamp(1, limits.traces_max.max(1)))),
+        What::Turn(id) => match session.turn(id) {
+            Some(detail) => Reply::of(json::turn(&detail, session.databases(), limits.detail_bytes_max)),
+            None => return refuse(NOT_KEPT),
+        },
+        What::State => Reply::ok(&json::State {
+            status: "active",
+            memorizer: session.memory(),
+            history_len: session.history().len(),
+            ws_connected: live.chats > 0,
+            memorizing: session.memorizing(),
+            controls: session.ui().controls(),
+            machines: &session.ui().machines,
+            ui_state: &session.ui().state,
+            processes: session.processes(),
+            schema_cache: session.schema_cache(),
+        }),
+        What::History { last } => {
+            let last = last.clamp(1, limits.history_max.max(1));
+            Reply::of(json::history(session.history().iter(), last, session.history_seq()))
+        }
+        What::Graph => Reply::ok(&session.graph().describe()),
+        What::Prompt { node, text } => {
+            let question = live.question(around, from, &node, text.as_deref()).map_err(NotTaken::Refused)?;
+            Reply::of(json::question(&question))
+        }
+        What::Trace { last } => Reply::of(json::trace_lines(live.backlog.lines(last.clamp(1, TRACE_LINES_MAX)))),
+        What::Report(_) | What::Reports | What::LastRun => unreachable!("what belongs to the user is answered by its test status"),
+    })
+}
+
+/// A message or action. One that the session knows already gets the turn that it has, however busy the session is.
+fn send(live: &mut Live, around: &mut Surroundings<'_>, input: Input) -> Result<Reply, NotTaken> {
+    let client_id = input.client_id().cloned();
+    let accepted = live.session.accepts(&input).map_err(NotTaken::Refused)?;
+    if live.session.busy() && matches!(accepted, Accepted::Begins(_)) {
+        return Err(NotTaken::Refused(BUSY));
+    }
+    match live.take(around, input)? {
+        Accepted::Begins(turn) | Accepted::Known { turn, .. } => Ok(Reply::of(json::queued(turn, client_id.as_ref()))),
+        Accepted::Plain => unreachable!("a message or action begins a turn or is known"),
+    }
+}
+
+/// 12 hex digits over memory, the history's length and where it ends: a full history changes without growing.
+fn state_hash(live: &Live) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(json::write(live.session.memory()));
+    hasher.update(live.session.history().len().to_be_bytes());
+    hasher.update(live.session.history().back().map_or(0, |message| message.id.0).to_be_bytes());
+    super::hex(&hasher.finalize()[..6])
+}

@@ -1,0 +1,254 @@
+//! A session's events as they are kept for those who resume.
+//!
+//! A watcher has the number of the last event it was shown and takes what follows when its socket can take it. So a slow
+//! reader holds no memory of its own, resuming is the same as being slow, and nothing is missed or shown twice.
+//!
+//! Invariant: the events of the running turn and of the one before are kept, up to a bound that no honest turn reaches.
+
+use super::bounds::{EVENTS_KEPT, EVENTS_MAX, TRACE_LINES_MAX, WRITE_BYTES};
+use super::event::Show;
+use crate::contract::{Event, Seq, TurnId, What};
+use crate::wire::{json, sse, websocket};
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// A line of the trace: an event, and the text of an answer that begins with it.
+struct Line {
+    event: Arc<Event>,
+    text: String,
+}
+
+/// The last events of a session.
+#[derive(Default)]
+pub(super) struct Backlog {
+    events: VecDeque<Arc<Event>>,
+    /// What `/api/trace` shows: the last events, the pieces of an answer folded into the first.
+    lines: VecDeque<Line>,
+    /// Nothing has left yet: a client that has seen nothing can still be shown everything.
+    has_all: bool,
+    /// The last number that was used.
+    last: Seq,
+    /// The newest turn, where its events begin, and where those of the turn before begin.
+    newest: TurnId,
+    newest_from: Seq,
+    before_from: Seq,
+    bytes: usize,
+}
+
+impl Backlog {
+    pub(super) fn keep(&mut self, event: Event) {
+        if self.events.is_empty() && self.last == Seq(0) {
+            self.has_all = true;
+        }
+        self.last = event.seq;
+        if event.turn > self.newest {
+            (self.newest, self.before_from, self.newest_from) = (event.turn, self.newest_from, event.seq);
+        }
+        self.bytes += weight(&event);
+        let event = Arc::new(event);
+        self.keep_line(&event);
+        self.events.push_back(event);
+        while self.has_too_many() {
+            self.bytes -= self.events.pop_front().map_or(0, |event| weight(&event));
+            self.has_all = false;
+        }
+    }
+
+    fn keep_line(&mut self, event: &Arc<Event>) {
+        if !json::is_traced(event) {
+            return;
+        }
+        let mut line = Line { event: event.clone(), text: String::new() };
+        if let What::Streaming { text } = &event.what {
+            self.bytes += text.len();
+            let is_answer = |line: &&mut Line| {
+                let is_streaming = matches!(line.event.what, What::Streaming { .. });
+                is_streaming && (line.event.turn, line.event.frame) == (event.turn, event.frame)
+            };
+            // Something else may have been traced in between, but not much.
+            if let Some(begun) = self.lines.iter_mut().rev().take(ANSWER_LINE_NEAR).find(is_answer) {
+                return begun.text.push_str(text);
+            }
+            line.text.push_str(text);
+        }
+        self.lines.push_back(line);
+        if self.lines.len() > TRACE_LINES_MAX {
+            self.bytes -= self.lines.pop_front().map_or(0, |line| line.text.len());
+        }
+    }
+
+    fn has_too_many(&self) -> bool {
+        let oldest_is_needed = self.events.front().is_none_or(|oldest| oldest.seq >= self.before_from);
+        self.events.len() > if oldest_is_needed { EVENTS_MAX } else { EVENTS_KEPT }
+    }
+
+    pub(super) fn last(&self) -> Seq {
+        self.last
+    }
+
+    /// About what it takes to keep it.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The oldest number that is kept; the next one where nothing is.
+    pub(super) fn kept_from(&self) -> Seq {
+        self.events.front().map_or(Seq(self.last.0 + 1), |oldest| oldest.seq)
+    }
+
+    /// The last lines of the trace, oldest first.
+    pub(super) fn lines(&self, last: usize) -> impl Iterator<Item = (&Event, &str)> {
+        self.lines.range(self.lines.len().saturating_sub(last)..).map(|line| (&*line.event, &*line.text))
+    }
+
+    /// Whether everything that came after `seen` is still here, and `seen` was ever reached.
+    pub(super) fn reaches(&self, seen: Seq) -> bool {
+        let is_kept = seen.0.saturating_add(1) >= self.kept_from().0;
+        (is_kept || (seen == Seq(0) && self.has_all)) && seen <= self.last
+    }
+
+    /// Where a new watcher begins: behind the event `since`, or with the next one.
+    pub(super) fn start(&self, since: Option<Seq>) -> Seq {
+        let earliest = Seq(self.kept_from().0 - 1);
+        since.unwrap_or(self.last).clamp(earliest, self.last)
+    }
+
+    fn after(&self, seen: Seq) -> impl Iterator<Item = &Arc<Event>> {
+        let start = self.events.partition_point(|event| event.seq <= seen);
+        self.events.range(start..)
+    }
+}
+
+/// How far back the line of an answer that is still growing may be.
+const ANSWER_LINE_NEAR: usize = 16;
+
+/// About what an event takes in memory.
+fn weight(event: &Event) -> usize {
+    const FIXED: usize = 160;
+    FIXED
+        + match &event.what {
+            What::Streaming { text } | What::Progress { text } => text.len(),
+            What::Perceived { output }
+            | What::Decided { output }
+            | What::Routed { output }
+            | What::Planned { output }
+            | What::Interpreted { output } => value_bytes(output),
+            What::ToolCall { args, .. } => value_bytes(args),
+            What::Thinking { detail } | What::Updated { detail } | What::Error { detail } => detail.len(),
+            What::ToolResult { summary, .. } => summary.len(),
+            // Shared with the session, which counts them.
+            _ => 0,
+        }
+}
+
+pub(super) fn value_bytes(value: &Value) -> usize {
+    const CELL: usize = 32;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => CELL,
+        Value::String(text) => CELL + text.len(),
+        Value::Array(items) => CELL + items.iter().map(value_bytes).sum::<usize>(),
+        Value::Object(map) => CELL + map.iter().map(|(key, value)| 2 * CELL + key.len() + value_bytes(value)).sum::<usize>(),
+    }
+}
+
+/// What was last written for a watcher: another one that shows the same and has come as far gets a copy.
+#[derive(Default)]
+pub(super) struct Written {
+    of: Option<(super::SessionId, Show, Seq)>,
+    pub(super) to: Seq,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Written {
+    /// Writes what a session's watcher is shown after `from`, unless that is what is here already.
+    pub(super) fn update(&mut self, session: super::SessionId, backlog: &Backlog, show: Show, from: Seq) {
+        if self.of == Some((session, show, from)) {
+            return;
+        }
+        self.of = Some((session, show, from));
+        self.to = from;
+        self.bytes.clear();
+        for event in backlog.after(from) {
+            self.to = event.seq;
+            write(&mut self.bytes, show, event);
+            if self.bytes.len() >= WRITE_BYTES {
+                break;
+            }
+        }
+    }
+
+    /// Forgets what was written, and keeps no large buffer.
+    pub(super) fn reset(&mut self) {
+        const SPARE_BYTES: usize = 16 << 10;
+        self.of = None;
+        self.bytes.clear();
+        self.bytes.shrink_to(SPARE_BYTES);
+    }
+}
+
+fn write(out: &mut Vec<u8>, show: Show, event: &Event) {
+    match show {
+        Show::Chat => json::chat(event).into_iter().for_each(|json| websocket::write_text(out, &json)),
+        Show::Trace => json::trace(event).into_iter().for_each(|json| websocket::write_text(out, &json)),
+        Show::Events => json::trace(event).into_iter().for_each(|json| sse::write_event(out, Some(event.seq.0), &json)),
+        Show::Tests => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Time;
+
+    fn backlog(turns: &[(u64, usize)]) -> Backlog {
+        let mut backlog = Backlog::default();
+        for &(turn, events) in turns {
+            for _ in 0..events {
+                let what = What::Streaming { text: "x".into() };
+                let seq = Seq(backlog.last().0 + 1);
+                backlog.keep(Event { seq, at: Time(0), turn: TurnId(turn), frame: 1, node: "output".into(), what });
+            }
+        }
+        backlog
+    }
+
+    #[test]
+    fn keeps_the_running_turn_and_the_one_before_and_little_else() {
+        for (turns, kept_from, last) in [
+            (&[] as &[_], 1, 0),
+            (&[(1, 3)], 1, 3),
+            (&[(1, EVENTS_KEPT + 9)], 1, EVENTS_KEPT + 9),
+            (&[(1, 600), (2, 600), (3, 1)], 601, 1201),
+            (&[(1, 600), (2, 600), (3, 1), (0, 1), (2, 1)], 601, 1203),
+            (&[(1, 600), (2, 600), (3, 1), (4, 600)], 1201, 1801),
+            (&[(1, 50), (2, 50), (3, 50), (4, 1)], 1, 151),
+            (&[(1, EVENTS_MAX + 5)], 6, EVENTS_MAX + 5),
+        ] {
+            let backlog = backlog(turns);
+            assert_eq!((backlog.kept_from().0, backlog.last().0), (kept_from, last as u64), "{turns:?}");
+            let text: usize = backlog.lines.iter().map(|line| line.text.len()).sum();
+            assert_eq!(backlog.bytes(), backlog.events.iter().map(|event| weight(event)).sum::<usize>() + text, "{turns:?}");
+        }
+    }
+
+    #[test]
+    fn knows_whether_a_client_can_resume_without_a_gap() {
+        let backlog = backlog(&[(1, 600), (2, 600), (3, 1)]);
+        for (seen, reaches) in [(0, false), (599, false), (600, true), (1201, true), (1202, false), (u64::MAX, false)] {
+            assert_eq!(backlog.reaches(Seq(seen)), reaches, "{seen}");
+        }
+        assert_eq!(backlog.after(Seq(1200)).map(|event| event.seq.0).collect::<Vec<_>>(), [1201]);
+    }
+
+    #[test]
+    fn an_answer_is_one_line_however_many_pieces_it_came_in() {
+        let backlog = backlog(&[(1, 3), (2, EVENTS_MAX)]);
+        let lines: Vec<_> = backlog.lines(10).map(|(_, text)| text.len()).collect();
+        assert_eq!(lines, [3, EVENTS_MAX], "reading it walks two lines, not {EVENTS_MAX} events");
+    }
+}

@@ -1,0 +1,72 @@
+//! Every limit of a shard, with what happens when it is reached. Those that are settings have their default here.
+
+use std::time::Duration;
+
+/// A request's head. Beyond: `431`, closed.
+pub const HEAD_BYTES_MAX: usize = 16 << 10;
+/// A request's body. Beyond: `413`, closed.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// A frame or message on a WebSocket. Beyond: closed with 1009.
+pub(super) const FRAME_BYTES_MAX: usize = 1 << 20;
+/// A client message, whichever way it comes. Beyond: refused, and the socket stays open.
+pub const MESSAGE_BYTES_MAX: usize = 256 << 10;
+/// Bytes of requests and messages that have arrived in part, of all connections of a shard. Beyond: `503`, closed.
+pub const INPUT_BYTES_MAX: usize = 256 << 20;
+
+/// Connections of one shard. Beyond: `503`, closed.
+pub const CONNECTIONS_MAX: usize = 16 << 10;
+/// From a request's first byte to the end of its head. Beyond: closed.
+pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
+/// Between two requests of a connection. Beyond: closed.
+pub const IDLE_TIME: Duration = Duration::from_secs(75);
+/// A body may take this long, and a second more for each so many bytes that have come. Beyond: closed.
+pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
+pub(super) const BODY_BYTES_PER_SECOND_MIN: usize = 1 << 10;
+/// Between two steps of an answer that is being sent. Beyond: closed.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// What is still read and dropped of a client that was refused, and for how long, so that it can read why: closing over
+/// unread input would reset the connection and take the answer with it. Beyond: cut.
+pub(super) const LINGER_BYTES_MAX: usize = 64 << 20;
+pub(super) const LINGER_TIME: Duration = Duration::from_secs(2);
+/// How long a request waits for another shard. Beyond: `503`.
+pub(super) const FORWARD_TIME: Duration = Duration::from_secs(5);
+/// How long a request waits for a job. Beyond: `503`.
+pub(super) const JOB_TIME: Duration = Duration::from_secs(30);
+
+/// Bytes that are put together for one write to a socket. What comes meanwhile waits in its session's log.
+pub(super) const WRITE_BYTES: usize = 128 << 10;
+/// Bytes beside the log (test reports, refusals, pongs) that may wait for a socket. Beyond: closed with 1013.
+pub(super) const BESIDE_BYTES_MAX: usize = 1 << 20;
+/// A WebSocket is asked in each third of this time whether it is there; whoever is silent for all of it is given up, and so is
+/// any connection whose peer confirms nothing that was sent.
+pub const SILENCE_MAX: Duration = Duration::from_secs(90);
+/// An event stream gets a comment this often.
+pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
+
+/// Sessions in memory, of all shards. Beyond: the one unused longest leaves, if it has no running turn and no watcher;
+/// where none can leave, `503`.
+pub const SESSIONS_MAX: usize = 10_000;
+/// Bytes of all sessions of a shard: histories, traces, kept events. Beyond: as above.
+pub const SESSION_BYTES_MAX: usize = 512 << 20;
+/// A session without watchers leaves after this long.
+pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+/// Events that a session keeps beyond those of the running turn and the one before. Beyond: the oldest leave.
+pub(super) const EVENTS_KEPT: usize = 200;
+/// Events that a session keeps at all. Beyond: the oldest leave, and who resumes from there is told of a gap.
+pub(super) const EVENTS_MAX: usize = 100_000;
+/// Lines that `/api/trace` shows.
+pub(super) const TRACE_LINES_MAX: usize = 500;
+
+/// How much longer than its worker a shard waits for a call, before it ends the call itself.
+pub(super) const CALL_GRACE: Duration = Duration::from_secs(1);
+
+/// Results of one test run that are kept, and their bytes of JSON. Beyond: `503` until the next run begins.
+pub(super) const TEST_RESULTS_MAX: usize = 5_000;
+pub(super) const TEST_BYTES_MAX: usize = 16 << 20;
+/// Bytes of results that are passed on with each report. Beyond: without the list of results.
+pub(super) const REPORT_BYTES_MAX: usize = 64 << 10;
+/// Users whose test status is kept, on one shard. Beyond: the oldest leaves.
+pub(super) const TEST_STATUS_MAX: usize = 100;
+
+/// How long the last words to sockets may take after that.
+pub(super) const FAREWELL_TIME: Duration = Duration::from_millis(500);

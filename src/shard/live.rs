@@ -1,0 +1,288 @@
+//! A session where it lives: with its kept events, its watchers, and the calls that it has out.
+//!
+//! [`Live::take`] is the one way in which an input reaches a session: asked first, handled, its effects done in order. A
+//! panic in there is a bug of ours: it takes out this session and no other.
+
+use super::Settings;
+use super::backlog::Backlog;
+use super::bounds::CALL_GRACE;
+use super::event::{Action, Entry, SessionId, SocketId};
+use super::identity::Key;
+use super::timers::{Timer, Timers};
+use crate::contract::{
+    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Trace,
+    TurnId, Usage, VERSION, What,
+};
+use crate::engine::Session;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+pub(super) struct Live {
+    pub(super) id: SessionId,
+    pub(super) key: Key,
+    pub(super) session: Session,
+    /// Whether its first input has come. Until then it is only a place to watch.
+    pub(super) is_open: bool,
+    pub(super) backlog: Backlog,
+    pub(super) watchers: Vec<SocketId>,
+    /// Watchers that show the chat.
+    pub(super) chats: usize,
+    pub(super) last_used: Moment,
+    /// Whether its watchers are yet to be shown something.
+    pub(super) is_dirty: bool,
+    calls: BTreeMap<CallId, Running>,
+    /// When the running turn showed its first text.
+    first_token: Option<(TurnId, Moment)>,
+    /// What the session itself took when its last turn ended.
+    session_bytes: usize,
+    /// What it was last counted with.
+    pub(super) counted_bytes: usize,
+}
+
+/// A call that is out.
+struct Running {
+    due: Moment,
+    is_cancelled: bool,
+}
+
+/// What a change of a session needs beside it.
+pub(super) struct Surroundings<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) now: Now,
+    pub(super) timers: &'a mut Timers,
+    pub(super) actions: &'a mut Vec<Action>,
+}
+
+/// Why an input was not taken.
+#[derive(Debug)]
+pub(super) enum NotTaken {
+    Refused(Refusal),
+    /// The session had a bug; it has to go.
+    Broken,
+}
+
+impl From<NotTaken> for Refusal {
+    fn from(not_taken: NotTaken) -> Refusal {
+        match not_taken {
+            NotTaken::Refused(refusal) => refusal,
+            NotTaken::Broken => BROKEN,
+        }
+    }
+}
+
+const BROKEN: Refusal =
+    Refusal::new(Code::SessionBroken, "something broke inside this server, and this session with it: send the message again to start over");
+
+impl Live {
+    pub(super) fn new(id: SessionId, key: Key, settings: &Settings, from: &Caller, now: Moment) -> Live {
+        Live {
+            id,
+            key,
+            session: Session::new(settings.library.clone(), &settings.graph, from),
+            is_open: false,
+            backlog: Backlog::default(),
+            watchers: Vec::new(),
+            chats: 0,
+            last_used: now,
+            is_dirty: false,
+            calls: BTreeMap::new(),
+            first_token: None,
+            session_bytes: 0,
+            counted_bytes: 0,
+        }
+    }
+
+    /// Whether nothing that anyone waits for would be lost if it left.
+    pub(super) fn is_idle(&self) -> bool {
+        self.watchers.is_empty() && self.calls.is_empty() && !self.session.busy()
+    }
+
+    /// Takes an input, or says why not. The first input opens the session.
+    pub(super) fn take(&mut self, around: &mut Surroundings<'_>, input: Input) -> Result<Accepted, NotTaken> {
+        let now = around.now;
+        let (session, mut effects) = (&mut self.session, Vec::new());
+        let opens_for = match (self.is_open, &input) {
+            (true, _) => None,
+            (false, Input::Message { from, .. } | Input::Action { from, .. } | Input::Switch { from, .. }) => Some(from.clone()),
+            // Where nothing has started there is nothing to end.
+            (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. } | Input::Clear { .. }) => {
+                return Ok(Accepted::Plain);
+            }
+            (false, Input::Opened { .. } | Input::Chunk { .. } | Input::Completion { .. }) => {
+                unreachable!("the shard opens a session with its first input, and no call was out before")
+            }
+        };
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            before(&input);
+            let accepted = session.accepts(&input)?;
+            if !matches!(accepted, Accepted::Known { .. }) {
+                if let Some(from) = opens_for {
+                    session.handle(now, opening(around.settings, &self.key, from), &mut effects);
+                }
+                session.handle(now, input, &mut effects);
+            }
+            Ok(accepted)
+        }));
+        let accepted = handled.map_err(|_| self.panicked(around))?.map_err(NotTaken::Refused)?;
+        (self.is_open, self.last_used) = (true, now.moment);
+        effects.into_iter().for_each(|effect| self.fulfil(around, effect));
+        Ok(accepted)
+    }
+
+    /// Something in here panicked.
+    pub(super) fn panicked(&self, around: &mut Surroundings<'_>) -> NotTaken {
+        around.actions.push(Action::Log(Entry::Panic { session: self.key.hashed() }));
+        NotTaken::Broken
+    }
+
+    /// What a node would be asked now; where the session has not opened, as it would open.
+    pub(super) fn question(
+        &self,
+        around: &mut Surroundings<'_>,
+        from: Caller,
+        node: &str,
+        text: Option<&str>,
+    ) -> Result<Question, Refusal> {
+        let asked = catch_unwind(AssertUnwindSafe(|| {
+            if self.is_open {
+                return self.session.question(around.now, node, text);
+            }
+            let mut session = Session::new(around.settings.library.clone(), &around.settings.graph, &from);
+            session.handle(around.now, opening(around.settings, &self.key, from), &mut Vec::new());
+            session.question(around.now, node, text)
+        }));
+        asked.unwrap_or_else(|_| {
+            self.panicked(around);
+            Err(PROMPT_BROKEN)
+        })
+    }
+
+    fn fulfil(&mut self, around: &mut Surroundings<'_>, effect: Effect) {
+        match effect {
+            Effect::Emit(event) => {
+                self.note(around, &event);
+                self.backlog.keep(event);
+                self.is_dirty |= !self.watchers.is_empty();
+            }
+            Effect::Call { id, request } => self.call(around, id, request),
+            Effect::Cancel { id } => {
+                if let Some(running) = self.calls.get_mut(&id) {
+                    running.is_cancelled = true;
+                    around.actions.push(Action::CancelCall { session: self.id, call: id });
+                }
+            }
+        }
+    }
+
+    /// Writes a line to the log for each turn that ends.
+    fn note(&mut self, around: &mut Surroundings<'_>, event: &Event) {
+        match &event.what {
+            What::Streaming { .. } if self.first_token.is_none_or(|(turn, _)| turn != event.turn) => {
+                self.first_token = Some((event.turn, around.now.moment));
+            }
+            What::FrameTrace { trace } => {
+                let shown = self.first_token.take().filter(|(turn, _)| *turn == trace.id);
+                let since_shown = shown.map(|(_, at)| around.now.moment.since(at));
+                around.actions.push(Action::Log(turn_line(&self.key, trace, since_shown)));
+            }
+            _ => {}
+        }
+    }
+
+    fn call(&mut self, around: &mut Surroundings<'_>, call: CallId, request: Arc<Request>) {
+        let due = around.now.moment.after((around.settings.call_time)(&request) + CALL_GRACE);
+        self.calls.insert(call, Running { due, is_cancelled: false });
+        around.timers.set(due, Timer::Call(self.id, call));
+        around.actions.push(Action::Call { session: self.id, call, owner: self.key.id.clone(), request });
+    }
+
+    /// A worker has more of an answer.
+    pub(super) fn chunk(&mut self, around: &mut Surroundings<'_>, call: CallId, text: String) -> Result<(), NotTaken> {
+        if self.calls.contains_key(&call) { self.take(around, Input::Chunk { call, text }).map(drop) } else { Ok(()) }
+    }
+
+    /// A call has ended; what else comes of it is dropped.
+    pub(super) fn completion(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        call: CallId,
+        usage: Usage,
+        waited_us: u64,
+        outcome: Result<Answer, CallError>,
+    ) -> Result<(), NotTaken> {
+        let Some(running) = self.calls.remove(&call) else { return Ok(()) };
+        around.timers.clear(running.due, Timer::Call(self.id, call));
+        self.take(around, Input::Completion { call, usage, waited_us, outcome }).map(drop)
+    }
+
+    /// Its worker should have ended the call by now: it is ended without.
+    pub(super) fn overdue(&mut self, around: &mut Surroundings<'_>, call: CallId) -> Result<(), NotTaken> {
+        let Some(running) = self.calls.get(&call) else { return Ok(()) };
+        let error = if running.is_cancelled { CallError::Cancelled } else { CallError::Deadline { waited: "its answer".to_owned() } };
+        around.actions.push(Action::CancelCall { session: self.id, call });
+        self.completion(around, call, Usage::default(), 0, Err(error))
+    }
+
+    /// Ends whatever it has out.
+    pub(super) fn abandon(&mut self, around: &mut Surroundings<'_>) {
+        for (call, running) in std::mem::take(&mut self.calls) {
+            around.timers.clear(running.due, Timer::Call(self.id, call));
+            around.actions.push(Action::CancelCall { session: self.id, call });
+        }
+    }
+
+    /// About what it takes in memory. What a running turn gathers beside its events is counted when it ends.
+    pub(super) fn bytes(&mut self) -> usize {
+        const FIXED: usize = 2 << 10;
+        if !self.session.busy() {
+            self.session_bytes = self.session.bytes();
+        }
+        FIXED + self.backlog.bytes() + self.session_bytes
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.calls.len()
+    }
+}
+
+const PROMPT_BROKEN: Refusal =
+    Refusal::new(Code::SessionBroken, "something broke inside this server while it built the prompt: the session goes on");
+
+fn opening(settings: &Settings, key: &Key, from: Caller) -> Input {
+    Input::Opened {
+        version: VERSION,
+        library: settings.library.hash().to_owned(),
+        graph: (*settings.graph).to_owned(),
+        databases: (settings.databases)(&key.id),
+        limits: settings.limits.clone(),
+        from,
+    }
+}
+
+fn turn_line(key: &Key, trace: &Trace, since_shown: Option<u64>) -> Entry {
+    Entry::Turn {
+        id: trace.id.to_string(),
+        session: key.hashed(),
+        graph: trace.graph.clone(),
+        path: trace.path.clone(),
+        frames: trace.frames.len(),
+        total_us: trace.total_us,
+        first_token_us: since_shown.map(|since| trace.total_us.saturating_sub(since)),
+        usage: trace.usage,
+        outcome: match trace.status {
+            CallStatus::Done => "done",
+            CallStatus::Error => "error",
+            CallStatus::Cancelled => "cancelled",
+        },
+    }
+}
+
+#[cfg(not(test))]
+fn before(_input: &Input) {}
+
+/// Tests break a session with what they send.
+#[cfg(test)]
+fn before(input: &Input) {
+    assert!(!matches!(input, Input::Message { text, .. } if text == "break"), "a session that was told to break");
+}

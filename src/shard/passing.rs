@@ -1,0 +1,91 @@
+//! What a shard does because time has passed: deadlines, pings, letting go, and the goodbyes at its end.
+
+use super::Shard;
+use super::bounds::{COMMENT_EVERY, FAREWELL_TIME};
+use super::event::{Action, SocketId};
+use super::socket::Kind;
+use super::stream::TOO_FAR_BEHIND;
+use super::timers::Timer;
+use crate::contract::{Moment, micros};
+use crate::wire::{sse, websocket};
+
+impl Shard {
+    pub(super) fn pass_time(&mut self, actions: &mut Vec<Action>) {
+        let now = self.clock.moment();
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Socket(socket) => self.look_at(socket, actions),
+                Timer::Call(session, call) => self.change(session, actions, |live, around| live.overdue(around, call)),
+                Timer::Ticket(ticket) => self.give_up_waiting(ticket, actions),
+                Timer::Sweep => {
+                    self.sessions.sweep(&self.settings, now);
+                    self.is_sweeping = false;
+                }
+                // The end of the tick finds out that it is time.
+                Timer::Farewell => {}
+            }
+        }
+    }
+
+    /// Pings, refuses or cuts a socket, whichever is due.
+    fn look_at(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        let (now, settings) = (self.clock.moment(), self.settings.clone());
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.came_due();
+        let is_stream = matches!(socket.kind, Kind::Stream(_));
+        if socket.is_stuck(now, &settings, if is_stream { 2 } else { 1 }) {
+            return self.drop_socket(id, actions);
+        }
+        if socket.is_stuck(now, &settings, 1) {
+            socket.say_goodbye(1013, TOO_FAR_BEHIND);
+        }
+        let is_due = socket.due(&settings).is_some_and(|due| due <= now);
+        match &mut socket.kind {
+            Kind::Http(connection) if is_due => {
+                if connection.has_begun() {
+                    self.refuse_slow(id, actions);
+                } else {
+                    socket.close();
+                }
+            }
+            Kind::Lingering { .. } if is_due => return self.drop_socket(id, actions),
+            Kind::Stream(stream) if stream.is_websocket() => {
+                if now.since(stream.received) >= micros(settings.silence_max) {
+                    return self.drop_socket(id, actions);
+                }
+                if now.since(stream.spoken) >= micros(settings.silence_max / 3) {
+                    stream.spoken = now;
+                    socket.push(websocket::write_ping);
+                }
+            }
+            Kind::Stream(stream) => {
+                if now.since(stream.spoken) >= micros(COMMENT_EVERY) {
+                    stream.spoken = now;
+                    socket.push(sse::write_comment);
+                }
+            }
+            Kind::Http(_) | Kind::Leaving(..) | Kind::Lingering { .. } => {}
+        }
+        self.touch(id);
+    }
+
+    /// Closes the sockets that have been shown everything; after half of the time all of them.
+    pub(super) fn say_goodbyes(&mut self, until: Moment, actions: &mut Vec<Action>) {
+        let to_all = self.clock.moment().after(FAREWELL_TIME / 2) >= until;
+        let ids: Vec<SocketId> = self.sockets.keys().copied().collect();
+        for id in ids {
+            let Some(socket) = self.sockets.get(&id) else { continue };
+            let (may_leave, is_idle) = match &socket.kind {
+                Kind::Stream(stream) => (to_all || !self.is_behind(stream), false),
+                Kind::Http(connection) => (false, connection.pending.is_none() && socket.is_quiet() && !socket.is_closing()),
+                Kind::Leaving(..) | Kind::Lingering { .. } => (false, false),
+            };
+            if is_idle {
+                self.drop_socket(id, actions);
+            } else if may_leave && let Some(socket) = self.sockets.get_mut(&id) {
+                socket.say_goodbye(1001, "the server is shutting down");
+                self.touch(id);
+            }
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! HTTP requests of a shard: taken, routed, answered; and what they wait for meanwhile.
+
+use super::answers::{self, DRAINING};
+use super::bounds::{FORWARD_TIME, JOB_TIME, WRITE_BYTES};
+use super::connection::{Connection, Framing};
+use super::event::{Action, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
+use super::files::{self, Found};
+use super::live::NotTaken;
+use super::operation::{Operation, Reply, What};
+use super::routes::{Outcome, Server, route};
+use super::socket::{Kind, Socket};
+use super::timers::Timer;
+use super::{ReplyTo, Shard, Waiting, evicted};
+use crate::contract::{Code, Input, Refusal};
+use crate::wire::answer::CONTINUE;
+use crate::wire::http::{Request, Step};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+/// What an operation leads to.
+pub(super) enum Answer {
+    Reply(Reply),
+    /// Its answer comes from a job.
+    Job(Job),
+}
+
+const CONNECTIONS_FULL: Refusal =
+    Refusal::new(Code::ConnectionsFull, "too many connections are open on this server: try again later (operators: raise `--connections`)");
+const INPUT_FULL: Refusal = Refusal::new(Code::MemoryFull, "too much is being sent to this server at once: try again in a moment");
+const TOO_SLOW: Refusal = Refusal::new(Code::RequestTimeout, "the request did not arrive in time: send it again");
+static SHARD_SILENT: Refusal = Refusal::new(Code::ShardTimeout, "this server is too busy to answer: try again in a moment");
+static JOB_SILENT: Refusal = Refusal::new(Code::Unavailable, "this took too long: try again in a moment");
+const NO_FILE: Refusal = Refusal::new(Code::NotFound, "there is no such file");
+
+impl Shard {
+    pub(super) fn accept(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        let now = self.clock.moment();
+        if self.sockets.len() >= 2 * self.settings.connections_max {
+            // Too many are being told already that there is no room.
+            return actions.push(Action::Close { socket: id });
+        }
+        let is_full = self.sockets.len() >= self.settings.connections_max;
+        self.sockets.insert(id, Socket::new(id, Kind::Http(Box::new(Connection::new(now)))));
+        if is_full {
+            self.refuse(id, &CONNECTIONS_FULL, actions);
+        } else {
+            self.serve(id, actions);
+        }
+        self.touch(id);
+    }
+
+    /// Takes the requests that have arrived on a connection, one after the other, as far as they can be answered now.
+    pub(super) fn serve(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        loop {
+            let now = self.clock.moment();
+            let Some(socket) = self.sockets.get_mut(&id) else { return };
+            let is_full = socket.out.len() >= WRITE_BYTES;
+            let is_closing = socket.is_closing();
+            let Kind::Http(connection) = &mut socket.kind else { return };
+            if connection.pending.is_some() || is_closing || is_full {
+                return;
+            }
+            match connection.step() {
+                Step::More => {
+                    let wanted = connection.wait(now);
+                    socket.want(wanted);
+                    return self.count_input(id, actions);
+                }
+                Step::Continue => socket.out.extend_from_slice(CONTINUE),
+                Step::Refused(refusal) => return self.refuse(id, &refusal, actions),
+                Step::Request(request) => self.request(id, &request, actions),
+            }
+        }
+    }
+
+    fn request(&mut self, id: SocketId, request: &Request, actions: &mut Vec<Action>) {
+        let mut framing = Framing::of(request);
+        match self.settings.origins.check(request) {
+            Ok(origin) => framing.allow_origin = origin,
+            Err(refusal) => {
+                actions.push(Action::Log(refused_line(&refusal)));
+                return self.write_reply(id, &framing, &refusal.into(), &[]);
+            }
+        }
+        let date = self.clock.date();
+        let server = Server {
+            settings: &self.settings,
+            io: self.io,
+            is_draining: self.is_draining(),
+            date: &date,
+            utc_offset_minutes: self.clock.utc_offset_minutes(),
+        };
+        match route(&server, request, &framing) {
+            Outcome::Reply(reply, headers) => self.write_reply(id, &framing, &reply, headers),
+            Outcome::File(found) => self.write_file(id, &framing, request, &found),
+            Outcome::Head(head) => {
+                let Some(socket) = self.sockets.get_mut(&id) else { return };
+                socket.out.extend_from_slice(&head);
+                socket.close();
+            }
+            Outcome::Operation(operation, shard) if shard == self.id => match self.operate(*operation, actions) {
+                Answer::Reply(reply) => self.write_reply(id, &framing, &reply, &[]),
+                Answer::Job(job) => self.await_job(id, framing, job, actions),
+            },
+            Outcome::Operation(operation, shard) => {
+                let ticket = self.wait(ReplyTo::Socket(id), FORWARD_TIME, &SHARD_SILENT);
+                self.pend(id, ticket, framing);
+                actions.push(Action::Mail { shard, mail: Mail::Operation { operation, from: self.id, ticket } });
+            }
+            Outcome::Job(job) => self.await_job(id, framing, job, actions),
+            Outcome::Stream(mut attach, shard) => {
+                let Some(socket) = self.sockets.get_mut(&id) else { return };
+                if let Kind::Http(connection) = &mut socket.kind {
+                    attach.leftover = connection.take_leftover();
+                }
+                socket.kind = Kind::Leaving(attach, shard);
+            }
+        }
+    }
+
+    /// Does what an operation asks for; its session or user belongs to this shard.
+    pub(super) fn operate(&mut self, operation: Operation, actions: &mut Vec<Action>) -> Answer {
+        if operation.what.is_of_user() {
+            return self.operate_tests(operation, actions);
+        }
+        let Operation { key, from, what } = operation;
+        let opens = matches!(what, What::Send(_) | What::Switch(_));
+        if (opens || matches!(what, What::Clear)) && self.is_draining() {
+            return Answer::Reply(Refusal::new(Code::Draining, DRAINING).into());
+        }
+        let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment());
+        if opens && let Err(refusal) = self.make_room(id, actions) {
+            self.with_live(id, actions, |_, _| ());
+            return Answer::Reply(refusal.into());
+        }
+        let is_draining = self.is_draining();
+        let answered = self.with_live(id, actions, |live, around| {
+            let answer = catch_unwind(AssertUnwindSafe(|| answers::answer(live, around, from, what, is_draining)));
+            answer.unwrap_or_else(|_| Err(live.panicked(around)))
+        });
+        match answered.expect("the session was found or placed just now") {
+            Ok(reply) => Answer::Reply(reply),
+            Err(not_taken) => {
+                if matches!(not_taken, NotTaken::Broken) {
+                    self.take_out(id, actions);
+                }
+                Answer::Reply(Refusal::from(not_taken).into())
+            }
+        }
+    }
+
+    /// Makes room for a session that is about to open; others that nobody uses may have to leave.
+    pub(super) fn make_room(&mut self, id: super::SessionId, actions: &mut Vec<Action>) -> Result<(), Refusal> {
+        if self.sessions.get(id).is_none_or(|live| live.is_open) {
+            return Ok(());
+        }
+        match self.sessions.make_room(&self.settings) {
+            Ok(left) => {
+                actions.extend(left.iter().map(|live| Action::Log(evicted(live))));
+                Ok(())
+            }
+            Err(refusal) => {
+                actions.push(Action::Log(Entry::Limit { code: refusal.code.name(), detail: refusal.to_string() }));
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Writes the answer that a connection waits for, and goes on with its next request.
+    pub(super) fn answer(&mut self, id: SocketId, reply: &Reply, actions: &mut Vec<Action>) {
+        let Some(framing) = self.take_pending(id) else { return };
+        self.write_reply(id, &framing, reply, &[]);
+        self.serve(id, actions);
+        self.touch(id);
+    }
+
+    fn take_pending(&mut self, id: SocketId) -> Option<Framing> {
+        match &mut self.sockets.get_mut(&id)?.kind {
+            Kind::Http(connection) => connection.pending.take().map(|(_, framing)| framing),
+            Kind::Leaving(..) | Kind::Stream(_) | Kind::Lingering { .. } => None,
+        }
+    }
+
+    fn pend(&mut self, id: SocketId, ticket: Ticket, framing: Framing) {
+        if let Some(socket) = self.sockets.get_mut(&id)
+            && let Kind::Http(connection) = &mut socket.kind
+        {
+            connection.pending = Some((ticket, framing));
+        }
+    }
+
+    fn write_reply(&mut self, id: SocketId, framing: &Framing, reply: &Reply, headers: &[(&str, &str)]) {
+        let date = self.clock.date();
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        framing.reply(&mut socket.out, &date, reply, headers);
+        if !framing.keep_alive {
+            socket.close();
+        }
+    }
+
+    fn write_file(&mut self, id: SocketId, framing: &Framing, request: &Request, found: &Found) {
+        let date = self.clock.date();
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        let headers: Vec<(&str, &str)> = found.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        if found.is_known(request) {
+            Framing { head_only: true, ..framing.clone() }.write(&mut socket.out, &date, 304, &headers, &found.body);
+        } else {
+            framing.write(&mut socket.out, &date, 200, &headers, &found.body);
+        }
+        if !framing.keep_alive {
+            socket.close();
+        }
+    }
+
+    /// Answers a connection that can't go on, and ends it.
+    pub(super) fn refuse(&mut self, id: SocketId, refusal: &Refusal, actions: &mut Vec<Action>) {
+        actions.push(Action::Log(refused_line(refusal)));
+        self.write_reply(id, &Framing::CLOSE, &refusal.clone().into(), &[]);
+        self.count_input(id, actions);
+    }
+
+    pub(super) fn refuse_slow(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        self.refuse(id, &TOO_SLOW, actions);
+    }
+
+    /// Keeps count of what has arrived in part. The connection that takes the last of the budget is refused.
+    pub(super) fn count_input(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        const SMALL: usize = 16 << 10;
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        let bytes = if socket.is_closing() { 0 } else { socket.input_bytes() };
+        self.input_bytes = self.input_bytes - socket.counted_input + bytes;
+        socket.counted_input = bytes;
+        if self.input_bytes > self.settings.input_bytes_max && bytes > SMALL {
+            match socket.kind {
+                Kind::Http(_) => self.refuse(id, &INPUT_FULL, actions),
+                Kind::Leaving(..) | Kind::Stream(_) | Kind::Lingering { .. } => {
+                    actions.push(Action::Log(Entry::Limit { code: INPUT_FULL.code.name(), detail: INPUT_FULL.to_string() }));
+                    socket.say_goodbye(1013, "too much is being sent to this server at once: reconnect");
+                    self.count_input(id, actions);
+                }
+            }
+        }
+    }
+
+    fn await_job(&mut self, id: SocketId, framing: Framing, job: Job, actions: &mut Vec<Action>) {
+        let to = if let Job::File { name } = &job { ReplyTo::File(id, name.clone()) } else { ReplyTo::Socket(id) };
+        let ticket = self.start_job(to, job, actions);
+        self.pend(id, ticket, framing);
+    }
+
+    pub(super) fn start_job(&mut self, to: ReplyTo, job: Job, actions: &mut Vec<Action>) -> Ticket {
+        let ticket = self.wait(to, JOB_TIME, &JOB_SILENT);
+        actions.push(Action::Job { ticket, job });
+        ticket
+    }
+
+    fn wait(&mut self, to: ReplyTo, time: Duration, otherwise: &'static Refusal) -> Ticket {
+        self.last_ticket.0 += 1;
+        let (ticket, due) = (self.last_ticket, self.clock.moment().after(time));
+        self.timers.set(due, Timer::Ticket(ticket));
+        self.waiting.insert(ticket, Waiting { to, due, otherwise });
+        ticket
+    }
+
+    pub(super) fn take_waiting(&mut self, ticket: Ticket) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&ticket)?;
+        self.timers.clear(waiting.due, Timer::Ticket(ticket));
+        Some(waiting)
+    }
+
+    /// Another shard or a job has not answered in time.
+    pub(super) fn give_up_waiting(&mut self, ticket: Ticket, actions: &mut Vec<Action>) {
+        let Some(waiting) = self.waiting.remove(&ticket) else { return };
+        let refusal = waiting.otherwise.clone();
+        actions.push(Action::Log(Entry::Limit { code: refusal.code.name(), detail: refusal.to_string() }));
+        self.reply(waiting.to, refusal.into(), actions);
+    }
+
+    pub(super) fn job_done(&mut self, ticket: Ticket, outcome: JobOutcome, actions: &mut Vec<Action>) {
+        let Some(waiting) = self.take_waiting(ticket) else { return };
+        match (outcome, waiting.to) {
+            (JobOutcome::File(Some(body)), ReplyTo::File(socket, name)) => {
+                let Some(framing) = self.take_pending(socket) else { return };
+                let found = files::fresh(&name, body);
+                let headers: Vec<(&str, &str)> = found.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                let date = self.clock.date();
+                if let Some(socket) = self.sockets.get_mut(&socket) {
+                    framing.write(&mut socket.out, &date, 200, &headers, &found.body);
+                    if !framing.keep_alive {
+                        socket.close();
+                    }
+                }
+                self.serve(socket, actions);
+                self.touch(socket);
+            }
+            (JobOutcome::File(_), to) => self.reply(to, NO_FILE.into(), actions),
+            (JobOutcome::Reply(reply), to) => self.reply(to, reply, actions),
+        }
+    }
+
+    /// The stream that a connection becomes lives on this shard or on another one.
+    pub(super) fn leave(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        let lingering = Kind::Lingering { left: 0, until: self.clock.moment() };
+        let Kind::Leaving(attach, shard) = std::mem::replace(&mut socket.kind, lingering) else { return };
+        if shard == self.id {
+            return self.attach(id, *attach, actions);
+        }
+        self.forget_socket(id, actions);
+        actions.push(Action::HandOver { socket: id, shard, attach });
+    }
+
+    /// Whether this input would start something.
+    pub(super) fn starts(input: &Input) -> bool {
+        matches!(input, Input::Message { .. } | Input::Action { .. })
+    }
+
+    pub(super) fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
+        let own = self.id;
+        (0..self.settings.shards).map(ShardId).filter(move |shard| *shard != own)
+    }
+}
+
+fn refused_line(refusal: &Refusal) -> Entry {
+    Entry::Refused { code: refusal.code.name(), detail: refusal.to_string() }
+}

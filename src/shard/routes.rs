@@ -1,0 +1,305 @@
+//! The table of the wire contract: which call a request makes, and what it needs to be one.
+
+use super::Settings;
+use super::answers::DRAINING;
+use super::connection::Framing;
+use super::event::{Attach, Job, ShardId, Show};
+use super::files::{Found, Lookup};
+use super::identity::{self, Key, User, shard_of_user};
+use super::operation::{Operation, Reply, What};
+use crate::contract::{Caller, Code, Input, Refusal};
+use crate::wire::http::{Method, Request};
+use crate::wire::websocket::NoUpgrade;
+use crate::wire::{json, said, sse, websocket};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+type Headers = &'static [(&'static str, &'static str)];
+
+/// What is to be done with a request.
+pub(super) enum Outcome {
+    Reply(Reply, Headers),
+    File(Found),
+    /// The head of a stream for a client that asked for no more; the connection ends with it.
+    Head(Vec<u8>),
+    /// To be done on that shard.
+    Operation(Box<Operation>, ShardId),
+    /// To be done where it may block.
+    Job(Job),
+    /// The connection becomes a stream, and lives on that shard.
+    Stream(Box<Attach>, ShardId),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Health,
+    AuthConfig,
+    Check,
+    Send,
+    Action,
+    Stop,
+    Cancel,
+    Result,
+    Events,
+    Poll,
+    Frames,
+    Turn,
+    Clear,
+    State,
+    History,
+    Graph,
+    Prompt,
+    GraphList,
+    Switch,
+    Report,
+    Reports,
+    LastRun,
+    Suites,
+    StartTests,
+    Trace,
+    WebSocket(Show),
+}
+
+const TABLE: &[(Method, &str, Call)] = &[
+    (Method::Get, "/health", Call::Health),
+    (Method::Get, "/auth/config", Call::AuthConfig),
+    (Method::Post, "/api/send/check", Call::Check),
+    (Method::Post, "/api/send", Call::Send),
+    (Method::Post, "/api/action", Call::Action),
+    (Method::Post, "/api/stop", Call::Stop),
+    (Method::Post, "/api/cancel", Call::Cancel),
+    (Method::Get, "/api/result", Call::Result),
+    (Method::Get, "/api/events", Call::Events),
+    (Method::Get, "/api/poll", Call::Poll),
+    (Method::Get, "/api/frames", Call::Frames),
+    (Method::Get, "/api/turn", Call::Turn),
+    (Method::Post, "/api/clear", Call::Clear),
+    (Method::Get, "/api/state", Call::State),
+    (Method::Get, "/api/history", Call::History),
+    (Method::Get, "/api/graph/active", Call::Graph),
+    (Method::Get, "/api/graph/prompt", Call::Prompt),
+    (Method::Get, "/api/graph/list", Call::GraphList),
+    (Method::Post, "/api/graph/switch", Call::Switch),
+    (Method::Post, "/api/test/status", Call::Report),
+    (Method::Get, "/api/test/status", Call::Reports),
+    (Method::Get, "/api/tests", Call::LastRun),
+    (Method::Get, "/api/tests/suites", Call::Suites),
+    (Method::Post, "/api/tests/run", Call::StartTests),
+    (Method::Get, "/api/trace", Call::Trace),
+    (Method::Get, "/ws", Call::WebSocket(Show::Chat)),
+    (Method::Get, "/ws/trace", Call::WebSocket(Show::Trace)),
+    (Method::Get, "/ws/test", Call::WebSocket(Show::Tests)),
+];
+
+const GET: Headers = &[("allow", "GET, HEAD")];
+const POST: Headers = &[("allow", "POST")];
+const BOTH: Headers = &[("allow", "GET, HEAD, POST")];
+const UPGRADE: Headers = &[("upgrade", "websocket"), ("sec-websocket-version", "13")];
+
+/// Body of `/health`.
+#[derive(Serialize)]
+struct Healthy<'a> {
+    status: &'static str,
+    #[serde(flatten)]
+    about: &'a Map<String, Value>,
+    /// The event loop that this very answer came through.
+    io: &'a str,
+}
+
+/// What a route needs to know of the shard beside its settings.
+pub(super) struct Server<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) io: &'static str,
+    pub(super) is_draining: bool,
+    pub(super) date: &'a str,
+    pub(super) utc_offset_minutes: i32,
+}
+
+type Outcomes = Result<Outcome, Refusal>;
+
+/// Finds out what a request asks for.
+pub(super) fn route(server: &Server<'_>, request: &Request, framing: &Framing) -> Outcome {
+    if request.method == Method::Options && framing.allow_origin.is_some() {
+        return Outcome::Reply(Reply { status: 200, body: Vec::new() }, PREFLIGHT);
+    }
+    // What is answered to HEAD is that to GET without the body.
+    let method = if request.method == Method::Head { Method::Get } else { request.method };
+    let rows = || TABLE.iter().filter(|(_, path, _)| *path == request.path());
+    if let Some((_, _, call)) = rows().find(|(verb, _, _)| *verb == method) {
+        return make(server, request, *call, framing).unwrap_or_else(|refusal| refused(refusal, &[]));
+    }
+    let has = |verb| rows().any(|(known, _, _)| *known == verb);
+    match (has(Method::Get), has(Method::Post)) {
+        (true, true) => refused(WRONG_METHOD, BOTH),
+        (true, false) => refused(WRONG_METHOD, GET),
+        (false, true) => refused(WRONG_METHOD, POST),
+        (false, false) => match server.settings.files.find(request) {
+            Lookup::Nothing => refused(NOTHING_HERE, &[]),
+            _ if method != Method::Get => refused(WRONG_METHOD, GET),
+            Lookup::Found(file) => Outcome::File(file),
+            Lookup::OnDisk(name) => Outcome::Job(Job::File { name }),
+        },
+    }
+}
+
+/// What a page of a listed origin may send.
+const PREFLIGHT: Headers = &[
+    ("access-control-allow-methods", "GET, HEAD, POST"),
+    ("access-control-allow-headers", "authorization, content-type, idempotency-key, last-event-id, x-session-id, x-utc-offset"),
+    ("access-control-max-age", "600"),
+];
+const WRONG_METHOD: Refusal = Refusal::new(Code::MethodNotAllowed, "this path takes another method: see the Allow header");
+const NOTHING_HERE: Refusal = Refusal::new(Code::NotFound, "there is nothing at this path");
+
+fn refused(refusal: Refusal, headers: Headers) -> Outcome {
+    Outcome::Reply(refusal.into(), headers)
+}
+
+fn make(server: &Server<'_>, request: &Request, call: Call, framing: &Framing) -> Outcomes {
+    let user = identity::identify(request);
+    let from = identity::caller(&user, request, server.utc_offset_minutes);
+    let last = |default: usize| number(request, "last").unwrap_or(default);
+    let what = match call {
+        Call::Health => return Ok(Outcome::Reply(health(server), &[])),
+        Call::AuthConfig => return Ok(Outcome::Reply(Reply::ok(&identity::config()), &[])),
+        Call::GraphList => return Ok(Outcome::Reply(Reply::ok(&server.settings.library.list()), &[])),
+        Call::Suites => return Ok(Outcome::Job(Job::ListSuites)),
+        Call::StartTests if server.is_draining => return Err(Refusal::new(Code::Draining, DRAINING)),
+        // With a body that must be JSON, because a page of another site can't send that here without being allowed to.
+        Call::StartTests => return Ok(Outcome::Job(Job::StartTests { body: body(request)?, token: identity::bearer(request) })),
+        Call::WebSocket(show) => return upgrade(server, request, show, user, from, framing),
+        Call::Events => return events(server, request, user, from, framing),
+        Call::Check => {
+            optional_body(request)?;
+            What::Check
+        }
+        Call::Send => What::Send(said::message(message_body(server, request)?, from.clone())?),
+        Call::Action => What::Send(said::action(message_body(server, request)?, from.clone())?),
+        Call::Stop => {
+            optional_body(request)?;
+            What::End(Input::Stop)
+        }
+        Call::Cancel => What::End(said::cancel(&body(request)?)?),
+        Call::Result => What::Result,
+        Call::Poll => What::Poll { since: request.query("since").unwrap_or_default() },
+        Call::Frames => What::Frames { last: last(5) },
+        Call::Turn => match request.query("id").and_then(|id| id.parse().ok()) {
+            Some(turn) => What::Turn(turn),
+            None => return Err(Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`")),
+        },
+        Call::Clear => {
+            optional_body(request)?;
+            What::Clear
+        }
+        Call::State => What::State,
+        Call::History => What::History { last: last(10) },
+        Call::Graph => What::Graph,
+        Call::Prompt => match request.query("node").filter(|node| !node.is_empty()) {
+            Some(node) => What::Prompt { node, text: request.query("text").filter(|text| !text.trim().is_empty()) },
+            None => return Err(Refusal::new(Code::InvalidParameter, "`node` is missing: `/api/graph/active` lists the nodes")),
+        },
+        Call::Switch => What::Switch(said::switch(body(request)?, from.clone())?),
+        Call::Report => What::Report(body(request)?),
+        Call::Reports => What::Reports,
+        Call::LastRun => What::LastRun,
+        Call::Trace => What::Trace { last: last(30) },
+    };
+    let key = Key::of(&user, request)?;
+    let shard = placed(server, &key, what.is_of_user());
+    Ok(Outcome::Operation(Box::new(Operation { key, from, what }), shard))
+}
+
+fn health(server: &Server<'_>) -> Reply {
+    if server.is_draining {
+        let body = json!({ "status": "draining", "detail": DRAINING, "code": Code::Draining });
+        return Reply { status: 503, body: json::write(&body) };
+    }
+    Reply::ok(&Healthy { status: "ok", about: &server.settings.about, io: server.io })
+}
+
+fn upgrade(server: &Server<'_>, request: &Request, show: Show, user: User, caller: Caller, framing: &Framing) -> Outcomes {
+    let accept = match websocket::accept(request) {
+        Ok(accept) => accept,
+        Err(reason @ NoUpgrade::NotAsked) => return Ok(refused(Refusal::new(Code::UpgradeRequired, reason.sentence()), UPGRADE)),
+        Err(reason @ NoUpgrade::Key) => return Err(Refusal::new(Code::InvalidWebSocketKey, reason.sentence())),
+    };
+    let key = Key::of(&user, request)?;
+    let since = since(request.query("since"))?;
+    let protocol = request.lists("sec-websocket-protocol", "bearer").then_some("bearer");
+    let mut head = Vec::new();
+    websocket::write_switch(&mut head, framing.manner(server.date), &accept, protocol);
+    let shard = placed(server, &key, show == Show::Tests);
+    Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, since, head, leftover: Vec::new() }), shard))
+}
+
+fn events(server: &Server<'_>, request: &Request, user: User, caller: Caller, framing: &Framing) -> Outcomes {
+    let key = Key::of(&user, request)?;
+    let since = since(request.header("last-event-id").map(str::to_owned).or_else(|| request.query("since")))?;
+    let mut head = Vec::new();
+    sse::write_head(&mut head, framing.manner(server.date), framing.allow_origin.as_deref());
+    if framing.head_only {
+        return Ok(Outcome::Head(head));
+    }
+    let shard = placed(server, &key, false);
+    Ok(Outcome::Stream(Box::new(Attach { show: Show::Events, key, user, caller, since, head, leftover: Vec::new() }), shard))
+}
+
+fn placed(server: &Server<'_>, key: &Key, is_of_user: bool) -> ShardId {
+    let shards = server.settings.shards;
+    if is_of_user { shard_of_user(&key.sub, shards) } else { key.shard(shards) }
+}
+
+fn since(stated: Option<String>) -> Result<Option<u64>, Refusal> {
+    let Some(stated) = stated.filter(|stated| !stated.is_empty()) else { return Ok(None) };
+    let wrong = Refusal::new(Code::InvalidParameter, "`since` must be a number: the `seq` or `id` of the last event that was seen");
+    stated.parse().map(Some).map_err(|_| wrong)
+}
+
+/// A number that is clamped later: what is too large for one is as large as can be, what is below 1 is 0.
+fn number(request: &Request, name: &str) -> Option<usize> {
+    let stated = request.query(name)?;
+    let digits = stated.strip_prefix('-').unwrap_or(&stated);
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    match (is_number, stated.starts_with('-')) {
+        (true, true) => Some(0),
+        (true, false) => Some(digits.parse().unwrap_or(usize::MAX)),
+        (false, _) => None,
+    }
+}
+
+/// The body of a message or action, with the name that its client gave it in the header.
+fn message_body(server: &Server<'_>, request: &Request) -> Result<Map<String, Value>, Refusal> {
+    if request.body.len() > server.settings.message_bytes_max {
+        return Err(too_large(server.settings));
+    }
+    let mut body = body(request)?;
+    if let Some(key) = request.header("idempotency-key") {
+        body.entry("id").or_insert_with(|| key.into());
+    }
+    Ok(body)
+}
+
+pub(super) fn too_large(settings: &Settings) -> Refusal {
+    let most = settings.message_bytes_max / 1024;
+    Refusal::with(Code::MessageTooLarge, format!("the message is too large: send at most {most} KiB"))
+}
+
+/// The body of a call that needs one.
+fn body(request: &Request) -> Result<Map<String, Value>, Refusal> {
+    if request.body.is_empty() {
+        return Err(Refusal::new(Code::BodyMissing, "the body is missing: send a JSON object"));
+    }
+    optional_body(request)
+}
+
+/// The body of a call that needs none; if one comes all the same, it must be what every body is.
+fn optional_body(request: &Request) -> Result<Map<String, Value>, Refusal> {
+    if request.body.is_empty() {
+        return Ok(Map::new());
+    }
+    if !request.is_json() {
+        let detail = "the body must be JSON: send it with `content-type: application/json`";
+        return Err(Refusal::new(Code::UnsupportedMediaType, detail));
+    }
+    said::object(&request.body)
+}

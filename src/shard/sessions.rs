@@ -1,0 +1,145 @@
+//! The sessions of a shard, by key and by number, and which of them leaves when there are too many.
+//!
+//! Reading or watching opens no session, only a place for one, which goes when nobody watches it any more. A session that
+//! nobody waits for (no running turn, no call, no watcher) may leave at any time; `idle` holds just those, the one unused
+//! longest first.
+
+use super::Settings;
+use super::event::SessionId;
+use super::identity::Key;
+use super::live::Live;
+use crate::contract::{Caller, Code, Moment, Refusal, micros};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+#[derive(Default)]
+pub(super) struct Sessions {
+    /// Never walked.
+    numbers: HashMap<Key, SessionId>,
+    live: BTreeMap<SessionId, Live>,
+    idle: BTreeSet<(Moment, SessionId)>,
+    last: SessionId,
+    open: usize,
+    bytes: usize,
+}
+
+const FULL: Refusal =
+    Refusal::new(Code::SessionsFull, "session limit reached and all sessions are in use; try again later (operators: raise `--sessions`)");
+const MEMORY_FULL: Refusal = Refusal::new(
+    Code::MemoryFull,
+    "session memory is full and all sessions are in use; try again later (operators: raise `--session-bytes`)",
+);
+
+impl Sessions {
+    pub(super) fn get(&self, id: SessionId) -> Option<&Live> {
+        self.live.get(&id)
+    }
+
+    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Live> {
+        self.live.get_mut(&id)
+    }
+
+    /// The session of this key, or a place for it.
+    pub(super) fn find_or_place(&mut self, settings: &Settings, key: &Key, from: &Caller, now: Moment) -> SessionId {
+        if let Some(id) = self.numbers.get(key) {
+            return *id;
+        }
+        self.last.0 += 1;
+        let id = self.last;
+        self.numbers.insert(key.clone(), id);
+        self.live.insert(id, Live::new(id, key.clone(), settings, from, now));
+        id
+    }
+
+    /// Makes room for one more open session. Returns those that had to leave.
+    pub(super) fn make_room(&mut self, settings: &Settings) -> Result<Vec<Live>, Refusal> {
+        let mut left = Vec::new();
+        loop {
+            let refusal = match (self.open < settings.sessions_max_of_shard(), self.bytes < settings.session_bytes_max) {
+                (true, true) => return Ok(left),
+                (false, _) => FULL,
+                (true, false) => MEMORY_FULL,
+            };
+            match self.evict() {
+                Some(session) => left.push(session),
+                None => return Err(refusal),
+            }
+        }
+    }
+
+    /// Has the idle session leave that was unused longest.
+    fn evict(&mut self) -> Option<Live> {
+        let (_, id) = *self.idle.first()?;
+        self.remove(id)
+    }
+
+    /// Sessions that have grown beyond the budget make those leave that nobody uses.
+    pub(super) fn evict_excess(&mut self, settings: &Settings) -> Vec<Live> {
+        let mut left = Vec::new();
+        while self.bytes > settings.session_bytes_max {
+            match self.evict() {
+                Some(session) => left.push(session),
+                None => break,
+            }
+        }
+        left
+    }
+
+    /// Takes note of what was done with a session. A place that nobody needs goes.
+    pub(super) fn settle(&mut self, id: SessionId, was_idle_since: Option<Moment>, was_open: bool) {
+        let Some(live) = self.live.get_mut(&id) else { return };
+        if let Some(since) = was_idle_since {
+            self.idle.remove(&(since, id));
+        }
+        if !live.is_open && live.watchers.is_empty() {
+            self.remove(id);
+            return;
+        }
+        if live.is_open && !was_open {
+            self.open += 1;
+        }
+        let bytes = live.bytes();
+        self.bytes = self.bytes - live.counted_bytes + bytes;
+        live.counted_bytes = bytes;
+        if live.is_open && live.is_idle() {
+            self.idle.insert((live.last_used, id));
+        }
+    }
+
+    pub(super) fn ids(&self) -> Vec<SessionId> {
+        self.live.keys().copied().collect()
+    }
+
+    pub(super) fn any_busy(&self) -> bool {
+        self.live.values().any(|live| live.session.busy())
+    }
+
+    pub(super) fn remove(&mut self, id: SessionId) -> Option<Live> {
+        let live = self.live.remove(&id)?;
+        self.numbers.remove(&live.key);
+        self.idle.remove(&(live.last_used, id));
+        self.open -= usize::from(live.is_open);
+        self.bytes -= live.counted_bytes;
+        Some(live)
+    }
+
+    /// Lets those go that nobody has used for long.
+    pub(super) fn sweep(&mut self, settings: &Settings, now: Moment) {
+        while let Some((since, _)) = self.idle.first()
+            && now.since(*since) > micros(settings.session_idle)
+        {
+            self.evict();
+        }
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Live> {
+        self.live.values()
+    }
+}

@@ -1,0 +1,308 @@
+//! Sockets that show something: how they attach, are read, see what is new, and leave; and the test status of users.
+
+use super::answers::DRAINING;
+use super::event::{Action, Attach, Job, Mail, Show, SocketId};
+use super::live::NotTaken;
+use super::operation::{Operation, Reply, What};
+use super::requests::Answer;
+use super::routes::too_large;
+use super::socket::{Kind, Socket};
+use super::stream::{Stream, TOO_FAR_BEHIND};
+use super::test_status::TOO_MANY;
+use super::{SessionId, Shard};
+use crate::contract::{Accepted, Caller, ClientId, Code, Input, Refusal, Seq};
+use crate::wire::websocket::Received;
+use crate::wire::{json, said, sse, websocket};
+use serde_json::{Map, json};
+use std::sync::Arc;
+
+const BINARY: Refusal = Refusal::new(Code::MessageBinary, "this message is binary: send text");
+
+impl Shard {
+    /// A socket comes over from another shard.
+    pub(super) fn arrive(&mut self, id: SocketId, attach: Attach, actions: &mut Vec<Action>) {
+        if self.sockets.len() >= 2 * self.settings.connections_max {
+            return actions.push(Action::Close { socket: id });
+        }
+        let stream = Stream::new(attach.show, attach.user.sub.clone(), attach.caller.clone(), self.clock.moment());
+        self.sockets.insert(id, Socket::new(id, Kind::Stream(Box::new(stream))));
+        self.attach(id, attach, actions);
+    }
+
+    /// Makes a socket show something. From here on it misses nothing.
+    pub(super) fn attach(&mut self, id: SocketId, attach: Attach, actions: &mut Vec<Action>) {
+        let Attach { show, key, user, caller, since, head, leftover } = attach;
+        let mut stream = Box::new(Stream::new(show, user.sub.clone(), caller.clone(), self.clock.moment()));
+        let session = match show {
+            Show::Tests => None,
+            Show::Chat | Show::Trace | Show::Events => {
+                Some(self.sessions.find_or_place(&self.settings, &key, &caller, self.clock.moment()))
+            }
+        };
+        stream.session = session;
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.kind = Kind::Stream(stream);
+        socket.out.extend_from_slice(&head);
+        match session {
+            Some(session) => self.watch(id, session, show, caller, since, actions),
+            None => self.watch_tests(id, &user.sub),
+        }
+        self.receive(id, &leftover, actions);
+        self.touch(id);
+    }
+
+    fn watch(&mut self, id: SocketId, session: SessionId, show: Show, caller: Caller, since: Option<u64>, actions: &mut Vec<Action>) {
+        let attached = self.with_live(session, actions, |live, around| {
+            let attached = live.take(around, Input::Attached { from: caller });
+            live.watchers.push(id);
+            live.chats += usize::from(show == Show::Chat);
+            live.is_dirty = true;
+            let backlog = &live.backlog;
+            let gap = since.is_some_and(|since| !backlog.reaches(Seq(since)));
+            let hello = match show {
+                Show::Chat => Some(json::attached(&live.session.ui().controls(), backlog.last(), backlog.kept_from(), gap)),
+                Show::Events | Show::Trace | Show::Tests => None,
+            };
+            (attached, hello, backlog.start(since.map(Seq)))
+        });
+        let (attached, hello, shown) = attached.expect("the session was found or placed just now");
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            match (show, hello) {
+                (_, Some(hello)) => socket.push(|out| websocket::write_text(out, &hello)),
+                (Show::Events, None) => socket.push(sse::write_comment),
+                (Show::Chat | Show::Trace | Show::Tests, None) => {}
+            }
+            if let Kind::Stream(stream) = &mut socket.kind {
+                stream.shown = shown;
+            }
+        }
+        if matches!(attached, Err(NotTaken::Broken)) {
+            self.take_out(session, actions);
+        }
+    }
+
+    fn watch_tests(&mut self, id: SocketId, sub: &Arc<str>) {
+        let (status, orphans) = self.tests.of(sub, self.clock.moment());
+        let line = status.line(&Map::new());
+        status.watchers.push(id);
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.push(|out| websocket::write_text(out, &line));
+        }
+        self.let_go_of_orphans(orphans);
+    }
+
+    /// Sockets whose test status had to make room for another user's.
+    fn let_go_of_orphans(&mut self, orphans: Vec<SocketId>) {
+        for orphan in orphans {
+            if let Some(socket) = self.sockets.get_mut(&orphan) {
+                socket.say_goodbye(1013, TOO_MANY);
+            }
+            self.touch(orphan);
+        }
+    }
+
+    /// A stream has gone.
+    pub(super) fn detach(&mut self, id: SocketId, stream: &Stream, actions: &mut Vec<Action>) {
+        self.tests.leave(&stream.sub, id);
+        if let Some(session) = stream.session {
+            let is_chat = stream.show == Show::Chat;
+            self.with_live(session, actions, |live, _| {
+                let before = live.watchers.len();
+                live.watchers.retain(|watcher| *watcher != id);
+                live.chats -= usize::from(is_chat && live.watchers.len() < before);
+            });
+        }
+    }
+
+    pub(super) fn read(&mut self, id: SocketId, bytes: &[u8], actions: &mut Vec<Action>) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.read_ended();
+        if socket.is_closing() {
+            if !socket.linger(bytes.len()) {
+                return self.drop_socket(id, actions);
+            }
+            return self.touch(id);
+        }
+        match &mut socket.kind {
+            Kind::Http(connection) => {
+                connection.feed(bytes);
+                self.serve(id, actions);
+            }
+            Kind::Stream(_) => self.receive(id, bytes, actions),
+            Kind::Leaving(attach, _) => attach.leftover.extend_from_slice(bytes),
+            Kind::Lingering { .. } => {}
+        }
+        self.touch(id);
+    }
+
+    pub(super) fn ended(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.ended();
+        if let Kind::Stream(_) = &socket.kind {
+            self.stop_showing(id, actions);
+        }
+        self.touch(id);
+    }
+
+    pub(super) fn written(&mut self, id: SocketId, buffer: Vec<u8>, actions: &mut Vec<Action>) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.written(self.clock.moment(), buffer);
+        if let Kind::Http(_) = &socket.kind {
+            self.serve(id, actions);
+        }
+        self.touch(id);
+    }
+
+    /// A client that leaves is shown nothing more; what it has been told already still goes out.
+    fn stop_showing(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.close();
+        let Kind::Stream(stream) = &mut socket.kind else { return };
+        let stream = std::mem::replace(stream, Box::new(Stream::new(Show::Tests, "".into(), Caller::default(), self.clock.moment())));
+        self.detach(id, &stream, actions);
+    }
+
+    /// Takes what has arrived on a stream.
+    fn receive(&mut self, id: SocketId, bytes: &[u8], actions: &mut Vec<Action>) {
+        let now = self.clock.moment();
+        let Some(Socket { kind: Kind::Stream(stream), .. }) = self.sockets.get_mut(&id) else { return };
+        stream.feed(bytes, now);
+        loop {
+            let Some(socket) = self.sockets.get_mut(&id) else { return };
+            if socket.is_closing() {
+                break;
+            }
+            let Kind::Stream(stream) = &mut socket.kind else { return };
+            let is_chat = stream.show == Show::Chat;
+            let Some(received) = stream.next(&mut socket.out) else { break };
+            match received {
+                Received::Over => {
+                    self.stop_showing(id, actions);
+                    break;
+                }
+                Received::Text(text) if is_chat => self.receive_text(id, &text, actions),
+                Received::Binary if is_chat => self.refuse_on_socket(id, &BINARY, None),
+                // What a client sends on the other sockets is ignored.
+                Received::Text(_) | Received::Binary => {}
+            }
+        }
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        socket.push(|_| ());
+        if let Kind::Stream(stream) = &socket.kind {
+            let wanted = stream.read_bytes();
+            socket.want(wanted);
+        }
+        self.count_input(id, actions);
+    }
+
+    fn receive_text(&mut self, id: SocketId, text: &str, actions: &mut Vec<Action>) {
+        let Some(Socket { kind: Kind::Stream(stream), .. }) = self.sockets.get(&id) else { return };
+        let Some(session) = stream.session else { return };
+        if text.len() > self.settings.message_bytes_max {
+            return self.refuse_on_socket(id, &too_large(&self.settings), said::client_id_of(text).as_ref());
+        }
+        let input = match said::said(text, stream.caller.clone()) {
+            Ok(input) => input,
+            Err(refusal) => return self.refuse_on_socket(id, &refusal, said::client_id_of(text).as_ref()),
+        };
+        let client_id = input.client_id().cloned();
+        if Shard::starts(&input) {
+            if self.is_draining() {
+                return self.refuse_on_socket(id, &Refusal::new(Code::Draining, DRAINING), client_id.as_ref());
+            }
+            if let Err(refusal) = self.make_room(session, actions) {
+                return self.refuse_on_socket(id, &refusal, client_id.as_ref());
+            }
+        }
+        match self.with_live(session, actions, |live, around| live.take(around, input)) {
+            Some(Ok(Accepted::Known { turn, done })) => {
+                if let (Some(client_id), Some(socket)) = (client_id, self.sockets.get_mut(&id)) {
+                    socket.push(|out| {
+                        websocket::write_text(out, &json::acknowledged(turn, &client_id));
+                        if let Some(outcome) = done {
+                            websocket::write_text(out, &json::done(turn, &outcome, &client_id));
+                        }
+                    });
+                }
+            }
+            Some(Ok(Accepted::Begins(_) | Accepted::Plain)) | None => {}
+            Some(Err(NotTaken::Refused(refusal))) => self.refuse_on_socket(id, &refusal, client_id.as_ref()),
+            Some(Err(NotTaken::Broken)) => self.take_out(session, actions),
+        }
+    }
+
+    fn refuse_on_socket(&mut self, id: SocketId, refusal: &Refusal, client_id: Option<&ClientId>) {
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.push(|out| websocket::write_text(out, &json::refusal(refusal, client_id)));
+        }
+    }
+
+    /// Gives a socket what comes next of its session's events, if it can take it now.
+    pub(super) fn show(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        if !socket.takes_output() {
+            return;
+        }
+        let Kind::Stream(stream) = &mut socket.kind else { return };
+        let Some((session, live)) = stream.session.and_then(|id| Some((id, self.sessions.get(id)?))) else { return };
+        let backlog = &live.backlog;
+        if stream.shown >= backlog.last() {
+            return;
+        }
+        if !backlog.reaches(stream.shown) {
+            return socket.say_goodbye(1013, TOO_FAR_BEHIND);
+        }
+        self.written.update(session, backlog, stream.show, stream.shown);
+        stream.shown = self.written.to;
+        socket.out.extend_from_slice(&self.written.bytes);
+    }
+
+    /// Whether a socket is yet to be shown something.
+    pub(super) fn is_behind(&self, stream: &Stream) -> bool {
+        stream.session.and_then(|session| self.sessions.get(session)).is_some_and(|live| stream.shown < live.backlog.last())
+    }
+
+    /// What is answered to an operation on a user's test status.
+    pub(super) fn operate_tests(&mut self, operation: Operation, actions: &mut Vec<Action>) -> Answer {
+        let sub = operation.key.sub;
+        let (status, orphans) = self.tests.of(&sub, self.clock.moment());
+        let answer = match &operation.what {
+            What::Report(report) => match status.report(report) {
+                Ok(line) => {
+                    for watcher in status.watchers.clone() {
+                        if let Some(socket) = self.sockets.get_mut(&watcher) {
+                            socket.push(|out| websocket::write_text(out, &line));
+                        }
+                        self.touch(watcher);
+                    }
+                    let json: Arc<[u8]> = line.into();
+                    for shard in self.shards() {
+                        actions.push(Action::Mail { shard, mail: Mail::TestReport { sub: sub.clone(), json: json.clone() } });
+                    }
+                    self.show_test_report(&sub, &json);
+                    Answer::Reply(Reply::ok(&json!({ "ok": true })))
+                }
+                Err(refusal) => Answer::Reply(refusal.into()),
+            },
+            What::LastRun => match status.last_run() {
+                Some(run) => Answer::Reply(Reply::ok(run)),
+                None => Answer::Job(Job::LastRun),
+            },
+            _ => Answer::Reply(Reply::of(status.status())),
+        };
+        self.let_go_of_orphans(orphans);
+        answer
+    }
+
+    /// Shows a test report on a user's event streams.
+    pub(super) fn show_test_report(&mut self, sub: &str, json: &[u8]) {
+        let is_for = |socket: &Socket| matches!(&socket.kind, Kind::Stream(stream) if stream.show == Show::Events && &*stream.sub == sub);
+        let streams: Vec<SocketId> = self.sockets.values().filter(|socket| is_for(socket)).map(|socket| socket.id).collect();
+        for id in streams {
+            if let Some(socket) = self.sockets.get_mut(&id) {
+                socket.push(|out| sse::write_event(out, None, json));
+            }
+            self.touch(id);
+        }
+    }
+}
