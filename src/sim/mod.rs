@@ -12,7 +12,6 @@ mod network;
 mod pool;
 mod script;
 mod shrink;
-mod stub;
 #[cfg(test)]
 mod tests;
 mod users;

@@ -72,6 +72,11 @@ pub(super) enum Reading {
 }
 
 impl Line {
+    /// Whether the client neither sends nor reads any more.
+    pub(super) fn is_given_up(&self) -> bool {
+        !self.is_open && !self.is_read
+    }
+
     pub(super) fn is_at_server(&self) -> bool {
         self.at_server != AtServer::Gone
     }
@@ -246,10 +251,10 @@ impl World<'_> {
             it.misbehaved = true;
             return self.flow_in(line, length + 1);
         }
-        let Some((bytes, gone)) = it.writing.as_mut() else { return };
         let takes_max = if is_quiet { it.wire.takes_max.max(20_000) } else { it.wire.takes_max };
-        let mut length = (bytes.len() - *gone).min(takes_max);
         let cut = it.cut(false);
+        let Some((bytes, gone)) = it.writing.as_mut() else { return };
+        let mut length = (bytes.len() - *gone).min(takes_max);
         let breaks = cut.is_some_and(|cut| it.down_bytes + length > cut) && !is_quiet;
         if breaks {
             length = cut.unwrap_or_default().saturating_sub(it.down_bytes);

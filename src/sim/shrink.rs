@@ -51,7 +51,7 @@ impl Shrinking<'_> {
         }
         self.tries += 1;
         let failed = examine(&script, self.library).err();
-        if let Some(what) = failed {
+        if let Some(what) = failed.filter(|what| kind(what) == kind(&self.what)) {
             (self.best, self.what) = (script, what);
             return true;
         }
@@ -64,4 +64,10 @@ impl Shrinking<'_> {
             self.attempt(|script| remove(script, at));
         }
     }
+}
+
+/// What kind of a failure it is, whoever it hits.
+fn kind(what: &str) -> String {
+    let text = what.split_once(" s: ").filter(|_| what.starts_with("at ")).map_or(what, |(_, text)| text);
+    text.chars().filter(|c| !c.is_ascii_digit()).take(40).collect()
 }

@@ -96,7 +96,7 @@ impl Client {
     pub(super) fn is_waiting_for(&self) -> Option<String> {
         let named: Vec<&str> = self.unacknowledged.iter().map(|named| named.id.as_str()).collect();
         let asked: Vec<&str> = self.asked.iter().chain(&self.waiting).map(|asked| asked.what).collect();
-        match (self.wants && !self.is_open, named.is_empty(), asked.is_empty()) {
+        match (self.wants && !self.is_open, named.is_empty() || !self.wants, asked.is_empty()) {
             (true, ..) => Some("a connection".to_owned()),
             (_, false, _) => Some(format!("acknowledgements of {named:?}")),
             (_, _, false) => Some(format!("answers to {asked:?}")),
@@ -270,6 +270,9 @@ impl World<'_> {
         let line = self.dial(user, client, serial);
         self.client(user, client).line = Some(line);
         let Kind::Stream(show) = kind else { return };
+        if self.script.users[user].clients[client].is_mute && show != Show::Events {
+            self.later(140 * SECOND, Happens::MustHaveEnded { line });
+        }
         let path = match show {
             Show::Chat => "/ws",
             Show::Trace => "/ws/trace",
@@ -306,8 +309,10 @@ impl World<'_> {
         if let (Some(expected), false) = (expects, may_be_lost || self.is_stopping) {
             return self.fail(format!("connection {line} ended ({how:?}), and its client never saw {expected:?}"));
         }
-        if it.peer.is_stream() && it.is_healthy() && how != Left::Broken && !self.is_stopping {
-            self.fail(format!("the server ended ({how:?}) a healthy stream of user {}, client {client}", self.script.users[user].number));
+        let may_end = self.is_stopping && !it.peer.is_websocket();
+        if it.peer.is_stream() && it.is_healthy() && how != Left::Broken && !may_end {
+            let number = self.script.users[user].number;
+            self.fail(format!("the server ended ({how:?}) a healthy stream of user {number}, client {client}, without a goodbye"));
         }
         if self.users[user][client].line == Some(line) {
             self.client(user, client).line = None;
@@ -358,13 +363,15 @@ impl World<'_> {
             }
             (Received::Text(text), Kind::Stream(Show::Chat)) => self.chat(user, client, text),
             (Received::Text(text), Kind::Stream(Show::Trace)) => self.trace(user, client, None, text),
-            (Received::Event { id, data }, _) => {
-                if id.is_some() {
-                    self.trace(user, client, id, data);
+            (Received::Event { id: None, data }, _) => {
+                if !data.contains(r#""test_status""#) {
+                    self.fail(format!("an event without an id: {data}"));
                 }
             }
+            (Received::Event { id, data }, _) => self.trace(user, client, id, data),
             (Received::Answer { status, body, is_last }, _) => self.answer(line, user, client, status, &body, is_last),
             (Received::Goodbye(code), _) => {
+                self.lines[line].misbehaved |= code == 1001;
                 if code != 1001 && self.lines[line].is_healthy() {
                     self.fail(format!("a healthy socket is closed with {code}"));
                 }

@@ -4,17 +4,23 @@
 use super::check::Books;
 use super::network::{AtServer, Line};
 use super::pool::Call;
-use super::script::{SECOND, Script};
+use super::script::{Kind, SECOND, Script};
 use super::users::Client;
 use super::{Ran, mix};
-use crate::contract::{Answer, CallError, CallId, Moment, Now, Time, Usage};
+use crate::contract::{Answer, CallError, CallId, DatabaseInfo, Dialect, Limits, Moment, Now, Time, Usage};
 use crate::graph::Library;
 use crate::shard::event::{Action, Attach, Entry, Event, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
-use super::stub::{Settings, Shard};
+use crate::shard::files::Files;
+use crate::shard::origin::Origins;
+use crate::shard::{Settings, Shard, bounds};
+use jiff::tz::TimeZone;
+use serde_json::Map;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) struct World<'a> {
     pub(super) script: &'a Script,
@@ -24,6 +30,7 @@ pub(super) struct World<'a> {
     wall_offset: i64,
     queue: BinaryHeap<Due>,
     order: u64,
+    settings: Arc<Settings>,
     seats: Vec<Seat>,
     pub(super) lines: Vec<Line>,
     pub(super) users: Vec<Vec<Client>>,
@@ -124,6 +131,11 @@ impl Ord for Due {
 
 const MOMENT_ZERO: u64 = 77 * SECOND;
 const WALL_ZERO: u64 = 1_763_668_166 * SECOND;
+/// The longest that a call may take.
+const CALL_TIME: Duration = Duration::from_secs(60);
+/// What a socket may hold to be written, and what a single read may bring.
+const OUTPUT_BYTES_MAX: usize = 3 << 20;
+const READ_BYTES_MAX: usize = 64 << 10;
 /// More events than any honest world has.
 const EVENTS_MAX: u64 = 2_000_000;
 
@@ -131,7 +143,7 @@ impl<'a> World<'a> {
     pub(super) fn new(script: &'a Script, library: Arc<Library>) -> World<'a> {
         let settings = Arc::new(settings(script, library.clone()));
         let seat = |number| Seat {
-            shard: Shard::new(ShardId(number), settings.clone()),
+            shard: Shard::new(ShardId(number), settings.clone(), "sim"),
             inbox: Vec::new(),
             sockets: BTreeMap::new(),
             next_socket: 1,
@@ -149,6 +161,7 @@ impl<'a> World<'a> {
             queue: BinaryHeap::new(),
             order: 0,
             seats: (0..script.shards).map(seat).collect(),
+            settings,
             lines: Vec::new(),
             users: script.users.iter().map(|user| user.clients.iter().map(Client::new).collect()).collect(),
             books: script.users.iter().map(Books::new).collect(),
@@ -178,10 +191,13 @@ impl<'a> World<'a> {
         self.hasten_calls();
         self.hasten_lines();
         if !self.script.drains {
+            // What stalled, or is on its way, comes first.
+            self.run_until(self.now + SECOND)?;
             self.settle(600, "everything to end", |world| world.is_waiting_for())?;
             self.ask_for_the_end();
             self.settle(60, "the last answers", |world| world.is_waiting_for())?;
             self.check_at_rest()?;
+            self.check_sizes_at_rest()?;
         }
         self.is_draining = true;
         (0..self.seats.len()).for_each(|shard| self.to_shard(1, shard, Owned::Drain));
@@ -224,7 +240,8 @@ impl<'a> World<'a> {
     fn run_until(&mut self, until: u64) -> Result<(), String> {
         while self.queue.peek().is_some_and(|due| due.at <= until) {
             self.now = self.queue.peek().expect("it was just seen").at;
-            while let Some(due) = self.queue.peek().filter(|due| due.at == self.now).and_then(|_| self.queue.pop()) {
+            while self.queue.peek().is_some_and(|due| due.at == self.now) {
+                let due = self.queue.pop().expect("it was just seen");
                 self.happen(due.what);
             }
             (0..self.seats.len()).for_each(|shard| self.tick(shard));
@@ -282,7 +299,8 @@ impl<'a> World<'a> {
             Happens::DownEnd { line, is_reset } => self.down_end(line, is_reset),
             Happens::Break { line } => self.break_line(line),
             Happens::MustHaveEnded { line } => {
-                if self.lines[line].is_at_server() {
+                let is_rude = self.script.users[self.lines[line].user].clients[self.lines[line].client].kind == Kind::Rude;
+                if self.lines[line].is_at_server() && (is_rude || !self.is_quiet) {
                     self.fail(format!("the server should have ended connection {line} long ago"));
                 }
             }
@@ -304,6 +322,39 @@ impl<'a> World<'a> {
             self.handle(shard, event);
         }
         self.act(shard, Event::TickEnd);
+        if self.seats[shard].ticks.is_multiple_of(16) {
+            self.check_sizes(shard);
+        }
+    }
+
+    /// Whether a shard holds no more than it may.
+    fn check_sizes(&mut self, shard: usize) {
+        let (seat, calls) = (&self.seats[shard], self.calls.keys().filter(|(at, ..)| *at == shard).count());
+        let sizes = seat.shard.sizes();
+        let settings = &self.settings;
+        let is_sound = seat.stopped
+            || sizes.sockets == seat.sockets.len()
+                && sizes.watchers <= sizes.sockets
+                && sizes.calls <= calls
+                && sizes.waiting <= sizes.sockets + sizes.open_sessions + 8
+                && sizes.timers <= sizes.sockets + sizes.calls + sizes.waiting + 4
+                && sizes.output_bytes <= sizes.sockets * OUTPUT_BYTES_MAX
+                && sizes.input_bytes <= settings.input_bytes_max + READ_BYTES_MAX
+                && sizes.open_sessions <= settings.sessions_max.div_ceil(settings.shards);
+        if !is_sound {
+            self.fail(format!("shard {shard} holds too much, beside {} sockets and {calls} calls: {sizes:?}", seat.sockets.len()));
+        }
+    }
+
+    /// Nothing may be left where nothing is under way.
+    fn check_sizes_at_rest(&self) -> Result<(), String> {
+        for (number, seat) in self.seats.iter().enumerate() {
+            let sizes = seat.shard.sizes();
+            if [sizes.busy_sessions, sizes.calls, sizes.waiting, sizes.output_bytes, sizes.input_bytes] != [0; 5] {
+                return Err(format!("shard {number} is at rest and holds {sizes:?}"));
+            }
+        }
+        Ok(())
     }
 
     fn handle(&mut self, shard: usize, event: Owned) {
@@ -493,6 +544,29 @@ impl<'a> World<'a> {
     }
 }
 
+/// What the server runs on. Only a tight world is small enough to reach a limit.
 fn settings(script: &Script, library: Arc<Library>) -> Settings {
-    Settings { library, graph: script.graph.into() }
+    let tight = |small: usize, large: usize| if script.is_tight { small } else { large };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 7878));
+    let database = DatabaseInfo { name: "eras2_production".to_owned(), dialect: Dialect::Sqlite, is_sample: true };
+    Settings {
+        shards: script.shards,
+        library,
+        graph: script.graph.into(),
+        limits: Limits { history_max: tight(6, 200), waiting_max: tight(2, 8), traces_max: tight(3, 20), ..Limits::default() },
+        files: Files::new(BTreeMap::from([("index.html".to_owned(), Arc::from(*b"<!doctype html>"))])),
+        origins: Origins { allowed: Vec::new(), hosts: Vec::new(), listen },
+        about: Map::new(),
+        databases: Box::new(move |_| vec![database.clone()]),
+        call_time: Box::new(|_| CALL_TIME),
+        time_zone: TimeZone::UTC,
+        sessions_max: tight(2 * script.shards, bounds::SESSIONS_MAX),
+        connections_max: tight(30, bounds::CONNECTIONS_MAX),
+        session_bytes_max: tight(200 << 10, bounds::SESSION_BYTES_MAX),
+        input_bytes_max: tight(400 << 10, bounds::INPUT_BYTES_MAX),
+        message_bytes_max: bounds::MESSAGE_BYTES_MAX,
+        session_idle: if script.is_tight { Duration::from_secs(20) } else { bounds::SESSION_IDLE },
+        silence_max: bounds::SILENCE_MAX,
+        write_time: bounds::WRITE_TIME,
+    }
 }
