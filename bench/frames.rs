@@ -8,7 +8,8 @@
 #![allow(clippy::print_stdout)] // A benchmark is a program that prints.
 
 use framewright::contract::{
-    Answer, Button, CallId, Caller, Effect, Event, Input, Limits, Memory, MemoryPatch, Message, Role, Time, TurnId, Usage, VERSION, What,
+    Answer, Button, CallId, Caller, Effect, Event, Input, Limits, Memory, MemoryPatch, Message, Moment, Now, Role, Time, TurnId, Usage,
+    VERSION, What,
 };
 use framewright::engine::Session;
 use framewright::graph::Library;
@@ -163,7 +164,7 @@ fn caller() -> Caller {
 fn engine(case: &Case, turns: u64) -> u64 {
     let library = library();
     let mut session = Session::new(library.clone(), case.graph, &caller());
-    let mut now = Time(1_763_668_166_000_000);
+    let mut now = Now { moment: Moment(0), wall: Time(1_763_668_166_000_000) };
     let mut effects = Vec::new();
     let hash = library.hash().to_owned();
     let opened = Input::Opened {
@@ -194,14 +195,21 @@ fn engine(case: &Case, turns: u64) -> u64 {
     seen.0
 }
 
+fn pass(now: &mut Now, time_us: u64) {
+    now.moment.0 += time_us;
+    now.wall.0 += time_us;
+}
+
 /// One turn: the answers come as soon as they are asked for, the memorizer's too.
-fn play(session: &mut Session, now: &mut Time, effects: &mut Vec<Effect>, input: Begins, answers: &[Says]) {
+fn play(session: &mut Session, now: &mut Now, effects: &mut Vec<Effect>, input: Begins, answers: &[Says]) {
     let input = match input {
-        Begins::Message(text) => Input::Message { text: text.to_owned(), dashboard: Vec::new(), from: caller() },
-        Begins::Action(action) => Input::Action { action: action.to_owned(), data: Value::Null, source: None, from: caller() },
+        Begins::Message(text) => Input::Message { text: text.to_owned(), dashboard: Vec::new(), client_id: None, from: caller() },
+        Begins::Action(action) => {
+            Input::Action { action: action.to_owned(), data: Value::Null, source: None, client_id: None, from: caller() }
+        }
     };
     session.accepts(&input).expect("it can be taken");
-    now.0 += 50;
+    pass(now, 50);
     let mut looked_at = effects.len();
     session.handle(*now, input, effects);
     let mut answers = answers.iter();
@@ -214,19 +222,19 @@ fn play(session: &mut Session, now: &mut Time, effects: &mut Vec<Effect>, input:
     }
 }
 
-fn answer(session: &mut Session, now: &mut Time, effects: &mut Vec<Effect>, call: CallId, says: Says) {
+fn answer(session: &mut Session, now: &mut Now, effects: &mut Vec<Effect>, call: CallId, says: Says) {
     let mut answer = Answer { model: "bench".to_owned(), ..Answer::default() };
     match says {
         Says::Json(text) => answer.text = text.to_owned(),
         Says::Stream => {
             for _ in 0..WORDS {
-                now.0 += 10;
+                pass(now, 10);
                 session.handle(*now, Input::Chunk { call, text: WORD.to_owned() }, effects);
             }
         }
     }
     let usage = Usage { prompt_tokens: 900, completion_tokens: 60, total_tokens: 960, cached_tokens: 0 };
-    now.0 += 100;
+    pass(now, 100);
     session.handle(*now, Input::Completion { call, usage, waited_us: 0, outcome: Ok(answer) }, effects);
 }
 

@@ -4,6 +4,7 @@
 //! has an edge and every edge a target, every node can be reached, there is no circle, every slot of every prompt is known,
 //! and every way through the graph is stated with its frames and its budget of model calls.
 
+pub use crate::contract::Entry;
 use crate::contract::{DatabaseLimits, Schema, ToolSpec};
 use crate::nodes::{Kind, Node, Plain, Prompt, tools};
 use serde::Deserialize;
@@ -40,16 +41,6 @@ pub struct Graph {
     /// Runs behind a finished turn.
     pub after: Option<usize>,
     pub paths: Vec<Path>,
-}
-
-/// What begins a turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Entry {
-    Message,
-    Action,
-    /// A machine's own button.
-    Machine,
 }
 
 /// One way through the graph: its nodes, one a frame, and what it may cost.
@@ -260,7 +251,7 @@ impl Reader<'_> {
         }
         if node.database.is_none()
             && let Some(tool) =
-                specs.iter().find(|spec| matches!(tools::named(spec.name), Some(tool) if matches!(tool.act, tools::Act::Ask(_))))
+                specs.iter().find(|spec| matches!(tools::named(spec.name), Some(tool) if matches!(tool.act, tools::Act::Ask { .. })))
         {
             return Err(wrong(Wrong::NoDatabase { node: name(), tool: tool.name }));
         }

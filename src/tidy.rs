@@ -11,12 +11,17 @@ const PURE: &[(&str, &[&str])] = &[
     ("graph", &["contract", "nodes"]),
     ("engine", &["contract", "nodes", "graph"]),
     ("wire", &["contract"]),
+    ("shard", &["contract", "graph", "engine", "wire"]),
     ("suite", &["contract"]),
 ];
 
 /// What a pure module never names: sockets, clocks, threads, files, locks, random numbers, the environment.
 const IMPURE: &[&str] = &[
-    "std::net",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "UnixStream",
+    "ToSocketAddrs",
     "std::fs",
     "std::thread",
     "std::env",
@@ -55,19 +60,51 @@ fn code() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
     sources(&root, &mut files);
-    let is_code = |name: &str| name.ends_with(".rs") && !name.contains("/tests") && !name.ends_with("testing.rs") && name != "tidy.rs";
+    let is_code = |name: &str| {
+        name.ends_with(".rs")
+            && !name.contains("/tests")
+            && !name.ends_with("_tests.rs")
+            && !name.ends_with("testing.rs")
+            && name != "tidy.rs"
+    };
     let name = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
     files.iter().map(|path| (name(path), path)).filter(|(name, _)| is_code(name)).map(|(name, path)| (name, without_tests(path))).collect()
 }
 
 fn without_tests(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let code: Vec<&str> = outside_tests(&text).filter(|line| !line.trim_start().starts_with("//")).collect();
+    code.join("\n")
+}
+
+/// The lines outside items that are marked as tests. The code is formatted, so an item ends where its indentation returns.
+fn outside_tests(text: &str) -> impl Iterator<Item = &str> {
+    let mut lines = text.lines();
+    std::iter::from_fn(move || {
+        loop {
+            let line = lines.next()?;
+            if line.trim() != "#[cfg(test)]" {
+                return Some(line);
+            }
+            let indent = &line[..line.len() - line.trim_start().len()];
+            let mut rest = lines.by_ref().skip_while(|line| line.trim_start().starts_with("#["));
+            let first = rest.next()?;
+            if !first.ends_with(';') && !first.ends_with('}') {
+                rest.find(|line| line.strip_prefix(indent).is_some_and(|line| line.starts_with('}')));
+            }
+        }
+    })
 }
 
 fn module(file: &str) -> &str {
     file.split('/').next().unwrap_or(file).trim_end_matches(".rs")
+}
+
+#[test]
+fn reads_on_behind_what_is_a_test() {
+    let text = "a\n#[cfg(test)]\n#[path = \"x.rs\"]\nmod x;\nb\n#[cfg(test)]\nmod tests {\n    fn c() {\n    }\n}\nd\nmod m {\n    \
+                #[cfg(test)]\n    fn e() {}\n    fn f() {}\n}";
+    assert_eq!(outside_tests(text).collect::<Vec<_>>(), ["a", "b", "d", "mod m {", "    fn f() {}", "}"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! out of its place in the file is refused.
 
 use super::Failure;
-use crate::shell::bounds::{BODY_BYTES_MAX, COMMENT_EVERY, HEAD_BYTES_MAX, IDLE_TIME, SILENCE_MAX};
+use crate::shard::bounds::{BODY_BYTES_MAX, COMMENT_EVERY, HEAD_BYTES_MAX, IDLE_TIME, SILENCE_MAX};
 use crate::wire::answer::detail;
 use crate::wire::http::{BODY_TOO_LARGE, HEAD_TOO_LARGE};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -5,7 +5,7 @@
 use super::Failure;
 use crate::client::{Address, CallTrouble};
 use crate::config::databases;
-use crate::contract::{Caller, Input, Limits, Time, VERSION};
+use crate::contract::{Caller, Input, Limits, Moment, Now, Time, VERSION};
 use crate::engine::Session;
 use crate::graph::Library;
 use crate::wire::json;
@@ -63,7 +63,8 @@ impl Options {
         let databases = Databases::new(databases(written, environment).map_err(Failure::config)?).infos();
         let local = jiff::Zoned::now();
         let from = Caller { identity: "anonymous".to_owned(), channel: String::new(), utc_offset_minutes: local.offset().seconds() / 60 };
-        let now = Time(u64::try_from(local.timestamp().as_microsecond()).unwrap_or_default());
+        let wall = Time(u64::try_from(local.timestamp().as_microsecond()).unwrap_or_default());
+        let now = Now { moment: Moment(0), wall };
         let (library, limits) = (Arc::new(library), Limits::default());
         let mut session = Session::new(library.clone(), graph, &from);
         let opened =

@@ -5,6 +5,8 @@ use super::{Failure, library};
 use crate::config::Config;
 use crate::config::layers::Written;
 use crate::graph::Library;
+use crate::shard;
+use crate::shard::files::Files;
 use crate::shell::{self, ServeError, Server, Settings};
 use crate::work::{Pool, probe};
 use clap::ArgMatches;
@@ -32,21 +34,25 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// Starts a server with these settings; `pool` makes its calls.
 pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Server, Failure> {
-    let settings = Settings::new(config.listen, Arc::new(library), &config.graph, pool);
+    let settings = Settings::new(config.listen, pool.clone());
     let settings = Settings {
         shards: config.shards.unwrap_or(settings.shards),
         data: config.data.clone(),
-        development: config.development,
         results: config.suites.join("results.json"),
         suites: config.tests.then(|| Folder::shared(&config.suites)),
+        drain_time: config.drain_time,
+        ..settings
+    };
+    let rules = shell::rules(Arc::new(library), &config.graph, &pool);
+    let rules = shard::Settings {
+        files: if config.development { Files::Development } else { rules.files },
         about: about(config),
         limits: config.limits.of_session(),
         sessions_max: config.limits.sessions as usize,
         connections_max: config.limits.connections as usize,
-        drain_time: config.drain_time,
-        ..settings
+        ..rules
     };
-    shell::serve(settings).map_err(failure)
+    shell::serve(settings, rules).map_err(failure)
 }
 
 /// What everyone may know of this server.
@@ -75,7 +81,7 @@ fn failure(error: ServeError) -> Failure {
         | ServeError::Listen { .. }
         | ServeError::DataInUse { .. }
         | ServeError::Data { .. }
-        | ServeError::Loop { .. }
+        | ServeError::Start { .. }
         | ServeError::Signals { .. } => Failure::unavailable(error),
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// One thing that the user sees: a button to press or a display to read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,7 +114,7 @@ pub struct Machine {
     pub id: String,
     pub initial: String,
     pub current: String,
-    pub states: Vec<State>,
+    pub states: Arc<Vec<State>>,
 }
 
 /// One state: what is shown while the machine is in it.
@@ -266,7 +267,7 @@ impl Ui {
                     return Err(UiError::MachineExists { id: machine.id });
                 }
                 few("machines", self.machines.len() + 1, limits.machines_max)?;
-                machine.states.iter_mut().for_each(State::tidy);
+                Arc::make_mut(&mut machine.states).iter_mut().for_each(State::tidy);
                 machine.check(limits)?;
                 self.machines.push(machine);
             }
@@ -274,9 +275,10 @@ impl Ui {
                 state.tidy();
                 let machine = self.machine(&id)?;
                 let mut changed = machine.clone();
-                match changed.states.iter_mut().find(|known| known.name == state.name) {
+                let states = Arc::make_mut(&mut changed.states);
+                match states.iter_mut().find(|known| known.name == state.name) {
                     Some(known) => *known = state,
-                    None => changed.states.push(state),
+                    None => states.push(state),
                 }
                 changed.check(limits)?;
                 *machine = changed;
@@ -321,7 +323,7 @@ impl Machine {
         few("states", self.states.len(), limits.controls_max)?;
         self.has(&self.initial)?;
         self.has(&self.current)?;
-        for state in &self.states {
+        for state in &*self.states {
             few("controls", state.buttons.len() + state.content.len(), limits.controls_max)?;
             for button in &state.buttons {
                 if let Some(go) = &button.go {

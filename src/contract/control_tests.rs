@@ -14,7 +14,7 @@ fn lamp() -> Machine {
         id: "lamp".to_owned(),
         initial: "off".to_owned(),
         current: "off".to_owned(),
-        states: vec![state("off", button("switch on", "on")), state("on", button("switch off", "off"))],
+        states: Arc::new(vec![state("off", button("switch on", "on")), state("on", button("switch off", "off"))]),
     }
 }
 
@@ -53,7 +53,7 @@ fn a_change_that_can_not_be_is_refused_and_leaves_everything_as_it_was() {
         assert!(ui.apply(change.clone(), &limits).is_err(), "{change:?}");
         assert_eq!(ui, before, "{change:?}");
     }
-    dangling.states[0].buttons[0].go = Some("nowhere".into());
+    Arc::make_mut(&mut dangling.states)[0].buttons[0].go = Some("nowhere".into());
     assert_eq!(
         Ui::default().apply(Change::CreateMachine(dangling), &Limits::default()).unwrap_err().to_string(),
         "the machine `other` has no state `nowhere`: add it, or name one that it has"
@@ -74,7 +74,7 @@ fn machine(id: &str, states: &[(&str, &[(&str, &str)])]) -> Machine {
         content: vec![display(DisplayKind::Text, "", &format!("{id} is {name}"))],
     };
     let first = states[0].0.to_owned();
-    Machine { id: id.to_owned(), initial: first.clone(), current: first, states: states.iter().map(state).collect() }
+    Machine { id: id.to_owned(), initial: first.clone(), current: first, states: Arc::new(states.iter().map(state).collect()) }
 }
 
 fn display(kind: DisplayKind, key: &str, text: &str) -> Display {
@@ -144,7 +144,7 @@ fn a_state_is_added_or_replaced_and_a_reset_leads_to_the_initial_one() {
     let mut ui = with([Change::CreateMachine(lamp)]);
     let add = |name: &str, buttons: &[(&str, &str)]| Change::AddState {
         id: "lamp".into(),
-        state: machine("lamp", &[(name, buttons)]).states.remove(0),
+        state: machine("lamp", &[(name, buttons)]).states[0].clone(),
     };
     ui.apply(add("dim", &[("Off", "off"), ("Off", "off")]), &limits).unwrap();
     ui.apply(add("off", &[("Dim", "dim")]), &limits).unwrap();
@@ -163,7 +163,7 @@ fn a_state_is_added_or_replaced_and_a_reset_leads_to_the_initial_one() {
 fn a_display_with_a_key_shows_what_the_state_holds_wherever_it_stands() {
     let of = |kind| display(kind, "count", "none yet");
     let mut bound = machine("m", &[("only", &[])]);
-    bound.states[0].content = vec![of(DisplayKind::Text)];
+    Arc::make_mut(&mut bound.states)[0].content = vec![of(DisplayKind::Text)];
     let show = Change::Show(vec![Control::Display(of(DisplayKind::Value)), Control::Display(of(DisplayKind::Text))]);
     let mut ui = with([show, Change::CreateMachine(bound)]);
     assert_eq!(shown(&ui), ["none yet"; 3], "what is not set yet changes nothing");
@@ -181,7 +181,7 @@ fn each_bound_is_held_and_the_last_that_fits_is_taken() {
     let fat = |bytes: usize| Control::Display(display(DisplayKind::Text, "", &"x".repeat(bytes)));
     let state = |bytes: usize| Change::SetState { key: "k".into(), value: json!("x".repeat(bytes)) };
     let mut heavy = machine("heavy", &[("a", &[])]);
-    heavy.states[0].content[0] = display(DisplayKind::Text, "", &"x".repeat(1000));
+    Arc::make_mut(&mut heavy.states)[0].content[0] = display(DisplayKind::Text, "", &"x".repeat(1000));
     let mut nowhere = machine("m", &[("a", &[])]);
     nowhere.initial = "b".into();
     let two = || with([create(machine("m", &[("a", &[])])), create(machine("n", &[("a", &[])]))]);
@@ -214,7 +214,7 @@ fn each_bound_is_held_and_the_last_that_fits_is_taken() {
 
 fn lamp_of(states: usize) -> Machine {
     let mut lamp = lamp();
-    lamp.states.resize_with(states, || State { name: "more".into(), buttons: Vec::new(), content: Vec::new() });
+    Arc::make_mut(&mut lamp.states).resize_with(states, || State { name: "more".into(), buttons: Vec::new(), content: Vec::new() });
     lamp
 }
 
@@ -283,7 +283,7 @@ fn a_machines_display_can_not_pass_for_a_button_either() {
     let mut bank = machine("bank", &[("open", &[])]);
     let rest =
         Map::from_iter([("action".to_owned(), json!("pay")), ("source".to_owned(), json!("thinker")), ("text".to_owned(), json!("Hi"))]);
-    bank.states[0].content = vec![Display { kind: DisplayKind::Text, label: None, key: None, rest }];
+    Arc::make_mut(&mut bank.states)[0].content = vec![Display { kind: DisplayKind::Text, label: None, key: None, rest }];
     let added = Change::AddState { id: "bank".into(), state: bank.states[0].clone() };
     for ui in [with([Change::CreateMachine(bank.clone())]), with([Change::CreateMachine(machine("bank", &[("open", &[])])), added])] {
         assert_eq!(serde_json::to_value(ui.controls()).unwrap(), json!([{"type": "text", "text": "Hi"}]));
@@ -294,7 +294,7 @@ fn a_machines_display_can_not_pass_for_a_button_either() {
 fn a_step_to_a_state_that_shows_too_much_is_refused() {
     let limits = Limits { shown_bytes_max: 2_000, ..Limits::default() };
     let mut screen = machine("screen", &[("small", &[]), ("large", &[])]);
-    screen.states[1].content = vec![display(DisplayKind::Text, "k", ""); 10];
+    Arc::make_mut(&mut screen.states)[1].content = vec![display(DisplayKind::Text, "k", ""); 10];
     let mut ui = with([Change::CreateMachine(screen), Change::SetState { key: "k".into(), value: json!("x".repeat(500)) }]);
     let before = ui.clone();
     let go = Change::Go { id: "screen".into(), to: "large".into() };

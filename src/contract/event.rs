@@ -1,11 +1,13 @@
 //! What a session lets its watchers see: one stream of events, of which every protocol is a projection.
 //!
-//! The chat socket shows [`What::Streaming`], [`What::Progress`], [`What::Controls`], [`What::Done`] and [`What::Cleared`];
-//! the trace shows all but the last two. One count runs through all of them, so that either can be resumed.
+//! The chat socket shows [`What::Accepted`], [`What::Streaming`], [`What::Progress`], [`What::Controls`], [`What::Done`] and
+//! [`What::Cleared`]; the trace shows all but `Accepted`, `Done` and `Cleared`. One count runs through all of them, so that
+//! either can be resumed.
 
-use super::{CallId, CallKind, CallStatus, Control, Seq, Time, Trace, TurnId, Usage};
-use serde::Serialize;
+use super::{CallId, CallKind, CallStatus, ClientId, Control, Machine, Memory, Seq, Time, ToolId, Trace, TurnId, Usage};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -22,6 +24,16 @@ pub struct Event {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub enum What {
+    /// A message with a client id was accepted; its turn starts now or after those that wait.
+    Accepted {
+        client_id: ClientId,
+    },
+    /// A turn starts. `message` is what the user wrote, or the label of the control that they used.
+    TurnStarted {
+        message: Arc<str>,
+        client_id: Option<ClientId>,
+        entry: Entry,
+    },
     Thinking {
         detail: String,
     },
@@ -51,11 +63,14 @@ pub enum What {
     Progress {
         text: Arc<str>,
     },
+    /// The result has the same `id`.
     ToolCall {
+        id: ToolId,
         tool: String,
         args: Value,
     },
     ToolResult {
+        id: ToolId,
         tool: String,
         ok: bool,
         summary: String,
@@ -65,10 +80,24 @@ pub enum What {
     Controls {
         controls: Arc<[Control]>,
     },
+    /// Memory has changed; this is all of it.
+    Memory {
+        memory: Arc<Memory>,
+    },
+    /// Machines have changed; these are all of them.
+    Machines {
+        machines: Arc<[Machine]>,
+    },
+    /// The user interface state has changed; this is all of it.
+    State {
+        state: Arc<BTreeMap<String, Value>>,
+    },
     ProcessStart {
         pid: CallId,
         kind: CallKind,
         label: Arc<str>,
+        /// Why a model is called again for the same step.
+        reason: Option<String>,
     },
     ProcessEnd {
         pid: CallId,
@@ -89,13 +118,24 @@ pub enum What {
     /// The turn is over.
     Done {
         outcome: Outcome,
+        client_id: Option<ClientId>,
     },
-    /// The session begins anew.
+    /// The session was cleared: history, controls and machines are gone.
     Cleared,
 }
 
+/// What starts a turn, and so where it enters the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Entry {
+    Message,
+    Action,
+    /// A machine's own button.
+    Machine,
+}
+
 /// How a turn ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     Answered,
     Cancelled,
@@ -107,6 +147,8 @@ impl What {
     /// The event's name on the wire.
     pub fn name(&self) -> &'static str {
         match self {
+            What::Accepted { .. } => "accepted",
+            What::TurnStarted { .. } => "turn_started",
             What::Thinking { .. } => "thinking",
             What::Updated { .. } => "updated",
             What::Perceived { .. } => "perceived",
@@ -119,6 +161,9 @@ impl What {
             What::ToolCall { .. } => "tool_call",
             What::ToolResult { .. } => "tool_result",
             What::Controls { .. } => "controls",
+            What::Memory { .. } => "memory",
+            What::Machines { .. } => "machines",
+            What::State { .. } => "state",
             What::ProcessStart { .. } => "process_start",
             What::ProcessEnd { .. } => "process_end",
             What::FrameTrace { .. } => "frame_trace",

@@ -1,6 +1,6 @@
 //! All that can happen to a session.
 
-use super::{Answer, CallError, CallId, DatabaseInfo, Source, Usage};
+use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -74,9 +74,22 @@ pub enum Input {
     /// A watcher came; its caller is who the session talks to from now on.
     Attached { from: Caller },
     /// A person wrote something. `dashboard` is what they see now.
-    Message { text: String, dashboard: Vec<Value>, from: Caller },
+    Message {
+        text: String,
+        dashboard: Vec<Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        from: Caller,
+    },
     /// A person used a control.
-    Action { action: String, data: Value, source: Option<Source>, from: Caller },
+    Action {
+        action: String,
+        data: Value,
+        source: Option<Source>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        from: Caller,
+    },
     /// Stop one running call.
     Cancel { call: CallId },
     /// Stop the running turn and those waiting.
@@ -92,4 +105,22 @@ pub enum Input {
     Chunk { call: CallId, text: String },
     /// A call has ended. `usage` is counted whatever the outcome; `waited_us` is how long it stood in line before it began.
     Completion { call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
+}
+
+impl Input {
+    /// The name that the client gave it.
+    pub fn client_id(&self) -> Option<&ClientId> {
+        match self {
+            Input::Message { client_id, .. } | Input::Action { client_id, .. } => client_id.as_ref(),
+            Input::Opened { .. }
+            | Input::Attached { .. }
+            | Input::Cancel { .. }
+            | Input::Stop
+            | Input::Drain { .. }
+            | Input::Clear { .. }
+            | Input::Switch { .. }
+            | Input::Chunk { .. }
+            | Input::Completion { .. } => None,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What a session remembers: its messages, and what the memorizer made of them.
 
-use super::TurnId;
+use super::{ClientId, TurnId};
 use serde::{Deserialize, Serialize};
 
 /// One message of the history.
@@ -17,11 +17,14 @@ pub struct Message {
     /// What the turn's nodes told while they worked; it stands beside the turn's last message.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub progress: String,
+    /// The name that the client gave a user's message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
 }
 
 impl Message {
     pub fn new(role: super::Role, content: impl Into<String>, id: TurnId) -> Message {
-        Message { role, content: content.into(), id, partial: false, progress: String::new() }
+        Message { role, content: content.into(), id, partial: false, progress: String::new(), client_id: None }
     }
 
     pub fn bytes(&self) -> usize {
@@ -69,13 +72,16 @@ impl Memory {
         }
     }
 
-    /// Takes over what a patch names; topics and facts are kept without doubles, the oldest leave beyond `facts_max`.
-    pub fn apply(&mut self, patch: MemoryPatch, facts_max: usize) {
-        fn replace(field: &mut String, new: Option<String>) {
-            if let Some(new) = new.filter(|new| !new.trim().is_empty()) {
-                *field = super::clip(new.trim(), 500);
+    /// Applies a patch and returns whether anything changed. Topics and facts are kept without duplicates; beyond `facts_max`
+    /// the oldest are dropped.
+    pub fn apply(&mut self, patch: MemoryPatch, facts_max: usize) -> bool {
+        let mut has_changed = false;
+        let mut replace = |field: &mut String, new: Option<String>| {
+            if let Some(new) = new.filter(|new| !new.trim().is_empty()).map(|new| super::clip(new.trim(), 500)) {
+                has_changed |= *field != new;
+                *field = new;
             }
-        }
+        };
         replace(&mut self.user_name, patch.user_name);
         replace(&mut self.user_mood, patch.user_mood);
         replace(&mut self.situation, patch.situation);
@@ -83,21 +89,26 @@ impl Memory {
         replace(&mut self.style_hint, patch.style_hint);
         if let Some(topic) = patch.topic.filter(|topic| !topic.trim().is_empty()) {
             let topic = super::clip(topic.trim(), 200);
-            remember(&mut self.topic_history, topic.clone(), facts_max);
+            has_changed |= remember(&mut self.topic_history, topic.clone(), facts_max) | (self.topic.as_ref() != Some(&topic));
             self.topic = Some(topic);
         }
         for fact in patch.facts.into_iter().filter(|fact| !fact.trim().is_empty()) {
-            remember(&mut self.facts, super::clip(fact.trim(), 500), facts_max);
+            has_changed |= remember(&mut self.facts, super::clip(fact.trim(), 500), facts_max);
         }
+        has_changed
     }
 }
 
-/// Puts `item` last, once.
-fn remember(list: &mut Vec<String>, item: String, most: usize) {
+/// Puts `item` last, once, and returns whether that changes the list.
+fn remember(list: &mut Vec<String>, item: String, most: usize) -> bool {
+    if list.last() == Some(&item) {
+        return false;
+    }
     list.retain(|known| !known.eq_ignore_ascii_case(&item));
     list.push(item);
     let excess = list.len().saturating_sub(most);
     list.drain(..excess);
+    true
 }
 
 /// What the memorizer found out in one turn; what it leaves out stays as it is, and `facts` are added.
@@ -121,8 +132,8 @@ mod tests {
     fn a_patch_changes_only_what_it_names_and_keeps_no_fact_twice() {
         let mut memory = Memory::initial("ada");
         let patch = MemoryPatch { topic: Some("rust".into()), facts: vec!["likes tea".into(), " ".into()], ..Default::default() };
-        memory.apply(patch.clone(), 2);
-        memory.apply(patch, 2);
+        assert!(memory.apply(patch.clone(), 2));
+        assert!(!memory.apply(patch, 2), "nothing new");
         assert_eq!((memory.user_name.as_str(), memory.topic.as_deref()), ("ada", Some("rust")));
         assert_eq!((memory.facts.len(), memory.topic_history.len()), (1, 1));
         memory.apply(MemoryPatch { facts: vec!["a".into(), "b".into()], ..Default::default() }, 2);

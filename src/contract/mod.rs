@@ -4,6 +4,7 @@
 //! keeps a session's inputs can play it again. Imports nothing of ours.
 
 mod call;
+mod client_id;
 mod control;
 mod database;
 mod event;
@@ -19,9 +20,10 @@ use std::fmt;
 pub use call::{
     Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Question, Request, Role, Schema, Text, ToolCall, ToolSpec, Usage,
 };
+pub use client_id::{Accepted, ClientId, INVALID_CLIENT_ID};
 pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source, State, Ui, UiError};
 pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Rows};
-pub use event::{Event, Outcome, What};
+pub use event::{Entry, Event, Outcome, What};
 pub use input::{Caller, Input, Limits};
 pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};
@@ -29,7 +31,7 @@ pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
 
 /// What an input or an effect looks like on disk; raised when a shape changes.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// A turn of one session, counted from 1; `msg_7` on the wire. 0 stands for «no turn».
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -51,6 +53,10 @@ impl std::str::FromStr for TurnId {
 /// A call of one session, counted from 1; `pid` on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CallId(pub u64);
+
+/// A tool call of one session, counted from 1; `call_id` on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ToolId(pub u64);
 
 /// The number of an event in its session, counted from 1, never used twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! What a turn did, frame by frame. Serialises to the shapes of the wire contract.
 
 use super::memory::turn_id;
-use super::{Answer, CallError, CallId, CallKind, Request, Time, TurnId, Usage, clip, milliseconds};
+use super::{Answer, CallError, CallId, CallKind, ClientId, Request, Time, TurnId, Usage, clip, milliseconds};
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace {
     pub id: TurnId,
-    pub message: String,
+    pub client_id: Option<ClientId>,
+    pub message: Arc<str>,
     pub graph: Arc<str>,
     /// The name that the graph gives to the way the turn went; of a turn that broke off, as far as it went.
     pub path: String,
@@ -147,16 +148,19 @@ pub enum TurnResult {
         id: TurnId,
         stage: Arc<str>,
         event: &'static str,
-        text: String,
+        text: Arc<str>,
         partial: String,
+        client_id: Option<ClientId>,
     },
     Done {
         id: TurnId,
         response: String,
+        client_id: Option<ClientId>,
     },
     Error {
         id: TurnId,
         detail: String,
+        client_id: Option<ClientId>,
     },
 }
 
@@ -166,8 +170,12 @@ pub(super) fn time_ms<S: Serializer>(time: &Time, to: S) -> Result<S::Ok, S::Err
 
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut out = to.serialize_struct("Trace", 11)?;
+        let mut out = to.serialize_struct("Trace", 12)?;
         out.serialize_field("id", &self.id.to_string())?;
+        match &self.client_id {
+            Some(client_id) => out.serialize_field("client_id", client_id)?,
+            None => out.skip_field("client_id")?,
+        }
         out.serialize_field("message", &self.message)?;
         out.serialize_field("graph", &self.graph)?;
         out.serialize_field("path", &self.path)?;

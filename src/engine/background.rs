@@ -5,7 +5,7 @@
 use super::Session;
 use super::call::{End, Running, repair};
 use super::turn::Turn;
-use crate::contract::{Answer, CallDetail, CallError, CallId, CallRecord, Came, Effect, Time, TurnId, Usage, What, clip};
+use crate::contract::{Answer, CallDetail, CallError, CallId, CallRecord, Came, Effect, Now, TurnId, Usage, What, clip};
 use crate::nodes::{Flow, Out, Packet, View};
 use serde_json::Value;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Finished {
     turn: TurnId,
-    pub(super) message: String,
+    pub(super) message: Arc<str>,
     pub(super) dashboard: Vec<Value>,
     pub(super) answer: String,
     pub(super) packet: Packet,
-    started: Time,
+    started: Now,
 }
 
 impl From<Turn> for Finished {
@@ -55,7 +55,7 @@ impl Session {
         let graph = self.graph.clone();
         let flow = graph.nodes[node].kind.begin(&self.background_view(node, &finished), &mut out);
         if let Flow::Ask(request, task) = flow {
-            let running = self.ask(finished.turn, 0, node, Arc::new(request), task, effects);
+            let running = self.ask(finished.turn, 0, node, Arc::new(request), task, None, effects);
             self.background = Some(Background { finished, running });
         }
     }
@@ -74,16 +74,17 @@ impl Session {
             let mut out = Out::default();
             let flow = task.resume(&self.background_view(node, &finished), &mut out, answer);
             if let (Flow::Again { why, task }, false) = (flow, is_repair) {
-                let again = self.ask(finished.turn, 0, node, Arc::new(repair(&request, &said, &why)), task, effects);
+                let again = self.ask(finished.turn, 0, node, Arc::new(repair(&request, &said, &why)), task, Some(clip(&why, 500)), effects);
                 self.background = Some(Background { finished, running: Running { is_repair: true, ..again } });
                 return;
             }
-            if let Some(patch) = out.patch {
-                self.memory.apply(patch, self.limits.facts_max);
-            }
+            let has_changed = out.patch.is_some_and(|patch| self.memory.apply(patch, self.limits.facts_max));
             let name = self.graph.nodes[node].name.clone();
             for what in out.events {
                 self.emit(finished.turn, 0, name.clone(), what, effects);
+            }
+            if has_changed {
+                self.show_memory(finished.turn, name, effects);
             }
         }
         if let (Some(node), Some(next)) = (self.graph.after, self.memorize_next.take()) {
@@ -97,11 +98,11 @@ impl Session {
         let node = self.graph.nodes[running.node].name.clone();
         let (pid, kind, label) = (running.call, running.request.kind(), running.request.label());
         let usage = (usage != Usage::default()).then_some(usage);
-        let duration_us = self.now.since(running.started);
+        let duration_us = self.now.moment.since(running.started.moment);
         let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage };
         self.emit(finished.turn, 0, node.clone(), what, effects);
         if let Some(kept) = self.kept.iter_mut().find(|kept| kept.trace.id == finished.turn) {
-            let started_us = running.started.since(finished.started);
+            let started_us = running.started.moment.since(finished.started.moment);
             let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage };
             Arc::make_mut(&mut kept.trace).background.push(record);
             kept.calls.push(CallDetail { pid, node, frame: 0, request: running.request, came });
@@ -126,7 +127,7 @@ impl Session {
     fn background_view<'a>(&'a self, node: usize, finished: &'a Finished) -> View<'a> {
         View {
             node: &self.graph.nodes[node],
-            now: self.now,
+            wall: self.now.wall,
             caller: &self.caller,
             limits: &self.limits,
             message: &finished.message,

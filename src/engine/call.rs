@@ -6,7 +6,7 @@ use super::Session;
 use super::frame::count;
 use super::turn::Turn;
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Outcome, Request, Role, Text, Time, TurnId,
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Now, Outcome, Request, Role, Text, TurnId,
     Usage, What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
@@ -22,7 +22,7 @@ pub(super) struct Running {
     pub(super) node: usize,
     pub(super) task: Task,
     pub(super) request: Arc<Request>,
-    pub(super) started: Time,
+    pub(super) started: Now,
     /// What it has streamed.
     pub(super) text: String,
     /// It is the second try: what doesn't fit now makes the task give up.
@@ -51,12 +51,14 @@ impl Session {
         node: usize,
         request: Arc<Request>,
         task: Task,
+        reason: Option<String>,
         effects: &mut Vec<Effect>,
     ) -> Running {
         self.call_last.0 += 1;
         let call = self.call_last;
         let name = self.graph.nodes[node].name.clone();
-        self.emit(turn, frame, name, What::ProcessStart { pid: call, kind: request.kind(), label: request.label() }, effects);
+        let what = What::ProcessStart { pid: call, kind: request.kind(), label: request.label(), reason };
+        self.emit(turn, frame, name, what, effects);
         effects.push(Effect::Call { id: call, request: request.clone() });
         Running { call, node, task, request, started: self.now, text: String::new(), is_repair: false }
     }
@@ -148,13 +150,13 @@ impl Session {
         let said = answer.said();
         let came = Came::answered(&answer, self.limits.detail_bytes_max);
         self.put_down(turn, running, end, Some(came), effects);
-        let mut out = Out::default();
+        let mut out = Out::after(self.tool_last);
         let flow = task.resume(&View { asked: Some(&request), ..self.view(turn, node) }, &mut out, answer);
         match flow {
             Flow::Again { why, task } if !is_repair && self.may_ask(turn, &request) => {
                 let request = Arc::new(repair(&request, &said, &why));
                 count(turn, &request);
-                let running = self.ask(turn.id, turn.frame.number, node, request, task, effects);
+                let running = self.ask(turn.id, turn.frame.number, node, request, task, Some(clip(&why, 500)), effects);
                 turn.frame.running.push(Running { is_repair: true, ..running });
                 Ok(())
             }
@@ -170,10 +172,10 @@ impl Session {
         let node = self.graph.nodes[running.node].name.clone();
         let (pid, kind, label) = (running.call, running.request.kind(), running.request.label());
         let usage = (usage != Usage::default()).then_some(usage);
-        let duration_us = self.now.since(running.started);
+        let duration_us = self.now.moment.since(running.started.moment);
         let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage };
         self.emit(turn.id, turn.frame.number, node.clone(), what, effects);
-        let started_us = turn.at(running.started);
+        let started_us = turn.at(running.started.moment);
         turn.frame.calls.push(CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage });
         let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.limits.detail_bytes_max)));
         turn.details.push(CallDetail { pid, node, frame: turn.frame.number, request: running.request, came });

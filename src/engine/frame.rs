@@ -45,11 +45,11 @@ impl Session {
         turn.frame = Frame {
             number: turn.frame.number + 1,
             nodes: nodes.iter().map(|index| graph.nodes[*index].name.clone()).collect(),
-            started_us: turn.at(self.now),
+            started_us: turn.at(self.now.moment),
             ..Frame::default()
         };
         for node in nodes {
-            let mut out = Out::default();
+            let mut out = Out::after(self.tool_last);
             let flow = graph.nodes[node].kind.begin(&self.view(turn, node), &mut out);
             self.follow(turn, node, flow, out, effects)?;
         }
@@ -57,12 +57,20 @@ impl Session {
     }
 
     /// Does what a node's step asks for. A node that asks beyond the path's budget has to give up instead.
-    pub(super) fn follow(&mut self, turn: &mut Turn, node: usize, flow: Flow, out: Out, effects: &mut Vec<Effect>) -> Result<(), Outcome> {
+    pub(super) fn follow(
+        &mut self,
+        turn: &mut Turn,
+        node: usize,
+        flow: Flow,
+        mut out: Out,
+        effects: &mut Vec<Effect>,
+    ) -> Result<(), Outcome> {
+        let reason = out.reason.take();
         self.take(turn, node, out, effects);
         match flow {
             Flow::Ask(request, task) if self.may_ask(turn, &request) => {
                 count(turn, &request);
-                let running = self.ask(turn.id, turn.frame.number, node, Arc::new(request), task, effects);
+                let running = self.ask(turn.id, turn.frame.number, node, Arc::new(request), task, reason, effects);
                 turn.frame.running.push(running);
                 Ok(())
             }
@@ -86,7 +94,7 @@ impl Session {
 
     /// Lets a task take its default route.
     pub(super) fn give_up(&mut self, turn: &mut Turn, node: usize, task: Task, effects: &mut Vec<Effect>) -> Result<(), Outcome> {
-        let mut out = Out::default();
+        let mut out = Out::after(self.tool_last);
         let flow = task.give_up(&self.view(turn, node), &mut out);
         match flow {
             Flow::Ask(..) | Flow::Again { .. } => unreachable!("a task that gives up asks nothing more"),
@@ -97,6 +105,7 @@ impl Session {
     /// Shows what a node wants shown now, and keeps what it wants changed until the frame ends.
     fn take(&mut self, turn: &mut Turn, node: usize, out: Out, effects: &mut Vec<Effect>) {
         let name = self.graph.nodes[node].name.clone();
+        self.tool_last = out.tool_last;
         for what in out.events {
             turn.event = what.name();
             let room = self.limits.answer_bytes_max.saturating_sub(turn.progress.len());
@@ -123,6 +132,7 @@ impl Session {
     /// Ends a frame whose calls have all ended: applies its changes and tells where the route leads.
     pub(super) fn close(&mut self, turn: &mut Turn, effects: &mut Vec<Effect>) -> Option<usize> {
         let changes = std::mem::take(&mut turn.frame.changes);
+        let before = (!changes.is_empty()).then(|| (self.ui.machines.clone(), self.ui.state.clone()));
         let next = turn.frame.next;
         let shows = changes.iter().any(|change| matches!(change, Change::Show(_)));
         let mut may_differ = !changes.is_empty();
@@ -143,13 +153,16 @@ impl Session {
                 self.show(controls, turn.id, turn.frame.number, effects);
             }
         }
+        if let Some((machines, state)) = before {
+            self.show_changed(&machines, &state, turn.id, turn.frame.number, effects);
+        }
         self.record(turn);
         next
     }
 
     /// Writes the frame down.
     pub(super) fn record(&mut self, turn: &mut Turn) {
-        let ended_us = turn.at(self.now);
+        let ended_us = turn.at(self.now.moment);
         let frame = &mut turn.frame;
         turn.frames.push(FrameRecord {
             frame: frame.number,
@@ -165,7 +178,7 @@ impl Session {
     pub(super) fn view<'a>(&'a self, turn: &'a Turn, node: usize) -> View<'a> {
         View {
             node: &self.graph.nodes[node],
-            now: self.now,
+            wall: self.now.wall,
             caller: &self.caller,
             limits: &self.limits,
             message: &turn.message,

@@ -12,17 +12,19 @@
 mod background;
 mod call;
 mod frame;
+mod named;
 mod question;
 mod read;
+mod size;
 mod turn;
 
 use crate::contract::{
-    CallId, Caller, Code, Control, DatabaseInfo, Effect, Event, Input, Limits, Memory, Message, Outcome, Refusal, Seq, Source, Time,
-    TurnDetail, TurnId, TurnResult, Ui, Usage, What,
+    Accepted, CallId, Caller, ClientId, Code, Control, DatabaseInfo, Effect, Event, Input, Limits, Machine, Memory, Message, Now, Outcome,
+    Refusal, Seq, Source, Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, What,
 };
 use crate::graph::{Graph, Library};
 use background::{Background, Finished};
-pub use question::NoQuestion;
+use named::Named;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -35,13 +37,14 @@ pub struct Session {
     limits: Limits,
     caller: Caller,
     is_open: bool,
-    now: Time,
+    now: Now,
     history: VecDeque<Message>,
     history_seq: Seq,
     memory: Memory,
     ui: Ui,
     /// The controls that watchers have.
     shown: Arc<[Control]>,
+    named: Named,
     ui_news: Vec<String>,
     databases: Vec<DatabaseInfo>,
     schema_cache: BTreeMap<String, Value>,
@@ -57,6 +60,7 @@ pub struct Session {
     idle_since: Option<Time>,
     turn_last: TurnId,
     call_last: CallId,
+    tool_last: ToolId,
     seq_last: Seq,
     usage: Usage,
     engine: Arc<str>,
@@ -94,12 +98,13 @@ impl Session {
             limits: Limits::default(),
             caller: from.clone(),
             is_open: false,
-            now: Time(0),
+            now: Now::default(),
             history: VecDeque::new(),
             history_seq: Seq(0),
             memory: Memory::initial(&from.identity),
             ui: Ui::default(),
             shown: Arc::default(),
+            named: Named::default(),
             ui_news: Vec::new(),
             databases: Vec::new(),
             schema_cache: BTreeMap::new(),
@@ -113,19 +118,23 @@ impl Session {
             idle_since: None,
             turn_last: TurnId(0),
             call_last: CallId(0),
+            tool_last: ToolId(0),
             seq_last: Seq(0),
             usage: Usage::default(),
             engine: "engine".into(),
         }
     }
 
-    /// Asked before `handle`: the turn that the input would begin (0 if it begins none), or why it can't be taken.
-    pub fn accepts(&self, input: &Input) -> Result<TurnId, Refusal> {
+    /// Called before `handle`: what the input would do, or why the session refuses it.
+    pub fn accepts(&self, input: &Input) -> Result<Accepted, Refusal> {
+        if let Some((turn, done)) = input.client_id().and_then(|client_id| self.named.find(client_id)) {
+            return Ok(Accepted::Known { turn, done: done.cloned() });
+        }
         match input {
             Input::Message { text, .. } if text.trim().is_empty() => Err(BLANK),
             Input::Action { action, source, .. } if self.ui.button(action, source.as_ref()).is_none() => Err(stale_control(action)),
             Input::Message { .. } | Input::Action { .. } => match self.waiting.len() < self.limits.waiting_max || self.turn.is_none() {
-                true => Ok(TurnId(self.turn_last.0 + 1)),
+                true => Ok(Accepted::Begins(TurnId(self.turn_last.0 + 1))),
                 false => Err(queue_full(self.limits.waiting_max)),
             },
             Input::Switch { graph, .. } if self.library.graph(graph).is_none() => Err(unknown_graph(graph, &self.library.names())),
@@ -137,34 +146,42 @@ impl Session {
             | Input::Drain { .. }
             | Input::Clear { .. }
             | Input::Chunk { .. }
-            | Input::Completion { .. } => Ok(TurnId(0)),
+            | Input::Completion { .. } => Ok(Accepted::Plain),
         }
     }
 
-    /// The only way in which a session changes. `now` never runs backwards; one that does is taken as the last.
+    /// The only way in which a session changes. A message with a known client id changes nothing. `now.moment` never runs
+    /// backwards; one that does is taken as the last. `now.wall` is data.
     ///
     /// # Panics
     /// On an input that `accepts` refuses, and when the first input is not [`Input::Opened`]: bugs of the caller.
-    pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+    pub fn handle(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
         assert!(self.is_open || matches!(input, Input::Opened { .. }), "a session's first input is `Opened`");
-        self.now = self.now.max(now);
+        self.now = Now { moment: self.now.moment.max(now.moment), wall: now.wall };
+        if input.client_id().is_some_and(|client_id| self.named.find(client_id).is_some()) {
+            return;
+        }
         match input {
             Input::Opened { version: _, library: _, graph, databases, limits, from } => {
                 self.databases = databases;
                 self.open(&graph, limits, from);
             }
-            Input::Attached { from } => self.meet(from),
-            Input::Message { text, dashboard, from } => self.arrive(Begun::Message { text, dashboard }, from),
-            Input::Action { action, data, source, from } => self.arrive(Begun::Action { action, data, source }, from),
+            Input::Attached { from } => self.meet(from, effects),
+            Input::Message { text, dashboard, client_id, from } => {
+                self.arrive(Begun::Message { text, dashboard }, client_id, from, effects)
+            }
+            Input::Action { action, data, source, client_id, from } => {
+                self.arrive(Begun::Action { action, data, source }, client_id, from, effects);
+            }
             Input::Cancel { call } => self.cancel(call, effects),
             Input::Stop => self.stop(effects),
             Input::Drain { cut } => self.drain(cut, effects),
             Input::Clear { from } => {
-                self.meet(from);
+                self.meet(from, effects);
                 self.renew(self.graph.clone(), false, effects);
             }
             Input::Switch { graph, keep, from } => {
-                self.meet(from);
+                self.meet(from, effects);
                 let graph = self.library.graph(&graph).expect("`accepts` has found the graph").clone();
                 self.renew(graph, keep, effects);
             }
@@ -184,21 +201,27 @@ impl Session {
         self.caller = from;
         self.is_open = true;
         // Above every number of a session of this name that was before: who resumes from one of those is told of the gap.
-        self.seq_last = Seq(self.now.0);
+        self.seq_last = Seq(self.now.wall.0);
     }
 
     /// Who the session talks to from now on. A name that nobody chose follows the identity.
-    fn meet(&mut self, from: Caller) {
-        if self.memory.user_name == self.caller.identity {
+    fn meet(&mut self, from: Caller, effects: &mut Vec<Effect>) {
+        if self.memory.user_name == self.caller.identity && from.identity != self.caller.identity {
             self.memory.user_name.clone_from(&from.identity);
+            self.show_memory(TurnId(0), self.engine.clone(), effects);
         }
         self.caller = from;
     }
 
-    fn arrive(&mut self, begun: Begun, from: Caller) {
-        self.meet(from);
+    fn arrive(&mut self, begun: Begun, client_id: Option<ClientId>, from: Caller, effects: &mut Vec<Effect>) {
+        self.meet(from, effects);
         self.turn_last.0 += 1;
-        self.waiting.push_back(Waiting { id: self.turn_last, begun, is_given_up: false });
+        let id = self.turn_last;
+        if let Some(client_id) = client_id.clone() {
+            self.named.add(client_id.clone(), id, self.limits.waiting_max);
+            self.emit(id, 0, self.engine.clone(), What::Accepted { client_id }, effects);
+        }
+        self.waiting.push_back(Waiting { id, client_id, begun, is_given_up: false });
     }
 
     /// Ends the running turn and those waiting.
@@ -207,7 +230,7 @@ impl Session {
             self.end(turn, Outcome::Cancelled, effects);
         }
         while let Some(waiting) = self.waiting.pop_front() {
-            let turn = self.turn_of(waiting);
+            let turn = self.turn_of(waiting, effects);
             self.end(turn, Outcome::Cancelled, effects);
         }
     }
@@ -230,12 +253,14 @@ impl Session {
         self.stop(effects);
         self.end_background(effects);
         self.graph = graph;
+        let mut has_new_memory = false;
         if !keep {
             self.history.clear();
             let situation = std::mem::take(&mut self.memory.situation);
-            self.memory = Memory { situation, ..Memory::initial(&self.caller.identity) };
+            let initial = Memory { situation, ..Memory::initial(&self.caller.identity) };
+            has_new_memory = std::mem::replace(&mut self.memory, initial) != self.memory;
         }
-        self.ui = Ui::default();
+        let ui = std::mem::take(&mut self.ui);
         self.ui_news.clear();
         self.finished = None;
         self.result = TurnResult::Cleared;
@@ -243,10 +268,31 @@ impl Session {
             self.emit(TurnId(0), 0, self.engine.clone(), What::Cleared, effects);
         }
         self.show(self.ui.controls(), TurnId(0), 0, effects);
+        self.show_changed(&ui.machines, &ui.state, TurnId(0), 0, effects);
+        if has_new_memory {
+            self.show_memory(TurnId(0), self.engine.clone(), effects);
+        }
         self.history_seq = self.seq_last;
     }
 
-    /// Tells watchers the whole new set of controls.
+    /// Shows watchers what differs from these machines and this state.
+    fn show_changed(&mut self, machines: &[Machine], state: &BTreeMap<String, Value>, turn: TurnId, frame: u32, effects: &mut Vec<Effect>) {
+        if self.ui.machines != machines {
+            let machines = self.ui.machines.clone().into();
+            self.emit(turn, frame, self.engine.clone(), What::Machines { machines }, effects);
+        }
+        if self.ui.state != *state {
+            let state = Arc::new(self.ui.state.clone());
+            self.emit(turn, frame, self.engine.clone(), What::State { state }, effects);
+        }
+    }
+
+    fn show_memory(&mut self, turn: TurnId, node: Arc<str>, effects: &mut Vec<Effect>) {
+        let memory = Arc::new(self.memory.clone());
+        self.emit(turn, 0, node, What::Memory { memory }, effects);
+    }
+
+    /// Shows watchers the whole new set of controls.
     fn show(&mut self, controls: Vec<Control>, turn: TurnId, frame: u32, effects: &mut Vec<Effect>) {
         self.shown = controls.into();
         self.emit(turn, frame, self.engine.clone(), What::Controls { controls: self.shown.clone() }, effects);
@@ -254,7 +300,7 @@ impl Session {
 
     fn emit(&mut self, turn: TurnId, frame: u32, node: Arc<str>, what: What, effects: &mut Vec<Effect>) {
         self.seq_last.0 += 1;
-        effects.push(Effect::Emit(Event { seq: self.seq_last, at: self.now, turn, frame, node, what }));
+        effects.push(Effect::Emit(Event { seq: self.seq_last, at: self.now.wall, turn, frame, node, what }));
     }
 
     /// The button that an action means now.

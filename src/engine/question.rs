@@ -3,29 +3,9 @@
 //! It reads what a turn would read, at the time that it is given, and changes nothing.
 
 use super::Session;
-use crate::contract::{Question, Role, Time, TurnId};
+use crate::contract::{Code, Now, Question, Refusal, Role, TurnId};
 use crate::nodes::{Kind, Out, PaRouting, Packet, Sensed, View};
 use serde_json::Value;
-use std::fmt;
-use std::sync::Arc;
-
-/// Why there is no question to show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NoQuestion {
-    UnknownNode { graph: Arc<str>, node: String, known: Vec<String> },
-    AsksNoModel { node: String },
-}
-
-impl fmt::Display for NoQuestion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            NoQuestion::UnknownNode { graph, node, known } => {
-                write!(f, "the graph `{graph}` has no node `{node}`: name one of {}", known.join(", "))
-            }
-            NoQuestion::AsksNoModel { node } => write!(f, "the node `{node}` asks no model: it has no prompt"),
-        }
-    }
-}
 
 /// What a question is about.
 struct About<'a> {
@@ -40,11 +20,13 @@ struct About<'a> {
 impl Session {
     /// What the node would be asked about `text`, which is an expert's job; without one about the running turn's message, else
     /// the last one's, with what the nodes before it have found.
-    pub fn question(&self, now: Time, node: &str, text: Option<&str>) -> Result<Question, NoQuestion> {
+    pub fn question(&self, now: Now, node: &str, text: Option<&str>) -> Result<Question, Refusal> {
         let nodes = &self.graph.nodes;
         let Some(index) = nodes.iter().position(|known| *known.name == *node) else {
-            let known = nodes.iter().filter(|node| node.kind.asks()).map(|node| node.name.to_string()).collect();
-            return Err(NoQuestion::UnknownNode { graph: self.graph.name.clone(), node: node.to_owned(), known });
+            let known: Vec<&str> = nodes.iter().filter(|node| node.kind.asks()).map(|node| &*node.name).collect();
+            let (graph, known) = (&self.graph.name, known.join(", "));
+            let detail = format!("the graph `{graph}` has no node `{node}`: choose one of {known}");
+            return Err(Refusal::with(Code::UnknownNode, detail));
         };
         let mut about = self.about(text);
         if let (Kind::Expert, Some(job)) = (nodes[index].kind, text) {
@@ -57,7 +39,7 @@ impl Session {
             let _rest = nodes[before].kind.begin(&self.view_about(&about, before, now), &mut out);
             about.packet.sensed = out.sensed.unwrap_or_default();
         }
-        let no_model = || NoQuestion::AsksNoModel { node: node.to_owned() };
+        let no_model = || Refusal::with(Code::NodeWithoutPrompt, format!("the node `{node}` calls no model: it has no prompt"));
         self.view_about(&about, index, now).question(about.is_ahead).ok_or_else(no_model)
     }
 
@@ -90,10 +72,10 @@ impl Session {
         }
     }
 
-    fn view_about<'a>(&'a self, about: &'a About<'_>, node: usize, now: Time) -> View<'a> {
+    fn view_about<'a>(&'a self, about: &'a About<'_>, node: usize, now: Now) -> View<'a> {
         View {
             node: &self.graph.nodes[node],
-            now: self.now.max(now),
+            wall: now.wall,
             caller: &self.caller,
             limits: &self.limits,
             message: about.message,

@@ -57,6 +57,7 @@ impl Session {
                 event: turn.event,
                 text: turn.title.clone(),
                 partial: turn.answer.clone(),
+                client_id: turn.client_id.clone(),
             },
             None => self.result.clone(),
         }
@@ -83,7 +84,7 @@ impl Session {
                 kind: running.request.kind(),
                 label: running.request.label(),
                 turn,
-                started_at: running.started,
+                started_at: running.started.wall,
             })
             .collect()
     }

@@ -4,8 +4,8 @@ use super::background::Finished;
 use super::frame::Frame;
 use super::{NEWS_MAX, Session};
 use crate::contract::{
-    CallDetail, CallStatus, Effect, FrameRecord, Message, Outcome, Role, Source, Time, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
-    clip,
+    CallDetail, CallStatus, ClientId, Effect, FrameRecord, Message, Moment, Now, Outcome, Role, Source, Trace, TurnDetail, TurnId,
+    TurnResult, Usage, What, clip,
 };
 use crate::graph::Entry;
 use crate::nodes::{Action, Packet};
@@ -23,6 +23,7 @@ pub(super) enum Begun {
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) id: TurnId,
+    pub(super) client_id: Option<ClientId>,
     pub(super) begun: Begun,
     /// The server ends before its turn comes.
     pub(super) is_given_up: bool,
@@ -32,13 +33,14 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) id: TurnId,
+    pub(super) client_id: Option<ClientId>,
     pub(super) entry: Entry,
     /// What models read.
-    pub(super) message: String,
+    pub(super) message: Arc<str>,
     /// What people read: the text, or the label of the control.
-    pub(super) title: String,
+    pub(super) title: Arc<str>,
     pub(super) dashboard: Vec<Value>,
-    pub(super) started: Time,
+    pub(super) started: Now,
     pub(super) packet: Packet,
     pub(super) answer: String,
     /// What nodes told while they worked.
@@ -62,18 +64,21 @@ const GIVEN_UP: &str = "The server shut down before the turn of this message cam
 
 impl Turn {
     /// µs after the turn's start.
-    pub(super) fn at(&self, now: Time) -> u64 {
-        now.since(self.started)
+    pub(super) fn at(&self, moment: Moment) -> u64 {
+        moment.since(self.started.moment)
     }
 }
 
 impl Session {
     /// A turn that has done nothing yet.
-    pub(super) fn turn_of(&self, waiting: Waiting) -> Turn {
-        let Waiting { id, begun, is_given_up: _ } = waiting;
+    pub(super) fn turn_of(&mut self, waiting: Waiting, effects: &mut Vec<Effect>) -> Turn {
+        let Waiting { id, client_id, begun, is_given_up: _ } = waiting;
         let mut packet = Packet { turn: id, ..Packet::default() };
         let (entry, message, title, dashboard) = match begun {
-            Begun::Message { text, dashboard } => (Entry::Message, text.clone(), text, dashboard),
+            Begun::Message { text, dashboard } => {
+                let text: Arc<str> = text.into();
+                (Entry::Message, text.clone(), text, dashboard)
+            }
             Begun::Action { action, data, source } => {
                 let button = self.button(&action, source.as_ref());
                 let label = button.map_or_else(|| action.clone(), |button| button.label.clone());
@@ -86,11 +91,14 @@ impl Session {
                 let with_data = if data.is_null() { String::new() } else { format!(" with data {data}") };
                 let message = format!("action: {action} (the control «{label}» was used{with_data})");
                 packet.action = Some(Action { action, label: label.clone(), data, go });
-                (entry, message, label, Vec::new())
+                (entry, message.into(), label.into(), Vec::new())
             }
         };
+        let what = What::TurnStarted { message: title.clone(), client_id: client_id.clone(), entry };
+        self.emit(id, 0, self.engine.clone(), what, effects);
         Turn {
             id,
+            client_id,
             entry,
             message,
             title,
@@ -117,7 +125,7 @@ impl Session {
             Begun::Action { action, source, .. } if self.button(action, source.as_ref()).is_none() => Some(GONE),
             Begun::Action { .. } | Begun::Message { .. } => None,
         };
-        let mut turn = self.turn_of(waiting);
+        let mut turn = self.turn_of(waiting, effects);
         self.keep_question(&turn, false);
         if let Some(why) = in_vain {
             return self.end(turn, Outcome::Failed(why.to_owned()), effects);
@@ -167,15 +175,23 @@ impl Session {
         if self.kept.len() > self.limits.traces_max {
             self.kept.pop_front();
         }
+        let client_id = turn.client_id.clone();
         self.result = match &outcome {
-            Outcome::Answered => TurnResult::Done { id: turn.id, response: turn.answer.clone() },
-            Outcome::Cancelled => TurnResult::Error { id: turn.id, detail: "The answer was stopped.".to_owned() },
-            Outcome::Failed(why) => TurnResult::Error { id: turn.id, detail: why.clone() },
+            Outcome::Answered => TurnResult::Done { id: turn.id, response: turn.answer.clone(), client_id },
+            Outcome::Cancelled => TurnResult::Error { id: turn.id, detail: "The answer was stopped.".to_owned(), client_id },
+            Outcome::Failed(why) => TurnResult::Error { id: turn.id, detail: why.clone(), client_id },
         };
         self.note_news(&turn, &outcome);
-        self.idle_since = Some(self.now);
+        self.idle_since = Some(self.now.wall);
         self.emit(turn.id, turn.frame.number, self.engine.clone(), What::FrameTrace { trace }, effects);
-        self.emit(turn.id, turn.frame.number, self.engine.clone(), What::Done { outcome: outcome.clone() }, effects);
+        self.emit(
+            turn.id,
+            turn.frame.number,
+            self.engine.clone(),
+            What::Done { outcome: outcome.clone(), client_id: turn.client_id.clone() },
+            effects,
+        );
+        self.named.end(turn.id, &outcome);
         self.history_seq = self.seq_last;
         // A machine's own button asks no model: there is nothing to remember of it.
         if turn.entry != Entry::Machine {
@@ -190,7 +206,7 @@ impl Session {
     /// Puts the user's message into the history. A machine's own button says nothing.
     fn keep_question(&mut self, turn: &Turn, partial: bool) {
         if turn.entry != Entry::Machine {
-            self.keep(Message { partial, ..Message::new(Role::User, turn.title.clone(), turn.id) });
+            self.keep(Message { partial, client_id: turn.client_id.clone(), ..Message::new(Role::User, &*turn.title, turn.id) });
             self.history_seq = self.seq_last;
         }
     }
@@ -235,11 +251,12 @@ impl Session {
     fn trace(&self, turn: &mut Turn, status: CallStatus) -> Trace {
         Trace {
             id: turn.id,
-            message: clip(&turn.title, self.limits.detail_bytes_max),
+            client_id: turn.client_id.clone(),
+            message: clipped(&turn.title, self.limits.detail_bytes_max),
             graph: self.graph.name.clone(),
             path: self.path(turn),
-            started_at: turn.started,
-            total_us: turn.at(self.now),
+            started_at: turn.started.wall,
+            total_us: turn.at(self.now.moment),
             status,
             usage: turn.usage,
             frames: std::mem::take(&mut turn.frames),
@@ -257,4 +274,9 @@ impl Session {
             }
         }
     }
+}
+
+/// [`clip`], without a copy where the text fits.
+fn clipped(text: &Arc<str>, bytes_max: usize) -> Arc<str> {
+    if text.len() <= bytes_max { text.clone() } else { clip(text, bytes_max).into() }
 }

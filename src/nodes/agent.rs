@@ -71,10 +71,10 @@ impl Round {
                     Some(earlier) => earlier.instead(planned),
                     None => Sequence::new(view, planned),
                 };
-                go_on(view, number, messages, ids, sequence.run(view, out, false))
+                go_on(view, number, messages, ids, sequence.run(view, out))
             }
             Round::Running { number, messages, ids, tools } => {
-                let step = tools.resume(view, out, answer, false);
+                let step = tools.resume(view, out, answer);
                 go_on(view, number, messages, ids, step)
             }
         }
@@ -83,7 +83,7 @@ impl Round {
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         let tools = match self {
             Round::Asking { tools, .. } => tools,
-            Round::Running { tools, .. } => Some(Box::new(tools.cut_short(out))),
+            Round::Running { tools, .. } => Some(Box::new(tools.cut_short(view, out))),
         };
         match view.answer.trim().is_empty() {
             true => Flow::Fail("The model gave no answer. Please try again, or put it in other words.".to_owned()),

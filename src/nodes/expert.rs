@@ -41,13 +41,17 @@ impl Expert {
                     let calls = plan.tool_sequence.iter().cloned();
                     let sequence = match done {
                         Some(done) => done.instead(calls),
-                        None => Sequence::new(view, calls),
+                        None => Sequence::new(view, calls).careful(),
                     };
-                    go_on(view, out, plan, repairs, |out| sequence.run(view, out, true))
+                    let step = sequence.run(view, out);
+                    go_on(view, out, plan, repairs, step)
                 }
                 Err(why) => Flow::Again { why, task: Task::Expert(Expert::Planning { done, repairs }) },
             },
-            Expert::Running { plan, sequence, repairs } => go_on(view, out, plan, repairs, |out| sequence.resume(view, out, answer, true)),
+            Expert::Running { plan, sequence, repairs } => {
+                let step = sequence.resume(view, out, answer);
+                go_on(view, out, plan, repairs, step)
+            }
             Expert::Composing { plan, sequence } => {
                 if answer.text.trim().is_empty() {
                     return Flow::Again { why: "it was empty".to_owned(), task: Task::Expert(Expert::Composing { plan, sequence }) };
@@ -64,7 +68,7 @@ impl Expert {
                 finish(view, out, &ExpertPlan::default(), sequence, String::new())
             }
             Expert::Running { plan, sequence, .. } => {
-                let sequence = sequence.cut_short(out);
+                let sequence = sequence.cut_short(view, out);
                 finish(view, out, &plan, sequence, String::new())
             }
             Expert::Composing { plan, sequence } => finish(view, out, &plan, *sequence, String::new()),
@@ -73,10 +77,7 @@ impl Expert {
 }
 
 /// Runs the plan on: asks the database, has a failure mended, or composes. Tells each tool's end as progress.
-fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, run: impl FnOnce(&mut Out) -> Step) -> Flow {
-    let told = out.events.len();
-    let step = run(out);
-    tell(out, told);
+fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, step: Step) -> Flow {
     match step {
         Step::Ask(request, sequence) => Flow::Ask(request, Task::Expert(Expert::Running { plan, sequence: Box::new(sequence), repairs })),
         Step::Done(sequence) => match sequence.failure() {
@@ -88,6 +89,7 @@ fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, run: im
                     clip(&report.summary, 1_000),
                     clip(&serde_json::to_string(&sequence.reports).expect("our own plain data is always JSON"), 8_000),
                 );
+                out.reason = Some(clip(&report.summary, 500));
                 let mut messages = view.node.prompt.fill(view);
                 messages.push(ChatMessage::new(Role::User, Text::slot("failure", plea)));
                 ask_for_plan(view, messages, Expert::Planning { done: Some(Box::new(sequence)), repairs: repairs + 1 })
@@ -121,15 +123,4 @@ fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence,
     let Sequence { reports: results, changes, .. } = sequence;
     let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, is_said, ..Found::default() };
     Flow::Go(if is_said { "output" } else { "interpret" }.into(), Box::new(found))
-}
-
-/// A line of progress for each tool that has ended since.
-fn tell(out: &mut Out, since: usize) {
-    let line = |what: &What| match what {
-        What::ToolResult { tool, ok, summary, .. } => Some(format!("{} {tool}: {summary}\n", if *ok { "✓" } else { "✗" })),
-        What::ToolCall { tool, args } if tool == "describe" => Some(format!("DESCRIBE {}\n", args["table"].as_str().unwrap_or_default())),
-        _ => None,
-    };
-    let lines: Vec<String> = out.events[since..].iter().filter_map(line).collect();
-    lines.into_iter().for_each(|line| out.progress(line));
 }

@@ -26,7 +26,7 @@ mod ui;
 
 use crate::contract::{
     Answer, Caller, Change, ChatMessage, DatabaseInfo, DatabaseLimits, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema,
-    Time, ToolSpec, Ui, What,
+    Time, ToolId, ToolSpec, Ui, What, clip,
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -92,7 +92,8 @@ pub struct Node {
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     pub node: &'a Node,
-    pub now: Time,
+    /// Wall time: for what a prompt says of it.
+    pub wall: Time,
     pub caller: &'a Caller,
     pub limits: &'a Limits,
     /// What the user wrote, or the control that they used, in words.
@@ -108,7 +109,7 @@ pub struct View<'a> {
     pub dashboard: &'a [Value],
     /// What happened to machines since a model was last asked.
     pub ui_news: &'a [String],
-    /// When the last turn ended.
+    /// When the last turn ended, in wall time.
     pub idle_since: Option<Time>,
     /// What earlier frames of this turn produced.
     pub packet: &'a Packet,
@@ -129,6 +130,10 @@ pub struct Out {
     pub learned: Vec<(String, Option<Value>)>,
     /// One line for the trace.
     pub summary: String,
+    /// Why a model is called again for the same step.
+    pub reason: Option<String>,
+    /// The last tool call of this session so far.
+    pub tool_last: ToolId,
 }
 
 /// What comes next.
@@ -289,6 +294,23 @@ impl View<'_> {
 }
 
 impl Out {
+    /// What a step writes to, in a session that has made `tool_last` tool calls.
+    pub fn after(tool_last: ToolId) -> Out {
+        Out { tool_last, ..Out::default() }
+    }
+
+    /// Shows that a tool is called.
+    fn tool_call(&mut self, tool: &str, args: Value) -> ToolId {
+        self.tool_last.0 += 1;
+        self.events.push(What::ToolCall { id: self.tool_last, tool: tool.to_owned(), args });
+        self.tool_last
+    }
+
+    /// Shows what became of it.
+    fn tool_result(&mut self, id: ToolId, tool: &str, ok: bool, summary: &str, rows: Option<u64>) {
+        self.events.push(What::ToolResult { id, tool: tool.to_owned(), ok, summary: clip(summary, 500), rows });
+    }
+
     /// Progress that people see while the node works.
     pub fn progress(&mut self, text: impl Into<Arc<str>>) {
         self.events.push(What::Progress { text: text.into() });

@@ -7,9 +7,9 @@ use crate::contract::{Caller, Time};
 use jiff::{Timestamp, tz::Offset};
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
-    let mut lines = vec![format!("local time: {}", local_time(view.now, view.caller))];
+    let mut lines = vec![format!("local time: {}", local_time(view.wall, view.caller))];
     if let Some(before) = view.idle_since {
-        lines.push(format!("idle: {}", duration(view.now.since(before))));
+        lines.push(format!("idle: {}", duration(view.wall.since(before))));
     }
     let screen = view.ui_news.iter().map(|news| format!("\nscreen: {news}")).collect();
     out.sensed = Some(Sensed { passing: lines.join("\n"), screen });
@@ -54,7 +54,7 @@ mod tests {
         let (fixture, packet) = (Fixture::default(), Packet::default());
         let news = ["«On» was pressed".to_owned()];
         let mut out = Out::default();
-        let view = View { now: Time(600_000_000), idle_since: Some(Time(0)), ui_news: &news, ..fixture.view(&packet) };
+        let view = View { wall: Time(600_000_000), idle_since: Some(Time(0)), ui_news: &news, ..fixture.view(&packet) };
         begin(&view, &mut out);
         let sensed = out.sensed.unwrap();
         assert_eq!(sensed.passing, "local time: Thursday, 1970-01-01 00:10\nidle: 10 minutes");

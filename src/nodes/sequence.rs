@@ -4,9 +4,9 @@
 //! seen to that a table is described before it is first queried: whatever the model planned, a query of tables that this
 //! session does not know yet asks for their description first. What was learned is kept, so it is asked for once.
 
-use super::tools::{self, Act};
+use super::tools::{self, Act, Done};
 use super::{Out, PlannedCall, ToolReport, View};
-use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Refused, Request, Rows, Ui, What, clip};
+use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Refused, Request, Rows, ToolId, Ui, clip};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -20,15 +20,22 @@ pub struct Sequence {
     ui: Ui,
     pub(super) reports: Vec<ToolReport>,
     pub(super) changes: Vec<Change>,
-    /// The call that the database is asked for now.
+    /// The call that waits for the database.
     out: Option<Pending>,
+    /// Stops at the first failure, and shows each call as progress: an expert's.
+    is_careful: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct Pending {
+    id: ToolId,
     call: PlannedCall,
+    /// What the call itself asks.
+    ask: DatabaseAsk,
     /// Tables that are yet to be described before the call itself can go out.
     undescribed: VecDeque<String>,
+    /// The description that is out.
+    describing: Option<ToolId>,
     /// Tables of the call; what is known of them is old if a column is missing.
     tables: Vec<String>,
     /// The database's refusal, while its tables are described again.
@@ -44,10 +51,15 @@ pub(super) enum Step {
 impl Sequence {
     pub(super) fn new(view: &View<'_>, calls: impl IntoIterator<Item = PlannedCall>) -> Sequence {
         let todo = calls.into_iter().take(CALLS_MAX).collect();
-        Sequence { todo, ui: tools::fresh(view.ui), reports: Vec::new(), changes: Vec::new(), out: None }
+        Sequence { todo, ui: tools::fresh(view.ui), reports: Vec::new(), changes: Vec::new(), out: None, is_careful: false }
     }
 
-    /// Goes on with other calls; what is done stays done.
+    /// One that stops at the first failure and shows its calls as progress.
+    pub(super) fn careful(self) -> Sequence {
+        Sequence { is_careful: true, ..self }
+    }
+
+    /// Continues with other calls; what is done stays done.
     pub(super) fn instead(mut self, calls: impl IntoIterator<Item = PlannedCall>) -> Sequence {
         self.todo = calls.into_iter().take(CALLS_MAX).collect();
         self
@@ -58,144 +70,147 @@ impl Sequence {
         self.reports.last().filter(|report| !report.ok)
     }
 
-    /// Runs on until a database has to be asked, a call fails for which `stops_at_failure`, or nothing is left.
-    pub(super) fn run(mut self, view: &View<'_>, out: &mut Out, stops_at_failure: bool) -> Step {
+    /// Runs until it needs a database, a careful one fails, or nothing is left.
+    pub(super) fn run(mut self, view: &View<'_>, out: &mut Out) -> Step {
         while let Some(call) = self.todo.pop_front() {
-            match tools::named(&call.tool).map(|tool| &tool.act) {
-                Some(Act::Ask(ask)) if tools::is_offered(view, &call.tool) => {
-                    out.events.push(What::ToolCall { tool: call.tool.clone(), args: call.args.clone() });
-                    match ask(view, &call.args) {
-                        Ok((_, tables)) => {
-                            let unknown = |table: &&String| !view.schema.contains_key(&known_as(view, table));
-                            let undescribed = tables.iter().filter(unknown).cloned().collect();
-                            let pending = Pending { call, undescribed, tables, refusal: None };
-                            if let Some(request) = self.next_question(view, out, pending) {
-                                return Step::Ask(request, self);
-                            }
+            let id = out.tool_call(&call.tool, call.args.clone());
+            let outcome = match tools::offered(view, &call.tool) {
+                Ok(Act::Run(run)) => run(view, &mut self.ui, call.args.clone()),
+                Ok(Act::Ask { ask, .. }) => match ask(view, &call.args) {
+                    Ok((ask, tables)) => {
+                        let unknown = |table: &&String| !view.schema.contains_key(&known_as(view, table));
+                        let undescribed = tables.iter().filter(unknown).cloned().collect();
+                        let pending = Pending { id, call, ask, undescribed, describing: None, tables, refusal: None };
+                        match self.next_question(view, out, pending) {
+                            Some(request) => return Step::Ask(request, self),
+                            None if self.is_careful && self.failure().is_some() => return Step::Done(self),
+                            None => continue,
                         }
-                        Err(why) => self.report(out, failed(call, why)),
                     }
-                }
-                Some(Act::Run(_) | Act::Ask(_)) | None => {
-                    let (report, changes) = tools::run(view, &mut self.ui, &call.tool, call.args, out);
-                    self.changes.extend(changes);
-                    self.reports.push(report);
-                }
-            }
-            if stops_at_failure && self.failure().is_some() {
+                    Err(why) => Err(why),
+                },
+                Err(why) => Err(why),
+            };
+            self.report(view, out, id, call, outcome);
+            if self.is_careful && self.failure().is_some() {
                 return Step::Done(self);
             }
         }
         Step::Done(self)
     }
 
-    /// Takes a database's answer and runs on.
-    pub(super) fn resume(mut self, view: &View<'_>, out: &mut Out, answer: Answer, stops_at_failure: bool) -> Step {
+    /// Takes a database's answer and continues.
+    pub(super) fn resume(mut self, view: &View<'_>, out: &mut Out, answer: Answer) -> Step {
         let mut pending = self.out.take().expect("a sequence that waits knows for what");
         let asked = match view.asked {
             Some(Request::Database(request)) => request.ask.clone(),
             Some(Request::Model(_)) | None => unreachable!("a sequence waits for databases alone"),
         };
-        let Some(answer) = answer.database else {
-            self.report(out, failed(pending.call, "the database gave no answer".to_owned()));
-            return self.run(view, out, stops_at_failure);
-        };
-        let is_own = pending.undescribed.is_empty() && pending.refusal.is_none();
-        match (asked, answer) {
-            (DatabaseAsk::Describe { table }, DatabaseAnswer::Rows(rows)) if !rows.rows.is_empty() => {
+        let describing = pending.describing.take();
+        let outcome = match (asked, answer.database) {
+            (_, None) => Err("the database gave no answer".to_owned()),
+            (DatabaseAsk::Describe { table }, Some(DatabaseAnswer::Rows(rows))) if !rows.rows.is_empty() => {
                 out.learned.push((known_as(view, &table), Some(described(&rows))));
                 pending.undescribed.retain(|name| *name != table);
-                if is_own && pending.call.tool == "describe" {
-                    self.report(out, found(&pending.call, rows));
-                    return self.run(view, out, stops_at_failure);
+                match describing {
+                    Some(id) => {
+                        out.tool_result(id, tools::DESCRIBE, true, &counted(&rows), Some(rows.rows.len() as u64));
+                        return self.go_on(view, out, pending);
+                    }
+                    None => Ok(found(rows)),
                 }
             }
-            (DatabaseAsk::Describe { table }, DatabaseAnswer::Rows(_)) => {
-                self.report(out, failed(pending.call, format!("there is no table `{table}`")));
-                return self.run(view, out, stops_at_failure);
-            }
-            (DatabaseAsk::Query { .. } | DatabaseAsk::Tables, DatabaseAnswer::Rows(rows)) => {
-                let report = found(&pending.call, rows);
-                self.display(view, &report);
-                self.report(out, report);
-                return self.run(view, out, stops_at_failure);
-            }
-            (DatabaseAsk::Query { .. }, DatabaseAnswer::Refused { message, reason: Refused::UnknownColumn }) => {
-                // What is known of its tables may be old: they are described again, for whoever mends the query.
+            (DatabaseAsk::Describe { table }, Some(DatabaseAnswer::Rows(_))) => Err(format!("there is no table `{table}`")),
+            (DatabaseAsk::Query { .. } | DatabaseAsk::Tables, Some(DatabaseAnswer::Rows(rows))) => Ok(found(rows)),
+            (DatabaseAsk::Query { .. }, Some(DatabaseAnswer::Refused { message, reason: Refused::UnknownColumn })) => {
+                // What is known of its tables may be old: they are described again before the query is repaired.
                 for table in &pending.tables {
                     out.learned.push((known_as(view, table), None));
                 }
                 pending.undescribed = pending.tables.iter().cloned().collect();
                 pending.refusal = Some(message);
+                return self.go_on(view, out, pending);
             }
-            (_, DatabaseAnswer::Refused { message, .. }) => {
-                self.report(out, failed(pending.call, message));
-                return self.run(view, out, stops_at_failure);
-            }
+            (_, Some(DatabaseAnswer::Refused { message, .. })) => Err(message),
+        };
+        if let (Some(id), Err(why)) = (describing, &outcome) {
+            out.tool_result(id, tools::DESCRIBE, false, why, None);
         }
+        self.report(view, out, pending.id, pending.call, outcome);
+        self.next(view, out)
+    }
+
+    fn go_on(mut self, view: &View<'_>, out: &mut Out, pending: Pending) -> Step {
         match self.next_question(view, out, pending) {
             Some(request) => Step::Ask(request, self),
-            None => self.run(view, out, stops_at_failure),
+            None => self.next(view, out),
         }
     }
 
-    /// The database could not be asked any more: what is left is not done.
-    pub(super) fn cut_short(mut self, out: &mut Out) -> Sequence {
-        if let Some(pending) = self.out.take() {
-            self.report(out, failed(pending.call, "too many questions to the database in one turn".to_owned()));
+    fn next(self, view: &View<'_>, out: &mut Out) -> Step {
+        if self.is_careful && self.failure().is_some() { Step::Done(self) } else { self.run(view, out) }
+    }
+
+    /// No more database calls are left: what remains is not done.
+    pub(super) fn cut_short(mut self, view: &View<'_>, out: &mut Out) -> Sequence {
+        if let Some(Pending { id, call, describing, .. }) = self.out.take() {
+            let why = "too many questions to the database in one turn".to_owned();
+            if let Some(id) = describing {
+                out.tool_result(id, tools::DESCRIBE, false, &why, None);
+            }
+            self.report(view, out, id, call, Err(why));
         }
         self.todo.clear();
         self
     }
 
-    /// What the database is asked for a call: first its unknown tables, then the call itself; nothing once it has failed.
-    fn next_question(&mut self, view: &View<'_>, out: &mut Out, pending: Pending) -> Option<Request> {
-        let ask = match (pending.undescribed.front(), &pending.refusal) {
-            (Some(table), _) => DatabaseAsk::Describe { table: table.clone() },
+    /// What to ask the database for a call: first its unknown tables, then the call itself; nothing once the call has ended.
+    fn next_question(&mut self, view: &View<'_>, out: &mut Out, mut pending: Pending) -> Option<Request> {
+        let ask = match (pending.undescribed.front(), pending.refusal.take()) {
+            (Some(table), refusal) => {
+                pending.describing = Some(out.tool_call(tools::DESCRIBE, json!({"table": table})));
+                let ask = DatabaseAsk::Describe { table: table.clone() };
+                pending.refusal = refusal;
+                ask
+            }
             (None, Some(refusal)) => {
-                let refusal = refusal.clone();
-                self.report(out, failed(pending.call, refusal));
+                self.report(view, out, pending.id, pending.call, Err(refusal));
                 return None;
             }
-            (None, None) => match tools::asks(view, &pending.call) {
-                Ok((DatabaseAsk::Describe { table }, _)) if view.schema.contains_key(&known_as(view, &table)) => {
-                    // It was described before in this session.
-                    let data = view.schema[&known_as(view, &table)].clone();
-                    let summary = format!("{table}: known already");
-                    self.report(out, ToolReport { tool: pending.call.tool, args: pending.call.args, ok: true, summary, data: Some(data) });
-                    return None;
-                }
-                Ok((ask, _)) => ask,
-                Err(why) => {
-                    self.report(out, failed(pending.call, why));
-                    return None;
-                }
-            },
+            (None, None) => pending.ask.clone(),
         };
-        if let DatabaseAsk::Describe { table } = &ask
-            && pending.call.tool != "describe"
-        {
-            out.events.push(What::ToolCall { tool: "describe".to_owned(), args: json!({"table": table}) });
+        if let DatabaseAsk::Describe { table } = &ask {
+            if let (None, Some(columns)) = (pending.describing, view.schema.get(&known_as(view, table))) {
+                let summary = format!("{table}: known already");
+                self.report(view, out, pending.id, pending.call, Ok(Done { summary, data: Some(columns.clone()), ..Done::default() }));
+                return None;
+            }
+            if self.is_careful {
+                out.progress(format!("DESCRIBE {table}\n"));
+            }
         }
         self.out = Some(pending);
         let database: Arc<str> = view.node.database.clone().unwrap_or_default();
         Some(Request::Database(DatabaseRequest { database, ask, limits: view.node.database_limits }))
     }
 
-    fn report(&mut self, out: &mut Out, report: ToolReport) {
-        let rows = report.data.as_ref().and_then(|data| data["rows"].as_array()).map(|rows| rows.len() as u64);
-        let summary = clip(&report.summary, 500);
-        out.events.push(What::ToolResult { tool: report.tool.clone(), ok: report.ok, summary, rows });
-        self.reports.push(report);
-    }
-
-    /// Shows what a query found, as the call wants it shown.
-    fn display(&mut self, view: &View<'_>, report: &ToolReport) {
-        if let Some(change) = tools::display(view, report)
+    /// Notes what became of a call, and shows it.
+    fn report(&mut self, view: &View<'_>, out: &mut Out, id: ToolId, call: PlannedCall, outcome: Result<Done, String>) {
+        let PlannedCall { tool, args } = call;
+        let ok = outcome.is_ok();
+        let done = outcome.unwrap_or_else(|why| Done { summary: why, ..Done::default() });
+        out.tool_result(id, &tool, ok, &done.summary, done.rows);
+        if self.is_careful {
+            out.progress(format!("{} {tool}: {}\n", if ok { "✓" } else { "✗" }, clip(&done.summary, 500)));
+        }
+        let report = ToolReport { tool, args, ok, summary: done.summary, data: done.data };
+        self.changes.extend(done.changes);
+        if let Some(change) = tools::display(view, &report)
             && self.ui.apply(change.clone(), view.limits).is_ok()
         {
             self.changes.push(change);
         }
+        self.reports.push(report);
     }
 }
 
@@ -204,16 +219,16 @@ pub(super) fn known_as(view: &View<'_>, table: &str) -> String {
     format!("{}.{}", view.node.database.as_deref().unwrap_or_default(), table.to_lowercase())
 }
 
-fn failed(call: PlannedCall, why: String) -> ToolReport {
-    ToolReport { tool: call.tool, args: call.args, ok: false, summary: why, data: None }
-}
-
-fn found(call: &PlannedCall, rows: Rows) -> ToolReport {
+fn counted(rows: &Rows) -> String {
     let count = rows.rows.len();
     let cut = if rows.is_cut { ", cut: there are more" } else { "" };
-    let summary = format!("{count} row{}{cut}", if count == 1 { "" } else { "s" });
+    format!("{count} row{}{cut}", if count == 1 { "" } else { "s" })
+}
+
+fn found(rows: Rows) -> Done {
+    let (summary, count) = (counted(&rows), rows.rows.len() as u64);
     let data = json!({"columns": rows.columns, "rows": rows.rows, "is_cut": rows.is_cut});
-    ToolReport { tool: call.tool.clone(), args: call.args.clone(), ok: true, summary, data: Some(data) }
+    Done { summary, data: Some(data), rows: Some(count), ..Done::default() }
 }
 
 /// A description as it is kept and as prompts carry it: one object a column.
@@ -221,4 +236,75 @@ fn described(rows: &Rows) -> Value {
     let column =
         |row: &Vec<Value>| -> Value { rows.columns.iter().cloned().zip(row.iter().cloned()).collect::<serde_json::Map<_, _>>().into() };
     Value::Array(rows.rows.iter().map(column).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::Packet;
+    use crate::nodes::testing::Fixture;
+
+    fn run(calls: impl IntoIterator<Item = (&'static str, Value)>, is_careful: bool) -> Sequence {
+        let (fixture, packet) = (Fixture::default(), Packet::default());
+        let calls: Vec<PlannedCall> = calls.into_iter().map(|(tool, args)| PlannedCall { tool: tool.to_owned(), args }).collect();
+        let sequence = Sequence { is_careful, ..Sequence::new(&fixture.view(&packet), calls) };
+        match sequence.run(&fixture.view(&packet), &mut Out::default()) {
+            Step::Done(sequence) => sequence,
+            Step::Ask(..) => panic!("no tool here needs a database"),
+        }
+    }
+
+    #[test]
+    fn a_failing_call_reports_why_and_changes_nothing() {
+        for (tool, args, says) in [
+            ("recal", json!({}), "there is no tool `recal`; the tools are emit_actions"),
+            ("set_state", json!({"key": ""}), "the arguments don't fit: missing field `value`"),
+            ("reset_machine", json!({"id": "lamp"}), "there is no machine `lamp`"),
+            ("create_machine", json!({"id": "m", "initial": "b", "states": {"a": {}}}), "the machine `m` has no state `b`"),
+            ("query", json!({"sql": "SELECT 1"}), "there is no tool `query`"),
+        ] {
+            let sequence = run([(tool, args)], false);
+            let report = &sequence.reports[0];
+            assert!(!report.ok && report.summary.starts_with(says), "{}", report.summary);
+            assert!(sequence.changes.is_empty() && sequence.ui == Ui::default());
+        }
+    }
+
+    #[test]
+    fn a_careful_sequence_stops_at_the_first_failure() {
+        let set = |key: &str| ("set_state", json!({"key": key, "value": 1}));
+        let calls = || [set("a"), ("no_such_tool", json!({})), set("b")];
+        assert_eq!((run(calls(), true).reports.len(), run(calls(), false).reports.len()), (2, 3));
+    }
+
+    #[test]
+    fn later_calls_see_the_changes_of_earlier_ones() {
+        let calls = || {
+            vec![
+                (
+                    "create_machine",
+                    json!({"id": "lamp", "initial": "off", "states": {"off": {"buttons": ["Switch on"], "content": "It is dark."}}}),
+                ),
+                ("add_state", json!({"id": "lamp", "state": "on", "buttons": [{"label": "Off", "go": "off"}]})),
+                ("reset_machine", json!({"id": "lamp"})),
+                ("emit_actions", json!({"actions": ["Red", {"label": "Blue", "payload": {"rgb": 255}}]})),
+                ("emit_display", json!({"items": [{"type": "value", "key": "count"}]})),
+                ("set_state", json!({"key": "count", "value": 3})),
+            ]
+        };
+        let sequence = run(calls(), true);
+        assert!(sequence.reports.iter().all(|report| report.ok), "{:?}", sequence.reports);
+        assert_eq!(
+            serde_json::to_value(sequence.ui.controls()).unwrap(),
+            json!([
+                {"type": "button", "label": "Red", "action": "red", "source": "thinker"},
+                {"type": "button", "label": "Blue", "action": "blue", "payload": {"rgb": 255}, "source": "thinker"},
+                {"type": "value", "key": "count", "value": 3},
+                {"type": "text", "text": "It is dark."},
+                {"type": "button", "label": "Switch on", "action": "switch_on", "source": "machine:lamp"},
+            ])
+        );
+        let calls = calls().into_iter().chain([("destroy_machine", json!({"id": "lamp"}))]);
+        assert!(run(calls, true).ui.machines.is_empty());
+    }
 }

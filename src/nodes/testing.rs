@@ -78,7 +78,7 @@ impl Fixture {
     pub(crate) fn view<'a>(&'a self, packet: &'a Packet) -> View<'a> {
         View {
             node: &self.node,
-            now: Time(0),
+            wall: Time(0),
             caller: &self.caller,
             limits: &self.limits,
             message: "a message",

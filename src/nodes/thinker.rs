@@ -51,7 +51,7 @@ impl Thinking {
                 Ok(calls) => run(view, out, calls),
                 Err(why) => Flow::Again { why, task: Task::Thinker(Thinking::Filling { calls }) },
             },
-            Thinking::Running { sequence } => go_on(out, |out| sequence.resume(view, out, answer, false)),
+            Thinking::Running { sequence } => go_on(out, |out| sequence.resume(view, out, answer)),
         }
     }
 
@@ -59,7 +59,7 @@ impl Thinking {
         match self {
             Thinking::Filling { calls } => run(view, out, calls),
             Thinking::Running { sequence } => {
-                let sequence = sequence.cut_short(out);
+                let sequence = sequence.cut_short(view, out);
                 finish(out, sequence)
             }
         }
@@ -82,7 +82,7 @@ fn run(view: &View<'_>, out: &mut Out, calls: Vec<PlannedCall>) -> Flow {
     if calls.is_empty() {
         out.events.push(What::Thinking { detail: "no tools needed".to_owned() });
     }
-    go_on(out, |out| Sequence::new(view, calls).run(view, out, false))
+    go_on(out, |out| Sequence::new(view, calls).run(view, out))
 }
 
 fn go_on(out: &mut Out, run: impl FnOnce(&mut Out) -> Step) -> Flow {

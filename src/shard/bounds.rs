@@ -69,4 +69,4 @@ pub(super) const REPORT_BYTES_MAX: usize = 64 << 10;
 pub(super) const TEST_STATUS_MAX: usize = 100;
 
 /// How long the last words to sockets may take after that.
-pub(super) const FAREWELL_TIME: Duration = Duration::from_millis(500);
+pub const FAREWELL_TIME: Duration = Duration::from_millis(500);

@@ -13,26 +13,11 @@
 //! - [`Action::HandOver`] and [`Action::Shutdown`] come only while no write is under way; `HandOver` only while no read is.
 
 use super::identity::{Key, User};
+pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
+pub use super::operation::Job;
 use super::operation::{Operation, Reply};
 use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, Usage};
-use serde_json::{Map, Value};
 use std::sync::Arc;
-
-/// A connection, numbered by the driver of its shard; never used twice there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SocketId(pub u64);
-
-/// A session of this shard, numbered by the shard; never used twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SessionId(pub u64);
-
-/// A shard of this server, counted from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ShardId(pub usize);
-
-/// Something that this shard waits for: another shard's reply, or a job. Never used twice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
 
 /// What happens to a shard.
 #[derive(Debug)]
@@ -137,21 +122,6 @@ pub struct Attach {
     pub head: Vec<u8>,
     /// What was read behind the request.
     pub leftover: Vec<u8>,
-}
-
-/// Work that may block: files, and starting test suites.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Job {
-    /// Read a static file from disk, in development. `name` is relative to `static/` and has been checked.
-    File { name: String },
-    /// Read the last test run that was written to a file beside the server.
-    LastRun,
-    /// List the test suites.
-    ListSuites,
-    /// Start test suites: the request's body, and the token of who asked.
-    StartTests { body: Map<String, Value>, token: Option<String> },
-    /// The server drains: tests that run come to an end soon.
-    StopTests,
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //! Without an issuer every caller is the anonymous user. Tokens will be checked in [`identify`]; nothing else needs to know
 //! of them. The same key leads to the same shard for as long as the server runs; nothing else decides where a session lives.
 
-use super::event::ShardId;
+use super::ids::ShardId;
 use crate::contract::{Caller, Code, Refusal};
 use crate::wire::http::Request;
 use serde_json::{Value, json};

@@ -10,8 +10,8 @@ use super::event::{Action, Entry, SessionId, SocketId};
 use super::identity::Key;
 use super::timers::{Timer, Timers};
 use crate::contract::{
-    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Trace,
-    TurnId, Usage, VERSION, What,
+    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Seq,
+    Trace, TurnId, Usage, VERSION, What,
 };
 use crate::engine::Session;
 use std::collections::BTreeMap;
@@ -34,8 +34,8 @@ pub(super) struct Live {
     calls: BTreeMap<CallId, Running>,
     /// When the running turn showed its first text.
     first_token: Option<(TurnId, Moment)>,
-    /// What the session itself took when its last turn ended.
-    session_bytes: usize,
+    /// What the session itself took when its last turn ended, and at which event.
+    session_bytes: (Seq, usize),
     /// What it was last counted with.
     pub(super) counted_bytes: usize,
 }
@@ -88,7 +88,7 @@ impl Live {
             is_dirty: false,
             calls: BTreeMap::new(),
             first_token: None,
-            session_bytes: 0,
+            session_bytes: (Seq(0), 0),
             counted_bytes: 0,
         }
     }
@@ -235,10 +235,10 @@ impl Live {
     /// About what it takes in memory. What a running turn gathers beside its events is counted when it ends.
     pub(super) fn bytes(&mut self) -> usize {
         const FIXED: usize = 2 << 10;
-        if !self.session.busy() {
-            self.session_bytes = self.session.bytes();
+        if !self.session.busy() && self.session_bytes.0 != self.backlog.last() {
+            self.session_bytes = (self.backlog.last(), self.session.bytes());
         }
-        FIXED + self.backlog.bytes() + self.session_bytes
+        FIXED + self.backlog.bytes() + self.session_bytes.1
     }
 
     pub(super) fn calls(&self) -> usize {

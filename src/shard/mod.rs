@@ -16,6 +16,7 @@ mod connection;
 pub mod event;
 pub mod files;
 pub mod identity;
+mod ids;
 mod live;
 pub mod operation;
 pub mod origin;
@@ -38,7 +39,7 @@ use event::{Entry, Mail};
 use files::Files;
 use jiff::tz::TimeZone;
 use live::{Live, NotTaken, Surroundings};
-use operation::Reply;
+use operation::{Answer, Reply};
 use origin::Origins;
 use serde_json::{Map, Value};
 use sessions::Sessions;
@@ -84,6 +85,30 @@ pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
 pub type CallTime = dyn Fn(&Request) -> Duration + Send + Sync;
 
 impl Settings {
+    /// One shard with the default limits, no files, no databases, and the loopback names as hosts.
+    pub fn new(library: Arc<Library>, graph: &str) -> Settings {
+        Settings {
+            shards: 1,
+            library,
+            graph: graph.into(),
+            limits: Limits::default(),
+            files: Files::new(BTreeMap::new()),
+            origins: Origins::default(),
+            about: Map::new(),
+            databases: Box::new(|_| Vec::new()),
+            call_time: Box::new(|_| Duration::from_secs(600)),
+            time_zone: TimeZone::UTC,
+            sessions_max: bounds::SESSIONS_MAX,
+            connections_max: bounds::CONNECTIONS_MAX,
+            session_bytes_max: bounds::SESSION_BYTES_MAX,
+            input_bytes_max: bounds::INPUT_BYTES_MAX,
+            message_bytes_max: bounds::MESSAGE_BYTES_MAX,
+            session_idle: bounds::SESSION_IDLE,
+            silence_max: bounds::SILENCE_MAX,
+            write_time: bounds::WRITE_TIME,
+        }
+    }
+
     fn sessions_max_of_shard(&self) -> usize {
         self.sessions_max.div_ceil(self.shards)
     }
@@ -245,8 +270,8 @@ impl Shard {
             Mail::Operation { operation, from, ticket } => {
                 let to = ReplyTo::Shard(from, ticket);
                 match self.operate(*operation, actions) {
-                    requests::Answer::Reply(reply) => self.reply(to, reply, actions),
-                    requests::Answer::Job(job) => drop(self.start_job(to, job, actions)),
+                    Answer::Reply(reply) => self.reply(to, reply, actions),
+                    Answer::Job(job) => drop(self.start_job(to, job, actions)),
                 }
             }
             Mail::Reply { ticket, reply } => {

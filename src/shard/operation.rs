@@ -58,6 +58,28 @@ impl What {
     }
 }
 
+/// Work that may block: files, and starting test suites.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Job {
+    /// Read a static file from disk, in development. `name` is relative to `static/` and has been checked.
+    File { name: String },
+    /// Read the last test run that was written to a file beside the server.
+    LastRun,
+    /// List the test suites.
+    ListSuites,
+    /// Start test suites: the request's body, and the token of who asked.
+    StartTests { body: Map<String, Value>, token: Option<String> },
+    /// The server drains: tests that run come to an end soon.
+    StopTests,
+}
+
+/// What an operation leads to.
+pub(super) enum Answer {
+    Reply(Reply),
+    /// Its answer comes from a job.
+    Job(Job),
+}
+
 /// A status and a body of JSON.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply {

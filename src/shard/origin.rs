@@ -17,6 +17,12 @@ pub struct Origins {
     pub listen: SocketAddr,
 }
 
+impl Default for Origins {
+    fn default() -> Self {
+        Origins { allowed: Vec::new(), hosts: Vec::new(), listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
+    }
+}
+
 impl Origins {
     /// A listed foreign origin that may read the answer, or why the request is refused.
     pub(super) fn check(&self, request: &Request) -> Result<Option<Box<str>>, Refusal> {

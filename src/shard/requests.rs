@@ -6,7 +6,7 @@ use super::connection::{Connection, Framing};
 use super::event::{Action, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
 use super::live::NotTaken;
-use super::operation::{Operation, Reply, What};
+use super::operation::{Answer, Operation, Reply, What};
 use super::routes::{Outcome, Server, route};
 use super::socket::{Kind, Socket};
 use super::timers::Timer;
@@ -16,13 +16,6 @@ use crate::wire::answer::CONTINUE;
 use crate::wire::http::{Request, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
-
-/// What an operation leads to.
-pub(super) enum Answer {
-    Reply(Reply),
-    /// Its answer comes from a job.
-    Job(Job),
-}
 
 const CONNECTIONS_FULL: Refusal =
     Refusal::new(Code::ConnectionsFull, "too many connections are open on this server: try again later (operators: raise `--connections`)");

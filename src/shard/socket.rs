@@ -4,13 +4,14 @@
 //! socket that is to end sends what it has, then its FIN, and then reads and drops what the client still sends for a bounded
 //! time: closing over unread input would reset the connection, and the client would never see why.
 
-use super::bounds::{COMMENT_EVERY, LINGER_BYTES_MAX, LINGER_TIME, WRITE_BYTES};
+use super::bounds::{BESIDE_BYTES_MAX, COMMENT_EVERY, LINGER_BYTES_MAX, LINGER_TIME, WRITE_BYTES};
 use super::connection::Connection;
 use super::event::{Action, Attach, ShardId, SocketId};
-use super::stream::Stream;
+use super::stream::{Stream, TOO_FAR_BEHIND};
 use super::timers::{Timer, Timers};
 use super::{Settings, micros};
 use crate::contract::Moment;
+use crate::wire::websocket;
 use std::time::Duration;
 
 pub(super) struct Socket {
@@ -96,6 +97,31 @@ impl Socket {
     /// Asks for a read at the end of the tick.
     pub(super) fn want(&mut self, bytes_max: usize) {
         self.wants = bytes_max;
+    }
+
+    /// Adds bytes beside the session's events. A client that lets too many gather is too far behind.
+    pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if self.is_closing() {
+            return;
+        }
+        write(&mut self.out);
+        if self.out.len() > BESIDE_BYTES_MAX {
+            self.say_goodbye(1013, TOO_FAR_BEHIND);
+        }
+    }
+
+    /// Ends a stream with a close code, behind the write that is under way; what else was to go out is dropped.
+    pub(super) fn say_goodbye(&mut self, code: u16, reason: &'static str) {
+        if self.is_closing() {
+            return;
+        }
+        self.drop_output();
+        if let Kind::Stream(stream) = &self.kind
+            && stream.is_websocket()
+        {
+            websocket::write_close(&mut self.out, code, reason);
+        }
+        self.close();
     }
 
     /// Ends after what has been gathered.

@@ -1,8 +1,7 @@
 //! A socket that shows something for good: a WebSocket or an event stream.
 
-use super::bounds::{BESIDE_BYTES_MAX, FRAME_BYTES_MAX};
+use super::bounds::FRAME_BYTES_MAX;
 use super::event::{SessionId, Show};
-use super::socket::Socket;
 use crate::contract::{Caller, Moment, Seq};
 use crate::wire::websocket::{self, Codec};
 use std::sync::Arc;
@@ -13,8 +12,8 @@ pub(super) struct Stream {
     pub(super) session: Option<SessionId>,
     pub(super) sub: Arc<str>,
     pub(super) caller: Caller,
-    /// Reads a WebSocket's frames.
-    codec: Codec,
+    /// Reads a WebSocket's frames; an event stream's client has nothing to say.
+    codec: Option<Codec>,
     /// The last event that it was shown.
     pub(super) shown: Seq,
     /// When its client last sent something, and when we last pinged or commented.
@@ -40,7 +39,7 @@ impl Stream {
             session: None,
             sub,
             caller,
-            codec: Codec::new(FRAME_BYTES_MAX),
+            codec: (show != Show::Events).then(|| Codec::new(FRAME_BYTES_MAX)),
             shown: Seq(0),
             received: now,
             spoken: now,
@@ -53,19 +52,19 @@ impl Stream {
         self.show != Show::Events
     }
 
-    /// Takes what was read. An event stream's client has nothing to say.
+    /// Takes what was read.
     pub(super) fn feed(&mut self, bytes: &[u8], now: Moment) {
         self.received = now;
         self.is_bursting = bytes.len() == self.read_bytes();
-        if self.is_websocket() {
+        if let Some(codec) = &mut self.codec {
             self.partial_bytes += bytes.len();
-            self.codec.feed(bytes);
+            codec.feed(bytes);
         }
     }
 
     /// The next thing that the client sent, if all of it is here; what the protocol answers goes to `out`.
     pub(super) fn next(&mut self, out: &mut Vec<u8>) -> Option<websocket::Received> {
-        let next = self.codec.next(out);
+        let next = self.codec.as_mut()?.next(out);
         if next.is_some() {
             self.partial_bytes = 0;
         }
@@ -78,32 +77,5 @@ impl Stream {
 
     pub(super) fn input_bytes(&self) -> usize {
         self.partial_bytes
-    }
-}
-
-impl Socket {
-    /// Adds bytes beside the session's events. A client that lets too many gather is too far behind.
-    pub(super) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.is_closing() {
-            return;
-        }
-        write(&mut self.out);
-        if self.out.len() > BESIDE_BYTES_MAX {
-            self.say_goodbye(1013, TOO_FAR_BEHIND);
-        }
-    }
-
-    /// Ends a stream with a close code, behind the write that is under way; what else was to go out is dropped.
-    pub(super) fn say_goodbye(&mut self, code: u16, reason: &'static str) {
-        if self.is_closing() {
-            return;
-        }
-        self.drop_output();
-        if let super::socket::Kind::Stream(stream) = &self.kind
-            && stream.is_websocket()
-        {
-            websocket::write_close(&mut self.out, code, reason);
-        }
-        self.close();
     }
 }

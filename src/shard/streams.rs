@@ -3,8 +3,7 @@
 use super::answers::DRAINING;
 use super::event::{Action, Attach, Job, Mail, Show, SocketId};
 use super::live::NotTaken;
-use super::operation::{Operation, Reply, What};
-use super::requests::Answer;
+use super::operation::{Answer, Operation, Reply, What};
 use super::routes::too_large;
 use super::socket::{Kind, Socket};
 use super::stream::{Stream, TOO_FAR_BEHIND};

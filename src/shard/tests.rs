@@ -32,24 +32,11 @@ struct World {
 
 fn settings() -> Settings {
     Settings {
-        shards: 1,
-        library: crate::graph::shipped(),
-        graph: "v3-framed".into(),
-        limits: Limits::default(),
-        files: Files::new(BTreeMap::new()),
-        origins: Origins { allowed: vec!["https://listed.example".into()], hosts: Vec::new(), listen: "127.0.0.1:7878".parse().unwrap() },
-        about: Map::new(),
+        origins: Origins { allowed: vec!["https://listed.example".into()], ..Origins::default() },
         databases: Box::new(|session| if session == "panics" { panic!("a bug, on purpose") } else { Vec::new() }),
-        call_time: Box::new(|_| Duration::from_secs(600)),
-        time_zone: TimeZone::UTC,
         sessions_max: 3,
         connections_max: 100,
-        session_bytes_max: bounds::SESSION_BYTES_MAX,
-        input_bytes_max: bounds::INPUT_BYTES_MAX,
-        message_bytes_max: bounds::MESSAGE_BYTES_MAX,
-        session_idle: bounds::SESSION_IDLE,
-        silence_max: bounds::SILENCE_MAX,
-        write_time: bounds::WRITE_TIME,
+        ..Settings::new(crate::graph::shipped(), "v3-framed")
     }
 }
 

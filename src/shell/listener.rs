@@ -1,15 +1,24 @@
 //! Listening: a socket for each shard on one address, which nobody else gets.
 
-use super::bounds::{ACCEPT_REST, SILENCE_MAX, SYSTEM_SEND_BYTES};
-use super::connection::{serve, turn_away};
-use super::shard::Shard;
-use monoio::net::TcpListener;
+use super::bounds::{BIND_REST, BIND_TIME, SYSTEM_SEND_BYTES};
+use crate::shard::bounds::SILENCE_MAX;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::time::Instant;
 
 const BACKLOG: i32 = 1024;
+
+/// Binds, and waits a while for the address: when a process has ended, the kernel may hold what its rings refer to a little longer.
+pub(super) fn bind_patiently(address: SocketAddr, shards: usize) -> io::Result<Vec<std::net::TcpListener>> {
+    let until = Instant::now() + BIND_TIME;
+    loop {
+        match bind(address, shards) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && Instant::now() < until => std::thread::sleep(BIND_REST),
+            bound => return bound,
+        }
+    }
+}
 
 /// Binds a socket for each shard. The first is bound alone, so that an address that is in use is found to be; only then
 /// does it share with the others.
@@ -35,30 +44,12 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A server that comes back at once finds its address in use by connections that are ending.
     socket.set_reuse_address(true)?;
-    // Connections inherit both. What does not fit waits in its session's log, where it stands once for all who watch.
+    // Connections inherit all three. What does not fit waits in its session's log, where it stands once for all who watch.
+    socket.set_tcp_nodelay(true)?;
     socket.set_send_buffer_size(SYSTEM_SEND_BYTES)?;
     // A peer that confirms nothing of what it was sent has gone, though it never said so.
     socket.set_tcp_user_timeout(Some(SILENCE_MAX))?;
     Ok(socket)
-}
-
-/// Accepts connections for as long as the shard runs.
-pub(super) async fn accept(shard: Rc<Shard>, listener: TcpListener) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                // A connection that has ended already says so when it is read.
-                let _ = stream.set_nodelay(true);
-                if shard.lines.count() < shard.common.connections_max {
-                    monoio::spawn(serve(shard.clone(), stream));
-                } else {
-                    monoio::spawn(turn_away(shard.clone(), stream));
-                }
-            }
-            // No descriptor is left, most likely: trying again at once would only spin.
-            Err(_) => monoio::time::sleep(ACCEPT_REST).await,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,51 +1,24 @@
-//! What other threads tell a shard: a queue with a bell.
+//! What reaches a shard from other threads: a queue that wakes the shard when something enters it while it is empty.
 //!
-//! The bell rings when the first letter comes into an empty box; the shard then takes all of them. Workers wait while the
-//! box is full. What shards tell one another always has its place: each connection has at most one question out, so there
-//! are never more of those than connections.
+//! Workers wait while the queue is full. Shards never wait for one another: a connection has at most one request out, so
+//! there are never more of those than connections. Test reports are dropped when it is full.
 
-use super::bounds::MAIL_MAX;
-use super::errand::{Errand, Reply};
+use super::bounds::{MAIL_BYTES_MAX, MAIL_MAX};
 use super::handover::Handover;
 use crate::contract::{Answer, CallError, CallId, Usage};
+use crate::shard::event::{JobOutcome, Mail, SessionId, Ticket};
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-pub(super) enum Mail {
-    /// A worker has more of a call's answer. `session` is the number of the session on this shard.
-    Chunk {
-        session: u64,
-        call: CallId,
-        text: String,
-    },
-    Completion {
-        session: u64,
-        call: CallId,
-        usage: Usage,
-        waited_us: u64,
-        outcome: Result<Answer, CallError>,
-    },
-    /// Another shard took a request whose session lives here.
-    Errand {
-        errand: Errand,
-        shard: usize,
-        ticket: u64,
-    },
-    Reply {
-        ticket: u64,
-        reply: Reply,
-    },
-    /// A WebSocket or an event stream comes to live here.
-    Handover(Handover),
-    /// A test report of a user, for the event streams here.
-    TestReport {
-        sub: Arc<str>,
-        json: Arc<[u8]>,
-    },
-    /// Take no new turn; say when the last one has ended.
+pub(super) enum Letter {
+    Chunk { session: SessionId, call: CallId, text: String },
+    Completion { session: SessionId, call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
+    Mail(Mail),
+    Arrival(Handover),
+    JobDone { ticket: Ticket, outcome: JobOutcome },
     Drain,
-    /// Close all sockets and end.
     Stop,
 }
 
@@ -53,102 +26,159 @@ pub(super) enum Mail {
 pub(super) struct Mailbox {
     inside: Mutex<Inside>,
     room: Condvar,
+    has_mail: AtomicBool,
 }
 
 #[derive(Default)]
 struct Inside {
-    mail: VecDeque<Mail>,
+    letters: VecDeque<Letter>,
+    /// Of the texts in `letters`.
+    bytes: usize,
     waker: Option<Waker>,
     closed: bool,
 }
 
 impl Mailbox {
-    /// Puts a letter in, however many there are.
-    pub(super) fn put(&self, mail: Mail) {
-        self.put_into(self.lock(), mail);
-    }
-
-    /// Puts a letter in when there is room for it. For threads that may wait.
-    pub(super) fn put_when_room(&self, mail: Mail) {
-        let full = |inside: &mut Inside| inside.mail.len() >= MAIL_MAX && !inside.closed;
-        let inside = self.room.wait_while(self.lock(), full).expect(UNBROKEN);
-        self.put_into(inside, mail);
-    }
-
-    fn put_into(&self, mut inside: MutexGuard<'_, Inside>, mail: Mail) {
-        if inside.closed {
-            return;
+    /// Enqueues a letter, however many there are; gives it back if the shard has ended.
+    pub(super) fn put(&self, letter: Letter) -> Result<(), Letter> {
+        let inside = self.lock();
+        // The one kind of mail that nobody waits for. The next report says again how the tests stand.
+        if matches!(letter, Letter::Mail(Mail::TestReport { .. })) && inside.is_full() {
+            drop(inside);
+            tracing::warn!("a test report was dropped on its way to another shard, which is too busy");
+            return Ok(());
         }
-        inside.mail.push_back(mail);
+        self.put_into(inside, letter)
+    }
+
+    /// Enqueues a letter once there is room; drops it if the shard has ended. For threads that may wait.
+    pub(super) fn put_when_room(&self, letter: Letter) {
+        let inside = self.room.wait_while(self.lock(), |inside| inside.is_full() && !inside.closed).expect(UNPOISONED);
+        let _ = self.put_into(inside, letter);
+    }
+
+    fn put_into(&self, mut inside: MutexGuard<'_, Inside>, letter: Letter) -> Result<(), Letter> {
+        if inside.closed {
+            return Err(letter);
+        }
+        inside.bytes += letter.bytes();
+        inside.letters.push_back(letter);
+        self.has_mail.store(true, Ordering::Release);
         let waker = inside.waker.take();
         drop(inside);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(Waker::wake);
+        Ok(())
     }
 
-    /// Ready when there is mail. The shard's own thread asks.
+    pub(super) fn has_mail(&self) -> bool {
+        self.has_mail.load(Ordering::Acquire)
+    }
+
+    /// Ready when there is mail, else wakes the task when some comes.
     pub(super) fn poll(&self, context: &Context<'_>) -> Poll<()> {
         let mut inside = self.lock();
-        if inside.mail.is_empty() {
+        if inside.letters.is_empty() {
             inside.waker = Some(context.waker().clone());
             return Poll::Pending;
         }
         Poll::Ready(())
     }
 
-    /// All that has come, in order.
-    pub(super) fn take(&self) -> VecDeque<Mail> {
-        let mail = std::mem::take(&mut self.lock().mail);
-        if mail.len() >= MAIL_MAX {
+    /// Everything that has come, in order.
+    pub(super) fn take(&self) -> VecDeque<Letter> {
+        let mut inside = self.lock();
+        self.has_mail.store(false, Ordering::Release);
+        let was_full = inside.is_full();
+        inside.bytes = 0;
+        let letters = std::mem::take(&mut inside.letters);
+        drop(inside);
+        if was_full {
             self.room.notify_all();
         }
-        mail
+        letters
     }
 
-    /// Nothing that comes from now on is read; nobody waits.
-    pub(super) fn close(&self) {
+    /// Nothing is accepted from now on, and nobody waits; returns what nobody will handle.
+    pub(super) fn close(&self) -> VecDeque<Letter> {
         let mut inside = self.lock();
         inside.closed = true;
-        inside.mail.clear();
         inside.waker = None;
+        let letters = std::mem::take(&mut inside.letters);
         drop(inside);
         self.room.notify_all();
+        letters
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().expect(UNBROKEN)
+        self.inside.lock().expect(UNPOISONED)
     }
 }
 
-const UNBROKEN: &str = "nothing panics while it holds a mailbox";
+impl Inside {
+    fn is_full(&self) -> bool {
+        self.letters.len() >= MAIL_MAX || self.bytes >= MAIL_BYTES_MAX
+    }
+}
+
+const UNPOISONED: &str = "nothing panics while it holds a mailbox";
+
+impl Letter {
+    /// The part of its memory that grows with what a model or a test says.
+    fn bytes(&self) -> usize {
+        match self {
+            Letter::Chunk { text, .. } => text.len(),
+            Letter::Completion { outcome: Ok(answer), .. } => answer.text.len(),
+            Letter::Mail(Mail::TestReport { json, .. }) => json.len(),
+            Letter::Completion { outcome: Err(_), .. }
+            | Letter::Mail(Mail::Operation { .. } | Mail::Reply { .. })
+            | Letter::Arrival(_)
+            | Letter::JobDone { .. }
+            | Letter::Drain
+            | Letter::Stop => 0,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    fn chunk(n: usize, bytes: usize) -> Letter {
+        Letter::Chunk { session: SessionId(1), call: CallId(n as u64), text: "x".repeat(bytes) }
+    }
 
     #[test]
-    fn a_worker_waits_while_the_box_is_full_and_no_longer() {
-        let mailbox = Arc::new(Mailbox::default());
-        let chunk = |n: usize| Mail::Chunk { session: 1, call: CallId(n as u64), text: String::new() };
-        let worker = std::thread::spawn({
-            let mailbox = mailbox.clone();
-            move || (0..MAIL_MAX * 3).for_each(|n| mailbox.put_when_room(chunk(n)))
-        });
-        let mut next = 0;
-        while next < MAIL_MAX * 3 {
-            let mail = mailbox.take();
-            assert!(mail.len() <= MAIL_MAX, "{} letters", mail.len());
-            for letter in mail {
-                assert!(matches!(letter, Mail::Chunk { call, .. } if call.0 == next as u64), "in order");
-                next += 1;
+    fn workers_wait_while_it_is_full_by_count_or_bytes() {
+        for (bytes, at_most) in [(0, MAIL_MAX), (MAIL_BYTES_MAX / 4, 4)] {
+            let mailbox = Arc::new(Mailbox::default());
+            let worker = std::thread::spawn({
+                let mailbox = mailbox.clone();
+                move || (0..at_most * 3).for_each(|n| mailbox.put_when_room(chunk(n, bytes)))
+            });
+            let mut next = 0;
+            while next < at_most * 3 {
+                let letters = mailbox.take();
+                assert!(letters.len() <= at_most, "{} letters of {bytes} bytes", letters.len());
+                for letter in letters {
+                    assert!(matches!(letter, Letter::Chunk { call, .. } if call.0 == next as u64), "in order");
+                    next += 1;
+                }
             }
+            worker.join().unwrap();
         }
-        worker.join().unwrap();
-        (0..MAIL_MAX).for_each(|n| mailbox.put(chunk(n)));
-        mailbox.put(Mail::Drain);
-        assert_eq!(mailbox.take().len(), MAIL_MAX + 1, "what is no worker's always has its place");
-        mailbox.close();
-        (0..MAIL_MAX * 2).for_each(|n| mailbox.put_when_room(chunk(n)));
+    }
+
+    #[test]
+    fn shards_never_wait_and_an_ended_shard_takes_nothing() {
+        let mailbox = Mailbox::default();
+        (0..MAIL_MAX).for_each(|n| assert!(mailbox.put(chunk(n, 0)).is_ok()));
+        assert!(mailbox.put(Letter::Drain).is_ok());
+        let report = || Letter::Mail(Mail::TestReport { sub: "u".into(), json: [].into() });
+        assert!(mailbox.put(report()).is_ok(), "dropped");
+        assert_eq!(mailbox.close().len(), MAIL_MAX + 1);
+        assert!(matches!(mailbox.put(Letter::Stop), Err(Letter::Stop)));
+        (0..MAIL_MAX * 2).for_each(|n| mailbox.put_when_room(chunk(n, 1)));
+        assert!(mailbox.take().is_empty());
     }
 }

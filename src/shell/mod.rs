@@ -1,39 +1,32 @@
-//! The shell: sockets, clock and threads around the engine. The only place that knows the event loop.
+//! The shell: the event loop, threads and the clock around the pure shards. It moves bytes, time and wake-ups, and decides
+//! nothing; the rules are in `shard`.
 //!
-//! [`serve`] starts a thread for each shard. A connection (`listener`, `connection`, `routes`) brings an errand to the shard
-//! where its session lives (`home`, `errand`, `mailbox`), or becomes a stream and moves there (`handover`, `stream`). The
-//! shard (`shard`, `sessions`, `resident`) feeds its sessions in ticks and shows what is new (`watchers`, `socket`).
-//!
-//! Invariants: a session is touched by its shard's thread alone; everything that can grow has its limit in `bounds`.
+//! [`serve`] starts a thread for each shard, which `driver` runs: it feeds the shard what happens on sockets (`accept`,
+//! `socket`), in mailboxes (`mailbox`), in the worker pool (`calls`), on the helper thread (`jobs`) and on the clock
+//! (`alarm`), and carries out what the shard wants.
 
-mod answers;
-mod auth;
-mod beat;
-mod board;
+mod accept;
+mod alarm;
 pub mod bounds;
+mod calls;
 mod clock;
-mod connection;
 mod descriptors;
-mod errand;
+mod driver;
 mod files;
 mod handover;
-mod home;
-mod line;
+mod jobs;
 mod listener;
+mod log;
 mod mailbox;
 mod reactor;
-mod resident;
-mod routes;
 mod server;
-mod sessions;
-mod shard;
 mod socket;
-mod stream;
 pub mod suites;
-mod watchers;
 
 pub use reactor::{Backend, best_backend};
-pub use server::{Ended, ServeError, Server, Settings, Stopper, serve};
+pub use server::{Ended, ServeError, Server, Settings, Stopper, rules, serve};
 
+#[cfg(test)]
+mod served;
 #[cfg(test)]
 mod tests;

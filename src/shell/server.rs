@@ -1,21 +1,26 @@
-//! The server as a whole: its start, and its end.
+//! The server as a whole: how it starts, and how it ends.
 //!
-//! It ends when it is told to by a signal or a [`Stopper`]: running turns end first, for as long as that is allowed to take,
-//! then the sockets are closed. A second signal doesn't wait for them.
+//! A signal or a [`Stopper`] ends it: running turns end first, for as long as that may take, then the sockets close. A
+//! second signal doesn't wait for them. The listeners close before the sockets do, so that the next server finds its
+//! address free.
 
-use super::bounds::{CONNECTIONS_MAX, DRAIN_TIME, FAREWELL_TIME, SESSION_IDLE, SESSIONS_MAX, SILENCE_MAX, WRITE_TIME};
+use super::bounds::DRAIN_TIME;
 use super::descriptors;
-use super::files::Files;
+use super::driver::{Driver, Machine, Parts};
+use super::jobs::Jobs;
 use super::listener;
-use super::mailbox::{Mail, Mailbox};
+use super::mailbox::{Letter, Mailbox};
 use super::reactor::{Backend, Reactor};
-use super::shard::{Common, Notice, Shard};
 use super::suites::{Runs, Suites};
-use crate::contract::Limits;
+use super::{accept, files};
 use crate::graph::Library;
+use crate::shard::bounds::FAREWELL_TIME;
+use crate::shard::event::ShardId;
+use crate::shard::origin::Origins;
+use crate::shard::{self, Shard};
 use crate::work::Pool;
+use jiff::tz::TimeZone;
 use monoio::net::TcpListener;
-use serde_json::{Map, Value};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
 use std::fs::{File, TryLockError};
@@ -23,77 +28,49 @@ use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+/// What the driver needs to know; the shard's rules have settings of their own.
 pub struct Settings {
     pub listen: SocketAddr,
     /// Threads with sessions; at least one.
     pub shards: usize,
-    pub library: Arc<Library>,
-    /// The graph that sessions begin on; the library has it.
-    pub graph: String,
-    pub limits: Limits,
+    /// The event loop to use; none: the best there is.
+    pub backend: Option<Backend>,
     pub pool: Pool,
     /// A folder of this server's own. No two servers may have the same.
     pub data: Option<PathBuf>,
-    /// Serve the page's files as they are on disk, cached by nobody.
-    pub development: bool,
-    /// The kind of event loop that must be used; nothing: the best there is.
-    pub backend: Option<Backend>,
-    /// Where the last test results are, if no run was reported yet.
+    /// The file with the last test results, shown until a run is reported.
     pub results: PathBuf,
-    /// Test suites that may be started from a browser; nothing: none may.
+    /// Test suites that a browser may start; none: it may not.
     pub suites: Option<Arc<dyn Suites>>,
-    /// What `/health` tells beside the status: for people, and for the page.
-    pub about: Map<String, Value>,
-    pub sessions_max: usize,
-    /// Of each shard.
-    pub connections_max: usize,
-    /// A session that nobody uses or watches leaves after this long.
-    pub session_idle: Duration,
-    /// A WebSocket whose client says nothing, not even that it is there, is cut after this long.
-    pub silence_max: Duration,
-    /// A client that takes nothing of what it is sent is let go after this long.
-    pub write_time: Duration,
-    /// How long running turns may go on when the server is told to end.
+    /// How long running turns may go on when the server ends.
     pub drain_time: Duration,
 }
 
 impl Settings {
-    pub fn new(listen: SocketAddr, library: Arc<Library>, graph: &str, pool: Pool) -> Self {
+    pub fn new(listen: SocketAddr, pool: Pool) -> Self {
         Settings {
             listen,
             shards: thread::available_parallelism().map_or(1, usize::from),
-            library,
-            graph: graph.to_owned(),
-            limits: Limits::default(),
+            backend: None,
             pool,
             data: None,
-            development: false,
-            backend: None,
             results: PathBuf::from("testcases/results.json"),
             suites: None,
-            about: Map::new(),
-            sessions_max: SESSIONS_MAX,
-            connections_max: CONNECTIONS_MAX,
-            session_idle: SESSION_IDLE,
-            silence_max: SILENCE_MAX,
-            write_time: WRITE_TIME,
             drain_time: DRAIN_TIME,
         }
     }
 }
 
-/// A server that runs.
+/// A running server.
 pub struct Server {
     address: SocketAddr,
     backend: Backend,
-    mailboxes: Vec<Arc<Mailbox>>,
+    mailboxes: Arc<[Arc<Mailbox>]>,
     notices: Receiver<Notice>,
     notify: Sender<Notice>,
     threads: Vec<JoinHandle<()>>,
@@ -102,21 +79,32 @@ pub struct Server {
     _data: Option<File>,
 }
 
+/// What reaches the thread that waits for the server's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// SIGTERM or SIGINT.
+    Signal,
+    /// A [`Stopper`] was used.
+    Stop,
+    /// A shard's last turn has ended.
+    Drained,
+}
+
 /// Ends a server from within its process.
 #[derive(Clone)]
 pub struct Stopper(Sender<Notice>);
 
 impl Stopper {
     pub fn stop(&self) {
-        // A server that has ended already need not be told.
+        // The server may have ended already.
         let _ = self.0.send(Notice::Stop);
     }
 }
 
-/// How a server came to its end.
+/// How a server ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// All turns that ran have ended.
+    /// All running turns have ended.
     Quietly,
     /// Some turns were cut off: they took too long, or a second signal came.
     CutOff,
@@ -130,7 +118,7 @@ pub enum ServeError {
     DataInUse { folder: PathBuf },
     Data { folder: PathBuf, error: io::Error },
     UnknownGraph { name: String, known: Vec<String> },
-    Loop { error: io::Error },
+    Start { error: io::Error },
     Signals { error: io::Error },
 }
 
@@ -150,57 +138,72 @@ impl fmt::Display for ServeError {
                 write!(f, "can't use the folder {} ({error}): choose another one with --data", folder.display())
             }
             ServeError::UnknownGraph { name, known } => write!(f, "there is no graph `{name}`: choose one of {}", known.join(", ")),
-            ServeError::Loop { error } => write!(f, "the system gives us no event loop ({error}): allow io_uring or epoll"),
-            ServeError::Signals { error } => write!(f, "the system does not let us hear signals ({error})"),
+            ServeError::Start { error } => write!(f, "the system refuses an event loop or a thread ({error}): allow io_uring or epoll"),
+            ServeError::Signals { error } => write!(f, "the system refuses to deliver signals ({error})"),
         }
     }
 }
 
-/// Starts a server; it takes connections when this returns.
-pub fn serve(settings: Settings) -> Result<Server, ServeError> {
-    let Settings { listen, shards, library, graph, limits, pool, data, development, backend, results, suites, about, .. } = settings;
-    let Settings { sessions_max, connections_max, session_idle, silence_max, write_time, drain_time, .. } = settings;
-    descriptors::allow_all();
-    if library.graph(&graph).is_none() {
-        return Err(ServeError::UnknownGraph { name: graph, known: library.names() });
+/// The rules of a server whose sessions start on `graph` and whose calls `pool` makes, with the default limits.
+pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings {
+    let (databases, call_time) = (pool.clone(), pool.clone());
+    shard::Settings {
+        databases: Box::new(move |session| databases.databases(session)),
+        call_time: Box::new(move |request| call_time.deadline(request)),
+        files: files::embedded(),
+        time_zone: TimeZone::system(),
+        ..shard::Settings::new(library, graph)
     }
+}
+
+/// Starts a server; it accepts connections when this returns.
+pub fn serve(settings: Settings, rules: shard::Settings) -> Result<Server, ServeError> {
+    if rules.library.graph(&rules.graph).is_none() {
+        return Err(ServeError::UnknownGraph { name: rules.graph.to_string(), known: rules.library.names() });
+    }
+    let shards = settings.shards.max(1);
+    let origins = Origins { listen: settings.listen, ..rules.origins };
+    let rules = Arc::new(shard::Settings { shards, origins, ..rules });
+    let machine = move |id, backend| {
+        let io = match backend {
+            Backend::IoUring => "io_uring",
+            Backend::Epoll => "epoll",
+        };
+        Shard::new(id, rules.clone(), io)
+    };
+    start(Settings { shards, ..settings }, machine)
+}
+
+/// Starts a server whose shards `machine` makes, each on its own thread; it accepts connections when this returns.
+pub(super) fn start<M: Machine>(
+    settings: Settings,
+    machine: impl Fn(ShardId, Backend) -> M + Send + Clone + 'static,
+) -> Result<Server, ServeError> {
+    let Settings { listen, shards, backend, pool, data, results, suites, drain_time } = settings;
+    descriptors::allow_all();
     let data = data.map(lock).transpose()?;
-    let listeners = listener::bind(listen, shards.max(1)).map_err(|error| match error.kind() {
+    let listeners = listener::bind_patiently(listen, shards).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse { address: listen },
         _ => ServeError::Listen { address: listen, error },
     })?;
     let address = listeners[0].local_addr().map_err(|error| ServeError::Listen { address: listen, error })?;
-    let mailboxes: Vec<Arc<Mailbox>> = listeners.iter().map(|_| Arc::default()).collect();
+    let mailboxes: Arc<[Arc<Mailbox>]> = listeners.iter().map(|_| Arc::default()).collect();
     let (notify, notices) = channel();
-    let common = Arc::new(Common {
-        library,
-        graph: graph.into(),
-        limits,
-        pool,
-        files: Files::new(development),
-        results,
-        runs: Runs::new(suites, address),
-        about,
-        mailboxes: mailboxes.clone(),
-        sessions_max,
-        connections_max,
-        session_idle,
-        silence_max,
-        write_time,
-        sessions: AtomicUsize::new(0),
-        notices: notify.clone(),
-    });
+    let jobs = Jobs::new(results, Runs::new(suites, address)).map_err(|error| ServeError::Start { error })?;
+    let begun = Instant::now();
     let (ready, started) = channel();
     let mut threads = Vec::new();
     for (number, listener) in listeners.into_iter().enumerate() {
-        let (common, ready) = (common.clone(), ready.clone());
+        let (pool, jobs, mailboxes, notices) = (pool.clone(), jobs.clone(), mailboxes.clone(), notify.clone());
+        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, mailboxes, notices };
+        let (machine, ready) = (machine.clone(), ready.clone());
         let thread = thread::Builder::new().name(format!("shard {number}"));
-        let thread = thread.spawn(move || run_shard(number, common, listener, backend, &ready));
-        threads.push(thread.map_err(|error| ServeError::Loop { error })?);
+        let thread = thread.spawn(move || run_shard(parts, machine, listener, backend, &ready));
+        threads.push(thread.map_err(|error| ServeError::Start { error })?);
     }
     let mut backend = Backend::IoUring;
     for _ in &threads {
-        let of_shard = started.recv().expect("each shard says how it started").map_err(|error| ServeError::Loop { error })?;
+        let of_shard = started.recv().expect("each shard reports how it started").map_err(|error| ServeError::Start { error })?;
         // One that had to do with less speaks for all.
         backend = if of_shard == Backend::Epoll { of_shard } else { backend };
     }
@@ -221,9 +224,9 @@ fn lock(folder: PathBuf) -> Result<File, ServeError> {
     }
 }
 
-fn run_shard(
-    number: usize,
-    common: Arc<Common>,
+fn run_shard<M: Machine>(
+    parts: Parts,
+    machine: impl FnOnce(ShardId, Backend) -> M,
     listener: std::net::TcpListener,
     backend: Option<Backend>,
     ready: &Sender<io::Result<Backend>>,
@@ -236,19 +239,20 @@ fn run_shard(
     let backend = reactor.backend();
     reactor.block_on(async move {
         let polls = backend == Backend::Epoll;
-        let listener = match listener.set_nonblocking(polls).and_then(|()| TcpListener::from_std(listener)) {
-            Ok(listener) => listener,
+        let opened = listener.set_nonblocking(polls).and_then(|()| Ok((listener.try_clone()?, TcpListener::from_std(listener)?)));
+        let (own, listener) = match opened {
+            Ok(opened) => opened,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        let shard = Rc::new(Shard::new(number, common, polls));
-        monoio::spawn(listener::accept(shard.clone(), listener));
-        // Whoever started us has gone if it does not hear this; then a stop follows.
+        let driver = Driver::new(machine(parts.number, backend), parts, own, polls);
+        monoio::spawn(accept::accept(driver.clone(), listener));
+        // If nobody receives this the start has failed, and the process ends.
         let _ = ready.send(Ok(backend));
-        shard.run().await;
+        driver.run().await;
     });
 }
 
-/// A shard that panics outside of a session ends the process: a half-dead server is worse than none.
+/// A panic outside of a session ends the process: a half-dead server is worse than none.
 struct EndsTheProcess;
 
 impl Drop for EndsTheProcess {
@@ -260,7 +264,7 @@ impl Drop for EndsTheProcess {
 }
 
 impl Server {
-    /// Where it listens; with the port that the system chose, where none was given.
+    /// Where it listens, with the port that the system chose if none was given.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -277,18 +281,18 @@ impl Server {
         Stopper(self.notify.clone())
     }
 
-    /// From now on SIGTERM and SIGINT end the server; to be called before anyone is told that it runs.
+    /// From now on SIGTERM and SIGINT end the server. Call this before anyone can know that it runs.
     pub fn hear_signals(&self) -> Result<(), ServeError> {
         listen_for_signals(self.notify.clone()).map_err(|error| ServeError::Signals { error })
     }
 
-    /// Waits for a stopper, or for a signal where they are heard, and ends the server.
+    /// Waits for a stopper, or for a signal, and ends the server.
     pub fn wait(self) -> Ended {
         while let Ok(Notice::Drained) = self.notices.recv() {}
-        self.tell(|| Mail::Drain);
+        self.send(|| Letter::Drain);
         let ended = self.drain();
-        self.tell(|| Mail::Stop);
-        // A shard that hangs must not keep us; the process takes it along.
+        self.send(|| Letter::Stop);
+        // A shard that hangs must not keep the process.
         let until = Instant::now() + 2 * FAREWELL_TIME;
         while Instant::now() < until && !self.threads.iter().all(JoinHandle::is_finished) {
             thread::sleep(FAREWELL_TIME / 50);
@@ -309,24 +313,24 @@ impl Server {
         Ended::Quietly
     }
 
-    fn tell(&self, mail: impl Fn() -> Mail) {
-        self.mailboxes.iter().for_each(|mailbox| mailbox.put(mail()));
+    fn send(&self, letter: impl Fn() -> Letter) {
+        self.mailboxes.iter().for_each(|mailbox| drop(mailbox.put(letter())));
     }
 }
 
 /// A thread that passes on each signal, for as long as the process lives.
 fn listen_for_signals(notify: Sender<Notice>) -> io::Result<()> {
-    let (mut heard, told) = UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(SIGTERM, told.try_clone()?)?;
-    signal_hook::low_level::pipe::register(SIGINT, told)?;
-    let passing_on = move || {
+    let (mut received, sends) = UnixStream::pair()?;
+    signal_hook::low_level::pipe::register(SIGTERM, sends.try_clone()?)?;
+    signal_hook::low_level::pipe::register(SIGINT, sends)?;
+    let pass_on = move || {
         let mut signals = [0; 1];
-        while let Ok(1) = heard.read(&mut signals) {
+        while let Ok(1) = received.read(&mut signals) {
             if notify.send(Notice::Signal).is_err() {
                 return;
             }
         }
     };
-    thread::Builder::new().name("signals".to_owned()).spawn(passing_on)?;
+    thread::Builder::new().name("signals".to_owned()).spawn(pass_on)?;
     Ok(())
 }

@@ -1,171 +1,221 @@
-//! The outgoing side of a WebSocket or an event stream.
+//! One socket on the loop: a task that reads when told to, and at most one write.
 //!
-//! At most one write is under way. What comes meanwhile gathers behind it and goes out in one piece; the events of a
-//! session are not even copied before it is their turn: they wait in the session's log, see [`super::watchers`].
+//! A read is never dropped, because the loop may already have taken its bytes off the socket. Closing shuts the socket down
+//! instead, which ends whatever is under way.
 
-use super::bounds::{BESIDE_BYTES_MAX, LINGER_TIME};
-use super::clock::{after, micros};
-use super::handover::Show;
-use super::line::Line;
-use super::shard::Shard;
-use crate::contract::Time;
-use crate::wire::websocket;
-use monoio::io::OwnedWriteHalf;
+use super::driver::{Driver, Machine};
+use super::handover::Handover;
+use super::mailbox::Letter;
+use crate::shard::event::{Attach, Event, ShardId, SocketId};
+use monoio::buf::IoBuf;
+use monoio::io::{AsyncReadRent, AsyncWriteRent, OwnedReadHalf, OwnedWriteHalf, Splitable};
 use monoio::net::TcpStream;
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, send, shutdown};
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::{Poll, Waker};
 
 pub(super) struct Socket {
-    pub(super) number: u64,
-    pub(super) show: Show,
-    pub(super) line: Rc<Line>,
-    /// Bytes to be sent next.
-    out: RefCell<Vec<u8>>,
-    /// Here while no write is under way.
+    pub(super) id: SocketId,
+    /// Open for as long as this is in the driver's table.
+    fd: RawFd,
+    order: Cell<Option<Order>>,
+    /// Wakes the task that reads.
+    reader: RefCell<Option<Waker>>,
+    /// Here while no write waits for the peer.
     half: RefCell<Option<OwnedWriteHalf<TcpStream>>>,
-    /// The shard has more for it when the write has ended.
-    waits: Cell<bool>,
-    /// Ends when `out` has been sent.
-    closing: Cell<bool>,
-    /// When the write under way made its last step.
-    moved: Cell<Option<Time>>,
-    heard: Cell<Time>,
-    spoken: Cell<Time>,
+    is_reading: Cell<bool>,
+    closed: Cell<bool>,
 }
 
-/// The reason that goes with 1013.
-pub(super) const TOO_FAR_BEHIND: &str = "too far behind: connect again, with `since`";
-
-/// What a socket keeps to write into.
-const SPARE_BYTES: usize = 1 << 10;
+/// What the reading task is to do next.
+enum Order {
+    Read { bytes_max: usize },
+    HandOver { shard: ShardId, attach: Box<Attach> },
+    Close,
+}
 
 impl Socket {
-    pub(super) fn new(number: u64, show: Show, line: Rc<Line>, half: OwnedWriteHalf<TcpStream>, head: Vec<u8>, now: Time) -> Self {
-        Socket {
-            number,
-            show,
-            line,
-            out: RefCell::new(head),
-            half: RefCell::new(Some(half)),
-            waits: Cell::new(false),
-            closing: Cell::new(false),
-            moved: Cell::new(None),
-            heard: Cell::new(now),
-            spoken: Cell::new(now),
+    pub(super) fn new(id: SocketId, stream: TcpStream) -> (Rc<Self>, OwnedReadHalf<TcpStream>) {
+        let fd = stream.as_raw_fd();
+        let (read, write) = stream.into_split();
+        let socket = Socket {
+            id,
+            fd,
+            order: Cell::default(),
+            reader: RefCell::default(),
+            half: RefCell::new(Some(write)),
+            is_reading: Cell::new(false),
+            closed: Cell::new(false),
+        };
+        (Rc::new(socket), read)
+    }
+
+    pub(super) fn read(&self, bytes_max: usize) {
+        self.order(Order::Read { bytes_max });
+    }
+
+    pub(super) fn hand_over(&self, shard: ShardId, attach: Box<Attach>) {
+        self.order(Order::HandOver { shard, attach });
+    }
+
+    /// The socket has left the driver's table: ends what is under way, and reports nothing more.
+    pub(super) fn close(&self) {
+        self.closed.set(true);
+        let is_writing = self.half.take().is_none();
+        if self.is_reading.get() || is_writing {
+            // Fails only where the peer has gone, which ends them too.
+            let _ = shutdown(self.fd, Shutdown::Both);
+        }
+        self.order(Order::Close);
+    }
+
+    pub(super) fn shut_down(&self) {
+        // A peer that has gone is reported by the read.
+        let _ = shutdown(self.fd, Shutdown::Write);
+    }
+
+    fn order(&self, order: Order) {
+        self.order.set(Some(order));
+        if let Some(reader) = &*self.reader.borrow() {
+            reader.wake_by_ref();
         }
     }
 
-    pub(super) fn is_websocket(&self) -> bool {
-        self.show != Show::Events
-    }
-
-    /// Whether it can take more now. If not, the shard is told when it can.
-    pub(super) fn takes(&self) -> bool {
-        let takes = self.half.borrow().is_some() && !self.closing.get();
-        self.waits.set(!takes);
-        takes
-    }
-
-    /// The shard is told when the next write has ended.
-    pub(super) fn wants_more(&self) {
-        self.waits.set(true);
-    }
-
-    /// Adds bytes to what goes out next.
-    pub(super) fn push(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        if self.closing.get() {
-            return;
-        }
-        let mut out = self.out.borrow_mut();
-        write(&mut out);
-        let too_much = out.len() > BESIDE_BYTES_MAX;
-        drop(out);
-        if too_much {
-            self.close(1013, TOO_FAR_BEHIND);
-        }
-    }
-
-    /// A client's sign of life.
-    pub(super) fn hear(&self, now: Time) {
-        self.heard.set(now);
-    }
-
-    pub(super) fn silence(&self, now: Time) -> u64 {
-        now.since(self.heard.get())
-    }
-
-    /// Microseconds since the last ping or comment.
-    pub(super) fn quiet(&self, now: Time) -> u64 {
-        now.since(self.spoken.get())
-    }
-
-    pub(super) fn speak(&self, now: Time) {
-        self.spoken.set(now);
-    }
-
-    /// Lets go of a reader that takes nothing: with a goodbye that it finds when it reads on, then without.
-    pub(super) fn lose_patience(&self, now: Time, write_time: Duration) {
-        let stalled = self.moved.get().map_or(0, |moved| now.since(moved));
-        if stalled > 2 * micros(write_time) {
-            self.line.cut();
-        } else if stalled > micros(write_time) {
-            self.close(1013, TOO_FAR_BEHIND);
-        }
-    }
-
-    /// Says goodbye behind the write that is under way, if any; what else was to go out is dropped.
-    pub(super) fn close(&self, code: u16, reason: &'static str) {
-        if self.closing.replace(true) {
-            return;
-        }
-        let mut out = self.out.borrow_mut();
-        if self.half.borrow().is_none() {
-            out.clear();
-        }
-        if self.is_websocket() {
-            websocket::write_close(&mut out, code, reason);
-        }
-    }
-
-    /// Ends after what has been gathered: the client has said goodbye, and the answer to it stands in `out`.
-    pub(super) fn finish(&self) {
-        self.closing.set(true);
-    }
-
-    /// Sends what has been gathered, unless a write is under way: that one goes on with it.
-    pub(super) fn flush(self: &Rc<Self>, shard: &Rc<Shard>) {
-        if self.out.borrow().is_empty() && !self.closing.get() {
-            return;
-        }
-        if let Some(half) = self.half.borrow_mut().take() {
-            monoio::spawn(self.clone().send(shard.clone(), half, self.out.take()));
-        }
-    }
-
-    async fn send(self: Rc<Self>, shard: Rc<Shard>, mut half: OwnedWriteHalf<TcpStream>, mut bytes: Vec<u8>) {
-        let moved = || self.moved.set(Some(shard.clock.now()));
-        while !bytes.is_empty() {
-            moved();
-            let (result, mut sent) = self.line.write(&mut half, bytes, moved).await;
-            self.moved.set(None);
-            if result.is_err() {
-                // The reader finds its read cancelled, and takes the socket out.
-                return self.line.cut();
+    async fn next_order(&self) -> Order {
+        poll_fn(|context| match self.order.take() {
+            Some(order) => {
+                self.reader.take();
+                Poll::Ready(order)
             }
-            // An idle socket keeps no more than a small buffer.
-            sent.clear();
-            let spare = if sent.capacity() <= SPARE_BYTES { sent } else { Vec::new() };
-            bytes = self.out.replace(spare);
-        }
-        if self.closing.get() {
-            // Dropping this half tells the peer that nothing follows; the reader waits a moment for its goodbye.
-            self.line.set_due(Some(after(shard.clock.now(), LINGER_TIME)));
-            return;
-        }
-        *self.half.borrow_mut() = Some(half);
-        if self.waits.replace(false) {
-            shard.socket_takes_again(self.number);
+            None => {
+                *self.reader.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Reads until the socket is closed or handed over.
+    pub(super) async fn serve<M: Machine>(self: Rc<Self>, driver: Rc<Driver<M>>, mut half: OwnedReadHalf<TcpStream>) {
+        let socket = self.id;
+        let mut buffer = Vec::new();
+        loop {
+            match self.next_order().await {
+                Order::Read { bytes_max } => {
+                    if buffer.capacity() != bytes_max {
+                        buffer = Vec::with_capacity(bytes_max);
+                    }
+                    self.is_reading.set(true);
+                    let (result, filled) = half.read(buffer).await;
+                    self.is_reading.set(false);
+                    buffer = filled;
+                    if self.closed.get() {
+                        return;
+                    }
+                    driver.feed(match result {
+                        Ok(count @ 1..) => Event::Read { socket, bytes: &buffer[..count] },
+                        Ok(0) | Err(_) => Event::Ended { socket },
+                    });
+                }
+                Order::HandOver { shard, attach } => {
+                    let write = self.half.take().expect("handed over only while no write is under way");
+                    let stream = half.reunite(write).expect("two halves of one stream");
+                    // The socket of a shard that has ended is closed by its owner, which ends here.
+                    drop(driver.send(shard, Letter::Arrival(Handover::new(stream, attach))));
+                    return;
+                }
+                Order::Close => return,
+            }
         }
     }
+
+    /// Sends what the system takes at once, nearly always all of it; a task waits to send the rest. Returns how it ended.
+    pub(super) fn write<M: Machine>(self: &Rc<Self>, driver: &Rc<Driver<M>>, mut bytes: Vec<u8>) -> Option<Event<'static>> {
+        let socket = self.id;
+        let sent = match send(self.fd, &bytes, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL) {
+            Ok(sent) => sent,
+            Err(Errno::EAGAIN | Errno::EINTR) => 0,
+            Err(_) => return Some(Event::Failed { socket }),
+        };
+        if sent == bytes.len() {
+            bytes.clear();
+            return Some(Event::Written { socket, buffer: bytes });
+        }
+        let half = self.half.take().expect("one write at a time");
+        monoio::spawn(self.clone().write_rest(driver.clone(), half, bytes, sent));
+        None
+    }
+
+    async fn write_rest<M: Machine>(
+        self: Rc<Self>,
+        driver: Rc<Driver<M>>,
+        mut half: OwnedWriteHalf<TcpStream>,
+        mut bytes: Vec<u8>,
+        mut sent: usize,
+    ) {
+        let socket = self.id;
+        while !self.closed.get() {
+            let (result, slice) = half.write(bytes.slice(sent..)).await;
+            bytes = slice.into_inner();
+            if self.closed.get() {
+                return;
+            }
+            match result {
+                Ok(count @ 1..) => sent += count,
+                Ok(0) | Err(_) => {
+                    self.half.replace(Some(half));
+                    return driver.feed(Event::Failed { socket });
+                }
+            }
+            if sent == bytes.len() {
+                self.half.replace(Some(half));
+                bytes.clear();
+                return driver.feed(Event::Written { socket, buffer: bytes });
+            }
+            driver.feed(Event::Moved { socket });
+        }
+    }
+}
+
+/// The open sockets of a shard, by the place in a table that is part of their id.
+#[derive(Default)]
+pub(super) struct Sockets {
+    places: Vec<Option<Rc<Socket>>>,
+    free: Vec<usize>,
+    opened: u64,
+}
+
+/// Bits of an id that name its place: more sockets than the system gives a process.
+const PLACE_BITS: u32 = 24;
+
+impl Sockets {
+    pub(super) fn insert(&mut self, stream: TcpStream) -> (Rc<Socket>, OwnedReadHalf<TcpStream>) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.places.len() - 1
+        });
+        self.opened += 1;
+        let id = SocketId(self.opened << PLACE_BITS | place as u64);
+        let (socket, half) = Socket::new(id, stream);
+        self.places[place] = Some(socket.clone());
+        (socket, half)
+    }
+
+    pub(super) fn get(&self, id: SocketId) -> Option<&Rc<Socket>> {
+        self.places.get(place(id))?.as_ref().filter(|socket| socket.id == id)
+    }
+
+    pub(super) fn remove(&mut self, id: SocketId) -> Option<Rc<Socket>> {
+        let socket = self.places.get_mut(place(id))?.take_if(|socket| socket.id == id);
+        self.free.extend(socket.is_some().then(|| place(id)));
+        socket
+    }
+}
+
+fn place(id: SocketId) -> usize {
+    usize::try_from(id.0 & ((1 << PLACE_BITS) - 1)).expect("24 bits")
 }

@@ -3,7 +3,8 @@
 //! The shell knows no runner; who starts the server hands one in as [`Suites`]. A run has a thread of its own and asks the
 //! server over its own address, as any client does.
 
-use super::errand::Reply;
+use crate::contract::{Code, Refusal};
+use crate::shard::operation::Reply;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -59,12 +60,13 @@ pub(super) struct Runs {
     stop: Arc<AtomicBool>,
 }
 
-const DISABLED: &str = "tests can't be started on this server: start it with --tests to allow that";
-const BUSY: &str = "suites are being played already: wait for their end";
-const NOT_NAMES: &str = "`suites` must be a list of names, as `/api/tests/suites` tells them; without it all are played";
+const DISABLED: Refusal = Refusal::new(Code::TestsDisabled, "tests can't be started on this server: start it with --tests to allow that");
+const RUNNING: Refusal = Refusal::new(Code::TestsRunning, "suites are running already: wait for their end");
+const NOT_NAMES: Refusal =
+    Refusal::new(Code::InvalidParameter, "`suites` must be a list of names from `/api/tests/suites`; leave it out to run all of them");
 /// What to do where no suite was found.
 pub const NAME_ANOTHER: &str = "name another folder with --suites when the server is started";
-const NOTHING: &str = "there is no suite to play: `/api/tests/suites` tells what is wrong with those that there are";
+const NOTHING: Refusal = Refusal::new(Code::UnknownSuite, "no suite can be run: see `/api/tests/suites` for what is wrong with each");
 
 impl Runs {
     pub(super) fn new(suites: Option<Arc<dyn Suites>>, listen: SocketAddr) -> Self {
@@ -88,16 +90,16 @@ impl Runs {
     }
 
     /// Begins a run, or says why not.
-    pub(super) fn start(&self, wanted: &Map<String, Value>, token: Option<String>) -> Result<Reply, Reply> {
-        let suites = self.suites.as_ref().ok_or_else(|| Reply::refused(403, DISABLED))?;
-        let wanted = names(wanted).ok_or_else(|| Reply::refused(400, NOT_NAMES))?;
+    pub(super) fn start(&self, wanted: &Map<String, Value>, token: Option<String>) -> Result<Reply, Refusal> {
+        let suites = self.suites.as_ref().ok_or(DISABLED)?;
+        let wanted = names(wanted).ok_or(NOT_NAMES)?;
         let listed = suites.list();
         if listed.is_empty() {
-            return Err(Reply::refused(404, &format!("there is no suite in `{}`: {NAME_ANOTHER}", suites.place())));
+            return Err(Refusal::with(Code::UnknownSuite, format!("there is no suite in `{}`: {NAME_ANOTHER}", suites.place())));
         }
         let chosen = chosen(&listed, wanted)?;
         if self.is_running.swap(true, Ordering::AcqRel) {
-            return Err(Reply::refused(409, BUSY));
+            return Err(RUNNING);
         }
         let over = Over(self.is_running.clone());
         let names: Vec<String> = chosen.iter().map(|(name, _)| (*name).to_owned()).collect();
@@ -110,7 +112,7 @@ impl Runs {
         };
         match thread::Builder::new().name("suites".to_owned()).spawn(play) {
             Ok(_) => Ok(Reply::ok(&json!({ "status": "started", "suites": names, "count": count }))),
-            Err(_) => Err(Reply::refused(503, "the system gives no thread for the run: try again later")),
+            Err(_) => Err(Refusal::new(Code::Unavailable, "the system refuses a thread for the run: try again later")),
         }
     }
 
@@ -138,7 +140,7 @@ fn names(body: &Map<String, Value>) -> Option<Vec<&str>> {
 }
 
 /// Those that are to be played, each once, with their checks.
-fn chosen<'a>(listed: &'a [Listed], wanted: Vec<&str>) -> Result<Vec<(&'a str, usize)>, Reply> {
+fn chosen<'a>(listed: &'a [Listed], wanted: Vec<&str>) -> Result<Vec<(&'a str, usize)>, Refusal> {
     let playable = |suite: &'a Listed| match &suite.what {
         What::Suite { checks, .. } => Some((suite.name.as_str(), *checks)),
         What::Broken { .. } => None,
@@ -146,17 +148,17 @@ fn chosen<'a>(listed: &'a [Listed], wanted: Vec<&str>) -> Result<Vec<(&'a str, u
     for name in &wanted {
         match listed.iter().find(|suite| suite.name == *name).map(|suite| &suite.what) {
             Some(What::Suite { .. }) => {}
-            Some(What::Broken { error }) => return Err(Reply::refused(400, error)),
+            Some(What::Broken { error }) => return Err(Refusal::with(Code::InvalidSuite, error.clone())),
             None => {
                 let known: Vec<&str> = listed.iter().map(|suite| suite.name.as_str()).collect();
                 let name = crate::contract::clip(name, 80);
-                return Err(Reply::refused(404, &format!("there is no suite `{name}`: name one of {}", known.join(", "))));
+                return Err(Refusal::with(Code::UnknownSuite, format!("there is no suite `{name}`: name one of {}", known.join(", "))));
             }
         }
     }
     let is_wanted = |name: &str| wanted.is_empty() || wanted.contains(&name);
     let chosen: Vec<_> = listed.iter().filter_map(playable).filter(|(name, _)| is_wanted(name)).collect();
-    if chosen.is_empty() { Err(Reply::refused(404, NOTHING)) } else { Ok(chosen) }
+    if chosen.is_empty() { Err(NOTHING) } else { Ok(chosen) }
 }
 
 #[cfg(test)]
@@ -176,11 +178,11 @@ mod tests {
             (json!({"suites": []}), "fast 10, smoketest 40"),
             (json!({"suites": null}), "fast 10, smoketest 40"),
             (json!({"suites": ["smoketest", "smoketest"]}), "smoketest 40"),
-            (json!({"suites": ["fast", "slow"]}), "404"),
-            (json!({"suites": ["../fast"]}), "404"),
-            (json!({"suites": ["/etc/passwd"]}), "404"),
-            (json!({"suites": ["fast.md"]}), "404"),
-            (json!({"suites": ["wrong"]}), "400"),
+            (json!({"suites": ["fast", "slow"]}), "unknown_suite"),
+            (json!({"suites": ["../fast"]}), "unknown_suite"),
+            (json!({"suites": ["/etc/passwd"]}), "unknown_suite"),
+            (json!({"suites": ["fast.md"]}), "unknown_suite"),
+            (json!({"suites": ["wrong"]}), "invalid_suite"),
             (json!({"suites": "fast"}), "no names"),
             (json!({"suites": [1]}), "no names"),
         ] {
@@ -188,12 +190,12 @@ mod tests {
             let listed = listed();
             let said = match names(body).map(|names| chosen(&listed, names)) {
                 None => "no names".to_owned(),
-                Some(Err(reply)) => reply.status.to_string(),
+                Some(Err(refusal)) => refusal.code.to_string(),
                 Some(Ok(chosen)) => chosen.iter().map(|(name, checks)| format!("{name} {checks}")).collect::<Vec<_>>().join(", "),
             };
             assert_eq!(said, expected, "{body:?}");
         }
-        assert_eq!(chosen(&listed()[1..2], Vec::new()).unwrap_err().status, 404, "nothing that could be played");
+        assert_eq!(chosen(&listed()[1..2], Vec::new()).unwrap_err().code, Code::UnknownSuite, "nothing that could be played");
     }
 
     #[test]
@@ -210,8 +212,8 @@ mod tests {
         }
         let runs = Runs::new(Some(Arc::new(Nothing)), "[::1]:7".parse().unwrap());
         let refused = runs.start(&Map::new(), None).unwrap_err();
-        let said = String::from_utf8(refused.body).unwrap();
-        assert!(refused.status == 404 && said.contains("no suite in `some/folder`") && said.contains("--suites"), "{said}");
+        assert_eq!(refused.code, Code::UnknownSuite);
+        assert!(refused.detail.contains("no suite in `some/folder`") && refused.detail.contains("--suites"), "{refused}");
         assert!(String::from_utf8(runs.list().body).unwrap().contains(r#""folder":"some/folder""#));
     }
 
@@ -238,6 +240,6 @@ mod tests {
             assert_eq!(runs.start(&Map::new(), None).unwrap().status, 200);
         }
         let never = Runs::new(None, "127.0.0.1:7".parse().unwrap());
-        assert_eq!(never.start(&Map::new(), None).unwrap_err().status, 403);
+        assert_eq!(never.start(&Map::new(), None).unwrap_err().code, Code::TestsDisabled);
     }
 }

@@ -1,142 +1,301 @@
-//! A real server on loopback, with a model that does what it is told, and clients that speak to it over sockets.
+//! The driver with a stand-in for the shard: it does what lines on its sockets say, and checks that events keep the
+//! contract of [`crate::shard::event`].
 
-use super::{Backend, Ended, ServeError, Server, Settings, Stopper, serve};
-use crate::contract::{Answer, CallError, Input, ModelRequest, Part};
-use crate::graph::Library;
+use super::driver::Machine;
+use super::server::{Ended, ServeError, Settings, Stopper, start};
+use crate::contract::{Answer, CallError, CallId, Caller, ModelRequest, Moment, Now, Request};
+use crate::shard::event::{Action, Attach, Event, Job, JobOutcome, Mail, SessionId, ShardId, Show, SocketId, Ticket};
+use crate::shard::identity::{Key, User};
+use crate::shard::operation::{Operation, What};
+use crate::shell::Backend;
 use crate::work::{self, Call, Model, Pool};
-use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
-use tungstenite::{Message, WebSocket};
+use std::time::Duration;
 
-/// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_secs(120);
+const READ_BYTES: usize = 512;
+/// More than the system buffers for both ends of a connection.
+const FLOOD_BYTES: usize = 16 << 20;
 
-/// What `gate` waits for.
-static GATE: AtomicBool = AtomicBool::new(false);
+#[derive(Default)]
+struct Peer {
+    line: Vec<u8>,
+    out: Vec<u8>,
+    reading: bool,
+    writing: bool,
+    moved: usize,
+    /// Counts what still comes once nothing is sent any more.
+    counts: Option<usize>,
+    close_at: Option<Moment>,
+}
 
-/// Says what the last message says, word by word. `wait` waits until it is stopped; `stuck` hears nothing for longer than any test
-/// takes; `flood` says much.
+/// Stands in for a shard.
+struct Puppet {
+    number: ShardId,
+    peers: BTreeMap<SocketId, Peer>,
+    /// Who waits for the shard's one timer, mail, job or call.
+    waits: Option<SocketId>,
+    calls: u64,
+    stopping: bool,
+}
+
+impl Puppet {
+    fn new(number: ShardId, _: Backend) -> Self {
+        Puppet { number, peers: BTreeMap::new(), waits: None, calls: 0, stopping: false }
+    }
+
+    fn say(&mut self, socket: SocketId, text: &str) {
+        if let Some(peer) = self.peers.get_mut(&socket) {
+            peer.out.extend_from_slice(text.as_bytes());
+            peer.out.push(b'\n');
+        }
+    }
+
+    fn answer(&mut self, text: &str) {
+        if let Some(socket) = self.waits {
+            self.say(socket, text);
+        }
+    }
+
+    fn obey(&mut self, now: Now, socket: SocketId, line: &str, actions: &mut Vec<Action>) {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let peer = self.peers.get_mut(&socket).unwrap();
+        self.waits = Some(socket);
+        match verb {
+            "echo" => self.say(socket, rest),
+            "flood" => peer.out.resize(FLOOD_BYTES, b'x'),
+            // Is cut while its write is under way.
+            "cut" => {
+                peer.out.resize(FLOOD_BYTES, b'x');
+                peer.close_at = Some(now.moment.after(Duration::from_millis(20)));
+                actions.push(Action::WakeAt(peer.close_at.unwrap()));
+            }
+            // Is closed while a read is under way.
+            "leave" => {
+                peer.close_at = Some(now.moment.after(Duration::from_millis(20)));
+                actions.push(Action::WakeAt(peer.close_at.unwrap()));
+            }
+            "half" => {
+                peer.counts = Some(0);
+                actions.push(Action::Shutdown { socket });
+            }
+            "wake" => {
+                // The one set last counts, whether it is later or earlier.
+                for wait_ms in [100_000, 60_000, 10] {
+                    actions.push(Action::WakeAt(now.moment.after(Duration::from_millis(wait_ms))));
+                }
+            }
+            "move" => {
+                let peer = self.peers.remove(&socket).unwrap();
+                assert!(!peer.writing && !peer.reading);
+                let attach = Box::new(attach(rest, peer.line));
+                actions.push(Action::HandOver { socket, shard: ShardId(1 - self.number.0), attach });
+            }
+            "call" => {
+                self.calls += 1;
+                let request = Arc::new(Request::Model(asked(rest)));
+                actions.push(Action::Call { session: SessionId(1), call: CallId(self.calls), owner: "a".into(), request });
+            }
+            "file" => actions.push(Action::Job { ticket: Ticket(1), job: Job::File { name: rest.to_owned() } }),
+            "suites" => actions.push(Action::Job { ticket: Ticket(1), job: Job::ListSuites }),
+            "flood-jobs" => {
+                for n in 0..1000 {
+                    actions.push(Action::Job { ticket: Ticket(n), job: Job::LastRun });
+                }
+            }
+            "ask" => {
+                let (sub, id) = ("u".into(), "s".into());
+                let operation = Box::new(Operation { key: Key { sub, id }, from: caller(), what: What::Result });
+                let mail = Mail::Operation { operation, from: self.number, ticket: Ticket(7) };
+                actions.push(Action::Mail { shard: ShardId(1 - self.number.0), mail });
+            }
+            _ => panic!("no such order: {line}"),
+        }
+    }
+}
+
+fn caller() -> Caller {
+    Caller { identity: "u".to_owned(), channel: "c".to_owned(), utc_offset_minutes: 0 }
+}
+
+fn asked(role: &str) -> ModelRequest {
+    let model = "fast".into();
+    ModelRequest {
+        role: role.into(),
+        stage: None,
+        model,
+        messages: Vec::new(),
+        schema: None,
+        tools: [].into(),
+        stream: true,
+        tokens_max: 1,
+    }
+}
+
+fn attach(head: &str, leftover: Vec<u8>) -> Attach {
+    let user = User { sub: "u".into(), identity: "u".into() };
+    let key = Key { sub: "u".into(), id: "s".into() };
+    Attach { show: Show::Chat, key, user, caller: caller(), since: None, head: head.into(), leftover }
+}
+
+impl Machine for Puppet {
+    fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>) {
+        match event {
+            Event::Accepted { socket } => {
+                self.peers.insert(socket, Peer { reading: true, ..Peer::default() });
+                actions.push(Action::Read { socket, bytes_max: READ_BYTES });
+            }
+            Event::Arrived { socket, attach } => {
+                self.peers.insert(socket, Peer { line: attach.leftover, ..Peer::default() });
+                let said = format!("{} on {}", String::from_utf8(attach.head).unwrap(), self.number.0);
+                self.say(socket, &said);
+            }
+            Event::Read { socket, bytes } => {
+                let peer = self.peers.get_mut(&socket).expect("an open socket");
+                assert!(std::mem::take(&mut peer.reading) && !bytes.is_empty() && bytes.len() <= READ_BYTES);
+                match &mut peer.counts {
+                    Some(count) => *count += bytes.len(),
+                    None => peer.line.extend_from_slice(bytes),
+                }
+            }
+            Event::Ended { socket } => {
+                let peer = self.peers.remove(&socket).expect("an open socket");
+                assert!(peer.reading);
+                actions.push(Action::Close { socket });
+                if let (Some(count), Some(waits)) = (peer.counts, self.waits) {
+                    self.say(waits, &format!("{count} bytes came"));
+                }
+            }
+            Event::Moved { socket } => {
+                let peer = self.peers.get_mut(&socket).expect("an open socket");
+                assert!(peer.writing);
+                peer.moved += 1;
+            }
+            Event::Written { socket, buffer } => {
+                let peer = self.peers.get_mut(&socket).expect("an open socket");
+                assert!(std::mem::take(&mut peer.writing) && buffer.is_empty());
+            }
+            Event::Failed { socket } => {
+                assert!(self.peers.remove(&socket).expect("an open socket").writing);
+                actions.push(Action::Close { socket });
+            }
+            Event::Mail(Mail::Operation { from, ticket, .. }) => {
+                let reply = crate::shard::operation::Reply::of(b"{}".to_vec());
+                actions.push(Action::Mail { shard: from, mail: Mail::Reply { ticket, reply } });
+            }
+            Event::Mail(Mail::Reply { ticket, reply }) => self.answer(&format!("{} {}", ticket.0, reply.status)),
+            Event::Mail(Mail::TestReport { .. }) => {}
+            Event::Chunk { session, call, text } => match text.as_str() {
+                "waiting" => actions.push(Action::CancelCall { session, call }),
+                _ => self.answer(&text),
+            },
+            Event::Completion { call, outcome, .. } => self.answer(&format!("{} {outcome:?}", call.0)),
+            Event::JobDone { outcome: JobOutcome::File(file), .. } => self.answer(&format!("{:?}", file.map(|file| file.len()))),
+            Event::JobDone { ticket, outcome: JobOutcome::Reply(reply) } => self.answer(&format!("{} {}", ticket.0, reply.status)),
+            Event::Drain => actions.push(Action::Drained),
+            Event::Stop => self.stopping = true,
+            Event::Time => {
+                if self.peers.values().all(|peer| peer.close_at.is_none()) {
+                    self.answer("woke");
+                }
+            }
+            Event::TickEnd => {
+                for (&socket, peer) in &mut self.peers {
+                    if !peer.writing && !peer.out.is_empty() {
+                        peer.writing = true;
+                        actions.push(Action::Write { socket, bytes: std::mem::take(&mut peer.out) });
+                    }
+                }
+                // Unlike a real shard it stays for as long as its clients do.
+                if self.stopping && self.peers.is_empty() {
+                    return actions.push(Action::Stopped);
+                }
+                let due = |peer: &Peer| peer.close_at.is_some_and(|due| due <= now.moment);
+                self.peers.retain(|&socket, peer| {
+                    if due(peer) {
+                        actions.push(Action::Close { socket });
+                    }
+                    !due(peer)
+                });
+            }
+        }
+        let lines: Vec<_> = self.peers.iter_mut().filter_map(|(&socket, peer)| Some((socket, next_line(peer)?))).collect();
+        for (socket, line) in lines {
+            self.obey(now, socket, &line, actions);
+        }
+        for (&socket, peer) in self.peers.iter_mut().filter(|(_, peer)| !peer.reading) {
+            peer.reading = true;
+            actions.push(Action::Read { socket, bytes_max: READ_BYTES });
+        }
+    }
+}
+
+fn next_line(peer: &mut Peer) -> Option<String> {
+    let end = peer.line.iter().position(|&byte| byte == b'\n')?;
+    let rest = peer.line.split_off(end + 1);
+    let line = std::mem::replace(&mut peer.line, rest);
+    Some(String::from_utf8(line[..end].to_vec()).unwrap())
+}
+
 struct Told;
 
 impl Model for Told {
     fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> work::Ended {
-        let parts = request.messages.last().map_or(&[] as &[Part], |message| &message.text.0);
-        let asked = parts.iter().find_map(|part| if let Part::Slot("message", text) = part { Some(&**text) } else { None });
-        let text = asked.unwrap_or_default();
-        if &*request.role != "agent" {
-            return work::Ended { usage: Default::default(), outcome: Ok(Answer { text: "{}".to_owned(), ..Answer::default() }) };
-        }
-        match text {
+        match &*request.role {
             "wait" => {
                 call.say("waiting");
                 while call.cancel.pause(Duration::from_secs(3600)) {}
                 return CallError::Cancelled.into();
             }
-            "stuck" => std::thread::sleep(2 * PATIENCE),
-            "gate" => {
-                call.say("waiting");
-                while !GATE.load(Ordering::Relaxed) {
-                    if !call.cancel.pause(Duration::from_millis(5)) {
-                        break;
-                    }
-                }
-            }
-            "flood" => (0..1000).for_each(|_| call.say(&"x".repeat(1000))),
-            _ => text.split_inclusive(' ').for_each(|word| call.say(word)),
+            role => call.say(role),
         }
         work::Ended { usage: Default::default(), outcome: Ok(Answer::default()) }
     }
 }
 
-/// The bug that we hope not to have.
-pub(super) fn break_if_told(input: &Input) {
-    assert!(!matches!(input, Input::Message { text, .. } if text == "break"), "a session that was told to break");
-}
-
-fn library() -> Arc<Library> {
-    fn read(root: &Path, folder: &Path, into: &mut BTreeMap<String, String>) {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                read(root, &path, into);
-            } else {
-                into.insert(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap());
-            }
-        }
-    }
-    let (root, mut files) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs"), BTreeMap::new());
-    read(&root, &root, &mut files);
-    Arc::new(Library::load(&files).unwrap())
-}
-
-fn settings() -> Settings {
-    let pool = Pool::new(work::Settings { workers_max: 16, ..Default::default() }, Box::new(|| Box::new(Told)));
-    Settings { shards: 2, ..Settings::new("127.0.0.1:0".parse().unwrap(), library(), "v1-direct", pool) }
-}
-
-/// A server that ends with its test.
 struct Running {
     address: SocketAddr,
     stopper: Stopper,
     ended: Option<JoinHandle<Ended>>,
 }
 
-impl Running {
-    fn new(settings: Settings) -> Self {
-        Self::of(serve(settings).unwrap())
-    }
+fn settings(backend: Option<Backend>) -> Settings {
+    let pool = Pool::new(work::Settings { workers_max: 1, queue_max: 1, ..Default::default() }, Box::new(|| Box::new(Told)));
+    Settings { shards: 2, backend, ..Settings::new("127.0.0.1:0".parse().unwrap(), pool) }
+}
 
-    fn of(server: Server) -> Self {
+impl Running {
+    fn new(backend: Option<Backend>) -> Self {
+        let server = start(settings(backend), Puppet::new).unwrap();
         let (address, stopper) = (server.address(), server.stopper());
         Running { address, stopper, ended: Some(std::thread::spawn(|| server.wait())) }
     }
 
-    fn stop(&mut self) -> Ended {
+    fn connect(&self) -> Client {
+        Client::of(TcpStream::connect(self.address).unwrap())
+    }
+
+    /// Ends the server, which waits for its last client.
+    fn stop(mut self, last: Client) {
         self.stopper.stop();
-        self.ended.take().unwrap().join().unwrap()
+        drop(last);
+        assert_eq!(self.ended.take().unwrap().join().unwrap(), Ended::Quietly);
     }
 
-    fn connect(&self) -> Http {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Http { stream, read: Vec::new() }
-    }
-
-    fn get(&self, path: &str) -> Value {
-        self.connect().call("GET", path, "").1
-    }
-
-    fn post(&self, path: &str, body: Value) -> (u16, Value) {
-        self.connect().call("POST", path, &body.to_string())
-    }
-
-    fn socket(&self, path: &str) -> WebSocket<TcpStream> {
-        let stream = self.connect().stream;
-        tungstenite::client(format!("ws://{}{path}", self.address), stream).unwrap().0
-    }
-
-    /// A socket to a client with little room.
-    fn narrow_socket(&self, path: &str) -> WebSocket<TcpStream> {
-        let narrow = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        narrow.set_recv_buffer_size(32 << 10).unwrap();
-        narrow.connect(&self.address.into()).unwrap();
-        narrow.set_read_timeout(Some(PATIENCE)).unwrap();
-        tungstenite::client(format!("ws://{}{path}", self.address), TcpStream::from(narrow)).unwrap().0
-    }
-
-    /// The result once it is no longer that of a running turn.
-    fn result(&self, session: &str) -> Value {
-        eventually("the end of a turn", || {
-            let result = self.get(&format!("/api/result?session={session}"));
-            (result["status"] != "running").then_some(result)
-        })
+    /// A connection that this shard accepted.
+    fn connect_to(&self, shard: usize) -> Client {
+        loop {
+            let mut client = self.connect();
+            client.send("move here\n");
+            // It has moved to the other one.
+            if client.line() == format!("here on {shard}") {
+                return client;
+            }
+        }
     }
 }
 
@@ -146,474 +305,204 @@ impl Drop for Running {
     }
 }
 
-/// Looks again and again until there is something to see.
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begun.elapsed() < PATIENCE, "waited too long for this: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// A kept-alive connection.
-struct Http {
+struct Client {
     stream: TcpStream,
-    read: Vec<u8>,
+    reader: BufReader<TcpStream>,
 }
 
-impl Http {
-    fn send(&mut self, method: &str, path: &str, body: &str) {
-        let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{kind}content-length: {}\r\n\r\n{body}", body.len());
-        self.stream.write_all(head.as_bytes()).unwrap();
+impl Client {
+    fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client { reader: BufReader::new(stream.try_clone().unwrap()), stream }
     }
 
-    fn until(&mut self, end: &[u8]) -> Vec<u8> {
-        loop {
-            if let Some(at) = self.read.windows(end.len()).position(|bytes| bytes == end) {
-                let rest = self.read.split_off(at + end.len());
-                return std::mem::replace(&mut self.read, rest);
+    fn send(&mut self, text: &str) {
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn ask(&mut self, text: &str) -> String {
+        self.send(&format!("{text}\n"));
+        self.line()
+    }
+
+    /// Everything up to the end of the connection, also where it is reset.
+    fn rest(&mut self) -> usize {
+        let (mut count, mut bytes) = (0, vec![0; 64 << 10]);
+        while let Ok(read @ 1..) = self.reader.read(&mut bytes) {
+            count += read;
+        }
+        count
+    }
+}
+
+const BACKENDS: [Option<Backend>; 2] = [Some(Backend::IoUring), Some(Backend::Epoll)];
+
+#[test]
+fn torn_and_merged_reads_arrive_whole_and_in_order() {
+    for backend in BACKENDS {
+        let server = Running::new(backend);
+        let mut clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            for byte in "echo torn\n".as_bytes() {
+                client.stream.write_all(&[*byte]).unwrap();
             }
-            self.more();
+            assert_eq!(client.line(), "torn");
+            let many: String = (0..500).map(|n| format!("echo {n}\n")).collect();
+            client.send(&many);
+            (0..500).for_each(|n| assert_eq!(client.line(), n.to_string()));
         }
     }
-
-    fn more(&mut self) {
-        let mut bytes = [0; 4096];
-        let count = self.stream.read(&mut bytes).unwrap();
-        assert!(count > 0, "the connection ended after {:?}", String::from_utf8_lossy(&self.read));
-        self.read.extend_from_slice(&bytes[..count]);
-    }
-
-    fn answer(&mut self) -> (u16, Value) {
-        let head = String::from_utf8(self.until(b"\r\n\r\n")).unwrap();
-        let length: usize = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
-        while self.read.len() < length {
-            self.more();
-        }
-        let rest = self.read.split_off(length);
-        let body = std::mem::replace(&mut self.read, rest);
-        (head[9..12].parse().unwrap(), serde_json::from_slice(&body).unwrap_or(Value::Null))
-    }
-
-    fn call(&mut self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        self.send(method, path, body);
-        self.answer()
-    }
-}
-
-fn next(socket: &mut WebSocket<TcpStream>) -> Value {
-    loop {
-        match socket.read().unwrap() {
-            Message::Text(text) => return serde_json::from_str(text.as_str()).unwrap(),
-            Message::Ping(_) => {}
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-fn say(socket: &mut WebSocket<TcpStream>, message: Value) {
-    socket.send(Message::text(message.to_string())).unwrap();
-}
-
-/// All events up to the end of a turn.
-fn turn(socket: &mut WebSocket<TcpStream>) -> Vec<Value> {
-    let mut events = Vec::new();
-    loop {
-        events.push(next(socket));
-        if events.last().unwrap()["type"] == "done" {
-            return events;
-        }
-    }
-}
-
-fn text(events: &[Value]) -> String {
-    events.iter().filter(|event| event["type"] == "delta").filter_map(|event| event["content"].as_str()).collect()
 }
 
 #[test]
-fn one_session_is_met_through_many_connections_whatever_the_loop() {
-    for backend in [None, Some(Backend::Epoll)] {
-        let server = Running::new(Settings { backend, ..settings() });
-        for n in 0..16 {
-            let session = format!("s{n}");
-            let at = |path: &str| format!("{path}?session={session}");
-            assert_eq!(server.get(&at("/api/result")), json!({"status":"idle"}), "reading creates nothing");
-            assert_eq!(server.get(&at("/api/poll"))["hash"], "no_session");
-            let mut sockets: Vec<_> = (0..4).map(|_| server.socket(&at("/ws"))).collect();
-            for socket in &mut sockets {
-                assert_eq!(next(socket), json!({"type":"controls","controls":[],"seq":0,"kept_from":1}));
+fn a_write_that_the_peer_does_not_read_waits_and_goes_on() {
+    for backend in BACKENDS {
+        let server = Running::new(backend);
+        let mut slow = server.connect();
+        slow.send("flood\n");
+        // Others are served meanwhile, and the slow one is read.
+        assert_eq!(server.connect().ask("echo on"), "on");
+        slow.send("echo behind\n");
+        std::thread::sleep(Duration::from_millis(20));
+        let mut flood = vec![0; FLOOD_BYTES];
+        slow.reader.read_exact(&mut flood).unwrap();
+        assert!(flood.iter().all(|byte| *byte == b'x'));
+        assert_eq!(slow.line(), "behind");
+    }
+}
+
+#[test]
+fn closing_ends_a_read_or_a_write_under_way() {
+    for backend in BACKENDS {
+        let server = Running::new(backend);
+        let mut cut = server.connect();
+        cut.send("cut\n");
+        // Only then does it read: by then the rest can't come any more.
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(cut.rest() < FLOOD_BYTES);
+        let mut left = server.connect();
+        left.send("leave\n");
+        assert_eq!(left.rest(), 0);
+        assert_eq!(server.connect().ask("echo on"), "on");
+    }
+}
+
+#[test]
+fn a_peer_that_goes_away_is_reported_once() {
+    for backend in BACKENDS {
+        let server = Running::new(backend);
+        for n in 0..32 {
+            let mut gone = server.connect();
+            gone.send("flood\n");
+            match n % 3 {
+                0 => gone.stream.shutdown(Shutdown::Both).unwrap(),
+                1 => socket2::SockRef::from(&gone.stream).set_linger(Some(Duration::ZERO)).unwrap(),
+                _ => {}
             }
-            assert_eq!(server.get(&at("/api/poll"))["hash"], "no_session", "nor does watching");
-            assert_eq!(server.post(&at("/api/send"), json!({"text":"one two three"})), (200, json!({"status":"queued","id":"msg_1"})));
-            let seen: Vec<_> = sockets.iter_mut().map(turn).collect();
-            assert_eq!(text(&seen[0]), "one two three");
-            assert!(seen.iter().all(|events| *events == seen[0]), "all watchers see the same");
-            assert_eq!(server.result(&session)["response"], "one two three");
-            assert_eq!(server.get(&at("/api/frames"))["last_trace"]["total_frames"], 1);
-            let history = server.get(&at("/api/history"));
-            assert_eq!(history["messages"].as_array().unwrap().len(), 2);
-            let seqs: Vec<_> = seen[0].iter().map(|event| event["seq"].as_u64().unwrap()).collect();
-            assert!(seqs.is_sorted_by(|a, b| a < b), "{seqs:?}");
-            // Who comes back is shown what it missed, and nothing twice.
-            let mut late = server.socket(&format!("/ws?session={session}&since={}", seqs[1]));
-            assert!(next(&mut late)["kept_from"].as_u64().is_some_and(|from| from <= seqs[0]));
-            assert_eq!(turn(&mut late), seen[0][2..]);
-            let mut after = server.socket(&format!("/ws?session={session}&since={}", history["seq"]));
-            next(&mut after);
-            say(&mut after, json!({"text":"four"}));
-            assert_eq!(text(&turn(&mut after)), "four");
+        }
+        assert_eq!(server.connect().ask("echo on"), "on");
+    }
+}
+
+#[test]
+fn after_a_shutdown_reading_goes_on() {
+    for backend in BACKENDS {
+        let server = Running::new(backend);
+        let mut half = server.connect_to(0);
+        half.send("half\n");
+        assert_eq!(half.line(), "", "the server sends nothing more");
+        half.send(&"x".repeat(100_000));
+        let mut other = server.connect_to(0);
+        assert_eq!(other.ask("echo on"), "on");
+        half.stream.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(other.line(), "100000 bytes came");
+    }
+}
+
+#[test]
+fn a_socket_moves_between_shards_with_what_was_read_and_what_comes_later() {
+    for backend in BACKENDS {
+        let server = Running::new(backend);
+        for n in 0..50 {
+            let mut client = server.connect();
+            client.send(&format!("move {n}\necho left over\n"));
+            assert!(client.line().starts_with(&format!("{n} on ")));
+            assert_eq!(client.line(), "left over");
+            let (first, second) = (client.ask("move a"), client.ask("move b"));
+            assert_ne!(first.chars().last(), second.chars().last());
         }
     }
 }
 
 #[test]
-fn what_comes_together_with_a_handshake_is_not_lost_on_the_way_to_its_shard() {
-    let server = Running::new(settings());
-    for n in 0..16 {
-        let mut http = server.connect();
-        let head = format!("GET /ws?session=s{n} HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
-        let keys = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-        // Masked with nothing.
-        let frame = [&[0x81, 0x80 | 16, 0, 0, 0, 0][..], br#"{"text":"early"}"#].concat();
-        http.stream.write_all(&[format!("{head}{keys}").as_bytes(), &frame[..10]].concat()).unwrap();
-        let answer = String::from_utf8(http.until(b"\r\n\r\n")).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-        http.stream.write_all(&frame[10..]).unwrap();
-        let mut socket = WebSocket::from_partially_read(http.stream, http.read, tungstenite::protocol::Role::Client, None);
-        assert_eq!(text(&turn(&mut socket)), "early");
-    }
-}
-
-#[test]
-fn what_can_not_be_taken_is_told_to_its_sender_alone() {
-    let server = Running::new(settings());
-    let (mut one, mut other) = (server.socket("/ws"), server.socket("/ws"));
-    next(&mut one);
-    next(&mut other);
-    for wrong in [json!([]), json!({"type":"x"}), json!({"text":" "}), json!({"type":"action","action":"gone"})] {
-        say(&mut one, wrong);
-        let told = next(&mut one);
-        assert_eq!((&told["type"], &told["refused"]), (&json!("done"), &json!(true)));
-        assert!(told["error"].is_string() && told.get("id").is_none() && told.get("seq").is_none(), "{told}");
-    }
-    for _ in 0..10 {
-        say(&mut one, json!({"text":"wait"}));
-    }
-    let refused = std::iter::repeat_with(|| next(&mut one)).find(|event| event["type"] == "done").unwrap();
-    assert_eq!(refused["refused"], true, "the ninth that would have to wait");
-    say(&mut one, json!({"type":"stop"}));
-    let ends: Vec<_> = (0..9).map(|_| turn(&mut one).pop().unwrap()).collect();
-    assert!(ends.iter().all(|end| end["cancelled"] == true), "{ends:?}");
-    assert_eq!(next(&mut other)["id"], "msg_1", "the other socket saw nothing of what was refused");
-}
-
-#[test]
-fn a_turn_that_runs_can_be_stopped_and_keeps_others_from_starting_over_http() {
-    let server = Running::new(settings());
-    assert_eq!(server.post("/api/send", json!({"text":"wait"})).0, 200);
-    assert_eq!(server.post("/api/send", json!({"text":"more"})).0, 409);
-    assert_eq!(server.post("/api/send/check", Value::Null).0, 400);
-    let check = server.connect().call("POST", "/api/send/check", "");
-    assert_eq!((check.0, &check.1["ready"], &check.1["reason"]), (200, &json!(false), &json!("busy")));
-    let mut socket = server.socket("/ws");
-    next(&mut socket);
-    say(&mut socket, json!({"type":"stop"}));
-    assert_eq!(turn(&mut socket).pop().unwrap()["cancelled"], true);
-    assert_eq!(server.post("/api/send", json!({"text":"on"})), (200, json!({"status":"queued","id":"msg_2"})));
-    assert_eq!(server.result("default")["response"], "on");
-    assert_eq!(server.connect().call("POST", "/api/clear", ""), (200, json!({"status":"cleared"})));
-    assert_eq!(server.get("/api/result"), json!({"status":"idle","id":"","stage":"cleared"}));
-    assert_eq!(server.post("/api/graph/switch", json!({"name":"none"})).0, 404);
-    assert_eq!(server.post("/api/graph/switch", json!({"name":"v3-framed"})).1["name"], "v3-framed");
-    assert_eq!(server.get("/api/graph/active")["name"], "v3-framed");
-}
-
-#[test]
-fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
-    let server = Running::new(settings());
-    let mut http = server.connect();
-    for (method, path, body, status) in [
-        ("GET", "/health", "", 200),
-        ("GET", "/auth/config", "", 200),
-        ("GET", "/api/state", "", 200),
-        ("GET", "/api/graph/list", "", 200),
-        ("GET", "/api/trace?last=0", "", 200),
-        ("GET", "/api/turn?id=msg_9", "", 404),
-        ("GET", "/api/turn?id=9", "", 400),
-        ("GET", "/api/frames?last=99999999999999999999", "", 200),
-        ("GET", "/api/tests", "", 200),
-        ("GET", "/api/test/status", "", 200),
-        ("POST", "/api/test/status", r#"{"event":"x"}"#, 400),
-        ("GET", "/nothing", "", 404),
-        ("GET", "/api/send", "", 405),
-        ("POST", "/health", "{}", 405),
-        ("GET", "/ws", "", 426),
-        ("GET", "/api/state?session=a/b", "", 400),
-        ("POST", "/api/send", "", 400),
-        ("POST", "/api/send", "[]", 400),
-        ("POST", "/api/send", r#"{"text":1}"#, 400),
-    ] {
-        assert_eq!(http.call(method, path, body).0, status, "{method} {path} {body}");
-    }
-    http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
-    assert_eq!(http.answer().0, 415);
-    (0..50).for_each(|_| http.send("GET", "/health", ""));
-    (0..50).for_each(|_| assert_eq!(http.answer().1["status"], "ok"));
-    http.send("GET", "/health", "");
-    http.stream.write_all(b"GET / HTTP/1.1\n\n").unwrap();
-    assert_eq!((http.answer().0, http.answer().0), (200, 400));
-    assert_eq!(http.stream.read(&mut [0; 1]).unwrap(), 0, "closed after what can't be read");
-}
-
-#[test]
-fn a_refused_body_leaves_its_answer_behind() {
-    let server = Running::new(settings());
-    let mut http = server.connect();
-    let head = format!("POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", (1 << 20) + 1);
-    http.stream.write_all(head.as_bytes()).unwrap();
-    // It need not be read to be refused.
-    let _ = http.stream.write_all(&vec![b'x'; 1 << 20]);
-    assert_eq!(http.answer().0, 413);
-}
-
-#[test]
-fn an_event_stream_shows_the_trace_and_goes_on_where_it_was_left() {
-    let server = Running::new(settings());
-    let mut stream = server.connect();
-    stream.send("GET", "/api/events", "");
-    let head = String::from_utf8(stream.until(b"\r\n\r\n")).unwrap();
-    assert!(head.contains("cache-control: no-cache\r\n") && head.contains("x-accel-buffering: no\r\n"), "{head}");
-    assert!(stream.until(b"\n\n").starts_with(b":"), "the first comment comes at once");
-    server.post("/api/send", json!({"text":"one two"}));
-    let mut first = String::new();
-    while !first.contains("frame_trace") {
-        first.push_str(&String::from_utf8(stream.until(b"\n\n")).unwrap());
-    }
-    let ids =
-        |text: &str| -> Vec<u64> { text.lines().filter_map(|line| line.strip_prefix("id: ")).map(|id| id.parse().unwrap()).collect() };
-    let seen = ids(&first);
-    assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
-    let mut again = server.connect();
-    again.stream.write_all(format!("GET /api/events HTTP/1.1\r\nhost: a\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes()).unwrap();
-    again.until(b"\r\n\r\n");
-    again.until(b"\n\n");
-    let rest: String = (2..seen.len()).map(|_| String::from_utf8(again.until(b"\n\n")).unwrap()).collect();
-    assert_eq!(ids(&rest), seen[2..]);
-    let lines = server.get("/api/trace?last=100");
-    let streaming = lines["lines"].as_array().unwrap().iter().filter(|line| line["event"] == "streaming").collect::<Vec<_>>();
-    assert_eq!((streaming.len(), &streaming[0]["text"]), (1, &json!("one two")), "one line per answer");
-}
-
-#[test]
-fn a_reader_that_sleeps_through_much_is_let_go_or_misses_nothing() {
-    let server = Running::new(settings());
-    let mut sleeper = server.narrow_socket("/ws/trace");
-    for _ in 0..12 {
-        assert_eq!(server.post("/api/send", json!({"text":"flood"})).0, 200);
-        eventually("the end of a flood", || (server.connect().call("POST", "/api/send/check", "").1["ready"] == true).then_some(()));
-    }
-    let (mut last, mut closed, end) = (0, None, server.get("/api/history?last=1")["seq"].as_u64().unwrap());
-    while closed.is_none() && last < end {
-        match sleeper.read().unwrap() {
-            Message::Text(text) => {
-                let event: Value = serde_json::from_str(text.as_str()).unwrap();
-                assert!(event["seq"].as_u64().unwrap() > last);
-                last = event["seq"].as_u64().unwrap();
-            }
-            Message::Close(frame) => closed = frame.map(|frame| u16::from(frame.code)),
-            _ => {}
+fn the_timer_rings_at_the_moment_set_last() {
+    for backend in BACKENDS {
+        let server = Running::new(backend);
+        let mut client = server.connect();
+        for _ in 0..3 {
+            assert_eq!(client.ask("wake"), "woke");
         }
     }
-    assert_eq!(closed, Some(1013), "it was {last} behind");
 }
 
 #[test]
-fn test_reports_are_passed_on_before_they_are_answered() {
-    let server = Running::new(settings());
-    let mut watcher = server.socket("/ws/test");
-    assert_eq!(next(&mut watcher)["running"], false);
-    let mut events = server.connect();
-    events.send("GET", "/api/events?session=any", "");
-    events.until(b": awake\n\n");
-    for report in [
-        json!({"event":"suite_start","suite":"a","count":1}),
-        json!({"event":"step_result","result":{"suite":"a","step":"s","check":"c","status":"PASS","detail":"","elapsed_ms":1}}),
-        json!({"event":"suite_end","suite":"a"}),
-    ] {
-        assert_eq!(server.post("/api/test/status", report.clone()), (200, json!({"ok":true})));
-        let seen = next(&mut watcher);
-        assert_eq!((&seen["type"], &seen["event"]), (&json!("test_status"), &report["event"]));
-        let event = String::from_utf8(events.until(b"\n\n")).unwrap();
-        assert_eq!(serde_json::from_str::<Value>(event.strip_prefix("data: ").unwrap()).unwrap(), seen, "without an id");
-    }
-    assert_eq!(server.get("/api/test/status")["last_green"]["check"], "c");
-    assert_eq!(server.get("/api/tests")["passed"], 1);
+fn calls_stream_end_once_and_can_be_refused_and_cancelled() {
+    let server = Running::new(None);
+    let mut client = server.connect();
+    client.send("call hello\n");
+    assert_eq!(client.line(), "hello");
+    assert!(client.line().starts_with("1 Ok("));
+    assert!(client.ask("call wait").starts_with("2 Err(Cancelled"));
+    client.send(&"call wait\n".repeat(8));
+    let ends: Vec<_> = (0..8).map(|_| client.line()).collect();
+    assert!(ends.iter().any(|end| end.contains("Overloaded")) && ends.iter().any(|end| end.contains("Cancelled")), "{ends:?}");
 }
 
 #[test]
-fn a_session_with_a_bug_takes_nothing_else_along() {
-    let server = Running::new(settings());
-    let (mut broken, mut sound) = (server.socket("/ws?session=a"), server.socket("/ws?session=b"));
-    next(&mut broken);
-    next(&mut sound);
-    say(&mut broken, json!({"text":"wait"}));
-    assert_eq!(next(&mut broken)["content"], "waiting");
-    say(&mut sound, json!({"text":"wait"}));
-    say(&mut broken, json!({"text":"break"}));
-    assert!(matches!(broken.read().unwrap(), Message::Close(Some(frame)) if u16::from(frame.code) == 1011));
-    assert_eq!(server.post("/api/send?session=c", json!({"text":"break"})).0, 500);
-    assert_eq!(server.get("/api/result?session=a"), json!({"status":"idle"}), "it begins anew");
-    assert_eq!(server.post("/api/send?session=a", json!({"text":"hi"})).0, 200);
-    assert_eq!(server.result("a")["response"], "hi");
-    say(&mut sound, json!({"type":"stop"}));
-    assert_eq!(turn(&mut sound).pop().unwrap()["cancelled"], true);
+fn jobs_run_elsewhere_and_too_many_are_refused() {
+    let server = Running::new(None);
+    let mut client = server.connect();
+    assert!(client.ask("file index.html").starts_with("Some("));
+    assert_eq!(client.ask("file nothing"), "None");
+    assert_eq!(client.ask("suites"), "1 200");
+    client.send("flood-jobs\n");
+    let statuses: Vec<_> = (0..1000).map(|_| client.line()).collect();
+    assert!(statuses.iter().any(|line| line.ends_with(" 200")) && statuses.iter().any(|line| line.ends_with(" 503")));
 }
 
 #[test]
-fn a_worker_that_is_stuck_does_not_hold_its_turn() {
-    // Time enough for what is not stuck.
-    let call_time_max = Duration::from_secs(3);
-    let pool = Pool::new(work::Settings { workers_max: 4, call_time_max, ..Default::default() }, Box::new(|| Box::new(Told)));
-    let server = Running::new(Settings { pool, ..settings() });
-    server.post("/api/send", json!({"text":"stuck"}));
-    assert_eq!(server.result("default")["status"], "error");
-    assert_eq!(server.post("/api/send", json!({"text":"hi"})).0, 200);
-    assert_eq!(server.result("default")["response"], "hi");
-}
-
-#[test]
-fn a_full_server_opens_no_more_sessions() {
-    let server = Running::new(Settings { sessions_max: 2, ..settings() });
-    let send = |session: &str| server.post(&format!("/api/send?session={session}"), json!({"text":"hi"})).0;
-    assert_eq!((send("a"), send("b"), send("c")), (200, 200, 503));
-    assert_eq!(server.get("/api/result?session=c")["status"], "idle");
-    server.result("a");
-    assert_eq!(send("a"), 200, "those that are open go on");
-}
-
-#[test]
-fn a_connection_too_many_is_told_so() {
-    let server = Running::new(Settings { shards: 1, connections_max: 2, ..settings() });
-    let (mut one, _two) = (server.socket("/ws"), server.socket("/ws/trace"));
-    next(&mut one);
-    let mut three = server.connect();
-    assert_eq!(three.answer().0, 503);
-    assert_eq!(three.stream.read(&mut [0; 1]).unwrap(), 0);
-    drop(one);
-    std::iter::repeat_with(|| server.connect()).find(|http| {
-        std::thread::sleep(Duration::from_millis(5));
-        http.stream.set_nonblocking(true).unwrap();
-        http.stream.peek(&mut [0; 1]).is_err()
-    });
-}
-
-#[test]
-fn who_does_not_read_its_reports_is_let_go() {
-    let server = Running::new(settings());
-    let mut watcher = server.narrow_socket("/ws/test");
-    next(&mut watcher);
-    server.post("/api/test/status", json!({"event":"suite_start","suite":"a","count":1}));
-    for _ in 0..60 {
-        let result = json!({"suite":"a","step":"s","check":"c","status":"SKIP","detail":"x".repeat(200_000),"elapsed_ms":1});
-        assert_eq!(server.post("/api/test/status", json!({"event":"step_result","result":result})).0, 200);
-    }
-    let close = std::iter::repeat_with(|| watcher.read().unwrap()).find_map(|message| match message {
-        Message::Close(frame) => frame.map(|frame| u16::from(frame.code)),
-        _ => None,
-    });
-    assert_eq!(close, Some(1013));
-}
-
-#[test]
-fn who_stops_reading_is_let_go_in_time_and_goes_on_where_it_was() {
-    let write_time = Duration::from_secs(6);
-    let server = Running::new(Settings { write_time, ..settings() });
-    let mut sleeper = server.narrow_socket("/ws");
-    let begun = Instant::now();
-    assert_eq!(server.post("/api/send", json!({"text":"flood"})).0, 200);
-    server.result("default");
-    // Longer than it may take, and not yet so long, by far, that it is cut without a goodbye.
-    std::thread::sleep((write_time + write_time / 2).saturating_sub(begun.elapsed()));
-    let mut seen = Vec::new();
-    let code = loop {
-        match sleeper.read().unwrap() {
-            Message::Text(text) => seen.push(serde_json::from_str::<Value>(text.as_str()).unwrap()),
-            Message::Close(frame) => break frame.map(|frame| u16::from(frame.code)),
-            _ => {}
-        }
-    };
-    assert_eq!(code, Some(1013));
-    assert!(text(&seen).len() < 1_000_000, "it was behind");
-    let since = seen.last().unwrap()["seq"].as_u64().unwrap();
-    let mut back = server.socket(&format!("/ws?since={since}"));
-    assert!(next(&mut back)["gap"].is_null());
-    seen.extend(turn(&mut back));
-    assert!(text(&seen) == "x".repeat(1_000_000), "neither doubled nor short");
-    assert!(seen[1..].iter().map(|event| event["seq"].as_u64().unwrap()).is_sorted_by(|a, b| a < b));
-}
-
-#[test]
-fn who_is_silent_is_cut_and_makes_place() {
-    let server = Running::new(Settings { silence_max: Duration::from_secs(5), ..settings() });
-    let (mut asleep, mut awake) = (server.socket("/ws?session=a"), server.socket("/ws?session=b"));
-    next(&mut asleep);
-    next(&mut awake);
-    let pings = std::thread::spawn(move || std::iter::repeat_with(|| awake.read()).take_while(Result::is_ok).count());
-    let is_there = |session: &str| server.get(&format!("/api/state?session={session}"))["ws_connected"] == true;
-    assert!(is_there("a"));
-    eventually("the end of the silent one", || (!is_there("a")).then_some(()));
-    assert!(is_there("b"), "who answers stays");
-    drop(server);
-    assert!(pings.join().unwrap() > 1);
-}
-
-#[test]
-fn a_session_that_nobody_uses_leaves_and_makes_room() {
-    let server = Running::new(Settings { session_idle: Duration::from_millis(100), sessions_max: 2, ..settings() });
-    let mut watched = server.socket("/ws?session=a");
-    next(&mut watched);
-    let send = |session: &str| server.post(&format!("/api/send?session={session}"), json!({"text":"hi"})).0;
-    let is_open = |session: &str| server.get(&format!("/api/poll?session={session}"))["hash"] != "no_session";
-    assert_eq!((send("a"), send("b")), (200, 200));
-    eventually("room", || (!is_open("b")).then_some(()));
-    assert_eq!(send("c"), 200);
-    assert!(is_open("a"), "who is watched stays");
-}
-
-#[test]
-fn a_server_that_is_let_go_ends_its_turns_and_then_its_sockets() {
-    let mut server = Running::new(settings());
-    let mut socket = server.socket("/ws");
-    next(&mut socket);
-    say(&mut socket, json!({"text":"gate"}));
-    assert_eq!(next(&mut socket)["content"], "waiting");
+fn a_request_to_a_shard_that_has_ended_is_refused() {
+    let server = Running::new(None);
+    let mut client = server.connect_to(0);
+    assert_eq!(client.ask("ask"), "7 200");
     server.stopper.stop();
-    eventually("the drain", || (server.get("/health")["status"] == "draining").then_some(()));
-    let (status, health) = server.connect().call("GET", "/health", "");
-    assert_eq!((status, &health["status"], &health["detail"]), (503, &json!("draining"), &json!(super::shard::DRAINING)));
-    assert_eq!(server.post("/api/send?session=b", json!({"text":"hi"})).0, 503);
-    // The shard of this session may hear of it a moment later than the one that was asked.
-    eventually("the drain there", || (server.connect().call("POST", "/api/send/check", "").1["reason"] == "draining").then_some(()));
-    say(&mut socket, json!({"text":"late"}));
-    assert_eq!(next(&mut socket)["refused"], true);
-    GATE.store(true, Ordering::Relaxed);
-    assert_eq!(turn(&mut socket).pop().unwrap()["id"], "msg_1");
-    assert!(matches!(socket.read().unwrap(), Message::Close(Some(frame)) if u16::from(frame.code) == 1001));
-    assert_eq!(server.ended.take().unwrap().join().unwrap(), Ended::Quietly);
+    // The other shard ends; its answers turn into refusals.
+    while client.ask("ask") == "7 200" {}
+    assert_eq!(client.ask("ask"), "7 503");
+    server.stop(client);
 }
 
 #[test]
-fn an_address_and_a_folder_belong_to_one_server() {
-    let folder = std::env::temp_dir().join(format!("framewright-{}", std::process::id()));
-    let mut server = Running::new(Settings { data: Some(folder.clone()), ..settings() });
-    let second = |listen, data| serve(Settings { listen, data, ..settings() }).map(|_| ()).unwrap_err();
-    assert!(matches!(second(server.address, None), ServeError::AddressInUse { .. }));
-    assert!(matches!(second("127.0.0.1:0".parse().unwrap(), Some(folder.clone())), ServeError::DataInUse { .. }));
-    assert_eq!(server.stop(), Ended::Quietly);
-    Running::new(Settings { data: Some(folder.clone()), ..settings() }).stop();
-    std::fs::remove_dir_all(folder).unwrap();
+fn a_stopped_server_frees_its_address_while_its_sockets_are_still_open() {
+    for backend in BACKENDS {
+        let server = Running::new(backend);
+        let address = server.address;
+        let second = || start(Settings { listen: address, ..settings(backend) }, Puppet::new);
+        assert!(matches!(second().err(), Some(ServeError::AddressInUse { .. })));
+        let mut client = server.connect_to(0);
+        server.stopper.stop();
+        // Even before the first one has ended.
+        let next = second().unwrap();
+        assert_eq!(client.ask("echo still here"), "still here");
+        assert_eq!(next.address(), address);
+        drop(next);
+        server.stop(client);
+    }
 }

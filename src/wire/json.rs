@@ -3,8 +3,9 @@
 //! Every field name of the contract that is not the shape of a contract type stands here and nowhere else.
 
 use crate::contract::{
-    Answer, CallId, CallKind, CallStatus, ChatMessage, Control, DatabaseInfo, Event, Machine, Memory, Message, ModelRequest, Outcome,
-    Process, Question, Request, Seq, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage, What, clip, milliseconds,
+    Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
+    ModelRequest, Outcome, Process, Question, Refusal, Request, Seq, ToolId, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
+    clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,17 +15,16 @@ use std::sync::Arc;
 /// What the chat socket shows of an event, if anything.
 pub fn chat(event: &Event) -> Option<Vec<u8>> {
     let (id, seq) = (Id(event.turn), event.seq);
-    let delta = |text, kind| Some(write(&Chat::Delta { id, content: text, kind, seq }));
+    let delta = |content, kind| Some(write(&Chat::Delta { id, content, kind, client_id: None, seq: Some(seq) }));
     match &event.what {
+        What::Accepted { client_id } => Some(accepted(event.turn, client_id, Some(seq))),
         What::Streaming { text } => delta(text, None),
         What::Progress { text } => delta(text, Some("progress")),
         What::Controls { controls } => Some(write(&Chat::Controls { controls, seq, kept_from: None, gap: false })),
-        What::Done { outcome } => {
-            let error = if let Outcome::Failed(sentence) = outcome { Some(sentence.as_str()) } else { None };
-            Some(write(&Chat::Done { id: Some(id), error, cancelled: *outcome == Outcome::Cancelled, refused: false, seq: Some(seq) }))
-        }
+        What::Done { outcome, client_id } => Some(ended(event.turn, outcome, client_id.as_ref(), Some(seq))),
         What::Cleared => Some(write(&Chat::Cleared { seq })),
-        What::Thinking { .. }
+        What::TurnStarted { .. }
+        | What::Thinking { .. }
         | What::Updated { .. }
         | What::Perceived { .. }
         | What::Decided { .. }
@@ -33,6 +33,9 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
         | What::Interpreted { .. }
         | What::ToolCall { .. }
         | What::ToolResult { .. }
+        | What::Memory { .. }
+        | What::Machines { .. }
+        | What::State { .. }
         | What::ProcessStart { .. }
         | What::ProcessEnd { .. }
         | What::FrameTrace { .. }
@@ -40,14 +43,35 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
     }
 }
 
-/// What a socket is told when it attaches: what is shown now, and from where on events are kept.
+/// A known message's acknowledgement, for the client that sent it again and for nobody else.
+pub fn acknowledged(turn: TurnId, client_id: &ClientId) -> Vec<u8> {
+    accepted(turn, client_id, None)
+}
+
+/// A known message's end, for the client that sent it again and for nobody else.
+pub fn done(turn: TurnId, outcome: &Outcome, client_id: &ClientId) -> Vec<u8> {
+    ended(turn, outcome, Some(client_id), None)
+}
+
+fn accepted(turn: TurnId, client_id: &ClientId, seq: Option<Seq>) -> Vec<u8> {
+    write(&Chat::Delta { id: Id(turn), content: "", kind: None, client_id: Some(client_id), seq })
+}
+
+fn ended(turn: TurnId, outcome: &Outcome, client_id: Option<&ClientId>, seq: Option<Seq>) -> Vec<u8> {
+    let error = if let Outcome::Failed(sentence) = outcome { Some(sentence.as_str()) } else { None };
+    let cancelled = *outcome == Outcome::Cancelled;
+    write(&Chat::Done { id: Some(Id(turn)), error, code: None, cancelled, refused: false, client_id, seq })
+}
+
+/// The first message on a socket: what is shown now, and from where on events are kept.
 pub fn attached(controls: &[Control], seq: Seq, kept_from: Seq, gap: bool) -> Vec<u8> {
     write(&Chat::Controls { controls, seq, kept_from: Some(kept_from), gap })
 }
 
-/// What the sender of something that can't be taken is told, and nobody else.
-pub fn refusal(sentence: &str) -> Vec<u8> {
-    write(&Chat::Done { id: None, error: Some(sentence), cancelled: false, refused: true, seq: None })
+/// A refusal on a chat socket, for its sender and nobody else.
+pub fn refusal(refusal: &Refusal, client_id: Option<&ClientId>) -> Vec<u8> {
+    let (error, code) = (Some(&*refusal.detail), Some(refusal.code));
+    write(&Chat::Done { id: None, error, code, cancelled: false, refused: true, client_id, seq: None })
 }
 
 #[derive(Serialize)]
@@ -58,7 +82,10 @@ enum Chat<'a> {
         content: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         kind: Option<&'static str>,
-        seq: Seq,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a ClientId>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<Seq>,
     },
     Controls {
         controls: &'a [Control],
@@ -73,10 +100,14 @@ enum Chat<'a> {
         id: Option<Id>,
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<Code>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cancelled: bool,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         refused: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a ClientId>,
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<Seq>,
     },
@@ -100,27 +131,25 @@ pub fn trace(event: &Event) -> Option<Vec<u8>> {
     trace_line(event).map(|line| write(&line))
 }
 
-/// The last lines of a trace, every answer's text in one line, where it began.
-pub fn trace_lines<'a>(events: impl Iterator<Item = &'a Arc<Event>>, last: usize) -> Vec<u8> {
-    let mut lines: Vec<TraceLine<'a>> = Vec::new();
-    let mut answers: BTreeMap<(TurnId, u32), usize> = BTreeMap::new();
-    for line in events.filter_map(|event| trace_line(event)) {
-        if let Body::Streaming { text } = &line.body {
-            if let Some(&at) = answers.get(&(line.turn.0, line.frame)) {
-                if let Body::Streaming { text: whole } = &mut lines[at].body {
-                    whole.to_mut().push_str(text);
-                }
-                continue;
-            }
-            answers.insert((line.turn.0, line.frame), lines.len());
-        }
-        lines.push(line);
-    }
+/// Whether the trace shows this event.
+pub fn is_traced(event: &Event) -> bool {
+    trace_line(event).is_some()
+}
+
+/// Body of `/api/trace`. Each line is an event; of an answer the first one, with all of its text.
+pub fn trace_lines<'a>(lines: impl Iterator<Item = (&'a Event, &'a str)>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Lines<'a> {
-        lines: &'a [TraceLine<'a>],
+        lines: Vec<TraceLine<'a>>,
     }
-    write(&Lines { lines: &lines[lines.len().saturating_sub(last)..] })
+    let line = |(event, whole): (&'a Event, &'a str)| {
+        let mut line = trace_line(event)?;
+        if let Body::Streaming { text } = &mut line.body {
+            *text = whole;
+        }
+        Some(line)
+    };
+    write(&Lines { lines: lines.filter_map(line).collect() })
 }
 
 #[derive(Serialize)]
@@ -146,13 +175,21 @@ enum Body<'a> {
         output: &'a Value,
     },
     Streaming {
-        text: std::borrow::Cow<'a, str>,
+        text: &'a str,
+    },
+    TurnStarted {
+        message: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a ClientId>,
+        entry: Entry,
     },
     ToolCall {
+        call_id: ToolId,
         tool: &'a str,
         args: &'a Value,
     },
     ToolResult {
+        call_id: ToolId,
         tool: &'a str,
         ok: bool,
         summary: &'a str,
@@ -162,10 +199,21 @@ enum Body<'a> {
     Controls {
         controls: &'a [Control],
     },
+    Memory {
+        memory: &'a Memory,
+    },
+    Machines {
+        machines: &'a [Machine],
+    },
+    State {
+        ui_state: &'a BTreeMap<String, Value>,
+    },
     ProcessStart {
         pid: CallId,
         kind: CallKind,
         label: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'a str>,
     },
     ProcessEnd {
         pid: CallId,
@@ -191,17 +239,21 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
         | What::Routed { output }
         | What::Planned { output }
         | What::Interpreted { output } => Body::Output { output },
-        What::Streaming { text } => Body::Streaming { text: (**text).into() },
-        What::ToolCall { tool, args } => Body::ToolCall { tool, args },
-        What::ToolResult { tool, ok, summary, rows } => Body::ToolResult { tool, ok: *ok, summary, rows: *rows },
+        What::Streaming { text } => Body::Streaming { text },
+        What::TurnStarted { message, client_id, entry } => Body::TurnStarted { message, client_id: client_id.as_ref(), entry: *entry },
+        What::ToolCall { id, tool, args } => Body::ToolCall { call_id: *id, tool, args },
+        What::ToolResult { id, tool, ok, summary, rows } => Body::ToolResult { call_id: *id, tool, ok: *ok, summary, rows: *rows },
+        What::Memory { memory } => Body::Memory { memory },
+        What::Machines { machines } => Body::Machines { machines },
+        What::State { state } => Body::State { ui_state: state },
         What::Controls { controls } => Body::Controls { controls },
-        What::ProcessStart { pid, kind, label } => Body::ProcessStart { pid: *pid, kind: *kind, label },
+        What::ProcessStart { pid, kind, label, reason } => Body::ProcessStart { pid: *pid, kind: *kind, label, reason: reason.as_deref() },
         What::ProcessEnd { pid, kind, label, status, duration_us, waited_us, usage } => {
             let (duration_ms, waited_ms) = (milliseconds(*duration_us), milliseconds(*waited_us));
             Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage }
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
-        What::Done { .. } | What::Cleared => return None,
+        What::Accepted { .. } | What::Done { .. } | What::Cleared => return None,
     };
     let (name, at) = (event.what.name(), milliseconds(event.at.0));
     Some(TraceLine { node: &event.node, event: name, at, turn: Id(event.turn), frame: event.frame, seq: event.seq, body })
@@ -224,36 +276,48 @@ pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
             event: &'a str,
             text: &'a str,
             partial: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client_id: Option<&'a ClientId>,
         },
         Done {
             id: Id,
             stage: &'static str,
             response: &'a str,
             memorizer: &'a Memory,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client_id: Option<&'a ClientId>,
         },
         Error {
             id: Id,
             stage: &'static str,
             detail: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            client_id: Option<&'a ClientId>,
         },
     }
     write(&match result {
         TurnResult::Idle => Body::Idle { id: None, stage: None },
         TurnResult::Cleared => Body::Idle { id: Some(""), stage: Some("cleared") },
-        TurnResult::Running { id, stage, event, text, partial } => Body::Running { id: Id(*id), stage, event, text, partial },
-        TurnResult::Done { id, response } => Body::Done { id: Id(*id), stage: "done", response, memorizer: memory },
-        TurnResult::Error { id, detail } => Body::Error { id: Id(*id), stage: "error", detail },
+        TurnResult::Running { id, stage, event, text, partial, client_id } => {
+            Body::Running { id: Id(*id), stage, event, text, partial, client_id: client_id.as_ref() }
+        }
+        TurnResult::Done { id, response, client_id } => {
+            Body::Done { id: Id(*id), stage: "done", response, memorizer: memory, client_id: client_id.as_ref() }
+        }
+        TurnResult::Error { id, detail, client_id } => Body::Error { id: Id(*id), stage: "error", detail, client_id: client_id.as_ref() },
     })
 }
 
-/// Body of `/api/send`.
-pub fn queued(turn: TurnId) -> Vec<u8> {
+/// Body of `/api/send` and `/api/action`.
+pub fn queued(turn: TurnId, client_id: Option<&ClientId>) -> Vec<u8> {
     #[derive(Serialize)]
-    struct Body {
+    struct Body<'a> {
         status: &'static str,
         id: Id,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a ClientId>,
     }
-    write(&Body { status: "queued", id: Id(turn) })
+    write(&Body { status: "queued", id: Id(turn), client_id })
 }
 
 /// Body of `/api/history`.
@@ -323,6 +387,8 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -
         id: Id,
         #[serde(skip_serializing_if = "Option::is_none")]
         action: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a ClientId>,
         trace: &'a Trace,
         databases: &'a [DatabaseInfo],
         calls: Vec<Call<'a>>,
@@ -348,8 +414,8 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -
         answer: clip(&call.came.said(), bytes_max),
         reply: call.came.whole(),
     });
-    let action = detail.action.as_deref();
-    write(&Body { id: Id(detail.trace.id), action, trace: &detail.trace, databases, calls: calls.collect() })
+    let (trace, action) = (&*detail.trace, detail.action.as_deref());
+    write(&Body { id: Id(trace.id), action, client_id: trace.client_id.as_ref(), trace, databases, calls: calls.collect() })
 }
 
 fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
@@ -426,8 +492,14 @@ mod tests {
             line
         };
         let output = json!({"intent":"x"});
-        let done = |outcome| What::Done { outcome };
+        let done = |outcome| What::Done { outcome, client_id: None };
         let delta = json!({"type":"delta","id":"msg_2","content":"hi","seq":7});
+        let client_id = || Some("tab:1".parse::<ClientId>().unwrap());
+        let named = What::Done { outcome: Outcome::Answered, client_id: client_id() };
+        let memory = Memory::initial("ada");
+        let machine = Machine { id: "m".into(), initial: "a".into(), current: "a".into(), states: Arc::default() };
+        let started = |client_id| What::TurnStarted { message: "hi".into(), client_id, entry: Entry::Message };
+        let start = |reason| What::ProcessStart { pid: CallId(4), kind: CallKind::Llm, label: "input".into(), reason };
         let mut progress = delta.clone();
         progress["kind"] = json!("progress");
         for (what, chat_shows, trace_shows) in [
@@ -441,13 +513,35 @@ mod tests {
             (done(Outcome::Answered), json!({"type":"done","id":"msg_2","seq":7}), Value::Null),
             (done(Outcome::Cancelled), json!({"type":"done","id":"msg_2","cancelled":true,"seq":7}), Value::Null),
             (done(Outcome::Failed("x".into())), json!({"type":"done","id":"msg_2","error":"x","seq":7}), Value::Null),
+            (
+                What::Accepted { client_id: client_id().unwrap() },
+                json!({"type":"delta","id":"msg_2","content":"","client_id":"tab:1","seq":7}),
+                Value::Null,
+            ),
+            (named, json!({"type":"done","id":"msg_2","client_id":"tab:1","seq":7}), Value::Null),
+            (started(None), Value::Null, line("turn_started", json!({"message":"hi","entry":"message"}))),
+            (started(client_id()), Value::Null, line("turn_started", json!({"message":"hi","entry":"message","client_id":"tab:1"}))),
+            (What::Memory { memory: Arc::new(memory.clone()) }, Value::Null, line("memory", json!({"memory":memory}))),
+            (What::Machines { machines: [machine.clone()].into() }, Value::Null, line("machines", json!({"machines":[machine]}))),
+            (What::State { state: Arc::new([("k".to_owned(), json!(1))].into()) }, Value::Null, line("state", json!({"ui_state":{"k":1}}))),
+            (
+                What::ToolCall { id: ToolId(3), tool: "t".into(), args: json!({}) },
+                Value::Null,
+                line("tool_call", json!({"call_id":3,"tool":"t","args":{}})),
+            ),
+            (start(None), Value::Null, line("process_start", json!({"pid":4,"kind":"llm","label":"input"}))),
+            (
+                start(Some("no JSON".into())),
+                Value::Null,
+                line("process_start", json!({"pid":4,"kind":"llm","label":"input","reason":"no JSON"})),
+            ),
             (What::Cleared, json!({"type":"cleared","seq":7}), Value::Null),
             (What::Perceived { output: output.clone() }, Value::Null, line("perceived", json!({"output":output}))),
             (What::Error { detail: "x".into() }, Value::Null, line("error", json!({"detail":"x"}))),
             (
-                What::ToolResult { tool: "t".into(), ok: true, summary: "s".into(), rows: None },
+                What::ToolResult { id: ToolId(3), tool: "t".into(), ok: true, summary: "s".into(), rows: None },
                 Value::Null,
-                line("tool_result", json!({"tool":"t","ok":true,"summary":"s"})),
+                line("tool_result", json!({"call_id":3,"tool":"t","ok":true,"summary":"s"})),
             ),
             (
                 What::ProcessEnd {
@@ -470,27 +564,34 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_one_line_of_the_trace() {
-        let streaming = |turn, text: &str| {
-            let mut event = event(What::Streaming { text: text.into() });
-            event.turn = TurnId(turn);
-            Arc::new(event)
-        };
-        let events = [streaming(1, "a"), Arc::new(event(What::Updated { detail: "d".into() })), streaming(1, "b"), streaming(2, "c")];
-        let lines = parsed(Some(trace_lines(events.iter(), 10)));
+    fn an_answers_line_has_all_of_its_text() {
+        let (first, other) = (event(What::Streaming { text: "a".into() }), event(What::Updated { detail: "d".into() }));
+        let lines = parsed(Some(trace_lines([(&first, "ab"), (&other, "")].into_iter())));
         let texts: Vec<_> = lines["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str()).collect();
-        assert_eq!(texts, [Some("ab"), None, Some("c")]);
-        assert_eq!(parsed(Some(trace_lines(events.iter(), 1)))["lines"].as_array().unwrap().len(), 1);
+        assert_eq!(texts, [Some("ab"), None]);
     }
 
     #[test]
-    fn what_attaches_or_is_refused_is_told_so() {
+    fn answers_to_one_client_have_no_seq() {
         assert_eq!(
             parsed(Some(attached(&[], Seq(5), Seq(2), true))),
             json!({"type":"controls","controls":[],"seq":5,"kept_from":2,"gap":true})
         );
         assert_eq!(parsed(Some(attached(&[], Seq(0), Seq(1), false))), json!({"type":"controls","controls":[],"seq":0,"kept_from":1}));
-        assert_eq!(parsed(Some(refusal("no"))), json!({"type":"done","refused":true,"error":"no"}));
+        let client_id: ClientId = "a".parse().unwrap();
+        let full = Refusal::new(Code::QueueFull, "no");
+        assert_eq!(parsed(Some(refusal(&full, None))), json!({"type":"done","refused":true,"error":"no","code":"queue_full"}));
+        assert_eq!(
+            parsed(Some(refusal(&full, Some(&client_id)))),
+            json!({"type":"done","refused":true,"error":"no","code":"queue_full","client_id":"a"})
+        );
+        assert_eq!(parsed(Some(acknowledged(TurnId(7), &client_id))), json!({"type":"delta","id":"msg_7","content":"","client_id":"a"}));
+        assert_eq!(
+            parsed(Some(done(TurnId(7), &Outcome::Failed("x".into()), &client_id))),
+            json!({"type":"done","id":"msg_7","error":"x","client_id":"a"})
+        );
+        assert_eq!(parsed(Some(queued(TurnId(7), Some(&client_id)))), json!({"status":"queued","id":"msg_7","client_id":"a"}));
+        assert_eq!(parsed(Some(queued(TurnId(7), None))), json!({"status":"queued","id":"msg_7"}));
     }
 
     #[test]
@@ -500,14 +601,24 @@ mod tests {
             (TurnResult::Idle, json!({"status":"idle"})),
             (TurnResult::Cleared, json!({"status":"idle","id":"","stage":"cleared"})),
             (
-                TurnResult::Running { id: TurnId(1), stage: "input".into(), event: "", text: "t".into(), partial: "p".into() },
+                TurnResult::Running {
+                    id: TurnId(1),
+                    stage: "input".into(),
+                    event: "".into(),
+                    text: "t".into(),
+                    partial: "p".into(),
+                    client_id: None,
+                },
                 json!({"status":"running","id":"msg_1","stage":"input","event":"","text":"t","partial":"p"}),
             ),
             (
-                TurnResult::Done { id: TurnId(1), response: "r".into() },
-                json!({"status":"done","id":"msg_1","stage":"done","response":"r","memorizer":memory}),
+                TurnResult::Done { id: TurnId(1), response: "r".into(), client_id: Some("a".parse().unwrap()) },
+                json!({"status":"done","id":"msg_1","stage":"done","response":"r","memorizer":memory,"client_id":"a"}),
             ),
-            (TurnResult::Error { id: TurnId(1), detail: "d".into() }, json!({"status":"error","id":"msg_1","stage":"error","detail":"d"})),
+            (
+                TurnResult::Error { id: TurnId(1), detail: "d".into(), client_id: None },
+                json!({"status":"error","id":"msg_1","stage":"error","detail":"d"}),
+            ),
         ] {
             assert_eq!(parsed(Some(result(&given, &memory))), shown);
         }

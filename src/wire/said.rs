@@ -1,78 +1,106 @@
-//! What clients send, read into inputs; what can't be taken is told so in a sentence.
+//! What clients send, read into inputs. What they may not send is refused with a code and a sentence that says what to do.
 
-use crate::contract::{CallId, Caller, Input, Source};
+use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source};
 use serde_json::{Map, Value};
 
-/// What a client sent, where it can't be taken: the sentence that says what to do.
-pub type Wrong = &'static str;
+type Object = Map<String, Value>;
 
-/// Reads a JSON object.
-pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Wrong> {
+/// Parses a JSON object.
+pub fn object(bytes: &[u8]) -> Result<Object, Refusal> {
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err("this is JSON but no object: send one in `{…}`"),
-        Err(_) => Err("this is not JSON: send one object in `{…}`"),
+        Ok(_) => Err(Refusal::new(Code::InvalidJson, "this is JSON but not an object: send one in `{…}`")),
+        Err(_) => Err(Refusal::new(Code::InvalidJson, "this is not JSON: send one object in `{…}`")),
     }
 }
 
-/// Reads what a client says on the chat socket.
-pub fn said(text: &str, from: Caller) -> Result<Input, Wrong> {
-    let mut object = object(text.as_bytes())?;
+/// Parses a message of the chat socket.
+pub fn said(text: &str, from: Caller) -> Result<Input, Refusal> {
+    let object = object(text.as_bytes())?;
     match object.get("type") {
         None => message(object, from),
         Some(Value::String(kind)) => match kind.as_str() {
             "message" => message(object, from),
-            "action" => action(&mut object, from),
-            "cancel_process" => match object.get("pid").and_then(Value::as_u64) {
-                Some(pid) => Ok(Input::Cancel { call: CallId(pid) }),
-                None => Err("`pid` is missing: give the number of a running call"),
-            },
+            "action" => action(object, from),
+            "cancel_process" => cancel(&object),
             "stop" => Ok(Input::Stop),
-            _ => Err("this `type` is unknown: send `message`, `action`, `cancel_process` or `stop`"),
+            _ => Err(Refusal::new(Code::UnknownType, "unknown `type`: send `message`, `action`, `cancel_process` or `stop`")),
         },
-        Some(_) => Err("`type` must be a string: `message`, `action`, `cancel_process` or `stop`"),
+        Some(_) => Err(Refusal::new(Code::UnknownType, "`type` must be a string: `message`, `action`, `cancel_process` or `stop`")),
     }
 }
 
-/// Reads a message: its text, and what the user sees while they send it.
-pub fn message(mut object: Map<String, Value>, from: Caller) -> Result<Input, Wrong> {
+/// The client id of what [`said`] refused, if it has a valid one.
+pub fn client_id_of(text: &str) -> Option<ClientId> {
+    object(text.as_bytes()).ok().and_then(|mut object| client_id(&mut object).ok()).flatten()
+}
+
+/// A client id, from a body or from the header `Idempotency-Key`.
+pub fn parse_client_id(text: &str) -> Result<ClientId, Refusal> {
+    text.parse().map_err(|_| Refusal::new(Code::InvalidClientId, INVALID_CLIENT_ID))
+}
+
+fn client_id(object: &mut Object) -> Result<Option<ClientId>, Refusal> {
+    match object.remove("id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => parse_client_id(&id).map(Some),
+        Some(_) => Err(Refusal::new(Code::InvalidClientId, "`id` must be a string: a message's id is a name that the client chooses")),
+    }
+}
+
+/// Parses a message: its text, what the user sees while they send it, and the client's id for it.
+pub fn message(mut object: Object, from: Caller) -> Result<Input, Refusal> {
+    let client_id = client_id(&mut object)?;
     let text = match object.remove("text") {
         Some(Value::String(text)) if !text.trim().is_empty() => text,
-        Some(Value::String(_)) => return Err("the message is empty: send some text"),
-        Some(_) => return Err("`text` must be a string"),
-        None => return Err("`text` is missing: send the message's text"),
+        Some(Value::String(_)) => return Err(Refusal::new(Code::MessageBlank, "the message is empty: send some text")),
+        Some(_) => return Err(Refusal::new(Code::MessageMissing, "`text` must be a string")),
+        None => return Err(Refusal::new(Code::MessageMissing, "`text` is missing: send the message's text")),
     };
     let dashboard = match object.remove("dashboard") {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(controls)) => controls,
-        Some(_) => return Err("`dashboard` must be a list of controls"),
+        Some(_) => return Err(Refusal::new(Code::InvalidParameter, "`dashboard` must be a list of controls")),
     };
-    Ok(Input::Message { text, dashboard, from })
+    Ok(Input::Message { text, dashboard, client_id, from })
 }
 
-fn action(object: &mut Map<String, Value>, from: Caller) -> Result<Input, Wrong> {
+/// Parses the use of a control.
+pub fn action(mut object: Object, from: Caller) -> Result<Input, Refusal> {
+    let client_id = client_id(&mut object)?;
     let action = match object.remove("action") {
         Some(Value::String(action)) if !action.is_empty() => action,
-        _ => return Err("`action` is missing: name the control's action"),
+        _ => return Err(Refusal::new(Code::InvalidParameter, "`action` is missing: name the control's action")),
     };
+    let invalid_source = |detail| Refusal::new(Code::InvalidParameter, detail);
     let source = match object.remove("source") {
         None | Some(Value::Null) => None,
-        Some(Value::String(source)) => Some(Source::try_from(source)?),
-        Some(_) => return Err("`source` must be a string: `thinker` or `machine:<id>`"),
+        Some(Value::String(source)) => Some(Source::try_from(source).map_err(invalid_source)?),
+        Some(_) => return Err(invalid_source("`source` must be a string: `thinker` or `machine:<id>`")),
     };
-    Ok(Input::Action { action, data: object.remove("data").unwrap_or(Value::Null), source, from })
+    let data = object.remove("data").unwrap_or(Value::Null);
+    Ok(Input::Action { action, data, source, client_id, from })
 }
 
-/// Reads a switch to another graph.
-pub fn switch(mut object: Map<String, Value>, from: Caller) -> Result<Input, Wrong> {
+/// Parses the cancellation of one running call.
+pub fn cancel(object: &Object) -> Result<Input, Refusal> {
+    match object.get("pid").and_then(Value::as_u64) {
+        Some(pid) => Ok(Input::Cancel { call: CallId(pid) }),
+        None => Err(Refusal::new(Code::InvalidParameter, "`pid` is missing: give the number of a running call")),
+    }
+}
+
+/// Parses a switch to another graph.
+pub fn switch(mut object: Object, from: Caller) -> Result<Input, Refusal> {
+    let invalid = |detail| Err(Refusal::new(Code::InvalidParameter, detail));
     let graph = match object.remove("name") {
         Some(Value::String(graph)) => graph,
-        _ => return Err("`name` is missing: name the graph to switch to"),
+        _ => return invalid("`name` is missing: name the graph to switch to"),
     };
     let keep = match object.remove("keep") {
         None | Some(Value::Null) => false,
         Some(Value::Bool(keep)) => keep,
-        Some(_) => return Err("`keep` must be true or false"),
+        Some(_) => return invalid("`keep` must be true or false"),
     };
     Ok(Input::Switch { graph, keep, from })
 }
@@ -83,34 +111,46 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_client_is_understood_or_told_what_is_wrong() {
+    fn parses_what_clients_send_and_refuses_the_rest_with_a_code() {
         let from = Caller::default;
-        let message = |text: &str, dashboard| Ok(Input::Message { text: text.to_owned(), dashboard, from: from() });
-        let action = |data, source| Ok(Input::Action { action: "a".to_owned(), data, source, from: from() });
-        for (text, understood) in [
-            (r#"{"text":"hi"}"#, message("hi", vec![])),
-            (r#"{"type":"message","text":" hi ","dashboard":[1]}"#, message(" hi ", vec![json!(1)])),
-            (r#"{"type":"action","action":"a"}"#, action(Value::Null, None)),
-            (
-                r#"{"type":"action","action":"a","data":{"b":1},"source":"machine:m"}"#,
-                action(json!({"b":1}), Some(Source::Machine("m".into()))),
-            ),
+        let id = |id: &str| Some(id.parse::<ClientId>().unwrap());
+        let message = |text: &str, dashboard, client_id| Ok(Input::Message { text: text.to_owned(), dashboard, client_id, from: from() });
+        let action = |data, source, client_id| Ok(Input::Action { action: "a".to_owned(), data, source, client_id, from: from() });
+        let machine = || Some(Source::Machine("m".into()));
+        for (text, parsed) in [
+            (r#"{"text":"hi"}"#, message("hi", vec![], None)),
+            (r#"{"text":"hi","id":"tab.1:2"}"#, message("hi", vec![], id("tab.1:2"))),
+            (r#"{"text":"hi","id":null}"#, message("hi", vec![], None)),
+            (r#"{"type":"message","text":" hi ","dashboard":[1]}"#, message(" hi ", vec![json!(1)], None)),
+            (r#"{"type":"action","action":"a"}"#, action(Value::Null, None, None)),
+            (r#"{"type":"action","action":"a","data":{"b":1},"source":"machine:m","id":"x"}"#, action(json!({"b":1}), machine(), id("x"))),
             (r#"{"type":"cancel_process","pid":3}"#, Ok(Input::Cancel { call: CallId(3) })),
             (r#"{"type":"stop"}"#, Ok(Input::Stop)),
-            ("hello", Err("this is not JSON: send one object in `{…}`")),
-            ("[]", Err("this is JSON but no object: send one in `{…}`")),
-            (r#"{"text":" \n"}"#, Err("the message is empty: send some text")),
-            (r#"{"text":1}"#, Err("`text` must be a string")),
-            ("{}", Err("`text` is missing: send the message's text")),
-            (r#"{"text":"a","dashboard":{}}"#, Err("`dashboard` must be a list of controls")),
-            (r#"{"type":"dance"}"#, Err("this `type` is unknown: send `message`, `action`, `cancel_process` or `stop`")),
-            (r#"{"type":1}"#, Err("`type` must be a string: `message`, `action`, `cancel_process` or `stop`")),
-            (r#"{"type":"action"}"#, Err("`action` is missing: name the control's action")),
-            (r#"{"type":"action","action":"a","source":"machines:m"}"#, Err("`source` must be `thinker` or `machine:<id>`")),
-            (r#"{"type":"action","action":"a","source":1}"#, Err("`source` must be a string: `thinker` or `machine:<id>`")),
-            (r#"{"type":"cancel_process","pid":-1}"#, Err("`pid` is missing: give the number of a running call")),
+            ("hello", Err(Code::InvalidJson)),
+            ("[]", Err(Code::InvalidJson)),
+            (r#"{"text":" \n"}"#, Err(Code::MessageBlank)),
+            (r#"{"text":1}"#, Err(Code::MessageMissing)),
+            ("{}", Err(Code::MessageMissing)),
+            (r#"{"text":"a","dashboard":{}}"#, Err(Code::InvalidParameter)),
+            (r#"{"text":"a","id":7}"#, Err(Code::InvalidClientId)),
+            (r#"{"text":"a","id":""}"#, Err(Code::InvalidClientId)),
+            (r#"{"type":"action","action":"a","id":"a b"}"#, Err(Code::InvalidClientId)),
+            (r#"{"type":"dance"}"#, Err(Code::UnknownType)),
+            (r#"{"type":1}"#, Err(Code::UnknownType)),
+            (r#"{"type":"action"}"#, Err(Code::InvalidParameter)),
+            (r#"{"type":"action","action":"a","source":"machines:m"}"#, Err(Code::InvalidParameter)),
+            (r#"{"type":"action","action":"a","source":1}"#, Err(Code::InvalidParameter)),
+            (r#"{"type":"cancel_process","pid":-1}"#, Err(Code::InvalidParameter)),
         ] {
-            assert_eq!(said(text, from()), understood, "{text}");
+            assert_eq!(said(text, from()).map_err(|refusal| refusal.code), parsed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_message_when_its_id_is_valid() {
+        for (text, found) in [(r#"{"text":" ","id":"a"}"#, Some("a")), (r#"{"text":" ","id":"a b"}"#, None), ("hello", None), ("{}", None)]
+        {
+            assert_eq!(client_id_of(text).as_ref().map(ClientId::as_str), found, "{text}");
         }
     }
 }

@@ -105,7 +105,8 @@ fn a_worker_that_panics_or_hears_nothing_costs_one_user_one_sentence() {
     let of_workers = sleep.clone();
     let pool = Pool::new(settings, Box::new(move || Box::new(Broken(Demo::new(Duration::ZERO), of_workers.clone()))));
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = shell::serve(Settings { shards: 2, ..Settings::new(listen, library(), "v3-framed", pool) }).unwrap();
+    let rules = shell::rules(library(), "v3-framed", &pool);
+    let server = shell::serve(Settings { shards: 2, ..Settings::new(listen, pool) }, rules).unwrap();
     let says = [("panic now", "Something broke inside this server"), ("hear nothing", "The model took too long")];
     for (text, sentence) in says {
         let session = Conversation::new(server.address(), &text.replace(' ', "-"));

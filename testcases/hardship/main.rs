@@ -5,11 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "all of this is test code")]
 
+mod clock;
 mod crowd;
 mod cuts;
 mod ending;
 mod figures;
 mod process;
+mod restart;
 #[path = "../endpoint/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the endpoint's tests need more of it")]
 mod support;

@@ -1,8 +1,7 @@
 //! Looking at prompts: what a node would be asked is what it is asked, and looking changes nothing.
 
 use super::world::World;
-use crate::contract::{Input, Question, Request};
-use crate::engine::NoQuestion;
+use crate::contract::{Code, Input, Question, Request};
 use serde_json::json;
 
 const PERCEIVED: &str = r#"{"intent":"question","language":"de"}"#;
@@ -53,7 +52,7 @@ fn what_a_node_would_be_asked_is_what_it_is_asked_during_the_turn_and_after_it()
         while !world.out.is_empty() {
             world.answer(r#"{"intent":"social","language":"en"}"#);
         }
-        world.now.0 += 60_000_000;
+        world.pass(60_000_000);
         world.say("what did I say?");
         let mut all_asked = Vec::new();
         for (node, answer) in script {
@@ -138,12 +137,13 @@ fn a_question_carries_schema_and_tools_and_a_node_without_one_says_so() {
     assert!(told(&question, Some("compose")).contains("## results\n(not known yet"), "{question:?}");
     assert_eq!(question.schema.as_ref().map(|schema| schema.name.as_str()), Some("plan"));
     for (node, says) in
-        [("ui", "the node `ui` asks no model"), ("director", "the graph `v4-eras` has no node `director`: name one of input, pa, eras")]
+        [("ui", "the node `ui` calls no model"), ("director", "the graph `v4-eras` has no node `director`: choose one of input, pa, eras")]
     {
         let wrong = world.session.question(world.now, node, None).unwrap_err();
         assert!(wrong.to_string().starts_with(says), "{wrong}");
     }
-    assert!(matches!(world.session.question(world.now, "sensor", None), Err(NoQuestion::AsksNoModel { .. })));
+    let code = |node| world.session.question(world.now, node, None).unwrap_err().code;
+    assert_eq!((code("sensor"), code("director")), (Code::NodeWithoutPrompt, Code::UnknownNode));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn what_the_user_sees_is_told_to_whoever_decides_what_is_shown() {
     ] {
         let mut world = World::new(graph);
         let dashboard = vec![json!({"type": "value", "label": "Altitude", "value": 4711})];
-        world.put(Input::Message { text: "show that again".into(), dashboard, from: super::world::ada() });
+        world.put(Input::Message { text: "show that again".into(), dashboard, client_id: None, from: super::world::ada() });
         for (kind, answer, sees) in script {
             assert_eq!((&*world.asking(), world.asked().contains("4711")), (*kind, *sees), "{graph}");
             world.answer(answer);

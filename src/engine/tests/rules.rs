@@ -38,7 +38,14 @@ fn a_turn_ends_once_and_turns_begin_in_order() {
     assert_eq!(world.ends(), [(1, Outcome::Answered), (2, Outcome::Answered)], "a plain greeting needs no model");
     assert_eq!(
         world.session.result(),
-        TurnResult::Running { id: TurnId(3), stage: "input".into(), event: "", text: "why two?".into(), partial: "".into() }
+        TurnResult::Running {
+            id: TurnId(3),
+            stage: "input".into(),
+            event: "",
+            text: "why two?".into(),
+            partial: "".into(),
+            client_id: None
+        }
     );
     world.replay();
 }
@@ -49,7 +56,7 @@ fn at_most_eight_inputs_wait() {
     for _ in 0..9 {
         world.say("why?");
     }
-    let ninth = Input::Message { text: "why?".into(), dashboard: Vec::new(), from: ada() };
+    let ninth = Input::Message { text: "why?".into(), dashboard: Vec::new(), client_id: None, from: ada() };
     assert_eq!(world.session.accepts(&ninth).unwrap_err().code, Code::QueueFull);
     world.put(Input::Stop);
     assert_eq!(world.ends().len(), 9);
@@ -102,9 +109,12 @@ fn a_session_that_is_cut_off_does_not_wait_for_what_goes_on_behind() {
 fn blank_text_unknown_graphs_and_stale_controls_are_refused() {
     let world = World::new("v3-framed");
     for (input, says) in [
-        (Input::Message { text: " \n".into(), dashboard: Vec::new(), from: ada() }, "the message is empty"),
+        (Input::Message { text: " \n".into(), dashboard: Vec::new(), client_id: None, from: ada() }, "the message is empty"),
         (Input::Switch { graph: "v9".into(), keep: false, from: ada() }, "there is no graph `v9`: choose one of v1-direct, v3-framed"),
-        (Input::Action { action: "x".into(), data: Value::Null, source: None, from: ada() }, "the control `x` is no longer offered"),
+        (
+            Input::Action { action: "x".into(), data: Value::Null, source: None, client_id: None, from: ada() },
+            "the control `x` is no longer offered",
+        ),
     ] {
         let refusal = world.session.accepts(&input).unwrap_err().to_string();
         assert!(refusal.starts_with(says), "{refusal}");
@@ -384,10 +394,15 @@ fn a_provider_that_counts_beyond_all_bounds_costs_nothing() {
 fn time_never_runs_backwards() {
     let mut world = World::new("v3-framed");
     world.say("why?");
-    world.now.0 -= 5_000_000;
+    world.now.moment.0 -= 5_000_000;
     world.answer(PERCEIVED);
-    let at: Vec<u64> = world.events.iter().map(|event| event.at.0).collect();
-    assert!(at.is_sorted(), "{at:?}");
+    world.now.moment.0 += 10_000_000;
+    world.answer(&decide(json!([])));
+    world.answer("Because.");
+    let frames = &world.trace().frames;
+    let times: Vec<u64> = frames.iter().flat_map(|frame| [frame.started_us, frame.ended_us]).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    assert_eq!(frames[1].ended_us - frames[1].started_us, 10_000_000 + 100 - 5_000_000 + 100, "{times:?}");
 }
 
 #[test]
@@ -410,7 +425,11 @@ fn usage_is_counted_for_a_turn_and_each_call() {
 fn a_prompt_is_parts_that_share_their_fixed_text() {
     let mut world = World::new("v3-framed");
     let mut effects = Vec::new();
-    world.session.handle(world.now, Input::Message { text: "why?".into(), dashboard: Vec::new(), from: ada() }, &mut effects);
+    world.session.handle(
+        world.now,
+        Input::Message { text: "why?".into(), dashboard: Vec::new(), client_id: None, from: ada() },
+        &mut effects,
+    );
     let Some(Effect::Call { request, .. }) = effects.iter().find(|effect| matches!(effect, Effect::Call { .. })) else {
         panic!("{effects:?}")
     };

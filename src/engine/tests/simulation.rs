@@ -3,9 +3,10 @@
 
 use super::drawn;
 use super::world::{World, ada};
-use crate::contract::{Answer, CallError, CallId, Control, Input, Limits, Outcome, ToolCall, What};
+use crate::contract::{Accepted, Answer, CallError, CallId, ClientId, Control, Input, Limits, Memory, Outcome, ToolCall, What};
 use crate::graph::shipped;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A small generator of numbers (xorshift64*), so that a seed means the same everywhere.
 pub(super) struct Dice(u64);
@@ -41,7 +42,11 @@ fn simulate(seed: u64) {
     let mut world = World::on(library, dice.pick(&graphs), limits.clone());
     let mut begun = Vec::new();
     for _ in 0..150 {
-        world.now.0 += dice.below(20_000);
+        world.pass(dice.below(20_000));
+        // The wall clock is set now and then, either way.
+        if dice.below(10) == 0 {
+            world.now.wall.0 = world.now.wall.0 + dice.below(7_200_000_000) - 3_600_000_000;
+        }
         step(&mut world, &mut dice, &graphs, &mut begun);
         check_always(&world, &limits, seed);
     }
@@ -60,11 +65,11 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
     let input = match dice.below(20) {
         0..4 => {
             let text = dice.pick(&["hello", "why?", " ", "ünïcödé 🎲", "danke", "give me a lamp"]);
-            Input::Message { text: text.to_owned(), dashboard: vec![json!({"type": "value"})], from: ada() }
+            Input::Message { text: text.to_owned(), dashboard: vec![json!({"type": "value"})], client_id: client_id(dice), from: ada() }
         }
         4..6 => {
             let action = dice.pick(&["on", "off", "red", "no such"]).to_owned();
-            Input::Action { action, data: Value::Null, source: None, from: ada() }
+            Input::Action { action, data: Value::Null, source: None, client_id: client_id(dice), from: ada() }
         }
         6 => Input::Stop,
         7 if dice.below(4) == 0 => Input::Clear { from: ada() },
@@ -77,12 +82,25 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
         12 if dice.below(4) == 0 => Input::Drain { cut: dice.below(2) == 0 },
         _ => return answer(world, dice),
     };
-    if let Ok(turn) = world.session.accepts(&input) {
-        if turn.0 > 0 {
-            begun.push(turn.0);
+    match world.session.accepts(&input) {
+        Err(_) => {}
+        Ok(Accepted::Known { turn, .. }) => {
+            assert!(begun.contains(&turn.0), "a known message has a turn");
+            let seq = world.session.seq();
+            world.put(input);
+            assert_eq!(world.session.seq(), seq, "sending a message again starts nothing");
         }
-        world.put(input);
+        Ok(Accepted::Begins(turn)) => {
+            begun.push(turn.0);
+            world.put(input);
+        }
+        Ok(Accepted::Plain) => world.put(input),
     }
+}
+
+/// Few enough that some come again.
+fn client_id(dice: &mut Dice) -> Option<ClientId> {
+    (dice.below(2) == 0).then(|| format!("tab:{}", dice.below(30)).parse().unwrap())
 }
 
 /// Ends a call that is out, in any order and any way; now and then twice.
@@ -169,6 +187,29 @@ fn check_streams(world: &World, seed: u64) {
     });
     let controls: Vec<Control> = world.session.ui().controls();
     assert_eq!(shown.unwrap_or_default(), controls, "seed {seed}: watchers have the controls of the session");
+    let last = |pick: fn(&What) -> Option<Value>| world.events.iter().rev().find_map(|event| pick(&event.what));
+    let memory = last(|what| if let What::Memory { memory } = what { Some(json!(memory)) } else { None });
+    assert_eq!(memory.unwrap_or(json!(Memory::initial("ada"))), json!(world.session.memory()), "seed {seed}: watchers have its memory");
+    let machines = last(|what| if let What::Machines { machines } = what { Some(json!(machines)) } else { None });
+    assert_eq!(machines.unwrap_or(json!([])), json!(world.session.ui().machines), "seed {seed}: watchers have its machines");
+    let state = last(|what| if let What::State { state } = what { Some(json!(state)) } else { None });
+    assert_eq!(state.unwrap_or(json!({})), json!(world.session.ui().state), "seed {seed}: watchers have its state");
+    let mut tools = BTreeMap::new();
+    let mut named = BTreeMap::new();
+    for event in &world.events {
+        match &event.what {
+            What::ToolCall { id, tool, .. } => assert!(tools.insert(*id, tool).is_none(), "seed {seed}: each call has an id of its own"),
+            What::ToolResult { id, tool, .. } => assert_eq!(tools.get(id), Some(&tool), "seed {seed}: a result belongs to a call"),
+            What::Accepted { client_id } => assert!(named.insert(event.turn, client_id).is_none(), "seed {seed}: accepted once"),
+            What::TurnStarted { client_id, .. } | What::Done { client_id, .. } => {
+                assert_eq!(named.get(&event.turn).copied(), client_id.as_ref(), "seed {seed}: the client's id stays with its turn");
+            }
+            _ => {}
+        }
+    }
+    let started: Vec<u64> =
+        world.events.iter().filter(|event| matches!(event.what, What::TurnStarted { .. })).map(|event| event.turn.0).collect();
+    assert_eq!(started, world.ends().iter().map(|(turn, _)| *turn).collect::<Vec<_>>(), "seed {seed}: what ends has started");
     for message in world.session.history().iter().filter(|message| message.role == crate::contract::Role::Assistant) {
         let streamed: String = world
             .events

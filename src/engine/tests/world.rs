@@ -1,8 +1,8 @@
 //! A world for one session: it plays browser and worker pool, keeps the journal, and replays it at the end.
 
 use crate::contract::{
-    Answer, CallError, CallId, CallKind, Caller, Control, DatabaseInfo, Dialect, Effect, Event, Input, Limits, Outcome, Request, Time,
-    Trace, Usage, VERSION, What,
+    Answer, CallError, CallId, CallKind, Caller, Control, DatabaseInfo, Dialect, Effect, Event, Input, Limits, Moment, Now, Outcome,
+    Request, Time, Trace, Usage, VERSION, What,
 };
 use crate::engine::Session;
 use crate::graph::{Library, shipped};
@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 pub(super) struct World {
     pub(super) session: Session,
-    pub(super) now: Time,
+    pub(super) now: Now,
     /// Calls that are out, in the order in which they were asked.
     pub(super) out: VecDeque<(CallId, Arc<Request>)>,
     pub(super) events: Vec<Event>,
     pub(super) library: Arc<Library>,
     graph: String,
-    journal: Vec<(Time, Input)>,
+    journal: Vec<(Now, Input)>,
     effects: Vec<String>,
 }
 
@@ -43,7 +43,8 @@ impl World {
 
     pub(super) fn on(library: Arc<Library>, graph: &str, limits: Limits) -> World {
         let session = Session::new(library.clone(), graph, &ada());
-        let now = Time(1_763_668_166_000_000);
+        // The two clocks are far apart, so that mistaking one for the other shows.
+        let now = Now { moment: Moment(5_000_000), wall: Time(1_763_668_166_000_000) };
         let opened = Input::Opened {
             version: VERSION,
             library: library.hash().to_owned(),
@@ -74,18 +75,24 @@ impl World {
         }
     }
 
+    /// Both clocks go on.
+    pub(super) fn pass(&mut self, time_us: u64) {
+        self.now.moment.0 += time_us;
+        self.now.wall.0 += time_us;
+    }
+
     pub(super) fn say(&mut self, text: &str) {
-        self.put(Input::Message { text: text.to_owned(), dashboard: Vec::new(), from: ada() });
+        self.put(Input::Message { text: text.to_owned(), dashboard: Vec::new(), client_id: None, from: ada() });
     }
 
     pub(super) fn press(&mut self, action: &str) {
-        self.put(Input::Action { action: action.to_owned(), data: Value::Null, source: None, from: ada() });
+        self.put(Input::Action { action: action.to_owned(), data: Value::Null, source: None, client_id: None, from: ada() });
     }
 
     /// Answers the oldest call, 100 µs later: a streamed one in two chunks, the other at once.
     pub(super) fn answer(&mut self, text: &str) {
         let (call, request) = self.out.pop_front().expect("a call is out");
-        self.now.0 += 100;
+        self.pass(100);
         let mut answer = Answer { model: "test".into(), ..Answer::default() };
         if let Request::Database(_) = &*request {
             answer.database = Some(serde_json::from_str(text).expect("a script answers a database in its own words"));
@@ -104,7 +111,7 @@ impl World {
 
     pub(super) fn fail(&mut self, error: CallError) {
         let (call, _) = self.out.pop_front().expect("a call is out");
-        self.now.0 += 100;
+        self.pass(100);
         self.complete(call, Err(error));
     }
 
@@ -142,7 +149,7 @@ impl World {
     /// Each turn's end, in order.
     pub(super) fn ends(&self) -> Vec<(u64, Outcome)> {
         let end = |event: &Event| match &event.what {
-            What::Done { outcome } => Some((event.turn.0, outcome.clone())),
+            What::Done { outcome, .. } => Some((event.turn.0, outcome.clone())),
             _ => None,
         };
         self.events.iter().filter_map(end).collect()

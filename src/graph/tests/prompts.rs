@@ -6,7 +6,7 @@ use super::*;
 use crate::contract::{DatabaseInfo, Dialect, Ui};
 use crate::nodes::testing::Fixture;
 use crate::nodes::tools::Act;
-use crate::nodes::{Node, Out, Packet, PlannedCall};
+use crate::nodes::{Node, Packet, PlannedCall};
 use serde_json::json;
 use std::fs;
 use std::path::Path as FilePath;
@@ -110,9 +110,8 @@ fn an_examples_calls_name_tools_of_the_node_and_work_one_after_the_other() {
         let name = node.database.as_deref().unwrap_or_default().to_owned();
         // One machine of the examples is there already.
         let fan = json!({"id": "fan", "initial": "still", "states": {"still": {"content": [{"type": "text", "text": "It is still."}]}}});
-        fixture.node.tools = crate::nodes::tools::ALL.iter().map(|tool| tool.spec.clone()).collect();
-        crate::nodes::tools::run(&fixture.view(&packet), &mut ui, "create_machine", fan, &mut Out::default());
-        fixture.node.tools = node.tools.clone();
+        let Act::Run(create) = tools::named("create_machine").unwrap().act else { panic!("it needs no database") };
+        create(&fixture.view(&packet), &mut ui, fan).unwrap();
         let mut used = BTreeSet::new();
         for call in answers(file, text).flat_map(|answer| calls(&answer)) {
             let tool = node.tools.iter().find(|tool| tool.name == call.tool);
@@ -121,11 +120,11 @@ fn an_examples_calls_name_tools_of_the_node_and_work_one_after_the_other() {
             assert_eq!(misfits(&call.args, &parameters, ""), [""; 0], "{file}: {}", call.args);
             used.insert(tool.name);
             match tools::named(tool.name).unwrap().act {
-                Act::Run(_) => {
-                    let (report, _) = tools::run(&fixture.view(&packet), &mut ui, tool.name, call.args, &mut Out::default());
-                    assert!(report.ok, "{file}: {}", report.summary);
+                Act::Run(run) => {
+                    let done = run(&fixture.view(&packet), &mut ui, call.args.clone());
+                    assert!(done.is_ok(), "{file}: {}: {done:?}", call.args);
                 }
-                Act::Ask(ask) => {
+                Act::Ask { ask, .. } => {
                     for dialect in [Dialect::Sqlite, Dialect::Mysql] {
                         fixture.databases = vec![DatabaseInfo { name: name.clone(), dialect, is_sample: false }];
                         assert!(ask(&fixture.view(&packet), &call.args).is_ok(), "{file}: {}", call.args);

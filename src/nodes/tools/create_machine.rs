@@ -6,6 +6,7 @@ use crate::contract::{Change, Machine, ToolSpec, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
+use std::sync::Arc;
 
 pub(super) const TOOL: Tool = Tool {
     spec: ToolSpec {
@@ -28,5 +29,5 @@ fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let Args { id, initial, states } = args(value)?;
     let states = states.normal(&id)?;
     let summary = format!("machine {id} with {} states, in {initial}", states.len());
-    apply(view, ui, Change::CreateMachine(Machine { id, current: initial.clone(), initial, states }), summary)
+    apply(view, ui, Change::CreateMachine(Machine { id, current: initial.clone(), initial, states: Arc::new(states) }), summary)
 }

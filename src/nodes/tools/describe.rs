@@ -13,7 +13,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"table":{"type":"string"}},"required":["table"]}"#,
     },
     fits: fits::<Args>,
-    act: Act::Ask(ask),
+    act: Act::Ask { ask, display: None },
 };
 
 #[derive(Deserialize)]

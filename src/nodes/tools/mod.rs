@@ -15,8 +15,8 @@ mod reset_machine;
 mod set_state;
 mod shapes;
 
-use super::{Out, PlannedCall, ToolReport, View};
-use crate::contract::{Change, DatabaseAsk, ToolSpec, Ui, What, clip};
+use super::{ToolReport, View};
+use crate::contract::{Change, DatabaseAsk, ToolSpec, Ui};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -33,8 +33,8 @@ pub struct Tool {
 pub enum Act {
     /// At once, on the copy.
     Run(fn(&View<'_>, &mut Ui, Value) -> Result<Done, String>),
-    /// By asking the node's database: the question, and the tables that have to be described before it.
-    Ask(fn(&View<'_>, &Value) -> Result<Asked, String>),
+    /// By querying the node's database. `display` is how the user sees what it found.
+    Ask { ask: fn(&View<'_>, &Value) -> Result<Asked, String>, display: Option<fn(&View<'_>, &ToolReport) -> Option<Change>> },
 }
 
 /// A question to a database, and the tables that have to be described before it.
@@ -78,40 +78,25 @@ pub fn signatures(tools: &[ToolSpec]) -> String {
     tools.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs one call and shows it. A failed call is a report that says why, never the end of a turn.
-pub fn run(view: &View<'_>, ui: &mut Ui, name: &str, args: Value, out: &mut Out) -> (ToolReport, Vec<Change>) {
-    out.events.push(What::ToolCall { tool: name.to_owned(), args: args.clone() });
-    let outcome = match named(name).filter(|_| is_offered(view, name)).map(|tool| &tool.act) {
-        Some(Act::Run(run)) => run(view, ui, args.clone()),
-        Some(Act::Ask(_)) | None => Err(format!("there is no tool `{name}`; the tools are {}", names(&view.node.tools))),
-    };
-    let tool = name.to_owned();
-    let (report, done) = match outcome {
-        Ok(done) => (ToolReport { tool, args, ok: true, summary: done.summary.clone(), data: done.data.clone() }, done),
-        Err(why) => (ToolReport { tool, args, ok: false, summary: why, data: None }, Done::default()),
-    };
-    let summary = clip(&report.summary, 500);
-    out.events.push(What::ToolResult { tool: report.tool.clone(), ok: report.ok, summary, rows: done.rows });
-    (report, done.changes)
-}
+/// The name under which a table's description is shown that a query needs first.
+pub(super) const DESCRIBE: &str = describe::TOOL.spec.name;
 
-/// Whether the node may call the tool; a node without a list may call all that need no database.
-pub(super) fn is_offered(view: &View<'_>, name: &str) -> bool {
+/// A tool that the node may call. A node without a list may call all that need no database.
+pub(super) fn offered(view: &View<'_>, name: &str) -> Result<&'static Act, String> {
     let is_listed = view.node.tools.iter().any(|spec| spec.name == name);
-    is_listed || (view.node.tools.is_empty() && named(name).is_some_and(|tool| matches!(tool.act, Act::Run(_))))
-}
-
-/// What a call asks the node's database.
-pub(super) fn asks(view: &View<'_>, call: &PlannedCall) -> Result<(DatabaseAsk, Vec<String>), String> {
-    match named(&call.tool).map(|tool| &tool.act) {
-        Some(Act::Ask(ask)) => ask(view, &call.args),
-        Some(Act::Run(_)) | None => Err(format!("`{}` asks no database", call.tool)),
+    match named(name).map(|tool| &tool.act) {
+        Some(act @ Act::Run(_)) if is_listed || view.node.tools.is_empty() => Ok(act),
+        Some(act @ Act::Ask { .. }) if is_listed => Ok(act),
+        Some(Act::Run(_) | Act::Ask { .. }) | None => Err(format!("there is no tool `{name}`; the tools are {}", names(&view.node.tools))),
     }
 }
 
-/// What the user sees of a call's rows, if anything.
+/// What the user sees of what a call found, if anything.
 pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
-    if report.tool == "query" { query::display(view, report) } else { None }
+    match named(&report.tool).map(|tool| &tool.act) {
+        Some(Act::Ask { display: Some(display), .. }) if report.ok => display(view, report),
+        Some(Act::Ask { .. } | Act::Run(_)) | None => None,
+    }
 }
 
 fn names(tools: &[ToolSpec]) -> String {
@@ -141,9 +126,6 @@ fn apply(view: &View<'_>, ui: &mut Ui, change: Change, summary: String) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nodes::Packet;
-    use crate::nodes::testing::Fixture;
-    use serde_json::json;
 
     #[test]
     fn every_tool_states_its_arguments_as_a_schema() {
@@ -151,53 +133,5 @@ mod tests {
             let schema: Value = serde_json::from_str(tool.spec.parameters).expect(tool.spec.name);
             assert_eq!(schema["type"], "object", "{}", tool.spec.name);
         }
-    }
-
-    #[test]
-    fn a_call_that_fails_says_why_and_changes_nothing() {
-        let (fixture, packet) = (Fixture::default(), Packet::default());
-        for (tool, args, says) in [
-            ("recal", json!({}), "there is no tool `recal`; the tools are emit_actions"),
-            ("set_state", json!({"key": ""}), "the arguments don't fit: missing field `value`"),
-            ("reset_machine", json!({"id": "lamp"}), "there is no machine `lamp`"),
-            ("create_machine", json!({"id": "m", "initial": "b", "states": {"a": {}}}), "the machine `m` has no state `b`"),
-        ] {
-            let mut ui = Ui::default();
-            let (report, changes) = run(&fixture.view(&packet), &mut ui, tool, args, &mut Out::default());
-            assert!(!report.ok && report.summary.starts_with(says), "{}", report.summary);
-            assert!(changes.is_empty() && ui == Ui::default());
-        }
-    }
-
-    #[test]
-    fn a_later_call_meets_what_an_earlier_one_did() {
-        let (fixture, packet, mut ui) = (Fixture::default(), Packet::default(), Ui::default());
-        for (tool, args) in [
-            (
-                "create_machine",
-                json!({"id": "lamp", "initial": "off", "states": {"off": {"buttons": ["Switch on"], "content": "It is dark."}}}),
-            ),
-            ("add_state", json!({"id": "lamp", "state": "on", "buttons": [{"label": "Off", "go": "off"}]})),
-            ("reset_machine", json!({"id": "lamp"})),
-            ("emit_actions", json!({"actions": ["Red", {"label": "Blue", "payload": {"rgb": 255}}]})),
-            ("emit_display", json!({"items": [{"type": "value", "key": "count"}]})),
-            ("set_state", json!({"key": "count", "value": 3})),
-        ] {
-            let (report, _) = run(&fixture.view(&packet), &mut ui, tool, args, &mut Out::default());
-            assert!(report.ok, "{tool}: {}", report.summary);
-        }
-        let controls = serde_json::to_value(ui.controls()).unwrap();
-        assert_eq!(
-            controls,
-            json!([
-                {"type": "button", "label": "Red", "action": "red", "source": "thinker"},
-                {"type": "button", "label": "Blue", "action": "blue", "payload": {"rgb": 255}, "source": "thinker"},
-                {"type": "value", "key": "count", "value": 3},
-                {"type": "text", "text": "It is dark."},
-                {"type": "button", "label": "Switch on", "action": "switch_on", "source": "machine:lamp"},
-            ])
-        );
-        run(&fixture.view(&packet), &mut ui, "destroy_machine", json!({"id": "lamp"}), &mut Out::default());
-        assert!(ui.machines.is_empty());
     }
 }

@@ -16,7 +16,7 @@ pub(super) const TOOL: Tool = Tool {
         parameters: r#"{"type":"object","properties":{"sql":{"type":"string"},"show":{"type":"object","properties":{"as":{"enum":["table","line","bar","none"]},"label":{"type":"string"},"x":{"type":"string"},"y":{"type":"array","items":{"type":"string"}}},"required":["as"]}},"required":["sql"]}"#,
     },
     fits: fits::<Args>,
-    act: Act::Ask(ask),
+    act: Act::Ask { ask, display: Some(display) },
 };
 
 #[derive(Deserialize)]

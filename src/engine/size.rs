@@ -1,0 +1,52 @@
+//! About how much memory a session takes, so that the shard can keep its sessions within a budget.
+//!
+//! Counts the texts that can grow. What sessions share (prompts, schemas, graphs) is nobody's.
+
+use super::Session;
+use crate::contract::{Came, Part, Request, TurnDetail};
+use serde_json::Value;
+
+impl Session {
+    /// Bytes, to within a small factor.
+    pub fn bytes(&self) -> usize {
+        let history: usize = self.history.iter().map(|message| FIXED + message.bytes()).sum();
+        let kept: usize = self.kept.iter().map(turn).sum();
+        let shown: usize = self.ui.state.values().chain(self.schema_cache.values()).map(value).sum();
+        let memory: usize = self.memory.facts.iter().chain(&self.memory.topic_history).map(String::len).sum();
+        FIXED + history + kept + shown + memory
+    }
+}
+
+/// What comes with every item, whatever its text.
+const FIXED: usize = 64;
+
+fn turn(detail: &TurnDetail) -> usize {
+    let calls = detail.calls.iter().map(|call| {
+        let came = match &call.came {
+            Came::Whole(answer) => answer.bytes(),
+            Came::Text(text) => text.len(),
+        };
+        FIXED + request(&call.request) + came
+    });
+    let frames = detail.trace.frames.len() * FIXED;
+    FIXED + detail.trace.message.len() + frames + calls.sum::<usize>()
+}
+
+fn request(request: &Request) -> usize {
+    match request {
+        Request::Model(model) => {
+            let parts = model.messages.iter().flat_map(|message| &message.text.0);
+            parts.map(|part| if let Part::Fixed(_) = part { 0 } else { part.text().len() }).sum()
+        }
+        Request::Database(_) => FIXED,
+    }
+}
+
+fn value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => FIXED,
+        Value::String(text) => FIXED + text.len(),
+        Value::Array(items) => FIXED + items.iter().map(self::value).sum::<usize>(),
+        Value::Object(map) => FIXED + map.iter().map(|(key, item)| key.len() + self::value(item)).sum::<usize>(),
+    }
+}

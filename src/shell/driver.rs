@@ -1,0 +1,305 @@
+//! The driver: moves bytes, time and wake-ups between the event loop and a shard, and decides nothing.
+//!
+//! Whatever happens on this thread is fed to the shard where it happens; the actions that it answers with are carried out
+//! at once and in order. A tick follows: it feeds the mail of other threads, and then [`Event::TickEnd`], which is when the
+//! shard writes. What carrying out an action brings about (a write that has ended) waits for that tick, so the shard is
+//! never entered twice.
+
+use super::alarm::{self, Alarm};
+use super::bounds::{REST, TICKS_WITHOUT_REST_MAX};
+use super::calls::Calls;
+use super::clock::Clock;
+use super::jobs::Jobs;
+use super::log;
+use super::mailbox::{Letter, Mailbox};
+use super::server::Notice;
+use super::socket::Sockets;
+use crate::contract::{Code, Now, Refusal};
+use crate::shard::Shard;
+use crate::shard::event::{Action, Event, Mail, ShardId, SocketId};
+use crate::shard::operation::Reply;
+use crate::work::Pool;
+use monoio::net::TcpStream;
+use nix::sys::socket::{Shutdown, shutdown};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+/// What the driver drives: a shard, or a test's stand-in.
+pub(super) trait Machine: 'static {
+    fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>);
+}
+
+impl Machine for Shard {
+    fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>) {
+        Shard::handle(self, now, event, actions);
+    }
+}
+
+pub(super) struct Driver<M> {
+    number: ShardId,
+    machine: RefCell<M>,
+    /// Kept between events so that none of them allocates.
+    actions: Cell<Vec<Action>>,
+    /// What carrying out actions has brought about.
+    pending: RefCell<VecDeque<Event<'static>>>,
+    pub(super) clock: Clock,
+    sockets: RefCell<Sockets>,
+    pub(super) alarm: Alarm,
+    calls: Calls,
+    jobs: Jobs,
+    mailboxes: Arc<[Arc<Mailbox>]>,
+    notices: Sender<Notice>,
+    /// Whether the loop is epoll's, which wants sockets that don't block.
+    polls: bool,
+    /// Ours until we stop listening; another handle of it accepts.
+    listener: RefCell<Option<TcpListener>>,
+    tick_due: Cell<bool>,
+    ticker: RefCell<Option<Waker>>,
+    /// Whether the mailbox has our waker.
+    mail_wakes: Cell<bool>,
+    stopped: Cell<bool>,
+}
+
+/// What a driver is given by its server.
+pub(super) struct Parts {
+    pub(super) number: ShardId,
+    /// When time starts, for all shards.
+    pub(super) start: Instant,
+    pub(super) pool: Pool,
+    pub(super) jobs: Jobs,
+    pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
+    pub(super) notices: Sender<Notice>,
+}
+
+impl<M: Machine> Driver<M> {
+    pub(super) fn new(machine: M, parts: Parts, listener: TcpListener, polls: bool) -> Rc<Self> {
+        let Parts { number, start, pool, jobs, mailboxes, notices } = parts;
+        Rc::new(Driver {
+            number,
+            machine: RefCell::new(machine),
+            actions: Cell::default(),
+            pending: RefCell::default(),
+            clock: Clock::new(start),
+            sockets: RefCell::default(),
+            alarm: Alarm::default(),
+            calls: Calls::new(pool, mailboxes[number.0].clone()),
+            jobs,
+            mailboxes,
+            notices,
+            polls,
+            listener: RefCell::new(Some(listener)),
+            tick_due: Cell::new(false),
+            ticker: RefCell::default(),
+            mail_wakes: Cell::new(false),
+            stopped: Cell::new(false),
+        })
+    }
+
+    /// Something has happened on this thread; a tick follows.
+    pub(super) fn feed(self: &Rc<Self>, event: Event<'_>) {
+        self.handle(event);
+        self.schedule_tick();
+    }
+
+    fn handle(self: &Rc<Self>, event: Event<'_>) {
+        let mut actions = self.actions.take();
+        self.machine.borrow_mut().handle(self.clock.now(), event, &mut actions);
+        for action in actions.drain(..) {
+            if let Some(event) = self.carry_out(action) {
+                self.pending.borrow_mut().push_back(event);
+            }
+        }
+        self.actions.set(actions);
+    }
+
+    /// Returns what it brings about at once.
+    fn carry_out(self: &Rc<Self>, action: Action) -> Option<Event<'static>> {
+        match action {
+            Action::Read { socket, bytes_max } => {
+                self.sockets.borrow().get(socket)?.read(bytes_max);
+            }
+            Action::Write { socket, bytes } => return self.sockets.borrow().get(socket)?.write(self, bytes),
+            Action::Shutdown { socket } => self.sockets.borrow().get(socket)?.shut_down(),
+            Action::Close { socket } => self.sockets.borrow_mut().remove(socket)?.close(),
+            Action::HandOver { socket, shard, attach } => self.sockets.borrow_mut().remove(socket)?.hand_over(shard, attach),
+            Action::Mail { shard, mail } => {
+                let Err(letter) = self.send(shard, Letter::Mail(mail)) else { return None };
+                return refused(letter).map(|(_, reply)| Event::Mail(reply));
+            }
+            Action::Call { session, call, owner, request } => return self.calls.start(session, call, &owner, request),
+            Action::CancelCall { session, call } => self.calls.cancel(session, call),
+            Action::Job { ticket, job } => return self.jobs.start(&self.mailboxes[self.number.0], ticket, job),
+            Action::WakeAt(moment) => self.alarm.set(moment),
+            Action::Log(entry) => log::write(entry),
+            Action::Drained => self.notify(Notice::Drained),
+            Action::Stopped => self.stopped.set(true),
+        }
+        None
+    }
+
+    /// Sends a letter to a shard; returns it if the shard has ended.
+    pub(super) fn send(&self, shard: ShardId, letter: Letter) -> Result<(), Letter> {
+        self.mailboxes[shard.0].put(letter)
+    }
+
+    fn notify(&self, notice: Notice) {
+        // Nobody listens once the server has been let go.
+        let _ = self.notices.send(notice);
+    }
+
+    pub(super) fn schedule_tick(&self) {
+        if !self.tick_due.replace(true)
+            && let Some(ticker) = &*self.ticker.borrow()
+        {
+            ticker.wake_by_ref();
+        }
+    }
+
+    /// Ticks until the shard has stopped.
+    pub(super) async fn run(self: Rc<Self>) {
+        monoio::spawn(alarm::ring(self.clone()));
+        let mut ticks_without_rest = 0;
+        loop {
+            let had_to_wait = self.work().await;
+            ticks_without_rest = if had_to_wait { 0 } else { ticks_without_rest + 1 };
+            // Tasks that keep each other busy keep the loop from waiting, and only then does the kernel hand out what has
+            // arrived on the sockets.
+            if ticks_without_rest == TICKS_WITHOUT_REST_MAX {
+                ticks_without_rest = 0;
+                monoio::time::sleep(REST).await;
+            } else if !had_to_wait {
+                let_others_run().await;
+            }
+            self.tick();
+            if self.stopped.get() {
+                return self.end();
+            }
+        }
+    }
+
+    /// Comes back when a tick is due; true if it had to wait for that.
+    async fn work(&self) -> bool {
+        let mut had_to_wait = false;
+        poll_fn(|context| {
+            let work = self.poll_work(context);
+            had_to_wait |= work.is_pending();
+            work
+        })
+        .await;
+        had_to_wait
+    }
+
+    fn poll_work(&self, context: &Context<'_>) -> Poll<()> {
+        let mailbox = &self.mailboxes[self.number.0];
+        if self.tick_due.get() || mailbox.has_mail() {
+            return Poll::Ready(());
+        }
+        self.ticker.borrow_mut().get_or_insert_with(|| context.waker().clone());
+        if self.mail_wakes.get() {
+            return Poll::Pending;
+        }
+        self.mail_wakes.set(true);
+        mailbox.poll(context)
+    }
+
+    fn tick(self: &Rc<Self>) {
+        self.tick_due.set(false);
+        if self.mailboxes[self.number.0].has_mail() {
+            self.mail_wakes.set(false);
+            self.mailboxes[self.number.0].take().into_iter().for_each(|letter| self.open(letter));
+        }
+        self.finish();
+        // Most writes end at once, and what follows from that is part of the same tick; only once, so that a long answer to
+        // one client keeps nobody waiting.
+        if !self.pending.borrow().is_empty() {
+            self.finish();
+        }
+        if !self.pending.borrow().is_empty() {
+            self.schedule_tick();
+        }
+        self.clock.expire();
+    }
+
+    fn finish(self: &Rc<Self>) {
+        for event in self.pending.take() {
+            self.handle(event);
+        }
+        self.handle(Event::TickEnd);
+    }
+
+    fn open(self: &Rc<Self>, letter: Letter) {
+        match letter {
+            Letter::Chunk { session, call, text } => self.handle(Event::Chunk { session, call, text }),
+            Letter::Completion { session, call, usage, waited_us, outcome } => {
+                self.calls.ended(session, call);
+                self.handle(Event::Completion { session, call, usage, waited_us, outcome });
+            }
+            Letter::Mail(mail) => self.handle(Event::Mail(mail)),
+            Letter::Arrival(handover) => match handover.arrive(self.polls) {
+                Ok((stream, attach)) => self.take_in(stream, |socket| Event::Arrived { socket, attach }),
+                // A socket that can't be taken in is closed by its owner, which ends here.
+                Err(error) => tracing::warn!(%error, "a socket was lost on its way to another shard"),
+            },
+            Letter::JobDone { ticket, outcome } => self.handle(Event::JobDone { ticket, outcome }),
+            Letter::Drain => self.handle(Event::Drain),
+            Letter::Stop => {
+                self.stop_listening();
+                self.handle(Event::Stop);
+            }
+        }
+    }
+
+    pub(super) fn take_in(self: &Rc<Self>, stream: TcpStream, event: impl FnOnce(SocketId) -> Event<'static>) {
+        let (socket, half) = self.sockets.borrow_mut().insert(stream);
+        let id = socket.id;
+        monoio::spawn(socket.serve(self.clone(), half));
+        self.handle(event(id));
+    }
+
+    /// Frees the address at once, whatever else still holds the listener, and ends the task that accepts.
+    fn stop_listening(&self) {
+        if let Some(listener) = self.listener.take() {
+            // It listens, so this can't fail; and if it did, the process ends soon.
+            let _ = shutdown(listener.as_raw_fd(), Shutdown::Both);
+        }
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        self.listener.borrow().is_some()
+    }
+
+    /// Nobody handles what has come since: requests get an answer.
+    fn end(&self) {
+        for (shard, reply) in self.mailboxes[self.number.0].close().into_iter().filter_map(refused) {
+            drop(self.send(shard, Letter::Mail(reply)));
+        }
+    }
+}
+
+/// The reply to a request that reached a shard which has ended, and who gets it.
+fn refused(letter: Letter) -> Option<(ShardId, Mail)> {
+    let Letter::Mail(Mail::Operation { from, ticket, .. }) = letter else { return None };
+    let refusal = Refusal::new(Code::Draining, "the server is shutting down: try again in a moment");
+    Some((from, Mail::Reply { ticket, reply: Reply::from(refusal) }))
+}
+
+/// Goes on when all tasks that can run now have run.
+async fn let_others_run() {
+    let mut others_ran = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut others_ran, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

@@ -1,0 +1,76 @@
+//! Work that may block, on one helper thread: files, the suites folder, starting test suites.
+
+use super::bounds::{JOBS_MAX, RESULTS_FILE_BYTES_MAX};
+use super::files;
+use super::mailbox::{Letter, Mailbox};
+use super::suites::Runs;
+use crate::contract::{Code, Refusal};
+use crate::shard::event::{Event, Job, JobOutcome, Ticket};
+use crate::shard::operation::Reply;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+/// Starts jobs; each shard has one, and the helper thread ends with the last of them.
+#[derive(Clone)]
+pub(super) struct Jobs {
+    queue: SyncSender<Waiting>,
+    runs: Arc<Runs>,
+}
+
+struct Waiting {
+    mailbox: Arc<Mailbox>,
+    ticket: Ticket,
+    job: Job,
+}
+
+impl Jobs {
+    /// `results` is the file with the last test run.
+    pub(super) fn new(results: PathBuf, runs: Runs) -> io::Result<Self> {
+        let (queue, waiting) = sync_channel(JOBS_MAX);
+        let runs = Arc::new(runs);
+        let jobs = Jobs { queue, runs: runs.clone() };
+        thread::Builder::new().name("jobs".to_owned()).spawn(move || work(&waiting, &results, &runs))?;
+        Ok(jobs)
+    }
+
+    /// Starts a job. Where too many wait that is its outcome, returned at once.
+    pub(super) fn start(&self, mailbox: &Arc<Mailbox>, ticket: Ticket, job: Job) -> Option<Event<'static>> {
+        if job == Job::StopTests {
+            // Only raises a flag, and must not wait behind what reads files.
+            self.runs.stop();
+            return Some(Event::JobDone { ticket, outcome: JobOutcome::Reply(Reply::ok(&json!({}))) });
+        }
+        let waiting = Waiting { mailbox: mailbox.clone(), ticket, job };
+        let Err(_) = self.queue.try_send(waiting) else { return None };
+        let refusal = Refusal::new(Code::Unavailable, "too many requests for files wait on this server: try again in a moment");
+        Some(Event::JobDone { ticket, outcome: JobOutcome::Reply(refusal.into()) })
+    }
+}
+
+fn work(waiting: &Receiver<Waiting>, results: &Path, runs: &Runs) {
+    while let Ok(Waiting { mailbox, ticket, job }) = waiting.recv() {
+        let outcome = match job {
+            Job::File { name } => JobOutcome::File(files::on_disk(&name)),
+            Job::LastRun => JobOutcome::Reply(Reply::ok(&last_run(results).unwrap_or_else(|| json!({})))),
+            Job::ListSuites => JobOutcome::Reply(runs.list()),
+            Job::StartTests { body, token } => JobOutcome::Reply(runs.start(&body, token).unwrap_or_else(Reply::from)),
+            Job::StopTests => unreachable!("done where it is started"),
+        };
+        // A shard that has ended waits for nothing.
+        drop(mailbox.put(Letter::JobDone { ticket, outcome }));
+    }
+}
+
+/// The last test run that was written to a file beside the server.
+fn last_run(results: &Path) -> Option<Value> {
+    let mut text = Vec::new();
+    // Opening a pipe would wait for its writer.
+    std::fs::metadata(results).ok().filter(|about| about.is_file())?;
+    File::open(results).ok()?.take(RESULTS_FILE_BYTES_MAX).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}
