@@ -77,6 +77,11 @@ impl Line {
         !self.is_open && !self.is_read
     }
 
+    /// When the last byte that the client sent arrives.
+    pub(super) fn last_sent(&self) -> u64 {
+        self.up_last
+    }
+
     pub(super) fn is_at_server(&self) -> bool {
         self.at_server != AtServer::Gone
     }

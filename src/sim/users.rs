@@ -6,7 +6,7 @@
 use super::client::{KEY, Received, frame};
 use super::network::Expected;
 use super::script::{Do, Kind, Rude, SECOND, Text, Wire};
-use super::world::{Happens, World};
+use super::world::{Happens, SILENCE_TIME, World};
 use super::{below, mix};
 use crate::shard::event::Show;
 use fastrand::Rng;
@@ -271,7 +271,7 @@ impl World<'_> {
         self.client(user, client).line = Some(line);
         let Kind::Stream(show) = kind else { return };
         if self.script.users[user].clients[client].is_mute && show != Show::Events {
-            self.later(140 * SECOND, Happens::MustHaveEnded { line });
+            self.later(SILENCE_TIME, Happens::MustHaveEnded { line });
         }
         let path = match show {
             Show::Chat => "/ws",

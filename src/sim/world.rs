@@ -131,6 +131,8 @@ impl Ord for Due {
 
 const MOMENT_ZERO: u64 = 77 * SECOND;
 const WALL_ZERO: u64 = 1_763_668_166 * SECOND;
+/// A client that was silent for so long must be gone.
+pub(super) const SILENCE_TIME: u64 = 140 * SECOND;
 /// The longest that a call may take.
 const CALL_TIME: Duration = Duration::from_secs(60);
 /// What a socket may hold to be written, and what a single read may bring.
@@ -298,13 +300,22 @@ impl<'a> World<'a> {
             Happens::Down { line, bytes } => self.down(line, &bytes),
             Happens::DownEnd { line, is_reset } => self.down_end(line, is_reset),
             Happens::Break { line } => self.break_line(line),
-            Happens::MustHaveEnded { line } => {
-                let is_rude = self.script.users[self.lines[line].user].clients[self.lines[line].client].kind == Kind::Rude;
-                if self.lines[line].is_at_server() && (is_rude || !self.is_quiet) {
-                    self.fail(format!("the server should have ended connection {line} long ago"));
-                }
-            }
+            Happens::MustHaveEnded { line } => self.must_have_ended(line),
         }
+    }
+
+    /// A client that broke the rules, or has been silent for too long, may not be there any more.
+    fn must_have_ended(&mut self, line: usize) {
+        let it = &self.lines[line];
+        let is_rude = self.script.users[it.user].clients[it.client].kind == Kind::Rude;
+        let silent_for = self.now.saturating_sub(it.last_sent());
+        if !it.is_at_server() || self.is_quiet && !is_rude {
+            return;
+        }
+        if !is_rude && silent_for < SILENCE_TIME {
+            return self.later(SILENCE_TIME - silent_for, Happens::MustHaveEnded { line });
+        }
+        self.fail(format!("the server should have ended connection {line} long ago"));
     }
 
     /// Hands a shard everything that has arrived, and then the tick's end.
