@@ -5,135 +5,37 @@
 
 pub mod file;
 pub mod layers;
-mod limits;
 mod secrets;
 pub mod setting;
 mod upstream;
 
-pub use limits::LimitArguments;
 pub use secrets::{KEY, KEYS, without_password};
+pub use setting::Arguments;
 pub use upstream::Upstream;
 
+use crate::contract::Limits;
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
 use crate::work::{Pool, Settings};
-use clap::ArgAction::Set;
-use clap::Args;
-use clap::builder::FalseyValueParser;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-const MS_MAX: i64 = 3_600_000;
+const MS_MAX: u64 = 3_600_000;
 const DATABASE: &str = "eras2_production=sample";
-
-/// Headings of the help, and sections of the file.
-const LLM: &str = "LLM";
-const LIMITS: &str = "Limits";
-
-/// The settings of a server: each is defined here, once. Its flag, its variable and its key in a file follow from it.
-#[derive(Args, Clone, Debug)]
-pub struct Arguments {
-    /// File of settings [default: framewright.toml in the current folder, if there is one]
-    #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CONFIG")]
-    pub config: Option<PathBuf>,
-    /// Address and port to listen on; port 0 takes any that is free
-    #[arg(long, value_name = "ADDRESS", env = "FRAMEWRIGHT_LISTEN", default_value = "127.0.0.1:7878")]
-    pub listen: SocketAddr,
-    /// Listen beyond this machine although nobody has to log in
-    #[arg(long, value_name = "BOOL", env = "FRAMEWRIGHT_INSECURE_NO_AUTH", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
-    pub insecure_no_auth: bool,
-    /// Folder of this server's own; no two servers may share one [default: none, nothing is kept]
-    #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_DATA")]
-    pub data: Option<PathBuf>,
-    /// Threads that hold sessions, 1 to 256 [default: one for each core]
-    #[arg(long, value_name = "N", env = "FRAMEWRIGHT_SHARDS", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub shards: Option<u16>,
-    /// Model calls at once, 1 to 4096; more wait
-    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_WORKERS", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    pub workers: u16,
-    /// Graph that sessions begin on
-    #[arg(long, value_name = "NAME", env = "FRAMEWRIGHT_GRAPH", default_value = "v3-framed")]
-    pub graph: String,
-    /// Folder whose files take the place of the built-in graphs, prompts and schemas of the same name, or add to them
-    /// [default: none]
-    #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
-    pub graphs: Option<PathBuf>,
-    /// Model that answers; `demo` is built in
-    /// [default: gpt-4.1-mini with OPENAI_API_KEY, openai/gpt-4.1-mini with OPENROUTER_API_KEY, claude-haiku-4-5 with
-    /// ANTHROPIC_API_KEY, else the first of a model server on this machine, else demo]
-    #[arg(long, value_name = "NAME", help_heading = LLM, env = "FRAMEWRIGHT_MODEL")]
-    pub model: Option<String>,
-    /// Model for what has to be fast, such as perceiving a message [default: the same]
-    #[arg(long, value_name = "NAME", help_heading = LLM, env = "FRAMEWRIGHT_FAST_MODEL")]
-    pub fast_model: Option<String>,
-    /// Model that is asked where one of the two fails for good before its first token [default: none]
-    #[arg(long, value_name = "NAME", help_heading = LLM, env = "FRAMEWRIGHT_FALLBACK_MODEL")]
-    pub fallback_model: Option<String>,
-    /// Server of the model, up to its `/v1`; it speaks chat completions
-    /// [default: OPENAI_BASE_URL, else the one that the key is for]
-    #[arg(long, value_name = "URL", help_heading = LLM, env = "FRAMEWRIGHT_LLM_URL", hide_env_values = true)]
-    pub llm_url: Option<String>,
-    /// File that holds the key of the model's server, in one line; FRAMEWRIGHT_LLM_KEY may hold the key itself
-    /// [default: none]
-    #[arg(long, help_heading = LLM, value_name = "FILE", env = "FRAMEWRIGHT_LLM_KEY_FILE")]
-    pub llm_key_file: Option<PathBuf>,
-    /// Databases that experts may ask, as NAME=URL, several with spaces between; a URL is mysql://user:password@host:port/name,
-    /// sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL of one; a file may have a section [databases] with a line for each
-    #[arg(
-        long,
-        value_name = "NAME=URL",
-        env = "FRAMEWRIGHT_DATABASE",
-        hide_env_values = true,
-        value_delimiter = ' ',
-        default_value = DATABASE
-    )]
-    pub database: Vec<String>,
-    /// Look for no model server on this machine
-    #[arg(long, help_heading = LLM, value_name = "BOOL", env = "FRAMEWRIGHT_OFFLINE", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
-    pub offline: bool,
-    /// Milliseconds until the model's server must have taken a connection
-    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_CONNECT_MS", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
-    pub connect_ms: u32,
-    /// Milliseconds until the model's first token, from then on
-    /// [default: 60000, and 300000 on this machine, where a model may have to be loaded first]
-    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_FIRST_TOKEN_MS", value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
-    pub first_token_ms: Option<u32>,
-    /// Milliseconds between two tokens of a model
-    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_NEXT_TOKEN_MS", default_value_t = 60_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
-    pub next_token_ms: u32,
-    /// Milliseconds for a model call as a whole, waiting and trying again included
-    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_CALL_MS", default_value_t = 600_000, value_parser = clap::value_parser!(u32).range(1..=MS_MAX))]
-    pub call_ms: u32,
-    /// How often a model call that failed before its first token is tried again, up to 10
-    #[arg(long, value_name = "N", help_heading = LLM, env = "FRAMEWRIGHT_RETRIES", default_value_t = 2, value_parser = clap::value_parser!(u8).range(..=10))]
-    pub retries: u8,
-    /// Milliseconds between two words of the demo model, up to 10000
-    #[arg(long, value_name = "N", help_heading = LLM, env = "FRAMEWRIGHT_DEMO_DELAY_MS", default_value_t = 15, value_parser = clap::value_parser!(u16).range(..=10_000))]
-    pub demo_delay_ms: u16,
-    /// Milliseconds that running answers may take to end when the server is told to stop, up to 600000
-    #[arg(long, value_name = "N", help_heading = LIMITS, env = "FRAMEWRIGHT_DRAIN_MS", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=600_000))]
-    pub drain_ms: u32,
-    /// Read the page's files from disk for every request, and let nothing be cached
-    #[arg(long, value_name = "BOOL", env = "FRAMEWRIGHT_DEVELOPMENT", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
-    pub development: bool,
-    /// Let test suites be started from a browser; they are played on this server, by whoever may use it
-    #[arg(long, value_name = "BOOL", env = "FRAMEWRIGHT_TESTS", value_parser = FalseyValueParser::new(), action = Set, num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value_t = false, hide_possible_values = true)]
-    pub tests: bool,
-    /// Folder of the suites that can be started so
-    #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_SUITES", default_value = "testcases")]
-    pub suites: PathBuf,
-    #[command(flatten)]
-    pub limits: LimitArguments,
-}
 
 /// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub listen: SocketAddr,
+    /// Host names that requests may name, besides loopback names and the listen address.
+    pub hosts: Vec<String>,
+    /// Origins whose pages may use the server; `*` stands for all.
+    pub origins: Vec<String>,
+    /// What the log shows; [`log::filter`](crate::log::filter) reads it.
+    pub log: String,
     pub data: Option<PathBuf>,
     /// Nothing: one for each core.
     pub shards: Option<usize>,
@@ -149,38 +51,46 @@ pub struct Config {
     pub tests: bool,
     /// Where suites are, and the results of the last run.
     pub suites: PathBuf,
-    pub limits: LimitArguments,
+    pub limits: ServerLimits,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+/// The limits that are settings. The others are constants beside what they limit.
+#[derive(Clone, Debug)]
+pub struct ServerLimits {
+    /// Of all shards.
+    pub sessions: u32,
+    /// Per shard, for histories, traces and events.
+    pub session_bytes: usize,
+    /// Per shard, for requests that are being received.
+    pub request_bytes: usize,
+    pub message_bytes: usize,
+    /// Per shard.
+    pub connections: u32,
+    /// Model calls that may wait for a worker.
+    pub queue: usize,
+    session: Limits,
+}
+
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    Database {
-        why: SourceError,
-    },
+    #[error("--database: {why}")]
+    Database { why: SourceError },
     /// Everyone could use it.
-    Open {
-        listen: SocketAddr,
-    },
-    Url {
-        name: &'static str,
-        url: String,
-    },
-    NoModel {
-        url: String,
-    },
-    NoProvider {
-        model: String,
-    },
-    Key {
-        name: &'static str,
-    },
-    KeyFile {
-        path: PathBuf,
-        why: String,
-    },
+    #[error(
+        "{listen} can be reached from other machines, and nobody has to log in: listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
+    )]
+    Open { listen: SocketAddr },
+    #[error("{name} is `{}`: write an address such as http://127.0.0.1:11434/v1, without ? and #", without_password(url))]
+    Url { name: &'static str, url: String },
+    #[error("{url} needs the name of a model: say which one with --model")]
+    NoModel { url: String },
+    #[error("nobody is there to ask for the model `{model}`: set OPENAI_API_KEY, or say where it is with --llm-url")]
+    NoProvider { model: String },
+    #[error("{name} holds signs that no key has: it must be one line of plain letters, digits and signs")]
+    Key { name: &'static str },
+    #[error("the key can't be read from {} ({why}): name a file that holds it in one line", path.display())]
+    KeyFile { path: PathBuf, why: String },
 }
-
-impl std::error::Error for ConfigError {}
 
 /// The variable that holds the address of one database: a password belongs there rather than into a flag.
 pub fn variable_of_database(name: &str) -> String {
@@ -205,32 +115,6 @@ pub fn databases(written: &[String], environment: impl Fn(&str) -> Option<String
     Ok(all)
 }
 
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ConfigError::Database { why } => write!(f, "--database: {why}"),
-            ConfigError::Open { listen } => write!(
-                f,
-                "{listen} can be reached from other machines, and nobody has to log in: listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
-            ),
-            ConfigError::Url { name, url } => {
-                let url = without_password(url);
-                write!(f, "{name} is `{url}`: write an address such as http://127.0.0.1:11434/v1, without ? and #")
-            }
-            ConfigError::NoModel { url } => write!(f, "{url} needs the name of a model: say which one with --model"),
-            ConfigError::NoProvider { model } => {
-                write!(f, "nobody is there to ask for the model `{model}`: set OPENAI_API_KEY, or say where it is with --llm-url")
-            }
-            ConfigError::KeyFile { path, why } => {
-                write!(f, "the key can't be read from {} ({why}): name a file that holds it in one line", path.display())
-            }
-            ConfigError::Key { name } => {
-                write!(f, "{name} holds signs that no key has: it must be one line of plain letters, digits and signs")
-            }
-        }
-    }
-}
-
 impl Config {
     /// `environment` is asked for what has no flag: keys don't belong where everyone sees them. `local` looks for a model
     /// server on this machine, one with the named model if one is named; it is asked only where nothing else was said.
@@ -240,6 +124,7 @@ impl Config {
         local: impl FnOnce(Option<&str>) -> Option<Local>,
     ) -> Result<Config, ConfigError> {
         let Arguments { listen, insecure_no_auth, shards, .. } = arguments;
+        let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         if !listen.ip().is_loopback() && !insecure_no_auth {
             return Err(ConfigError::Open { listen });
         }
@@ -257,29 +142,51 @@ impl Config {
             development: arguments.development,
             tests: arguments.tests,
             suites: arguments.suites,
-            limits: arguments.limits,
+            hosts: arguments.host,
+            origins: arguments.allow_origin,
+            log: arguments.log,
+            limits: ServerLimits {
+                sessions: arguments.sessions,
+                session_bytes: bytes(arguments.session_bytes),
+                request_bytes: bytes(arguments.request_bytes),
+                message_bytes: arguments.message_bytes as usize,
+                connections: arguments.connections,
+                queue: usize::from(arguments.queue),
+                session: Limits {
+                    history_max: usize::from(arguments.history),
+                    waiting_max: usize::from(arguments.waiting),
+                    traces_max: usize::from(arguments.traces),
+                    ..Limits::default()
+                },
+            },
         })
     }
 
+    /// The pool that makes this server's calls.
     pub fn pool(&self) -> Pool {
         self.pool_on(None)
     }
 
-    /// A pool that records on a tape, or plays it and asks nobody.
+    /// As [`pool`](Self::pool), with a tape that records the calls, or answers them without making any.
     pub fn pool_on(&self, tape: Option<Arc<Tape>>) -> Pool {
+        let is_replay = tape.as_ref().is_some_and(|tape| !tape.is_recording());
         let settings = Settings {
             workers_max: self.workers,
             background_max: self.workers.div_ceil(4),
             call_time_max: self.call_time,
-            queue_max: usize::from(self.limits.queue),
+            queue_max: self.limits.queue,
+            databases: if is_replay { Databases::default() } else { Databases::new(self.databases.clone()) },
+            tape,
             ..Settings::default()
         };
-        let databases = || Databases::new(self.databases.clone());
-        match tape {
-            None => Pool::with_databases(settings, self.upstream.models(), databases()),
-            Some(tape) if tape.is_recording() => Pool::recording(settings, self.upstream.models(), databases(), tape),
-            Some(tape) => Pool::replaying(settings, tape),
-        }
+        Pool::new(settings, self.upstream.models())
+    }
+}
+
+impl ServerLimits {
+    /// What one session may hold.
+    pub fn of_session(&self) -> Limits {
+        self.session.clone()
     }
 }
 

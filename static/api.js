@@ -1,4 +1,4 @@
-// The server's HTTP interface. Every address carries the page's session; every refusal becomes an error with its
+// The server's HTTP interface. Every address carries the page's session; every refusal becomes an error with its code and
 // sentence.
 
 import { headers, parameters } from './auth.js';
@@ -6,41 +6,32 @@ import { headers, parameters } from './auth.js';
 /** The session that the page's own address names; the server's `default` without. */
 export const session = new URLSearchParams(location.search).get('session') ?? '';
 
-/** How long each try may take. A network that swallows everything must not keep the page waiting, and a connection that
- * died in silence is given up with its first try: the next one goes over another. */
+/** Timeouts of the tries of a call that can be repeated. A connection that died in silence fails the first one; the next uses another. */
 const TRIES_MS_MAX = [2000, 4000, 8000];
 
-/** What the server refused: its sentence, and its status. */
+/** The server refused something: the HTTP status, the stable code and the sentence for the user. */
 export class Refusal extends Error {
-  /** @param {number} status @param {string} [detail] */
-  constructor(status, detail) {
+  /** @param {number} status @param {{detail?: string, code?: string}} [body] */
+  constructor(status, { detail, code } = {}) {
     super(detail ?? `The server answered with status ${status}.`);
     this.status = status;
+    this.code = code ?? '';
   }
 }
 
 /** @param {string} path @param {Record<string, string | number>} [query] */
-export async function read(path, query = {}) {
-  return again(address(path, query), { headers: headers() });
+export function read(path, query = {}) {
+  return repeated(address(path, query), { headers: headers() });
 }
 
-/** An event stream, from behind the event with this id. @param {string} path @param {string} lastId @param {AbortSignal} signal */
-export async function stream(path, lastId, signal) {
-  const all = headers();
-  if (lastId) all['last-event-id'] = lastId;
-  const response = await fetch(address(path, {}), { headers: all, signal });
-  if (!response.ok) throw new Refusal(response.status);
-  return response;
+/** Posts what counts once however often it is sent. @param {string} path @param {object} body */
+export function postRepeatable(path, body) {
+  return repeated(address(path, {}), posting(body));
 }
 
 /** @param {string} path @param {object} body */
-export async function post(path, body = {}) {
-  return once(address(path, {}), posting(body), TRIES_MS_MAX[2]);
-}
-
-/** A call that changes nothing, so that it can be tried again. @param {string} path */
-export async function check(path) {
-  return again(address(path, {}), posting({}));
+export function post(path, body) {
+  return call(address(path, {}), posting(body), TRIES_MS_MAX[2]);
 }
 
 /** @param {object} body @returns {RequestInit} */
@@ -48,32 +39,39 @@ function posting(body) {
   return { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }
 
-/** @param {URL} url @param {RequestInit} request */
-async function again(url, request) {
-  for (const most of TRIES_MS_MAX) {
+/** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request */
+async function repeated(url, request) {
+  for (const timeout of TRIES_MS_MAX) {
     try {
-      return await once(url, request, most);
+      return await call(url, request, timeout);
     } catch (error) {
-      if (!isLate(error)) throw error;
+      if (!isTimeout(error)) throw error;
     }
   }
   throw new Error('The server did not answer in time.');
 }
 
-/** @param {URL} url @param {RequestInit} request @param {number} most milliseconds, for the answer's last byte */
-async function once(url, request, most) {
-  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(most) });
+/** Opens the event stream behind the event `since`. @param {number} since @param {AbortSignal} signal */
+export async function eventStream(since, signal) {
+  const response = await fetch(address('/api/events', {}), { headers: { ...headers(), 'last-event-id': String(since) }, signal });
+  if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})));
+  return response.body ?? new ReadableStream();
+}
+
+/** @param {URL} url @param {RequestInit} request @param {number} timeout milliseconds until the answer's last byte */
+async function call(url, request, timeout) {
+  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeout) });
   const body = await response.json().catch((error) => {
-    // A refusal counts without its sentence; anything else that comes in part has not come.
-    if (response.ok) throw isLate(error) ? error : new Error('The answer broke off.');
+    // A refusal counts without its sentence; any other answer counts only when it is complete.
+    if (response.ok) throw isTimeout(error) ? error : new Error('The answer broke off.');
     return {};
   });
-  if (!response.ok) throw new Refusal(response.status, body.detail);
+  if (!response.ok) throw new Refusal(response.status, body);
   return body;
 }
 
 /** @param {any} error */
-function isLate({ name }) {
+function isTimeout({ name }) {
   return name === 'TimeoutError';
 }
 

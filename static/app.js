@@ -22,29 +22,20 @@ function Page() {
   `;
 }
 
-const SLOWER = 'Something on the way to the server holds the direct connection back. Answers come all the same, a little later; buttons and Stop wait for it.';
-
 /** @type {Record<string, string>} */
 const BANNER = {
-  lost: 'The connection to the server is lost. Trying again; what is not sent yet is kept.',
-  stream: SLOWER,
-  poll: SLOWER,
+  lost: 'The connection to the server is lost. Reconnecting; unsent messages are kept.',
+  blocked: 'A proxy between this page and the server blocks live connections: neither WebSockets nor event streams get through. Retrying; unsent messages are kept. Operators: `framewright config nginx` prints settings that work.',
 };
 
 function Notices() {
-  const said = overdue.value && BANNER[connection.value];
+  const banner = overdue.value && BANNER[connection.value];
   return html`
     <div class="notices" role="status">
-      ${said && html`<p class="notice">${said} ${said === SLOWER && html`<${Dismiss} what=${overdue} to=${false} />`}</p>`}
-      ${notice.value &&
-      html`<p class="notice">${notice.value} <${Dismiss} what=${notice} to="" /></p>`}
+      ${banner && html`<p class="notice">${banner}</p>`}
+      ${notice.value && html`<p class="notice">${notice.value} <button type="button" class="quiet" onClick=${() => (notice.value = '')}>Dismiss</button></p>`}
     </div>
   `;
-}
-
-/** @param {{what: {value: unknown}, to: unknown}} props */
-function Dismiss({ what, to }) {
-  return html`<button type="button" class="quiet" onClick=${() => (what.value = to)}>Dismiss</button>`;
 }
 
 /** Moves the focus without touching the address, which says what is open. @param {Event} event */

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { read } from './api.js';
 import { CopyButton } from './buttons.js';
-import { list, plain } from './loose.js';
+import { list, plain } from './coerce.js';
 import { counted } from './words.js';
 
 /** @param {{turn: string, pid: number}} props */

@@ -1,7 +1,7 @@
 // Charts in plain SVG: lines or bars over labels, with the same numbers as a table for who can't see them.
 
 import { html } from './vendor/ui.mjs';
-import { list, plain } from './loose.js';
+import { list, plain } from './coerce.js';
 import { Table } from './table.js';
 import { number } from './words.js';
 

@@ -19,7 +19,7 @@ export function Composer({ onSent }) {
   function submit(event) {
     event.preventDefault();
     if (!text.trim()) return;
-    say(text);
+    if (!say(text)) return;
     setDraft('');
     onSent();
     field.current?.focus();

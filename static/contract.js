@@ -34,6 +34,7 @@
 
 /** @typedef {object} Trace
  * @property {string} id
+ * @property {string} [client_id]
  * @property {string} message
  * @property {string} graph
  * @property {string} path
@@ -90,16 +91,7 @@
  * @property {string | null} [style_hint]
  * @property {string[]} [facts] */
 
-/** @typedef {object} State  what `/api/state` tells
- * @property {Memory} memorizer
- * @property {boolean} memorizing
- * @property {Control[]} controls
- * @property {Machine[]} machines
- * @property {Record<string, unknown>} ui_state
- * @property {Process[]} processes
- * @property {Record<string, unknown>} schema_cache */
-
-/** `progress`: what nodes told while they worked. @typedef {{role: string, content: string, id: string, partial?: boolean, progress?: string}} Message */
+/** `progress`: what nodes told while they worked. @typedef {{role: string, content: string, id: string, client_id?: string, partial?: boolean, progress?: string}} Message */
 
 /** @typedef {object} GraphEdge
  * @property {string} id

@@ -5,7 +5,7 @@
 
 import { html } from './vendor/ui.mjs';
 import { Chart } from './chart.js';
-import { list, plain } from './loose.js';
+import { list, plain } from './coerce.js';
 import { beside, press } from './session.js';
 import { Table } from './table.js';
 import { number } from './words.js';

@@ -8,7 +8,7 @@ import { NODE_WIDTH, layout } from './layout.js';
 import { theme } from './theme.js';
 
 /** @typedef {import('./contract.js').Graph} Graph */
-/** @typedef {import('./lit.js').Lit} Lit */
+/** @typedef {import('./highlight.js').Lit} Lit */
 /** @typedef {import('cytoscape').Core} Core */
 
 const PADDING = 14;

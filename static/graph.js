@@ -2,14 +2,13 @@
 
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { Drawing } from './drawing.js';
-import { graph, graphs, lookSoon, switchTo, trouble, watchGraph } from './graphs.js';
-import { behind, changes, finished, running, watch, way } from './live.js';
-import { lit, pathOf } from './lit.js';
+import { graph, graphs, readActive, readGraphs, switchTo, trouble } from './graphs.js';
+import { behind, finished, renewals, running } from './live.js';
+import { lit, pathOf } from './highlight.js';
 import { NodeView } from './node.js';
 import { turnAddress } from './route.js';
 import { busy, turns } from './session.js';
 import { BROKEN } from './turn.js';
-import { WayNote } from './way.js';
 import { counted } from './words.js';
 
 /** @typedef {import('./contract.js').Graph} Graph */
@@ -17,12 +16,11 @@ import { counted } from './words.js';
 /** @typedef {import('./contract.js').GraphNode} GraphNode */
 /** @typedef {import('./contract.js').GraphPath} GraphPath */
 /** @typedef {import('./contract.js').Trace} Trace */
-/** @typedef {import('./lit.js').Lit} Lit */
+/** @typedef {import('./highlight.js').Lit} Lit */
 
 export function GraphPanel() {
-  useEffect(watch, []);
-  useEffect(watchGraph, []);
-  useEffect(lookSoon, [changes.value === 0, running.value?.id, finished.value[0]?.id, !running.value && changes.value]);
+  useEffect(readGraphs, []);
+  useEffect(readActive, [renewals.value]);
   const [chosen, setChosen] = useState('');
   const active = graph.value;
   if (!active) return html`<p class="hint">${trouble.value || 'Reading the graph …'}</p>`;
@@ -32,7 +30,6 @@ export function GraphPanel() {
   const seen = lit(active, turn, behind.value);
   const node = active.nodes.find(({ name }) => name === chosen);
   return html`
-    <${WayNote} way=${way.value} />
     <div class="graph">
       <${Picker} active=${active} />
       <${Drawing} graph=${active} lit=${seen} chosen=${chosen} onChoose=${setChosen} />
@@ -54,14 +51,14 @@ function lastRun({ name }, node) {
 function Said({ active, turn, lit: { nodes } }) {
   const at = Object.keys(nodes).filter((name) => nodes[name] === 'running');
   if (at.length > 0) return html`<p class="said-of-graph"><b>${at.join(' + ')}</b> ${at.length > 1 ? 'run' : 'runs'}</p>`;
-  if (!turn) return html`<p class="said-of-graph">Say something, and its way lights up here.</p>`;
+  if (!turn) return html`<p class="said-of-graph">Say something, and its path lights up here.</p>`;
   const link = html`<a href=${turnAddress(turn.id)}>${turn.id}</a>`;
   if ('graph' in turn && turn.graph !== active.name) return html`<p class="said-of-graph">The last turn, ${link}, ran on ${turn.graph}.</p>`;
   const facts = 'path' in turn ? [turn.path, counted(turn.total_frames, 'frame'), BROKEN[turn.status]] : [];
   return html`<p class="said-of-graph">${[link, ...facts].filter(Boolean).map((fact, place) => html`${place > 0 && ' · '}${fact}`)}</p>`;
 }
 
-/** @type {Record<import('./lit.js').NodeState, {sign: string, word: string}>} */
+/** @type {Record<import('./highlight.js').NodeState, {sign: string, word: string}>} */
 const STATE = {
   idle: { sign: '○', word: '' },
   running: { sign: '▸', word: 'runs' },
@@ -159,7 +156,7 @@ function Picker({ active }) {
 
 /** @param {{entry: GraphEntry, isActive: boolean, isChosen: boolean, onChoose: (name: string) => void}} props */
 function Choice({ entry: { name, description, paths }, isActive, isChosen, onChoose }) {
-  /** One name may stand for several ways of the same length. */
+  /** One name may stand for several paths of the same length. */
   const lengths = new Map(paths.map((path) => [path.name, path.frames]));
   return html`
     <label class="choice" data-chosen=${isChosen}>

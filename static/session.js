@@ -1,40 +1,41 @@
-// The session as the page knows it: the signals that views read, and the deeds that they call.
+// The session as the page knows it: the signals that views read, and what the user can do.
 //
-// Starting reads the history and what is shown beside it, then opens the socket from the history's number: between the two
-// nothing can be missed and nothing comes twice. Events are gathered and applied once per painted frame.
+// Starting reads the history and what is shown beside it, then follows the server's events from the history's number: between
+// the two nothing is missed and nothing comes twice. Everything after that is known from the events. They are gathered and
+// applied once per painted frame.
 //
-// Invariant: what is shown is what the server had said up to `lastSeq`. Where no socket can be had the rest is asked for: then
-// `lastSeq` is the history's number, and what runs beyond it (`isAhead`) is told again when a socket goes on from there.
+// Invariant: what is shown is what the server had said up to `lastSeq`.
 
 import { batch, computed, effect, signal } from './vendor/ui.mjs';
-import { Refusal, check, post, read, session } from './api.js';
+import { Refusal, postRepeatable, read, session } from './api.js';
 import { login } from './auth.js';
-import { catchingUp } from './catchup.js';
 import { connect } from './connection.js';
 import * as conversation from './conversation.js';
+import * as live from './live.js';
+import { createOutbox } from './outbox.js';
 import { remember, remembered } from './storage.js';
 
 /** @typedef {import('./conversation.js').Turn} Turn */
 /** @typedef {import('./contract.js').Control} Control */
-/** @typedef {import('./contract.js').Trace} Trace */
 /** @typedef {{controls: Control[], machines: import('./contract.js').Machine[], uiState: Record<string, unknown>}} Beside */
 
 const HISTORY_MAX = 200;
-const TRACES_MAX = 20;
+const PENDING_MAX = 8;
 const BANNER_AFTER_MS = 1000;
 const RETRY_MS = 2000;
+const HIDDEN_MS = 50;
 
 /** @type {import('./vendor/ui.mjs').Signal<Turn[]>} */
 export const turns = signal([]);
-/** Traces by turn id. @type {import('./vendor/ui.mjs').Signal<Record<string, Trace>>} */
-export const traces = signal({});
 /** What is shown beside the text, from one moment. @type {import('./vendor/ui.mjs').Signal<Beside>} */
 export const beside = signal({ controls: [], machines: [], uiState: {} });
+/** @type {import('./vendor/ui.mjs').Signal<import('./contract.js').Memory>} */
+export const memory = signal({});
 /** What `/health` says of the server. @type {import('./vendor/ui.mjs').Signal<any>} */
 export const health = signal({});
-/** `connecting` until the first answer, then `open` for a socket, `stream` or `poll` for the slower ways, or `lost`. */
+/** @type {import('./vendor/ui.mjs').Signal<'connecting' | import('./connection.js').State>} */
 export const connection = signal('connecting');
-/** Whether the banner about a lost or slower connection is due. */
+/** Whether the banner about a lost connection is due. */
 export const overdue = signal(false);
 /** A sentence for the user that belongs to no turn. */
 export const notice = signal('');
@@ -42,329 +43,166 @@ export const notice = signal('');
 export const announcement = signal('');
 /** The history has been read. */
 export const ready = signal(false);
+/** Who wants the test reports that an event stream carries. @type {Set<(report: any) => void>} */
+export const testReports = new Set();
 
-export const busy = computed(() => turns.value.some(conversation.isLive));
+const isRunning = computed(() => turns.value.some(({ status }) => status === 'running'));
+export const busy = computed(() => isRunning.value || turns.value.some(conversation.isPending));
 
 let lastSeq = 0;
-let isAhead = false;
+/** The number of the last turn that is known to have started. */
+let lastStarted = 0;
+/** Whether the events go on from the last one seen: nothing is sent before that is known. */
+let isFollowing = false;
 /** How often everything is being read right now; events wait meanwhile. */
 let loads = 0;
-/** How many sockets there have been. */
-let sockets = 0;
 /** @type {any[]} */
 let incoming = [];
-let flushing = false;
+let isFlushing = false;
 /** @type {ReturnType<typeof connect> | undefined} */
 let line;
 
 export async function start() {
   try {
-    await login();
+    login(await read('/auth/config'));
     await load();
   } catch (error) {
     connection.value = 'lost';
-    overdue.value = true;
+    overdue.value = !(error instanceof Refusal);
     notice.value = sentence(error);
     setTimeout(start, RETRY_MS);
     return;
   }
   notice.value = '';
-  line ??= connect({
-    since: () => lastSeq,
-    isBusy: () => busy.value,
-    onEvent: receive,
-    onWay: wayChanged,
-    catchUp: catchingUp({ isWanted, isOutdated: () => !isAhead, reload, report }),
-  });
+  line ??= connect({ since: () => lastSeq, isBusy: () => isRunning.value, onMessage: receive, onState: stateChanged, probe: () => read('/health') });
 }
 
-/** Reads everything anew; what a socket brings meanwhile waits until it is there. */
+/** Reads everything; events that come meanwhile wait. */
 async function load() {
   loads += 1;
   try {
     const [history, state, frames, status] = await Promise.all([
       read('/api/history', { last: HISTORY_MAX }),
       read('/api/state'),
-      read('/api/frames', { last: TRACES_MAX }),
+      read('/api/frames', { last: live.TRACES_MAX }),
       read('/health').catch(() => ({})),
     ]);
     batch(() => {
-      const latest = conversation.lastNumber([...history.messages, ...frames.traces]);
-      if (latest < conversation.lastNumber(turns.value)) notice.value = 'The server has begun anew: the conversation before is gone.';
-      const kept = [...(ready.value ? [] : pendingBefore()), ...turns.value.filter(conversation.isKept)];
-      turns.value = conversation.continued(conversation.remembered(history.messages, turns.value, frames.traces), kept);
-      traces.value = byId(frames.traces);
+      lastSeq = history.seq;
+      lastStarted = conversation.lastNumber([...history.messages, ...frames.traces]);
+      if (lastStarted < conversation.lastNumber(turns.value)) notice.value = 'The server restarted and the previous conversation was lost.';
+      const pending = [...(ready.value ? [] : pendingBefore()), ...turns.value.filter(conversation.isPending)];
+      turns.value = conversation.continued(conversation.remembered(history.messages, turns.value, frames.traces), pending, frames.traces);
+      live.restart(frames.traces, state.processes);
       health.value = status;
-      showBeside(state);
+      beside.value = { controls: state.controls, machines: state.machines, uiState: state.ui_state };
+      memory.value = state.memorizer;
       ready.value = true;
     });
-    lastSeq = history.seq ?? 0;
   } finally {
     loads -= 1;
     flushSoon();
   }
 }
 
-// --- what comes over the socket
+// --- what the server says
 
-/** @param {any} event @param {number} since the number that its socket was opened from */
-function receive(event, since) {
-  incoming.push('kept_from' in event ? { ...event, since } : event);
+/** @param {any} message */
+function receive(message) {
+  incoming.push(message);
   flushSoon();
 }
 
 function flushSoon() {
-  if (flushing || loads > 0 || incoming.length === 0) return;
-  flushing = true;
+  if (isFlushing || loads > 0 || incoming.length === 0) return;
+  isFlushing = true;
   // A hidden page paints nothing, so it must not wait for the next painted frame.
-  if (document.hidden) setTimeout(flush, 50);
+  if (document.hidden) setTimeout(flush, HIDDEN_MS);
   else requestAnimationFrame(flush);
 }
 
 function flush() {
-  flushing = false;
-  if (loads > 0) return;
+  isFlushing = false;
   batch(() => {
     // One of them may ask for the history to be read again; then those behind it wait.
     while (incoming.length > 0 && loads === 0) apply(incoming.shift());
   });
+  outbox.flush();
 }
 
-/** @param {any} event */
-function apply(event) {
-  if (event.refused) return refuse(event);
-  if ('kept_from' in event) return attached(event);
-  if (event.seq !== undefined) {
-    if (event.seq <= lastSeq) return;
-    lastSeq = event.seq;
+/** @param {any} message */
+function apply(message) {
+  if (message.type === 'attached') {
+    isFollowing = !message.gap;
+    return message.gap && reload();
   }
-  turns.value = conversation.after(turns.value, event);
-  if (event.type === 'controls') controlsChanged(event.controls);
-  if (event.type === 'done') turnEnded(event);
-  if (event.type === 'delta') knowQuestion(event.id);
-  if (event.type === 'cleared') announcement.value = 'The conversation was cleared.';
+  if (message.type === 'test_status') testReports.forEach((take) => take(message));
+  if (!(message.seq > lastSeq)) return;
+  lastSeq = message.seq;
+  lastStarted = Math.max(lastStarted, conversation.numberOf(message.turn));
+  turns.value = conversation.after(turns.value, message);
+  live.take(message);
+  switch (message.event) {
+    case 'controls':
+      beside.value = { ...beside.value, controls: message.controls };
+      break;
+    case 'machines':
+      beside.value = { ...beside.value, machines: message.machines };
+      break;
+    case 'state':
+      beside.value = { ...beside.value, uiState: message.ui_state };
+      break;
+    case 'memory':
+      memory.value = message.memory;
+      break;
+    case 'frame_trace':
+      announcement.value = spoken(message.trace.id);
+      break;
+    case 'cleared':
+      announcement.value = 'The conversation was cleared.';
+  }
 }
 
-/** The first word on a fresh socket. A gap, or numbers that begin anew, means that the history must be read again.
- * @param {any} event */
-async function attached(event) {
-  sockets += 1;
-  if (isAhead) turns.value = conversation.restarted(turns.value);
-  isAhead = false;
-  controlsChanged(event.controls);
-  if (event.seq < event.since) return beginAnew();
-  // Everything was read anew while it was being opened: it would leave out what lies between.
-  if (lastSeq < event.since) return goOnFromHere();
-  if (event.gap) await load().catch((error) => (notice.value = sentence(error)));
-  settle();
-  // What was asked for beside the text may have been lost with the socket before.
-  if (sockets > 1) readTraces();
-  for (const turn of turns.value) if (turn.status === 'unsent') deliver(turn.key);
-}
-
-/** The server's numbers are smaller than ours: it has forgotten, and so do we. */
-async function beginAnew() {
-  line?.leave();
+/** The server no longer keeps all the events since the last one that was seen. */
+async function reload() {
+  try {
+    await load();
+  } catch (error) {
+    notice.value = sentence(error);
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  }
   incoming = [];
-  await load().catch((error) => (notice.value = sentence(error)));
-  line?.hurry();
+  line?.restart();
 }
 
-function goOnFromHere() {
-  line?.leave();
-  incoming = [];
-  line?.hurry();
+/** @param {string} id of a turn that has ended */
+function spoken(id) {
+  const { status, error, answer } = turns.value.find((turn) => turn.id === id) ?? {};
+  return error ?? (status === 'stopped' ? 'Stopped.' : (answer ?? ''));
 }
-
-/** @param {any} event */
-function refuse(event) {
-  const { turns: kept, refused } = conversation.refused(turns.value);
-  turns.value = kept;
-  notice.value = event.error;
-  announcement.value = event.error;
-  if (refused?.kind === 'message' && refused.question && !draft.value) setDraft(refused.question);
-}
-
-/** @param {any} event */
-function turnEnded(event) {
-  const ended = turns.value.find((turn) => turn.id === event.id);
-  announcement.value = event.error ?? (event.cancelled ? 'Stopped.' : (ended?.answer ?? ''));
-  readTraces();
-  if (turns.value.some(isDoubtful)) settle();
-  if (beside.value.controls.some((control) => control.key)) readBeside();
-}
-
-/** A turn that was begun in another window has no question here yet. @param {string} id */
-function knowQuestion(id) {
-  const turn = turns.value.find((known) => known.id === id);
-  if (!turn || turn.question !== null || asking.has(id)) return;
-  asking.add(id);
-  quietly(async () => {
-    const { messages } = await read('/api/history', { last: 4 });
-    const asked = messages.find((/** @type {import('./contract.js').Message} */ message) => message.id === id && message.role === 'user');
-    if (asked) turns.value = conversation.explained(turns.value, { id, message: asked.content });
-  });
-}
-/** @type {Set<string>} */
-const asking = new Set();
-
-// --- the connection
 
 let bannerTimer = 0;
 
-/** @param {import('./connection.js').Way} way @param {string} reason */
-function wayChanged(way, reason) {
-  if (reason) notice.value = `${reason}. Please log in again.`;
+/** @param {import('./connection.js').State} state @param {string} reason */
+function stateChanged(state, reason) {
+  if (reason) notice.value = reason;
   const before = connection.value;
-  connection.value = way === 'socket' ? 'open' : way;
-  if (connection.value === before) return;
-  if (before === 'open') {
-    // What has come is shown now; what comes no more will be told again from there.
-    flush();
-    incoming = [];
-  }
+  connection.value = state;
+  if (state === before) return;
+  turns.value = conversation.pendingWhile(turns.value, isConnected());
+  isFollowing &&= isConnected();
   clearTimeout(bannerTimer);
-  if (way === 'socket' || before === 'lost' || way === 'lost') overdue.value = false;
-  if (way !== 'socket') bannerTimer = setTimeout(() => (overdue.value = true), BANNER_AFTER_MS);
+  if (isConnected()) overdue.value = false;
+  else bannerTimer = setTimeout(() => (overdue.value = true), BANNER_AFTER_MS);
 }
 
-/** After a broken connection: what ran here may be over, and what was sent may never have arrived. */
-function settle() {
-  const open = new Set(turns.value.filter((turn) => turn.status === 'running' || isDoubtful(turn)).map((turn) => turn.key));
-  if (open.size === 0) return;
-  quietly(async () => {
-    const { ready } = await check('/api/send/check');
-    if (ready) turns.value = conversation.settled(turns.value, open);
-  });
-}
-
-/** Sent over a connection that is no more. @param {Turn} turn */
-function isDoubtful(turn) {
-  return turn.status === 'waiting' && turn.socket !== sockets;
-}
-
-// --- without a socket
-
-function isWanted() {
-  return line?.isSlower() ?? false;
-}
-
-async function reload() {
-  await load();
-  isAhead = true;
-}
-
-/** @param {any} result of the session's last turn @param {boolean} isNews */
-function report(result, isNews) {
-  const was = turns.value.find((turn) => turn.id === result.id);
-  turns.value = conversation.reported(turns.value, result);
-  if (isNews && result.status === 'done') announcement.value = result.response;
-  if (isNews && result.status === 'error') announcement.value = result.detail;
-  if (result.status !== 'running' && (was || turns.value.some(isDoubtful))) settle();
-  postNext();
-}
-
-let posting = false;
-
-/** Sends what waits, one by one: over HTTP a message is only taken when nothing runs. */
-async function postNext() {
-  const turn = turns.value.find(({ status }) => status === 'unsent');
-  if (!turn || posting || busy.value) return;
-  if (turn.kind === 'action') {
-    turns.value = turns.value.filter(({ key }) => key !== turn.key);
-    needsSocket('A button');
-    return;
-  }
-  posting = true;
-  mark(turn.key, { status: 'waiting', after: conversation.lastNumber(turns.value), socket: sockets });
-  try {
-    const { id } = await post('/api/send', turn.sent);
-    mark(turn.key, { status: 'running', id });
-  } catch (error) {
-    if (!(error instanceof Refusal)) mark(turn.key, { socket: -1 });
-    else if (error.status === 409 || error.status >= 500) mark(turn.key, { status: 'unsent' });
-    else refuse({ error: error.message });
-  } finally {
-    posting = false;
-  }
-  line?.ask();
-}
-
-/** @param {string} what */
-function needsSocket(what) {
-  notice.value = `${what} needs the direct connection, which can't be had right now. It is being tried again; please repeat this in a moment.`;
-  line?.hurry();
-}
-
-/** @param {number} key @param {Partial<Turn>} fields of a turn that is still waiting */
-function mark(key, fields) {
-  const turn = turns.value.find((known) => known.key === key);
-  if (turn && conversation.isPending(turn) && !turn.id) turns.value = conversation.replaced(turns.value, key, fields);
-}
-
-// --- what stands beside the text
-
-/** @param {Control[]} controls */
-function controlsChanged(controls) {
-  const needsState = controls.some((control) => control.key || String(control.source ?? '').startsWith('machine:'));
-  if (needsState) readBeside();
-  else beside.value = { ...beside.value, controls, machines: [] };
-}
-
-let besideAsked = 0;
-
-/** Controls, machines and state in one piece, so that they fit together. */
-function readBeside() {
-  besideAsked += 1;
-  const asked = besideAsked;
-  quietly(async () => {
-    const state = await read('/api/state');
-    if (asked === besideAsked) showBeside(state);
-  });
-}
-
-/** @param {any} state */
-function showBeside({ controls, machines, ui_state }) {
-  beside.value = { controls: controls ?? [], machines: machines ?? [], uiState: ui_state ?? {} };
-}
-
-function readTraces() {
-  quietly(async () => {
-    const { traces: latest } = await read('/api/frames', { last: 5 });
-    batch(() => {
-      traces.value = { ...traces.value, ...byId(latest.filter(isNewer)) };
-      turns.value = latest.reduce(conversation.explained, turns.value);
-    });
-  });
-}
-
-/** What runs behind an answer may have been heard of since this was asked for. @param {Trace} trace */
-function isNewer({ id, background = [] }) {
-  return background.length >= (traces.value[id]?.background?.length ?? 0);
-}
-
-/** One turn's trace as it is now: the memorizer may have ended since. @param {string} id */
-export function readTrace(id) {
-  quietly(async () => {
-    const turn = await read('/api/turn', { id });
-    const trace = turn.trace ?? turn;
-    if (trace.frames) traces.value = { ...traces.value, [id]: trace };
-  });
-}
-
-/** @param {Trace[]} [latest] @returns {Record<string, Trace>} */
-function byId(latest = []) {
-  return Object.fromEntries(latest.map((trace) => [trace.id, trace]));
+function isConnected() {
+  return connection.value === 'open' || connection.value === 'stream';
 }
 
 /** @param {unknown} error */
 function sentence(error) {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** What fails here only leaves something out, and a lost connection is shown elsewhere. @param {() => Promise<void>} work */
-function quietly(work) {
-  work().catch(() => {});
 }
 
 // --- what the user does
@@ -378,77 +216,92 @@ export function setDraft(text) {
   remember(DRAFT, text);
 }
 
-/** @param {string} text */
+/** Whether it was taken. @param {string} text */
 export function say(text) {
   const question = text.trim();
-  if (!question) return;
-  begin({ kind: 'message', question, sent: { text: question, dashboard: dashboard() } });
+  return Boolean(question) && begin({ kind: 'message', question, sent: { text: question, dashboard: dashboard() } });
 }
 
 /** @param {Control} control */
 export function press(control) {
-  if (line?.isSlower()) return needsSocket('A button');
   const { label, action, payload, source } = control;
-  begin({ kind: 'action', question: String(label ?? action), sent: { type: 'action', action, data: payload, source } });
+  begin({ kind: 'action', question: String(label ?? action), sent: { action, data: payload, source } });
 }
 
-export function stop() {
-  if (busy.value && !line?.send({ type: 'stop' })) needsSocket('Stopping');
+/** Stops the turn that runs, and sends nothing of what waits behind it. */
+export async function stop() {
+  if (!busy.value) return;
+  turns.value = conversation.withdrawn(turns.value);
+  await outbox.settled();
+  act('/api/stop', {});
 }
 
 /** Stops one call, wherever it belongs. @param {number} pid */
 export function cancelCall(pid) {
-  if (!line?.send({ type: 'cancel_process', pid })) needsSocket('Cancelling');
+  act('/api/cancel', { pid });
 }
 
-export async function clear() {
+export function clear() {
+  act('/api/clear', {});
+}
+
+/** @param {string} path @param {object} body */
+async function act(path, body) {
   try {
-    await post('/api/clear');
+    await postRepeatable(path, body);
   } catch (error) {
     notice.value = sentence(error);
   }
 }
 
-/** Sends again what got lost, or drops it. @param {number} key @param {boolean} again */
-export function resolveLost(key, again) {
-  if (again) {
-    turns.value = conversation.replaced(turns.value, key, { status: 'unsent' });
-    deliver(key);
-  } else turns.value = turns.value.filter((turn) => turn.key !== key);
-}
-
 /** @param {Partial<Turn>} fields */
 function begin(fields) {
   notice.value = '';
-  turns.value = conversation.begun(turns.value, { ...fields, status: 'unsent' });
-  deliver(turns.value[turns.value.length - 1].key);
+  if (turns.value.filter(conversation.isPending).length >= PENDING_MAX) {
+    notice.value = `${PENDING_MAX} messages are waiting already: wait for an answer, or stop them.`;
+    return false;
+  }
+  turns.value = conversation.begun(turns.value, { ...fields, clientId: newId(), status: isConnected() ? 'waiting' : 'unsent' });
+  outbox.flush();
+  return true;
 }
 
-/** @param {number} key */
-function deliver(key) {
-  const turn = turns.value.find((known) => known.key === key);
-  if (!turn?.sent) return;
-  if (line?.isSlower()) {
-    // Where nothing answers it waits here, so that nobody has to wonder whether it arrived.
-    if (connection.value !== 'lost') postNext();
-  } else if (line?.send(turn.sent)) {
-    const sent = { status: /** @type {const} */ ('waiting'), after: conversation.lastNumber(turns.value), socket: sockets };
-    turns.value = conversation.replaced(turns.value, key, sent);
-  }
+/** 96 random bits: `crypto.randomUUID` exists only over HTTPS. */
+function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
+
+const outbox = createOutbox({
+  next() {
+    const turn = isFollowing && !isRunning.value ? turns.value.find(conversation.isPending) : undefined;
+    if (turn) turns.value = conversation.held(turns.value, turn.clientId, { status: 'sent' });
+    return turn;
+  },
+  onAcknowledged(turn, id) {
+    turns.value = conversation.acknowledged(turns.value, turn.clientId, id, lastStarted);
+  },
+  onRefused({ clientId, kind, question }, why) {
+    turns.value = conversation.held(turns.value, clientId, undefined);
+    notice.value = why;
+    announcement.value = why;
+    if (kind === 'message' && question && !draft.value) setDraft(question);
+  },
+  onHeld({ clientId }, isBusy, why) {
+    turns.value = conversation.held(turns.value, clientId, { status: isBusy ? 'waiting' : 'unsent' });
+    if (why) notice.value = why;
+  },
+});
 
 const PENDING = `pending:${session}`;
 
-/** What was written but not begun when the page was left; a button that was pressed then is not pressed again.
- * @returns {Partial<Turn>[]} */
+/** What was not acknowledged when the page was left. @returns {Partial<Turn>[]} */
 function pendingBefore() {
-  const pending = JSON.parse(remembered(PENDING, 'tab') || '[]');
-  return pending.filter((/** @type {Turn} */ turn) => turn.kind === 'message');
+  return JSON.parse(remembered(PENDING, 'tab') || '[]');
 }
 
 effect(() => {
   const pending = turns.value.filter(conversation.isPending);
-  const kept = pending.map(({ kind, question, sent, after, status }) => ({ kind, question, sent, after, status }));
+  const kept = pending.map(({ kind, question, sent, clientId }) => ({ kind, question, sent, clientId, status: 'unsent' }));
   if (ready.value) remember(PENDING, kept.length > 0 ? JSON.stringify(kept) : '', 'tab');
 });
 

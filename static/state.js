@@ -3,68 +3,50 @@
 
 import { html, useEffect, useRef, useState } from './vendor/ui.mjs';
 import { read } from './api.js';
-import { changes, serverNow, watch, way } from './live.js';
-import { list, plain } from './loose.js';
-import { cancelCall, connection } from './session.js';
+import { list, plain } from './coerce.js';
+import { behind, descriptions, processes, serverNow } from './live.js';
+import { beside, cancelCall, memory, ready } from './session.js';
 import { useTicker } from './ticker.js';
-import { WayNote } from './way.js';
 import { counted, duration } from './words.js';
 
-/** @typedef {import('./contract.js').State} State */
-/** @typedef {import('./contract.js').Process} Process */
-
-/** Between two askings: many events come at once. */
-const PAUSE_MS = 250;
-const AGAIN_MS = 2000;
+const RETRY_MS = 2000;
 
 export function StatePanel() {
-  const state = useSessionState();
-  if (!state) return html`<${WayNote} way=${way.value} />`;
+  const schema = useSchema();
+  const { controls, machines, uiState } = beside.value;
+  if (!ready.value) return null;
   return html`
-    <${WayNote} way=${way.value} />
     <div class="state">
-      <${Processes} processes=${state.processes} memorizing=${state.memorizing} />
-      <${Memory} memory=${state.memorizer} />
-      <${Machines} machines=${state.machines} />
-      <${Controls} controls=${state.controls} />
-      <${Section} title="Interface state"><${Facts} facts=${state.ui_state} none="No display is bound to a value." /><//>
-      <${Schema} schema=${state.schema_cache} />
+      <${Processes} />
+      <${Memory} memory=${memory.value} />
+      <${Machines} machines=${machines} />
+      <${Controls} controls=${controls} />
+      <${Section} title="Interface state"><${Facts} facts=${uiState} none="No display is bound to a value." /><//>
+      <${Schema} schema=${schema} />
     </div>
   `;
 }
 
-/** What `/api/state` tells, read again when events say that it may have changed. @returns {State | undefined} */
-function useSessionState() {
-  const [state, setState] = useState(/** @type {State | undefined} */ (undefined));
+/** The tables that the session has read about: no event carries them, so they are read after each description.
+ * @returns {Record<string, any>} */
+function useSchema() {
+  const [schema, setSchema] = useState({});
   useEffect(() => {
-    const leave = watch();
     let isLeft = false;
-    let isAsking = false;
-    let askAgain = false;
-    async function ask() {
-      askAgain = isAsking;
-      if (isAsking) return;
-      isAsking = true;
-      const next = await read('/api/state').catch(() => undefined);
-      if (isLeft) return;
-      if (next) setState(next);
-      // What changed without being seen may be the last change for long.
-      setTimeout(
-        () => {
-          isAsking = false;
-          if ((askAgain || !next) && !isLeft) ask();
-        },
-        next ? PAUSE_MS : AGAIN_MS,
+    let timer = 0;
+    function attempt() {
+      read('/api/state').then(
+        ({ schema_cache: known }) => isLeft || setSchema(known),
+        () => isLeft || (timer = setTimeout(attempt, RETRY_MS)),
       );
     }
-    const stop = changes.subscribe(ask);
+    attempt();
     return () => {
       isLeft = true;
-      stop();
-      leave();
+      clearTimeout(timer);
     };
-  }, []);
-  return state;
+  }, [descriptions.value]);
+  return schema;
 }
 
 /** @param {{title: string, note?: any, children?: any}} props */
@@ -75,27 +57,25 @@ function Section({ title, note, children }) {
 /** @type {Record<string, string>} */
 const KIND = { llm: 'model', db: 'database', http: 'HTTP' };
 
-/** @param {{processes: Process[], memorizing: boolean}} props */
-function Processes({ processes, memorizing }) {
+function Processes() {
+  const calls = processes.value;
   // Here and not above: a view that reads a signal is drawn again only for itself.
-  useTicker(processes.length > 0);
-  const hasSocket = connection.value === 'open';
+  useTicker(calls.length > 0);
   return html`
-    <${Section} title="Running" note=${memorizing ? 'memorizing' : ''}>
-      ${processes.length === 0 && html`<p class="none">Nothing runs.</p>`}
+    <${Section} title="Running" note=${behind.value.length > 0 ? 'memorizing' : ''}>
+      ${calls.length === 0 && html`<p class="none">Nothing runs.</p>`}
       <ul class="processes">
-        ${processes.map(
+        ${calls.map(
           ({ pid, kind, label, turn, started_at: startedAt }) => html`
             <li key=${pid}>
               <span class="kind" data-kind=${kind}>${KIND[kind] ?? kind}</span>
               <span class="name">${label} <small>${turn}</small></span>
               <span class="time">${duration(Math.max(1, serverNow() - startedAt))}</span>
-              <button type="button" class="quiet" aria-label=${`Cancel ${label}`} disabled=${!hasSocket} onClick=${() => cancelCall(pid)}>Cancel</button>
+              <button type="button" class="quiet" aria-label=${`Cancel ${label}`} onClick=${() => cancelCall(pid)}>Cancel</button>
             </li>
           `,
         )}
       </ul>
-      ${processes.length > 0 && !hasSocket && html`<p class="none">Cancelling needs the direct connection, which can't be had right now.</p>`}
     <//>
   `;
 }

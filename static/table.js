@@ -1,7 +1,7 @@
 // A table of whatever rows came: lists or objects, with or without columns.
 
 import { html } from './vendor/ui.mjs';
-import { list, plain } from './loose.js';
+import { list, plain } from './coerce.js';
 
 /** @param {{columns?: any, rows?: any, label: string}} props */
 export function Table({ columns, rows, label }) {

@@ -2,10 +2,9 @@
 
 import { html, useEffect, useMemo, useState } from './vendor/ui.mjs';
 import { session as ownSession } from './api.js';
-import { board, isSilent, offer, played, run, watchBoard, way } from './board.js';
+import { board, isSilent, offer, played, run, watchBoard } from './test-status.js';
 import { difference } from './difference.js';
 import { failures, grouped, kindOf, total } from './results.js';
-import { WayNote } from './way.js';
 import { counted, duration } from './words.js';
 
 /** @typedef {import('./contract.js').TestResult} TestResult */
@@ -22,13 +21,12 @@ export function TestsPanel() {
   const [failedOnly, setFailedOnly] = useState(false);
   const now = board.value;
   const suites = useMemo(() => grouped(now?.results ?? []), [now?.results]);
-  if (!now) return html`<${WayNote} way=${way.value} />`;
+  if (!now) return null;
   const counts = total(suites);
   const shown = failedOnly ? failures(suites) : suites;
   // Only of what is played elsewhere it isn't known whether it goes on.
   const isLost = isSilent.value && !offer.value?.running;
   return html`
-    <${WayNote} way=${way.value} />
     <div class="tests">
       <h2 class="sr-only">Tests</h2>
       <${Start} failed=${suites.filter((suite) => suite.counts.failed > 0).map(({ name }) => name)} />
@@ -84,7 +82,7 @@ function RunButton({ names, label, about, isStrong = false, onSaid }) {
   return html`<button type="button" class=${isStrong ? 'strong' : 'plain'} aria-label=${about} aria-disabled=${isRunning} onClick=${() => isRunning || start()}>${label}</button>`;
 }
 
-/** @param {{now: import('./board.js').Board, counts: Counts, isLost: boolean}} props */
+/** @param {{now: import('./test-status.js').Board, counts: Counts, isLost: boolean}} props */
 function Progress({ now, counts, isLost }) {
   const done = now.results.length;
   const all = Math.max(now.total, done);
@@ -107,7 +105,7 @@ function Progress({ now, counts, isLost }) {
 
 const LOST = 'No news for long: the runner may be gone.';
 
-/** @param {import('./board.js').Board} now @param {Counts} counts */
+/** @param {import('./test-status.js').Board} now @param {Counts} counts */
 function howEnded({ isCutOff }, { failed }) {
   // Of somebody else's run too it is kept how far it came.
   if (isCutOff && offer.value?.running) return 'A run that somebody else started goes on.';

@@ -1,8 +1,8 @@
 // Trace events as data: what they make of the turn in progress and of the calls behind finished ones.
 //
-// Pure: no page, no network, no clock. Both ways bring the same events, some of them twice: each is taken once, by its number.
+// Pure: no page, no network, no clock. Each event comes once, in order.
 //
-// Invariants: events count in the order of `seq`; a turn that has a trace is not in progress; nothing is changed, only replaced.
+// Invariants: a turn that has a trace is not in progress; nothing is changed, only replaced.
 
 /** @typedef {import('./contract.js').Trace} Trace */
 /** @typedef {import('./contract.js').LiveCall} LiveCall */
@@ -14,7 +14,6 @@ const ERRORS_MAX = 20;
 const BEHIND_MAX = 20;
 
 /** @typedef {object} Timeline
- * @property {number} seq           the last event taken
  * @property {LiveTurn | null} running
  * @property {Record<string, string>} errors  what went wrong, by turn
  * @property {CallBehind[]} behind  calls behind answers, also those that have ended
@@ -24,16 +23,18 @@ const BEHIND_MAX = 20;
  * @typedef {LiveCall & {turn: string, at: number}} CallBehind */
 
 /** @type {Timeline} */
-export const beginning = { seq: 0, running: null, errors: {}, behind: [], finished: [] };
+export const beginning = { running: null, errors: {}, behind: [], finished: [] };
 
 /** @param {Timeline} before @param {any} event @returns {Timeline} */
 export function after(before, event) {
-  if (event.seq <= before.seq) return before;
-  const line = { ...before, seq: event.seq, finished: [] };
+  const line = { ...before, finished: [] };
   if (event.event === 'frame_trace') return closed(line, event.trace);
+  if (event.event === 'turn_started') return { ...line, running: turnOf(event) };
   if (!event.turn) return line;
   if (event.event === 'error') line.errors = noted(line.errors, event);
-  return event.frame === 0 ? behindIt(line, event) : { ...line, running: ahead(turnOf(line, event), event) };
+  if (event.frame === 0) return behindIt(line, event);
+  const { running } = line;
+  return { ...line, running: ahead(running && running.id === event.turn ? running : turnOf(event), event) };
 }
 
 /** @param {Timeline} line @param {Trace} trace @returns {Timeline} */
@@ -47,10 +48,8 @@ function noted(errors, { turn, detail }) {
   return Object.fromEntries([...others.slice(1 - ERRORS_MAX), [turn, String(detail ?? '')]]);
 }
 
-/** The turn that an event speaks of: the first one begins it. A server that has forgotten everything counts from 1 again, so an
- * earlier frame is that of another turn. @param {Timeline} line @param {any} event @returns {LiveTurn} */
-function turnOf({ running }, { turn, at, frame }) {
-  if (running && running.id === turn && frame >= (running.frames.at(-1)?.frame ?? 0)) return running;
+/** @param {any} event its first @returns {LiveTurn} */
+function turnOf({ turn, at }) {
   return { id: turn, status: 'running', started_at: at, frames: [], nodes: [] };
 }
 

@@ -36,16 +36,16 @@ const CONNECTION = {
   connecting: 'connecting',
   open: 'connected',
   stream: 'connected by the event stream',
-  poll: 'connected by asking twice a second',
+  blocked: 'not connected: a proxy blocks live connections',
   lost: 'not connected',
 };
 
 /** Seen beside the dot where there is room. @type {Record<string, string>} */
-const SLOWER = { stream: 'events', poll: 'polling' };
+const BESIDE_DOT = { stream: 'events', blocked: 'blocked' };
 
 function Connection() {
   const said = CONNECTION[connection.value];
-  return html`<span class="connection" data-state=${connection.value} title=${said}>${SLOWER[connection.value] && html`<small aria-hidden="true">${SLOWER[connection.value]}</small>`}<i></i><span class="sr-only">${said}</span></span>`;
+  return html`<span class="connection" data-state=${connection.value} title=${said}>${BESIDE_DOT[connection.value] && html`<small aria-hidden="true">${BESIDE_DOT[connection.value]}</small>`}<i></i><span class="sr-only">${said}</span></span>`;
 }
 
 /** Fetched when it is first opened. */

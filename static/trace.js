@@ -2,15 +2,14 @@
 
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { CopyButton, copyText } from './buttons.js';
-import { behind, errors, finished, running, serverNow, watch, way } from './live.js';
+import { behind, errors, finished, running, serverNow } from './live.js';
 import { openTurn, turnAddress } from './route.js';
 import { read, session } from './api.js';
-import { readTrace, ready, turns } from './session.js';
+import { ready, turns } from './session.js';
 import { useTicker } from './ticker.js';
 import { TraceTable } from './tracetable.js';
 import { BROKEN } from './turn.js';
 import { Waterfall } from './waterfall.js';
-import { WayNote } from './way.js';
 import { counted, duration, number } from './words.js';
 
 /** @typedef {import('./contract.js').Trace} Trace */
@@ -32,34 +31,43 @@ import { counted, duration, number } from './words.js';
  * @property {LiveCall[]} background
  * @property {Trace | undefined} trace  once it has ended */
 
+const LINES_MAX = 500;
 const VIEWS = ['Waterfall', 'Table', 'JSON'];
 
 export function TracePanel() {
   const [view, setView] = useState(VIEWS[0]);
-  useEffect(watch, []);
   const latest = running.value?.id ?? finished.value[0]?.id ?? '';
   const id = openTurn.value || latest;
-  const turn = shown(id);
-  // A turn that runs has no trace yet, and until the events have come nobody knows whether it does.
-  const isToRead = Boolean(id) && way.value !== 'connecting' && turn?.status !== 'running';
-  useEffect(() => {
-    if (isToRead) readTrace(id);
-  }, [id, isToRead]);
+  const failures = useFailures();
+  const turn = shown(id, failures);
   useTicker(Boolean(turn && isLive(turn)));
 
   return html`
-    <${WayNote} way=${way.value} />
     ${latest && html`<${Chooser} id=${id} />`}
     ${turn ? html`<${Turn} turn=${turn} view=${view} setView=${setView} />` : html`<${Nothing} id=${id} />`}
   `;
 }
 
-/** @param {string} id @returns {Shown | undefined} */
-function shown(id) {
+/** Why turns failed before this page was there. @returns {Record<string, string>} by turn */
+function useFailures() {
+  const [failures, setFailures] = useState({});
+  const isMissing = finished.value.some(({ id, status }) => status === 'error' && !(id in errors.value));
+  useEffect(() => {
+    if (!isMissing) return;
+    read('/api/trace', { last: LINES_MAX }).then(
+      ({ lines }) => setFailures(Object.fromEntries(lines.filter((/** @type {any} */ { event }) => event === 'error').map((/** @type {any} */ { turn, detail }) => [turn, detail]))),
+      () => {}, // Then the trace says only that the turn failed.
+    );
+  }, [isMissing]);
+  return failures;
+}
+
+/** @param {string} id @param {Record<string, string>} failures @returns {Shown | undefined} */
+function shown(id, failures) {
   const trace = finished.value.find((one) => one.id === id);
   const live = running.value?.id === id ? running.value : undefined;
   if (!trace && !live) return undefined;
-  const said = questionOf(id);
+  const said = turns.value.find((one) => one.id === id);
   /** @type {import('./contract.js').LiveFrame[]} */
   const frames = trace?.frames ?? live?.frames ?? [];
   const total = trace?.total_ms ?? Math.max(0, serverNow() - (live?.started_at ?? 0));
@@ -75,20 +83,13 @@ function shown(id) {
     trace,
     message: trace?.message ?? said?.question ?? '',
     status: trace?.status ?? 'running',
-    error: errors.value[id] ?? said?.error ?? '',
+    error: errors.value[id] ?? failures[id] ?? said?.error ?? '',
     path: trace?.path ?? '',
     graph: trace?.graph ?? '',
     total_ms: total,
     until_ms: Math.max(total, ...ends),
     usage: trace?.usage ?? sum(frames.flatMap((frame) => frame.calls)),
   };
-}
-
-/** What the chat knows of a turn. One that was begun here gets its id with the first word of its answer; until then it is the
- * first that waits. @param {string} id */
-function questionOf(id) {
-  const isFirst = id === running.value?.id;
-  return turns.value.find((turn) => turn.id === id) ?? turns.value.find((turn) => isFirst && turn.status === 'waiting' && !turn.id);
 }
 
 /** @param {LiveCall[]} calls @returns {import('./contract.js').Usage} */
@@ -114,7 +115,7 @@ function Nothing({ id }) {
 function Chooser({ id }) {
   const known = finished.value.map(({ id: turn, message }) => ({ turn, message }));
   const live = running.value?.id;
-  if (live) known.unshift({ turn: live, message: questionOf(live)?.question ?? '' });
+  if (live) known.unshift({ turn: live, message: turns.value.find(({ id: turn }) => turn === live)?.question ?? '' });
   if (id && !known.some(({ turn }) => turn === id)) known.push({ turn: id, message: '' });
   /** @param {Event} event */
   function choose({ target }) {
@@ -167,8 +168,14 @@ function Facts({ turn }) {
 
 /** @param {{turn: Shown}} props */
 function Json({ turn }) {
-  if (!turn.trace) return html`<p class="hint">A trace is written when its turn has ended.</p>`;
-  const text = JSON.stringify(turn.trace, null, 2);
+  const [trace, setTrace] = useState(turn.trace);
+  const calls = turn.background.length;
+  // The server counts what ran behind the answer to the microsecond.
+  useEffect(() => {
+    if (turn.trace) read('/api/turn', { id: turn.id }).then((whole) => setTrace(whole.trace), () => setTrace(turn.trace));
+  }, [turn.id, Boolean(turn.trace), calls]);
+  if (!trace) return html`<p class="hint">A trace is written when its turn has ended.</p>`;
+  const text = JSON.stringify(trace, null, 2);
   return html`
     <div class="json">
       <${CopyButton} text=${() => text} label="Copy as JSON" />

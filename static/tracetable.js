@@ -1,7 +1,7 @@
 // A turn as a table: the same as the waterfall, for who reads numbers rather than bars, or listens.
 
 import { html } from './vendor/ui.mjs';
-import { list } from './loose.js';
+import { list } from './coerce.js';
 import { BROKEN } from './turn.js';
 import { KIND } from './waterfall.js';
 import { duration, number } from './words.js';

@@ -3,8 +3,8 @@
 import { html, useMemo } from './vendor/ui.mjs';
 import { Answer } from './answer.js';
 import { CopyButton } from './buttons.js';
+import { traces } from './live.js';
 import { openTurn, turnAddress } from './route.js';
-import { resolveLost, traces } from './session.js';
 import { counted, duration } from './words.js';
 
 /** @typedef {import('./conversation.js').Turn} Turn */
@@ -45,7 +45,7 @@ function Working() {
 
 /** @type {Partial<Record<import('./conversation.js').Status, string>>} */
 const SAID = {
-  unsent: 'will be sent as soon as possible',
+  unsent: 'will be sent once connected',
   waiting: 'waiting for its turn',
   stopped: 'stopped',
   failed: 'failed',
@@ -57,7 +57,6 @@ export const BROKEN = { cancelled: 'stopped', error: 'failed' };
 
 /** @param {{turn: Turn, trace?: Trace, open: boolean}} props */
 function Foot({ turn, trace, open }) {
-  if (turn.status === 'lost') return html`<${Lost} turn=${turn} />`;
   // The history says only that an answer broke off; its trace says why.
   const broken = turn.status === 'partial' && trace ? BROKEN[trace.status] : undefined;
   const said = SAID[broken ?? turn.status];
@@ -79,16 +78,5 @@ function TraceLink({ trace, open }) {
       <span class="strip" aria-hidden="true">${frames.map((frame) => html`<i class=${frame.calls?.length ? 'call' : ''}></i>`)}</span>
       <span>${[trace.path, counted(trace.total_frames, 'frame'), duration(trace.total_ms)].filter(Boolean).join(' · ')}</span>
     </a>
-  `;
-}
-
-/** @param {{turn: Turn}} props */
-function Lost({ turn }) {
-  return html`
-    <p class="foot">
-      <span class="said">The connection broke and this did not arrive.</span>
-      <button type="button" class="quiet" onClick=${() => resolveLost(turn.key, true)}>Send again</button>
-      <button type="button" class="quiet" onClick=${() => resolveLost(turn.key, false)}>Drop it</button>
-    </p>
   `;
 }

@@ -5,7 +5,7 @@
 
 import { html, useState } from './vendor/ui.mjs';
 import { lazy } from './lazy.js';
-import { list } from './loose.js';
+import { list } from './coerce.js';
 import { BROKEN } from './turn.js';
 import { duration, number, counted } from './words.js';
 

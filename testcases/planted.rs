@@ -171,9 +171,9 @@ fn kind(check: &Check) -> String {
         Check::Frames(_) => "frames".to_owned(),
         Check::Path(_) => "path".to_owned(),
         Check::Calls { .. } => "calls".to_owned(),
-        Check::Rows { of, .. } => format!("{of} rows"),
-        Check::Columns { of, .. } => format!("{of} columns"),
-        Check::Kind { of, .. } => format!("{of} kind"),
+        Check::Rows { of, .. } => format!("{} rows", of.name()),
+        Check::Columns { of, .. } => format!("{} columns", of.name()),
+        Check::Kind { of, .. } => format!("{} kind", of.name()),
         Check::Time(_) => "time".to_owned(),
         Check::Judge(_) => "judge".to_owned(),
     }

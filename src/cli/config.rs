@@ -1,8 +1,8 @@
 //! `framewright config`: what the settings are and where each comes from, whether they are right, and a file to begin with.
 
 use super::{Failure, library};
-use crate::config::layers::{FILE, Origin, Value, Written};
-use crate::config::setting::{self, Setting};
+use crate::config::layers::{FILE, Value, Written};
+use crate::config::setting::{self, SETTINGS, Setting};
 use crate::config::{Arguments, Config, KEY, KEYS, variable_of_database, without_password};
 use crate::work::probe;
 use clap::{ArgMatches, CommandFactory};
@@ -97,25 +97,23 @@ fn variables(command: &clap::Command, into: &mut BTreeSet<String>) {
 
 /// The settings as a file would hold them; what has no value is a comment. Secrets are not shown.
 fn printed(written: &Written, origin: bool, is_set: impl Fn(&str) -> bool) -> String {
-    let mut rows: Vec<(Option<String>, String, String)> = Vec::new();
+    let mut rows: Vec<(Option<&str>, String, String)> = Vec::new();
     for Value { setting, value, origin } in &written.values {
         let told = match value {
-            Some(value) => format!("{} = {}", setting.key, setting.written(&without_password(value))),
-            None => format!("# {} =", setting.key),
+            Some(value) => format!("{} = {}", setting.key(), setting.written(&without_password(value))),
+            None => format!("# {} =", setting.key()),
         };
-        rows.push((setting.section.clone(), told, origin.to_string()));
+        rows.push((setting.section, told, origin.to_string()));
         if setting.name() == "llm.key_file" {
             let held = std::iter::once(&KEY).chain(KEYS).filter(|name| is_set(name));
-            rows.extend(held.map(|name| {
-                (setting.section.clone(), "# key = •••".to_owned(), Origin::Variable { name: (*name).to_owned() }.to_string())
-            }));
+            rows.extend(held.map(|name| (setting.section, "# key = •••".to_owned(), (*name).to_owned())));
         }
     }
     let width = rows.iter().map(|(_, told, _)| told.chars().count()).filter(|width| *width < 60).max().unwrap_or(0);
     let (mut text, mut section) = (String::new(), None);
     for (own, told, from) in rows {
         if own != section {
-            text.push_str(&format!("\n[{}]\n", own.as_deref().unwrap_or_default()));
+            text.push_str(&format!("\n[{}]\n", own.unwrap_or_default()));
             section = own;
         }
         text.push_str(&if origin { format!("{told:width$}  # {from}\n") } else { format!("{told}\n") });
@@ -136,19 +134,18 @@ fn init(path: &PathBuf) -> Result<(), Failure> {
 
 /// A file of comments: what each setting is, and its default.
 fn template() -> String {
-    let mut text = "# Settings of framewright. What is not said here stands as it is written behind the `#`.\n\
-                    # A flag stands above its environment variable, that above this file, this above /etc/framewright/framewright.toml.\n"
+    let mut text = "# Settings of framewright, each with its default behind the `#`.\n\
+                    # Precedence: flags, environment, this file, /etc/framewright/framewright.toml, defaults.\n"
         .to_owned();
     let mut section = None;
-    for setting in setting::all() {
+    for setting in SETTINGS {
         if setting.section != section {
-            text.push_str(&format!("\n[{}]\n", setting.section.as_deref().unwrap_or_default()));
-            section.clone_from(&setting.section);
+            text.push_str(&format!("\n[{}]\n", setting.section.unwrap_or_default()));
+            section = setting.section;
         }
-        let Setting { key, default, help, variable, .. } = &setting;
-        let help = help.lines().map(|line| format!("# {line}\n")).collect::<String>();
-        let default = default.as_ref().map(|value| format!(" {}", setting.written(value))).unwrap_or_default();
-        text.push_str(&format!("\n{help}# {variable}, --{}\n# {key} ={default}\n", setting.flag));
+        let default = setting.default.map(|value| format!(" {}", setting.written(value))).unwrap_or_default();
+        let Setting { help, .. } = setting;
+        text.push_str(&format!("\n# {help}\n# {}, --{}\n# {} ={default}\n", setting.variable(), setting.flag(), setting.key()));
     }
     text
 }
@@ -168,8 +165,8 @@ mod tests {
             .filter_map(|line| line.strip_prefix("# "))
             .filter(|line| line.split_once(" = ").is_some_and(|(key, _)| !key.contains(' ')));
         let said: Vec<&str> = text.lines().filter(|line| line.starts_with('[')).chain(open).collect();
-        for setting in setting::all().iter().filter(|setting| setting.default.is_some()) {
-            assert!(said.iter().any(|line| line.starts_with(&format!("{} = ", setting.key))), "{}", setting.name());
+        for setting in SETTINGS.iter().filter(|setting| setting.default.is_some()) {
+            assert!(said.iter().any(|line| line.starts_with(&format!("{} = ", setting.key()))), "{}", setting.name());
         }
     }
 

@@ -107,6 +107,7 @@ mod tests {
             ("a.example", 443, None, "0.0.0.0:80", "server 127.0.0.1:80;"),
             ("a.example", 443, None, "[::]:80", "server [::1]:80;"),
             ("a.example", 443, None, "127.0.0.1:1", r#"ssl_certificate "/etc/letsencrypt/live/a.example/fullchain.pem";"#),
+            ("a.example", 443, None, "127.0.0.1:1", "`--host a.example`"),
             ("a.example", 443, None, "127.0.0.1:1", "listen 80;"),
             ("a.example", 8443, Some("/a b.pem"), "127.0.0.1:1", r#"ssl_certificate_key "/a b.pem.key";"#),
             ("a.example", 8443, None, "127.0.0.1:1", "listen [::]:8443 ssl http2;"),

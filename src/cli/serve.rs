@@ -5,8 +5,10 @@ use super::{Failure, library};
 use crate::config::Config;
 use crate::config::layers::Written;
 use crate::graph::Library;
+use crate::log;
 use crate::shard;
 use crate::shard::files::Files;
+use crate::shard::origin::Origins;
 use crate::shell::{self, ServeError, Server, Settings};
 use crate::work::{Pool, probe};
 use clap::ArgMatches;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let written = Written::read(matches).map_err(Failure::config)?;
     let config = Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
+    let _log = log::start(&config.log);
     let library = library::load(config.graphs.as_deref())?;
     let missing = library.graph(&config.graph).map(|graph| library::missing_databases(graph, &config.databases));
     let server = start(&config, library, config.pool())?;
@@ -50,6 +53,10 @@ pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Ser
         limits: config.limits.of_session(),
         sessions_max: config.limits.sessions as usize,
         connections_max: config.limits.connections as usize,
+        session_bytes_max: config.limits.session_bytes,
+        input_bytes_max: config.limits.request_bytes,
+        message_bytes_max: config.limits.message_bytes,
+        origins: Origins { allowed: config.origins.clone(), hosts: config.hosts.clone(), ..rules.origins },
         ..rules
     };
     shell::serve(settings, rules).map_err(failure)
@@ -71,7 +78,10 @@ fn first_line(server: &Server, config: &Config) -> String {
     let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
     let (shards, backend) = (server.shards(), server.backend());
     let plural = if shards == 1 { "" } else { "s" };
-    format!("framewright {version}  http://{}  {shards} shard{plural}, {backend}  model: {}  auth: off", server.address(), config.upstream)
+    // Every page of every site may then use the server.
+    let origins = if config.origins.iter().any(|origin| origin == "*") { "  allow-origin: *" } else { "" };
+    let (address, model) = (server.address(), &config.upstream);
+    format!("framewright {version}  http://{address}  {shards} shard{plural}, {backend}  model: {model}  auth: off{origins}")
 }
 
 fn failure(error: ServeError) -> Failure {
@@ -107,6 +117,30 @@ mod tests {
         assert!(refused.code == 4 && refused.says.contains("another program listens on"), "{}", refused.says);
         server.stopper().stop();
         server.wait();
+    }
+
+    #[test]
+    fn the_first_line_says_aloud_that_every_page_may_use_the_server() {
+        for (line, ends) in [("--allow-origin *", "auth: off  allow-origin: *"), ("--allow-origin https://a.example", "auth: off")] {
+            let config = config(&format!("--listen 127.0.0.1:0 --shards 1 {line}"));
+            let server = start(&config, library::load(None).ok().unwrap(), config.pool()).ok().unwrap();
+            assert!(first_line(&server, &config).ends_with(ends), "{line}");
+            server.stopper().stop();
+            server.wait();
+        }
+    }
+
+    #[test]
+    fn the_default_limits_are_those_of_the_shard() {
+        use crate::shard::bounds::*;
+        let limits = config("").limits;
+        assert_eq!((limits.sessions as usize, limits.connections as usize), (SESSIONS_MAX, CONNECTIONS_MAX));
+        assert_eq!(
+            (limits.session_bytes, limits.request_bytes, limits.message_bytes),
+            (SESSION_BYTES_MAX, INPUT_BYTES_MAX, MESSAGE_BYTES_MAX)
+        );
+        assert_eq!(limits.of_session(), crate::contract::Limits::default());
+        assert_eq!(limits.queue, crate::work::Settings::default().queue_max);
     }
 
     #[test]

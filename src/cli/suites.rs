@@ -1,32 +1,19 @@
-//! The suites that can be started from a browser: those of one folder, played by the runner against this very server.
+//! The suites that can be started from a browser: those of one folder, run against this very server.
 
 use crate::client::Address;
-use crate::runner::{self, Plan, Progress, Source, so_far, write_whole};
+use crate::runner::{self, Plan, Progress, Source, write_whole};
 use crate::shell::suites::{Listed, NAME_ANOTHER, Run, Suites, What};
-use crate::suite::Check;
-use serde_json::Value;
-use std::collections::BTreeMap;
 use std::fs;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
 
-/// A folder of suites. Only what lies in it by itself is read, nothing below it.
+/// A folder of suites; not what is below it.
 pub(super) struct Folder {
     path: PathBuf,
-    /// What was read, so that a shard that is asked again does not read and check what has not changed.
-    known: Mutex<BTreeMap<PathBuf, Known>>,
 }
-
-/// A file as it was when it was read.
-#[derive(Clone)]
-struct Known {
-    stamp: Option<Stamp>,
-    listed: Listed,
-}
-
-/// When a file was changed, and its bytes.
-type Stamp = (SystemTime, u64);
 
 /// Files that are looked at, and bytes of each. Beyond: the last by name are left out; a longer file is listed as broken.
 const SUITES_MAX: usize = 100;
@@ -48,7 +35,7 @@ impl Folder {
     }
 
     fn new(path: &Path) -> Folder {
-        Folder { path: path.to_owned(), known: Mutex::default() }
+        Folder { path: path.to_owned() }
     }
 
     /// The suites by name; a folder that is not there holds none.
@@ -81,88 +68,57 @@ impl Suites for Folder {
     }
 
     fn list(&self) -> Vec<Listed> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let look = |(name, path): (String, PathBuf)| {
-            let stamp = stamp(&path);
-            let kept = known.remove(&path).filter(|known| stamp.is_some() && known.stamp == stamp);
-            let known = kept.unwrap_or_else(|| Known { stamp, listed: listed(name, &path) });
-            (path, known)
-        };
-        let now: BTreeMap<PathBuf, Known> = self.files().into_iter().map(look).collect();
-        *known = now;
-        known.values().map(|known| known.listed.clone()).collect()
+        self.files().into_iter().map(|(name, path)| listed(name, &path)).collect()
     }
 
     fn play(&self, run: &Run) {
         let url = format!("http://{}", run.address);
         let address = |token| Address::new(&url, ANY_SESSION, token, None);
-        // What is no token is none: a server that wants one has looked at it before.
+        // What is no token is none: a server that wants one has checked it before.
         let Ok(address) = address(run.token.as_deref()).or_else(|_| address(None)) else { return };
         let is_wanted = |name: &String| run.suites.contains(name);
         let suites = self.files().into_iter().filter(|(name, _)| is_wanted(name)).filter_map(|(_, path)| Folder::read(&path).ok());
-        let plan = Plan { stop: run.stop.clone(), ..Plan::new(address, suites.collect()) };
-        // Whoever looks on sees it all; a folder that can't be written to keeps nothing.
-        let keep = |results: Value| drop(write_whole(&self.path.join("results.json"), &results.to_string()));
-        let (came, checks) = (Mutex::new(Vec::new()), plan.checks());
-        let came = || came.lock().unwrap_or_else(PoisonError::into_inner);
-        let report = runner::run(&plan, &|progress| match progress {
-            Progress::Came(outcome) => came().push((*outcome).clone()),
-            // Should the server be killed, what came before this step is not lost.
-            Progress::Step { .. } => keep(so_far(&came(), checks)),
-            Progress::Began { .. } | Progress::Ended { .. } | Progress::Note(_) => {}
+        let plan = Plan { stop: run.stop.clone(), reports: Some(run.reports.clone()), ..Plan::new(address, suites.collect()) };
+        let (file, checks) = (self.path.join("results.json"), plan.checks());
+        let (came, outcomes) = channel();
+        // Should the server be killed, what came before is not lost.
+        let kept = thread::scope(|scope| {
+            let into = &file;
+            let keeping = scope.spawn(move || runner::keep(into, checks, &outcomes));
+            let report = runner::run(&plan, &|progress| {
+                if let Progress::Came(outcome) = progress {
+                    // Whoever can't write reports it in the end.
+                    let _ = came.send((*outcome).clone());
+                }
+            });
+            drop(came);
+            let kept = keeping.join().unwrap_or_else(|panic| resume_unwind(panic));
+            kept.and_then(|()| write_whole(&file, &report.results().to_string()))
         });
-        keep(report.results());
+        if let Err(error) = kept {
+            eprintln!("warning: the results of a test run can't be kept in {}: {error}", file.display());
+        }
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let about = fs::metadata(path).ok()?;
-    Some((about.modified().ok()?, about.len()))
 }
 
 fn listed(name: String, path: &Path) -> Listed {
     let what = match Folder::read(path) {
-        Ok(source) => What::Suite { title: source.suite.title.clone(), steps: source.suite.steps.len(), checks: source.count(counts) },
+        Ok(source) => What::Suite {
+            title: source.suite.title.clone(),
+            steps: source.suite.steps.len(),
+            checks: source.suite.count(|check| !check.is_reported()),
+        },
         Err(error) => What::Broken { error },
     };
     Listed { name, file: path.display().to_string(), what }
-}
-
-/// Whether a check can fail its suite.
-fn counts(check: &Check) -> bool {
-    !matches!(check, Check::Time(_) | Check::Judge(_))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Arguments, Config};
+    use serde_json::Value;
     use std::sync::atomic::AtomicBool;
-
-    #[test]
-    fn a_suite_is_read_again_only_when_it_has_changed() {
-        let path = std::env::temp_dir().join(format!("framewright-listed-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        let folder = Folder::new(&path);
-        let write = |title: &str, second: u64| {
-            fs::write(path.join("a.md"), format!("# {title}\n## 1\n- send: x\n- expect path: pa\n")).unwrap();
-            let file = fs::File::options().write(true).open(path.join("a.md")).unwrap();
-            file.set_modified(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second)).unwrap();
-        };
-        let mut titles = Vec::new();
-        // Of the same length and moment as the first, the second is not looked at; then the moment differs, then the length.
-        for (title, second) in [("one", 1), ("two", 1), ("two", 2), ("three", 2)] {
-            write(title, second);
-            titles.extend(folder.list().into_iter().map(|listed| match listed.what {
-                What::Suite { title, .. } => title,
-                What::Broken { error } => error,
-            }));
-        }
-        fs::remove_file(path.join("a.md")).unwrap();
-        assert!(folder.list().is_empty() && folder.known.lock().unwrap().is_empty(), "what has gone is not kept");
-        fs::remove_dir_all(&path).unwrap();
-        assert_eq!(titles, ["one", "one", "two", "three"]);
-    }
 
     #[test]
     fn a_folder_with_nothing_to_play_is_warned_of() {
@@ -188,7 +144,13 @@ mod tests {
         for (is_stopped, status) in [(false, "PASS"), (true, "SKIP")] {
             let stop = Arc::new(AtomicBool::new(is_stopped));
             // What is no token is none.
-            let run = Run { suites: vec!["a".to_owned()], address: server.address(), token: Some("no token".to_owned()), stop };
+            let run = Run {
+                suites: vec!["a".to_owned()],
+                address: server.address(),
+                token: Some("no token".to_owned()),
+                stop,
+                reports: Arc::new(|_| Ok(())),
+            };
             Folder::new(&path).play(&run);
             let written: Value = serde_json::from_str(&fs::read_to_string(path.join("results.json")).unwrap()).unwrap();
             let results: Vec<&str> =

@@ -1,8 +1,7 @@
-//! Where a server is, and how its paths are reached with a session and a token.
+//! Where a server is, and the URLs of its paths for a session and a token.
 
 use super::secure::Roots;
 use crate::config::without_password;
-use std::fmt;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,35 +16,22 @@ pub struct Address {
     port: u16,
     session: String,
     token: Option<String>,
-    /// How to trust it, where it is asked over TLS.
+    /// Whom to trust over TLS.
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     pub(super) agent: Agent,
 }
 
-/// What is wrong in what was said of a server.
-#[derive(Debug, PartialEq, Eq)]
+/// What is wrong in a server's address.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
+    #[error("--url is `{}`: write an address such as http://127.0.0.1:7878", without_password(url))]
     Url { url: String },
+    #[error("--session must be 1 to 64 letters, digits, `_` or `-`")]
     Session,
+    #[error("the token contains invalid characters; expected a JWT")]
     Token,
+    #[error("--ca {}: {why}; name a file of certificates in PEM form", file.display())]
     Roots { file: PathBuf, why: String },
-}
-
-impl std::error::Error for AddressError {}
-
-impl fmt::Display for AddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            AddressError::Url { url } => {
-                write!(f, "--url is `{}`: write an address such as http://127.0.0.1:7878", without_password(url))
-            }
-            AddressError::Session => f.write_str("--session must be 1 to 64 letters, digits, `_` or `-`"),
-            AddressError::Token => f.write_str("the token holds signs that no token has"),
-            AddressError::Roots { file, why } => {
-                write!(f, "--ca {}: {why}; name a file of certificates in PEM form", file.display())
-            }
-        }
-    }
 }
 
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -127,7 +113,7 @@ impl Address {
     }
 
     pub(super) fn connect(&self) -> std::io::Result<TcpStream> {
-        let mut last = std::io::Error::other("the name leads nowhere");
+        let mut last = std::io::Error::other("the name has no address");
         for address in self.authority().to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT_TIME) {
                 Ok(stream) => return Ok(stream),
@@ -155,7 +141,7 @@ mod tests {
             ("http://host/path", "a", None, "--url is `http://host/path`"),
             ("http://host?a=b", "a", None, "--url is `http://host?a=b`"),
             ("http://host", "a b", None, "--session must be"),
-            ("http://host", "a", Some("x&session=b"), "the token holds signs"),
+            ("http://host", "a", Some("x&session=b"), "the token contains invalid"),
         ] {
             let said = Address::new(url, session, token, None).map_or_else(|error| error.to_string(), |address| address.socket(Some(7)));
             assert!(said.starts_with(expected), "{url}: {said}");

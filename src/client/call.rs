@@ -1,34 +1,53 @@
-//! A call of the interface over HTTP: JSON there, JSON back, or the sentence that refuses it.
+//! A call of the interface over HTTP: JSON there, JSON back, or a refusal.
 
 use super::{Address, secure};
+use crate::contract::Code;
+use serde::Deserialize;
 use serde_json::Value;
-use std::fmt;
 
 /// Why a call brought nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallTrouble {
-    /// Nobody answers, or not in time.
+    /// No answer, or not in time.
+    #[error("the server can't be reached ({why}){}", self.advice())]
     Unreachable { why: String },
-    /// The server's own sentence.
-    Refused { status: u16, detail: String },
-    /// What answers is no server of ours.
+    /// `code`: none where what answered is a proxy, or a later version.
+    #[error("{detail}")]
+    Refused { status: u16, code: Option<Code>, detail: String },
+    #[error("the server's answer is not JSON")]
     Unreadable,
 }
 
 impl CallTrouble {
-    /// What to do about it, where it is known: it begins with a colon.
+    /// What to do about it, where it is known; begins with a colon.
     pub fn advice(&self) -> &'static str {
         if let CallTrouble::Unreachable { why } = self { secure::advice(why) } else { "" }
     }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            CallTrouble::Unreachable { .. } | CallTrouble::Unreadable => true,
+            CallTrouble::Refused { code: Some(code), .. } => is_transient(*code),
+            CallTrouble::Refused { code: None, status, .. } => matches!(status, 429 | 502 | 503 | 504),
+        }
+    }
 }
 
-impl fmt::Display for CallTrouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CallTrouble::Unreachable { why } => write!(f, "the server can't be asked ({why}){}", self.advice()),
-            CallTrouble::Refused { detail, .. } => f.write_str(detail),
-            CallTrouble::Unreadable => f.write_str("the server's answer is not JSON"),
-        }
+/// Whether what is refused with this code may be accepted later.
+pub fn is_transient(code: Code) -> bool {
+    match code {
+        Code::SessionBusy
+        | Code::QueueFull
+        | Code::TestsRunning
+        | Code::Draining
+        | Code::ConnectionsFull
+        | Code::SessionsFull
+        | Code::MemoryFull
+        | Code::ShardTimeout
+        | Code::RequestTimeout
+        | Code::Unavailable => true,
+        _ => false,
     }
 }
 
@@ -53,14 +72,43 @@ impl Address {
         let mut answer = answer.map_err(unreachable)?;
         let status = answer.status();
         let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(unreachable)?;
-        let body: Option<Value> = serde_json::from_str(&text).ok();
-        match (status.is_success(), body) {
-            (true, Some(body)) => Ok(body),
-            (true, None) => Err(CallTrouble::Unreadable),
-            (false, body) => {
-                let detail = body.as_ref().and_then(|body| body["detail"].as_str()).unwrap_or("the server refuses it").to_owned();
-                Err(CallTrouble::Refused { status: status.as_u16(), detail })
-            }
+        if status.is_success() {
+            return serde_json::from_str(&text).map_err(|_| CallTrouble::Unreadable);
+        }
+        Err(refused(status.as_u16(), &text))
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Body {
+    detail: Option<String>,
+    code: Value,
+}
+
+fn refused(status: u16, body: &str) -> CallTrouble {
+    let Body { detail, code } = serde_json::from_str(body).unwrap_or_default();
+    let detail = detail.unwrap_or_else(|| format!("the server refuses it with status {status}"));
+    CallTrouble::Refused { status, code: serde_json::from_value(code).ok(), detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_transient_by_its_code_and_by_its_status_only_where_there_is_none() {
+        for (status, body, code, transient) in [
+            (409, r#"{"detail":"busy","code":"session_busy"}"#, Some(Code::SessionBusy), true),
+            (409, r#"{"detail":"stale","code":"stale_control"}"#, Some(Code::StaleControl), false),
+            (503, r#"{"detail":"full","code":"results_full"}"#, Some(Code::ResultsFull), false),
+            (503, r#"{"detail":"new","code":"of_a_later_version"}"#, None, true),
+            (502, "<html>bad gateway</html>", None, true),
+            (403, "<html>forbidden</html>", None, false),
+        ] {
+            let trouble = refused(status, body);
+            assert!(matches!(&trouble, CallTrouble::Refused { code: read, .. } if *read == code), "{body}: {trouble:?}");
+            assert_eq!(trouble.is_transient(), transient, "{body}");
         }
     }
 }

@@ -1,13 +1,17 @@
-//! A client of the public interface: where a server is, its calls over HTTP, and its chat socket, plain or over TLS.
+//! A client of the public interface: where a server is, its calls over HTTP, and a conversation over its chat socket, plain or
+//! over TLS.
 //!
-//! [`Address`] says which server, which session and whose token; [`Address::call`] asks it, [`Address::open`] attaches to the
-//! chat. Nothing here waits for longer than its bounds say, and nothing asks twice: that is for whoever knows what was asked.
+//! [`Address`] says which server, which session and whose token; [`Address::call`] makes one call and never repeats it;
+//! [`Conversation`] is the one description of how a conversation goes on after a break. Every wait has a bound.
 
 mod address;
 mod call;
+mod conversation;
 mod secure;
 mod socket;
 
 pub use address::{Address, AddressError};
-pub use call::CallTrouble;
-pub use socket::{NoSocket, Socket, Stream, refusal_of};
+pub use call::{CallTrouble, is_transient};
+pub use conversation::{Conversation, ConversationError, Done, Kind, MESSAGE_BYTES_MAX, Refused, Resumed, Unsendable, Update};
+pub use socket::ConnectError;
+use socket::Socket;

@@ -1,12 +1,13 @@
 //! A file of settings: TOML, read into what is said in which line. What no setting is called is an error.
 
-use super::setting::{self, Kind, Setting};
-use crate::work::database::Source;
+use super::setting::{self, Kind, SETTINGS, Setting};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// So many mistakes are shown at once.
+const WRONG_MAX: usize = 20;
 /// A file larger than this holds something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -17,29 +18,22 @@ pub struct File {
 }
 
 /// One setting, as a file says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Entry {
-    pub setting: Setting,
+    pub setting: &'static Setting,
     /// As a flag would say it.
     pub value: String,
     pub line: usize,
 }
 
 /// Everything that is wrong with a file, a line each.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("\n"))]
 pub struct FileError(Vec<String>);
 
 impl FileError {
     pub(super) fn missing(path: &Path) -> Self {
         FileError(vec![format!("{}: there is no such file: `framewright config init` writes one", path.display())])
-    }
-}
-
-impl std::error::Error for FileError {}
-
-impl fmt::Display for FileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
     }
 }
 
@@ -58,8 +52,7 @@ impl File {
 
     /// Reads a file's text. Paths in it are meant from its folder.
     pub fn parse(path: &Path, text: &str) -> Result<File, FileError> {
-        let known = setting::all();
-        let mut reading = Reading { path, text, known: &known, entries: Vec::new(), wrong: Vec::new() };
+        let mut reading = Reading { path, text, entries: Vec::new(), wrong: Vec::new() };
         match DeTable::parse(text) {
             Ok(table) => reading.table(table.get_ref(), ""),
             Err(error) => reading.complain(error.span().map_or(0, |span| span.start), error.message().lines().next().unwrap_or_default()),
@@ -74,7 +67,6 @@ impl File {
 struct Reading<'a> {
     path: &'a Path,
     text: &'a str,
-    known: &'a [Setting],
     entries: Vec<Entry>,
     wrong: Vec<String>,
 }
@@ -84,11 +76,14 @@ impl Reading<'_> {
         let mut rows: Vec<_> = table.iter().collect();
         rows.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in rows {
+            if self.wrong.len() >= WRONG_MAX {
+                return;
+            }
             let name = format!("{section}{}", key.get_ref());
-            let has = |section: &str| self.known.iter().any(|known| known.section.as_deref() == Some(section));
+            let has = |section: &str| SETTINGS.iter().any(|known| known.section == Some(section));
             let at = key.span().start;
-            match (self.known.iter().find(|known| known.name() == name), value.get_ref()) {
-                (Some(setting), _) => self.entry(setting.clone(), value, at),
+            match (SETTINGS.iter().find(|known| known.name() == name), value.get_ref()) {
+                (Some(setting), _) => self.entry(setting, value, at),
                 (None, DeValue::Table(inner)) if name == DATABASES => self.databases(inner, at),
                 (None, DeValue::Table(inner)) if section.is_empty() && has(&name) => self.table(inner, &format!("{name}.")),
                 (None, _) if SECRETS.contains(&name.as_str()) => {
@@ -102,33 +97,41 @@ impl Reading<'_> {
         }
     }
 
-    fn entry(&mut self, setting: Setting, value: &Spanned<DeValue<'_>>, at: usize) {
+    fn entry(&mut self, setting: &'static Setting, value: &Spanned<DeValue<'_>>, at: usize) {
         let read = match (setting.kind, value.get_ref()) {
             (Kind::Switch, DeValue::Boolean(is_on)) => Ok(is_on.to_string()),
-            (Kind::Number, DeValue::Integer(number)) => {
+            (Kind::Number(..), DeValue::Integer(number)) => {
                 let read = i64::from_str_radix(number.as_str(), number.radix());
                 read.map(|number| number.to_string()).map_err(|_| format!("`{}` is too large a number", setting.name()))
             }
-            (Kind::Text, DeValue::String(text)) if setting.flag == DATABASE => {
-                Ok(text.split_whitespace().map(|said| self.with_its_place(said)).collect::<Vec<_>>().join(" "))
+            (kind, DeValue::String(text)) if kind.is_list() => Ok(self.list(kind, text.split_whitespace())),
+            (kind, DeValue::Array(items)) if kind.is_list() && items.iter().all(|item| item.get_ref().is_str()) => {
+                Ok(self.list(kind, items.iter().filter_map(|item| item.get_ref().as_str())))
             }
-            (Kind::Text, DeValue::String(text)) => Ok(text.to_string()),
             (Kind::Path, DeValue::String(text)) if text.is_empty() => Ok(String::new()),
             (Kind::Path, DeValue::String(text)) => Ok(self.folder().join(text.as_ref()).to_string_lossy().into_owned()),
+            (Kind::Text | Kind::Url | Kind::Address | Kind::Filter, DeValue::String(text)) => Ok(text.to_string()),
             (kind, _) => Err(format!("`{}` must be {kind}", setting.name())),
         };
-        match read.and_then(|value| check(&setting, &value).map(|()| value)) {
+        match read.and_then(|value| check(setting, &value).map(|()| value)) {
             Ok(value) => self.keep(setting, value, at),
             Err(why) => self.complain(at, &why),
         }
     }
 
+    /// The words of a list, with a space between.
+    fn list<'t>(&self, kind: Kind, words: impl Iterator<Item = &'t str>) -> String {
+        let place = |word: &str| if kind == Kind::Databases { self.with_its_place(word) } else { word.to_owned() };
+        words.map(place).collect::<Vec<_>>().join(" ")
+    }
+
     /// `[databases]` with a line `name = "URL"` for each is what the flag says in one text.
     fn databases(&mut self, table: &DeTable<'_>, at: usize) {
-        let Some(setting) = self.known.iter().find(|known| known.flag == DATABASE).cloned() else { return };
+        let Some(setting) = SETTINGS.iter().find(|known| known.kind == Kind::Databases) else { return };
         let mut all = Vec::new();
         for (key, value) in table.iter() {
-            match database(key.get_ref(), value.get_ref()) {
+            let database = value.get_ref().as_str().ok_or_else(|| "must be an address in quotes".to_owned());
+            match database.and_then(|url| setting::check_database(key.get_ref(), url)) {
                 Ok(said) => all.push(self.with_its_place(&said)),
                 Err(why) => self.complain(key.span().start, &format!("`databases.{}` {why}", key.get_ref())),
             }
@@ -149,8 +152,8 @@ impl Reading<'_> {
         }
     }
 
-    fn keep(&mut self, setting: Setting, value: String, at: usize) {
-        if self.entries.iter().any(|entry| entry.setting == setting) {
+    fn keep(&mut self, setting: &'static Setting, value: String, at: usize) {
+        if self.entries.iter().any(|entry| entry.setting.id == setting.id) {
             return self.complain(at, &format!("`{}` is said in two ways: keep one of them", setting.name()));
         }
         let line = self.line(at);
@@ -158,7 +161,7 @@ impl Reading<'_> {
     }
 
     fn unknown(&mut self, name: &str, at: usize) {
-        let names = self.known.iter().flat_map(|known| [Some(known.name()), known.section.clone()]).flatten();
+        let names = SETTINGS.iter().flat_map(|known| [Some(known.name()), known.section.map(str::to_owned)]).flatten();
         let advice = match setting::nearest(name, names) {
             Some(meant) => format!("did you mean `{meant}`?"),
             None => "`framewright config init` writes a file with all there are".to_owned(),
@@ -177,38 +180,14 @@ impl Reading<'_> {
 
 /// The section that has a key for each database.
 const DATABASES: &str = "databases";
-/// The flag that says the same in one text, a word for each.
-const DATABASE: &str = "database";
-
-/// A database as the flag names it. Its address may be left to its variable.
-fn database(name: &str, url: &DeValue<'_>) -> Result<String, String> {
-    let DeValue::String(url) = url else { return Err("must be an address in quotes".to_owned()) };
-    let said = format!("{name}={url}");
-    match () {
-        () if said.contains(' ') => Err("can't hold a space".to_owned()),
-        () if url.is_empty() => Ok(said),
-        () => Source::named(&said).map(|_| said).map_err(|why| format!("is wrong: {why}")),
-    }
-}
 
 /// What is kept out of files that people pass around.
 const SECRETS: &[&str] = &["llm.key"];
 
-/// Asks the flag of the same name whether it would take the value.
 fn check(setting: &Setting, value: &str) -> Result<(), String> {
-    let command = setting::command().args_override_self(true);
-    match command.mut_args(|arg| arg.env(None::<&str>)).try_get_matches_from([flag(setting, value)]) {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let why = std::error::Error::source(&error).map(|why| format!(": {why}")).unwrap_or_default();
-            Err(format!("`{}` can't be `{value}`{why}", setting.name()))
-        }
-    }
-}
-
-/// What says the same on a command line.
-pub(super) fn flag(setting: &Setting, value: &str) -> String {
-    format!("--{}={value}", setting.flag)
+    let words: Vec<&str> = if setting.kind.is_list() { value.split_whitespace().collect() } else { vec![value] };
+    let checked = words.into_iter().filter(|word| !word.is_empty()).try_for_each(|word| setting.kind.check(word));
+    checked.map_err(|why| format!("`{}` can't be `{value}`: {why}", setting.name()))
 }
 
 #[cfg(test)]
@@ -232,6 +211,9 @@ mod tests {
             ("databases = { a = 'sample' }", "a=sample"),
             ("[databases]", ""),
             ("database = 'a=sqlite:a.db b=sample'", "a=sqlite:etc/a.db b=sample"),
+            ("database = ['a=sqlite:a.db', 'b=sample']", "a=sqlite:etc/a.db b=sample"),
+            ("allow_origin = ['https://a.example', 'https://b.example:8443']", "https://a.example https://b.example:8443"),
+            ("host = 'a.example'", "a.example"),
         ] {
             assert_eq!(parse(text).unwrap().entries[0].value, value, "{text}");
         }
@@ -257,6 +239,13 @@ mod tests {
             ("[limits]\nworkers = 99999999999999999999", "etc/f.toml:2: `limits.workers` is too large a number"),
             ("listen = 7878", "etc/f.toml:1: `listen` must be a text in quotes"),
             ("listen = 'here'", "etc/f.toml:1: `listen` can't be `here`: invalid socket address syntax"),
+            (
+                "host = ['a.example', 'b.example:80']",
+                "etc/f.toml:1: `host` can't be `a.example b.example:80`: write a host name without a port",
+            ),
+            ("host = [1]", "etc/f.toml:1: `host` must be a text in quotes, or an array of them"),
+            ("log = 'loud'", "etc/f.toml:1: `log` can't be `loud`: `loud` is no level; use off, error"),
+            ("[limits]\nmessage_bytes = 1", "etc/f.toml:2: `limits.message_bytes` can't be `1`: 1 is not in 1024..=1048576"),
             ("development = 'yes'", "etc/f.toml:1: `development` must be true or false"),
             ("[databases]\n\na = 3", "etc/f.toml:3: `databases.a` must be an address in quotes"),
             ("[databases]\na = 'x y'", "etc/f.toml:2: `databases.a` can't hold a space"),
@@ -271,6 +260,8 @@ mod tests {
             assert!(said.starts_with(says), "{text:?}: {said}");
             assert!(!said.contains("sk-1"), "{said}");
         }
+        let many: String = (0..100).map(|number| format!("zebra{number} = 1\n")).collect();
+        assert_eq!(parse(&many).unwrap_err().to_string().lines().count(), WRONG_MAX);
         let both = parse("a1 = 1\n[llm]\nb2 = 2\n").unwrap_err().to_string();
         assert_eq!(both.lines().count(), 2, "all that is wrong is told at once: {both}");
     }

@@ -1,11 +1,11 @@
 //! The layers of settings: flags over environment over files over defaults. Each value knows which layer it came from.
 
 use super::Arguments;
-use super::file::{self, File, FileError};
-use super::setting::{self, Kind, Setting};
+use super::file::{File, FileError};
+use super::setting::{self, SETTINGS, Setting};
+use clap::ArgMatches;
 use clap::parser::ValueSource;
-use clap::{ArgMatches, FromArgMatches};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub struct Written {
 /// What one setting is, and why.
 #[derive(Clone, Debug)]
 pub struct Value {
-    pub setting: Setting,
+    pub setting: &'static Setting,
     pub value: Option<String>,
     pub origin: Origin,
 }
@@ -53,7 +53,7 @@ impl fmt::Display for Origin {
 impl Written {
     /// Reads the files that there are and lays a command's flags over them.
     pub fn read(matches: &ArgMatches) -> Result<Written, FileError> {
-        let named = matches.get_one::<PathBuf>("config");
+        let named = matches.get_one::<PathBuf>(setting::FILE);
         let above = match named {
             Some(path) => Some(File::read(path)?.ok_or_else(|| FileError::missing(path))?),
             None => File::read(Path::new(FILE))?,
@@ -70,43 +70,26 @@ impl Written {
 
     /// `files`: the strongest first.
     fn of(matches: &ArgMatches, files: Vec<File>) -> Written {
-        let mut values: Vec<Value> = setting::all().into_iter().map(|setting| value(matches, &files, setting)).collect();
-        let said = |value: &Value| match &value.origin {
-            Origin::Flag { .. } | Origin::File { .. } => value.value.as_ref().map(|text| file::flag(&value.setting, text)),
-            // These are read once more, as they were the first time.
-            Origin::Variable { .. } | Origin::Default => None,
-        };
-        let line: Vec<OsString> = values.iter().filter_map(said).map(OsString::from).collect();
-        let read = setting::command().try_get_matches_from(line).expect("each value was taken by itself");
-        let arguments = Arguments::from_arg_matches(&read).expect("what the command takes, the settings are made of");
-        for value in values.iter_mut().filter(|value| value.value.as_ref().is_some_and(String::is_empty)) {
-            value.value = None;
-        }
-        Written { arguments, values, files }
+        let values: Vec<Value> = SETTINGS.iter().map(|setting| value(matches, &files, setting)).collect();
+        let of = |id: &str| values.iter().find(|value| value.setting.id == id)?.value.clone();
+        Written { arguments: Arguments::of_values(of), values, files }
     }
 }
 
-fn value(matches: &ArgMatches, files: &[File], setting: Setting) -> Value {
-    let raw = || match setting.kind {
-        Kind::Switch => matches.get_one::<bool>(&setting.id).map(bool::to_string),
-        Kind::Number | Kind::Path | Kind::Text => {
-            let all: Vec<_> = matches.get_raw(&setting.id)?.map(|text| text.to_string_lossy()).collect();
-            Some(all.join(" "))
-        }
-    };
+fn value(matches: &ArgMatches, files: &[File], setting: &'static Setting) -> Value {
     let in_file = |file: &File| {
-        let entry = file.entries.iter().find(|entry| entry.setting == setting)?;
+        let entry = file.entries.iter().find(|entry| entry.setting.id == setting.id)?;
         Some((entry.value.clone(), Origin::File { path: file.path.clone(), line: entry.line }))
     };
-    let (value, origin) = match matches.value_source(&setting.id) {
-        Some(ValueSource::CommandLine) => (raw(), Origin::Flag { name: setting.flag.clone() }),
-        Some(ValueSource::EnvVariable) => (raw(), Origin::Variable { name: setting.variable.clone() }),
+    let (value, origin) = match matches.value_source(setting.id) {
+        Some(ValueSource::CommandLine) => (setting.given(matches), Origin::Flag { name: setting.flag() }),
+        Some(ValueSource::EnvVariable) => (setting.given(matches), Origin::Variable { name: setting.variable() }),
         _ => match files.iter().find_map(in_file) {
             Some((value, origin)) => (Some(value), origin),
-            None => (setting.default.clone(), Origin::Default),
+            None => (setting.default.map(str::to_owned), Origin::Default),
         },
     };
-    Value { setting, value, origin }
+    Value { setting, value: value.filter(|value| !value.is_empty()), origin }
 }
 
 #[cfg(test)]

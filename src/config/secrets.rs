@@ -2,7 +2,9 @@
 //! settings, and never shown.
 
 use super::{Arguments, ConfigError};
+use regex_lite::Regex;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// The variable that holds the key of the model's server, whosever it is.
 pub const KEY: &str = "FRAMEWRIGHT_LLM_KEY";
@@ -20,8 +22,8 @@ pub(super) fn beside<E: Fn(&str) -> Option<String>>(
     let given = move |name: &str| environment(name).filter(|value| !value.trim().is_empty());
     let key = match (given(KEY), &arguments.llm_key_file) {
         (Some(key), _) => Some(key),
-        (None, Some(path)) if !path.as_os_str().is_empty() => Some(read(path)?),
-        (None, _) => match given("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(CREDENTIAL)) {
+        (None, Some(path)) => Some(read(path)?),
+        (None, None) => match given("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(CREDENTIAL)) {
             Some(path) if path.is_file() => Some(read(&path)?),
             _ => None,
         },
@@ -42,24 +44,12 @@ fn read(path: &Path) -> Result<String, ConfigError> {
     }
 }
 
-/// `http://user:password@host` without what stands before the `@`.
+/// Addresses such as `http://user:password@host` without what stands before the `@`.
 pub fn without_password(value: &str) -> String {
-    value.split(' ').map(word_without_password).collect::<Vec<_>>().join(" ")
-}
-
-fn word_without_password(value: &str) -> String {
-    match value.split_once("://") {
-        // A database's password may hold any sign.
-        Some((scheme, rest)) if scheme.ends_with("mysql") || scheme.ends_with("mariadb") => match rest.rsplit_once('@') {
-            Some((_, host)) => format!("{scheme}://•••@{host}"),
-            None => value.to_owned(),
-        },
-        Some((scheme, rest)) => match rest.split('/').next().and_then(|authority| authority.rsplit_once('@')) {
-            Some((secret, _)) => format!("{scheme}://•••{}", &rest[secret.len()..]),
-            None => value.to_owned(),
-        },
-        None => value.to_owned(),
-    }
+    // A database's password may hold any character.
+    const SECRET: &str = r"((?:mysql|mariadb)://)\S*@|(://)[^\s/]*@";
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| Regex::new(SECRET).expect("a pattern of our own"));
+    PATTERN.replace_all(value, "$1$2•••@").into_owned()
 }
 
 #[cfg(test)]

@@ -1,115 +1,314 @@
-//! What a setting is called everywhere: its flag, its variable, its key in a file, its default.
+//! The table of settings: each row defines a flag, its environment variable, its key in a file, its default and its help.
 //!
-//! All of it follows from the one place that defines it, a field of [`Arguments`](super::Arguments): the variable is named
-//! there, the heading of the help is the section of the file, and the key is the flag without it. So `--llm-url` is
-//! `FRAMEWRIGHT_LLM_URL` is `url` in `[llm]`, and none of them can say something else than the others.
+//! One name yields all others: `llm_url` is `--llm-url`, `FRAMEWRIGHT_LLM_URL`, and `url` in the section `[llm]`. A row also
+//! defines a field of [`Arguments`] with its type. To add a setting, add a row.
 
-use super::Arguments;
-use clap::{Arg, Args, Command};
-use std::any::TypeId;
+use crate::config::{DATABASE, MS_MAX};
+use crate::work::database::Source;
+use clap::builder::FalseyValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Setting {
-    /// As clap knows it.
-    pub id: String,
-    pub flag: String,
-    pub variable: String,
-    /// The table of the file that it stands in; none: above all tables.
-    pub section: Option<String>,
-    pub key: String,
+    /// The field of [`Arguments`], and the name that clap knows it by.
+    pub id: &'static str,
+    /// The table of the file that holds it, and the heading in the help; none: above all tables.
+    pub section: Option<&'static str>,
+    value_name: &'static str,
     pub kind: Kind,
-    pub default: Option<String>,
-    pub help: String,
+    pub default: Option<&'static str>,
+    pub help: &'static str,
 }
 
-/// How a value is written in a file.
+/// What a value may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Switch,
-    Number,
+    /// A whole number within these bounds.
+    Number(u64, u64),
     Path,
     Text,
+    /// An address of the model's server, which may hold a password.
+    Url,
+    Address,
+    /// What the log shows.
+    Filter,
+    /// Lists are words with spaces between, or an array in a file.
+    Databases,
+    Origins,
+    Hosts,
+}
+
+use Kind::*;
+
+const GENERAL: Option<&str> = None;
+const LLM: Option<&str> = Some("llm");
+const LIMITS: Option<&str> = Some("limits");
+
+macro_rules! settings {
+    ($($section:ident $id:ident: $type:ty, $value_name:literal, $kind:expr, $default:expr, $help:literal;)*) => {
+        /// Every setting that a file may hold, in the order of the file; sections stay together.
+        pub static SETTINGS: &[Setting] = &[$(Setting {
+            id: stringify!($id), section: $section, value_name: $value_name, kind: $kind, default: $default, help: $help,
+        }),*];
+
+        /// The value of each setting, of its type.
+        #[derive(Clone, Debug)]
+        pub struct Arguments {
+            $(pub $id: $type,)*
+        }
+
+        impl Arguments {
+            /// `value` returns the text of a setting, which has been checked. Empty text is no value.
+            pub(super) fn of_values(value: impl Fn(&str) -> Option<String>) -> Arguments {
+                Arguments { $($id: Read::read(value(stringify!($id)).filter(|text| !text.trim().is_empty())),)* }
+            }
+        }
+    };
+}
+
+settings! {
+    GENERAL listen: SocketAddr, "ADDRESS", Address, Some("127.0.0.1:7878"),
+        "Address and port to listen on; port 0 takes any free port";
+    GENERAL host: Vec<String>, "NAME", Hosts, None,
+        "Additional host names under which clients reach the server, such as its public name behind nginx; requests for other \
+         hosts are refused [default: none besides loopback names and the listen address]";
+    GENERAL allow_origin: Vec<String>, "ORIGIN", Origins, None,
+        "Web pages of other origins that may use the server, such as https://example.org; `*` allows every page [default: none]";
+    GENERAL insecure_no_auth: bool, "BOOL", Switch, Some("false"),
+        "Allow listening on non-loopback addresses without authentication";
+    GENERAL data: Option<PathBuf>, "DIR", Path, None,
+        "Data folder; two servers can't share one [default: none, nothing is kept]";
+    GENERAL log: String, "FILTER", Filter, Some("info"),
+        "What to log on standard error: a level, or levels by target such as warn,framewright::work=debug";
+    GENERAL shards: Option<u16>, "N", Number(1, 256), None,
+        "Threads that hold sessions, 1 to 256 [default: one per core]";
+    GENERAL graph: String, "NAME", Text, Some("v3-framed"),
+        "Graph that new sessions use";
+    GENERAL graphs: Option<PathBuf>, "DIR", Path, None,
+        "Folder with graphs, prompts and schemas that replace built-in files of the same name or add to them [default: none]";
+    GENERAL database: Vec<String>, "NAME=URL", Databases, Some(DATABASE),
+        "Databases that experts may query, as NAME=URL separated by spaces; a URL is mysql://user:password@host:port/name, \
+         sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL of one; a file may list them in a section [databases]";
+    GENERAL development: bool, "BOOL", Switch, Some("false"),
+        "Read the page's files from disk for every request and disable caching";
+    GENERAL tests: bool, "BOOL", Switch, Some("false"),
+        "Allow users to start test suites from a browser; they run on this server";
+    GENERAL suites: PathBuf, "DIR", Path, Some("testcases"),
+        "Folder of the test suites that users can start";
+    LLM model: Option<String>, "NAME", Text, None,
+        "Model that answers; `demo` is built in [default: gpt-4.1-mini with OPENAI_API_KEY, openai/gpt-4.1-mini with \
+         OPENROUTER_API_KEY, claude-haiku-4-5 with ANTHROPIC_API_KEY, else the first of a model server on this machine, else demo]";
+    LLM fast_model: Option<String>, "NAME", Text, None,
+        "Model for calls that must be fast, such as perceiving a message [default: the same]";
+    LLM fallback_model: Option<String>, "NAME", Text, None,
+        "Fallback model, used when a call fails before its first token [default: none]";
+    LLM llm_url: Option<String>, "URL", Url, None,
+        "Base URL of a chat-completions server, up to its `/v1` [default: OPENAI_BASE_URL, else the server that the key is for]";
+    LLM llm_key_file: Option<PathBuf>, "FILE", Path, None,
+        "File that holds the key of the model's server in one line; FRAMEWRIGHT_LLM_KEY may hold the key itself [default: none]";
+    LLM offline: bool, "BOOL", Switch, Some("false"),
+        "Don't look for a model server on this machine";
+    LLM retries: u8, "N", Number(0, 10), Some("2"),
+        "How often a model call that failed before its first token is retried, up to 10";
+    LLM demo_delay_ms: u16, "N", Number(0, 10_000), Some("15"),
+        "Milliseconds between two words of the demo model, up to 10000";
+    LIMITS workers: u16, "N", Number(1, 4_096), Some("256"),
+        "Concurrent model calls, 1 to 4096; further calls wait";
+    LIMITS connect_ms: u32, "N", Number(1, MS_MAX), Some("5000"),
+        "Milliseconds to connect to the model's server";
+    LIMITS first_token_ms: Option<u32>, "N", Number(1, MS_MAX), None,
+        "Milliseconds to the model's first token, once connected [default: 60000, and 300000 on this machine, where a model \
+         may have to be loaded first]";
+    LIMITS next_token_ms: u32, "N", Number(1, MS_MAX), Some("60000"),
+        "Milliseconds between two tokens of a model";
+    LIMITS call_ms: u32, "N", Number(1, MS_MAX), Some("600000"),
+        "Milliseconds for a model call as a whole, including waiting and retries";
+    LIMITS drain_ms: u32, "N", Number(0, 600_000), Some("10000"),
+        "Milliseconds that running answers get to finish when the server is stopped, up to 600000";
+    LIMITS sessions: u32, "N", Number(1, 1_000_000), Some("10000"),
+        "Sessions in memory, of all shards; when full, the session unused longest makes room";
+    LIMITS session_bytes: u64, "N", Number(1 << 20, 1 << 40), Some("536870912"),
+        "Memory of each shard for histories, traces and events, in bytes; when full, the session unused longest makes room";
+    LIMITS request_bytes: u64, "N", Number(2 << 20, 1 << 40), Some("268435456"),
+        "Memory of each shard for requests that are being received, in bytes; beyond it requests are refused";
+    LIMITS message_bytes: u32, "N", Number(1 << 10, 1 << 20), Some("262144"),
+        "Largest message that a client may send, in bytes, up to 1 MiB";
+    LIMITS connections: u32, "N", Number(1, 1_000_000), Some("16384"),
+        "Connections of each shard; further ones are refused";
+    LIMITS queue: u16, "N", Number(1, 65_535), Some("1024"),
+        "Model calls that may wait for a worker";
+    LIMITS waiting: u16, "N", Number(1, 1_000), Some("8"),
+        "Messages that may wait behind the running turn of a session";
+    LIMITS history: u16, "N", Number(2, 10_000), Some("200"),
+        "Messages that a session keeps";
+    LIMITS traces: u16, "N", Number(1, 1_000), Some("20"),
+        "Turns of a session whose trace is kept";
+}
+
+/// Shown by `--help`, but not by `-h`.
+const RARE: &[&str] =
+    &["sessions", "session_bytes", "request_bytes", "message_bytes", "connections", "queue", "waiting", "history", "traces"];
+
+/// The one flag that a file can't hold.
+pub(super) const FILE: &str = "config";
+
+/// A value as its type. The text has been checked, and a setting whose type has no empty value has a default.
+trait Read {
+    fn read(text: Option<String>) -> Self;
+}
+
+macro_rules! read {
+    ($($type:ty)*) => {$(
+        impl Read for $type {
+            fn read(text: Option<String>) -> Self {
+                text.and_then(|text| text.parse().ok()).expect("the setting has a default, and its text has been checked")
+            }
+        }
+    )*};
+}
+
+read!(u8 u16 u32 u64 bool String PathBuf SocketAddr);
+
+impl<T: Read> Read for Option<T> {
+    fn read(text: Option<String>) -> Self {
+        text.map(|text| T::read(Some(text)))
+    }
+}
+
+impl Read for Vec<String> {
+    fn read(text: Option<String>) -> Self {
+        text.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect()
+    }
+}
+
+impl Kind {
+    pub(super) fn is_list(self) -> bool {
+        matches!(self, Databases | Origins | Hosts)
+    }
+
+    /// Checks a value; of a list, one word.
+    pub(super) fn check(self, text: &str) -> Result<(), String> {
+        let is_host = |host: &str| !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-[:]".contains(&byte));
+        match self {
+            Switch => text.parse::<bool>().map(drop).map_err(|error| error.to_string()),
+            Number(min, max) => match text.parse::<i64>().map_err(|error| error.to_string())? {
+                number if u64::try_from(number).is_ok_and(|number| (min..=max).contains(&number)) => Ok(()),
+                number => Err(format!("{number} is not in {min}..={max}")),
+            },
+            Address => text.parse::<SocketAddr>().map(drop).map_err(|error| error.to_string()),
+            Filter => crate::log::filter(text).map(drop),
+            Origins if text == "*" => Ok(()),
+            Origins => match text.split_once("://") {
+                Some(("http" | "https", host)) if is_host(host) => Ok(()),
+                _ => Err("write an origin as the browser sends it, such as https://example.org, or `*`".to_owned()),
+            },
+            Hosts if is_host(text) && (text.starts_with('[') == text.contains(':')) => Ok(()),
+            Hosts => Err("write a host name without a port, such as chat.example.org".to_owned()),
+            Path | Text | Url | Databases => Ok(()),
+        }
+    }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Switch => "true or false",
-            Kind::Number => "a whole number",
-            Kind::Path | Kind::Text => "a text in quotes",
+            Switch => "true or false",
+            Number(..) => "a whole number",
+            Path | Text | Url | Address | Filter => "a text in quotes",
+            Databases | Origins | Hosts => "a text in quotes, or an array of them",
         })
     }
 }
 
-/// The command that has the settings for flags, and nothing else.
-pub fn command() -> Command {
-    Arguments::augment_args(Command::new("framewright").no_binary_name(true).disable_help_flag(true))
-}
-
-/// Every setting that a file may hold, in the order of the help; sections hang together.
-pub fn all() -> Vec<Setting> {
-    let mut all: Vec<Setting> = command().get_arguments().filter(|arg| arg.get_id() != NAMES_THE_FILE).map(Setting::of).collect();
-    let sections: Vec<Option<String>> = all.iter().map(|setting| setting.section.clone()).collect();
-    let place = |section: &Option<String>| match section {
-        None => 0,
-        Some(_) => 1 + sections.iter().position(|known| known == section).unwrap_or(0),
-    };
-    all.sort_by_key(|setting| place(&setting.section));
-    all
-}
-
-/// The one flag that a file can't hold.
-const NAMES_THE_FILE: &str = "config";
-
 impl Setting {
-    fn of(arg: &Arg) -> Self {
-        let flag = arg.get_long().expect("every setting has a flag").to_owned();
-        let section = arg.get_help_heading().map(str::to_ascii_lowercase);
-        let name = flag.replace('-', "_");
-        let key = section.as_ref().and_then(|section| name.strip_prefix(section.as_str())?.strip_prefix('_')).unwrap_or(&name);
-        let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
-        Setting {
-            id: arg.get_id().to_string(),
-            variable: arg.get_env().expect("every setting has a variable").to_string_lossy().into_owned(),
-            key: key.to_owned(),
-            kind: kind(arg),
-            default: arg.get_default_values().first().map(|value| value.to_string_lossy().into_owned()),
-            help,
-            flag,
-            section,
-        }
+    pub fn flag(&self) -> String {
+        self.id.replace('_', "-")
+    }
+
+    pub fn variable(&self) -> String {
+        format!("FRAMEWRIGHT_{}", self.id.to_ascii_uppercase())
+    }
+
+    /// The key within its section: `url`.
+    pub fn key(&self) -> &'static str {
+        self.section.and_then(|section| self.id.strip_prefix(section)?.strip_prefix('_')).unwrap_or(self.id)
     }
 
     /// The key with its section: `llm.url`.
     pub fn name(&self) -> String {
-        match &self.section {
-            Some(section) => format!("{section}.{}", self.key),
-            None => self.key.clone(),
+        self.section.map_or_else(|| self.id.to_owned(), |section| format!("{section}.{}", self.key()))
+    }
+
+    /// A value as a file holds it.
+    pub fn written(&self, value: &str) -> String {
+        match self.kind {
+            Switch | Number(..) => value.to_owned(),
+            _ => toml::Value::String(value.to_owned()).to_string(),
         }
     }
 
-    /// A value as a file holds it. Values of switches and numbers are checked already.
-    pub fn written(&self, value: &str) -> String {
+    fn arg(&self) -> Arg {
+        let kind = self.kind;
+        let arg = Arg::new(self.id).long(self.flag()).env(self.variable()).help(self.help).value_name(self.value_name);
+        let arg = match kind {
+            Switch => arg.value_parser(FalseyValueParser::new()).num_args(0..=1).require_equals(true).default_missing_value("true"),
+            _ => arg.value_parser(move |text: &str| kind.check(text).map(|()| text.to_owned())),
+        };
+        let arg = if kind.is_list() { arg.action(ArgAction::Append).value_delimiter(' ') } else { arg.action(ArgAction::Set) };
+        let arg = arg.hide_env_values(matches!(kind, Databases | Url)).hide_possible_values(true).hide_short_help(RARE.contains(&self.id));
+        let arg = self.default.into_iter().fold(arg, |arg, default| arg.default_value(default));
+        self.section.into_iter().fold(arg, |arg, section| arg.help_heading(if Some(section) == LLM { "LLM" } else { "Limits" }))
+    }
+
+    /// The value that clap has read, from wherever.
+    pub(super) fn given(&self, matches: &ArgMatches) -> Option<String> {
         match self.kind {
-            Kind::Switch | Kind::Number => value.to_owned(),
-            Kind::Path | Kind::Text => toml::Value::String(value.to_owned()).to_string(),
+            Switch => matches.get_one::<bool>(self.id).map(bool::to_string),
+            _ => Some(matches.get_many::<String>(self.id)?.map(String::as_str).collect::<Vec<_>>().join(" ")),
         }
     }
 }
 
-fn kind(arg: &Arg) -> Kind {
-    let value = arg.get_value_parser().type_id();
-    let is_one_of = |types: &[TypeId]| types.iter().any(|known| value == *known);
-    if is_one_of(&[TypeId::of::<bool>()]) {
-        Kind::Switch
-    } else if is_one_of(&[TypeId::of::<u8>(), TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()]) {
-        Kind::Number
-    } else if is_one_of(&[TypeId::of::<PathBuf>()]) {
-        Kind::Path
-    } else {
-        Kind::Text
+impl clap::Args for Arguments {
+    fn augment_args(command: Command) -> Command {
+        let file = Arg::new(FILE).long(FILE).env("FRAMEWRIGHT_CONFIG").value_name("FILE").value_parser(clap::value_parser!(PathBuf));
+        let file = file.help("File of settings [default: framewright.toml in the current folder, if there is one]");
+        command.arg(file).args(SETTINGS.iter().map(Setting::arg))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl clap::FromArgMatches for Arguments {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let given = |id: &str| SETTINGS.iter().find(|setting| setting.id == id)?.given(matches);
+        Ok(Arguments::of_values(given))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// The command that has the settings as flags, and nothing else.
+pub fn command() -> Command {
+    <Arguments as clap::Args>::augment_args(Command::new("framewright").no_binary_name(true).disable_help_flag(true))
+}
+
+/// A database as `NAME=URL`; its URL may be left to its variable.
+pub(super) fn check_database(name: &str, url: &str) -> Result<String, String> {
+    let said = format!("{name}={url}");
+    match () {
+        () if said.contains(' ') => Err("can't hold a space".to_owned()),
+        () if url.is_empty() => Ok(said),
+        () => Source::named(&said).map(|_| said).map_err(|why| format!("is wrong: {why}")),
     }
 }
 
@@ -134,17 +333,52 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn a_setting_is_called_the_same_everywhere() {
-        let all = all();
-        for setting in &all {
-            let from_flag = format!("FRAMEWRIGHT_{}", setting.flag.replace('-', "_").to_ascii_uppercase());
-            assert_eq!(setting.variable, from_flag, "--{}", setting.flag);
-            assert!(!setting.help.is_empty(), "--{} is explained", setting.flag);
+    fn every_setting_is_named_once_explained_and_has_a_default_that_it_accepts() {
+        let names: BTreeSet<String> = SETTINGS.iter().map(Setting::name).collect();
+        assert_eq!(names.len(), SETTINGS.len(), "no two settings share a key");
+        for name in ["listen", "llm.url", "llm.model", "llm.key_file", "limits.workers", "limits.message_bytes"] {
+            assert!(names.contains(name), "{name} is missing from {names:?}");
         }
-        let names: BTreeSet<String> = all.iter().map(Setting::name).collect();
-        assert_eq!(names.len(), all.len(), "no two settings have one key");
-        for name in ["listen", "llm.url", "llm.model", "llm.key_file", "limits.workers"] {
-            assert!(names.contains(name), "{name} is none of {names:?}");
+        for setting in SETTINGS {
+            assert!(setting.default.is_some() || setting.help.contains("[default: "), "{}", setting.id);
+            assert_eq!(setting.default.map_or(Ok(()), |default| setting.kind.check(default)), Ok(()), "{}", setting.id);
+        }
+        assert!(RARE.iter().all(|rare| SETTINGS.iter().any(|setting| setting.id == *rare)));
+        let sections: Vec<_> = SETTINGS.iter().map(|setting| setting.section).collect();
+        assert!(sections.is_sorted_by_key(|section| [GENERAL, LLM, LIMITS].iter().position(|known| known == section)));
+    }
+
+    /// Which settings the program reads is seen where this is built: a field that nothing reads is a warning.
+    #[test]
+    fn a_value_is_read_as_its_type() {
+        let arguments = Arguments::of("--host a.example --host b.example --allow-origin=* --development --data= --message-bytes 2048");
+        let Arguments { host, allow_origin, development, data, message_bytes, shards, .. } = arguments.unwrap();
+        assert_eq!((host, allow_origin), (vec!["a.example".to_owned(), "b.example".to_owned()], vec!["*".to_owned()]));
+        assert_eq!((development, data, message_bytes, shards), (true, None, 2048, None));
+    }
+
+    #[test]
+    fn rejects_values_that_a_setting_cannot_have() {
+        for (id, text, is_valid) in [
+            ("allow_origin", "https://example.org", true),
+            ("allow_origin", "http://[::1]:8080", true),
+            ("allow_origin", "*", true),
+            ("allow_origin", "https://example.org/", false),
+            ("allow_origin", "example.org", false),
+            ("allow_origin", "https://", false),
+            ("host", "chat.example.org", true),
+            ("host", "[2001:db8::1]", true),
+            ("host", "chat.example.org:8443", false),
+            ("host", "https://chat.example.org", false),
+            ("host", "*", false),
+            ("message_bytes", "1023", false),
+            ("message_bytes", "1048577", false),
+            ("log", "warn,framewright::work=debug", true),
+            ("log", "loud", false),
+            ("shards", "-1", false),
+        ] {
+            let setting = SETTINGS.iter().find(|setting| setting.id == id).unwrap();
+            assert_eq!(setting.kind.check(text).is_ok(), is_valid, "{id} {text}");
         }
     }
 
@@ -159,7 +393,7 @@ mod tests {
             ("colour", None),
             ("x", None),
         ] {
-            assert_eq!(nearest(written, all().iter().map(Setting::name)).as_deref(), meant, "{written}");
+            assert_eq!(nearest(written, SETTINGS.iter().map(Setting::name)).as_deref(), meant, "{written}");
         }
     }
 }

@@ -66,11 +66,11 @@ pub(super) fn choose(
     local: impl FnOnce(Option<&str>) -> Option<Local>,
 ) -> Result<Upstream, ConfigError> {
     let word_pause = Duration::from_millis(u64::from(arguments.demo_delay_ms));
-    let model = given(&arguments.model);
+    let model = arguments.model.clone();
     if model.as_deref() == Some(demo::NAME) {
         return Ok(Upstream::Demo { word_pause, why: "as told" });
     }
-    let by_flag = given(&arguments.llm_url).map(|url| ("--llm-url", url));
+    let by_flag = arguments.llm_url.clone().map(|url| ("--llm-url", url));
     let by_url = by_flag.or_else(|| environment("OPENAI_BASE_URL").map(|url| ("OPENAI_BASE_URL", url)));
     let by_key = || KNOWN.iter().find(|known| environment(known.key).is_some());
     let (url, otherwise, why) = if let Some((name, url)) = by_url {
@@ -93,19 +93,14 @@ pub(super) fn choose(
     let strong = model.or(otherwise).ok_or_else(|| ConfigError::NoModel { url: url.to_string() })?;
     let provider = Provider {
         key: key(Known::of(&url).key, &environment)?,
-        fast: given(&arguments.fast_model).unwrap_or_else(|| strong.clone()),
-        fallback: given(&arguments.fallback_model),
+        fast: arguments.fast_model.clone().unwrap_or_else(|| strong.clone()),
+        fallback: arguments.fallback_model.clone(),
         deadlines: deadlines(arguments, &url),
         retries: Retries { retries_max: u32::from(arguments.retries), ..Retries::default() },
-        bounds: Default::default(),
         strong,
         url,
     };
     Ok(Upstream::Provider { provider: Box::new(provider), why })
-}
-
-fn given(value: &Option<String>) -> Option<String> {
-    value.clone().filter(|value| !value.trim().is_empty())
 }
 
 fn key(name: &'static str, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Key>, ConfigError> {

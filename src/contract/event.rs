@@ -1,7 +1,7 @@
 //! What a session lets its watchers see: one stream of events, of which every protocol is a projection.
 //!
 //! The chat socket shows [`What::Accepted`], [`What::Streaming`], [`What::Progress`], [`What::Controls`], [`What::Done`] and
-//! [`What::Cleared`]; the trace shows all but `Accepted`, `Done` and `Cleared`. One count runs through all of them, so that
+//! [`What::Cleared`]; the trace shows all but `Accepted` and `Done`. One count runs through all of them, so that
 //! either can be resumed.
 
 use super::{CallId, CallKind, CallStatus, ClientId, Control, Machine, Memory, Seq, Time, ToolId, Trace, TurnId, Usage};
@@ -10,7 +10,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Event {
     pub seq: Seq,
     pub at: Time,
@@ -22,7 +22,7 @@ pub struct Event {
     pub what: What,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum What {
     /// A message with a client id was accepted; its turn starts now or after those that wait.
     Accepted {

@@ -80,13 +80,13 @@ impl Judge {
     pub fn score(&self, session: &str, criterion: &str, said: &str, answer: &str) -> Result<Score, String> {
         let session: Arc<str> = session.into();
         let request = Arc::new(Request::Model(request(criterion, said, answer)));
-        let patience = self.pool.deadline(&request) + Duration::from_secs(5);
+        let timeout = self.pool.deadline(&request) + Duration::from_secs(5);
         let (reply, replies) = channel();
         let replying = Box::new(move |said| drop(reply.send(said)));
         let call = self.pool.start(&session, request, replying).map_err(|error| error.to_string())?;
         let mut text = String::new();
         loop {
-            match replies.recv_timeout(patience) {
+            match replies.recv_timeout(timeout) {
                 Ok(Reply::Chunk(chunk)) => text.push_str(&chunk),
                 Ok(Reply::Done { outcome, .. }) => {
                     text.push_str(&outcome.map_err(|error| error.to_string())?.text);
@@ -104,15 +104,16 @@ impl Judge {
 fn request(criterion: &str, said: &str, answer: &str) -> ModelRequest {
     let asked = [
         Part::Fixed("## message\n".into()),
-        Part::Slot("message", said.to_owned()),
+        Part::Slot("message".into(), said.to_owned()),
         Part::Fixed("\n\n## answer\n".into()),
-        Part::Slot("answer", answer.to_owned()),
+        Part::Slot("answer".into(), answer.to_owned()),
         Part::Fixed("\n\n## criterion\n".into()),
-        Part::Slot("criterion", criterion.to_owned()),
+        Part::Slot("criterion".into(), criterion.to_owned()),
     ];
     ModelRequest {
         role: Judge::LABEL.into(),
         stage: None,
+        background: false,
         model: "strong".into(),
         messages: vec![
             ChatMessage::new(Role::System, Text(vec![Part::Fixed(PROMPT.into())])),

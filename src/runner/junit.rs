@@ -81,7 +81,7 @@ fn said_inside<W: io::Write>(writer: &mut Writer<W>, element: &str, text: &str) 
 }
 
 fn where_it_was(outcome: &Outcome) -> String {
-    let path = outcome.path.as_deref().map(|path| format!("\npath: {path} ({})", outcome.way.join(" → "))).unwrap_or_default();
+    let path = outcome.path.as_deref().map(|path| format!("\npath: {path} ({})", outcome.nodes.join(" → "))).unwrap_or_default();
     let turn = outcome.turn.as_deref().map(|turn| format!("\nturn: {turn}")).unwrap_or_default();
     format!("{}:{}{path}{turn}\nsession: {}", outcome.file, outcome.line, outcome.session)
 }

@@ -1,8 +1,8 @@
-//! The suite runner: plays suites over the public interface, so it tests any deployment that it can reach.
+//! The suite runner: runs suites over the public interface, so it tests any deployment that it can reach.
 //!
-//! [`run`] plays the suites of a [`Plan`], each in a session of its own, several side by side, and tells what happens while it
-//! happens: to its caller as [`Progress`], and to everyone who looks on through `POST /api/test/status` of the server that is
-//! tested. What came of it is the [`Report`].
+//! [`run`] runs the suites of a [`Plan`], each in a session of its own, several side by side. It reports what happens at once:
+//! to its caller as [`Progress`], and to everyone who watches the tested server as the test status there. The result is the
+//! [`Report`].
 //!
 //! ```no_run
 //! # use framewright::{client::Address, runner};
@@ -14,57 +14,60 @@
 //! ```
 //!
 //! Invariants: each check of each suite has exactly one [`Outcome`]; what can't be done has one too, and then the rest of its
-//! step is skipped; nothing is waited for without a bound.
+//! step is skipped; every wait has a bound.
 
 mod coverage;
 mod judge;
 mod junit;
 mod play;
-mod relay;
 mod report;
+mod reporting;
+mod session;
 mod source;
-mod talk;
 
 pub use coverage::Coverage;
 pub use judge::{Judge, Score};
 pub use junit::junit;
-pub use report::{Outcome, Played, Report, Status, so_far, write_whole};
+pub use report::{About, Outcome, Report, Status, SuiteReport, keep, write_whole};
+pub use reporting::Reports;
 pub use source::{Source, Unreadable};
 
 use crate::client::Address;
 use crate::suite::Check;
 use crate::work::tape::Tape;
 use play::Player;
-use relay::Relay;
+use reporting::Reporting;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-/// What is to be played, where and how.
+/// What to run, where and how.
 pub struct Plan {
     /// The server; each suite takes a session of its own there.
     pub address: Address,
     pub suites: Vec<Source>,
     /// How many suites at once.
     pub jobs: usize,
-    /// Nobody else uses the server: sessions are named as their suites. Else they are named so that nobody has them yet.
+    /// Nobody else uses the server, so sessions are named like their suites; otherwise their names are unique.
     pub is_own_server: bool,
     /// How long a turn may take.
-    pub patience: Duration,
+    pub timeout: Duration,
     /// Whether `expect time` counts.
     pub strict_time: bool,
     /// Whether `expect judge` counts.
     pub strict_judge: bool,
-    /// Who scores answers; none: these checks are skipped.
+    /// Scores answers; without one these checks are skipped.
     pub judge: Option<Judge>,
-    /// Whether to look which ways the suites take.
+    /// Whether to note which nodes, routes and paths the suites take.
     pub coverage: bool,
     /// Set from elsewhere: what is left is skipped.
     pub stop: Arc<AtomicBool>,
-    /// What the server's pool records on, or plays; what is seen of turns goes there too.
+    /// What the server's pool records or replays; what the chat socket shows of turns goes there too.
     pub tape: Option<Arc<Tape>>,
+    /// Takes the reports of the run; without it they are posted to the server.
+    pub reports: Option<Arc<Reports>>,
 }
 
 impl Plan {
@@ -75,19 +78,20 @@ impl Plan {
             suites,
             jobs: 1,
             is_own_server: false,
-            patience: PATIENCE,
+            timeout: TIMEOUT,
             strict_time: false,
             strict_judge: false,
             judge: None,
             coverage: false,
             stop: Arc::default(),
             tape: None,
+            reports: None,
         }
     }
 
     /// How many checks count.
     pub fn checks(&self) -> usize {
-        self.suites.iter().map(|source| source.count(|check| self.counts(check))).sum()
+        self.suites.iter().map(|source| source.suite.count(|check| self.counts(check))).sum()
     }
 
     /// Whether a check can fail its suite.
@@ -99,10 +103,9 @@ impl Plan {
         }
     }
 
-    /// The sessions that its suites are played in, no two the same.
+    /// The sessions that its suites run in, no two the same.
     fn sessions(&self) -> Vec<String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        let unique = format!("{now:x}{:x}", std::process::id());
+        let unique = format!("{:016x}", fastrand::u64(..));
         let mut taken = BTreeSet::new();
         let name = |source: &Source| {
             let stem = source.name_in_session();
@@ -114,12 +117,12 @@ impl Plan {
     }
 }
 
-/// How long a turn may take, unless said otherwise: a large model on a small machine is slow.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+/// How long a turn may take by default: a large model on a small machine is slow.
+pub const TIMEOUT: Duration = Duration::from_secs(300);
 /// Suites at once, at most.
 pub const JOBS_MAX: usize = 64;
 
-/// What happens while suites are played.
+/// What happens while suites run.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
     Began {
@@ -134,30 +137,30 @@ pub enum Progress<'a> {
     Ended {
         source: &'a Source,
     },
-    /// Something that is worth to be known and fails nothing.
+    /// Worth knowing, but fails nothing.
     Note(&'a str),
 }
 
-/// Plays the suites of a plan; `told` is called from several threads where several suites are played at once.
-pub fn run(plan: &Plan, told: &(dyn Fn(&Progress<'_>) + Sync)) -> Report {
-    let run = Run { plan, told, relay: Relay::new(plan, told), coverage: Mutex::default(), begun: Instant::now() };
+/// Runs the suites of a plan; `progress` is called from several threads where several suites run at once.
+pub fn run(plan: &Plan, progress: &(dyn Fn(&Progress<'_>) + Sync)) -> Report {
+    let run = Run { plan, progress, reporting: Reporting::new(plan, progress), coverage: Mutex::default(), begun: Instant::now() };
     let (next, sessions) = (AtomicUsize::new(0), plan.sessions());
-    let played: Mutex<Vec<Option<Played>>> = Mutex::new(plan.suites.iter().map(|_| None).collect());
+    let reports: Mutex<Vec<Option<SuiteReport>>> = Mutex::new(plan.suites.iter().map(|_| None).collect());
     let work = || {
         let mut last: Option<&Source> = None;
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
             let Some(source) = plan.suites.get(place) else { break };
-            run.relay.begin(source, &sessions[place]);
+            run.reporting.begin(source, &sessions[place]);
             // Only now, so that a run is never over between two of its suites.
             if let Some(last) = last.replace(source) {
-                run.relay.end(last);
+                run.reporting.end(last);
             }
-            let outcomes = run.play(source, &sessions[place]);
-            lock(&played)[place] = Some(outcomes);
+            let report = run.play(source, &sessions[place]);
+            lock(&reports)[place] = Some(report);
         }
         if let Some(last) = last {
-            run.relay.end(last);
+            run.reporting.end(last);
         }
     };
     thread::scope(|scope| {
@@ -165,32 +168,32 @@ pub fn run(plan: &Plan, told: &(dyn Fn(&Progress<'_>) + Sync)) -> Report {
             scope.spawn(work);
         }
     });
-    let suites = played.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_iter().flatten().collect();
+    let suites = reports.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).into_iter().flatten().collect();
     let coverage = plan.coverage.then(|| std::mem::take(&mut *lock(&run.coverage)));
     Report { suites, checks: plan.checks(), took: run.begun.elapsed(), coverage }
 }
 
-/// What all players of a run share.
+/// What the players of a run share.
 struct Run<'a> {
     plan: &'a Plan,
-    told: &'a (dyn Fn(&Progress<'_>) + Sync),
-    relay: Relay<'a>,
+    progress: &'a (dyn Fn(&Progress<'_>) + Sync),
+    reporting: Reporting<'a>,
     coverage: Mutex<Coverage>,
     begun: Instant,
 }
 
 impl Run<'_> {
-    fn play(&self, source: &Source, session: &str) -> Played {
-        (self.told)(&Progress::Began { source, session });
+    fn play(&self, source: &Source, session: &str) -> SuiteReport {
+        (self.progress)(&Progress::Began { source, session });
         let begun = Instant::now();
         let outcomes = Player::new(self, source, session).play();
-        (self.told)(&Progress::Ended { source });
-        Played { name: source.name.clone(), file: source.file.clone(), outcomes, took: begun.elapsed() }
+        (self.progress)(&Progress::Ended { source });
+        SuiteReport { name: source.name.clone(), file: source.file.clone(), outcomes, took: begun.elapsed() }
     }
 
-    fn tell(&self, outcome: &Outcome) {
-        self.relay.result(outcome);
-        (self.told)(&Progress::Came(outcome));
+    fn report(&self, outcome: &Outcome) {
+        self.reporting.result(outcome);
+        (self.progress)(&Progress::Came(outcome));
     }
 
     fn coverage(&self) -> MutexGuard<'_, Coverage> {

@@ -1,7 +1,7 @@
-//! Plays one suite in its session: does what it says, checks what it expects, and tells each outcome as it falls.
+//! Runs one suite in its session: sends what it says, checks what it expects, and reports each outcome at once.
 
-use super::talk::{Talk, Trouble};
-use super::{Outcome, Run, Source, Status};
+use super::session::{Session, Trouble, Turn};
+use super::{About, Outcome, Run, Source, Status};
 use crate::suite::{Check, Does, Item, Names, Seen, Verdict};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
@@ -10,15 +10,16 @@ use std::time::Instant;
 pub(super) struct Player<'a> {
     run: &'a Run<'a>,
     source: &'a Source,
-    session: &'a str,
-    talk: Talk,
+    /// The session's name.
+    name: &'a str,
+    session: Session,
     /// What came of the last turn that was done.
     seen: Option<Seen>,
     turn: Option<String>,
     /// What traces of the graph can tell of.
     names: Names,
-    /// What the last turn was asked, for who judges its answer.
-    said: String,
+    /// What the last turn answers, for the judge.
+    message: String,
     /// Since the last outcome.
     begun: Instant,
     outcomes: Vec<Outcome>,
@@ -31,17 +32,17 @@ const BEFORE: &str = "before the first step";
 const STOPPED: &str = "the run was stopped";
 
 impl<'a> Player<'a> {
-    pub(super) fn new(run: &'a Run<'a>, source: &'a Source, session: &'a str) -> Player<'a> {
-        let address = run.plan.address.in_session(session).expect("the plan makes names that sessions have");
+    pub(super) fn new(run: &'a Run<'a>, source: &'a Source, name: &'a str) -> Player<'a> {
+        let address = run.plan.address.in_session(name).expect("the plan makes names that sessions have");
         Player {
             run,
             source,
-            session,
-            talk: Talk::new(address, run.plan.patience, run.plan.stop.clone()),
+            name,
+            session: Session::new(address, run.plan.timeout, run.plan.stop.clone()),
             seen: None,
             turn: None,
             names: Names::default(),
-            said: String::new(),
+            message: String::new(),
             begun: Instant::now(),
             outcomes: Vec::new(),
         }
@@ -49,13 +50,14 @@ impl<'a> Player<'a> {
 
     pub(super) fn play(mut self) -> Vec<Outcome> {
         let suite = &self.source.suite;
-        let steps = suite.steps.iter().map(|step| (step.title.as_str(), &step.items));
+        let steps = suite.steps.iter().map(|step| (step.title.as_str(), false, &step.items));
         // Why nothing more of this suite can be played.
         let mut lost: Option<String> = None;
         // A server that does not tell is told by the first message that it does not take.
         let _ = self.look_at_graph();
-        for (step, items) in [(BEFORE, &suite.before)].into_iter().chain(steps).filter(|(_, items)| !items.is_empty()) {
-            (self.run.told)(&super::Progress::Step { source: self.source, step });
+        let all = std::iter::once((BEFORE, true, &suite.before)).chain(steps).filter(|(_, _, items)| !items.is_empty());
+        for (step, is_before, items) in all {
+            (self.run.progress)(&super::Progress::Step { source: self.source, step });
             // Why nothing more of this step is.
             let mut skipped: Option<String> = None;
             for item in items {
@@ -73,7 +75,7 @@ impl<'a> Player<'a> {
                         Err(trouble) => {
                             self.failed(step, item, sentence(&trouble));
                             let why = format!("`{}` in line {} could not be done", cut(&item.text, 80), item.line);
-                            let is_for_good = step == BEFORE || matches!(trouble, Trouble::Gone(_));
+                            let is_for_good = is_before || matches!(trouble, Trouble::Gone(_));
                             *if is_for_good { &mut lost } else { &mut skipped } = Some(why);
                         }
                     },
@@ -82,7 +84,7 @@ impl<'a> Player<'a> {
         }
         self.look_back();
         if let (Some(tape), None) = (&self.run.plan.tape, lost) {
-            tape.keep(self.session);
+            tape.keep(self.name);
         }
         self.outcomes
     }
@@ -95,56 +97,56 @@ impl<'a> Player<'a> {
         match does {
             Does::Graph(name) => {
                 self.look_back();
-                self.talk.call("/api/graph/switch", Some(&json!({"name": name})))?;
+                self.session.call("/api/graph/switch", Some(&json!({"name": name})))?;
                 self.look_at_graph()
             }
-            Does::Clear => self.talk.call("/api/clear", Some(&json!({}))).map(drop),
+            Does::Clear => self.session.call("/api/clear", Some(&json!({}))).map(drop),
             Does::Send(text) => {
-                self.said.clone_from(text);
-                let state = self.talk.call("/api/state", None)?;
-                self.turn(&json!({"text": text, "dashboard": dashboard(&state)}))
+                self.message.clone_from(text);
+                let state = self.session.call("/api/state", None)?;
+                self.turn("send", &json!({"text": text, "dashboard": dashboard(&state)}))
             }
             Does::Action(choice) => {
-                let state = self.talk.call("/api/state", None)?;
+                let state = self.session.call("/api/state", None)?;
                 let offered = Seen { controls: state["controls"].as_array().cloned().unwrap_or_default(), ..Seen::default() };
                 let Some(control) = offered.meant(choice) else {
                     (self.seen, self.turn) = (None, None);
                     return Err(Trouble::Step(format!("no button is called that; there are: {}", offered.labels())));
                 };
-                self.said = control["label"].as_str().unwrap_or_default().to_owned();
+                self.message = control["label"].as_str().unwrap_or_default().to_owned();
                 let action =
                     json!({"type": "action", "action": control["action"], "source": control["source"], "data": control["payload"]});
-                self.turn(&action)
+                self.turn("action", &action)
             }
             Does::Expect(_) => Ok(()),
         }
     }
 
-    fn turn(&mut self, said: &Value) -> Result<(), Trouble> {
+    /// `item`: how a suite calls what is sent.
+    fn turn(&mut self, item: &str, message: &Value) -> Result<(), Trouble> {
         (self.seen, self.turn) = (None, None);
-        let (turn, mut seen, heard) = self.talk.turn(said)?;
+        let (turn, mut seen) = self.session.turn(message)?;
         if !self.names.are_of(&seen.trace) {
-            // A server that does not tell leaves every name possible.
-            self.names = self.talk.call("/api/graph/active", None).map(|graph| Names::of_graph(&graph)).unwrap_or_default();
+            // Where the server doesn't describe its graph, every name is possible.
+            self.names = self.session.call("/api/graph/active", None).map(|graph| Names::of_graph(&graph)).unwrap_or_default();
         }
         seen.names = self.names.clone();
         if self.run.plan.coverage {
             self.run.coverage().note(&seen.trace);
         }
-        (self.turn, self.seen) = (Some(turn), Some(seen));
-        let kind = if said["type"] == "action" { "action" } else { "send" };
-        self.tape(format!("{kind}: {}", self.said), heard)
+        (self.turn, self.seen) = (Some(turn.id.clone()), Some(seen));
+        self.tape(&format!("{item}: {}", self.message), turn)
     }
 
-    /// Where there is a tape, the next thing is done only when nothing goes on any more, so that the same is asked every time;
-    /// and what was heard of the turn is kept, or is what was heard when the tape was made.
-    fn tape(&self, said: String, heard: Vec<Value>) -> Result<(), Trouble> {
+    /// With a tape, the next item waits until the session is idle, so that every run makes the same calls; and what the chat
+    /// socket showed of the turn is recorded, or compared with the recording.
+    fn tape(&self, message: &str, turn: Turn) -> Result<(), Trouble> {
         let Some(tape) = &self.run.plan.tape else { return Ok(()) };
-        self.talk.at_rest()?;
-        let error = heard.last().and_then(|done| done["error"].as_str()).unwrap_or_default().to_owned();
-        let compared = tape.turn(self.session, &said, heard);
+        self.session.at_rest()?;
+        let error = turn.error.unwrap_or_default();
+        let compared = tape.turn(self.name, message, turn.received);
         let told = |miss: String| if error.contains(&miss) { error.clone() } else { format!("behind the turn: {miss}") };
-        let misses: Vec<String> = tape.misses(self.session).into_iter().map(told).collect();
+        let misses: Vec<String> = tape.misses(self.name).into_iter().map(told).collect();
         match misses.is_empty() {
             true => compared.map_err(Trouble::Step),
             false => Err(Trouble::Step(format!("{}; if that is meant, record it again with --record", misses.join("; ")))),
@@ -156,7 +158,7 @@ impl<'a> Player<'a> {
             return self.skip(step, item, check, "the message that it speaks of could not be sent".to_owned());
         };
         if check.is_about_memory() {
-            match self.talk.settled() {
+            match self.session.settled() {
                 // What is not waited for to its end is not known.
                 Ok(_) | Err(_) if self.run.plan.stop.load(Ordering::Relaxed) => {
                     return self.skip(step, item, check, STOPPED.to_owned());
@@ -189,7 +191,7 @@ impl<'a> Player<'a> {
             return (Status::Skip, None, "there is nothing to judge".to_owned());
         };
         let Some(judge) = &self.run.plan.judge else { return (Status::Skip, None, super::judge::NOBODY.to_owned()) };
-        match judge.score(self.session, criterion, &self.said, &seen.response) {
+        match judge.score(self.name, criterion, &self.message, &seen.response) {
             Ok(score) => {
                 let status = if score.holds() { Status::Pass } else { Status::Fail };
                 (status, Some(got.to_owned()), score.to_string())
@@ -217,7 +219,7 @@ impl<'a> Player<'a> {
 
     fn came(&mut self, outcome: Outcome) {
         self.begun = Instant::now();
-        self.run.tell(&outcome);
+        self.run.report(&outcome);
         self.outcomes.push(outcome);
     }
 
@@ -237,9 +239,14 @@ impl<'a> Player<'a> {
             got: None,
             path: self.seen.as_ref().map(|seen| seen.path().to_owned()),
             frames: trace.and_then(|trace| trace["total_frames"].as_u64()),
-            way: trace.map(way).unwrap_or_default(),
-            session: self.session.to_owned(),
+            nodes: trace.map(nodes).unwrap_or_default(),
+            session: self.name.to_owned(),
             turn: self.turn.clone(),
+            about: match &item.does {
+                Does::Expect(Check::Time(_)) => About::Time,
+                Does::Expect(Check::Judge(_)) => About::Judge,
+                Does::Graph(_) | Does::Clear | Does::Send(_) | Does::Action(_) | Does::Expect(_) => About::Behaviour,
+            },
             reported: false,
         }
     }
@@ -247,7 +254,7 @@ impl<'a> Player<'a> {
     /// Which graph the session is on now, for who wants to know what of it is used.
     fn look_at_graph(&self) -> Result<(), Trouble> {
         if self.run.plan.coverage {
-            let graph = self.talk.call("/api/graph/active", None)?;
+            let graph = self.session.call("/api/graph/active", None)?;
             self.run.coverage().describe(&graph);
         }
         Ok(())
@@ -256,7 +263,7 @@ impl<'a> Player<'a> {
     /// What goes on behind a turn is in its trace only once it has ended.
     fn look_back(&self) {
         if self.run.plan.coverage && self.turn.is_some() {
-            let traces = self.talk.settled().and_then(|_| self.talk.traces());
+            let traces = self.session.settled().and_then(|_| self.session.traces());
             traces.iter().flatten().for_each(|trace| self.run.coverage().note(trace));
         }
     }
@@ -282,7 +289,7 @@ fn dashboard(state: &Value) -> Value {
 }
 
 /// The nodes of each frame of a turn.
-fn way(trace: &Value) -> Vec<String> {
+fn nodes(trace: &Value) -> Vec<String> {
     let nodes = |frame: &Value| {
         let nodes = frame["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str);
         nodes.collect::<Vec<_>>().join("+")

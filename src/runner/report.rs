@@ -1,11 +1,16 @@
-//! What came of a run: an outcome for each check, and the same as `GET /api/tests` tells it.
+//! The outcomes of a run, one for each check, and the same as `GET /api/tests` shows them.
 
 use super::Coverage;
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::io;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// Between two writes of the results so far.
+const PERIOD: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Status {
@@ -17,7 +22,16 @@ pub enum Status {
     Skip,
 }
 
-/// What came of one check, or of something that could not be done.
+/// What an item of a suite looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Behaviour,
+    Time,
+    /// A model's opinion.
+    Judge,
+}
+
+/// The result of one check, or of something that could not be done.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     pub suite: String,
@@ -42,7 +56,9 @@ pub struct Outcome {
     pub frames: Option<u64>,
     /// The nodes of each frame.
     #[serde(skip)]
-    pub way: Vec<String>,
+    pub nodes: Vec<String>,
+    #[serde(skip)]
+    pub about: About,
     pub session: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn: Option<String>,
@@ -57,16 +73,16 @@ impl Outcome {
     }
 }
 
-/// A suite that was played.
+/// The outcomes of a suite.
 #[derive(Clone, Debug)]
-pub struct Played {
+pub struct SuiteReport {
     pub name: String,
     pub file: String,
     pub outcomes: Vec<Outcome>,
     pub took: Duration,
 }
 
-impl Played {
+impl SuiteReport {
     /// How many outcomes that count are this.
     pub fn count(&self, status: Status) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.counts_as(status)).count()
@@ -76,7 +92,7 @@ impl Played {
 #[derive(Debug)]
 pub struct Report {
     /// In the order of the plan.
-    pub suites: Vec<Played>,
+    pub suites: Vec<SuiteReport>,
     /// How many checks there were to make.
     pub checks: usize,
     pub took: Duration,
@@ -85,11 +101,11 @@ pub struct Report {
 
 impl Report {
     pub fn outcomes(&self) -> impl Iterator<Item = &Outcome> {
-        self.suites.iter().flat_map(|played| &played.outcomes)
+        self.suites.iter().flat_map(|suite| &suite.outcomes)
     }
 
     pub fn count(&self, status: Status) -> usize {
-        self.suites.iter().map(|played| played.count(status)).sum()
+        self.suites.iter().map(|suite| suite.count(status)).sum()
     }
 
     /// Whether nothing that counts has failed.
@@ -103,11 +119,11 @@ impl Report {
     }
 }
 
-/// What came of a run that has not ended, told as one that has, but for this: what is cut off stays so.
-pub fn so_far(outcomes: &[Outcome], checks: usize) -> Value {
-    let mut told = results(&outcomes.iter().collect::<Vec<_>>(), checks);
-    told["ended"] = false.into();
-    told
+/// The results of a run that goes on; if the run is cut off, they stay marked as that.
+fn so_far(outcomes: &[Outcome], checks: usize) -> Value {
+    let mut results = results(&outcomes.iter().collect::<Vec<_>>(), checks);
+    results["ended"] = false.into();
+    results
 }
 
 fn results(outcomes: &[&Outcome], checks: usize) -> Value {
@@ -121,19 +137,36 @@ fn results(outcomes: &[&Outcome], checks: usize) -> Value {
     })
 }
 
-/// Writes a file whole or not at all: whoever reads meanwhile sees what was there before. What is no file (`/dev/stdout`, a pipe, a
-/// link) stays what it is, and is written to.
+/// Replaces a file in one step, so that readers see the old contents or the new. What is not a regular file (`/dev/stdout`, a
+/// pipe, a link) is written to in place.
 pub fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     if std::fs::symlink_metadata(path).is_ok_and(|about| !about.is_file()) {
         return std::fs::write(path, text);
     }
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidFilename)?.to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&beside);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// Writes the outcomes of a run that goes on, at most once a second however many there are. Returns when no more come; the
+/// whole report is for the caller to write.
+pub fn keep(path: &Path, checks: usize, outcomes: &Receiver<Outcome>) -> io::Result<()> {
+    let mut all = Vec::new();
+    loop {
+        write_whole(path, &so_far(&all, checks).to_string())?;
+        let written = Instant::now();
+        let Ok(outcome) = outcomes.recv() else { return Ok(()) };
+        all.push(outcome);
+        while let Some(left) = PERIOD.checked_sub(written.elapsed()) {
+            match outcomes.recv_timeout(left) {
+                Ok(outcome) => all.push(outcome),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
     }
-    written
 }
 
 #[cfg(test)]

@@ -1,13 +1,12 @@
 //! A suite with the file that it stands in.
 
-use crate::suite::{Check, Does, Suite};
+use crate::suite::Suite;
 use sha2::{Digest, Sha256};
-use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// A suite that can be played.
+/// A suite that can be run.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The file's stem.
@@ -17,23 +16,13 @@ pub struct Source {
     pub suite: Suite,
 }
 
-/// Why a file can't be played: what is wrong there, and what was expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a file can't be run: what is wrong there, and what was expected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}{}: {why}", line.map(|line| format!(":{line}")).unwrap_or_default())]
 pub struct Unreadable {
     pub file: String,
     pub line: Option<usize>,
     pub why: String,
-}
-
-impl std::error::Error for Unreadable {}
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.file, self.why),
-            None => write!(f, "{}: {}", self.file, self.why),
-        }
-    }
 }
 
 /// The longest file that is read.
@@ -60,19 +49,13 @@ impl Source {
         let suite =
             Suite::parse(&text).map_err(|error| Unreadable { file: file.clone(), line: Some(error.line), why: error.what.to_string() })?;
         let source = Source { name, file, suite };
-        match source.count(|_| true) {
+        match source.suite.count(|_| true) {
             0 => {
                 let why = "it checks nothing: say what is expected, such as `- expect path: reflex`".to_owned();
                 Err(Unreadable { file: source.file, line: None, why })
             }
             _ => Ok(source),
         }
-    }
-
-    /// How many of its checks fit.
-    pub fn count(&self, fits: impl Fn(&Check) -> bool) -> usize {
-        let items = self.suite.before.iter().chain(self.suite.steps.iter().flat_map(|step| &step.items));
-        items.filter(|item| matches!(&item.does, Does::Expect(check) if fits(check))).count()
     }
 
     /// Its name as a session's name can hold it. What has to be cut or written otherwise gets a mark, so that no other suite's

@@ -229,8 +229,10 @@ impl<M: Machine> Driver<M> {
     }
 
     fn finish(self: &Rc<Self>) {
-        for event in self.pending.take() {
-            self.handle(event);
+        let pending = self.pending.borrow().len();
+        for _ in 0..pending {
+            let event = self.pending.borrow_mut().pop_front();
+            event.into_iter().for_each(|event| self.handle(event));
         }
         self.handle(Event::TickEnd);
     }

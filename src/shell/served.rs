@@ -29,7 +29,8 @@ struct Told;
 impl Model for Told {
     fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> work::Ended {
         let parts = request.messages.last().map_or(&[] as &[Part], |message| &message.text.0);
-        let asked = parts.iter().find_map(|part| if let Part::Slot("message", text) = part { Some(&**text) } else { None });
+        let asked =
+            parts.iter().find_map(|part| if let Part::Slot(name, text) = part { (name == "message").then_some(&**text) } else { None });
         let text = asked.unwrap_or_default();
         if &*request.role != "agent" {
             return work::Ended { usage: Default::default(), outcome: Ok(Answer { text: "{}".to_owned(), ..Answer::default() }) };
@@ -173,7 +174,7 @@ struct Http {
 impl Http {
     fn send(&mut self, method: &str, path: &str, body: &str) {
         let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\n{kind}content-length: {}\r\n\r\n{body}", body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{kind}content-length: {}\r\n\r\n{body}", body.len());
         self.stream.write_all(head.as_bytes()).unwrap();
     }
 
@@ -281,7 +282,7 @@ fn what_comes_together_with_a_handshake_is_not_lost_on_the_way_to_its_shard() {
     let server = Running::new(settings());
     for n in 0..16 {
         let mut http = server.connect();
-        let head = format!("GET /ws?session=s{n} HTTP/1.1\r\nhost: a\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
+        let head = format!("GET /ws?session=s{n} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n");
         let keys = "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
         // Masked with nothing.
         let frame = [&[0x81, 0x80 | 16, 0, 0, 0, 0][..], br#"{"text":"early"}"#].concat();
@@ -365,7 +366,9 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
     ] {
         assert_eq!(http.call(method, path, body).0, status, "{method} {path} {body}");
     }
-    http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+    http.stream
+        .write_all(b"POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}")
+        .unwrap();
     assert_eq!(http.answer().0, 415);
     (0..50).for_each(|_| http.send("GET", "/health", ""));
     (0..50).for_each(|_| assert_eq!(http.answer().1["status"], "ok"));
@@ -379,7 +382,7 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
 fn a_refused_body_leaves_its_answer_behind() {
     let server = Running::new(settings());
     let mut http = server.connect();
-    let head = format!("POST /api/send HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", (1 << 20) + 1);
+    let head = format!("POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", (1 << 20) + 1);
     http.stream.write_all(head.as_bytes()).unwrap();
     // It need not be read to be refused.
     let _ = http.stream.write_all(&vec![b'x'; 1 << 20]);
@@ -404,9 +407,14 @@ fn an_event_stream_shows_the_trace_and_goes_on_where_it_was_left() {
     let seen = ids(&first);
     assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
     let mut again = server.connect();
-    again.stream.write_all(format!("GET /api/events HTTP/1.1\r\nhost: a\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes()).unwrap();
+    again
+        .stream
+        .write_all(format!("GET /api/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes())
+        .unwrap();
     again.until(b"\r\n\r\n");
     again.until(b"\n\n");
+    let greeting = String::from_utf8(again.until(b"\n\n")).unwrap();
+    assert!(greeting.contains(r#""type":"attached""#) && !greeting.contains(r#""gap":true"#), "{greeting}");
     let rest: String = (2..seen.len()).map(|_| String::from_utf8(again.until(b"\n\n")).unwrap()).collect();
     assert_eq!(ids(&rest), seen[2..]);
     let lines = server.get("/api/trace?last=100");
@@ -620,7 +628,8 @@ fn a_server_that_is_let_go_ends_its_turns_and_then_its_sockets() {
 fn an_address_and_a_folder_belong_to_one_server() {
     let folder = std::env::temp_dir().join(format!("framewright-{}", std::process::id()));
     let mut server = Running::new(Settings { data: Some(folder.clone()), ..settings() });
-    let second = |listen, data| serve(Settings { listen, data, ..settings() }, rules(library(), "v1-direct", &pool())).map(|_| ()).unwrap_err();
+    let second =
+        |listen, data| serve(Settings { listen, data, ..settings() }, rules(library(), "v1-direct", &pool())).map(|_| ()).unwrap_err();
     assert!(matches!(second(server.address, None), ServeError::AddressInUse { .. }));
     assert!(matches!(second("127.0.0.1:0".parse().unwrap(), Some(folder.clone())), ServeError::DataInUse { .. }));
     assert_eq!(server.stop(), Ended::Quietly);

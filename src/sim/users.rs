@@ -364,7 +364,9 @@ impl World<'_> {
             (Received::Text(text), Kind::Stream(Show::Chat)) => self.chat(user, client, text),
             (Received::Text(text), Kind::Stream(Show::Trace)) => self.trace(user, client, None, text),
             (Received::Event { id: None, data }, _) => {
-                if !data.contains(r#""test_status""#) {
+                if data.contains(r#""attached""#) {
+                    self.trace(user, client, None, data);
+                } else if !data.contains(r#""test_status""#) {
                     self.fail(format!("an event without an id: {data}"));
                 }
             }
@@ -386,12 +388,32 @@ impl World<'_> {
         }
     }
 
+    /// A stream says where it begins: behind what the client has seen, if all that came after is still there.
+    fn attached(&mut self, user: usize, client: usize, seq: u64, kept_from: u64, has_gap: bool) {
+        let it = &mut self.users[user][client];
+        let Some(segment) = it.segments.last_mut() else { return };
+        let since = segment.after;
+        segment.has_gap = has_gap;
+        segment.after = Some(match (has_gap, since) {
+            (true, _) => kept_from.saturating_sub(1),
+            (false, Some(since)) => since,
+            (false, None) => seq,
+        });
+        let is_late = !segment.seqs.is_empty();
+        it.since = segment.after;
+        if is_late {
+            self.fail("a stream says late where it begins".to_owned());
+        }
+        if let (Some(since), true, true) = (since, has_gap, self.script.users[user].is_witnessed) {
+            self.check_gap(user, since, kept_from);
+        }
+    }
+
     /// A message on the chat socket.
     fn chat(&mut self, user: usize, client: usize, text: String) {
         self.note(user, client, &text);
         let Ok(json) = serde_json::from_str::<Value>(&text) else { return self.fail(format!("chat is no JSON: {text}")) };
         let it = &mut self.users[user][client];
-        let Some(segment) = it.segments.last_mut() else { return };
         let seq = json["seq"].as_u64();
         if let Some(controls) = json["controls"].as_array() {
             it.button = controls.iter().rfind(|control| control["type"] == "button").cloned();
@@ -399,21 +421,7 @@ impl World<'_> {
         let client_id = json["client_id"].as_str();
         let turn = json["id"].as_str().and_then(|id| id.strip_prefix("msg_")?.parse::<u64>().ok());
         if let (Some(kept_from), Some(seq)) = (json["kept_from"].as_u64(), seq) {
-            if !segment.seqs.is_empty() {
-                return self.fail("a chat's first words come late".to_owned());
-            }
-            let since = segment.after;
-            segment.has_gap = json["gap"] == true;
-            segment.after = Some(match (segment.has_gap, segment.after) {
-                (true, _) => kept_from.saturating_sub(1),
-                (false, Some(after)) => after,
-                (false, None) => seq,
-            });
-            it.since = segment.after;
-            if let (Some(since), true, true) = (since, segment.has_gap, self.script.users[user].is_witnessed) {
-                self.check_gap(user, since, kept_from);
-            }
-            return;
+            return self.attached(user, client, seq, kept_from, json["gap"] == true);
         }
         if json["refused"] == true {
             if json["code"].as_str().is_none() || seq.is_some() {
@@ -455,6 +463,9 @@ impl World<'_> {
     fn trace(&mut self, user: usize, client: usize, id: Option<u64>, text: String) {
         self.note(user, client, &text);
         let Ok(json) = serde_json::from_str::<Value>(&text) else { return self.fail(format!("the trace is no JSON: {text}")) };
+        if let (Some(seq), Some(kept_from)) = (json["seq"].as_u64(), json["kept_from"].as_u64()) {
+            return self.attached(user, client, seq, kept_from, json["gap"] == true);
+        }
         let Some(seq) = json["seq"].as_u64().filter(|seq| id.is_none_or(|id| id == *seq)) else {
             return self.fail(format!("an event without its number, or with another id than {id:?}: {text}"));
         };

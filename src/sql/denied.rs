@@ -1,63 +1,61 @@
 //! Why a statement isn't sent, in a sentence that whoever wrote it can act on.
 
 use crate::contract::Dialect;
-use std::fmt;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
+    #[error("there is no statement: write one SELECT")]
     Empty,
-    TooLong {
-        bytes_max: usize,
-    },
+    #[error("the statement is longer than {bytes_max} bytes: write a shorter one")]
+    TooLong { bytes_max: usize },
+    #[error("the statement is nested too deeply: write it flatter, with CTEs")]
     TooDeep,
-    TooMany {
-        operators_max: usize,
-    },
-    /// A sign that no reading statement needs.
-    Sign {
-        sign: char,
-    },
-    Unfinished {
-        what: &'static str,
-    },
+    #[error("the statement has more than {operators_max} operators: use IN (…) or a join instead")]
+    TooMany { operators_max: usize },
+    /// A character that no reading statement needs.
+    #[error("{}", sign_sentence(*sign))]
+    Sign { sign: char },
+    #[error("a {what} has no proper end")]
+    Unfinished { what: &'static str },
+    #[error("comments that are code or hints (`/*!`, `/*M!`, `/*+`) are not allowed: leave them out")]
     Hint,
-    /// Letters of two scripts in one name.
-    LookAlike {
-        name: String,
-    },
+    #[error("the name `{name}` mixes letters of two scripts: write it in one")]
+    LookAlike { name: String },
+    #[error("write exactly one statement, with nothing behind its `;`")]
     Several,
     /// A word that only writing, locking or file statements need.
-    Word {
-        word: String,
-    },
+    #[error("`{word}` is not allowed, only reading is; quote it if it is the name of a column")]
+    Word { word: String },
+    #[error("only reading is allowed: write one SELECT (or WITH … SELECT)")]
     Kind,
-    Unreadable {
-        dialect: &'static str,
-        why: String,
-    },
+    #[error("the statement can't be read as {dialect}: {why}")]
+    Unreadable { dialect: &'static str, why: String },
     /// A part that the lists don't know.
-    Part {
-        what: &'static str,
-    },
-    Function {
-        name: String,
-    },
-    Argument {
-        function: String,
-        why: &'static str,
-    },
-    Type {
-        name: String,
-    },
-    Table {
-        name: String,
-    },
-    Schema {
-        name: String,
-    },
-    Recursive {
-        name: String,
-    },
+    #[error("{what} is not allowed here: write a plain SELECT without it")]
+    Part { what: &'static str },
+    #[error("the function `{name}` is not allowed: use common aggregate, window, text, date or math functions")]
+    Function { name: String },
+    #[error("`{function}`: {why}")]
+    Argument { function: String, why: &'static str },
+    #[error("casting to `{name}` is not allowed: use CHAR, SIGNED, DECIMAL, DATE or DATETIME")]
+    Type { name: String },
+    #[error("the table `{name}` can't be read: use tables of this database only")]
+    Table { name: String },
+    #[error("`{name}` is not the database that may be read: leave the name of the database out")]
+    Schema { name: String },
+    #[error(
+        "the recursive CTE `{name}` is not a bounded series: one column counted up in one SELECT from `{name}` alone, with WHERE column < a constant of at most {steps_max}",
+        steps_max = super::series::STEPS_MAX
+    )]
+    Recursive { name: String },
+}
+
+fn sign_sentence(sign: char) -> String {
+    if sign.is_ascii_graphic() {
+        format!("`{sign}` is not allowed outside a quoted text: write values into the statement, without variables or parameters")
+    } else {
+        format!("the statement holds the invisible sign U+{:04X}: use plain spaces", u32::from(sign))
+    }
 }
 
 impl Denied {
@@ -68,44 +66,5 @@ impl Denied {
         };
         let why = why.trim_start_matches("sql parser error: ");
         Denied::Unreadable { dialect, why: why.chars().take(200).collect::<String>().replace(['\n', '\r', '\t'], " ") }
-    }
-}
-
-impl std::error::Error for Denied {}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Denied::Empty => write!(f, "there is no statement: write one SELECT"),
-            Denied::TooLong { bytes_max } => write!(f, "the statement is longer than {bytes_max} bytes: write a shorter one"),
-            Denied::TooDeep => write!(f, "the statement is nested too deeply: write it flatter, with CTEs"),
-            Denied::TooMany { operators_max } => {
-                write!(f, "the statement has more than {operators_max} operators: use IN (…) or a join instead")
-            }
-            Denied::Sign { sign } if sign.is_ascii_graphic() => {
-                write!(f, "`{sign}` is not allowed outside a quoted text: write values into the statement, without variables or parameters")
-            }
-            Denied::Sign { sign } => write!(f, "the statement holds the invisible sign U+{:04X}: use plain spaces", u32::from(*sign)),
-            Denied::Unfinished { what } => write!(f, "a {what} has no proper end"),
-            Denied::Hint => write!(f, "comments that are code or hints (`/*!`, `/*M!`, `/*+`) are not allowed: leave them out"),
-            Denied::LookAlike { name } => write!(f, "the name `{name}` mixes letters of two scripts: write it in one"),
-            Denied::Several => write!(f, "write exactly one statement, with nothing behind its `;`"),
-            Denied::Word { word } => write!(f, "`{word}` is not allowed, only reading is; quote it if it is the name of a column"),
-            Denied::Kind => write!(f, "only reading is allowed: write one SELECT (or WITH … SELECT)"),
-            Denied::Unreadable { dialect, why } => write!(f, "the statement can't be read as {dialect}: {why}"),
-            Denied::Part { what } => write!(f, "{what} is not allowed here: write a plain SELECT without it"),
-            Denied::Function { name } => {
-                write!(f, "the function `{name}` is not allowed: use common aggregate, window, text, date or math functions")
-            }
-            Denied::Argument { function, why } => write!(f, "`{function}`: {why}"),
-            Denied::Type { name } => write!(f, "casting to `{name}` is not allowed: use CHAR, SIGNED, DECIMAL, DATE or DATETIME"),
-            Denied::Table { name } => write!(f, "the table `{name}` can't be read: use tables of this database only"),
-            Denied::Schema { name } => write!(f, "`{name}` is not the database that may be read: leave the name of the database out"),
-            Denied::Recursive { name } => write!(
-                f,
-                "the recursive CTE `{name}` is not a bounded series: one column counted up in one SELECT from `{name}` alone, with WHERE column < a constant of at most {}",
-                super::series::STEPS_MAX
-            ),
-        }
     }
 }

@@ -18,7 +18,7 @@ pub use denied::Denied;
 use crate::contract::Dialect;
 use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
-use sqlparser::tokenizer::{Token, Tokenizer};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 /// What a statement that may be sent reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,15 +40,7 @@ pub fn check(statement: &str, dialect: Dialect, schema: Option<&str>) -> Result<
         Dialect::Mysql => &MySqlDialect {},
         Dialect::Sqlite => &SQLiteDialect {},
     };
-    let mut tokens =
-        Tokenizer::new(grammar, statement).tokenize_with_location().map_err(|error| Denied::unreadable(dialect, &error.message))?;
-    if dialect == Dialect::Mysql {
-        for place in 0..tokens.len() {
-            let next = tokens[place + 1..].iter().find(|token| !matches!(token.token, Token::Whitespace(_)));
-            let is_call = next.is_some_and(|token| token.token == Token::LParen);
-            plain(&mut tokens[place].token, is_call);
-        }
-    }
+    let tokens = tokens(statement, dialect, grammar)?;
     let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
     let mut statements = parser.parse_statements().map_err(|error| Denied::unreadable(dialect, &error.to_string()))?;
     let (Some(statement), true) = (statements.pop(), statements.is_empty()) else { return Err(Denied::Several) };
@@ -58,6 +50,21 @@ pub fn check(statement: &str, dialect: Dialect, schema: Option<&str>) -> Result<
         Some(name) => Err(Denied::Function { name }),
         None => Ok(Reading { tables: walked.tables }),
     }
+}
+
+/// The tokens of a statement without blanks and comments: each blank is a token of its own, and whoever looks ahead would
+/// skip all of them again.
+fn tokens(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Vec<TokenWithSpan>, Denied> {
+    let tokens = Tokenizer::new(grammar, statement).tokenize_with_location();
+    let mut tokens = tokens.map_err(|error| Denied::unreadable(dialect, &error.message))?;
+    tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
+    if dialect == Dialect::Mysql {
+        for place in 0..tokens.len() {
+            let is_call = tokens.get(place + 1).is_some_and(|next| next.token == Token::LParen);
+            plain(&mut tokens[place].token, is_call);
+        }
+    }
+    Ok(tokens)
 }
 
 /// What the parser doesn't know of MySQL, as its next of kin: a unit of time in two parts, `!`, and `MOD` between two.

@@ -166,6 +166,35 @@ fn a_denial_says_what_to_do() {
     }
 }
 
+/// Each blank would be a token that every look ahead skips again, so the work would grow with the square of their number.
+#[test]
+fn blanks_and_comments_are_no_work_for_whoever_reads_tokens() {
+    let grammars: [(Dialect, &dyn Grammar); 2] = [(Dialect::Mysql, &MySqlDialect {}), (Dialect::Sqlite, &SQLiteDialect {})];
+    for (dialect, grammar) in grammars {
+        let count = |gap: &str| {
+            let statement = format!("SELECT{gap}COUNT{gap}(*){gap}FROM{gap}kunden{gap}WHERE{gap}id{gap}>{gap}1");
+            assert!(statement.len() <= scan::BYTES_MAX);
+            assert!(gate(&statement, dialect).is_ok(), "{gap:?}");
+            tokens(&statement, dialect, grammar).unwrap().len()
+        };
+        for gap in [" ".repeat(1_600), "\n".repeat(1_600), "/**/".repeat(400)] {
+            assert_eq!(count(&gap), count(" "));
+        }
+    }
+}
+
+#[test]
+fn rejects_more_ctes_than_any_statement_needs() {
+    let statement = |count: usize| {
+        let ctes: Vec<String> = (0..count).map(|number| format!("c{number} AS (SELECT 1)")).collect();
+        format!("WITH {} SELECT * FROM c0", ctes.join(", "))
+    };
+    for dialect in DIALECTS {
+        assert!(gate(&statement(64), dialect).is_ok());
+        assert!(matches!(gate(&statement(65), dialect), Err(Denied::Part { .. })));
+    }
+}
+
 /// On a stack as small as a worker's, and in bounded time.
 #[test]
 fn what_is_long_or_deep_is_refused_or_read_but_never_too_much() {

@@ -15,15 +15,22 @@ use sqlparser::ast::{
     WindowSpec, With,
 };
 
+use std::collections::BTreeSet;
+
 mod expression;
+
+/// Every table is looked for among all CTEs that it could name.
+const CTES_MAX: usize = 64;
 
 /// What was found on the way.
 pub(super) struct Walked<'a> {
     dialect: Dialect,
     schema: Option<&'a str>,
     pub(super) tables: Vec<String>,
+    /// The same, to find them in.
+    known_tables: BTreeSet<String>,
     /// Names with a list of columns behind them: of CTEs and of tables in `FROM`.
-    declared: Vec<String>,
+    declared: BTreeSet<String>,
     /// CTEs that can be named here, the innermost last.
     scope: Vec<Known>,
 }
@@ -57,14 +64,15 @@ fn no(is_there: bool, what: &'static str) -> Outcome {
 }
 
 pub(super) fn walk<'a>(statement: &Statement, dialect: Dialect, schema: Option<&'a str>) -> Result<Walked<'a>, Denied> {
-    let mut walked = Walked { dialect, schema, tables: Vec::new(), declared: Vec::new(), scope: Vec::new() };
+    let mut walked =
+        Walked { dialect, schema, tables: Vec::new(), known_tables: BTreeSet::new(), declared: BTreeSet::new(), scope: Vec::new() };
     walked.statement(statement)?;
     Ok(walked)
 }
 
 impl Walked<'_> {
     pub(super) fn declares(&self, name: &str) -> bool {
-        self.declared.iter().any(|declared| declared == name)
+        self.declared.contains(name)
     }
 
     fn statement(&mut self, statement: &Statement) -> Outcome {
@@ -155,6 +163,7 @@ impl Walked<'_> {
         let With { with_token: _, recursive, cte_tables } = with;
         let names_itself = *recursive || self.dialect == Dialect::Sqlite;
         let first = self.scope.len();
+        no(first + cte_tables.len() > CTES_MAX, "so many CTEs (more than 64)")?;
         for Cte { alias, .. } in cte_tables {
             self.alias(Some(alias))?;
             let name = alias.name.value.to_lowercase();
@@ -346,7 +355,7 @@ impl Walked<'_> {
         none(at.as_ref(), "AT")?;
         no(columns.iter().any(|column| column.data_type.is_some()), "the type of a column")?;
         if !columns.is_empty() {
-            self.declared.push(name.value.to_lowercase());
+            self.declared.insert(name.value.to_lowercase());
         }
         Ok(())
     }
@@ -387,7 +396,7 @@ impl Walked<'_> {
             return Err(Denied::Table { name: table.value.clone() });
         }
         let is_dual = self.dialect == Dialect::Mysql && table.value.eq_ignore_ascii_case("dual");
-        if !is_dual && !self.tables.contains(&table.value) {
+        if !is_dual && self.known_tables.insert(table.value.clone()) {
             self.tables.push(table.value.clone());
         }
         Ok(())

@@ -9,6 +9,23 @@
 use super::pattern::{Choice, Count, OF_TEXT, Sought, begins_a_check, verb, words_behind};
 use super::seen::{Seen, columns, plain, rows};
 
+/// A display that can be checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Display {
+    Table,
+    Chart,
+}
+
+impl Display {
+    /// Its `type`, and how suites call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Display::Table => "table",
+            Display::Chart => "chart",
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Check {
     Response(Sought),
@@ -29,16 +46,16 @@ pub enum Check {
         count: Count,
     },
     Rows {
-        of: &'static str,
+        of: Display,
         count: Count,
     },
     Columns {
-        of: &'static str,
+        of: Display,
         have: Choice,
     },
     /// `line` or `bar`.
     Kind {
-        of: &'static str,
+        of: Display,
         is: Choice,
     },
     /// Reported, and failing only where somebody is strict.
@@ -97,7 +114,7 @@ impl Check {
                 Ok(Check::Calls { kind: kind.to_lowercase(), count: count(rest)? })
             }
             "table" | "chart" => {
-                let of = if about == "table" { "table" } else { "chart" };
+                let of = if about == "table" { Display::Table } else { Display::Chart };
                 match verb {
                     "rows" => Ok(Check::Rows { of, count: count(rest)? }),
                     "columns" => {
@@ -170,20 +187,20 @@ impl Check {
                     None => decided(count.holds(calls as f64), &|| format!("{calls}; {}", seen.called())),
                 }
             }
-            Check::Rows { of, count } => match seen.displays(of).map(rows).max() {
+            Check::Rows { of, count } => match seen.displays(*of).map(rows).max() {
                 Some(rows) => number(count, rows as f64),
-                None => decided(count.is_none(), &|| missing(of)),
+                None => decided(count.is_none(), &|| missing(*of)),
             },
-            Check::Columns { of, .. } | Check::Kind { of, .. } if seen.displays(of).next().is_none() => {
-                Verdict::Failed { got: missing(of) }
+            Check::Columns { of, .. } | Check::Kind { of, .. } if seen.displays(*of).next().is_none() => {
+                Verdict::Failed { got: missing(*of) }
             }
             Check::Columns { of, have } => {
-                let columns: Vec<String> = seen.displays(of).flat_map(columns).collect();
+                let columns: Vec<String> = seen.displays(*of).flat_map(columns).collect();
                 let is_there = |word: &str| columns.iter().any(|column| column.to_lowercase().contains(word));
                 decided(have.holds(is_there), &|| shown(&columns.join(", ")))
             }
             Check::Kind { of, is } => {
-                let kinds: Vec<&str> = seen.displays(of).filter_map(|display| display["kind"].as_str()).collect();
+                let kinds: Vec<&str> = seen.displays(*of).filter_map(|display| display["kind"].as_str()).collect();
                 decided(is.holds(|word| kinds.iter().any(|kind| kind.eq_ignore_ascii_case(word))), &|| shown(&kinds.join(", ")))
             }
             Check::Time(count) => Verdict::Reported { holds: Some(count.holds(seen.time_ms)), got: format!("{:.0} ms", seen.time_ms) },
@@ -192,8 +209,8 @@ impl Check {
     }
 }
 
-fn missing(display: &str) -> String {
-    format!("no {display}")
+fn missing(display: Display) -> String {
+    format!("no {}", display.name())
 }
 
 #[cfg(test)]

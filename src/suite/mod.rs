@@ -14,7 +14,7 @@ mod pattern;
 mod reference;
 mod seen;
 
-pub use check::{Check, Verdict};
+pub use check::{Check, Display, Verdict};
 pub use names::Names;
 pub use parse::{Does, Item, Step, Suite, SuiteError, Wrong};
 pub use pattern::{Choice, Comparison, Count, Op, Sought};

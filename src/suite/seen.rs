@@ -1,5 +1,6 @@
 //! What came of a turn, and what there is to say of it.
 
+use super::check::Display;
 use super::names::Names;
 use super::pattern::Choice;
 use serde_json::Value;
@@ -51,8 +52,8 @@ impl Seen {
         self.controls.iter().filter(|control| control["type"] == "button")
     }
 
-    pub(super) fn displays(&self, kind: &str) -> impl Iterator<Item = &Value> {
-        self.controls.iter().filter(move |control| control["type"] == kind)
+    pub(super) fn displays(&self, display: Display) -> impl Iterator<Item = &Value> {
+        self.controls.iter().filter(move |control| control["type"] == display.name())
     }
 
     /// Whether the turn's trace is there to be asked.

@@ -4,8 +4,8 @@
 
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
-    ModelRequest, Outcome, Process, Question, Refusal, Request, Seq, ToolId, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
-    clip, milliseconds,
+    ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage,
+    What, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -41,6 +41,20 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
         | What::FrameTrace { .. }
         | What::Error { .. } => None,
     }
+}
+
+/// The first message of an event stream that is resumed: from where on events are kept.
+pub fn resumed(seq: Seq, kept_from: Seq, gap: bool) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        seq: Seq,
+        kept_from: Seq,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        gap: bool,
+    }
+    write(&Body { kind: "attached", seq, kept_from, gap })
 }
 
 /// A known message's acknowledgement, for the client that sent it again and for nobody else.
@@ -168,8 +182,11 @@ struct TraceLine<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Body<'a> {
+    Nothing {},
     Detail {
         detail: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<&'static str>,
     },
     Output {
         output: &'a Value,
@@ -232,8 +249,8 @@ enum Body<'a> {
 
 fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
     let body = match &event.what {
-        What::Thinking { detail } | What::Updated { detail } | What::Error { detail } => Body::Detail { detail },
-        What::Progress { text } => Body::Detail { detail: text },
+        What::Thinking { detail } | What::Updated { detail } | What::Error { detail } => Body::Detail { detail, kind: None },
+        What::Progress { text } => Body::Detail { detail: text, kind: Some("progress") },
         What::Perceived { output }
         | What::Decided { output }
         | What::Routed { output }
@@ -253,7 +270,8 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
             Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage }
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
-        What::Accepted { .. } | What::Done { .. } | What::Cleared => return None,
+        What::Cleared => Body::Nothing {},
+        What::Accepted { .. } | What::Done { .. } => return None,
     };
     let (name, at) = (event.what.name(), milliseconds(event.at.0));
     Some(TraceLine { node: &event.node, event: name, at, turn: Id(event.turn), frame: event.frame, seq: event.seq, body })
@@ -437,7 +455,7 @@ fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
         "model": request.model,
         "messages": request.messages.iter().map(&mut message).collect::<Vec<_>>(),
         "schema": request.schema.as_ref().map(|schema| &schema.name),
-        "tools": request.tools.iter().map(|tool| tool.name).collect::<Vec<_>>(),
+        "tools": request.tools.iter().map(|tool| &tool.name).collect::<Vec<_>>(),
         "stream": request.stream,
         "tokens_max": request.tokens_max,
     })
@@ -445,7 +463,7 @@ fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
 
 /// Body of `/api/graph/prompt`.
 pub fn question(question: &Question) -> Vec<u8> {
-    let message = |(stage, message): &(Option<&str>, ChatMessage)| {
+    let message = |(stage, message): &(Option<Name>, ChatMessage)| {
         let mut shown = json!({ "role": message.role, "content": message.text.to_string() });
         if let Some(stage) = stage {
             shown["stage"] = json!(stage);
@@ -453,7 +471,7 @@ pub fn question(question: &Question) -> Vec<u8> {
         shown
     };
     let plain = |json: &str| serde_json::from_str::<Value>(json).expect("schemas are known to parse");
-    let tool = |tool: &ToolSpec| json!({ "name": tool.name, "description": tool.description, "parameters": plain(tool.parameters) });
+    let tool = |tool: &ToolSpec| json!({ "name": tool.name, "description": tool.description, "parameters": plain(&tool.parameters) });
     write(&json!({
         "node": question.node,
         "kind": question.role,
@@ -504,7 +522,7 @@ mod tests {
         progress["kind"] = json!("progress");
         for (what, chat_shows, trace_shows) in [
             (What::Streaming { text: "hi".into() }, delta, line("streaming", json!({"text":"hi"}))),
-            (What::Progress { text: "hi".into() }, progress, line("thinking", json!({"detail":"hi"}))),
+            (What::Progress { text: "hi".into() }, progress, line("thinking", json!({"detail":"hi","kind":"progress"}))),
             (
                 What::Controls { controls },
                 json!({"type":"controls","controls":buttons,"seq":7}),
@@ -535,7 +553,7 @@ mod tests {
                 Value::Null,
                 line("process_start", json!({"pid":4,"kind":"llm","label":"input","reason":"no JSON"})),
             ),
-            (What::Cleared, json!({"type":"cleared","seq":7}), Value::Null),
+            (What::Cleared, json!({"type":"cleared","seq":7}), line("cleared", json!({}))),
             (What::Perceived { output: output.clone() }, Value::Null, line("perceived", json!({"output":output}))),
             (What::Error { detail: "x".into() }, Value::Null, line("error", json!({"detail":"x"}))),
             (
@@ -578,6 +596,8 @@ mod tests {
             json!({"type":"controls","controls":[],"seq":5,"kept_from":2,"gap":true})
         );
         assert_eq!(parsed(Some(attached(&[], Seq(0), Seq(1), false))), json!({"type":"controls","controls":[],"seq":0,"kept_from":1}));
+        assert_eq!(parsed(Some(resumed(Seq(5), Seq(2), true))), json!({"type":"attached","seq":5,"kept_from":2,"gap":true}));
+        assert_eq!(parsed(Some(resumed(Seq(0), Seq(1), false))), json!({"type":"attached","seq":0,"kept_from":1}));
         let client_id: ClientId = "a".parse().unwrap();
         let full = Refusal::new(Code::QueueFull, "no");
         assert_eq!(parsed(Some(refusal(&full, None))), json!({"type":"done","refused":true,"error":"no","code":"queue_full"}));

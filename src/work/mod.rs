@@ -1,19 +1,19 @@
 //! Work outside the engine: blocking calls on worker threads, and the models that they ask.
 //!
 //! [`Pool`] runs calls and ends each exactly once. A [`Model`] answers one request at a time on one worker; [`openai`] asks
-//! a provider over HTTP, with [`ladder`] for how and [`retry`] for how often; [`demo`] follows rules. [`probe`] looks for a
+//! a provider over HTTP, with [`dialects`] for how and [`retry`] for how often; [`demo`] follows rules. [`probe`] looks for a
 //! model server on this machine. [`database`] asks databases. A [`tape`] keeps what was answered, or plays it. Identity will
 //! stand beside them.
 
 mod call;
 pub mod database;
 pub mod demo;
-mod ladder;
+mod dialects;
 mod names;
 pub mod openai;
-mod patience;
 mod pool;
 pub mod probe;
+mod read_deadline;
 mod retry;
 pub mod tape;
 

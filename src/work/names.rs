@@ -51,9 +51,9 @@ impl Resolver for Names {
 }
 
 impl Names {
-    fn look_up(&self, host: &str, port: u16, patience: Duration) -> Result<Vec<SocketAddr>, Error> {
+    fn look_up(&self, host: &str, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>, Error> {
         let name = format!("{host}:{port}");
-        let until = Instant::now() + patience.min(Duration::from_secs(60));
+        let until = Instant::now() + timeout.min(Duration::from_secs(60));
         let mut known = self.known();
         let mut seen = known.lookups;
         loop {
@@ -117,9 +117,9 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_once_and_an_old_address_is_better_than_none() {
         let names = Names::default();
-        let patience = Duration::from_secs(120);
+        let timeout = Duration::from_secs(120);
         for _ in 0..3 {
-            assert!(names.look_up("localhost", 80, patience).unwrap().iter().all(|address| address.ip().is_loopback()));
+            assert!(names.look_up("localhost", 80, timeout).unwrap().iter().all(|address| address.ip().is_loopback()));
         }
         assert_eq!(names.known().lookups, 1);
         // A lookup that hangs: everyone who waits for it ends in time.
@@ -128,6 +128,6 @@ mod tests {
         assert!(matches!(names.look_up("other", 80, Duration::from_millis(20)), Err(Error::Timeout(Timeout::Resolve))));
         names.known().hosts[0].1 = Instant::now().checked_sub(FRESH).unwrap();
         assert!(names.look_up("localhost", 80, Duration::from_millis(20)).is_ok());
-        assert!(begun.elapsed() < patience);
+        assert!(begun.elapsed() < timeout);
     }
 }

@@ -2,14 +2,15 @@
 //!
 //! Each worker has its own agent, so that its connection stays open between calls and ending a call ends no other. What is
 //! read is bounded, what is waited for has a deadline, redirects are not followed. A call is one try after another, of one
-//! model and then perhaps a second: `ladder` knows how to ask, `retry` whether to ask again.
+//! model and then perhaps a second: `dialects` knows how to ask, `retry` whether to ask again.
 
-use super::ladder::Ladder;
+use super::dialects::Dialects;
 use super::names::Names;
-use super::patience::Patience;
+use super::read_deadline::ReadDeadline;
 use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
-use crate::contract::{Answer, CallError, ModelRequest, Usage};
+use crate::contract::{Answer, CallError, ModelRequest, Part, Usage};
+use crate::log;
 use crate::wire::provider::{self, Bounds, Complaint, Dialect, Reader};
 use jiff::Timestamp;
 use std::fmt;
@@ -33,7 +34,6 @@ pub struct Provider {
     pub fallback: Option<String>,
     pub deadlines: Deadlines,
     pub retries: Retries,
-    pub bounds: Bounds,
 }
 
 /// A secret that is not shown.
@@ -80,7 +80,7 @@ pub struct OpenAi(Arc<Shared>);
 
 struct Shared {
     provider: Provider,
-    ladder: Ladder,
+    dialects: Dialects,
     budget: Budget,
     /// `…/chat/completions`.
     url: String,
@@ -92,13 +92,13 @@ struct Shared {
 struct Line {
     shared: Arc<Shared>,
     agent: Agent,
-    patience: Patience,
+    deadline: ReadDeadline,
 }
 
 impl OpenAi {
     pub fn new(provider: Provider) -> OpenAi {
         OpenAi(Arc::new(Shared {
-            ladder: Ladder::new(Dialect::of(provider.url.host().unwrap_or_default())),
+            dialects: Dialects::new(Dialect::of(provider.url.host().unwrap_or_default())),
             budget: Budget::default(),
             url: format!("{}/chat/completions", provider.url.to_string().trim_end_matches('/')),
             bearer: provider.key.as_ref().map(|Key(key)| format!("Bearer {key}")),
@@ -109,13 +109,13 @@ impl OpenAi {
 
     /// A model for one worker.
     pub fn line(&self) -> Box<dyn Model> {
-        let patience = Patience::default();
-        Box::new(Line { agent: self.0.agent(&patience), shared: self.0.clone(), patience })
+        let deadline = ReadDeadline::default();
+        Box::new(Line { agent: self.0.agent(&deadline), shared: self.0.clone(), deadline })
     }
 }
 
 impl Shared {
-    fn agent(&self, patience: &Patience) -> Agent {
+    fn agent(&self, deadline: &ReadDeadline) -> Agent {
         let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let deadlines = self.provider.deadlines;
         let mut config = Agent::config_builder()
@@ -135,7 +135,26 @@ impl Shared {
         if is_loopback(&self.provider.url) {
             config = config.proxy(None);
         }
-        Agent::with_parts(config.build(), DefaultConnector::default().chain(patience.clone()), self.names.clone())
+        Agent::with_parts(config.build(), DefaultConnector::default().chain(deadline.clone()), self.names.clone())
+    }
+}
+
+impl Shared {
+    /// Logs why a call failed, without what users wrote.
+    fn report(&self, model: &str, request: &ModelRequest, failure: &Failure) {
+        if failure.error == CallError::Cancelled {
+            return;
+        }
+        let texts = request.messages.iter().flat_map(|message| &message.text.0);
+        let contents = texts.filter_map(|part| match part {
+            Part::Fixed(_) => None,
+            Part::Slot(_, text) | Part::Passing(_, text) => Some(&**text),
+        });
+        let key = self.provider.key.iter().map(|Key(key)| key.as_str());
+        let cause = log::redacted(&failure.cause, contents.chain(key));
+        let (role, has_begun) = (&*request.role, failure.has_begun);
+        let status = failure.complaint.as_ref().map(|complaint| complaint.status());
+        tracing::warn!(role, model, status, error = ?failure.error, has_begun, cause, "model call failed");
     }
 }
 
@@ -146,7 +165,7 @@ impl Model for Line {
         let ended = cancel.interruptible(move || agent.shutdown(), || self.ask(request, call));
         if cancel.is_cancelled() {
             // An agent that was shut down opens no connection any more.
-            self.agent = self.shared.agent(&self.patience);
+            self.agent = self.shared.agent(&self.deadline);
         }
         ended.unwrap_or_else(|| CallError::Cancelled.into())
     }
@@ -165,6 +184,7 @@ impl Line {
             && !call.cancel.is_cancelled()
             && Instant::now() < call.due
         {
+            tracing::warn!(role = &*request.role, model, fallback = second, "calling the fallback model");
             outcome = match self.ask_model(second, request, call, &mut usage) {
                 // What was wrong at first says more than what was wrong with its substitute.
                 Err(later) if !later.has_begun => outcome,
@@ -177,25 +197,32 @@ impl Line {
     /// Tries until there is an answer, or a failure that neither another way of asking nor another moment would mend.
     fn ask_model(&self, model: &str, request: &ModelRequest, call: &mut Call<'_>, usage: &mut Usage) -> Result<Answer, Failure> {
         let shared = &self.shared;
-        let mut dialect = shared.ladder.dialect(model);
+        let mut dialect = shared.dialects.dialect(model);
         let mut retry = 0;
         shared.budget.earn();
         loop {
             let failure = match self.try_once(model, dialect, request, call, usage) {
                 Ok(answer) => {
-                    shared.ladder.worked(model, dialect);
+                    shared.dialects.worked(model, dialect);
                     return Ok(answer);
                 }
                 Err(failure) => failure,
             };
+            self.shared.report(model, request, &failure);
             let complaint = failure.complaint.as_ref().filter(|_| !failure.has_begun);
             if let Some(simpler) = complaint.and_then(|complaint| dialect.after(complaint, request.schema.is_some())) {
                 dialect = simpler;
                 continue;
             }
             match shared.provider.retries.pause(retry, &failure, &shared.budget, call.due) {
-                Some(pause) if call.cancel.pause(pause) => retry += 1,
-                Some(_) | None => return Err(failure),
+                Some(pause) => {
+                    tracing::warn!(role = &*request.role, model, retry = retry + 1, pause_ms = pause.as_millis() as u64, "retrying");
+                    if !call.cancel.pause(pause) {
+                        return Err(failure);
+                    }
+                    retry += 1;
+                }
+                None => return Err(failure),
             }
         }
     }
@@ -210,7 +237,7 @@ impl Line {
     ) -> Result<Answer, Failure> {
         let deadlines = self.shared.provider.deadlines;
         let body = provider::body(request, model, dialect);
-        let mut waiting = Waiting { patience: &self.patience, due: call.due, waits_for: "the first word" };
+        let mut waiting = Waiting { deadline: &self.deadline, due: call.due, waits_for: "the first word" };
         waiting.until(deadlines.connection + deadlines.first_word);
         let mut post = self.agent.post(&self.shared.url).content_type("application/json").header("accept", "text/event-stream");
         if let Some(bearer) = &self.shared.bearer {
@@ -219,14 +246,20 @@ impl Line {
         let response = match post.send(&body[..]) {
             Ok(response) if response.status().is_success() => response,
             Ok(response) => return Err(refused(response, &waiting)),
-            Err(error) => return Err(waiting.error(&error, CallError::Unreachable).into()),
+            Err(error) => return Err(waiting.failure(&error, CallError::Unreachable)),
         };
-        let mut reader = Reader::new(self.shared.provider.bounds);
+        let mut reader = Reader::new(Bounds::default());
         let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, request.stream, call);
         *usage += reader.usage();
         match outcome {
             Ok(answer) => Ok(provider::shaped(answer, request, dialect)),
-            Err(error) => Err(Failure { has_begun: reader.has_begun(), ..error.into() }),
+            Err(mut failure) => {
+                failure.has_begun = reader.has_begun();
+                if let Some(said) = reader.trouble() {
+                    failure.cause = said.to_owned();
+                }
+                Err(failure)
+            }
         }
     }
 
@@ -237,7 +270,7 @@ impl Line {
         waiting: &mut Waiting<'_>,
         stream: bool,
         call: &mut Call<'_>,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Answer, Failure> {
         let mut text = String::new();
         let mut say = |piece: &str| if stream { call.say(piece) } else { text.push_str(piece) };
         let mut buffer = [0; 8 << 10];
@@ -248,7 +281,7 @@ impl Line {
                 Ok(length) => length,
                 // The answer is whole: that its counts don't come is no reason to lose it.
                 Err(_) if reader.is_finished() => break,
-                Err(error) => return Err(waiting.error(&ureq::Error::from(error), CallError::Truncated)),
+                Err(error) => return Err(waiting.failure(&ureq::Error::from(error), CallError::Truncated)),
             };
             reader.feed(&buffer[..length], &mut say)?;
             if reader.progress() > progress && !is_finished {
@@ -276,12 +309,13 @@ fn refused(response: Response<Body>, waiting: &Waiting<'_>) -> Failure {
     let mut words = Vec::new();
     // Where its end doesn't come, the status says enough.
     let _ = response.into_body().into_reader().take(REFUSAL_BYTES_MAX).read_to_end(&mut words);
-    Failure { wait, complaint: Some(Complaint::read(status, &words)), ..provider::refused(status).into() }
+    let cause = String::from_utf8_lossy(&words).into_owned();
+    Failure { wait, complaint: Some(Box::new(Complaint::read(status, &words))), cause, ..provider::refused(status).into() }
 }
 
 /// What a worker waits for now.
 struct Waiting<'a> {
-    patience: &'a Patience,
+    deadline: &'a ReadDeadline,
     /// When the whole call must have ended.
     due: Instant,
     waits_for: &'static str,
@@ -289,7 +323,11 @@ struct Waiting<'a> {
 
 impl Waiting<'_> {
     fn until(&self, limit: Duration) {
-        self.patience.until(self.due.min(Instant::now() + limit));
+        self.deadline.until(self.due.min(Instant::now() + limit));
+    }
+
+    fn failure(&self, error: &ureq::Error, broken: CallError) -> Failure {
+        Failure { cause: error.to_string(), ..self.error(error, broken).into() }
     }
 
     /// What an error of the connection means to a user; `broken` if it just broke.

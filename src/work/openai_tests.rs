@@ -60,8 +60,7 @@ fn provider(url: Uri, word: Duration) -> Provider {
         strong: "big".to_owned(),
         fallback: None,
         deadlines: Deadlines { connection: word, first_word: 2 * word, next_word: word },
-        retries: Retries { retries_max: 0, pause: Duration::from_millis(2), ..Retries::default() },
-        bounds: Bounds::default(),
+        retries: Retries { retries_max: 0, pause: Duration::from_millis(2) },
     }
 }
 
@@ -79,6 +78,7 @@ fn question() -> ModelRequest {
     ModelRequest {
         role: "output".into(),
         stage: None,
+        background: false,
         model: "fast".into(),
         messages: vec![ChatMessage::new(Role::User, Text::slot("message", "hi"))],
         schema: None,

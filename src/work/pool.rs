@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Calls that people wait for, at once.
     pub workers_max: usize,
@@ -32,6 +32,9 @@ pub struct Settings {
     pub rest_max: Duration,
     /// The longest that a call may take, waiting included.
     pub call_time_max: Duration,
+    pub databases: Databases,
+    /// Records the calls, or answers them without making any.
+    pub tape: Option<Arc<Tape>>,
 }
 
 impl Default for Settings {
@@ -43,6 +46,8 @@ impl Default for Settings {
             queue_max: 1024,
             rest_max: Duration::from_secs(30),
             call_time_max: Duration::from_secs(600),
+            databases: Databases::default(),
+            tape: None,
         }
     }
 }
@@ -69,8 +74,6 @@ pub struct CallHandle {
 struct Shared {
     settings: Settings,
     models: Box<Models>,
-    databases: Databases,
-    tape: Option<Arc<Tape>>,
     state: Mutex<State>,
 }
 
@@ -118,47 +121,26 @@ const STACK_BYTES: usize = if sql::STACK_BYTES > (256 << 10) { sql::STACK_BYTES 
 const LOST_AFTER: Duration = Duration::from_secs(1);
 
 impl Pool {
+    /// `models` makes each worker its own model.
     pub fn new(settings: Settings, models: Box<Models>) -> Pool {
-        Pool::with_databases(settings, models, Databases::default())
-    }
-
-    pub fn with_databases(settings: Settings, models: Box<Models>, databases: Databases) -> Pool {
-        Pool::with_tape(settings, models, databases, None)
-    }
-
-    /// A pool whose calls are kept on a tape.
-    pub fn recording(settings: Settings, models: Box<Models>, databases: Databases, tape: Arc<Tape>) -> Pool {
-        Pool::with_tape(settings, models, databases, Some(tape))
-    }
-
-    /// A pool that plays a tape, and asks nobody.
-    pub fn replaying(settings: Settings, tape: Arc<Tape>) -> Pool {
-        Pool::with_tape(settings, Box::new(|| unreachable!("a tape answers every call")), Databases::default(), Some(tape))
-    }
-
-    fn with_tape(settings: Settings, models: Box<Models>, databases: Databases, tape: Option<Arc<Tape>>) -> Pool {
-        let lanes = (0..Lane::Database(databases.len()).place()).map(|_| LaneState::default()).collect();
+        let lanes = (0..Lane::Database(settings.databases.len()).place()).map(|_| LaneState::default()).collect();
         let state = Mutex::new(State { lanes, ..State::default() });
-        Pool(Arc::new(Shared { settings, models, databases, tape, state }))
+        Pool(Arc::new(Shared { settings, models, state }))
     }
 
-    /// The databases that a session can ask.
+    /// The databases that a session can query.
     pub fn databases(&self, session: &str) -> Vec<DatabaseInfo> {
-        let played = self.0.tape.as_ref().and_then(|tape| tape.databases(session));
-        played.unwrap_or_else(|| self.0.databases.infos())
-    }
-
-    /// A session opens: the databases that it can ask.
-    pub fn open(&self, session: &Arc<str>) -> Vec<DatabaseInfo> {
-        let databases = self.databases(session);
-        self.0.tape.iter().for_each(|tape| tape.open(session, &databases));
-        databases
+        let now = self.0.settings.databases.infos();
+        match &self.0.settings.tape {
+            Some(tape) => tape.databases(session, now),
+            None => now,
+        }
     }
 
     /// Starts a call of a session, or says at once why not. `reply` is called on a worker's thread, and may block it.
     pub fn start(&self, session: &Arc<str>, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
         let lane = self.0.lane(&request);
-        let take = self.0.tape.as_ref().map(|tape| tape.take(session, &request));
+        let take = self.0.settings.tape.as_ref().map(|tape| tape.take(session, &request));
         let cancel = Arc::new(Cancel::default());
         let since = Instant::now();
         let due = since + self.deadline(&request);
@@ -167,12 +149,15 @@ impl Pool {
         let room = self.0.room(&state, lane);
         let line = &mut state.lanes[lane.place()].waiting;
         if line.len() >= room + self.0.settings.queue_max {
+            drop(state);
+            tracing::warn!(lane = ?lane, queue_max = self.0.settings.queue_max, "call refused: the queue is full");
             return Err(job.refused());
         }
         line.push_back(job);
         if !self.wake(state)
             && let Some(job) = self.0.state().remove(&cancel)
         {
+            tracing::error!(lane = ?lane, "call refused: the system starts no thread");
             return Err(job.refused());
         }
         Ok(CallHandle { pool: self.clone(), cancel })
@@ -257,16 +242,16 @@ impl Shared {
 
     fn lane(&self, request: &Request) -> Lane {
         match request {
-            Request::Model(model) if &*model.role == "memorizer" => Lane::Background,
+            Request::Model(model) if model.background => Lane::Background,
             Request::Model(_) => Lane::Foreground,
             // One that is not known is told so at once.
-            Request::Database(asked) => self.databases.place(&asked.database).map_or(Lane::Foreground, Lane::Database),
+            Request::Database(asked) => self.settings.databases.place(&asked.database).map_or(Lane::Foreground, Lane::Database),
         }
     }
 
     /// In the order in which a worker that is free looks for a job.
     fn lanes(&self) -> impl Iterator<Item = Lane> {
-        [Lane::Farewell, Lane::Foreground, Lane::Background].into_iter().chain((0..self.databases.len()).map(Lane::Database))
+        [Lane::Farewell, Lane::Foreground, Lane::Background].into_iter().chain((0..self.settings.databases.len()).map(Lane::Database))
     }
 
     fn limit(&self, lane: Lane) -> usize {
@@ -333,7 +318,7 @@ impl Shared {
     }
 
     fn run(&self, job: Job, model: &mut Option<Box<dyn Model>>) {
-        let Job { request, take, cancel, since, due, mut reply, .. } = job;
+        let Job { lane, request, take, cancel, since, due, mut reply } = job;
         let (mut recording, played) = match take {
             Some(Take::Record(recording)) => (Some(recording), None),
             Some(Take::Play(played)) => (None, Some(played)),
@@ -344,6 +329,7 @@ impl Shared {
         let mut ended = if cancel.is_cancelled() {
             CallError::Cancelled.into()
         } else if begun >= due {
+            tracing::warn!(lane = ?lane, waited_ms = waited.as_millis() as u64, "call timed out in the queue");
             match &*request {
                 Request::Model(_) => CallError::Deadline { waited: "a free worker".to_owned() }.into(),
                 Request::Database(_) => CallError::Database(DatabaseFault::Deadline).into(),
@@ -357,10 +343,10 @@ impl Shared {
             let answered = catch_unwind(AssertUnwindSafe(|| match (&played, &*request) {
                 (Some(played), _) => played.answer(&mut call),
                 (None, Request::Model(asked)) => model.get_or_insert_with(|| (self.models)()).answer(asked, &mut call),
-                (None, Request::Database(asked)) => self.databases.answer(asked, &mut call),
+                (None, Request::Database(asked)) => self.settings.databases.answer(asked, &mut call),
             }));
             answered.unwrap_or_else(|_| {
-                // Whatever state it was left in, nobody meets it again.
+                tracing::error!(lane = ?lane, "call panicked; the worker goes on without what it had open");
                 *model = None;
                 CallError::Panicked.into()
             })

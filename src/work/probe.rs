@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ureq::Agent;
 
 /// How long a start waits for all of them together.
-const PATIENCE: Duration = Duration::from_millis(150);
+const TIMEOUT: Duration = Duration::from_millis(150);
 const ANSWER_BYTES_MAX: u64 = 1 << 20;
 
 /// A model server that was found, up to its `/v1`, and the model to ask it for.
@@ -40,17 +40,17 @@ const PLACES: &[Place] = &[
 
 /// A model server on this machine; with `wanted`, one that has this model.
 pub fn local_model(wanted: Option<&str>) -> Option<Local> {
-    first_of(PLACES, wanted, PATIENCE)
+    first_of(PLACES, wanted, TIMEOUT)
 }
 
-fn first_of(places: &'static [Place], wanted: Option<&str>, patience: Duration) -> Option<Local> {
-    let until = Instant::now() + patience;
+fn first_of(places: &'static [Place], wanted: Option<&str>, timeout: Duration) -> Option<Local> {
+    let until = Instant::now() + timeout;
     let (to, found) = channel();
     for (number, place) in places.iter().enumerate() {
         let (to, wanted) = (to.clone(), wanted.map(str::to_owned));
         let asking = thread::Builder::new().name("probe".to_owned());
         // Without a thread nobody is asked, which is as if nobody were there.
-        let _ = asking.spawn(move || to.send((number, place.local(wanted.as_deref(), patience))));
+        let _ = asking.spawn(move || to.send((number, place.local(wanted.as_deref(), timeout))));
     }
     drop(to);
     let mut first: Option<(usize, Local)> = None;
@@ -68,8 +68,8 @@ fn first_of(places: &'static [Place], wanted: Option<&str>, patience: Duration) 
 }
 
 impl Place {
-    fn local(&self, wanted: Option<&str>, patience: Duration) -> Option<Local> {
-        let config = Agent::config_builder().timeout_global(Some(patience)).max_redirects(0).proxy(None).build();
+    fn local(&self, wanted: Option<&str>, timeout: Duration) -> Option<Local> {
+        let config = Agent::config_builder().timeout_global(Some(timeout)).max_redirects(0).proxy(None).build();
         let (agent, address) = (Agent::new_with_config(config), format!("http://127.0.0.1:{}", self.port));
         let told = ask(&agent, &format!("{address}{}", self.path))?;
         if self.must_prove && !is_llama(&told) && ask(&agent, &format!("{address}/props")).is_none() {
@@ -91,15 +91,24 @@ fn is_llama(told: &Value) -> bool {
     told["data"].as_array().is_some_and(|models| models.iter().any(|model| model["owned_by"] == "llamacpp"))
 }
 
-/// The wanted model, or the first that can talk, in either of the two lists.
+/// The names of the models, in either of the two lists that servers answer with.
+pub fn model_names(told: &Value) -> impl Iterator<Item = &str> {
+    let list = told["data"].as_array().or_else(|| told["models"].as_array());
+    list.into_iter().flatten().filter_map(|model| model["id"].as_str().or_else(|| model["name"].as_str()))
+}
+
+/// Whether a server's name for a model is the wanted one; Ollama adds a tag.
+pub fn is_model(name: &str, wanted: &str) -> bool {
+    name.strip_suffix(":latest").unwrap_or(name) == wanted || name == wanted
+}
+
+/// The wanted model, or the first that can talk.
 fn model_in(told: &Value, wanted: Option<&str>) -> Option<String> {
-    let list = told["data"].as_array().or_else(|| told["models"].as_array())?;
-    let names = || list.iter().filter_map(|model| model["id"].as_str().or_else(|| model["name"].as_str()));
-    let name = match wanted {
-        Some(wanted) => names().find(|name| *name == wanted || name.strip_suffix(":latest") == Some(wanted)),
-        None => names().find(|name| !name.is_empty() && !name.to_lowercase().contains("embed")),
+    let fits = |name: &&str| match wanted {
+        Some(wanted) => is_model(name, wanted),
+        None => !name.is_empty() && !name.to_lowercase().contains("embed"),
     };
-    name.map(str::to_owned)
+    model_names(told).find(fits).map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use crate::contract::CallError;
 use crate::wire::provider::Complaint;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use ureq::http::HeaderMap;
@@ -22,12 +21,14 @@ pub(super) struct Failure {
     /// How long the provider asks to be left alone.
     pub(super) wait: Option<Duration>,
     /// What it said against the request.
-    pub(super) complaint: Option<Complaint>,
+    pub(super) complaint: Option<Box<Complaint>>,
+    /// What the network or the provider said, for the log, where it is redacted. It may repeat a message.
+    pub(super) cause: String,
 }
 
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
-        Failure { error, has_begun: false, wait: None, complaint: None }
+        Failure { error, has_begun: false, wait: None, complaint: None, cause: String::new() }
     }
 }
 
@@ -35,7 +36,7 @@ impl Failure {
     /// Whether the same may work in a moment.
     fn is_passing(&self) -> bool {
         let passes = match &self.error {
-            CallError::RateLimited => !self.complaint.as_ref().is_some_and(Complaint::is_about_money),
+            CallError::RateLimited => !self.complaint.as_ref().is_some_and(|complaint| complaint.is_about_money()),
             CallError::Failed { status } => !matches!(status, 501 | 505),
             CallError::Rejected { status } => matches!(status, 408 | 425),
             CallError::Unreachable | CallError::Truncated => true,
@@ -81,14 +82,15 @@ pub struct Retries {
     pub retries_max: u32,
     /// Before the first retry; each further one doubles it.
     pub pause: Duration,
-    pub pause_max: Duration,
-    /// The longest `Retry-After` that is waited for; a provider that asks for more has failed.
-    pub wait_max: Duration,
 }
+
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The longest `Retry-After` that is waited for; a provider that asks for more has failed.
+const WAIT_MAX: Duration = Duration::from_secs(20);
 
 impl Default for Retries {
     fn default() -> Self {
-        Retries { retries_max: 2, pause: Duration::from_millis(200), pause_max: Duration::from_secs(5), wait_max: Duration::from_secs(20) }
+        Retries { retries_max: 2, pause: Duration::from_millis(200) }
     }
 }
 
@@ -99,10 +101,10 @@ impl Retries {
             return None;
         }
         let pause = match failure.wait {
-            Some(wait) if wait > self.wait_max => return None,
+            Some(wait) if wait > WAIT_MAX => return None,
             Some(wait) => wait + jitter(self.pause / 2),
             None => {
-                let full = self.pause.saturating_mul(1 << retry.min(16)).min(self.pause_max);
+                let full = self.pause.saturating_mul(1 << retry.min(16)).min(PAUSE_MAX);
                 full / 2 + jitter(full / 2)
             }
         };
@@ -112,8 +114,7 @@ impl Retries {
 
 /// A time up to `most`, so that calls that failed together don't come back together.
 fn jitter(most: Duration) -> Duration {
-    let drawn = RandomState::new().hash_one(()) % 1000;
-    most.mul_f64(drawn as f64 / 1000.0)
+    most.mul_f64(fastrand::f64())
 }
 
 /// Retries that all calls may still make together: some at first, then one for every few calls.

@@ -47,8 +47,8 @@ fn where_nobody_answers_it_says_what_to_do() {
     let folder = Folder::new();
     let nobody = nobody();
     for (options, code, says) in [
-        (vec!["--url".to_owned(), format!("http://{nobody}")], 4, "start one with `framewright`, or say where it is with --url"),
-        (vec!["--url".to_owned(), format!("https://{nobody}")], 4, "start one with `framewright`, or say where it is with --url"),
+        (vec!["--url".to_owned(), format!("http://{nobody}")], 4, "start one with `framewright`, or pass its address with --url"),
+        (vec!["--url".to_owned(), format!("https://{nobody}")], 4, "start one with `framewright`, or pass its address with --url"),
         (vec!["--ca".to_owned(), "nowhere.pem".to_owned()], 3, "--ca nowhere.pem: can't be read"),
         (vec!["--session".to_owned(), "a b".to_owned()], 3, "--session must be"),
         (vec!["--color".to_owned(), "blue".to_owned()], 2, "possible values: auto, always, never"),
@@ -114,7 +114,7 @@ impl Drop for Terminal {
 fn in_a_terminal_numbers_press_buttons_and_commands_are_heard() {
     let server = Server::start();
     let mut terminal = Terminal::start(&server, "tty", "");
-    terminal.shows("/quit or Ctrl-D ends.");
+    terminal.shows("/quit or Ctrl-D exits.");
     terminal.shows("> ");
     terminal.types("give me two buttons: red and blue\n");
     terminal.shows("Here you are.");
@@ -231,7 +231,7 @@ fn a_server_that_comes_back_without_memory_is_talked_to_again() {
     terminal.shows("The connection is lost");
     terminal.types("my name is Ada\n");
     let _second = Server::of(&["--listen", &address], &[]);
-    terminal.shows("The server has begun anew.");
+    terminal.shows("The server restarted and the previous conversation was lost.");
     terminal.shows("Nice to meet you, Ada!");
     terminal.shows("> ");
 }

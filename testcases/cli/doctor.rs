@@ -26,7 +26,7 @@ fn a_sound_machine_has_a_line_for_everything() {
     let folder = Folder::new();
     let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", "new/folder"]);
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
-    for about in ["settings", "event loop", "descriptors", "clock", "address", "data", "graphs", "model"] {
+    for about in ["settings", "event loop", "descriptors", "clock", "host names", "address", "data", "graphs", "model"] {
         assert!(told(&ended, about).starts_with("✓ "), "{}", ended.output);
     }
     // A container may allow no io_uring.
@@ -62,7 +62,7 @@ fn an_address_is_free_ours_or_taken() {
         said.starts_with("✗ ") && said.contains("another program listens on") && said.contains("→ end it, or choose another"),
         "{said}"
     );
-    assert!(taken.errors.contains("1 of 8 are not as they should be"), "{taken:?}");
+    assert!(taken.errors.contains("1 of 9 are not as they should be"), "{taken:?}");
 
     let server = Server::start();
     let data = server.folder.path().to_str().unwrap();
@@ -72,6 +72,29 @@ fn an_address_is_free_ours_or_taken() {
     assert!(told(&ours, "data").contains("is used by the server that runs"), "{}", ours.output);
     let other = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", data]);
     assert!(other.code == Some(4) && told(&other, "data").contains("another server uses"), "{}", other.output);
+}
+
+#[test]
+fn names_the_hosts_that_the_server_accepts_and_warns_of_open_ones() {
+    let folder = Folder::new();
+    for (options, about, says) in [
+        (
+            &["--listen", "127.0.0.1:0"][..],
+            "host names",
+            "✓ host names localhost and loopback addresses; behind nginx add the public name: --host",
+        ),
+        (&["--listen", "127.0.0.1:0", "--host", "a.example"], "host names", "✓ host names localhost and loopback addresses, a.example"),
+        (&["--listen", "0.0.0.0:0", "--insecure-no-auth"], "host names", "✓ host names localhost and all IP addresses; behind nginx"),
+        (
+            &["--listen", "127.0.0.1:0", "--allow-origin", "*"],
+            "origins",
+            "✗ origins every web page may use the server (`*`) → list the origins",
+        ),
+    ] {
+        let ended = doctor(&folder, &[], options);
+        let said = told(&ended, about).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.starts_with(says), "{options:?}: {said}");
+    }
 }
 
 #[test]

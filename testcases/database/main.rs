@@ -48,7 +48,8 @@ fn world(more: &[(&str, &str)]) -> World {
     let (url, alone) = (url(), alone());
     let mut sources = vec![("maria".to_owned(), Source::parse(&url).unwrap()), (sample::NAME.to_owned(), Source::Sample)];
     sources.extend(more.iter().map(|(name, url)| ((*name).to_owned(), Source::parse(url).unwrap())));
-    let pool = Pool::with_databases(Settings::default(), Box::new(|| unreachable!("no model is asked")), Databases::new(sources));
+    let pool =
+        Pool::new(Settings { databases: Databases::new(sources), ..Settings::default() }, Box::new(|| unreachable!("no model is called")));
     World { pool, _alone: alone }
 }
 

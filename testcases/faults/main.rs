@@ -7,6 +7,7 @@
 
 mod every;
 mod leaving;
+mod logged;
 mod passing;
 mod stuck;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]

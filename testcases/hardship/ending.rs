@@ -182,7 +182,7 @@ fn whoever_tests_a_server_that_is_about_to_end_asks_again_after_a_rest() {
     let url = format!("http://{}", server.address);
     let mut watching = WebSocket::open(server.address, "/ws/test");
     let (ended, used) = std::thread::scope(|scope| {
-        let playing = scope.spawn(|| run(folder.path(), &["test", "late.md", "--url", &url, "--patience-ms", "15000"]));
+        let playing = scope.spawn(|| run(folder.path(), &["test", "late.md", "--url", &url, "--timeout-ms", "15000"]));
         let begun = watching.until(|report| report["event"] == "suite_start").pop().unwrap();
         provider.holds(2);
         server.signal("TERM");

@@ -86,13 +86,14 @@ test('messages that are sent meanwhile wait, are shown waiting, and stop togethe
     await page.locator('.turn[data-status=waiting]').nth(1).waitFor();
     await page.keyboard.press('Escape');
     await page.locator('.turn[data-status=stopped] .question').nth(2).waitFor();
+    assert.equal((await visitor.history()).filter(({ role }) => role === 'user').length, 1, 'what waited was never sent');
     assert.deepEqual(
       await page.locator('.question').evaluateAll((questions) => questions.map((question) => question.lastChild.textContent)),
       ['tell me a long story', 'hello', 'why is the sky blue?'],
     );
   }));
 
-test('a ninth waiting message is refused in words and comes back as the draft', () =>
+test('a ninth waiting message is refused in words and stays the draft', () =>
   slow.visit({}, async (visitor, page) => {
     await visitor.say('tell me a long story');
     await page.locator('.turn[data-status=running]').waitFor();
@@ -163,10 +164,10 @@ test('a page outlives its server: it says so, keeps what is written meanwhile, s
     const turn = page.locator('.turn', { hasText: 'why is the sky blue?' });
     await visitor.ended(turn);
     assert.equal(await turn.count(), 1);
-    await page.locator('.notice', { hasText: 'The server has begun anew: the conversation before is gone.' }).waitFor();
+    await page.locator('.notice', { hasText: 'The server restarted and the previous conversation was lost.' }).waitFor();
     await visitor.showsTheHistory();
     await visitor.ask('hello');
-    // With the next message it is no news any more. Asking may have been the way for a while, and that is said too.
+    // With the next message it is no news any more.
     await page.locator('.notice').waitFor({ state: 'detached' });
   }));
 

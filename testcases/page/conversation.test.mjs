@@ -6,36 +6,60 @@ import { test } from 'node:test';
 
 const source = await readFile(new URL('../../static/conversation.js', import.meta.url), 'utf8');
 const conversation = await import(`data:text/javascript,${encodeURIComponent(source)}`);
-const { after, begun, continued, explained, refused, remembered, reported, restarted, settled } = conversation;
+const { acknowledged, after, begun, continued, held, remembered, withdrawn } = conversation;
 
-/** A conversation as a few words: `msg_1 done hello→Hi!`. */
+/** A conversation in a few words: `msg_1 done hello→Hi!`. */
 const drawn = (turns) => turns.map(({ id, status, question, answer }) => `${id || '-'} ${status} ${question}→${answer}`);
-const asked = (turns, ...questions) => questions.reduce((known, question) => begun(known, { question, status: 'waiting' }), turns);
-const said = (id, content, seq) => ({ type: 'delta', id, content, seq });
-const done = (id, further = {}) => ({ type: 'done', id, ...further });
+/** Pending turns, each named `c-<question>`. */
+const asked = (turns, ...questions) => questions.reduce((known, question) => begun(known, { question, clientId: `c-${question}`, status: 'sent' }), turns);
+const started = (turn, message, clientId = `c-${message}`, entry = 'message') => ({ event: 'turn_started', turn, frame: 0, message, client_id: clientId, entry });
+const said = (turn, text, frame = 1) => ({ event: 'streaming', turn, frame, text });
+const ended = (turn, further = {}) => ({ event: 'frame_trace', turn, frame: 1, trace: { id: turn, message: 'q', path: 'reflex', status: 'done', ...further } });
 const played = (turns, ...events) => events.reduce(after, turns);
 
-test('what was asked first is answered first', () => {
-  const turns = played(asked([], 'one', 'two'), said('msg_1', 'A'), said('msg_1', 'B'), done('msg_1'), said('msg_2', 'C'));
-  assert.deepEqual(drawn(turns), ['msg_1 done one→AB', 'msg_2 running two→C']);
+test('a turn belongs to the message with its client id, in whatever order they start', () => {
+  const turns = played(asked([], 'one', 'two'), started('msg_1', 'two'), said('msg_1', 'A'), ended('msg_1'), started('msg_2', 'one'), said('msg_2', 'B'));
+  assert.deepEqual(drawn(turns), ['msg_2 running one→B', 'msg_1 done two→A']);
 });
 
-test('a turn that was begun elsewhere comes before what waits, and learns its question', () => {
-  const turns = played(remembered([]), said('msg_1', 'A'));
-  assert.deepEqual(drawn(explained(turns, { id: 'msg_1', message: 'hello' })), ['msg_1 running hello→A']);
+test('a turn that somebody else started comes before what is pending, with its question', () => {
+  const turns = played(asked([], 'ours'), started('msg_1', 'theirs', undefined), said('msg_1', 'A'));
+  assert.deepEqual(drawn(turns), ['msg_1 running theirs→A', '- sent ours→']);
+  const action = played([], started('msg_1', 'Red', undefined, 'action'));
+  assert.deepEqual([action[0].kind, action[0].question], ['action', 'Red']);
 });
 
-test('a turn that was taken for ours and is not goes back to waiting', () => {
-  const turns = played(asked([], 'ours'), said('msg_1', 'A'), done('msg_1'));
-  assert.deepEqual(drawn(explained(turns, { id: 'msg_1', message: 'theirs' })), ['msg_1 done theirs→A', '- waiting ours→']);
-  assert.deepEqual(drawn(explained(turns, { id: 'msg_1', message: 'ours' })), ['msg_1 done ours→A']);
-  assert.deepEqual(drawn(explained(turns, { id: 'msg_1', message: 'ou…' })), ['msg_1 done ours→A'], 'cut by the server');
+test('a turn that ends before it starts is shown as it ended', () => {
+  const turns = played(asked([], 'ours'), ended('msg_1', { status: 'cancelled', client_id: 'c-ours' }), ended('msg_2', { status: 'cancelled', message: 'theirs' }));
+  assert.deepEqual(drawn(turns), ['msg_1 stopped ours→', 'msg_2 stopped theirs→']);
+});
+
+test('the acknowledgement and the start of a turn may come in either order, and more than once', () => {
+  const one = acknowledged(asked([], 'q'), 'c-q', 'msg_1', 0);
+  assert.deepEqual(drawn(one), ['msg_1 running q→']);
+  const other = acknowledged(played(asked([], 'q'), started('msg_1', 'q'), said('msg_1', 'A'), ended('msg_1')), 'c-q', 'msg_1', 1);
+  assert.deepEqual(drawn(other), ['msg_1 done q→A']);
+  assert.equal(acknowledged(other, 'c-q', 'msg_1', 1), other);
+  assert.deepEqual(drawn(played(one, started('msg_1', 'q'), said('msg_1', 'A'))), ['msg_1 running q→A']);
+});
+
+test('an acknowledgement that names a turn from before the last one takes the message out: its turn was forgotten', () => {
+  assert.deepEqual(drawn(acknowledged(asked([], 'q'), 'c-q', 'msg_3', 5)), []);
 });
 
 test('an ending says how', () => {
-  for (const [further, status] of [[{}, 'done'], [{ cancelled: true }, 'stopped'], [{ error: 'Too long.' }, 'failed']]) {
-    assert.deepEqual(drawn(played(asked([], 'q'), said('msg_1', 'A'), done('msg_1', further))), [`msg_1 ${status} q→A`]);
+  const failure = { event: 'error', turn: 'msg_1', frame: 1, detail: 'Too long.' };
+  for (const [status, shown, error] of [['done', 'done'], ['cancelled', 'stopped'], ['error', 'failed', 'Too long.']]) {
+    const turns = played(asked([], 'q'), started('msg_1', 'q'), said('msg_1', 'A'), failure, ended('msg_1', { status }));
+    assert.deepEqual([drawn(turns), turns[0].error], [[`msg_1 ${shown} q→A`], error]);
   }
+});
+
+test('what runs behind an answer changes nothing, and progress is not part of the answer', () => {
+  const thought = (detail, further) => ({ event: 'thinking', turn: 'msg_1', frame: 1, detail, ...further });
+  const turns = played(asked([], 'q'), started('msg_1', 'q'), thought('No tools.'), thought('Reading.', { kind: 'progress' }), said('msg_1', 'A'), ended('msg_1'));
+  assert.equal(turns[0].progress, 'Reading.');
+  assert.equal(played(turns, { event: 'error', turn: 'msg_1', frame: 0, detail: 'x' }, said('msg_1', 'B', 0)), turns);
 });
 
 test('the history comes back as turns; a question alone is still running', () => {
@@ -51,7 +75,7 @@ test('the history comes back as turns; a question alone is still running', () =>
   assert.deepEqual(drawn(turns), ['msg_1 done a→A', 'msg_2 partial b→B', 'msg_3 partial c→', 'msg_4 running d→']);
 });
 
-test('buttons come back as buttons, steps of a machine out of their traces, and what was told while working', () => {
+test('buttons come back as buttons, steps of a machine out of their traces, and what was reported while working', () => {
   const history = [
     { role: 'user', content: 'make a lamp', id: 'msg_3' },
     { role: 'assistant', content: 'Here.', id: 'msg_3', progress: 'Thinking.' },
@@ -67,57 +91,37 @@ test('buttons come back as buttons, steps of a machine out of their traces, and 
   assert.deepEqual(remembered([], turns, traces), [], 'nothing of a conversation that was cleared');
 });
 
-test('what waited across a reload is not shown twice, and the same words twice are two messages', () => {
-  const history = remembered([{ role: 'user', content: 'again', id: 'msg_4' }, { role: 'user', content: 'again', id: 'msg_5' }]);
-  const pending = (after) => ({ question: 'again', status: 'waiting', after });
-  assert.equal(continued(history, [pending(3), pending(3)]).length, 2);
-  assert.equal(continued(history, [pending(4), pending(4)]).length, 3);
-  assert.equal(continued(history, [pending(5)]).length, 3);
-  assert.equal(continued(history, [{ question: 'again', status: 'unsent' }]).length, 3, 'what was never sent cannot have arrived');
+test('what was pending is kept unless the server knows its client id; the same words twice are two messages', () => {
+  const history = remembered([{ role: 'user', content: 'again', id: 'msg_4', client_id: 'a' }]);
+  const pending = (clientId) => ({ question: 'again', status: 'unsent', clientId });
+  assert.deepEqual(drawn(continued(history, [pending('a'), pending('b')])), ['msg_4 running again→', '- unsent again→']);
+  assert.deepEqual(drawn(continued([], [pending('b')], [{ id: 'msg_4', client_id: 'b' }])), [], 'a step of a machine is only in its trace');
+  const [kept] = begun([], pending('c'));
+  assert.equal(continued(history, [kept])[1], kept, 'a request that is on its way finds its turn again');
 });
 
-test('a refusal takes back what was sent last', () => {
-  const { turns, refused: back } = refused(asked([], 'one', 'two'));
-  assert.deepEqual([drawn(turns), back.question], [['- waiting one→'], 'two']);
+test('a refused message is taken out, a held one waits, and both only while it is pending', () => {
+  const turns = asked([], 'one', 'two');
+  assert.deepEqual(drawn(held(turns, 'c-one', { status: 'waiting' })), ['- waiting one→', '- sent two→']);
+  assert.deepEqual(drawn(held(turns, 'c-one', undefined)), ['- sent two→']);
+  const running = played(turns, started('msg_1', 'one'));
+  assert.equal(held(running, 'c-one', undefined), running);
 });
 
-test('when the server says that nothing runs, what ran is over and what waited is lost', () => {
-  const turns = played(asked([], 'one', 'two'), said('msg_1', 'A'));
-  const keys = new Set(turns.map(({ key }) => key));
-  const later = asked(turns, 'three');
-  const given = settled(later, keys);
-  assert.deepEqual(drawn(given), ['msg_1 done one→A', '- lost two→', '- waiting three→']);
-  const late = played(given, said('msg_3', 'C'), said('msg_2', 'B'));
-  assert.deepEqual(drawn(late), ['msg_1 done one→A', 'msg_2 running two→B', 'msg_3 running three→C'], 'unless it comes after all');
+test('stopping withdraws what is pending; what reached the server all the same goes on', () => {
+  const turns = withdrawn(asked([], 'one'));
+  assert.deepEqual(drawn(turns), ['- stopped one→']);
+  assert.deepEqual(drawn(played(turns, started('msg_1', 'one'))), ['msg_1 running one→']);
 });
 
-test('what the server reports of a running turn is the whole answer so far, however often it is told', () => {
-  const running = (partial) => ({ status: 'running', id: 'msg_1', text: 'one', partial });
-  const turns = ['A', 'AB', 'AB', 'ABC'].map(running).reduce(reported, asked([], 'one', 'two'));
-  assert.deepEqual(drawn(turns), ['msg_1 running one→ABC', '- waiting two→']);
-  assert.deepEqual(drawn(reported([], running('A'))), ['msg_1 running one→A'], 'begun elsewhere');
-  const ended = played(turns, done('msg_1'));
-  assert.equal(reported(ended, running('A')), ended, 'a report that comes late changes nothing');
-});
-
-test('a report of a failure says why an answer broke off', () => {
-  const turns = remembered([{ role: 'user', content: 'a', id: 'msg_1', partial: true }]);
-  assert.deepEqual(drawn(reported(turns, { status: 'error', id: 'msg_1', detail: 'Too long.' })), ['msg_1 failed a→']);
-});
-
-test('what runs can be told again from its beginning; what has ended stays', () => {
-  const turns = played(asked([], 'one', 'two'), said('msg_1', 'A'), done('msg_1'), said('msg_2', 'B'));
-  assert.deepEqual(drawn(restarted(turns)), ['msg_1 done one→A', 'msg_2 running two→']);
-});
-
-test('read anew, a turn keeps its place on the page and why it ended', () => {
-  const stopped = played(asked([], 'one'), said('msg_1', 'A'), done('msg_1', { cancelled: true }));
+test('read again, a turn keeps its place on the page and why it ended', () => {
+  const stopped = played(asked([], 'one'), started('msg_1', 'one'), said('msg_1', 'A'), ended('msg_1', { status: 'cancelled' }));
   const history = [{ role: 'user', content: 'one', id: 'msg_1' }, { role: 'assistant', content: 'A', id: 'msg_1', partial: true }];
   const [turn] = remembered(history, stopped);
   assert.deepEqual([turn.key, turn.status], [stopped[0].key, 'stopped']);
 });
 
-test('a clear forgets all but what was never sent', () => {
-  const turns = begun(asked([], 'one'), { question: 'two', status: 'unsent' });
-  assert.deepEqual(drawn(after(turns, { type: 'cleared' })), ['- unsent two→']);
+test('a clear forgets all but what is pending', () => {
+  const turns = asked(played(asked([], 'one'), started('msg_1', 'one')), 'two');
+  assert.deepEqual(drawn(after(turns, { event: 'cleared', turn: '', frame: 0 })), ['- sent two→']);
 });

@@ -3,9 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { layout } from '../../static/layout.js';
-import { lit } from '../../static/lit.js';
-import { behind } from './behind.mjs';
-import { Nginx } from './nginx.mjs';
+import { lit } from '../../static/highlight.js';
 import { SLOW, Stage, becomes, dark, phone } from './stage.mjs';
 
 const stage = new Stage({ wordPause: 20 });
@@ -49,20 +47,14 @@ test('what runs lights up, and the way taken stays lit until the next turn', () 
     await becomesLit(page, way, reflex, 'the way is still lit after a reload');
   }));
 
-test('a panel that is opened in the middle of a turn shows its way from the beginning, however late the asking is answered', () => {
-  const prepare = (page) =>
-    page.route('**/api/trace?*', async (route) => {
-      await new Promise((resolve) => setTimeout(resolve, 600));
-      await route.continue();
-    });
-  return slow.visit({ prepare }, async (visitor, page) => {
+test('a panel that is opened in the middle of a turn shows its path from the beginning', () =>
+  slow.visit({}, async (visitor, page) => {
     await visitor.say('tell me a long story');
     await page.locator('.turn[data-status=running] .answer').waitFor();
     await open(page);
     await becomes(() => states(page), { sensor: 'done', input: 'done', director: 'done', thinker: 'done', output: 'running' });
     await page.getByRole('button', { name: 'Stop' }).click();
-  });
-});
+  }));
 
 test('a turn that is stopped shows where', () =>
   slow.visit({}, async (visitor, page) => {
@@ -248,19 +240,6 @@ for (const [name, options] of [
     }));
 }
 
-test('behind a proxy that holds everything back the graph follows by asking, and the page says so once', () =>
-  behind(slow, new Nginx(slow.address, 'strict'), {}, async (visitor, page) => {
-    await open(page);
-    await page.locator('.way[data-way=poll]').waitFor({ state: 'attached' });
-    await page.locator('.notice', { hasText: 'holds the direct connection back' }).waitFor();
-    assert.equal(await page.locator('.way').innerText(), '');
-    await visitor.say('tell me a long story');
-    await node(page, 'output', 'running').waitFor();
-    await drawnAs(page, 'director', 'done');
-    await visitor.ended(page.locator('.turn').first());
-    await node(page, 'output', 'done').waitFor();
-  }));
-
 // --- the pure parts
 
 test('no two nodes of a drawing touch, every route leads down, and a bowed edge stands clear of what it passes', async () => {
@@ -430,7 +409,7 @@ function countSockets(page) {
 
 /** The chat's sockets so far: which one of all it is, and whether it is open. */
 function chatSockets(page) {
-  return page.evaluate(() => globalThis.opened.flatMap((socket, at) => (/\/ws\?/.test(socket.url) ? [[at, socket.readyState]] : [])));
+  return page.evaluate(() => globalThis.opened.flatMap((socket, at) => (/\/ws\/trace\?/.test(socket.url) ? [[at, socket.readyState]] : [])));
 }
 
 /** Nothing is wider than the window, and all of the drawing stands within its frame. */

@@ -1,4 +1,5 @@
-// A real nginx in front of the server, in a folder of its own: strict (no upgrade, everything buffered) or friendly.
+// A real nginx in front of the server, in a folder of its own: strict (no upgrade, everything buffered), plain (no upgrade), renamed
+// (the server isn't told the name that the browser uses) or friendly.
 
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -10,10 +11,11 @@ const START_MS_MAX = 10_000;
 const binary = process.env.NGINX_BIN ?? '/usr/sbin/nginx';
 
 const STRICT = 'proxy_buffering on; proxy_ignore_headers X-Accel-Buffering; proxy_buffers 8 64k; proxy_buffer_size 64k; proxy_busy_buffers_size 128k;';
+const PLAIN = 'proxy_http_version 1.1;';
 const FRIENDLY = 'proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;';
 
 export class Nginx {
-  /** @param {string} target the server's address @param {'strict' | 'friendly'} manner */
+  /** @param {string} target the server's address @param {'strict' | 'plain' | 'renamed' | 'friendly'} manner */
   constructor(target, manner) {
     Object.assign(this, { target, manner });
   }
@@ -30,7 +32,7 @@ export class Nginx {
     await this.answers();
   }
 
-  /** @param {'strict' | 'friendly'} manner */
+  /** @param {'strict' | 'plain' | 'renamed' | 'friendly'} manner */
   async change(manner) {
     await this.configure(manner);
     this.process.kill('SIGHUP');
@@ -57,7 +59,7 @@ export class Nginx {
          map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
          server {
            listen 127.0.0.1:${this.port};
-           location / { proxy_pass ${this.target}; proxy_set_header Host $http_host; ${manner === 'strict' ? STRICT : FRIENDLY} }
+           location / { proxy_pass ${this.target}; ${manner === 'renamed' ? '' : 'proxy_set_header Host $http_host;'} ${{ strict: STRICT, plain: PLAIN, renamed: FRIENDLY, friendly: FRIENDLY }[manner]} }
          }
        }`,
     );

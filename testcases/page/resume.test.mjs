@@ -18,7 +18,8 @@ before(() => Promise.all([stage.open(), slow.open()]));
 after(() => Promise.all([stage.close(), slow.close()]));
 
 const behindProxy = (scene, { takesSockets = true, on = stage, ...options } = {}) => behind(on, new Proxy(on.address, takesSockets), options, scene);
-const behindNginx = (manner, scene) => behind(slow, new Nginx(slow.address, manner), {}, scene);
+/** @param {'strict' | 'plain' | 'renamed' | 'friendly'} manner */
+const behindNginx = (manner, ...[options, scene]) => behind(slow, new Nginx(slow.address, manner), scene ? options : {}, scene ?? options);
 
 test('a tab that is closed in the middle of an answer and opened again', () =>
   slow.visit({}, async (visitor, page) => {
@@ -59,10 +60,11 @@ test('a socket that went silent without a word is noticed while an answer is awa
     await growth(page, 1);
     proxy.freeze();
     await visitor.ended(page.locator('.turn'));
+    proxy.cut('end', proxy.frozen());
     await nothingIsLost(visitor, page);
   }));
 
-test('a laptop that wakes up looks whether its socket lives', () =>
+test('a laptop that wakes up checks whether its socket lives', () =>
   behindProxy(async (visitor, page, proxy) => {
     await visitor.ask('hello');
     proxy.freeze();
@@ -75,21 +77,22 @@ test('a laptop that wakes up looks whether its socket lives', () =>
     assert.equal(answer.status, 200);
     await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
     await visitor.ended(page.locator('.turn').nth(1));
+    proxy.cut('end', proxy.frozen());
     await nothingIsLost(visitor, page);
   }));
 
-test('what was sent into a dead socket is not shown as sent: it can be sent again, once', () =>
+test('what was sent over a dead connection is sent again, and counts once', () =>
   behindProxy(async (visitor, page, proxy) => {
     await visitor.ask('hello');
     proxy.freeze();
     await visitor.say('why is the sky blue?');
-    await page.evaluate(() => dispatchEvent(new Event('online')));
-    await page.getByRole('button', { name: 'Send again' }).click();
+    await page.locator('.turn[data-status=sent]').waitFor();
+    proxy.cut('end');
     await visitor.ended(page.locator('.turn').nth(1));
     await nothingIsLost(visitor, page);
   }));
 
-test('where no socket passes, the event stream wakes the page, and a socket takes over in the middle of an answer', () =>
+test('where no socket passes, the event stream carries everything, and a socket takes over in the middle of an answer', () =>
   behindProxy(
     async (visitor, page, proxy) => {
       await visitor.connectedBy('stream');
@@ -109,55 +112,84 @@ test('where no socket passes, the event stream wakes the page, and a socket take
     { takesSockets: false, on: slow },
   ));
 
-test('behind an nginx that upgrades nothing and buffers everything, the page asks twice a second', () =>
-  behindNginx('strict', async (visitor, page, nginx) => {
-    await visitor.connectedBy('poll');
-    await page.locator('.notices', { hasText: 'holds the direct connection back' }).waitFor();
+test('an event stream that went silent without a word is noticed while an answer is awaited', () =>
+  behindProxy(
+    async (visitor, page, proxy) => {
+      await visitor.connectedBy('stream');
+      await visitor.say(STORY);
+      await growth(page, 1);
+      proxy.freeze();
+      await visitor.ended(page.locator('.turn'));
+      proxy.cut('end', proxy.frozen());
+      await nothingIsLost(visitor, page);
+    },
+    { takesSockets: false },
+  ));
+
+test('behind an nginx that upgrades nothing, the event stream is enough', () =>
+  behindNginx('plain', async (visitor, page) => {
+    await visitor.connectedBy('stream');
     await visitor.say(STORY);
-    await visitor.say('make a traffic light');
     await growth(page, 2);
-    assert.match(await page.locator('.turn[data-status=unsent]').innerText(), /as soon as possible/);
-    await visitor.picture('slower');
     await page.keyboard.press('Escape');
-    await page.locator('.notices', { hasText: 'Stopping needs the direct connection' }).waitFor();
-    await visitor.ended(page.locator('.turn').nth(0));
-    await visitor.ended(page.locator('.turn').nth(1));
+    await visitor.ended(page.locator('.turn[data-status=stopped]'));
+    await visitor.ask('make a traffic light');
     await page.locator('[data-machine] .control').first().click();
-    await page.locator('.notices', { hasText: 'A button needs the direct connection' }).waitFor();
-    assert.equal(await page.locator('.turn').count(), 2);
-    await visitor.connectedBy('poll');
-    await visitor.finds('slower');
+    await visitor.ended(page.locator('.turn').nth(2));
+    await visitor.picture('stream');
+    await visitor.finds('an event stream');
+    assert.equal(await page.locator('.notice').count(), 0, 'nothing is missing, so nothing is said');
     await nothingIsLost(visitor, page);
+  }));
+
+test('behind an nginx that upgrades nothing and buffers everything, the page says so, keeps what is written, and sends it once it can', () =>
+  behindNginx('strict', { isConnecting: false }, async (visitor, page, nginx) => {
+    await visitor.connectedBy('blocked');
+    await page.locator('.notices', { hasText: 'a proxy between this page and the server blocks live connections' }).waitFor();
+    await visitor.say('hello');
+    await page.locator('.turn[data-status=unsent]', { hasText: 'will be sent once connected' }).waitFor();
+    await visitor.picture('blocked');
+    await visitor.finds('blocked');
 
     await nginx.change('friendly');
-    await visitor.say(STORY);
-    await growth(page, 1);
     await page.waitForFunction(() => {
       dispatchEvent(new Event('online'));
       return document.querySelector('.connection[data-state=open]');
     }, undefined, { polling: 500 });
-    await visitor.ended(page.locator('.turn').nth(2));
-    await page.locator('[data-machine] .control').first().click();
-    await page.locator('.turn .pressed').waitFor();
-    await visitor.showsTheHistory();
+    await visitor.ended(page.locator('.turn'));
+    await page.locator('.notice').waitFor({ state: 'detached' });
+    await nothingIsLost(visitor, page);
   }));
 
 for (const [name, options] of [
   ['phone', phone],
   ['dark', dark],
 ]) {
-  test(`${name}: the banner about a slower way fits, and axe finds nothing`, () =>
-    behindProxy(
-      async (visitor, page) => {
-        await page.locator('.notices', { hasText: 'holds the direct connection back' }).waitFor();
-        await visitor.ask('hello');
-        await visitor.picture(`${name}-slower`);
-        await visitor.finds('slower');
-        await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
-      },
-      { takesSockets: false, ...options },
-    ));
+  test(`${name}: the banner about a proxy fits, and axe finds nothing`, () =>
+    behindNginx('strict', { isConnecting: false, ...options }, async (visitor, page) => {
+      await visitor.connectedBy('blocked');
+      await page.locator('.notice').waitFor();
+      await visitor.picture(`${name}-blocked`);
+      await visitor.finds('blocked');
+      await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
+    }));
 }
+
+test('behind an nginx whose name the server doesn\'t know, its refusal is shown, and the message is not lost', () =>
+  behindNginx('renamed', async (visitor, page, nginx) => {
+    await visitor.say('hello');
+    await page.locator('.notice', { hasText: `pages from \`${nginx.address}\` may not use this server` }).waitFor();
+    await becomes(() => page.locator('#message').inputValue(), 'hello');
+    assert.equal(await page.locator('.turn').count(), 0);
+    await nginx.change('friendly');
+    await page.waitForFunction(() => {
+      dispatchEvent(new Event('online'));
+      return document.querySelector('.connection[data-state=open]');
+    }, undefined, { polling: 500 });
+    await page.locator('#message').press('Enter');
+    await visitor.ended(page.locator('.turn'));
+    await nothingIsLost(visitor, page);
+  }));
 
 test('behind an nginx that passes upgrades on, the socket works', () =>
   behindNginx('friendly', async (visitor, page) => {

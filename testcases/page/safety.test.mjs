@@ -51,9 +51,16 @@ test('an answer and its controls show as text and safe links', async () => {
     let seq = 1_000_000;
     CORPUS.forEach((content, at) => {
       const id = `msg_${9000 + at}`;
-      inject({ type: 'delta', id, content, seq: (seq += 1), kind: 'progress' });
-      inject({ type: 'delta', id, content, seq: (seq += 1) });
-      inject({ type: 'done', id, error: content, seq: (seq += 1) });
+      const trace = { id, message: content, graph: content, path: content, status: 'error', started_at: 0, total_frames: 1, total_ms: 1, frames: [] };
+      for (const event of [
+        { event: 'turn_started', message: content, entry: 'message' },
+        { event: 'thinking', detail: content, kind: 'progress' },
+        { event: 'streaming', text: content },
+        { event: 'error', detail: content },
+        { event: 'frame_trace', trace },
+      ]) {
+        inject({ node: content, at: 0, turn: id, frame: 1, seq: (seq += 1), ...event });
+      }
     });
     await page.locator('.turn .failure').nth(CORPUS.length - 1).waitFor();
     await isHarmless(page);
@@ -70,7 +77,7 @@ test('an answer and its controls show as text and safe links', async () => {
       { type: 'table', label: text, columns: [text], rows: [[text], { a: text }, text, null] },
       { type: 'chart', label: text, kind: text, x: [text], series: [{ name: text, values: [1, text] }] },
     ]);
-    inject({ type: 'controls', controls, seq: (seq += 1) });
+    inject({ event: 'controls', controls, turn: 'msg_9000', frame: 1, at: 0, seq: (seq += 1) });
     await page.locator('.control').nth(CORPUS.length - 1).waitFor();
     await isHarmless(page);
     await visitor.picture('safety');
@@ -84,7 +91,7 @@ test('displays with odd or missing fields are drawn as well as they can be', asy
     const kinds = ['text', 'value', 'progress', 'table', 'chart', 'button', 'hologram'];
     const fields = ['text', 'value', 'max', 'unit', 'columns', 'rows', 'kind', 'x', 'series', 'label'];
     const controls = kinds.flatMap((type) => odd.flatMap((value) => fields.map((field) => ({ type, action: 'a', [field]: value }))));
-    inject({ type: 'controls', controls });
+    inject({ event: 'controls', controls, turn: 'msg_1', frame: 1, at: 0, seq: 1 });
     await page.locator('.control').first().waitFor();
     await visitor.ask('hello');
   });

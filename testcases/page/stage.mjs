@@ -75,8 +75,9 @@ export class Stage {
 
   /** Opens a page in a fresh session, plays `scene` and asks for complaints.
    * @param {object} options of the browser's context; `prepare(page)` runs before the page is opened, complaints that
-   * match `tolerates` are expected, and `through` is the address of a proxy to go through */
-  async visit({ prepare, tolerates, through = this.address, ...options }, scene) {
+   * match `tolerates` are expected, `through` is the address of a proxy to go through, and `isConnecting` says whether that lets
+   * the page connect */
+  async visit({ prepare, tolerates, through = this.address, isConnecting = true, ...options }, scene) {
     const session = `page-${process.pid}-${(sessions += 1)}`;
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
     try {
@@ -86,7 +87,7 @@ export class Stage {
       await prepare?.(page);
       const visitor = new Visitor(page, this.address, session, through);
       await page.goto(visitor.url());
-      await visitor.connected();
+      if (isConnecting) await visitor.connected();
       await scene(visitor, page);
       assert.deepEqual(complaints.filter((complaint) => !tolerates?.test(complaint)), []);
     } finally {
@@ -134,17 +135,17 @@ function listen(page, address) {
   return complaints;
 }
 
-/** A hand on the sockets between page and server: puts messages in, or cuts. Give its `prepare` to `visit`. */
+/** A hand on the page's sockets for events: puts events in, or cuts. Give its `prepare` to `visit`. */
 export function wire() {
   const sockets = [];
   return {
     sockets,
     prepare: (page) =>
-      page.routeWebSocket(/\/ws\?/, (socket) => {
+      page.routeWebSocket(/\/ws\/trace\?/, (socket) => {
         socket.connectToServer();
         sockets.push(socket);
       }),
-    inject: (message) => sockets.at(-1).send(JSON.stringify(message)),
+    inject: (event) => sockets.at(-1).send(JSON.stringify(event)),
     cut: () => sockets.at(-1).close({ code: 1012 }),
   };
 }
@@ -160,12 +161,12 @@ export class Visitor {
   }
 
   async connected() {
-    await this.page.locator('.connection:is([data-state=open], [data-state=stream], [data-state=poll])').waitFor();
+    await this.page.locator('.connection:is([data-state=open], [data-state=stream])').waitFor();
   }
 
-  /** @param {'open' | 'stream' | 'poll' | 'lost'} way */
-  async connectedBy(way) {
-    await this.page.locator(`.connection[data-state=${way}]`).waitFor();
+  /** @param {'open' | 'stream' | 'blocked' | 'lost'} state */
+  async connectedBy(state) {
+    await this.page.locator(`.connection[data-state=${state}]`).waitFor();
   }
 
   async reload() {
@@ -188,7 +189,7 @@ export class Visitor {
     return turn;
   }
 
-  /** A turn has ended when its footer leads to its trace. The trace may come first: by the cockpit's feed, or by asking. */
+  /** A turn has ended when its footer leads to its trace. */
   async ended(turn) {
     await turn.and(turn.page().locator('[aria-busy=false]')).locator('.trace-link').waitFor();
   }

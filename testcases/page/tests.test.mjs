@@ -215,7 +215,6 @@ test('a server that was started anew shows the run that it keeps', async () => {
       await other.stopServer();
       await other.startServer(host);
       await visitor.reload();
-      await page.locator('.way[data-way=socket]').waitFor({ state: 'attached' });
       await page.locator('.tally', { hasText: '4 of 4' }).waitFor();
       await page.waitForTimeout(500);
       assert.match(await page.locator('.tests').innerText(), /4 of 4\s+1 passed\s+2 failed/, 'also once the socket has said that nothing was reported');
@@ -238,10 +237,10 @@ test('a run that was cut off with its server is shown as one, to who was there a
     stage.server.kill('SIGKILL');
     await gone;
     await rm(file);
-    await page.getByText('The server can\'t be reached').waitFor();
+    await visitor.connectedBy('lost');
     await stage.startServer(new URL(stage.address).host);
     const cut = page.getByText('The run was cut off when the server ended');
-    await page.getByText('The server can\'t be reached').waitFor({ state: 'detached' });
+    await visitor.connectedBy('open');
     await page.waitForTimeout(1000);
     assert.equal(await cut.count(), 1, 'what the socket greets with hides nothing');
     await visitor.reload();
@@ -327,12 +326,10 @@ for (const [name, options] of [
     }));
 }
 
-test('behind a proxy that holds everything back the results come by asking, and it is said', () =>
-  behind(stage, new Nginx(stage.address, 'strict'), {}, async (visitor, page) => {
+test('behind a proxy that upgrades nothing the results come with the event stream', () =>
+  behind(stage, new Nginx(stage.address, 'plain'), {}, async (visitor, page) => {
+    await visitor.connectedBy('stream');
     await open(page);
-    await page.locator('.way[data-way=poll]').waitFor({ state: 'attached' });
-    await page.locator('.notice', { hasText: 'holds the direct connection back' }).waitFor();
-    assert.equal(await page.locator('.way').innerText(), '', 'once is enough');
     await start(page, 'Run long');
     await page.locator('.progress-of-tests[data-running=true]').waitFor();
     await ended(page);

@@ -48,14 +48,9 @@ test('a turn grows by the frames, nodes and calls that its events speak of', () 
   }
 });
 
-test('events that come again, by whichever way, change nothing', () => {
-  const line = played(TURN);
-  assert.equal(played([...TURN, ...TURN]).seq, line.seq);
-  assert.equal(drawn(played([...TURN.slice(0, 3), ...TURN])), drawn(line));
-});
-
-test('a turn of the same name that begins anew takes nothing over from the one that the server has forgotten', () => {
-  assert.equal(drawn(played([...TURN, began(7, 500, 1, 'input', 1)])), '1 input 0: input 0 running');
+test('a turn that starts takes nothing over from one of the same name', () => {
+  const start = said(7, 500, 0, 'engine', 'turn_started', { message: 'q', entry: 'message' });
+  assert.equal(drawn(played([...TURN, start, began(8, 500, 1, 'input', 1)])), '1 input 0: input 0 running');
 });
 
 test('a call whose beginning was missed has begun by its duration before its end', () => {
@@ -81,7 +76,7 @@ test('a call behind the answer is told with its beginning and its end, and only 
 });
 
 test('what went wrong is kept by turn, for as many turns as there are traces', () => {
-  const failures = Array.from({ length: 30 }, (_, at) => ({ ...said(at + 1, at, 1, 'thinker', 'error', { detail: `no ${at}` }), turn: `msg_${at}` }));
+  const failures = Array.from({ length: 30 }, (_, at) => ({ ...said(at + 1, at, at % 2, 'thinker', 'error', { detail: `no ${at}` }), turn: `msg_${at}` }));
   const { errors } = played(failures);
   assert.deepEqual([Object.keys(errors).length, errors.msg_29, errors.msg_10, errors.msg_9], [20, 'no 29', 'no 10', undefined]);
 });

@@ -75,12 +75,14 @@ fn request(
     client.read_exact(&mut body)?;
     let is_busy = || busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
     let refusal = match &head {
-        head if refuses_reports && head.starts_with("POST /api/test/status") => Some(("403 Forbidden", "nobody may report here")),
-        head if head.starts_with("POST /api/clear") && is_busy() => Some(("409 Conflict", "a turn is running")),
+        head if refuses_reports && head.starts_with("POST /api/test/status") => {
+            Some(("403 Forbidden", "tests_disabled", "nobody may report here"))
+        }
+        head if head.starts_with("POST /api/clear") && is_busy() => Some(("409 Conflict", "session_busy", "a turn is running")),
         _ => None,
     };
-    if let Some((status, why)) = refusal {
-        let said = format!(r#"{{"detail":"{why}"}}"#);
+    if let Some((status, code, why)) = refusal {
+        let said = format!(r#"{{"detail":"{why}","code":"{code}"}}"#);
         let length = said.len();
         let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
         return client.write_all((head + &said).as_bytes());

@@ -103,10 +103,10 @@ fn a_turn_that_fails_is_read_by_its_words() {
 fn a_turn_that_takes_too_long_fails_its_step_and_the_next_one_goes_on() {
     let text =
         "# T\n## 1. Slow\n- send: why is the sky blue?\n- expect response: length > 0\n## 2. Quick\n- send: hello\n- expect path: reflex\n";
-    let played = play_text("slow", text, &["--patience-ms", "3000", "--demo-delay-ms", "2000"]);
+    let played = play_text("slow", text, &["--timeout-ms", "3000", "--demo-delay-ms", "2000"]);
     assert_eq!(played.code, Some(1), "{played:?}");
     let failed = played.with("FAIL");
-    assert!(failed[0]["got"].as_str().unwrap().contains("did not end within 3000 ms: give it more with --patience-ms"), "{failed:?}");
+    assert!(failed[0]["got"].as_str().unwrap().contains("did not end within 3000 ms: allow more with --timeout-ms"), "{failed:?}");
     let last = played.with("SKIP")[0];
     assert_eq!((failed[0]["line"].as_u64(), last["line"].as_u64()), (Some(3), Some(4)), "{}", played.results);
 }

@@ -107,7 +107,7 @@ fn a_server_that_goes_away_fails_its_step_and_the_rest_is_skipped() {
     let mut server = Server::with(&Setting { options: &["--llm-url", &provider.url(), "--model", "puppet"], listen, ..Setting::default() });
     let text = "# T\n## 1\n- send: {\"hold\":\"output\"}\n- expect path: director\n## 2\n- send: hello\n- expect path: reflex\n- expect frames: == 2\n";
     let url = format!("http://{}", server.address);
-    let playing = thread::spawn(move || play_text("gone", text, &["--url", &url, "--patience-ms", "10000", "--coverage"]));
+    let playing = thread::spawn(move || play_text("gone", text, &["--url", &url, "--timeout-ms", "10000", "--coverage"]));
     provider.holds(1);
     server.signal("KILL");
     server.ended();

@@ -1,24 +1,23 @@
 //! `framewright chat`: a conversation in the terminal, or through a pipe, over the public interface.
 //!
-//! Everything that happens, a line that was written, a word of the server, Ctrl-C, comes through one channel, so a
-//! conversation is a loop over what is heard. In a pipe one line is said after the other, each when the last has its
-//! answer. A turn is known by its number: the server counts them up, so whatever comes after the last known one is ours.
+//! The loop alternates between what the user does (lines, Ctrl-C) and what the [`Conversation`] receives. In a pipe each line is
+//! sent when the one before it has its answer.
 
-mod link;
 mod screen;
 
 use super::Failure;
 use super::colour::Colour;
-use crate::client::Address;
+use crate::client::{Address, ConnectError, Conversation, ConversationError, Done, Kind, Refused, Resumed, Update};
 use screen::Screen;
 pub(super) use screen::steerless;
 use serde_json::{Value, json};
 use signal_hook::consts::SIGINT;
-use std::collections::VecDeque;
-use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::collections::BTreeSet;
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 #[derive(clap::Args)]
@@ -40,57 +39,60 @@ pub(super) struct Options {
     color: Colour,
 }
 
-/// Everything that can happen to a conversation.
-enum Heard {
-    Line(String),
-    EndOfLines,
-    Interrupt,
-    Said(Value),
-    Lost,
-    Back,
-    /// The connection is given up.
-    Over(Failure),
-}
-
 /// Lines of a pipe that are read ahead.
 const LINES_AHEAD_MAX: usize = 16;
-/// What may wait until it is shown. Beyond: the server keeps it.
-const HEARD_MAX: usize = 4_096;
-/// Messages of a person that may have no answer yet, as many as a server usually takes.
-const OPEN_MAX: usize = 9;
-const HELP: &str = "A number presses that button. /clear begins anew, /stop or Ctrl-C stops the answer, /graph NAME goes on with \
-                    another graph, /graph names them all, /quit or Ctrl-D ends.";
+const HELP: &str = "A number presses that button. /clear starts over, /stop or Ctrl-C stops the answer, /graph NAME switches to another \
+                    graph, /graph lists them all, /quit or Ctrl-D exits.";
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let address = Address::new(&options.url, &options.session, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
-    let (heard_by, heard) = sync_channel(HEARD_MAX);
-    let (say, to_say) = channel();
-    link::Link::start(address.clone(), to_say, heard_by.clone())?;
-    listen_for_interrupts(heard_by.clone()).map_err(Failure::unavailable)?;
-    let (is_asked, is_shown) = (io::stdin().is_terminal(), io::stdout().is_terminal());
-    let screen = Screen::new(io::stdout().lock(), is_asked && is_shown, options.color.is_wanted(is_shown));
-    let mut chat = Chat::new(address, say, read_lines(heard_by), screen, is_asked)?;
-    match chat.talk(&heard) {
+    let conversation = Conversation::connect(address.clone()).map_err(|error| match error {
+        ConnectError::Refused(why) => Failure::unavailable(why),
+        ConnectError::Broken => Failure::unavailable(format!(
+            "no server answers at {}: start one with `framewright`, or pass its address with --url",
+            address.authority()
+        )),
+    })?;
+    let (enter, lines) = sync_channel(LINES_AHEAD_MAX);
+    let interrupt = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(SIGINT, interrupt.clone()).map_err(Failure::unavailable)?;
+    let (is_interactive, is_shown) = (io::stdin().is_terminal(), io::stdout().is_terminal());
+    let screen = Screen::new(io::stdout().lock(), is_interactive && is_shown, options.color.is_wanted(is_shown));
+    let mut chat = Chat {
+        address,
+        conversation,
+        want_lines: read_lines(enter),
+        screen,
+        is_interactive,
+        open: BTreeSet::new(),
+        running: None,
+        has_ended: false,
+        controls: Vec::new(),
+        shown: Vec::new(),
+        was_stopped: false,
+        failed: false,
+    };
+    match chat.run(&lines, &interrupt) {
         Ok(()) if chat.failed => Err(Failure { code: 1, says: String::new() }),
         Ok(()) => Ok(()),
-        Err(Over::Failed(failure)) => Err(failure),
-        // Whoever read what we write has gone: there is nobody left to tell.
-        Err(Over::Unheard) => Ok(()),
+        Err(Over::Failed(error)) => Err(Failure::unavailable(error)),
+        // Whatever read our output is gone.
+        Err(Over::Unread) => Ok(()),
     }
 }
 
 /// Reads lines as they are wanted, so that a long pipe does not pile up in memory.
-fn read_lines(heard: SyncSender<Heard>) -> SyncSender<()> {
+fn read_lines(enter: SyncSender<Option<String>>) -> SyncSender<()> {
     let (want, wanted) = sync_channel(LINES_AHEAD_MAX);
     let read = move || {
         let mut lines = io::stdin().lock().lines();
         while wanted.recv().is_ok() {
             let next = match lines.next() {
-                Some(Ok(line)) => Heard::Line(line),
-                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Heard::Line(String::new()),
-                Some(Err(_)) | None => return drop(heard.send(Heard::EndOfLines)),
+                Some(Ok(line)) => Some(line),
+                Some(Err(error)) if error.kind() == io::ErrorKind::InvalidData => Some(String::new()),
+                Some(Err(_)) | None => return drop(enter.send(None)),
             };
-            if heard.send(next).is_err() {
+            if enter.send(next).is_err() {
                 return;
             }
         }
@@ -99,36 +101,19 @@ fn read_lines(heard: SyncSender<Heard>) -> SyncSender<()> {
     want
 }
 
-fn listen_for_interrupts(heard: SyncSender<Heard>) -> io::Result<()> {
-    let (mut signals, told) = UnixStream::pair()?;
-    signal_hook::low_level::pipe::register(SIGINT, told)?;
-    let pass_on = move || {
-        let mut signal = [0; 1];
-        while let Ok(1) = signals.read(&mut signal) {
-            if heard.send(Heard::Interrupt).is_err() {
-                return;
-            }
-        }
-    };
-    thread::Builder::new().name("signals".to_owned()).spawn(pass_on).map(drop)
-}
-
 struct Chat<W> {
     address: Address,
-    say: Sender<Value>,
+    conversation: Conversation,
     want_lines: SyncSender<()>,
     screen: Screen<W>,
-    /// Whether a person writes the lines.
-    is_asked: bool,
-    /// What was said and has no end yet, the oldest first.
-    open: VecDeque<Value>,
-    /// While the connection is lost: how much was open then. The rest was not said yet.
-    away: Option<usize>,
-    /// Whether no line comes any more.
+    /// Whether a person enters the lines.
+    is_interactive: bool,
+    /// Our messages that have no end yet, by client id.
+    open: BTreeSet<String>,
+    /// The turn whose text is being shown.
+    running: Option<String>,
+    /// Whether no more lines come.
     has_ended: bool,
-    /// The last turn that has ended, and the one that is being heard.
-    ended: u64,
-    running: u64,
     controls: Vec<Value>,
     shown: Vec<Value>,
     was_stopped: bool,
@@ -137,13 +122,13 @@ struct Chat<W> {
 
 /// Why a conversation can't go on.
 enum Over {
-    Failed(Failure),
-    Unheard,
+    Failed(ConversationError),
+    Unread,
 }
 
 impl From<io::Error> for Over {
     fn from(_: io::Error) -> Self {
-        Over::Unheard
+        Over::Unread
     }
 }
 
@@ -155,67 +140,54 @@ enum Go {
 }
 
 impl<W: Write> Chat<W> {
-    fn new(address: Address, say: Sender<Value>, want_lines: SyncSender<()>, screen: Screen<W>, is_asked: bool) -> Result<Self, Failure> {
-        let result = address.call("/api/result", None).map_err(Failure::unavailable)?;
-        let number = number(&result);
-        let ended = if result["status"] == "running" && is_asked { number.saturating_sub(1) } else { number };
-        Ok(Chat {
-            address,
-            say,
-            want_lines,
-            screen,
-            is_asked,
-            open: VecDeque::new(),
-            away: None,
-            has_ended: false,
-            ended,
-            running: 0,
-            controls: Vec::new(),
-            shown: Vec::new(),
-            was_stopped: false,
-            failed: false,
-        })
-    }
-
-    fn talk(&mut self, heard: &Receiver<Heard>) -> Result<(), Over> {
+    fn run(&mut self, lines: &Receiver<Option<String>>, interrupt: &AtomicBool) -> Result<(), Over> {
         self.screen.note(HELP)?;
         self.next_line()?;
-        while let Ok(heard) = heard.recv() {
-            let go = match heard {
-                Heard::Line(line) => {
-                    self.screen.line_was_entered();
-                    self.line(line.trim())?
-                }
-                Heard::EndOfLines => {
-                    self.has_ended = true;
-                    if self.is_asked || self.open.is_empty() { Go::End } else { Go::On }
-                }
-                Heard::Interrupt => self.interrupt()?,
-                Heard::Said(said) => self.said(&said)?,
-                Heard::Lost => {
-                    self.away = Some(self.open.len());
-                    self.screen.note("The connection is lost; trying to get it back.")?;
-                    Go::On
-                }
-                Heard::Back => self.back()?,
-                Heard::Over(failure) => {
-                    self.screen.end_line()?;
-                    return Err(Over::Failed(failure));
+        loop {
+            let go = if interrupt.swap(false, Ordering::Relaxed) {
+                self.interrupt()
+            } else {
+                match lines.try_recv() {
+                    Ok(Some(line)) => {
+                        self.screen.line_was_entered();
+                        self.line(line.trim())?
+                    }
+                    Ok(None) => {
+                        self.has_ended = true;
+                        if self.is_interactive || self.open.is_empty() { Go::End } else { Go::On }
+                    }
+                    Err(_) => Go::On,
                 }
             };
             if go == Go::End {
                 break;
             }
+            match self.conversation.receive() {
+                Ok(None) => {}
+                Ok(Some(update)) => {
+                    if self.update(update)? == Go::End {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    self.screen.end_line()?;
+                    return Err(Over::Failed(error));
+                }
+            }
         }
         Ok(self.screen.end_line()?)
     }
 
+    fn is_idle(&self) -> bool {
+        self.open.is_empty() && self.running.is_none()
+    }
+
     /// Asks for the next line: of a person at any time, of a pipe when nothing is open.
     fn next_line(&mut self) -> Result<(), Over> {
-        if self.open.is_empty() && self.running == 0 {
+        if self.is_idle() {
             self.screen.prompt()?;
         }
-        // A reader that has ended has told so.
+        // A reader that has ended has reported it.
         let _ = self.want_lines.try_send(());
         Ok(())
     }
@@ -228,37 +200,26 @@ impl<W: Write> Chat<W> {
             "/help" => self.screen.note(HELP)?,
             "/stop" => self.stop(),
             "/clear" => self.call("/api/clear", &json!({}))?,
-            "/graph" if rest.is_empty() => self.name_graphs()?,
+            "/graph" if rest.is_empty() => self.list_graphs()?,
             "/graph" => self.call("/api/graph/switch", &json!({ "name": rest }))?,
-            _ if word.starts_with('/') && self.is_asked => self.screen.error(&format!("There is no command {word}. {HELP}"))?,
-            _ if self.open.len() >= OPEN_MAX => {
-                self.screen.error("Too much waits for an answer already: let one of them come, or /stop.")?
-            }
+            _ if word.starts_with('/') && self.is_interactive => self.screen.error(&format!("There is no command {word}. {HELP}"))?,
             _ => {
-                let said = match self.pressed(line) {
-                    Some(action) => action,
-                    None => json!({ "text": line, "dashboard": self.controls }),
-                };
-                self.open.push_back(said.clone());
-                if self.away.is_none() {
-                    self.say(said);
+                let message = self.pressed(line).unwrap_or_else(|| json!({ "text": line, "dashboard": self.controls }));
+                match self.conversation.send(message) {
+                    Ok(client_id) => drop(self.open.insert(client_id)),
+                    Err(error) => self.complain(&error.to_string())?,
                 }
             }
         }
-        if self.is_asked || self.open.is_empty() {
+        if self.is_interactive || self.open.is_empty() {
             self.next_line()?;
         }
         Ok(Go::On)
     }
 
-    /// A connection that is given up says so itself.
-    fn say(&self, said: Value) {
-        let _ = self.say.send(said);
-    }
-
     /// The button that a person means by its number.
     fn pressed(&self, line: &str) -> Option<Value> {
-        let at = line.parse::<usize>().ok().filter(|_| self.is_asked)?.checked_sub(1)?;
+        let at = line.parse::<usize>().ok().filter(|_| self.is_interactive)?.checked_sub(1)?;
         let button = screen::buttons(&self.controls).nth(at)?;
         Some(json!({ "type": "action", "action": button["action"], "data": button["payload"], "source": button["source"] }))
     }
@@ -270,7 +231,7 @@ impl<W: Write> Chat<W> {
         }
     }
 
-    fn name_graphs(&mut self) -> Result<(), Over> {
+    fn list_graphs(&mut self) -> Result<(), Over> {
         match self.address.call("/api/graph/list", None) {
             Ok(list) => {
                 for graph in list["graphs"].as_array().into_iter().flatten() {
@@ -285,65 +246,95 @@ impl<W: Write> Chat<W> {
 
     /// A command that failed, or a turn.
     fn complain(&mut self, why: &str) -> Result<(), Over> {
-        self.failed = !self.is_asked;
+        self.failed = !self.is_interactive;
         self.screen.end_line()?;
         Ok(self.screen.error(why)?)
     }
 
     fn stop(&mut self) {
         self.was_stopped = true;
-        self.say(json!({ "type": "stop" }));
+        self.conversation.stop();
     }
 
     /// The first stops the answer; without one, or once more, it ends the conversation.
-    fn interrupt(&mut self) -> Result<Go, Over> {
-        if self.was_stopped || (self.open.is_empty() && self.running == 0) {
-            return Ok(Go::End);
+    fn interrupt(&mut self) -> Go {
+        if self.was_stopped || self.is_idle() {
+            return Go::End;
         }
         self.stop();
-        Ok(Go::On)
+        Go::On
     }
 
-    fn said(&mut self, said: &Value) -> Result<Go, Over> {
-        match said["type"].as_str().unwrap_or_default() {
-            "delta" if number(said) > self.ended => {
-                self.running = number(said);
-                let text = said["content"].as_str().unwrap_or_default();
-                if said["kind"] == "progress" { self.screen.progress(text)? } else { self.screen.answer(text)? }
-            }
-            "controls" => {
-                self.controls = said["controls"].as_array().cloned().unwrap_or_default();
-                if said["gap"] == true {
-                    self.screen.note("A part of the conversation was missed.")?;
-                    return self.catch_up();
-                }
-                if self.open.is_empty() && self.running == 0 {
-                    self.show_controls()?;
-                    self.screen.prompt()?;
+    fn update(&mut self, update: Update) -> Result<Go, Over> {
+        match update {
+            // Through a pipe come the answers to its own lines alone.
+            Update::Text { client_id: None, .. } if !self.is_interactive => {}
+            Update::Text { turn, kind, content, .. } => {
+                self.running = Some(turn);
+                match kind {
+                    None => self.screen.answer(&content)?,
+                    Some(Kind::Progress) => self.screen.progress(&content)?,
                 }
             }
-            "done" if said["refused"] == true => {
-                self.open.pop_back();
-                self.complain(said["error"].as_str().unwrap_or_default())?;
-                self.next_line()?;
+            Update::Attached { resumed, controls } => {
+                self.screen.note(match resumed {
+                    Resumed::First => "",
+                    Resumed::Whole => "The connection is back.",
+                    Resumed::Gap => "The connection is back; a part of the conversation was missed.",
+                    Resumed::Restarted => "The server restarted and the previous conversation was lost.",
+                })?;
+                if matches!(resumed, Resumed::Gap | Resumed::Restarted) {
+                    self.running = None;
+                }
+                self.take_controls(controls)?;
             }
-            "done" if number(said) > self.ended => return self.done(said),
-            "cleared" => self.screen.note("The conversation begins anew.")?,
-            _ => {}
+            Update::Controls { controls } => self.take_controls(controls)?,
+            Update::Disconnected => self.screen.note("The connection is lost; trying to get it back.")?,
+            Update::Refused(Refused { client_id, error, .. }) => {
+                self.open.remove(&client_id);
+                self.complain(&error)?;
+                return self.ended();
+            }
+            Update::Done(done) => return self.done(&done),
+            Update::Cleared => self.screen.note("The conversation starts over.")?,
         }
         Ok(Go::On)
     }
 
-    fn done(&mut self, said: &Value) -> Result<Go, Over> {
-        (self.ended, self.running) = (number(said), 0);
-        self.open.pop_front();
+    fn take_controls(&mut self, controls: Vec<Value>) -> Result<(), Over> {
+        self.controls = controls;
+        if self.is_idle() {
+            self.show_controls()?;
+            self.screen.prompt()?;
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, done: &Done) -> Result<Go, Over> {
+        self.running = None;
+        let is_own = done.client_id.as_ref().is_some_and(|client_id| self.open.remove(client_id));
+        if !is_own && !self.is_interactive {
+            return Ok(Go::On);
+        }
         self.screen.end_line()?;
-        if let Some(why) = said["error"].as_str() {
+        if done.has_gap {
+            match self.conversation.answer(&done.turn) {
+                Ok(answer) => self.screen.answer(&answer)?,
+                Err(why) => self.complain(&format!("The answer is incomplete: {why}"))?,
+            }
+            self.screen.end_line()?;
+        }
+        if let Some(why) = &done.error {
             self.complain(why)?;
-        } else if said["cancelled"] == true {
+        } else if done.cancelled {
             self.complain("Stopped.")?;
         }
-        let is_over = !self.is_asked && (self.was_stopped || (self.has_ended && self.open.is_empty()));
+        self.ended()
+    }
+
+    /// One of our messages has its end, or another client's turn.
+    fn ended(&mut self) -> Result<Go, Over> {
+        let is_over = !self.is_interactive && (self.was_stopped || self.has_ended) && self.open.is_empty();
         self.was_stopped = self.was_stopped && !self.open.is_empty();
         self.show_controls()?;
         if is_over {
@@ -360,39 +351,4 @@ impl<W: Write> Chat<W> {
         }
         Ok(())
     }
-
-    /// What was said just before the connection broke may not have arrived: the server's count tells.
-    fn back(&mut self) -> Result<Go, Over> {
-        self.screen.note("The connection is back.")?;
-        let before = self.away.take().unwrap_or(0);
-        let latest = self.address.call("/api/result", None).map(|result| number(&result));
-        if let Ok(latest) = latest
-            && latest < self.ended.max(self.running)
-        {
-            self.screen.note("The server has begun anew.")?;
-            (self.ended, self.running) = (latest, 0);
-        }
-        let has_begun = self.running != 0 || latest.is_ok_and(|latest| latest > self.ended);
-        let again = if has_begun { before } else { 0 };
-        self.open.iter().skip(again).for_each(|said| self.say(said.clone()));
-        Ok(Go::On)
-    }
-
-    /// The end of a turn may be in what was missed.
-    fn catch_up(&mut self) -> Result<Go, Over> {
-        let Ok(result) = self.address.call("/api/result", None) else { return Ok(Go::On) };
-        match result["status"].as_str().unwrap_or_default() {
-            "done" | "error" if number(&result) > self.ended => {
-                self.screen.end_line()?;
-                self.screen.answer(result["response"].as_str().unwrap_or_default())?;
-                self.done(&json!({ "id": result["id"], "error": result["detail"] }))
-            }
-            _ => Ok(Go::On),
-        }
-    }
-}
-
-/// The number of a turn: 7 of `msg_7`, 0 of none.
-fn number(of: &Value) -> u64 {
-    of["id"].as_str().and_then(|id| id.strip_prefix("msg_")?.parse().ok()).unwrap_or(0)
 }

@@ -77,7 +77,7 @@ impl<W: Write> Screen<W> {
     }
 
     fn whole_line(&mut self, text: &str, colour: &str) -> io::Result<()> {
-        if !self.is_terminal {
+        if !self.is_terminal || text.is_empty() {
             return Ok(());
         }
         self.end_line()?;

@@ -3,6 +3,7 @@
 use super::Finding;
 use crate::config::Upstream;
 use crate::work::openai::{Key, Provider, is_loopback};
+use crate::work::probe::{is_model, model_names};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,9 +72,8 @@ fn provided(provider: &Provider, tell: &mut dyn FnMut(Finding)) {
 
 /// Whether the list names what will be asked for.
 fn listed(provider: &Provider, told: &Value) -> Finding {
-    let list = told["data"].as_array().or_else(|| told["models"].as_array());
-    let names: Vec<&str> = list.into_iter().flatten().filter_map(|model| model["id"].as_str().or(model["name"].as_str())).collect();
-    let has = |wanted: &str| names.iter().any(|name| *name == wanted || name.strip_suffix(":latest") == Some(wanted));
+    let names: Vec<&str> = model_names(told).collect();
+    let has = |wanted: &str| names.iter().any(|name| is_model(name, wanted));
     let wanted = [Some(&provider.strong), Some(&provider.fast), provider.fallback.as_ref()];
     match wanted.into_iter().flatten().find(|wanted| !names.is_empty() && !has(wanted)) {
         Some(missing) => {

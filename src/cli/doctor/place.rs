@@ -35,6 +35,20 @@ pub(super) fn address(listen: SocketAddr, tell: &mut dyn FnMut(Finding)) -> Pres
     present
 }
 
+/// The names under which clients reach the server. Requests for any other host are refused, so a proxy's public name has to
+/// be among them.
+pub(super) fn hosts(listen: SocketAddr, names: &[String]) -> Finding {
+    let addresses = match listen.ip() {
+        ip if ip.is_unspecified() => "localhost and all IP addresses".to_owned(),
+        ip if ip.is_loopback() => "localhost and loopback addresses".to_owned(),
+        ip => format!("localhost, loopback addresses and {ip}"),
+    };
+    match names {
+        [] => Finding::good("host names", format!("{addresses}; behind nginx add the public name: --host chat.example.org")),
+        names => Finding::good("host names", format!("{addresses}, {}", names.join(", "))),
+    }
+}
+
 /// The version of the server of ours that answers there.
 fn version_at(address: SocketAddr) -> Option<String> {
     let ask = || -> io::Result<String> {

@@ -13,7 +13,7 @@ use super::{Failure, library, serve};
 use crate::client::{Address, CallTrouble};
 use crate::config::layers::{Origin, Written};
 use crate::config::{Arguments, Config, Upstream};
-use crate::runner::{self, Judge, PATIENCE, Plan, Report, Source};
+use crate::runner::{self, Judge, Plan, Report, Source, TIMEOUT};
 use crate::shell::Server;
 use crate::suite::Check;
 use crate::work::probe;
@@ -47,9 +47,9 @@ pub(super) struct Options {
     /// Suites at once, each in a session of its own, 1 to 64
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=runner::JOBS_MAX as i64))]
     jobs: u16,
-    /// Milliseconds that a turn may take
-    #[arg(long, value_name = "N", default_value_t = PATIENCE.as_millis() as u32, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
-    patience_ms: u32,
+    /// Milliseconds a turn may take
+    #[arg(long, value_name = "N", default_value_t = TIMEOUT.as_millis() as u32, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
+    timeout_ms: u32,
     /// Let `expect time` fail a suite
     #[arg(long)]
     strict_time: bool,
@@ -118,11 +118,11 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
             target
         }
     };
-    let judges = suites.iter().any(|source| source.count(|check| matches!(check, Check::Judge(_))) > 0);
+    let judges = suites.iter().any(|source| source.suite.count(|check| matches!(check, Check::Judge(_))) > 0);
     let plan = Plan {
         jobs: usize::from(options.jobs),
         is_own_server: target.server.is_some(),
-        patience: Duration::from_millis(u64::from(options.patience_ms)),
+        timeout: Duration::from_millis(u64::from(options.timeout_ms)),
         strict_time: options.strict_time,
         strict_judge: options.strict_judge,
         judge: if judges { judge(options, target.arguments.clone(), tape.as_ref())? } else { None },
@@ -224,7 +224,7 @@ fn ask(address: &Address, path: &str) -> Result<Value, String> {
         CallTrouble::Unreachable { why } => {
             format!("no server answers at {authority} ({why}){}", trouble.advice())
         }
-        CallTrouble::Refused { status, detail } => format!("{authority} refuses this ({status}): {detail}"),
+        CallTrouble::Refused { status, detail, .. } => format!("{authority} refuses this ({status}): {detail}"),
         CallTrouble::Unreadable => format!("what answers at {authority} is no server of ours"),
     })
 }

@@ -43,7 +43,7 @@ mod tests {
             (&["a.md", "--jobs", "4", "--junit=x", "--coverage", "--strict-time"], "framewright test a.md --strict-time"),
             (&["a.md", "--url", "http://h:1", "--token", "secret"], "framewright test a.md --url http://h:1"),
             (&["--graph", "it's mine", "a.md"], r"framewright test a.md --graph 'it'\''s mine'"),
-            (&["a.md", "--offline", "--development=false"], "framewright test a.md --offline=true --development=false"),
+            (&["a.md", "--offline", "--development=false"], "framewright test a.md --development=false --offline=true"),
             (&["a.md", "--database", "x=mysql://u:secret@h/x"], "framewright test a.md --database 'x=mysql://•••@h/x'"),
         ] {
             let command = Options::augment_args(Command::new("test"));

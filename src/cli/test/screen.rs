@@ -3,7 +3,7 @@
 //! What a model wrote is shown without what would steer a terminal.
 
 use super::super::chat::steerless;
-use crate::runner::{Outcome, Progress, Report, Status};
+use crate::runner::{About, Outcome, Progress, Report, Status};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};
@@ -87,7 +87,7 @@ impl Screen {
             (Status::Pass, _) => None,
             (Status::Fail, true) => {
                 let (expected, got) = (shown(outcome.expected.as_deref()), shown(outcome.got.as_deref()));
-                let why = if outcome.check.starts_with("expect judge") { one_line(&outcome.detail) } else { format!("got {got}") };
+                let why = if outcome.about == About::Judge { one_line(&outcome.detail) } else { format!("got {got}") };
                 Some(format!("{}  {place}  {step}\n      {expected}: {why}", self.painted("note", YELLOW)))
             }
             (Status::Skip, _) => Some(format!(
@@ -105,12 +105,12 @@ impl Screen {
         let mut told = format!("{}  {}  {step}", self.painted("FAIL", RED), place);
         told += &field("expected", &shown(outcome.expected.as_deref()));
         told += &field("got", &shown(outcome.got.as_deref()));
-        if outcome.check.starts_with("expect judge") {
+        if outcome.about == About::Judge {
             told += &field("judge", &one_line(&outcome.detail));
         }
         if let Some(path) = &outcome.path {
-            let plural = if outcome.way.len() == 1 { "" } else { "s" };
-            told += &field("path", &format!("{path}, {} frame{plural}: {}", outcome.way.len(), outcome.way.join(" → ")));
+            let plural = if outcome.nodes.len() == 1 { "" } else { "s" };
+            told += &field("path", &format!("{path}, {} frame{plural}: {}", outcome.nodes.len(), outcome.nodes.join(" → ")));
         }
         let turn = outcome.turn.as_deref().map(|turn| format!("{turn} of ")).unwrap_or_default();
         told + &field("turn", &format!("{turn}session {}", outcome.session))
@@ -134,8 +134,8 @@ impl Screen {
         }
         let seconds = report.took.as_secs_f64();
         said += &format!("{:<width$}  {} in {seconds:.1} s\n", "total", counts(&|status| report.count(status)));
-        for what in ["time", "judge"] {
-            let of_it = |outcome: &&Outcome| outcome.reported && outcome.check.starts_with(&format!("expect {what}"));
+        for (about, what) in [(About::Time, "time"), (About::Judge, "judge")] {
+            let of_it = |outcome: &&Outcome| outcome.reported && outcome.about == about;
             let count = |status: Status| report.outcomes().filter(of_it).filter(|outcome| outcome.status == status).count();
             let (held, not, skipped) = (count(Status::Pass), count(Status::Fail), count(Status::Skip));
             if held + not + skipped > 0 {

@@ -81,6 +81,10 @@ impl Complaint {
         Complaint { status, parameter: named.unwrap_or_default().to_lowercase(), words }
     }
 
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
     /// Whether the account is used up: waiting doesn't help.
     pub fn is_about_money(&self) -> bool {
         ["insufficient_quota", "insufficient credit", "billing"].iter().any(|words| self.words.contains(words))

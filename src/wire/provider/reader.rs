@@ -43,7 +43,11 @@ pub struct Reader {
     has_choice: bool,
     has_begun: bool,
     objects: u64,
+    /// The error that the provider reported inside its answer, cut.
+    trouble: Option<String>,
 }
+
+const TROUBLE_BYTES_MAX: usize = 8 << 10;
 
 #[derive(Debug)]
 enum Form {
@@ -71,6 +75,7 @@ impl Reader {
             has_choice: false,
             has_begun: false,
             objects: 0,
+            trouble: None,
         }
     }
 
@@ -99,6 +104,11 @@ impl Reader {
         self.usage
     }
 
+    /// The error that the provider reported inside its answer, as it wrote it. It may repeat a message.
+    pub fn trouble(&self) -> Option<&str> {
+        self.trouble.as_deref()
+    }
+
     /// Takes the next bytes; `say` gets each piece of the answer's text as it comes.
     pub fn feed(&mut self, bytes: &[u8], say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
         self.bytes += bytes.len();
@@ -109,7 +119,13 @@ impl Reader {
         let mut rest = bytes;
         if let Form::Unknown(held) = &mut self.form {
             held.extend_from_slice(bytes);
-            let Some(form) = recognised(held, self.bounds.piece_bytes_max) else { return Ok(()) };
+            let Some(form) = recognised(held, self.bounds.piece_bytes_max) else {
+                // Blanks before an answer mean nothing; kept, each further one would be read again with all before it.
+                if held.trim_ascii_start().is_empty() || held.strip_prefix(BYTE_ORDER_MARK).is_some() {
+                    held.clear();
+                }
+                return Ok(());
+            };
             begun = std::mem::take(held);
             rest = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&begun);
             self.form = form;
@@ -175,11 +191,13 @@ impl Reader {
                 data => self.object(data, say)?,
             },
             Said::Error(error) => {
+                self.note(&error);
                 let error = serde_json::from_slice(&error).unwrap_or_default();
                 return Err(meant(Value::get(&error, "error").unwrap_or(&error)));
             }
             Said::Bare(line) => {
                 if let Ok(Chunk { error: Some(error), .. }) = serde_json::from_slice(&line) {
+                    self.note(&line);
                     return Err(meant(&error));
                 }
             }
@@ -187,10 +205,18 @@ impl Reader {
         Ok(())
     }
 
+    fn note(&mut self, trouble: &[u8]) {
+        self.trouble = Some(String::from_utf8_lossy(&trouble[..trouble.len().min(TROUBLE_BYTES_MAX)]).into_owned());
+    }
+
     fn object(&mut self, json: &[u8], say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
         self.objects += 1;
-        let chunk: Chunk = serde_json::from_slice(json).map_err(|_| unreadable(json))?;
+        let chunk: Chunk = serde_json::from_slice(json).map_err(|_| {
+            self.note(json);
+            unreadable(json)
+        })?;
         if let Some(error) = chunk.error {
+            self.note(json);
             return Err(meant(&error));
         }
         if let Some(usage) = chunk.usage.as_ref().and_then(chunk::usage) {

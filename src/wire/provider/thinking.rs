@@ -6,8 +6,8 @@ const CLOSE: &str = "</think>";
 /// Where the answer stands. Text is held back only while it may still turn out to be a tag.
 #[derive(Debug)]
 pub(super) enum Thinking {
-    /// Nothing but the beginning of a tag has come.
-    Maybe(String),
+    /// Nothing but blanks and the beginning of a tag has come; how many bytes of it are blanks.
+    Maybe(String, usize),
     /// Inside; the end of what came, which may be the beginning of the closing tag.
     Inside(String),
     /// Thought through; spaces before the answer are dropped.
@@ -17,7 +17,7 @@ pub(super) enum Thinking {
 
 impl Default for Thinking {
     fn default() -> Self {
-        Thinking::Maybe(String::new())
+        Thinking::Maybe(String::new(), 0)
     }
 }
 
@@ -33,9 +33,10 @@ impl Thinking {
                 }
                 answer.to_owned()
             }
-            Thinking::Maybe(held) => {
+            Thinking::Maybe(held, blanks) => {
                 held.push_str(piece);
-                let begun = held.trim_start();
+                let begun = held[*blanks..].trim_start();
+                *blanks = held.len() - begun.len();
                 if let Some(thought) = begun.strip_prefix(OPEN) {
                     let thought = thought.to_owned();
                     *self = Thinking::Inside(String::new());
@@ -65,7 +66,7 @@ impl Thinking {
     /// The answer has ended: what was held back was no tag.
     pub(super) fn end(self) -> String {
         match self {
-            Thinking::Maybe(held) => held,
+            Thinking::Maybe(held, _) => held,
             Thinking::Inside(_) | Thinking::After | Thinking::Answering => String::new(),
         }
     }
@@ -74,6 +75,16 @@ impl Thinking {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_before_an_answer_are_read_once_and_kept() {
+        let mut thinking = Thinking::default();
+        for count in 1..=100 {
+            assert_eq!(thinking.answer(" "), "");
+            assert!(matches!(&thinking, Thinking::Maybe(held, blanks) if held.len() == count && *blanks == count));
+        }
+        assert_eq!(thinking.answer("a"), " ".repeat(100) + "a");
+    }
 
     #[test]
     fn thoughts_are_left_out_wherever_the_tags_are_cut() {

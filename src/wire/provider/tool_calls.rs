@@ -22,6 +22,35 @@ struct Building {
     index: Option<u64>,
     name: String,
     args: String,
+    whole: Whole,
+}
+
+/// Whether arguments that come in pieces are a whole JSON object, without reading all of them again for each piece.
+#[derive(Debug, Default)]
+struct Whole {
+    depth: usize,
+    in_text: bool,
+    after_backslash: bool,
+    is_whole: bool,
+}
+
+impl Whole {
+    fn take(&mut self, piece: &str) {
+        for byte in piece.bytes() {
+            match byte {
+                _ if self.after_backslash => self.after_backslash = false,
+                b'\\' => self.after_backslash = self.in_text,
+                b'"' => self.in_text = !self.in_text,
+                _ if self.in_text => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.is_whole = self.depth == 0;
+                }
+                _ => {}
+            }
+        }
+    }
 }
 
 impl ToolCalls {
@@ -48,9 +77,15 @@ impl ToolCalls {
             call.name = name;
         }
         match function.arguments {
-            Some(Value::String(piece)) => call.args += &piece,
+            Some(Value::String(piece)) => {
+                call.whole.take(&piece);
+                call.args += &piece;
+            }
             Some(Value::Null) | None => {}
-            Some(whole) => call.args = whole.to_string(),
+            Some(whole) => {
+                call.whole = Whole { is_whole: true, ..Whole::default() };
+                call.args = whole.to_string();
+            }
         }
         true
     }
@@ -71,7 +106,7 @@ impl ToolCalls {
         };
         // A name where one stands already, behind arguments that are whole: the next call of a server that counts nothing.
         let call = &self.calls[place];
-        let is_next = !name.is_empty() && !call.name.is_empty() && serde_json::from_str::<Value>(&call.args).is_ok();
+        let is_next = !name.is_empty() && !call.name.is_empty() && call.whole.is_whole;
         (!is_next).then_some(place)
     }
 
@@ -101,6 +136,22 @@ impl ToolCalls {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_are_whole_when_their_braces_are() {
+        for (pieces, is_whole) in [
+            (&["{\"a\":", "1}"][..], true),
+            (&["{\"a\":\"}", "{\\\""], false),
+            (&["{\"a\":\"}\\", "\"\"", "}"], true),
+            (&["{\"a\":[{", "}]"], false),
+            (&["", "  "], false),
+        ] {
+            let mut whole = Whole::default();
+            pieces.iter().for_each(|piece| whole.take(piece));
+            assert_eq!(whole.is_whole, is_whole, "{pieces:?}");
+            assert_eq!(serde_json::from_str::<Value>(&pieces.concat()).is_ok(), is_whole, "{pieces:?}");
+        }
+    }
 
     fn assembled(fragments: Value) -> Option<Vec<(String, String, Value)>> {
         let mut calls = ToolCalls::default();

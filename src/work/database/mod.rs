@@ -19,7 +19,9 @@ use super::call::{Call, Ended};
 use crate::contract::{
     Answer, CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Usage,
 };
+use crate::log;
 use crate::sql;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -79,11 +81,18 @@ impl Databases {
     pub(super) fn answer(&self, request: &DatabaseRequest, call: &mut Call<'_>) -> Ended {
         let outcome = match self.place(&request.database) {
             Some(place) => self.0[place].backend.ask(&request.ask, request.limits, call),
-            None => Err(DatabaseFault::Unknown.into()),
+            None => Err(failed(&request.database, DatabaseFault::Unknown, &"no setting names it")),
         };
         let outcome = outcome.map(|answer| Answer { database: Some(answer), ..Answer::default() });
         Ended { usage: Usage::default(), outcome }
     }
+}
+
+/// Why a call of a database brought no answer: the cause goes to the log, a sentence to the user.
+fn failed(database: &str, fault: DatabaseFault, cause: &dyn Display) -> CallError {
+    let cause = log::redacted(&cause.to_string(), []);
+    tracing::warn!(database, error = ?fault, cause, "database call failed");
+    fault.into()
 }
 
 impl From<DatabaseFault> for CallError {

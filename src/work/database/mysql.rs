@@ -7,7 +7,7 @@
 use super::rows::{Taking, hex, plain_type, real, whole, whole_unsigned};
 use super::source::Address;
 use super::watch::{self, Socket};
-use super::{DESCRIBES, refused, sample};
+use super::{DESCRIBES, failed, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Refused};
 use crate::work::call::Cancel;
 use mysql::consts::ColumnType;
@@ -125,7 +125,9 @@ impl Mysql {
         loop {
             match self.0.clone().connect_by(due) {
                 Ok(conn) => return Ok(conn),
-                Err(fault) if !matches!(fault, DatabaseFault::Unreachable) || Instant::now() + pause >= until => return Err(fault.into()),
+                Err((fault, cause)) if !matches!(fault, DatabaseFault::Unreachable) || Instant::now() + pause >= until => {
+                    return Err(failed(self.schema(), fault, &cause));
+                }
                 Err(_) => {}
             }
             if !cancel.pause(pause) {
@@ -149,10 +151,11 @@ impl Shared {
     }
 
     /// On a thread of its own: a server that takes the connection and then says nothing is waited for no longer than `due`.
-    fn connect_by(self: Arc<Self>, due: Instant) -> Result<Conn, DatabaseFault> {
+    fn connect_by(self: Arc<Self>, due: Instant) -> Result<Conn, (DatabaseFault, String)> {
+        let unreachable = |cause: String| (DatabaseFault::Unreachable, cause);
         if self.connecting.fetch_add(1, Ordering::Relaxed) >= CONNECTING_MAX {
             self.connecting.fetch_sub(1, Ordering::Relaxed);
-            return Err(DatabaseFault::Unreachable);
+            return Err(unreachable(format!("{CONNECTING_MAX} connections are being made already")));
         }
         let (to, conn) = channel();
         let shared = self.clone();
@@ -161,14 +164,15 @@ impl Shared {
             shared.connecting.fetch_sub(1, Ordering::Relaxed);
             let _ = to.send(conn);
         };
-        if thread::Builder::new().name("connecting".to_owned()).stack_size(STACK_BYTES).spawn(connect).is_err() {
+        if let Err(error) = thread::Builder::new().name("connecting".to_owned()).stack_size(STACK_BYTES).spawn(connect) {
             self.connecting.fetch_sub(1, Ordering::Relaxed);
-            return Err(DatabaseFault::Unreachable);
+            return Err(unreachable(error.to_string()));
         }
         match conn.recv_timeout(due.saturating_duration_since(Instant::now())) {
             Ok(Ok(conn)) => Ok(conn),
-            Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => Err(DatabaseFault::Unreachable),
-            Err(RecvTimeoutError::Timeout) => Err(DatabaseFault::Deadline),
+            Ok(Err(error)) => Err(unreachable(error.to_string())),
+            Err(RecvTimeoutError::Disconnected) => Err(unreachable("connecting panicked".to_owned())),
+            Err(RecvTimeoutError::Timeout) => Err((DatabaseFault::Deadline, "no connection in time".to_owned())),
         }
     }
 
@@ -259,15 +263,16 @@ impl Shared {
         if cancel.is_cancelled() {
             return Err(CallError::Cancelled);
         }
+        let broken = |fault, cause: &dyn std::fmt::Display| Err(failed(&self.address.schema, fault, cause));
         let Error::MySqlError(error) = error else {
-            return Err(if Instant::now() >= due { DatabaseFault::Deadline } else { DatabaseFault::Broken }.into());
+            return broken(if Instant::now() >= due { DatabaseFault::Deadline } else { DatabaseFault::Broken }, &error);
         };
         match error.code {
             // The time of a statement is up, or someone ended it.
-            1969 | 3024 | 1317 => Err(DatabaseFault::Deadline.into()),
+            1969 | 3024 | 1317 => broken(DatabaseFault::Deadline, &error),
             // The connection is being ended, the server too.
-            1053 | 1927 | 1077 | 1079 | 4031 => Err(DatabaseFault::Broken.into()),
-            1040 | 1044 | 1045 | 1049 | 1203 | 1226 => Err(DatabaseFault::Unreachable.into()),
+            1053 | 1927 | 1077 | 1079 | 4031 => broken(DatabaseFault::Broken, &error),
+            1040 | 1044 | 1045 | 1049 | 1203 | 1226 => broken(DatabaseFault::Unreachable, &error),
             1146 | 1051 | 1109 => Ok(refused(error.message, Refused::UnknownTable)),
             1054 => Ok(refused(error.message, Refused::UnknownColumn)),
             // These name the user and the host.

@@ -47,8 +47,7 @@ pub(super) fn real(number: f64) -> Value {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> Value {
-    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|digit| char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-    Value::String(bytes.iter().flat_map(digits).collect())
+    Value::String(data_encoding::HEXLOWER.encode(bytes))
 }
 
 /// `int(11)` says no more than `int`.

@@ -20,29 +20,20 @@ pub struct Address {
 }
 
 /// What is wrong with an address. It is not quoted: a password may be in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
+    #[error("a database is written as NAME=URL")]
     Unnamed,
+    #[error("a database's name has letters, digits and `_` only, and at most 64 of them")]
     Name,
+    #[error("a database's address begins with mysql:// or sqlite:, or is the word `sample`")]
     Scheme,
+    #[error("a mysql:// address ends with the name of the database: mysql://user:password@host:3306/name")]
     Schema,
+    #[error("sqlite: is followed by the path of a file")]
     Path,
+    #[error("a database is written as mysql://user:password@host:3306/name, with %40 for an @ in the password")]
     Address,
-}
-
-impl std::error::Error for SourceError {}
-
-impl fmt::Display for SourceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            SourceError::Unnamed => "a database is written as NAME=URL",
-            SourceError::Name => "a database's name has letters, digits and `_` only, and at most 64 of them",
-            SourceError::Scheme => "a database's address begins with mysql:// or sqlite:, or is the word `sample`",
-            SourceError::Schema => "a mysql:// address ends with the name of the database: mysql://user:password@host:3306/name",
-            SourceError::Path => "sqlite: is followed by the path of a file",
-            SourceError::Address => "a database is written as mysql://user:password@host:3306/name, with %40 for an @ in the password",
-        })
-    }
 }
 
 impl Source {

@@ -7,6 +7,7 @@ use super::rows::{Taking, hex, plain_type, real, whole};
 use super::{DESCRIBES, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};
 use crate::work::call::Cancel;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -65,16 +66,18 @@ impl Sqlite {
         let kept = self.kept().pop();
         let mut line = match kept {
             Some(line) => line,
-            None => self.open().map_err(|_| DatabaseFault::Unreachable)?,
+            None => self.open().map_err(|error| super::failed(&self.schema, DatabaseFault::Unreachable, &error))?,
         };
         let is_late = move || Instant::now() >= due;
-        line.connection.progress_handler(STEPS, Some(is_late)).map_err(|_| DatabaseFault::Broken)?;
+        line.connection
+            .progress_handler(STEPS, Some(is_late))
+            .map_err(|error| super::failed(&self.schema, DatabaseFault::Broken, &error))?;
         let interrupt = line.connection.get_interrupt_handle();
         let asked = cancel.interruptible(move || interrupt.interrupt(), || line.answer(ask, limits, &self.schema));
         let answer = match asked {
             None => return Err(CallError::Cancelled),
             Some(Ok(answer)) => answer,
-            Some(Err(error)) => failed(&error, cancel)?,
+            Some(Err(error)) => failed(&self.schema, &error, cancel)?,
         };
         let mut kept = self.kept();
         if kept.len() < KEPT_MAX {
@@ -137,13 +140,8 @@ fn verdict(action: AuthAction<'_>, is_ours: bool) -> Authorization {
 
 /// A path as SQLite takes it with what it may do: only read.
 fn uri(path: &Path) -> String {
-    let sign = |byte: u8| match byte {
-        b'/' | b'.' | b'-' | b'_' => char::from(byte).to_string(),
-        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
-        _ => format!("%{byte:02x}"),
-    };
-    let path: String = path.as_os_str().as_encoded_bytes().iter().map(|byte| sign(*byte)).collect();
-    format!("file:{path}?mode=ro")
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
+    format!("file:{}?mode=ro", percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN))
 }
 
 /// The sample, made once in the life of the process.
@@ -294,18 +292,19 @@ fn json(value: ValueRef<'_>, decimals: Option<usize>) -> Value {
 }
 
 /// What the database says of a statement that it refuses; or why nothing can be said.
-fn failed(error: &Error, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
+fn failed(schema: &str, error: &Error, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
     let message = match error {
         Error::SqliteFailure(_, Some(message)) => message.clone(),
         Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     };
+    let broken = |fault| Err(super::failed(schema, fault, error));
     match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) if cancel.is_cancelled() => Err(CallError::Cancelled),
-        Some(ErrorCode::OperationInterrupted) => Err(DatabaseFault::Deadline.into()),
-        Some(ErrorCode::CannotOpen | ErrorCode::NotADatabase | ErrorCode::PermissionDenied) => Err(DatabaseFault::Unreachable.into()),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => Err(DatabaseFault::Broken.into()),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Err(DatabaseFault::Unreachable.into()),
+        Some(ErrorCode::OperationInterrupted) => broken(DatabaseFault::Deadline),
+        Some(ErrorCode::CannotOpen | ErrorCode::NotADatabase | ErrorCode::PermissionDenied) => broken(DatabaseFault::Unreachable),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => broken(DatabaseFault::Broken),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => broken(DatabaseFault::Unreachable),
         _ if message.contains("no such table") => Ok(refused(message, Refused::UnknownTable)),
         _ if message.contains("no such column") => Ok(refused(message, Refused::UnknownColumn)),
         _ => Ok(refused(message, Refused::Other)),

@@ -1,5 +1,9 @@
 //! A little arithmetic: `12 * (3 + 4)`.
 
+use regex_lite::{Captures, Regex};
+use rusqlite::Connection;
+use std::sync::LazyLock;
+
 /// How people say and write signs; what is longer stands before what it holds.
 const SIGNS: [(&str, &str); 15] = [
     ("plus", "+"),
@@ -19,69 +23,22 @@ const SIGNS: [(&str, &str); 15] = [
     (",", "."),
 ];
 
-/// The result of a sum, written as people write numbers; `None` for anything else, and for what has no result.
+/// The result of a sum, written as people write numbers; `None` for anything else, and for what has no result. SQLite, which
+/// is there anyway, calculates.
 pub(super) fn result(text: &str) -> Option<String> {
+    static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\d+(?:\.\d+)?").expect("a pattern of our own"));
+    static POWER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(\d+)\^(\d+)").expect("a pattern of our own"));
     let plain = SIGNS.iter().fold(text.to_lowercase(), |text, (spoken, sign)| text.replace(spoken, sign));
-    let mut sum = Sum { signs: plain.chars().filter(|sign| !sign.is_whitespace()).collect(), at: 0, depth: 0 };
-    let value = sum.terms()?;
-    (sum.at == sum.signs.len() && value.is_finite() && value.abs() < 1e15).then(|| ((value * 1e6).round() / 1e6 + 0.0).to_string())
-}
-
-struct Sum {
-    signs: Vec<char>,
-    at: usize,
-    depth: u32,
-}
-
-impl Sum {
-    fn next(&mut self, wanted: &[char]) -> Option<char> {
-        let sign = self.signs.get(self.at).copied().filter(|sign| wanted.contains(sign))?;
-        self.at += 1;
-        Some(sign)
+    let plain: String = plain.chars().filter(|sign| !sign.is_whitespace()).collect();
+    let number = |digits: &str| digits.parse::<f64>().unwrap_or(f64::NAN);
+    let plain = POWER.replace_all(&plain, |found: &Captures<'_>| number(&found[1]).powf(number(&found[2])).to_string());
+    if plain.len() > 200 || !plain.chars().all(|sign| sign.is_ascii_digit() || "+-*/().".contains(sign)) || plain.contains("/*") {
+        return None;
     }
-
-    fn terms(&mut self) -> Option<f64> {
-        let mut value = self.factors()?;
-        while let Some(sign) = self.next(&['+', '-']) {
-            let other = self.factors()?;
-            value = if sign == '+' { value + other } else { value - other };
-        }
-        Some(value)
-    }
-
-    fn factors(&mut self) -> Option<f64> {
-        let mut value = self.power()?;
-        while let Some(sign) = self.next(&['*', '/']) {
-            let other = self.power()?;
-            value = if sign == '*' { value * other } else { value / other };
-        }
-        Some(value)
-    }
-
-    fn power(&mut self) -> Option<f64> {
-        let base = self.number()?;
-        match self.next(&['^']) {
-            Some(_) => Some(base.powf(self.number()?)),
-            None => Some(base),
-        }
-    }
-
-    fn number(&mut self) -> Option<f64> {
-        self.depth += 1;
-        if self.depth > 200 {
-            return None;
-        }
-        if self.next(&['-']).is_some() {
-            return Some(-self.number()?);
-        }
-        if self.next(&['(']).is_some() {
-            let value = self.terms()?;
-            return self.next(&[')']).map(|_| value);
-        }
-        let begin = self.at;
-        while self.next(&['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', '.']).is_some() {}
-        self.signs[begin..self.at].iter().collect::<String>().parse().ok()
-    }
+    // Two signs in a row would begin a comment.
+    let sum = format!("SELECT {}", NUMBER.replace_all(&plain, "CAST('$0' AS REAL)").replace('-', "- "));
+    let value: f64 = Connection::open_in_memory().ok()?.query_row(&sum, [], |row| row.get(0)).ok()?;
+    (value.is_finite() && value.abs() < 1e15).then(|| ((value * 1e6).round() / 1e6 + 0.0).to_string())
 }
 
 #[cfg(test)]
@@ -100,6 +57,10 @@ mod tests {
             ("0,1 + 0,2", Some("0.3")),
             ("-3 - -3", Some("0")),
             ("2^10", Some("1024")),
+            ("7/2", Some("3.5")),
+            ("2--2", Some("4")),
+            ("1.2.3", None),
+            ("2; DROP", None),
             ("1/0", None),
             ("2+", None),
             ("2+2 apples", None),

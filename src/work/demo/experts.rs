@@ -95,7 +95,9 @@ impl AtWork<'_> {
         let mut slots: BTreeMap<String, String> = self.scope.slots.clone();
         let found = results.iter().rev().find(|result| result["ok"] == true && result["data"]["rows"].is_array());
         if let Some(result) = found {
-            slots.insert("rows".to_owned(), result["data"]["rows"].to_string());
+            let rows = &result["data"]["rows"];
+            slots.insert("rows".to_owned(), rows.to_string());
+            slots.extend(rows.as_array().and_then(|rows| rows.last()).map(|row| ("last_row".to_owned(), row.to_string())));
         }
         let scope = Scope { slots: &slots, names, item: Value::Null };
         let say = |say: &super::rules::Say| say.text(&self.language, &scope);

@@ -8,6 +8,7 @@ use crate::contract::ToolCall;
 use regex_lite::Regex;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::slice;
 use std::sync::LazyLock;
 
 /// The text of an answer, or tools to call first.
@@ -21,6 +22,9 @@ pub(super) fn answer(rules: &Rules, asked: Asked, may_call_tools: bool) -> (Stri
     let message = slots.get("message").cloned().unwrap_or_default();
     let language = language(rules, &message, &slots);
     slots.insert("language".to_owned(), language.clone());
+    if let Ok(results) = serde_json::from_str::<Vec<Value>>(slots.get("results").map_or("", String::as_str)) {
+        slots.insert("found".to_owned(), found(&results).to_string());
+    }
     let (rule, names) = rules.choose(&meant(&message));
     let scope = Scope { slots: &slots, names, item: Value::Null };
     let at_work = AtWork { rules, rule, language, scope, message: &message };
@@ -37,6 +41,29 @@ pub(super) fn answer(rules: &Rules, asked: Asked, may_call_tools: bool) -> (Stri
         _ => return at_work.agent(may_call_tools),
     };
     (structured.to_string(), Vec::new())
+}
+
+/// What tools have found, as rules speak of it.
+fn found(results: &[Value]) -> Value {
+    let all = |path: &str| -> Vec<&Value> {
+        results
+            .iter()
+            .filter_map(|result| result.pointer(path))
+            .flat_map(|found| found.as_array().map_or(slice::from_ref(found), Vec::as_slice))
+            .collect()
+    };
+    let messages = all("/data/messages");
+    let said: Vec<&Value> = messages.iter().filter(|message| message["role"] == "user").map(|message| &message["content"]).collect();
+    let failed: Vec<&Value> = results.iter().filter(|result| result["ok"] == false).map(|result| &result["summary"]).collect();
+    json!({
+        "said": said,
+        "messages": messages,
+        "facts": all("/data/facts"),
+        "user_name": all("/data/user_name").last(),
+        "columns": all("/data").iter().filter_map(|data| data.get("column")).collect::<Vec<_>>(),
+        "failed": failed,
+        "last": results.last().map(|result| &result["summary"]),
+    })
 }
 
 pub(super) struct AtWork<'a> {

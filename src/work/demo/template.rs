@@ -1,8 +1,7 @@
 //! Templates: text and JSON with places to fill in.
 //!
-//! `{name}` is a named group of the pattern that matched, or a slot; `{memory.user_name}` is a field of a slot that is JSON;
-//! `{results.data.messages[role=user].content}` goes through lists; `{n|count}` passes what it finds through a filter.
-//! A number, or `last`, is a place in a list. In JSON, `{"en": .., "de": ..}` becomes what stands under the language; `{"each": "{labels}", "as": ..}` makes a list:
+//! `{name}` is a named group of the pattern that matched, or a slot; `{memory.user_name}` is a field of a slot that is JSON, and
+//! `{rows.0.1}` an item of a list there; `{n|count}` passes what it finds through a filter. In JSON, `{"en": .., "de": ..}` becomes what stands under the language; `{"each": "{labels}", "as": ..}` makes a list:
 //! one `as` for each item of a list, each part of an enumeration («red, blue and green»), or each number up to a count. A template is filled whole or not at all.
 
 use super::{arithmetic, figures};
@@ -65,51 +64,18 @@ pub(super) fn json(template: &Value, scope: &Scope<'_>) -> Option<Value> {
 
 fn find(place: &str, scope: &Scope<'_>) -> Option<Value> {
     let mut filters = place.split('|');
-    let path: Vec<&str> = filters.next()?.split('.').collect();
-    let (name, only) = step(path[0]);
-    let rest = &path[1..];
+    let path = filters.next()?;
+    let (name, rest) = path.split_once('.').unwrap_or((path, ""));
+    let field = |value: &Value| value.pointer(&format!("/{}", rest.replace('.', "/"))).cloned();
     let found = match scope.names.get(name) {
         Some(text) => Value::from(text.as_str()),
-        None if name == "item" => follow(&scope.item, rest)?,
+        None if name == "item" && rest.is_empty() => scope.item.clone(),
+        None if name == "item" => field(&scope.item)?,
         None if rest.is_empty() => Value::from(scope.slots.get(name)?.as_str()),
-        None => follow(&those(serde_json::from_str(scope.slots.get(name)?).ok()?, only), rest)?,
+        None => field(&serde_json::from_str(scope.slots.get(name)?).ok()?)?,
     };
     let found = filters.try_fold(found, |found, name| filter(name, &found, scope.slot("language")))?;
     (!shown(&found).is_empty()).then_some(found)
-}
-
-/// What `path` leads to; through a list it leads to a list.
-fn follow(value: &Value, path: &[&str]) -> Option<Value> {
-    let Some((first, rest)) = path.split_first() else { return Some(value.clone()) };
-    if let Value::Array(items) = value {
-        if *first == "last" {
-            return follow(items.last()?, &path[1..]);
-        }
-        if let Ok(place) = first.parse::<usize>() {
-            return follow(items.get(place)?, &path[1..]);
-        }
-        let found: Vec<Value> = items.iter().filter_map(|item| follow(item, path)).collect();
-        let flat = found.into_iter().flat_map(|item| if let Value::Array(items) = item { items } else { vec![item] });
-        return Some(Value::from(flat.collect::<Vec<_>>()));
-    }
-    let (name, only) = step(first);
-    follow(&those(value.get(name)?.clone(), only), rest)
-}
-
-/// A step of a path, `name` or `name[field=value]`.
-fn step(step: &str) -> (&str, Option<(&str, &str)>) {
-    match step.strip_suffix(']').and_then(|step| step.split_once('[')) {
-        Some((name, only)) => (name, only.split_once('=')),
-        None => (step, None),
-    }
-}
-
-/// Of a list, those whose field has the value.
-fn those(mut value: Value, only: Option<(&str, &str)>) -> Value {
-    if let (Value::Array(items), Some((field, wanted))) = (&mut value, only) {
-        items.retain(|item| item.get(field).is_some_and(|value| shown(value) == wanted));
-    }
-    value
 }
 
 fn filter(name: &str, value: &Value, language: &str) -> Option<Value> {
@@ -195,9 +161,8 @@ mod tests {
 
     fn slots() -> BTreeMap<String, String> {
         let memory = json!({"user_name": "Ada", "topic": null, "facts": ["likes tea"]});
-        let results =
-            json!([{"ok": true, "data": {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}}]);
-        [("memory", memory.to_string()), ("results", results.to_string()), ("message", "2+2".into())].map(|(k, v)| (k.to_owned(), v)).into()
+        let found = json!({"said": ["hi", "hello"], "messages": [{"role": "user", "content": "hi"}]});
+        [("memory", memory.to_string()), ("found", found.to_string()), ("message", "2+2".into())].map(|(k, v)| (k.to_owned(), v)).into()
     }
 
     #[test]
@@ -208,10 +173,9 @@ mod tests {
             ("Hello {memory.user_name}!", Some("Hello Ada!")),
             ("{memory.facts}", Some("likes tea")),
             ("{message} = {message|calc}", Some("2+2 = 4")),
-            ("{results.data.messages.content|quoted}", Some("“hi”, “hello”")),
-            ("{results.data.messages[role=user].content}", Some("hi")),
-            ("{results[ok=true].data.messages[role=assistant].content}", Some("hello")),
-            ("{results[ok=false].ok}", None),
+            ("{found.said|quoted}", Some("“hi”, “hello”")),
+            ("{found.said.1}", Some("hello")),
+            ("{found.said.2}", None),
             ("{labels|title}", Some("Red, 'dark blue' and green!")),
             ("{memory.topic}", None),
             ("{memory.nothing}", None),
@@ -233,10 +197,7 @@ mod tests {
                 json!({"each": "{n|count}", "as": {"label": "No. {item}", "n": "{item}"}}),
                 Some(json!([{"label": "No. 1", "n": 1}, {"label": "No. 2", "n": 2}, {"label": "No. 3", "n": 3}])),
             ),
-            (
-                json!({"each": "{results.data.messages}", "as": "{item.role}: {item.content}"}),
-                Some(json!(["user: hi", "assistant: hello"])),
-            ),
+            (json!({"each": "{found.messages}", "as": "{item.role}: {item.content}"}), Some(json!(["user: hi"]))),
             (json!({"value": "{n|count}", "fixed": [1, true]}), Some(json!({"value": 3, "fixed": [1, true]}))),
             (json!(["{nothing}"]), None),
         ] {

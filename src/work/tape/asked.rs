@@ -1,186 +1,145 @@
-//! What a question is known by on a tape: all of it but what changes by itself.
+//! What a call asks, as a cassette holds it: the contract's own request, but for what changes by itself.
 //!
-//! Two questions are the same where every part is, slot by slot. What passes (the time, how long somebody was away) and how
-//! long a database may take are no part of it.
+//! Two requests are the same where every part is. What passes (the time, how long somebody was away) and how long a database
+//! may take are no part of it.
 
-use super::texts::Said;
-use crate::contract::{ChatMessage, DatabaseAsk, ModelRequest, Part, Request, Role, ToolCall, ToolSpec};
+use crate::contract::{Part, Request};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// A question as a cassette holds it.
+/// The JSON of a request; `null` where only the asker is known, in a turn that was taken from a running server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Asked {
-    Model(AskedModel),
-    Database {
-        database: String,
-        ask: DatabaseAsk,
-        rows_max: usize,
-        bytes_max: usize,
-    },
-    /// Nothing of it is known but who asked: of a turn that was taken from a server that runs.
-    Unknown {},
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct AskedModel {
-    role: String,
-    model: String,
-    messages: Vec<AskedMessage>,
-    schema: Option<Said>,
-    tools: Vec<AskedTool>,
-    stream: bool,
-    tokens_max: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct AskedMessage {
-    role: Role,
-    parts: Vec<AskedPart>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    tool_calls: Vec<ToolCall>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<String>,
-}
-
-/// Text of a prompt file, or what a slot was filled with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct AskedPart {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    slot: Option<String>,
-    text: Said,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct AskedTool {
-    name: String,
-    description: Said,
-    parameters: Said,
-}
+#[serde(transparent)]
+pub(super) struct Asked(Value);
 
 pub(super) type Key = [u8; 32];
 
+/// Stands in a file for a long text, which the file holds once under this name.
+const NAMED: &str = "$text";
+
+/// A text within a request: what it is called, and where it is.
+pub(super) struct Place<'a> {
+    pub(super) what: String,
+    value: &'a mut Value,
+}
+
 impl Asked {
     pub(super) fn of(request: &Request) -> Asked {
-        match request {
-            Request::Model(request) => Asked::Model(AskedModel::of(request)),
-            Request::Database(request) => Asked::Database {
-                database: request.database.to_string(),
-                ask: request.ask.clone(),
-                rows_max: request.limits.rows_max,
-                bytes_max: request.limits.bytes_max,
-            },
+        let mut request = request.clone();
+        match &mut request {
+            Request::Model(model) => {
+                for message in &mut model.messages {
+                    message.text.0.retain(|part| !matches!(part, Part::Passing(..)));
+                }
+            }
+            Request::Database(database) => database.limits.time_ms_max = 0,
         }
+        Asked(serde_json::to_value(request).expect("our own plain data is always JSON"))
+    }
+
+    pub(super) fn unknown() -> Asked {
+        Asked(Value::Null)
     }
 
     pub(super) fn key(&self) -> Key {
-        Sha256::digest(serde_json::to_vec(self).expect("our own plain data is always JSON")).into()
+        Sha256::digest(self.0.to_string()).into()
     }
 
-    /// Its texts that may be long, each with what it is called.
-    pub(super) fn texts(&mut self) -> Vec<(String, &mut Said)> {
-        let Asked::Model(AskedModel { role, messages, schema, tools, .. }) = self else { return Vec::new() };
-        let mut texts = Vec::new();
-        for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
-            texts.push((part.slot.clone().unwrap_or_else(|| format!("{role} prompt")), &mut part.text));
-        }
-        texts.extend(schema.iter_mut().map(|schema| (format!("{role} schema"), schema)));
-        for AskedTool { name, description, parameters } in tools {
-            texts.extend([(format!("{name} description"), description), (format!("{name} parameters"), parameters)]);
-        }
-        texts
+    /// Its texts. The arguments of a tool call are a model's, and left alone.
+    pub(super) fn texts(&mut self) -> Vec<Place<'_>> {
+        let mut places = Vec::new();
+        texts(&mut self.0, "", "text", &mut places);
+        places
     }
 
     /// What it consists of, each part with where it stands; in the order in which a reader looks for a difference.
     pub(super) fn parts(&self) -> Vec<(String, String)> {
-        match self {
-            Asked::Model(model) => model.parts(),
-            Asked::Database { database, ask, rows_max, bytes_max } => {
-                let asked = match ask {
-                    DatabaseAsk::Tables => "tables".to_owned(),
-                    DatabaseAsk::Describe { table } => format!("describe {table}"),
-                    DatabaseAsk::Query { sql } => sql.clone(),
-                };
-                let limits = format!("{rows_max} rows, {bytes_max} bytes");
-                vec![("the database".into(), database.clone()), ("the statement".into(), asked), ("the limits".into(), limits)]
+        let (model, database) = (&self.0["Model"], &self.0["Database"]);
+        let mut parts = Vec::new();
+        for message in model["messages"].as_array().into_iter().flatten() {
+            let whose = match message["role"].as_str() {
+                Some("system") => "the system's message",
+                Some("user") => "the user's message",
+                Some("assistant") => "an assistant's message",
+                _ => "a tool's message",
+            };
+            for part in message["text"].as_array().into_iter().flatten() {
+                parts.push(match (&part["Fixed"], &part["Slot"][0], &part["Slot"][1]) {
+                    (Value::String(text), ..) => (format!("the fixed text of {whose}"), text.clone()),
+                    (_, Value::String(slot), Value::String(text)) => (format!("the slot `{slot}` of {whose}"), text.clone()),
+                    _ => (format!("a part of {whose}"), part.to_string()),
+                });
             }
-            Asked::Unknown {} => Vec::new(),
+            rest(message, &["role", "text"], &mut |name, value| parts.push((format!("`{name}` of {whose}"), value)));
         }
+        rest(model, &["messages"], &mut |name, value| parts.push((format!("`{name}`"), value)));
+        if let Some(statement) = database["ask"].pointer("/Query/sql").and_then(Value::as_str) {
+            parts.push(("the statement".to_owned(), statement.to_owned()));
+        }
+        rest(database, &[], &mut |name, value| parts.push((format!("`{name}`"), value)));
+        parts
     }
 }
 
-impl AskedModel {
-    fn of(request: &ModelRequest) -> AskedModel {
-        let part = |part: &Part| match part {
-            Part::Fixed(text) => Some(AskedPart { slot: None, text: Said::of(text) }),
-            Part::Slot(name, text) => Some(AskedPart { slot: Some((*name).to_owned()), text: Said::of(text) }),
-            Part::Passing(..) => None,
-        };
-        let message = |message: &ChatMessage| AskedMessage {
-            role: message.role,
-            parts: message.text.0.iter().filter_map(part).collect(),
-            tool_calls: message.tool_calls.clone(),
-            tool_call_id: message.tool_call_id.clone(),
-        };
-        let tool = |tool: &ToolSpec| AskedTool {
-            name: tool.name.to_owned(),
-            description: Said::of(tool.description),
-            parameters: Said::of(tool.parameters),
-        };
-        AskedModel {
-            role: request.role.to_string(),
-            model: request.model.to_string(),
-            messages: request.messages.iter().map(message).collect(),
-            schema: request.schema.as_ref().map(|schema| Said::of(&schema.json)),
-            tools: request.tools.iter().map(tool).collect(),
-            stream: request.stream,
-            tokens_max: request.tokens_max,
+/// The other fields of an object.
+fn rest(object: &Value, shown: &[&str], tell: &mut dyn FnMut(&str, String)) {
+    let fields = object.as_object().into_iter().flatten().filter(|(name, _)| !shown.contains(&name.as_str()));
+    fields.for_each(|(name, value)| tell(name, value.to_string()));
+}
+
+fn texts<'a>(value: &'a mut Value, owner: &str, name: &str, into: &mut Vec<Place<'a>>) {
+    if value.is_string() || value.get(NAMED).is_some() {
+        return into.push(Place { what: format!("{owner} {name}").trim_start().to_owned(), value });
+    }
+    match value {
+        Value::Array(items) => {
+            let mut items = items.iter_mut();
+            // A slot is its name, and what it was filled with.
+            let slot = if name == "Slot" { items.next().and_then(|slot| slot.as_str().map(str::to_owned)) } else { None };
+            let (owner, name) = slot.as_deref().map_or((owner, name), |slot| ("", slot));
+            items.for_each(|item| texts(item, owner, name, into));
         }
+        Value::Object(fields) => {
+            let own = fields.get("name").or(fields.get("role").filter(|_| fields.contains_key("messages")));
+            let owner = own.and_then(Value::as_str).unwrap_or(owner).to_owned();
+            for (name, field) in fields.iter_mut().filter(|(name, _)| *name != "args") {
+                texts(field, &owner, if name == "Fixed" { "prompt" } else { name }, into);
+            }
+        }
+        _ => {}
+    }
+}
+
+impl Place<'_> {
+    /// The text itself, if it stands here.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.value.as_str()
     }
 
-    fn parts(&self) -> Vec<(String, String)> {
-        let mut parts = Vec::new();
-        for message in &self.messages {
-            let whose = match message.role {
-                Role::System => "the system's message",
-                Role::User => "the user's message",
-                Role::Assistant => "an assistant's message",
-                Role::Tool => "a tool's message",
-            };
-            for part in &message.parts {
-                let place = match &part.slot {
-                    Some(slot) => format!("the slot `{slot}` of {whose}"),
-                    None => format!("the fixed text of {whose}"),
-                };
-                parts.push((place, part.text.to_string()));
-            }
-            for call in &message.tool_calls {
-                parts.push((format!("a tool call of {whose}"), format!("{} {}({})", call.id, call.tool, call.args)));
-            }
-            if let Some(id) = &message.tool_call_id {
-                parts.push((format!("the call that {whose} answers"), id.clone()));
-            }
-        }
-        parts.push(("the schema".to_owned(), self.schema.as_ref().map(Said::to_string).unwrap_or_default()));
-        for tool in &self.tools {
-            parts.push((format!("the tool `{}`", tool.name), format!("{} {}", tool.description, tool.parameters)));
-        }
-        parts.push(("the kind of model".to_owned(), self.model.clone()));
-        parts.push(("the longest answer".to_owned(), format!("{} tokens", self.tokens_max)));
-        parts.push(("whether it is streamed".to_owned(), self.stream.to_string()));
-        parts
+    /// The name of the text, if that stands here.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.value.get(NAMED)?.as_str()
+    }
+
+    pub(super) fn put_name(self, name: &str) {
+        *self.value = json!({ NAMED: name });
+    }
+
+    pub(super) fn put_text(self, text: &str) {
+        *self.value = text.into();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{DatabaseLimits, DatabaseRequest, Text};
+    use crate::contract::{ChatMessage, DatabaseAsk, DatabaseLimits, DatabaseRequest, ModelRequest, Role, Text};
     use std::sync::Arc;
 
     fn model(parts: Vec<Part>) -> Asked {
         Asked::of(&Request::Model(ModelRequest {
+            background: false,
             role: "director".into(),
             stage: None,
             model: "strong".into(),
@@ -200,12 +159,16 @@ mod tests {
     #[test]
     fn what_changes_by_itself_is_no_part_of_a_question() {
         let at = |time: &str, message: &str| {
-            model(vec![Part::Fixed("Decide.".into()), Part::Passing("sensed", time.into()), Part::Slot("message", message.into())])
+            model(vec![
+                Part::Fixed("Decide.".into()),
+                Part::Passing("sensed".into(), time.into()),
+                Part::Slot("message".into(), message.into()),
+            ])
         };
         assert_eq!(at("noon", "hi").key(), at("midnight", "hi").key());
         assert_ne!(at("noon", "hi").key(), at("noon", "ho").key());
         let slot = |name| model(vec![Part::Slot(name, "hi".into())]);
-        assert_ne!(slot("message").key(), slot("history").key(), "where it stands is part of it");
+        assert_ne!(slot("message".into()).key(), slot("history".into()).key(), "where it stands is part of it");
         let usual = DatabaseLimits::default();
         let key = |limits| database("SELECT 1", limits).key();
         assert_eq!(key(usual), key(DatabaseLimits { time_ms_max: 1, ..usual }));
@@ -215,9 +178,10 @@ mod tests {
 
     #[test]
     fn a_question_is_the_same_after_it_was_written_and_read() {
-        for asked in
-            [model(vec![Part::Fixed("a\n".into()), Part::Slot("message", "«ü»".into())]), database("SELECT 1", DatabaseLimits::default())]
-        {
+        for asked in [
+            model(vec![Part::Fixed("a\n".into()), Part::Slot("message".into(), "«ü»".into())]),
+            database("SELECT 1", DatabaseLimits::default()),
+        ] {
             let written = serde_json::to_string(&asked).unwrap();
             let read: Asked = serde_json::from_str(&written).unwrap();
             assert_eq!((read.key(), &read), (asked.key(), &asked));

@@ -10,13 +10,12 @@ use crate::contract::{Answer, CallError, DatabaseInfo, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// What a line looks like; raised when that changes.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 pub(super) const LINE_BYTES_MAX: usize = 16 << 20;
 pub(super) const FILE_BYTES_MAX: u64 = 256 << 20;
 
@@ -87,47 +86,20 @@ pub(super) struct Cassette {
 }
 
 /// Why a cassette can't be used.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum TapeError {
     /// The folder can't be made, or a file in it can't be written or read.
-    Io {
-        path: PathBuf,
-        error: std::io::Error,
-    },
-    /// There is no recording of this session.
-    Missing {
-        path: PathBuf,
-    },
-    Line {
-        path: PathBuf,
-        line: usize,
-        why: String,
-    },
-    TooLong {
-        path: PathBuf,
-    },
+    #[error("{}: {error}", path.display())]
+    Io { path: PathBuf, error: std::io::Error },
+    #[error("there is no cassette {}: make it with --record", path.display())]
+    Missing { path: PathBuf },
+    #[error("{}:{line}: {why}; make the cassette again with --record", path.display())]
+    Line { path: PathBuf, line: usize, why: String },
+    #[error("{} is longer than {} MiB: it is no cassette", path.display(), FILE_BYTES_MAX >> 20)]
+    TooLong { path: PathBuf },
     /// It was recorded of another suite, which is still there.
-    Taken {
-        path: PathBuf,
-        by: String,
-        suite: String,
-    },
-}
-
-impl std::error::Error for TapeError {}
-
-impl fmt::Display for TapeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TapeError::Io { path, error } => write!(f, "{}: {error}", path.display()),
-            TapeError::Missing { path } => write!(f, "there is no cassette {}: make it with --record", path.display()),
-            TapeError::Line { path, line, why } => write!(f, "{}:{line}: {why}; make the cassette again with --record", path.display()),
-            TapeError::TooLong { path } => write!(f, "{} is longer than {} MiB: it is no cassette", path.display(), FILE_BYTES_MAX >> 20),
-            TapeError::Taken { path, by, suite } => {
-                write!(f, "{} is the cassette of {by}: give {suite} a folder of its own", path.display())
-            }
-        }
-    }
+    #[error("{} is the cassette of {by}: give {suite} a folder of its own", path.display())]
+    Taken { path: PathBuf, by: String, suite: String },
 }
 
 impl Head {

@@ -25,7 +25,7 @@ pub fn write(path: &Path, session: &str, databases: Vec<DatabaseInfo>, calls: Ve
         let number = numbers.entry(label.to_lowercase()).or_default();
         *number += 1;
         let chunks = if is_streamed { vec![std::mem::take(&mut answer.text)] } else { Vec::new() };
-        Line::Call(Box::new(Entry { label, number: *number, asked: Asked::Unknown {}, chunks, usage, outcome: Ok(answer) }))
+        Line::Call(Box::new(Entry { label, number: *number, asked: Asked::unknown(), chunks, usage, outcome: Ok(answer) }))
     };
     let lines: Vec<Line> = std::iter::once(Line::Tape(head)).chain(calls.into_iter().map(entry)).collect();
     let mut text = String::new();

@@ -21,7 +21,7 @@ pub use kept::{Kept, write as write_kept};
 use super::call::{Call, Ended};
 use crate::contract::{CallError, DatabaseInfo, Request};
 use asked::Asked;
-use cassette::{Entry, FoundBy, Head, VERSION};
+use cassette::Entry;
 use player::Player;
 use recorder::Recorder;
 use serde_json::Value;
@@ -42,7 +42,7 @@ enum Mode {
 struct Recorders {
     /// The file of the suite that is played in a session.
     suites: BTreeMap<String, String>,
-    begun: Mutex<BTreeMap<Arc<str>, Arc<Mutex<Recorder>>>>,
+    begun: Mutex<BTreeMap<String, Arc<Mutex<Recorder>>>>,
 }
 
 /// The label of who looks on from outside and is asked or not, with the same turn.
@@ -92,31 +92,24 @@ impl Tape {
         matches!(self.mode, Mode::Record(_))
     }
 
-    /// The databases that a session was told of when it was recorded; nothing where it is recorded now.
-    pub(super) fn databases(&self, session: &str) -> Option<Vec<DatabaseInfo>> {
+    /// The databases that a session can query: those of the recording, or `now` where it is recorded.
+    pub(super) fn databases(&self, session: &str, now: Vec<DatabaseInfo>) -> Vec<DatabaseInfo> {
         match &self.mode {
-            Mode::Record(_) => None,
-            Mode::Replay(players) => Some(players.get(session).map(|player| lock(player).databases()).unwrap_or_default()),
-        }
-    }
-
-    /// A session opens, and is told of these databases.
-    pub(super) fn open(&self, session: &Arc<str>, databases: &[DatabaseInfo]) {
-        if let Mode::Record(recorders) = &self.mode {
-            self.recorder(recorders, session, databases);
+            Mode::Record(recorders) => lock(&recorders.of(session)).databases(now),
+            Mode::Replay(players) => players.get(session).map(|player| lock(player).databases()).unwrap_or_default(),
         }
     }
 
     /// A call starts: where it stands on the tape.
-    pub(super) fn take(&self, session: &Arc<str>, request: &Request) -> Take {
+    pub(super) fn take(&self, session: &str, request: &Request) -> Take {
         let (asked, label) = (Asked::of(request), request.label().to_string());
         match &self.mode {
             Mode::Record(recorders) => {
-                let recorder = self.recorder(recorders, session, &[]);
+                let recorder = self.recorder(recorders, session);
                 let number = lock(&recorder).number(&asked);
                 Take::Record(Box::new(Recording { recorder, asked, label, number, chunks: Vec::new() }))
             }
-            Mode::Replay(players) => Take::Play(Played(match players.get(&**session) {
+            Mode::Replay(players) => Take::Play(Played(match players.get(session) {
                 Some(player) => lock(player).find(&label, &asked),
                 None => Err(CallError::NotOnTape { difference: format!("the session `{session}` is not on the tape") }),
             })),
@@ -128,7 +121,7 @@ impl Tape {
         let turn = cassette::Turn { said: said.to_owned(), seen };
         match &self.mode {
             Mode::Record(recorders) => {
-                lock(&self.recorder(recorders, &session.into(), &[])).turn(turn);
+                lock(&self.recorder(recorders, session)).turn(turn);
                 Ok(())
             }
             Mode::Replay(players) => players.get(session).map_or(Ok(()), |player| lock(player).turn(&turn)),
@@ -138,7 +131,7 @@ impl Tape {
     /// A session was played to its end: its recording is whole, and takes the place of the one before.
     pub fn keep(&self, session: &str) {
         if let Mode::Record(recorders) = &self.mode {
-            lock(&self.recorder(recorders, &session.into(), &[])).keep();
+            lock(&self.recorder(recorders, session)).keep();
         }
     }
 
@@ -166,18 +159,18 @@ impl Tape {
         }
     }
 
-    /// Who records a session. Its file is begun with the first that is told of it.
-    fn recorder(&self, recorders: &Recorders, session: &Arc<str>, databases: &[DatabaseInfo]) -> Arc<Mutex<Recorder>> {
-        let recorder = lock(&recorders.begun).entry(session.clone()).or_default().clone();
-        let head = Head {
-            version: VERSION,
-            session: session.to_string(),
-            suite: recorders.suites.get(&**session).cloned(),
-            found_by: FoundBy::Question,
-            databases: databases.to_vec(),
-        };
-        lock(&recorder).begin(&file(&self.folder, session), head);
+    /// The recorder of a session, which begins its file with the first call or turn.
+    fn recorder(&self, recorders: &Recorders, session: &str) -> Arc<Mutex<Recorder>> {
+        let recorder = recorders.of(session);
+        let suite = recorders.suites.get(session).cloned();
+        lock(&recorder).begin(&file(&self.folder, session), session, suite);
         recorder
+    }
+}
+
+impl Recorders {
+    fn of(&self, session: &str) -> Arc<Mutex<Recorder>> {
+        lock(&self.begun).entry(session.to_owned()).or_default().clone()
     }
 }
 

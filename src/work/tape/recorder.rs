@@ -1,8 +1,9 @@
 //! Writes the cassette of one session: beside the one that may be there, which it replaces once it is whole.
 
 use super::asked::{Asked, Key};
-use super::cassette::{Entry, FILE_BYTES_MAX, Head, LINE_BYTES_MAX, Line, Turn};
+use super::cassette::{Entry, FILE_BYTES_MAX, FoundBy, Head, LINE_BYTES_MAX, Line, Turn, VERSION};
 use super::texts::Texts;
+use crate::contract::DatabaseInfo;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
@@ -16,15 +17,23 @@ pub(super) struct Recorder {
     /// How often each question was asked.
     asked: HashMap<Key, u32>,
     texts: Texts,
+    databases: Option<Vec<DatabaseInfo>>,
     trouble: Option<String>,
 }
 
 impl Recorder {
+    /// The databases that the session can query: those that it saw first, `now` if this is the first time.
+    pub(super) fn databases(&mut self, now: Vec<DatabaseInfo>) -> Vec<DatabaseInfo> {
+        self.databases.get_or_insert(now).clone()
+    }
+
     /// Begins a file beside `path`; a session that opens again in the same run goes on where it was.
-    pub(super) fn begin(&mut self, path: &Path, head: Head) {
+    pub(super) fn begin(&mut self, path: &Path, session: &str, suite: Option<String>) {
         if self.out.is_some() || self.trouble.is_some() {
             return;
         }
+        let databases = self.databases.clone().unwrap_or_default();
+        let head = Head { version: VERSION, session: session.to_owned(), suite, found_by: FoundBy::Question, databases };
         match File::create(unfinished(path)) {
             Ok(file) => self.out = Some((path.to_owned(), file)),
             Err(error) => self.trouble = Some(format!("{} can't be written ({error})", path.display())),
@@ -86,7 +95,6 @@ fn unfinished(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::work::tape::cassette::{FoundBy, VERSION};
     use serde_json::json;
 
     #[test]
@@ -94,8 +102,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("framewright-recorder-{}.jsonl", std::process::id()));
         for (before, line, is_whole) in [(0, 10, true), (FILE_BYTES_MAX - 50, 10, false), (0, LINE_BYTES_MAX, false)] {
             let mut recorder = Recorder::default();
-            let (session, found_by) = ("a".to_owned(), FoundBy::Question);
-            recorder.begin(&path, Head { version: VERSION, session, suite: None, found_by, databases: Vec::new() });
+            recorder.begin(&path, "a", None);
             recorder.bytes += before;
             recorder.turn(Turn { said: "x".repeat(line), seen: vec![json!({})] });
             assert_eq!(recorder.trouble().is_none(), is_whole, "{:?}", recorder.trouble());
@@ -108,8 +115,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("framewright-kept-{}.jsonl", std::process::id()));
         std::fs::write(&path, "before").unwrap();
         let mut recorder = Recorder::default();
-        let (session, found_by) = ("a".to_owned(), FoundBy::Question);
-        recorder.begin(&path, Head { version: VERSION, session, suite: None, found_by, databases: Vec::new() });
+        recorder.begin(&path, "a", None);
         recorder.turn(Turn { said: "one".to_owned(), seen: Vec::new() });
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");
         recorder.keep();

@@ -49,8 +49,8 @@ impl Model for Counting {
 
 fn recording(folder: &Folder) -> (Pool, Arc<Tape>) {
     let tape = Arc::new(Tape::record(&folder.0, BTreeMap::new()).unwrap());
-    let settings = Settings { workers_max: 1, ..Settings::default() };
-    (Pool::recording(settings, Box::new(|| Box::new(Counting(0))), Databases::sample(), tape.clone()), tape)
+    let settings = Settings { workers_max: 1, databases: Databases::sample(), tape: Some(tape.clone()), ..Settings::default() };
+    (Pool::new(settings, Box::new(|| Box::new(Counting(0)))), tape)
 }
 
 /// Suites that are in no file.
@@ -60,14 +60,16 @@ fn suites(sessions: &[&str]) -> BTreeMap<String, String> {
 
 fn replaying(folder: &Folder, sessions: &[&str]) -> (Pool, Arc<Tape>) {
     let tape = Arc::new(Tape::replay(&folder.0, suites(sessions)).unwrap());
-    (Pool::replaying(Settings::default(), tape.clone()), tape)
+    let settings = Settings { tape: Some(tape.clone()), ..Settings::default() };
+    (Pool::new(settings, Box::new(|| panic!("a replay calls no model"))), tape)
 }
 
 fn ask(prompt: &str, time: &str, message: &str) -> Request {
-    let parts = vec![Part::Passing("sensed", time.into()), Part::Slot("message", message.into())];
+    let parts = vec![Part::Passing("sensed".into(), time.into()), Part::Slot("message".into(), message.into())];
     Request::Model(ModelRequest {
         role: "director".into(),
         stage: None,
+        background: false,
         model: "strong".into(),
         messages: vec![ChatMessage::new(Role::System, Text(vec![Part::Fixed(prompt.into())])), ChatMessage::new(Role::User, Text(parts))],
         schema: None,
@@ -111,7 +113,7 @@ fn what_was_answered_once_is_answered_again_the_same_and_by_nobody() {
         ]
     };
     let (pool, tape) = recording(&folder);
-    let opened = ["a", "b"].map(|session| pool.open(&session.into()));
+    let opened = ["a", "b"].map(|session| pool.databases(session));
     ["a", "b"].iter().for_each(|session| tape.keep(session));
     assert_eq!(opened[0].len(), 1, "the sample");
     let recorded: Vec<_> = questions("noon").into_iter().map(|(session, question)| call(&pool, session, question)).collect();
@@ -120,7 +122,7 @@ fn what_was_answered_once_is_answered_again_the_same_and_by_nobody() {
     assert!(recorded[1][2].contains("Truncated") && recorded[4][0].contains("Rows"), "{recorded:?}");
     for _ in 0..2 {
         let (pool, tape) = replaying(&folder, &["a", "b"]);
-        assert_eq!(["a", "b"].map(|session| pool.open(&session.into())), opened, "the databases are those of the recording");
+        assert_eq!(["a", "b"].map(|session| pool.databases(session)), opened, "the databases are those of the recording");
         let replayed: Vec<_> = questions("midnight").into_iter().map(|(session, question)| call(&pool, session, question)).collect();
         assert_eq!(replayed, recorded);
         assert!(tape.misses("a").is_empty());
@@ -132,10 +134,10 @@ fn a_fresh_recording_replaces_the_old_one_and_a_session_that_opens_again_goes_on
     let folder = Folder::new();
     for run in 1..=2 {
         let (pool, tape) = recording(&folder);
-        pool.open(&"a".into());
+        pool.databases("a");
         tape.keep("a");
         call(&pool, "a", ask("", "", &format!("run {run}")));
-        pool.open(&"a".into());
+        pool.databases("a");
         call(&pool, "a", ask("", "", "again"));
     }
     let text = std::fs::read_to_string(folder.0.join("a.jsonl")).unwrap();
@@ -146,7 +148,7 @@ fn a_fresh_recording_replaces_the_old_one_and_a_session_that_opens_again_goes_on
 fn a_call_that_was_cancelled_is_not_on_the_tape() {
     let folder = Folder::new();
     let (pool, tape) = recording(&folder);
-    pool.open(&"a".into());
+    pool.databases("a");
     tape.keep("a");
     let (to, replies) = channel();
     let reply = move |reply| to.send(format!("{reply:?}")).unwrap();
@@ -164,7 +166,7 @@ fn a_call_that_was_cancelled_is_not_on_the_tape() {
 fn what_is_not_on_the_tape_is_told_with_the_node_and_what_differs() {
     let folder = Folder::new();
     let (pool, tape) = recording(&folder);
-    pool.open(&"a".into());
+    pool.databases("a");
     tape.keep("a");
     call(&pool, "a", ask("Decide what to do.", "noon", "hi"));
     call(&pool, "a", ask("Decide what to do.", "noon", "how are you?"));
@@ -200,7 +202,7 @@ fn what_is_not_on_the_tape_is_told_with_the_node_and_what_differs() {
 fn a_file_that_is_no_cassette_is_refused_with_its_line() {
     let folder = Folder::new();
     let (pool, tape) = recording(&folder);
-    pool.open(&"whole".into());
+    pool.databases("whole");
     tape.keep("whole");
     call(&pool, "whole", ask("", "", "hi"));
     tape.turn("whole", "send: hi", vec![json!({"type": "done"})]).unwrap();
@@ -214,8 +216,8 @@ fn a_file_that_is_no_cassette_is_refused_with_its_line() {
         (format!("{head}\n{head}\n"), ":2: a second head"),
         (format!("{}\n", lines[1]), ":1: the head is missing"),
         (
-            format!("{}\n", head.replace("\"version\":2", "\"version\":1")),
-            ":1: a cassette of version 1, and this program knows 2; make the cassette again with --record",
+            format!("{}\n", head.replace("\"version\":3", "\"version\":2")),
+            ":1: a cassette of version 2, and this program knows 3; make the cassette again with --record",
         ),
         (String::new(), ":1: the file is empty"),
     ] {
@@ -235,7 +237,7 @@ fn a_file_that_is_no_cassette_is_refused_with_its_line() {
 fn what_a_client_sees_of_a_turn_has_to_be_what_was_seen_then() {
     let folder = Folder::new();
     let (pool, tape) = recording(&folder);
-    pool.open(&"a".into());
+    pool.databases("a");
     tape.keep("a");
     let delta = |text: &str| json!({"type": "delta", "content": text});
     tape.turn("a", "send: hi", vec![delta("Hel"), delta("lo")]).unwrap();
@@ -264,7 +266,7 @@ fn a_recording_that_can_not_be_written_says_so() {
     let folder = Folder::new();
     let (pool, tape) = recording(&folder);
     std::fs::create_dir(folder.0.join("a.jsonl")).unwrap();
-    pool.open(&"a".into());
+    pool.databases("a");
     tape.keep("a");
     assert!(call(&pool, "a", ask("", "", "hi")).last().unwrap().contains("Ok"), "the call itself is none the worse");
     assert!(tape.trouble().unwrap().contains("a.jsonl can't be written"), "{:?}", tape.trouble());
@@ -276,7 +278,7 @@ fn a_long_text_stands_in_the_file_once_and_every_call_is_found_by_all_of_it() {
     let long = |what: &str| format!("{what}, and do it well. ").repeat(10);
     let prompts = ["Decide", "Decide", "Answer", "Short"].map(|what| if what == "Short" { what.to_owned() } else { long(what) });
     let (pool, tape) = recording(&folder);
-    pool.open(&"a".into());
+    pool.databases("a");
     tape.keep("a");
     for (prompt, message) in prompts.iter().zip(["one", "two", "three", "four"]) {
         call(&pool, "a", ask(prompt, "noon", message));
@@ -310,7 +312,7 @@ fn what_was_asked_in_a_turn_has_to_be_asked_again() {
         Request::Database(_) => unreachable!("a model is asked"),
     };
     let (pool, tape) = recording(&folder);
-    pool.open(&"a".into());
+    pool.databases("a");
     tape.keep("a");
     call(&pool, "a", ask("", "", "hi"));
     call(&pool, "a", query("SELECT 1"));

@@ -3,17 +3,7 @@
 
 use super::asked::Asked;
 use super::cassette::Named;
-use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::fmt;
-
-/// A text of a question. It goes by its name only in a file, and between there and [`whole`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Said {
-    Itself(String),
-    By { name: String },
-}
 
 /// Longer ones get a name.
 const LONG: usize = 100;
@@ -26,37 +16,20 @@ pub(super) struct Texts {
     counts: HashMap<String, u32>,
 }
 
-impl Said {
-    pub(super) fn of(text: &str) -> Said {
-        Said::Itself(text.to_owned())
-    }
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Said::Itself(text) => f.write_str(text),
-            Said::By { name } => write!(f, "({name})"),
-        }
-    }
-}
-
 impl Texts {
     /// Puts names in place of long texts; those that the file does not hold yet.
     pub(super) fn name(&mut self, asked: &mut Asked) -> Vec<Named> {
         let mut new = Vec::new();
-        for (what, said) in asked.texts() {
-            let Said::Itself(text) = said else { continue };
-            if text.len() <= LONG {
-                continue;
-            }
-            let name = self.names.entry(text.clone()).or_insert_with(|| {
-                let count = self.counts.entry(what.clone()).or_default();
+        for place in asked.texts() {
+            let Some(text) = place.text().filter(|text| text.len() > LONG) else { continue };
+            let name = self.names.entry(text.to_owned()).or_insert_with(|| {
+                let count = self.counts.entry(place.what.clone()).or_default();
                 *count += 1;
-                new.push(Named { name: format!("{what} {count}"), text: text.clone() });
-                format!("{what} {count}")
+                let name = format!("{} {count}", place.what);
+                new.push(Named { name: name.clone(), text: text.to_owned() });
+                name
             });
-            *said = Said::By { name: name.clone() };
+            place.put_name(name);
         }
         new
     }
@@ -64,9 +37,10 @@ impl Texts {
 
 /// Puts texts in place of their names, or tells the name that none has.
 pub(super) fn whole(asked: &mut Asked, texts: &HashMap<String, String>) -> Result<(), String> {
-    for (_, said) in asked.texts() {
-        if let Said::By { name } = said {
-            *said = Said::Itself(texts.get(name).ok_or_else(|| name.clone())?.clone());
+    for place in asked.texts() {
+        if let Some(name) = place.name() {
+            let text = texts.get(name).ok_or(name)?;
+            place.put_text(text);
         }
     }
     Ok(())

@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 #[derive(Debug)]
-pub(super) struct Ladder {
+pub(super) struct Dialects {
     first: Dialect,
     learned: Mutex<BTreeMap<String, Dialect>>,
 }
 
 const MODELS_MAX: usize = 64;
 
-impl Ladder {
-    /// A ladder that begins with what is known of everyone at this host.
-    pub(super) fn new(first: Dialect) -> Ladder {
-        Ladder { first, learned: Mutex::default() }
+impl Dialects {
+    /// A dialects that begins with what is known of everyone at this host.
+    pub(super) fn new(first: Dialect) -> Dialects {
+        Dialects { first, learned: Mutex::default() }
     }
 
     pub(super) fn dialect(&self, model: &str) -> Dialect {
@@ -46,13 +46,13 @@ mod tests {
 
     #[test]
     fn what_worked_is_kept_for_each_model_and_for_so_many() {
-        let ladder = Ladder::new(Dialect::default());
+        let dialects = Dialects::new(Dialect::default());
         let object = Dialect { format: Format::Object, ..Dialect::default() };
-        ladder.worked("small", object);
-        assert_eq!((ladder.dialect("small"), ladder.dialect("big")), (object, Dialect::default()));
-        (0..100).for_each(|number| ladder.worked(&number.to_string(), object));
-        assert_eq!(ladder.learned().len(), MODELS_MAX);
-        ladder.worked("small", Dialect { usage: false, ..object });
-        assert!(!ladder.dialect("small").usage);
+        dialects.worked("small", object);
+        assert_eq!((dialects.dialect("small"), dialects.dialect("big")), (object, Dialect::default()));
+        (0..100).for_each(|number| dialects.worked(&number.to_string(), object));
+        assert_eq!(dialects.learned().len(), MODELS_MAX);
+        dialects.worked("small", Dialect { usage: false, ..object });
+        assert!(!dialects.dialect("small").usage);
     }
 }

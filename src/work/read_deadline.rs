@@ -11,9 +11,9 @@ use ureq::{Error, Timeout};
 
 /// Shared by a worker and the connections of its agent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Patience(Arc<Mutex<Option<Instant>>>);
+pub(super) struct ReadDeadline(Arc<Mutex<Option<Instant>>>);
 
-impl Patience {
+impl ReadDeadline {
     /// Reads end with a time-out at `moment`, whatever comes before it.
     pub(super) fn until(&self, moment: Instant) {
         *self.0.lock().expect("nothing panics while it holds this lock") = Some(moment);
@@ -25,31 +25,31 @@ impl Patience {
     }
 }
 
-impl<In: Transport> Connector<In> for Patience {
-    type Out = Patient<In>;
+impl<In: Transport> Connector<In> for ReadDeadline {
+    type Out = Limited<In>;
 
     fn connect(&self, _details: &ConnectionDetails<'_>, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
-        Ok(chained.map(|transport| Patient { transport, patience: self.clone() }))
+        Ok(chained.map(|transport| Limited { transport, deadline: self.clone() }))
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Patient<T> {
+pub(super) struct Limited<T> {
     transport: T,
-    patience: Patience,
+    deadline: ReadDeadline,
 }
 
-impl<T: Transport> Transport for Patient<T> {
+impl<T: Transport> Transport for Limited<T> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self.transport.buffers()
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.transport.transmit_output(amount, self.patience.shorten(timeout)?)
+        self.transport.transmit_output(amount, self.deadline.shorten(timeout)?)
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.transport.await_input(self.patience.shorten(timeout)?)
+        self.transport.await_input(self.deadline.shorten(timeout)?)
     }
 
     fn is_open(&mut self) -> bool {
@@ -61,7 +61,7 @@ impl<T: Transport> Transport for Patient<T> {
     }
 }
 
-impl Patience {
+impl ReadDeadline {
     fn shorten(&self, timeout: NextTimeout) -> Result<NextTimeout, Error> {
         match self.left() {
             Some(Duration::ZERO) => Err(Error::Timeout(Timeout::PerRead)),

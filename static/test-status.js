@@ -1,73 +1,118 @@
-// The state of the test runs, as the server relays it: live over the socket, else by asking.
+// The status of test runs, as the server relays it: over a WebSocket of its own where the page has one, else with the session's
+// event stream.
 //
-// A report carries all results as long as they are few; beyond, only the new one, and asking fills what was missed. What
-// comes is applied once per painted frame.
+// A report carries all results as long as they are few; beyond, only the new one. So whenever the reports begin, the status is
+// read once, and reports that come meanwhile wait. What comes is applied once per painted frame.
 
-import { batch, signal } from './vendor/ui.mjs';
+import { batch, effect, signal } from './vendor/ui.mjs';
 import { post, read } from './api.js';
-import { openFeed } from './feed.js';
+import { openSocket } from './links.js';
+import { connection, testReports } from './session.js';
 
 /** @typedef {import('./contract.js').TestResult} TestResult */
 /** @typedef {import('./contract.js').SuiteEntry} SuiteEntry */
 /** @typedef {{running: boolean, current: string, results: TestResult[], total: number, isCutOff: boolean}} Board */
-/** `running`: whether this server plays suites itself, which is what another start has to wait for.
+/** `running`: whether this server runs suites itself, which is what another start has to wait for.
  * @typedef {{enabled: boolean, running: boolean, folder?: string, suites: SuiteEntry[]}} Offer */
 
-/** A long list of results is not asked for twice a second. */
-const LONG = 300;
-const LONG_PAUSE_MS = 4000;
+const RETRY_MS = 1000;
 const HIDDEN_MS = 50;
 /** Whoever reports a run from elsewhere may be gone when nothing more is heard of it. */
 const SILENT_MS_MIN = 15_000;
-/** What this server plays itself ends a moment after its last report. */
+/** What this server runs itself ends a moment after its last report. */
 const OFFER_AGAIN_MS = 500;
 
 /** @type {import('./vendor/ui.mjs').Signal<Board | undefined>} */
 export const board = signal(undefined);
-/** The suites that the server offers to play. @type {import('./vendor/ui.mjs').Signal<Offer | undefined>} */
+/** The suites that the server offers to run. @type {import('./vendor/ui.mjs').Signal<Offer | undefined>} */
 export const offer = signal(undefined);
-/** The sessions of suites that are being played; of those that have ended, null. @type {import('./vendor/ui.mjs').Signal<Record<string, string | null>>} */
+/** The sessions of suites that are being run; of those that have ended, null. @type {import('./vendor/ui.mjs').Signal<Record<string, string | null>>} */
 export const played = signal({});
 /** A run goes on, and nothing was heard of it for long. */
 export const isSilent = signal(false);
-/** @type {import('./vendor/ui.mjs').Signal<import('./feed.js').FeedWay>} */
-export const way = signal('connecting');
 
 /** @type {any[]} */
 let incoming = [];
 let isDue = false;
-let heard = 0;
-let asked = 0;
+let isCaughtUp = false;
+/** So many of the next reports may be in the status already. */
+let doubtful = 0;
 let isWatched = false;
 let silenceTimer = 0;
 let offerTimer = 0;
 let offersAsked = 0;
 
-/** Looks, until what it gives is called. */
+/** Watches until what it gives is called. */
 export function watchBoard() {
   isWatched = true;
-  const feed = openFeed('/ws/test', { poll, onMessage: receive });
-  const stop = feed.way.subscribe((now) => (way.value = now));
   readOffer();
+  const leave = effect(() => {
+    if (connection.value === 'open') return followSocket();
+    if (connection.value === 'stream') return followStream();
+  });
   return () => {
     isWatched = false;
+    leave();
     clearTimeout(silenceTimer);
     clearTimeout(offerTimer);
-    stop();
-    feed.close();
     incoming = [];
   };
+}
+
+/** Gives what ends it. */
+function followSocket() {
+  let timer = 0;
+  /** @type {import('./links.js').Link | undefined} */
+  let link;
+  function open() {
+    let isFirst = true;
+    link = openSocket('/ws/test', {}, {
+      onMessage(report) {
+        if (isFirst) catchUp();
+        isFirst = false;
+        receive(report);
+      },
+      onEnd: () => void (timer = setTimeout(open, RETRY_MS)),
+    });
+  }
+  open();
+  return () => {
+    clearTimeout(timer);
+    link?.close();
+  };
+}
+
+function followStream() {
+  catchUp();
+  testReports.add(receive);
+  return () => void testReports.delete(receive);
+}
+
+async function catchUp() {
+  isCaughtUp = false;
+  incoming = [];
+  try {
+    let status = await read('/api/test/status');
+    if (status.results.length === 0 && !status.running) status = { ...status, ...(await lastRun()) };
+    if (!isWatched) return;
+    batch(() => show(boardOf(status)));
+    isCaughtUp = true;
+    doubtful = incoming.length;
+    flushSoon();
+  } catch {
+    if (isWatched) setTimeout(catchUp, RETRY_MS);
+  }
 }
 
 async function readOffer() {
   offersAsked += 1;
   const asking = offersAsked;
-  // A server that knows of no suites tells results all the same.
+  // A server without suites still relays reports.
   const now = await read('/api/tests/suites').catch(() => offer.value);
   if (!isWatched || asking !== offersAsked) return;
   offer.value = now;
   clearTimeout(offerTimer);
-  if (now?.running) offerTimer = setTimeout(readOffer, OFFER_AGAIN_MS);
+  if (now?.running && !board.value?.running) offerTimer = setTimeout(readOffer, OFFER_AGAIN_MS);
 }
 
 /** @param {string[]} suites none means all @returns {Promise<void>} */
@@ -79,9 +124,12 @@ export async function run(suites) {
 
 /** @param {any} report */
 function receive(report) {
-  heard += 1;
   incoming.push(report);
-  if (isDue) return;
+  flushSoon();
+}
+
+function flushSoon() {
+  if (isDue || !isCaughtUp) return;
   isDue = true;
   // A hidden page paints nothing, so it must not wait for the next painted frame.
   if (document.hidden) setTimeout(flush, HIDDEN_MS);
@@ -99,9 +147,10 @@ function flush() {
 function apply(report) {
   const known = board.value?.results ?? [];
   let { results } = report;
-  // Nothing was reported to this server yet: what asking has found of the run before stays.
+  // Nothing was reported to this server yet: what is known of the run before stays.
   if (!report.event && !report.running && results?.length === 0) return;
   if (!results) results = report.event === 'step_result' && !isKnown(known, report.result) ? [...known, report.result] : known;
+  doubtful = Math.max(0, doubtful - 1);
   show(boardOf({ ...report, results }));
   if (report.event === 'suite_start') {
     const isFirst = results.length === 0 && report.count !== undefined && report.count !== null;
@@ -113,10 +162,10 @@ function apply(report) {
   }
 }
 
-/** Asking may have brought it before the socket did. @param {TestResult[]} known @param {TestResult} result */
+/** @param {TestResult[]} known @param {TestResult} result */
 function isKnown(known, result) {
   const text = JSON.stringify(result);
-  return known.slice(-20).some((one) => JSON.stringify(one) === text);
+  return doubtful > 0 && known.some((one) => JSON.stringify(one) === text);
 }
 
 /** @param {any} status @returns {Board} */
@@ -134,22 +183,6 @@ function show(now) {
   clearTimeout(silenceTimer);
   if (running) silenceTimer = setTimeout(() => (isSilent.value = true), SILENT_MS_MIN);
   if (wasRunning !== undefined && wasRunning !== running) readOffer();
-}
-
-async function poll() {
-  const known = board.value;
-  if (known && known.results.length > LONG && Date.now() - asked < LONG_PAUSE_MS) return false;
-  asked = Date.now();
-  const heardThen = heard;
-  let status = await read('/api/test/status');
-  if (status.results.length === 0 && !status.running) status = { ...status, ...(await lastRun()) };
-  // What the socket told meanwhile is newer.
-  if (heard !== heardThen && board.value && status.results.length <= board.value.results.length) return false;
-  const before = board.value;
-  const now = boardOf(status);
-  const isNews = !before || before.results.length !== now.results.length || before.running !== now.running || before.current !== now.current || before.isCutOff !== now.isCutOff;
-  if (isNews) batch(() => show(now));
-  return isNews;
 }
 
 /** What the server keeps of the run before. */

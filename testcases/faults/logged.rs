@@ -1,0 +1,73 @@
+//! What an operator reads of a failure: status, cause and retries, but nothing that a user wrote and no key.
+
+use crate::support::{Server, eventually};
+use crate::world::server_before;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+const KEPT_SECRET: &str = "my diary says xylophone";
+
+/// A provider that refuses everything, and repeats the request and a key while it does.
+fn provider() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let head: Vec<String> = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            let header = |line: &String| Some(line.to_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().unwrap());
+            let mut body = vec![0; head.iter().find_map(header).unwrap_or(0)];
+            reader.read_exact(&mut body).unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            let message = body["messages"].as_array().and_then(|all| all.last()).map(|last| last["content"].to_string());
+            let says = format!("overloaded by {} with sk-inside-1234 of Bearer abc.inside", message.unwrap_or_default());
+            let body = json!({ "error": { "message": says } }).to_string();
+            let head = format!("HTTP/1.1 503 Busy\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all((head + &body).as_bytes());
+        }
+    });
+    address
+}
+
+/// The log's lines, each a JSON object; the start-up line is plain text.
+fn logged(server: &Server) -> Vec<Value> {
+    let said = server.said();
+    let whole = said.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let lines = whole.lines().skip(1).filter(|line| !line.starts_with("warning: "));
+    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+#[test]
+fn a_failing_provider_is_logged_with_its_status_and_without_what_a_user_wrote() {
+    let address = provider();
+    let more = ["--retries", "1", "--fallback-model", "spare", "--first-token-ms", "30000", "--call-ms", "60000"];
+    let server = server_before(&format!("http://{address}/v1"), &more);
+    let session = server.session("any");
+    session.result_of(&session.send(KEPT_SECRET));
+    let has = |lines: &[Value], message: &str| lines.iter().any(|line| line["message"] == message);
+    let lines = eventually("the fallback's failure", || {
+        let lines = logged(&server);
+        let of_spare = |line: &&Value| line["message"] == "model call failed" && line["model"] == "spare";
+        (lines.iter().filter(of_spare).count() >= 2).then_some(lines)
+    });
+    let failed = lines.iter().find(|line| line["message"] == "model call failed").unwrap();
+    assert_eq!((&failed["level"], &failed["status"], &failed["model"]), (&json!("WARN"), &json!(503), &json!("faulty")));
+    assert_eq!(failed["role"], "input");
+    assert!(failed["timestamp"].is_string() && failed["target"].as_str().unwrap().starts_with("framewright::work"), "{failed}");
+    assert!(failed["cause"].as_str().unwrap().contains("overloaded by"), "{failed}");
+    assert!(has(&lines, "retrying") && has(&lines, "calling the fallback model"), "{lines:?}");
+    let said = server.said();
+    for secret in ["xylophone", "diary", "sk-inside", "abc.inside"] {
+        assert!(!said.contains(secret), "`{secret}` is in the log: {said}");
+    }
+}
+
+#[test]
+fn the_log_shows_what_its_filter_lets_through() {
+    let server = server_before(&format!("http://{}/v1", provider()), &["--log", "off", "--retries", "0"]);
+    let session = server.session("any");
+    session.result_of(&session.send(KEPT_SECRET));
+    assert_eq!(logged(&server), Vec::<Value>::new());
+}
