@@ -117,7 +117,9 @@ impl Books {
         }
         let missing: Vec<u64> = shown.iter().copied().filter(|seq| !segment.seqs.contains(seq)).collect();
         match missing.first() {
-            Some(seq) => Err(format!("a client misses event {seq}, {}; it saw {:?} after {:?}", all[seq].text, segment.seqs, segment.after)),
+            Some(seq) => {
+                Err(format!("a client misses event {seq}, {}; it saw {:?} after {:?}", all[seq].text, segment.seqs, segment.after))
+            }
             None => Ok(()),
         }
     }
@@ -131,7 +133,9 @@ impl Books {
 /// An event is the same for everybody.
 fn same(all: &mut BTreeMap<u64, Seen>, seq: u64, turn: u64, text: String, is_witnessed: bool) -> Result<(), String> {
     match all.get(&seq) {
-        Some(seen) if seen.text != text && is_witnessed => Err(format!("event {seq} is {} for one client and {text} for another", seen.text)),
+        Some(seen) if seen.text != text && is_witnessed => {
+            Err(format!("event {seq} is {} for one client and {text} for another", seen.text))
+        }
         Some(_) => Ok(()),
         None => {
             all.insert(seq, Seen { turn, text });
@@ -227,7 +231,10 @@ impl World<'_> {
                 let deltas = chat.iter().filter(|(of, json)| *of == turn && json["type"] == "delta" && json["kind"].is_null());
                 let shown: String = deltas.filter_map(|(_, json)| json["content"].as_str()).collect();
                 if message["content"] != shown {
-                    return Err(format!("turn {turn} of user {} is kept as {} and was shown as {shown:?}", books.number, message["content"]));
+                    return Err(format!(
+                        "turn {turn} of user {} is kept as {} and was shown as {shown:?}",
+                        books.number, message["content"]
+                    ));
                 }
             }
             if !asked.is_sorted_by(|one, next| one < next) {
@@ -246,7 +253,13 @@ impl World<'_> {
                 let Some((_, done)) = chat.iter().find(|(_, json)| json["type"] == "done" && json["id"] == turn) else {
                     return Err(format!("user {} was not shown the end of {turn}", books.number));
                 };
-                let status = if done["cancelled"] == true { "cancelled" } else if done["error"].is_string() { "error" } else { "done" };
+                let status = if done["cancelled"] == true {
+                    "cancelled"
+                } else if done["error"].is_string() {
+                    "error"
+                } else {
+                    "done"
+                };
                 if trace["status"] != status {
                     return Err(format!("{turn} of user {} is {} and was shown as {status}", books.number, trace["status"]));
                 }

@@ -63,7 +63,9 @@ fn examine(script: &Script, library: &Arc<Library>) -> Result<Ran, String> {
             let alone = script.seed as usize / 8 % script.users.len();
             let apart = Script { users: vec![script.users[alone].clone()], ..script.clone() };
             let apart = play(&apart, library)?;
-            if let Some(at) = (0..apart.seen[0].len().max(ran.seen[alone].len())).find(|at| apart.seen[0].get(*at) != ran.seen[alone].get(*at)) {
+            if let Some(at) =
+                (0..apart.seen[0].len().max(ran.seen[alone].len())).find(|at| apart.seen[0].get(*at) != ran.seen[alone].get(*at))
+            {
                 return Err(format!(
                     "user {} alone sees {:?} where it sees {:?} among the others",
                     script.users[alone].number,

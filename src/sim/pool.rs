@@ -81,7 +81,16 @@ impl World<'_> {
 
     /// When faults stop, whatever hangs goes on.
     pub(super) fn hasten_calls(&mut self) {
-        let out: Vec<_> = self.calls.iter_mut().map(|(id, call)| (*id, { call.generation += 1; call.generation })).collect();
+        let out: Vec<_> = self
+            .calls
+            .iter_mut()
+            .map(|(id, call)| {
+                (*id, {
+                    call.generation += 1;
+                    call.generation
+                })
+            })
+            .collect();
         for ((shard, session, call), generation) in out {
             self.later(1 + call.0 % 1_000, Happens::Call { shard, session, call, generation });
         }
@@ -101,7 +110,8 @@ impl World<'_> {
 
 fn fate(rng: &mut Rng, owner: &str, request: &Request, failing: u64) -> Fate {
     let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0 };
-    let mut fate = Fate { chunks: Vec::new(), usage, waited_us: below(rng, 500), outcome: Ok(Answer { model: "sim".into(), ..Answer::default() }) };
+    let mut fate =
+        Fate { chunks: Vec::new(), usage, waited_us: below(rng, 500), outcome: Ok(Answer { model: "sim".into(), ..Answer::default() }) };
     let fails = below(rng, 100) < failing;
     let answer = fate.outcome.as_mut().expect("it was just made");
     match request {
@@ -112,7 +122,10 @@ fn fate(rng: &mut Rng, owner: &str, request: &Request, failing: u64) -> Fate {
                     0 => fate.outcome = Err(CallError::Database(DatabaseFault::Deadline)),
                     1 => fate.outcome = Err(CallError::Database(DatabaseFault::Broken)),
                     2 => fate.outcome = Err(CallError::Overloaded),
-                    _ => answer.database = Some(DatabaseAnswer::Refused { message: format!("no such column ~{owner}~"), reason: Refused::UnknownColumn }),
+                    _ => {
+                        answer.database =
+                            Some(DatabaseAnswer::Refused { message: format!("no such column ~{owner}~"), reason: Refused::UnknownColumn })
+                    }
                 }
             }
         }

@@ -85,17 +85,29 @@ pub(super) struct Step {
 pub(super) enum Do {
     Connect,
     /// Ends the connection; `is_abrupt` without a goodbye.
-    Leave { is_abrupt: bool },
+    Leave {
+        is_abrupt: bool,
+    },
     /// On a chat socket, or as `POST /api/send`.
-    Message { number: u64, text: Text, is_named: bool },
+    Message {
+        number: u64,
+        text: Text,
+        is_named: bool,
+    },
     /// Presses the button that was shown last.
-    Press { number: u64, is_named: bool },
+    Press {
+        number: u64,
+        is_named: bool,
+    },
     /// Sends the last named message again although it was acknowledged.
     Again,
     Stop,
     Cancel,
     Clear,
-    Switch { graph: &'static str, keep: bool },
+    Switch {
+        graph: &'static str,
+        keep: bool,
+    },
     Report(&'static str),
     Ask(&'static str),
     Rude(Rude),
@@ -190,7 +202,9 @@ impl Script {
             calls_failing: [0, 5, 30][below(rng, 3) as usize],
             // A session that is evicted and opened again counts its events on from the wall clock.
             clock: (0..if is_tight { 0 } else { below(rng, 3) }).map(|_| (below(rng, length), hours(rng))).collect(),
-            stalls: (0..below(rng, 3)).map(|_| (below(rng, shards as u64) as usize, below(rng, length), 1 + below(rng, SECOND / 2))).collect(),
+            stalls: (0..below(rng, 3))
+                .map(|_| (below(rng, shards as u64) as usize, below(rng, length), 1 + below(rng, SECOND / 2)))
+                .collect(),
             users: (1..=crowd).map(|number| User::draw(seed, number, length, is_tight)).collect(),
             ends_at: length,
             drains: one_in(rng, 4),
@@ -221,7 +235,11 @@ impl User {
         }
         let mut steps: Vec<Step> = (0..clients.len())
             .filter(|client| *client < first || matches!(clients[*client].kind, Kind::Stream(_)))
-            .map(|client| Step { at: if client < first { client as u64 } else { 1_000 + below(rng, length / 4) }, client, what: Do::Connect })
+            .map(|client| Step {
+                at: if client < first { client as u64 } else { 1_000 + below(rng, length / 4) },
+                client,
+                what: Do::Connect,
+            })
             .collect();
         for nth in 0..2 + below(rng, 12) {
             let client = first + below(rng, (clients.len() - first) as u64) as usize;
@@ -323,7 +341,8 @@ impl fmt::Display for Script {
                 }
             }
         }
-        let mut steps: Vec<_> = self.users.iter().flat_map(|user| user.steps.iter().map(move |step| (step.at, user.number, step))).collect();
+        let mut steps: Vec<_> =
+            self.users.iter().flat_map(|user| user.steps.iter().map(move |step| (step.at, user.number, step))).collect();
         steps.sort_by_key(|(at, user, _)| (*at, *user));
         for (at, user, step) in steps {
             writeln!(f, "{:9.4}  user {user} client {}: {:?}", seconds(at), step.client, step.what)?;

@@ -21,8 +21,8 @@ pub(super) fn shrink(script: Script, library: &Arc<Library>, what: String) -> (S
                 shrinking.attempt(|script| script.users[user].clients[client].calm());
             }
         }
-        shrinking.drop_each(|script| script.clock.len(), |script, at| drop(script.clock.remove(at)));
-        shrinking.drop_each(|script| script.stalls.len(), |script, at| drop(script.stalls.remove(at)));
+        shrinking.drop_each(|script| script.clock.len(), |script, at| _ = script.clock.remove(at));
+        shrinking.drop_each(|script| script.stalls.len(), |script, at| _ = script.stalls.remove(at));
         shrinking.attempt(|script| script.calls_failing = 0);
         shrinking.attempt(|script| script.is_tight = false);
         shrinking.attempt(|script| script.drains = false);

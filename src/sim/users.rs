@@ -59,8 +59,6 @@ pub(super) struct Segment {
     pub(super) is_chat: bool,
     /// The server has said that something is missing.
     pub(super) has_gap: bool,
-    /// The newest turn when it began.
-    pub(super) newest: u64,
     pub(super) is_live: bool,
 }
 
@@ -142,7 +140,8 @@ impl World<'_> {
             (Do::Press { number: nth, is_named }, kind) => {
                 let id = is_named.then(|| format!("{client}-{nth}"));
                 let button = self.client(user, client).button.clone();
-                let mut json = button.map_or(json!({ "action": "on" }), |button| json!({ "action": button["action"], "source": button["source"] }));
+                let mut json =
+                    button.map_or(json!({ "action": "on" }), |button| json!({ "action": button["action"], "source": button["source"] }));
                 json["type"] = json!("action");
                 if let Some(id) = &id {
                     json["id"] = json!(id);
@@ -349,13 +348,12 @@ impl World<'_> {
         }
         match (received, self.users[user][client].kind) {
             (Received::Opened, kind) => {
-                let newest = self.books[user].newest;
                 let it = self.client(user, client);
                 it.is_open = true;
                 let after = it.since;
                 if let Kind::Stream(show @ (Show::Chat | Show::Trace | Show::Events)) = kind {
                     let is_chat = show == Show::Chat;
-                    it.segments.push(Segment { after, seqs: Vec::new(), is_chat, has_gap: false, newest, is_live: true });
+                    it.segments.push(Segment { after, seqs: Vec::new(), is_chat, has_gap: false, is_live: true });
                 }
                 for named in it.unacknowledged.clone() {
                     self.send(line, &frame(0x81, named.json.as_bytes()));
@@ -511,7 +509,10 @@ impl World<'_> {
             let it = self.client(user, client);
             if status == 200 {
                 it.answers.insert(asked.what, json.clone());
-            } else if matches!(status, 400 | 408 | 413 | 415) && !code.starts_with("message_") && asked.what != "/api/graph/prompt?node=output" {
+            } else if matches!(status, 400 | 408 | 413 | 415)
+                && !code.starts_with("message_")
+                && asked.what != "/api/graph/prompt?node=output"
+            {
                 return self.fail(format!("`{}` is answered {status}: {body}", asked.what));
             }
             if let Some(id) = &asked.id {
@@ -587,9 +588,7 @@ impl World<'_> {
             }
             Rude::TwoFramings => (head("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n"), Some(Expected::Status(400))),
             Rude::ForeignOrigin => (head("Origin: http://evil.example\r\nContent-Length: 0\r\n"), Some(Expected::Code("foreign_origin"))),
-            Rude::UnknownHost => {
-                (b"GET /api/state HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_vec(), Some(Expected::Code("unknown_host")))
-            }
+            Rude::UnknownHost => (b"GET /api/state HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_vec(), Some(Expected::Code("unknown_host"))),
             Rude::BadFrame => (then(vec![0x81, 2, b'h', b'i']), Some(Expected::Goodbye(1002))),
             Rude::HugeFrame => (then(huge), Some(Expected::Goodbye(1009))),
             Rude::Binary => (then(frame(0x82, b"hi")), Some(Expected::Code("message_binary"))),

@@ -80,26 +80,63 @@ pub(super) enum Owned {
 /// What will happen.
 pub(super) enum Happens {
     ToShard(usize, Owned),
-    Wake { shard: usize, at: u64 },
+    Wake {
+        shard: usize,
+        at: u64,
+    },
     ClockStep(i64),
-    Stall { shard: usize, length: u64 },
-    StallEnds { shard: usize },
-    Call { shard: usize, session: SessionId, call: CallId, generation: u32 },
-    Step { user: usize, step: usize },
-    Reconnect { user: usize, client: usize },
+    Stall {
+        shard: usize,
+        length: u64,
+    },
+    StallEnds {
+        shard: usize,
+    },
+    Call {
+        shard: usize,
+        session: SessionId,
+        call: CallId,
+        generation: u32,
+    },
+    Step {
+        user: usize,
+        step: usize,
+    },
+    Reconnect {
+        user: usize,
+        client: usize,
+    },
     /// Bytes reach the server.
-    Up { line: usize, bytes: Vec<u8> },
+    Up {
+        line: usize,
+        bytes: Vec<u8>,
+    },
     /// The client sends nothing more; `is_gone` when it does not read either.
-    UpEnd { line: usize, is_gone: bool },
+    UpEnd {
+        line: usize,
+        is_gone: bool,
+    },
     /// The write under way goes on.
-    Flow { line: usize },
+    Flow {
+        line: usize,
+    },
     /// Bytes reach the client.
-    Down { line: usize, bytes: Vec<u8> },
+    Down {
+        line: usize,
+        bytes: Vec<u8>,
+    },
     /// The server's end reaches the client.
-    DownEnd { line: usize, is_reset: bool },
-    Break { line: usize },
+    DownEnd {
+        line: usize,
+        is_reset: bool,
+    },
+    Break {
+        line: usize,
+    },
     /// By now the server must have ended this connection.
-    MustHaveEnded { line: usize },
+    MustHaveEnded {
+        line: usize,
+    },
 }
 
 struct Due {
@@ -224,7 +261,12 @@ impl<'a> World<'a> {
         self.check_books()?;
         let (hash, events) = (self.hash.finish(), self.events);
         let turns = self.books.iter().map(Books::turns).sum();
-        Ok(Ran { hash, events, turns, seen: self.users.into_iter().map(|clients| clients.into_iter().flat_map(|client| client.seen).collect()).collect() })
+        Ok(Ran {
+            hash,
+            events,
+            turns,
+            seen: self.users.into_iter().map(|clients| clients.into_iter().flat_map(|client| client.seen).collect()).collect(),
+        })
     }
 
     /// Runs until nothing is waited for any more.
@@ -441,7 +483,8 @@ impl<'a> World<'a> {
     }
 
     fn act(&mut self, shard: usize, event: Event<'_>) {
-        let now = Now { moment: Moment(MOMENT_ZERO + self.now), wall: Time((WALL_ZERO + self.now).saturating_add_signed(self.wall_offset)) };
+        let now =
+            Now { moment: Moment(MOMENT_ZERO + self.now), wall: Time((WALL_ZERO + self.now).saturating_add_signed(self.wall_offset)) };
         let mut actions = Vec::new();
         let seat = &mut self.seats[shard];
         if seat.stopped {
@@ -504,7 +547,9 @@ impl<'a> World<'a> {
                     let (is_busy, is_shut) = (line_is.reading.is_some() || line_is.writing.is_some(), line_is.is_shut);
                     line_is.at_server = AtServer::Between;
                     if is_busy || is_shut || to.0 == shard || to.0 >= self.seats.len() {
-                        return self.fail(format!("connection {line} is handed over to {to:?} with a read or write under way, shut, or to itself"));
+                        return self.fail(format!(
+                            "connection {line} is handed over to {to:?} with a read or write under way, shut, or to itself"
+                        ));
                     }
                     self.to_shard(self.script.mail_us, to.0, Owned::Arrived { line, attach });
                 }
