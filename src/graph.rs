@@ -236,7 +236,7 @@ impl Reader<'_> {
         let mut specs: Vec<ToolSpec> = Vec::new();
         for tool in &node.tools {
             let known = tools::named(tool).ok_or_else(|| wrong(Wrong::UnknownTool { node: name(), tool: tool.clone() }))?;
-            specs.push(known.spec.clone());
+            specs.push(known.spec());
         }
         let mut edges = BTreeMap::new();
         for (route, to) in &node.edges {
@@ -249,11 +249,9 @@ impl Reader<'_> {
         if let Some(route) = kind.routes().iter().find(|route| !edges.contains_key(**route)) {
             return Err(wrong(Wrong::MissingRoute { node: name(), route }));
         }
-        if node.database.is_none()
-            && let Some(tool) =
-                specs.iter().find(|spec| matches!(tools::named(spec.name), Some(tool) if matches!(tool.act, tools::Act::Ask { .. })))
-        {
-            return Err(wrong(Wrong::NoDatabase { node: name(), tool: tool.name }));
+        let needs_database = |name: &&String| tools::named(name).is_some_and(|tool| matches!(tool.act, tools::Act::Ask { .. }));
+        if let (None, Some(tool)) = (&node.database, node.tools.iter().find(needs_database)) {
+            return Err(wrong(Wrong::NoDatabase { node: name(), tool: tool.clone() }));
         }
         let experts = experts(node, all);
         let beside = node.with.iter().map(|to| find(&node.name, "with", to)).collect::<Result<_, _>>()?;

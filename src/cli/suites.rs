@@ -78,7 +78,7 @@ impl Suites for Folder {
         let Ok(address) = address(run.token.as_deref()).or_else(|_| address(None)) else { return };
         let is_wanted = |name: &String| run.suites.contains(name);
         let suites = self.files().into_iter().filter(|(name, _)| is_wanted(name)).filter_map(|(_, path)| Folder::read(&path).ok());
-        let plan = Plan { stop: run.stop.clone(), reports: run.reports.clone(), ..Plan::new(address, suites.collect()) };
+        let plan = Plan { stop: run.stop.clone(), reports: Some(run.reports.clone()), ..Plan::new(address, suites.collect()) };
         let (file, checks) = (self.path.join("results.json"), plan.checks());
         let (came, outcomes) = channel();
         // Should the server be killed, what came before is not lost.
@@ -144,8 +144,13 @@ mod tests {
         for (is_stopped, status) in [(false, "PASS"), (true, "SKIP")] {
             let stop = Arc::new(AtomicBool::new(is_stopped));
             // What is no token is none.
-            let run =
-                Run { suites: vec!["a".to_owned()], address: server.address(), token: Some("no token".to_owned()), stop, reports: None };
+            let run = Run {
+                suites: vec!["a".to_owned()],
+                address: server.address(),
+                token: Some("no token".to_owned()),
+                stop,
+                reports: Arc::new(|_| Ok(())),
+            };
             Folder::new(&path).play(&run);
             let written: Value = serde_json::from_str(&fs::read_to_string(path.join("results.json")).unwrap()).unwrap();
             let results: Vec<&str> =

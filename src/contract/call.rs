@@ -1,13 +1,13 @@
 //! Calls: work outside the engine, and what comes back from it.
 
-use super::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest};
+use super::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
 /// Work outside the engine.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Request {
     Model(ModelRequest),
     Database(DatabaseRequest),
@@ -45,17 +45,16 @@ impl Request {
 pub enum CallKind {
     Llm,
     Db,
-    Http,
 }
 
 /// One question to a model, in parts; the worker joins them, so that building a prompt copies no fixed text.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelRequest {
     /// The kind of the node that asks: `input`, `director` …
     pub role: Arc<str>,
     /// What it asks for, where it asks in more than one: `plan`, `compose`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub stage: Option<&'static str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Name>,
     /// `fast` or `strong`; settings say which model that is.
     pub model: Arc<str>,
     pub messages: Vec<ChatMessage>,
@@ -67,6 +66,9 @@ pub struct ModelRequest {
     pub stream: bool,
     /// Longest answer, in tokens.
     pub tokens_max: u32,
+    /// Nobody waits for it: it makes way for calls of turns.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub background: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +80,7 @@ pub enum Role {
     Tool,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChatMessage {
     pub role: Role,
     pub text: Text,
@@ -95,17 +97,17 @@ impl ChatMessage {
 }
 
 /// Text in parts.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Text(pub Vec<Part>);
 
 /// Fixed text of a prompt file, or what a named slot of it was filled with.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Part {
     Fixed(Arc<str>),
-    Slot(&'static str, String),
+    Slot(Name, String),
     /// What a slot says that changes by itself, such as the time. The model reads it; it is no part of what the question is
     /// known by.
-    Passing(&'static str, String),
+    Passing(Name, String),
 }
 
 impl Part {
@@ -122,8 +124,8 @@ impl Text {
         self.0.iter().all(|part| part.text().is_empty())
     }
 
-    pub fn slot(name: &'static str, value: impl Into<String>) -> Self {
-        Text(vec![Part::Slot(name, value.into())])
+    pub fn slot(name: impl Into<Name>, value: impl Into<String>) -> Self {
+        Text(vec![Part::Slot(name.into(), value.into())])
     }
 }
 
@@ -134,7 +136,7 @@ impl fmt::Display for Text {
 }
 
 /// A JSON Schema as it stands in its file; sent with the request.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schema {
     pub name: String,
     /// Compact JSON, known to parse.
@@ -142,23 +144,23 @@ pub struct Schema {
 }
 
 /// A tool as a model sees it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolSpec {
-    pub name: &'static str,
-    pub description: &'static str,
+    pub name: Name,
+    pub description: Name,
     /// JSON Schema of the arguments, known to parse.
-    pub parameters: &'static str,
+    pub parameters: Name,
 }
 
 /// What a node would be asked now, for people who look at its prompt.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Question {
     pub node: Arc<str>,
     /// The node's kind.
     pub role: Arc<str>,
     pub model: Arc<str>,
     /// Each with the stage that it belongs to, where the node asks in more than one: `plan`, `compose`.
-    pub messages: Vec<(Option<&'static str>, ChatMessage)>,
+    pub messages: Vec<(Option<Name>, ChatMessage)>,
     pub schema: Option<Arc<Schema>>,
     pub tools: Arc<[ToolSpec]>,
 }

@@ -5,7 +5,7 @@
 //! Invariants: a machine's current and initial state exist; every `go` of its buttons names a state of it;
 //! `controls()` is derived from the rest and never stored.
 
-use super::Limits;
+use super::{Limits, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -152,13 +152,13 @@ pub enum Change {
 }
 
 /// Why a change can't be applied, in words for the model that asked for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum UiError {
     NoMachine { id: String },
     MachineExists { id: String },
     NoState { id: String, state: String },
-    TooMany { what: &'static str, most: usize },
-    TooLarge { what: &'static str, bytes_max: usize },
+    TooMany { what: Name, most: usize },
+    TooLarge { what: Name, bytes_max: usize },
 }
 
 impl fmt::Display for UiError {
@@ -174,7 +174,7 @@ impl fmt::Display for UiError {
 }
 
 /// What a session shows beside its text.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ui {
     /// The controls of the last answer.
     pub thinker: Vec<Control>,
@@ -387,12 +387,12 @@ fn distinct<'a>(buttons: impl Iterator<Item = &'a mut Button>, mut taken: Vec<St
 }
 
 fn few(what: &'static str, count: usize, most: usize) -> Result<(), UiError> {
-    if count > most { Err(UiError::TooMany { what, most }) } else { Ok(()) }
+    if count > most { Err(UiError::TooMany { what: what.into(), most }) } else { Ok(()) }
 }
 
 fn small(what: &'static str, thing: &impl Serialize, bytes_max: usize) -> Result<(), UiError> {
     let bytes = serde_json::to_vec(thing).map_or(usize::MAX, |json| json.len());
-    if bytes > bytes_max { Err(UiError::TooLarge { what, bytes_max }) } else { Ok(()) }
+    if bytes > bytes_max { Err(UiError::TooLarge { what: what.into(), bytes_max }) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod time;
 mod trace;
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 pub use call::{
@@ -29,6 +30,9 @@ pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};
 pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
+
+/// A text that is fixed in the program, or that was read back.
+pub type Name = Cow<'static, str>;
 
 /// What an input or an effect looks like on disk; raised when a shape changes.
 pub const VERSION: u32 = 3;
@@ -63,7 +67,7 @@ pub struct ToolId(pub u64);
 pub struct Seq(pub u64);
 
 /// All that a session can want, done in this order.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Effect {
     /// Runs on the pool and comes back as chunks and one [`Input::Completion`].
     Call { id: CallId, request: std::sync::Arc<Request> },
@@ -88,3 +92,6 @@ pub fn push_clipped(onto: &mut String, text: &str, bytes_max: usize) {
     onto.push_str(&text[..text.floor_char_boundary(bytes_max)]);
     onto.push('…');
 }
+
+#[cfg(test)]
+mod round_trip_tests;

@@ -1,21 +1,26 @@
 //! What a turn did, frame by frame. Serialises to the shapes of the wire contract.
 
 use super::memory::turn_id;
-use super::{Answer, CallError, CallId, CallKind, ClientId, Request, Time, TurnId, Usage, clip, milliseconds};
+use super::time::{ms, time_ms};
+use super::{Answer, CallError, CallId, CallKind, ClientId, Name, Request, Time, TurnId, Usage, clip, milliseconds};
 use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
 
 /// One finished turn.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Trace {
+    #[serde(with = "turn_id")]
     pub id: TurnId,
+    #[serde(default)]
     pub client_id: Option<ClientId>,
     pub message: Arc<str>,
     pub graph: Arc<str>,
     /// The name that the graph gives to the way the turn went; of a turn that broke off, as far as it went.
     pub path: String,
+    #[serde(with = "time_ms")]
     pub started_at: Time,
+    #[serde(rename = "total_ms", with = "ms")]
     pub total_us: u64,
     pub status: CallStatus,
     pub usage: Usage,
@@ -25,11 +30,13 @@ pub struct Trace {
 }
 
 /// Nodes that ran together. `frame` counts from 1; times are µs after the turn's start.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct FrameRecord {
     pub frame: u32,
     pub nodes: Vec<Arc<str>>,
+    #[serde(rename = "started_ms", with = "ms")]
     pub started_us: u64,
+    #[serde(rename = "ended_ms", with = "ms")]
     pub ended_us: u64,
     /// The route that the frame's first node took; empty at the end of the path.
     pub route: String,
@@ -39,19 +46,23 @@ pub struct FrameRecord {
 
 /// One call as the trace shows it. Times are µs after the turn's start; `waited_us`, the time in line before a worker took it,
 /// is part of `duration_us`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
     pub pid: CallId,
     pub kind: CallKind,
     pub label: Arc<str>,
+    #[serde(rename = "started_ms", with = "ms")]
     pub started_us: u64,
+    #[serde(rename = "duration_ms", with = "ms")]
     pub duration_us: u64,
+    #[serde(rename = "waited_ms", with = "ms")]
     pub waited_us: u64,
     pub status: CallStatus,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CallStatus {
     Done,
@@ -70,7 +81,7 @@ impl CallStatus {
 }
 
 /// A call that is out now.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     pub pid: CallId,
     pub kind: CallKind,
@@ -78,12 +89,12 @@ pub struct Process {
     #[serde(with = "turn_id")]
     pub turn: TurnId,
     /// Milliseconds since the epoch.
-    #[serde(serialize_with = "time_ms")]
+    #[serde(with = "time_ms")]
     pub started_at: Time,
 }
 
 /// A kept turn in full, for looking closely.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TurnDetail {
     pub trace: Arc<Trace>,
     /// The action that began it, where no message did.
@@ -92,7 +103,7 @@ pub struct TurnDetail {
 }
 
 /// One call with what was asked and what came, both capped when shown.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallDetail {
     pub pid: CallId,
     pub node: Arc<str>,
@@ -103,7 +114,7 @@ pub struct CallDetail {
 }
 
 /// What came of a call, as a kept turn shows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Came {
     /// The whole answer.
     Whole(Box<Answer>),
@@ -138,7 +149,7 @@ impl Came {
 }
 
 /// The session's latest turn: what `GET /api/result` tells.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum TurnResult {
     #[default]
     Idle,
@@ -147,7 +158,7 @@ pub enum TurnResult {
     Running {
         id: TurnId,
         stage: Arc<str>,
-        event: &'static str,
+        event: Name,
         text: Arc<str>,
         partial: String,
         client_id: Option<ClientId>,
@@ -162,10 +173,6 @@ pub enum TurnResult {
         detail: String,
         client_id: Option<ClientId>,
     },
-}
-
-pub(super) fn time_ms<S: Serializer>(time: &Time, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_f64(milliseconds(time.0))
 }
 
 impl Serialize for Trace {
@@ -197,28 +204,10 @@ impl Serialize for FrameRecord {
         out.serialize_field("nodes", &self.nodes)?;
         out.serialize_field("started_ms", &milliseconds(self.started_us))?;
         out.serialize_field("ended_ms", &milliseconds(self.ended_us))?;
-        out.serialize_field("duration_ms", &milliseconds(self.ended_us - self.started_us))?;
+        out.serialize_field("duration_ms", &milliseconds(self.ended_us.saturating_sub(self.started_us)))?;
         out.serialize_field("route", &self.route)?;
         out.serialize_field("summary", &self.summary)?;
         out.serialize_field("calls", &self.calls)?;
-        out.end()
-    }
-}
-
-impl Serialize for CallRecord {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut out = to.serialize_struct("CallRecord", 8)?;
-        out.serialize_field("pid", &self.pid)?;
-        out.serialize_field("kind", &self.kind)?;
-        out.serialize_field("label", &self.label)?;
-        out.serialize_field("started_ms", &milliseconds(self.started_us))?;
-        out.serialize_field("duration_ms", &milliseconds(self.duration_us))?;
-        out.serialize_field("waited_ms", &milliseconds(self.waited_us))?;
-        out.serialize_field("status", &self.status)?;
-        match &self.usage {
-            Some(usage) => out.serialize_field("usage", usage)?,
-            None => out.skip_field("usage")?,
-        }
         out.end()
     }
 }

@@ -1,102 +1,173 @@
-//! Calls of a turn: asked, streamed, completed, asked once more, cancelled.
+//! All calls, of the turn and of the background: started, streamed, completed, repaired, cancelled.
 //!
 //! First rule: a chunk or a completion of a call that nobody waits for is dropped; only its usage is counted.
 
-use super::Session;
-use super::frame::count;
-use super::turn::Turn;
+use super::turn::{About, Turn};
+use super::{Session, Work};
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Now, Outcome, Request, Role, Text, TurnId,
-    Usage, What, clip,
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Now, Outcome, Request, Role, Text, Usage,
+    What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Text of one event.
 const PIECE_BYTES_MAX: usize = 16 << 10;
 
+/// Who waits for a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Lane {
+    Turn,
+    /// What runs after a turn.
+    Background,
+}
+
 /// A call that is out, and the task that waits for it.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Running {
     pub(super) call: CallId,
+    pub(super) lane: Lane,
     pub(super) node: usize,
-    pub(super) task: Task,
+    task: Task,
     pub(super) request: Arc<Request>,
     pub(super) started: Now,
     /// What it has streamed.
-    pub(super) text: String,
-    /// It is the second try: what doesn't fit now makes the task give up.
+    text: String,
+    /// It is the second try: if its answer doesn't fit either, the task gives up.
+    is_repair: bool,
+}
+
+/// A call that a node's step asks for.
+pub(super) struct Ask {
+    pub(super) node: usize,
+    pub(super) request: Request,
+    pub(super) task: Task,
+    /// Why a model is called again.
+    pub(super) reason: Option<String>,
     pub(super) is_repair: bool,
 }
 
 /// How a call ended.
-#[derive(Clone, Copy)]
-pub(super) struct End {
-    pub(super) status: CallStatus,
-    pub(super) usage: Usage,
-    pub(super) waited_us: u64,
+struct End {
+    status: CallStatus,
+    usage: Usage,
+    waited_us: u64,
+    /// Nothing where all that came of it is what it had streamed.
+    came: Option<Came>,
 }
 
-impl End {
-    /// Nobody hears what it still says.
-    pub(super) const CANCELLED: End = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0 };
+impl Work {
+    pub(super) fn turn(&self) -> &Turn {
+        self.turn.as_ref().expect("what happens in a turn happens while it runs")
+    }
+
+    pub(super) fn turn_mut(&mut self) -> &mut Turn {
+        self.turn.as_mut().expect("what happens in a turn happens while it runs")
+    }
+
+    pub(super) fn is_waiting(&self, lane: Lane) -> bool {
+        self.calls.iter().any(|running| running.lane == lane)
+    }
+
+    fn take_call(&mut self, call: CallId) -> Option<Running> {
+        let at = self.calls.iter().position(|running| running.call == call)?;
+        Some(self.calls.remove(at))
+    }
 }
 
 impl Session {
-    /// Sends a call out.
-    pub(super) fn ask(
-        &mut self,
-        turn: TurnId,
-        frame: u32,
-        node: usize,
-        request: Arc<Request>,
-        task: Task,
-        reason: Option<String>,
-        effects: &mut Vec<Effect>,
-    ) -> Running {
-        self.call_last.0 += 1;
-        let call = self.call_last;
-        let name = self.graph.nodes[node].name.clone();
-        let what = What::ProcessStart { pid: call, kind: request.kind(), label: request.label(), reason };
-        self.emit(turn, frame, name, what, effects);
-        effects.push(Effect::Call { id: call, request: request.clone() });
-        Running { call, node, task, request, started: self.now, text: String::new(), is_repair: false }
+    /// What the calls of a lane are about.
+    pub(super) fn about(&self, lane: Lane) -> &About {
+        match lane {
+            Lane::Turn => &self.work.turn().about,
+            Lane::Background => &self.work.background.as_ref().expect("a call of the background has its task").about,
+        }
     }
 
-    pub(super) fn chunk(&mut self, call: CallId, text: String, effects: &mut Vec<Effect>) {
-        let Some(mut turn) = self.turn.take() else { return };
-        if let Some(running) = turn.frame.running.iter_mut().find(|running| running.call == call) {
-            let (node, is_streamed) = (running.node, running.request.is_streamed());
-            // What a later call of the turn says stands in a paragraph of its own.
-            let is_new_paragraph = is_streamed && running.text.is_empty() && !turn.answer.is_empty();
-            if running.text.len() < self.limits.answer_bytes_max {
-                running.text.push_str(&text);
+    /// The frame of a lane; 0 in the background.
+    fn frame(&self, lane: Lane) -> u32 {
+        match lane {
+            Lane::Turn => self.work.turn().frame.number,
+            Lane::Background => 0,
+        }
+    }
+
+    pub(super) fn view(&self, lane: Lane, node: usize) -> View<'_> {
+        self.view_at(self.counters.now.wall, self.about(lane), node)
+    }
+
+    /// Shows something that a node of a lane does.
+    pub(super) fn emit_in(&mut self, lane: Lane, node: usize, what: What, effects: &mut Vec<Effect>) {
+        let (turn, frame, name) = (self.about(lane).id(), self.frame(lane), self.graph.nodes[node].name.clone());
+        self.emit(turn, frame, name, what, effects);
+    }
+
+    /// Starts a call.
+    pub(super) fn ask(&mut self, lane: Lane, ask: Ask, effects: &mut Vec<Effect>) {
+        let Ask { node, request, task, reason, is_repair } = ask;
+        self.counters.call_last.0 += 1;
+        let (call, request) = (self.counters.call_last, Arc::new(request));
+        match (lane, &*request) {
+            (Lane::Turn, Request::Model(_)) => self.work.turn_mut().calls += 1,
+            (Lane::Turn, Request::Database(_)) => self.work.turn_mut().database_calls += 1,
+            (Lane::Background, _) => self.work.background.iter_mut().for_each(|background| background.calls += 1),
+        }
+        let what = What::ProcessStart { pid: call, kind: request.kind(), label: request.label(), reason };
+        self.emit_in(lane, node, what, effects);
+        effects.push(Effect::Call { id: call, request: request.clone() });
+        let started = self.counters.now;
+        self.work.calls.push(Running { call, lane, node, task, request, started, text: String::new(), is_repair });
+    }
+
+    /// Whether a lane has calls left: those of some path that the turn can still take; in the background those that its node
+    /// may make, each with one repair. Databases have a bound of their own.
+    pub(super) fn may_ask(&self, lane: Lane, request: &Request) -> bool {
+        match (lane, request) {
+            (Lane::Turn, Request::Model(_)) => {
+                let turn = self.work.turn();
+                self.graph.paths_from(turn.entry, &turn.path).any(|path| turn.calls < path.calls)
             }
-            if is_new_paragraph {
-                self.say(&mut turn, node, "\n\n", effects);
-            }
-            if is_streamed {
-                self.say(&mut turn, node, &text, effects);
+            (Lane::Turn, Request::Database(_)) => self.work.turn().database_calls < self.setup.limits.database_calls_max,
+            (Lane::Background, _) => {
+                let rounds = self.graph.after.map_or(0, |node| self.graph.nodes[node].rounds);
+                self.work.background.as_ref().is_some_and(|background| background.calls < 2 * rounds)
             }
         }
-        self.turn = Some(turn);
     }
 
-    /// Shows a piece of the answer, in events of a bounded size. What is blank before the first word is left out; beyond the
-    /// longest answer nothing more is shown, and the cut is marked.
-    pub(super) fn say(&mut self, turn: &mut Turn, node: usize, text: &str, effects: &mut Vec<Effect>) {
-        let mut text = if turn.answer.is_empty() { text.trim_start() } else { text };
-        let name = self.graph.nodes[node].name.clone();
+    pub(super) fn chunk(&mut self, call: CallId, text: &str, effects: &mut Vec<Effect>) {
+        let Some(running) = self.work.calls.iter_mut().find(|running| running.call == call) else { return };
+        let is_first = running.text.is_empty();
+        if running.text.len() < self.setup.limits.answer_bytes_max {
+            running.text.push_str(text);
+        }
+        let (node, is_said) = (running.node, running.lane == Lane::Turn && running.request.is_streamed());
+        if is_said {
+            // What a later call of the turn says starts a new paragraph.
+            if is_first && !self.work.turn().about.answer.is_empty() {
+                self.say(node, "\n\n", effects);
+            }
+            self.say(node, text, effects);
+        }
+    }
+
+    /// Shows a piece of the turn's answer, in events of a bounded size. Leading blanks are left out; beyond the longest answer
+    /// nothing more is shown, and the cut is marked.
+    pub(super) fn say(&mut self, node: usize, text: &str, effects: &mut Vec<Effect>) {
+        let mut text = if self.work.turn().about.answer.is_empty() { text.trim_start() } else { text };
         while !text.is_empty() {
-            let room = self.limits.answer_bytes_max.saturating_sub(turn.answer.len());
+            let turn = self.work.turn_mut();
+            let room = self.setup.limits.answer_bytes_max.saturating_sub(turn.about.answer.len());
             if room == 0 {
                 return;
             }
             let (piece, rest) = text.split_at(text.floor_char_boundary(PIECE_BYTES_MAX));
             let piece: Arc<str> = if piece.len() <= room { piece.into() } else { clip(piece, room).into() };
-            turn.answer.push_str(&piece);
-            turn.event = "streaming";
-            self.emit(turn.id, turn.frame.number, name.clone(), What::Streaming { text: piece }, effects);
+            turn.about.answer.push_str(&piece);
+            let what = What::Streaming { text: piece };
+            turn.event = what.name().into();
+            self.emit_in(Lane::Turn, node, what, effects);
             text = rest;
         }
     }
@@ -109,103 +180,125 @@ impl Session {
         outcome: Result<Answer, CallError>,
         effects: &mut Vec<Effect>,
     ) {
-        self.usage += usage;
-        let end = End { status: CallStatus::of(&outcome), usage, waited_us };
-        let Some(mut turn) = self.turn.take() else { return self.background_completion(call, end, outcome, effects) };
-        let Some(at) = turn.frame.running.iter().position(|running| running.call == call) else {
-            self.turn = Some(turn);
-            return self.background_completion(call, end, outcome, effects);
-        };
-        let running = turn.frame.running.remove(at);
-        turn.usage += usage;
+        self.counters.usage += usage;
+        let Some(running) = self.work.take_call(call) else { return };
+        let (lane, status) = (running.lane, CallStatus::of(&outcome));
+        if lane == Lane::Turn {
+            self.work.turn_mut().usage += usage;
+        }
+        let end = |came| End { status, usage, waited_us, came };
         let step = match outcome {
-            Ok(answer) => self.answered(&mut turn, running, end, answer, effects),
+            Ok(answer) => self.answered(running, end, answer, effects),
             Err(CallError::Cancelled) => {
-                self.put_down(&mut turn, running, end, None, effects);
+                self.record_call(running, end(None), effects);
                 Err(Outcome::Cancelled)
             }
             Err(error) => {
-                let why = told(&error, &turn, &self.graph.nodes[running.node].name);
-                self.put_down(&mut turn, running, end, Some(Came::Text(why.clone())), effects);
+                let why = self.why(&running, &error);
+                self.record_call(running, end(Some(Came::Text(clip(&why, self.setup.limits.detail_bytes_max)))), effects);
                 Err(Outcome::Failed(why))
             }
         };
-        self.advance(turn, step, effects);
+        self.settle(lane, step, effects);
+    }
+
+    /// Goes on after a step of a lane.
+    fn settle(&mut self, lane: Lane, step: Result<(), Outcome>, effects: &mut Vec<Effect>) {
+        match lane {
+            Lane::Turn => self.advance(step, effects),
+            Lane::Background => self.settle_background(effects),
+        }
     }
 
     fn answered(
         &mut self,
-        turn: &mut Turn,
         mut running: Running,
-        end: End,
+        end: impl Fn(Option<Came>) -> End,
         mut answer: Answer,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Outcome> {
-        if running.request.is_streamed() && running.text.is_empty() {
-            self.say(turn, running.node, &answer.text, effects);
-        } else if !running.text.is_empty() {
+        let (lane, node, is_repair) = (running.lane, running.node, running.is_repair);
+        if !running.text.is_empty() {
             answer.text = std::mem::take(&mut running.text);
+        } else if lane == Lane::Turn && running.request.is_streamed() {
+            self.say(node, &answer.text, effects);
         }
-        let (node, is_repair, request, task) = (running.node, running.is_repair, running.request.clone(), running.task.clone());
-        let said = answer.said();
-        let came = Came::answered(&answer, self.limits.detail_bytes_max);
-        self.put_down(turn, running, end, Some(came), effects);
-        let mut out = Out::after(self.tool_last);
-        let flow = task.resume(&View { asked: Some(&request), ..self.view(turn, node) }, &mut out, answer);
+        let (request, task, said) = (running.request.clone(), running.task.clone(), answer.said());
+        let came = Came::answered(&answer, self.setup.limits.detail_bytes_max);
+        self.record_call(running, end(Some(came)), effects);
+        let mut out = Out::after(self.counters.tool_last);
+        let flow = task.resume(&View { asked: Some(&request), ..self.view(lane, node) }, &mut out, answer);
         match flow {
-            Flow::Again { why, task } if !is_repair && self.may_ask(turn, &request) => {
-                let request = Arc::new(repair(&request, &said, &why));
-                count(turn, &request);
-                let running = self.ask(turn.id, turn.frame.number, node, request, task, Some(clip(&why, 500)), effects);
-                turn.frame.running.push(Running { is_repair: true, ..running });
+            Flow::Again { why, task } if !is_repair && self.may_ask(lane, &request) => {
+                let (request, reason) = (repair(&request, &said, &why), Some(clip(&why, 500)));
+                self.ask(lane, Ask { node, request, task, reason, is_repair: true }, effects);
                 Ok(())
             }
             Flow::Ask(..) | Flow::Go(..) | Flow::Say(_) | Flow::Rest | Flow::Again { .. } | Flow::Fail(_) => {
-                self.follow(turn, node, flow, out, effects)
+                self.follow(lane, node, flow, out, effects)
             }
         }
     }
 
-    /// Writes an ended call into the trace; where nothing came of it, with what it had streamed.
-    fn put_down(&mut self, turn: &mut Turn, running: Running, end: End, came: Option<Came>, effects: &mut Vec<Effect>) {
-        let End { status, usage, waited_us } = end;
-        let node = self.graph.nodes[running.node].name.clone();
-        let (pid, kind, label) = (running.call, running.request.kind(), running.request.label());
+    /// Writes an ended call into the trace of its turn.
+    fn record_call(&mut self, running: Running, end: End, effects: &mut Vec<Effect>) {
+        let End { status, usage, waited_us, came } = end;
+        let (lane, request) = (running.lane, running.request);
+        let (pid, kind, label) = (running.call, request.kind(), request.label());
         let usage = (usage != Usage::default()).then_some(usage);
-        let duration_us = self.now.moment.since(running.started.moment);
+        let duration_us = self.counters.now.moment.since(running.started.moment);
         let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage };
-        self.emit(turn.id, turn.frame.number, node.clone(), what, effects);
-        let started_us = turn.at(running.started.moment);
-        turn.frame.calls.push(CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage });
-        let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.limits.detail_bytes_max)));
-        turn.details.push(CallDetail { pid, node, frame: turn.frame.number, request: running.request, came });
+        self.emit_in(lane, running.node, what, effects);
+        let about = self.about(lane);
+        let (turn, started_us) = (about.id(), running.started.moment.since(about.started.moment));
+        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage };
+        let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.setup.limits.detail_bytes_max)));
+        let node = self.graph.nodes[running.node].name.clone();
+        let detail = CallDetail { pid, node, frame: self.frame(lane), request, came };
+        match lane {
+            Lane::Turn => {
+                let turn = self.work.turn_mut();
+                turn.frame.calls.push(record);
+                turn.details.push(detail);
+            }
+            Lane::Background => {
+                if let Some(kept) = self.kept.turns.iter_mut().find(|kept| kept.trace.id == turn) {
+                    Arc::make_mut(&mut kept.trace).background.push(record);
+                    kept.calls.push(detail);
+                }
+            }
+        }
     }
 
-    /// Ends every call of a turn at once; nobody waits for a worker.
-    pub(super) fn end_calls(&mut self, turn: &mut Turn, effects: &mut Vec<Effect>) {
-        for running in std::mem::take(&mut turn.frame.running) {
+    /// Ends every call of a lane at once; nobody waits for a worker.
+    pub(super) fn end_calls(&mut self, lane: Lane, effects: &mut Vec<Effect>) {
+        while let Some(at) = self.work.calls.iter().position(|running| running.lane == lane) {
+            let running = self.work.calls.remove(at);
             effects.push(Effect::Cancel { id: running.call });
-            self.put_down(turn, running, End::CANCELLED, None, effects);
+            let end = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0, came: None };
+            self.record_call(running, end, effects);
         }
     }
 
-    /// Stops one call: a turn that waits for it ends, a call in the background just ends. An unknown one has ended already.
+    /// Stops one call: a turn that waits for it ends, the background just ends. An unknown one has ended already.
     pub(super) fn cancel(&mut self, call: CallId, effects: &mut Vec<Effect>) {
-        match self.turn.take_if(|turn| turn.frame.running.iter().any(|running| running.call == call)) {
-            Some(turn) => self.end(turn, Outcome::Cancelled, effects),
-            None => self.cancel_background(call, effects),
+        let Some(lane) = self.work.calls.iter().find(|running| running.call == call).map(|running| running.lane) else { return };
+        if lane == Lane::Background {
+            self.end_calls(lane, effects);
         }
+        self.settle(lane, Err(Outcome::Cancelled), effects);
     }
-}
 
-/// Why a call failed. Who replays a recording is told where it left it.
-fn told(error: &CallError, turn: &Turn, node: &str) -> String {
-    let is_of_recording = matches!(error, CallError::NotOnTape { .. });
-    if is_of_recording { format!("frame {} ({node}): {error}", turn.frame.number) } else { error.to_string() }
+    /// Why a call failed. Who replays a recording learns where they left it.
+    fn why(&self, running: &Running, error: &CallError) -> String {
+        let is_of_recording = matches!(error, CallError::NotOnTape { .. });
+        let place = || format!("frame {} ({}): ", self.frame(running.lane), self.graph.nodes[running.node].name);
+        format!("{}{error}", if is_of_recording { place() } else { String::new() })
+    }
 }
 
 /// The same question with the answer that didn't fit, and why.
-pub(super) fn repair(request: &Request, said: &str, why: &str) -> Request {
+fn repair(request: &Request, said: &str, why: &str) -> Request {
     let Request::Model(request) = request else { return request.clone() };
     let mut request = request.clone();
     let plea = match request.schema {

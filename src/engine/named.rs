@@ -3,16 +3,17 @@
 //! Names outlive a clear and a switch, as the ids of turns do.
 
 use crate::contract::{ClientId, Outcome, TurnId};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Messages that are remembered, those of running and waiting turns among them.
 const NAMED_MAX: usize = 200;
 
 /// The latest named messages, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Named(VecDeque<Entry>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     client_id: ClientId,
     turn: TurnId,

@@ -1,6 +1,7 @@
 //! What others may see of a session. Reads change nothing.
 
 use super::Session;
+use super::call::Running;
 use crate::contract::{Caller, DatabaseInfo, Memory, Message, Process, Seq, Trace, TurnDetail, TurnId, TurnResult, Ui, Usage};
 use crate::graph::Graph;
 use serde_json::Value;
@@ -13,93 +14,89 @@ impl Session {
     }
 
     pub fn caller(&self) -> &Caller {
-        &self.caller
+        &self.setup.caller
     }
 
     /// Whether a turn is running or waiting.
     pub fn busy(&self) -> bool {
-        self.turn.is_some() || !self.waiting.is_empty()
+        self.work.turn.is_some() || !self.work.waiting.is_empty()
     }
 
     /// Finished turns and the running turn's user message.
     pub fn history(&self) -> &VecDeque<Message> {
-        &self.history
+        &self.conversation.history
     }
 
     /// The last event that `history` includes: a watcher who asks for what came after it misses nothing.
     pub fn history_seq(&self) -> Seq {
-        self.history_seq
+        self.conversation.history_seq
     }
 
     /// The last number used.
     pub fn seq(&self) -> Seq {
-        self.seq_last
+        self.counters.seq_last
     }
 
     pub fn memory(&self) -> &Memory {
-        &self.memory
+        &self.conversation.memory
     }
 
     pub fn memorizing(&self) -> bool {
-        self.background.is_some()
+        self.work.background.is_some()
     }
 
     pub fn ui(&self) -> &Ui {
-        &self.ui
+        &self.conversation.ui
     }
 
     /// The latest turn: the one that runs, else the last one that ended.
     pub fn result(&self) -> TurnResult {
-        match &self.turn {
+        match &self.work.turn {
             Some(turn) => TurnResult::Running {
-                id: turn.id,
+                id: turn.about.id(),
                 stage: turn.frame.nodes.first().cloned().unwrap_or_else(|| "queued".into()),
-                event: turn.event,
+                event: turn.event.clone(),
                 text: turn.title.clone(),
-                partial: turn.answer.clone(),
+                partial: turn.about.answer.clone(),
                 client_id: turn.client_id.clone(),
             },
-            None => self.result.clone(),
+            None => self.kept.result.clone(),
         }
     }
 
     /// The kept turns' traces.
     pub fn traces(&self) -> impl DoubleEndedIterator<Item = &Arc<Trace>> {
-        self.kept.iter().map(|kept| &kept.trace)
+        self.kept.turns.iter().map(|kept| &kept.trace)
     }
 
     /// One kept turn in full.
     pub fn turn(&self, id: TurnId) -> Option<TurnDetail> {
-        self.kept.iter().find(|kept| kept.trace.id == id).cloned()
+        self.kept.turns.iter().find(|kept| kept.trace.id == id).cloned()
     }
 
     /// The calls that are out.
     pub fn processes(&self) -> Vec<Process> {
-        let of_turn = self.turn.iter().flat_map(|turn| turn.frame.running.iter().map(|running| (turn.id, running)));
-        let behind = self.background.iter().map(|background| (background.turn(), &background.running));
-        of_turn
-            .chain(behind)
-            .map(|(turn, running)| Process {
-                pid: running.call,
-                kind: running.request.kind(),
-                label: running.request.label(),
-                turn,
-                started_at: running.started.wall,
-            })
-            .collect()
+        let process = |running: &Running| Process {
+            pid: running.call,
+            kind: running.request.kind(),
+            label: running.request.label(),
+            turn: self.about(running.lane).id(),
+            started_at: running.started.wall,
+        };
+        self.work.calls.iter().map(process).collect()
     }
 
     /// The databases that it can ask, as it was told when it opened.
     pub fn databases(&self) -> &[DatabaseInfo] {
-        &self.databases
+        &self.setup.databases
     }
 
     pub fn schema_cache(&self) -> &BTreeMap<String, Value> {
-        &self.schema_cache
+        &self.conversation.schema_cache
     }
 
     /// Tokens of all calls that ever came back, also of those nobody waited for.
     pub fn usage(&self) -> Usage {
-        self.usage
+        self.counters.usage
     }
 }

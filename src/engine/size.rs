@@ -2,17 +2,18 @@
 //!
 //! Counts the texts that can grow. What sessions share (prompts, schemas, graphs) is nobody's.
 
-use super::Session;
+use super::{Conversation, Session};
 use crate::contract::{Came, Part, Request, TurnDetail};
 use serde_json::Value;
 
 impl Session {
     /// Bytes, to within a small factor.
     pub fn bytes(&self) -> usize {
-        let history: usize = self.history.iter().map(|message| FIXED + message.bytes()).sum();
-        let kept: usize = self.kept.iter().map(turn).sum();
-        let shown: usize = self.ui.state.values().chain(self.schema_cache.values()).map(value).sum();
-        let memory: usize = self.memory.facts.iter().chain(&self.memory.topic_history).map(String::len).sum();
+        let Conversation { history, memory, ui, schema_cache, .. } = &self.conversation;
+        let history: usize = history.iter().map(|message| FIXED + message.bytes()).sum();
+        let kept: usize = self.kept.turns.iter().map(turn).sum();
+        let shown: usize = ui.state.values().chain(schema_cache.values()).map(value).sum();
+        let memory: usize = memory.facts.iter().chain(&memory.topic_history).map(String::len).sum();
         FIXED + history + kept + shown + memory
     }
 }

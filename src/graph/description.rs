@@ -40,7 +40,7 @@ impl Graph {
             "prompt": node.prompt_file,
             "compose": node.compose_file,
             "schema": node.schema.as_ref().map(|schema| &schema.name),
-            "tools": node.tools.iter().map(|tool| tool.name).collect::<Vec<_>>(),
+            "tools": node.tools.iter().map(|tool| &tool.name).collect::<Vec<_>>(),
             "rounds": node.rounds,
             "with": node.beside.iter().map(|beside| &self.nodes[*beside].name).collect::<Vec<_>>(),
             "before": self.before == Some(index),

@@ -26,7 +26,7 @@ pub enum Wrong {
     UnknownRoute { node: String, route: String, known: &'static [&'static str] },
     MissingRoute { node: String, route: &'static str },
     Missing { node: String, field: &'static str },
-    NoDatabase { node: String, tool: &'static str },
+    NoDatabase { node: String, tool: String },
     Superfluous { node: String, field: &'static str },
     Schema { file: String, error: String },
     Prompt(String),
@@ -59,7 +59,7 @@ impl fmt::Display for Wrong {
                 write!(f, "node `{node}` is of the unknown kind `{kind}`; ARCHITECTURE.md lists the kinds")
             }
             Wrong::UnknownTool { node, tool } => {
-                let known: Vec<&str> = tools::ALL.iter().map(|tool| tool.spec.name).collect();
+                let known: Vec<&str> = tools::ALL.iter().map(|tool| tool.name).collect();
                 write!(f, "node `{node}` names the unknown tool `{tool}`; use one of {}", known.join(", "))
             }
             Wrong::UnknownTarget { from, route, to } => {

@@ -6,6 +6,7 @@
 use super::sequence::{Sequence, Step};
 use super::{Flow, Out, PlannedCall, Task, ToolReport, View};
 use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Text, ToolCall, clip};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Chat turns that go along, and bytes of each.
@@ -13,7 +14,7 @@ const TURNS_MAX: usize = 40;
 const TURN_BYTES_MAX: usize = 8_000;
 const CALLS_MAX: usize = 20;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Round {
     /// A question is out. `tools` has what the tools of earlier rounds did.
     Asking { number: u32, tools: Option<Box<Sequence>> },

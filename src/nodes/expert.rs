@@ -8,6 +8,7 @@
 use super::sequence::{Sequence, Step};
 use super::{ExpertPlan, Flow, Found, Out, Task, View, read, shown};
 use crate::contract::{Answer, ChatMessage, ModelRequest, Request, Role, Text, What, clip};
+use serde::{Deserialize, Serialize};
 
 pub(crate) const ROUTES: &[&str] = &["output", "interpret"];
 
@@ -18,7 +19,7 @@ pub(super) const COMPOSE: &str = "compose";
 /// How often a failing call goes back to the model.
 const REPAIRS_MAX: u32 = 2;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Expert {
     /// The plan is being made; after a failure with what was done so far.
     Planning { done: Option<Box<Sequence>>, repairs: u32 },
@@ -100,7 +101,7 @@ fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, step: S
 }
 
 fn ask_for_plan(view: &View<'_>, messages: Vec<ChatMessage>, task: Expert) -> Flow {
-    let request = ModelRequest { stage: Some(PLAN), ..view.request(messages, false) };
+    let request = ModelRequest { stage: Some(PLAN.into()), ..view.request(messages, false) };
     Flow::Ask(Request::Model(request), Task::Expert(task))
 }
 
@@ -109,7 +110,7 @@ fn compose(view: &View<'_>, plan: ExpertPlan, sequence: Sequence) -> Flow {
     packet.results.extend(sequence.reports.iter().cloned());
     packet.plan = Some(plan.clone());
     let messages = view.node.compose.fill(&View { packet: &packet, ..*view });
-    let request = ModelRequest { stage: Some(COMPOSE), schema: None, ..view.request(messages, !plan.interpret) };
+    let request = ModelRequest { stage: Some(COMPOSE.into()), schema: None, ..view.request(messages, !plan.interpret) };
     Flow::Ask(Request::Model(request), Task::Expert(Expert::Composing { plan, sequence: Box::new(sequence) }))
 }
 

@@ -3,13 +3,14 @@
 //! A plain, listed saying is answered without a model; anything else asks a fast one for a [`Perception`]. The social and
 //! trivial takes the route `reflex`, the rest `direct`. Default route when the model can't be understood: `direct`.
 
-use super::{Flow, Found, Out, Perception, Task, View, read, shown};
-use crate::contract::{Answer, What};
+use super::{
+    Flow, Found, Out, Perception, View,
+    asking::{Asking, Asks},
+    shown,
+};
+use crate::contract::What;
 
 pub(crate) const ROUTES: &[&str] = &["reflex", "direct"];
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Asking;
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
     match view.node.plain.meet(view.message, &view.memory.user_name) {
@@ -25,24 +26,24 @@ pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
             };
             go(out, perception, Some(met.reply))
         }
-        None => view.ask(Task::Input(Asking)),
+        None => Asking::Input.begin(view),
     }
 }
 
-impl Asking {
-    pub(crate) fn resume(self, _view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
-        match read::<Perception>(&answer.text) {
-            Ok(perception) if perception.intent.is_empty() => {
-                Flow::Again { why: "`intent` is missing".to_owned(), task: Task::Input(self) }
-            }
-            Ok(perception) => go(out, perception, None),
-            Err(why) => Flow::Again { why, task: Task::Input(self) },
+pub(super) struct Input;
+
+impl Asks for Input {
+    type Answer = Perception;
+
+    fn take(_view: &View<'_>, out: &mut Out, perception: Perception) -> Result<Flow, String> {
+        if perception.intent.is_empty() {
+            return Err("`intent` is missing".to_owned());
         }
+        Ok(go(out, perception, None))
     }
 
-    pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
-        let perception = Perception { language: view.memory.language.clone(), intent: "other".to_owned(), ..Perception::default() };
-        go(out, perception, None)
+    fn fallback(view: &View<'_>) -> Perception {
+        Perception { language: view.memory.language.clone(), intent: "other".to_owned(), ..Perception::default() }
     }
 }
 
@@ -57,7 +58,7 @@ fn go(out: &mut Out, perception: Perception, reply: Option<String>) -> Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nodes::testing::{answer, check};
+    use crate::nodes::testing::check;
 
     #[test]
     fn the_social_and_the_trivial_take_the_reflex_route() {
@@ -68,8 +69,8 @@ mod tests {
             (r#"{"language":"en"}"#, "again: `intent` is missing"),
             ("hello", "again: there is no JSON object in it"),
         ] {
-            assert_eq!(check(|view, out| Asking.resume(view, out, answer(says))), route, "{says}");
+            assert_eq!(check(|view, out| Asking::Input.resume(view, out, Some(says))), route, "{says}");
         }
-        assert_eq!(check(|view, out| Asking.give_up(view, out)), "go direct");
+        assert_eq!(check(|view, out| Asking::Input.resume(view, out, None)), "go direct");
     }
 }

@@ -2,39 +2,31 @@
 //!
 //! Runs behind the turn and holds nothing up. Asks a fast model for a [`MemoryPatch`]; what can't be read, twice, changes nothing.
 
-use super::{Flow, Out, Task, View, read};
-use crate::contract::{Answer, MemoryPatch, What};
+use super::{Flow, Out, View, asking::Asks};
+use crate::contract::{MemoryPatch, What};
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct Asking;
+pub(super) struct Memorizer;
 
-pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
-    view.ask(Task::Memorizer(Asking))
-}
+impl Asks for Memorizer {
+    type Answer = MemoryPatch;
 
-impl Asking {
-    pub(crate) fn resume(self, _view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
-        match read::<MemoryPatch>(&answer.text) {
-            Ok(patch) => {
-                if patch != MemoryPatch::default() {
-                    out.events.push(What::Updated { detail: "memory".to_owned() });
-                }
-                out.patch = Some(patch);
-                Flow::Rest
-            }
-            Err(why) => Flow::Again { why, task: Task::Memorizer(self) },
+    fn take(_view: &View<'_>, out: &mut Out, patch: MemoryPatch) -> Result<Flow, String> {
+        if patch != MemoryPatch::default() {
+            out.events.push(What::Updated { detail: "memory".to_owned() });
         }
+        out.patch = Some(patch);
+        Ok(Flow::Rest)
     }
 
-    pub(crate) fn give_up(self, _view: &View<'_>, _out: &mut Out) -> Flow {
-        Flow::Rest
+    fn fallback(_view: &View<'_>) -> MemoryPatch {
+        MemoryPatch::default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::nodes::testing::{answer, check};
+    use crate::nodes::asking::Asking;
+    use crate::nodes::testing::check;
 
     #[test]
     fn what_can_not_be_read_changes_nothing() {
@@ -43,8 +35,8 @@ mod tests {
             ("{}", "rest"),
             (r#"{"facts":"tea"}"#, "again: invalid type: string \"tea\", expected a sequence at line 1 column 14"),
         ] {
-            assert_eq!(check(|view, out| Asking.resume(view, out, answer(says))), flow, "{says}");
+            assert_eq!(check(|view, out| Asking::Memorizer.resume(view, out, Some(says))), flow, "{says}");
         }
-        assert_eq!(check(|view, out| Asking.give_up(view, out)), "rest");
+        assert_eq!(check(|view, out| Asking::Memorizer.resume(view, out, None)), "rest");
     }
 }

@@ -3,9 +3,11 @@
 //! A node reads a [`View`], says in an [`Out`] what it wants shown and changed, and returns a [`Flow`]: what comes next. It
 //! never changes the session itself, and what it waits with between a question and its answer is plain data, a [`Task`].
 //!
-//! To add a node: copy the nearest file, add a line to [`Kind`] and, if it asks, to [`Task`]; the compiler names the rest.
+//! To add a node: copy the nearest file and add a line to [`Kind`] and, if it asks, to [`asking::Asking`] or [`Task`]; the compiler
+//! names the rest.
 
 mod agent;
+mod asking;
 mod director;
 mod expert;
 mod input;
@@ -28,7 +30,8 @@ use crate::contract::{
     Answer, Caller, Change, ChatMessage, DatabaseInfo, DatabaseLimits, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema,
     Time, ToolId, ToolSpec, Ui, What, clip,
 };
-use serde::Deserialize;
+use asking::Asking;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -154,16 +157,13 @@ pub enum Flow {
 }
 
 /// What a node waits with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Task {
-    Input(input::Asking),
-    Director(director::Asking),
+    /// A node that asks one question and routes by the answer.
+    Asking(asking::Asking),
     Thinker(thinker::Thinking),
-    Interpreter(interpreter::Asking),
     Output(output::Speaking),
-    Memorizer(memorizer::Asking),
     Agent(agent::Round),
-    Pa(pa::Asking),
     Expert(expert::Expert),
 }
 
@@ -191,6 +191,11 @@ impl Kind {
         !matches!(self, Kind::Ui | Kind::Sensor)
     }
 
+    /// Whether nobody waits for its calls.
+    fn is_background(self) -> bool {
+        self == Kind::Memorizer
+    }
+
     /// Whether its answers have a schema.
     pub fn is_structured(self) -> bool {
         matches!(self, Kind::Input | Kind::Director | Kind::Thinker | Kind::Interpreter | Kind::Memorizer | Kind::Pa | Kind::Expert)
@@ -199,15 +204,15 @@ impl Kind {
     pub fn begin(self, view: &View<'_>, out: &mut Out) -> Flow {
         match self {
             Kind::Input => input::begin(view, out),
-            Kind::Director => director::begin(view, out),
+            Kind::Director => Asking::Director.begin(view),
             Kind::Thinker => thinker::begin(view, out),
-            Kind::Interpreter => interpreter::begin(view, out),
+            Kind::Interpreter => Asking::Interpreter.begin(view),
             Kind::Output => output::begin(view, out),
             Kind::Ui => ui::begin(view, out),
-            Kind::Memorizer => memorizer::begin(view, out),
+            Kind::Memorizer => Asking::Memorizer.begin(view),
             Kind::Sensor => sensor::begin(view, out),
             Kind::Agent => agent::begin(view, out),
-            Kind::Pa => pa::begin(view, out),
+            Kind::Pa => Asking::Pa.begin(view),
             Kind::Expert => expert::begin(view, out),
         }
     }
@@ -234,14 +239,10 @@ impl fmt::Display for Kind {
 impl Task {
     pub fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
         match self {
-            Task::Input(task) => task.resume(view, out, answer),
-            Task::Director(task) => task.resume(view, out, answer),
+            Task::Asking(task) => task.resume(view, out, Some(&answer.text)),
             Task::Thinker(task) => task.resume(view, out, answer),
-            Task::Interpreter(task) => task.resume(view, out, answer),
             Task::Output(task) => task.resume(view, out, answer),
-            Task::Memorizer(task) => task.resume(view, out, answer),
             Task::Agent(task) => task.resume(view, out, answer),
-            Task::Pa(task) => task.resume(view, out, answer),
             Task::Expert(task) => task.resume(view, out, answer),
         }
     }
@@ -249,14 +250,10 @@ impl Task {
     /// The node's default route, taken when the model's second answer doesn't fit either, or the path's calls are used up.
     pub fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         match self {
-            Task::Input(task) => task.give_up(view, out),
-            Task::Director(task) => task.give_up(view, out),
+            Task::Asking(task) => task.resume(view, out, None),
             Task::Thinker(task) => task.give_up(view, out),
-            Task::Interpreter(task) => task.give_up(view, out),
             Task::Output(task) => task.give_up(view, out),
-            Task::Memorizer(task) => task.give_up(view, out),
             Task::Agent(task) => task.give_up(view, out),
-            Task::Pa(task) => task.give_up(view, out),
             Task::Expert(task) => task.give_up(view, out),
         }
     }
@@ -272,6 +269,7 @@ impl View<'_> {
         ModelRequest {
             role: self.node.role.clone(),
             stage: None,
+            background: self.node.kind.is_background(),
             model: self.node.model.clone(),
             messages,
             schema: self.node.schema.clone(),

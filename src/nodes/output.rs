@@ -5,8 +5,9 @@
 
 use super::{Flow, Out, Task, View};
 use crate::contract::{Answer, Finish, Request, clip};
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Speaking;
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {

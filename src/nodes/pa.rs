@@ -4,56 +4,47 @@
 //! thinking message is shown at once. Routes: `output`, and one for each expert that the graph draws an edge to. Default when
 //! the model can't be understood: no expert.
 
-use super::{Decision, Flow, Found, Out, PaRouting, Task, View, read, shown};
-use crate::contract::{Answer, What, clip};
+use super::{Decision, Flow, Found, Out, PaRouting, View, asking::Asks, shown};
+use crate::contract::{What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct Asking;
+pub(super) struct Pa;
 
-pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
-    view.ask(Task::Pa(Asking))
-}
+impl Asks for Pa {
+    type Answer = PaRouting;
 
-impl Asking {
-    pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
-        let routing = match read::<PaRouting>(&answer.text) {
-            Ok(routing) => PaRouting { expert: routing.expert.filter(|name| !name.is_empty() && name != "null"), ..routing },
-            Err(why) => return Flow::Again { why, task: Task::Pa(self) },
-        };
-        match &routing.expert {
-            Some(name) if name == "output" || !view.node.edges.contains_key(name) => {
-                let experts: Vec<&str> = view.node.edges.keys().map(String::as_str).filter(|route| *route != "output").collect();
-                let why = format!("there is no expert `{name}`; the experts are {}, or null", experts.join(", "));
-                Flow::Again { why, task: Task::Pa(self) }
-            }
-            Some(_) | None => go(out, routing),
+    fn take(view: &View<'_>, out: &mut Out, routing: PaRouting) -> Result<Flow, String> {
+        let expert = routing.expert.filter(|name| !name.is_empty() && name != "null");
+        let experts = || view.node.edges.keys().map(String::as_str).filter(|route| !ROUTES.contains(route));
+        if let Some(name) = expert.as_deref().filter(|name| !experts().any(|known| known == *name)) {
+            let known: Vec<&str> = experts().collect();
+            return Err(format!("there is no expert `{name}`; the experts are {}, or null", known.join(", ")));
         }
+        let routing = PaRouting { expert, ..routing };
+        out.events.push(What::Routed { output: shown(&routing) });
+        if !routing.thinking_message.trim().is_empty() {
+            out.progress(format!("{}\n", routing.thinking_message.trim()));
+        }
+        let route = routing.expert.clone();
+        out.summary = format!("{} · {}", route.as_deref().unwrap_or("no expert"), clip(&routing.job, 100));
+        let decision =
+            route.is_none().then(|| Decision { goal: routing.job.clone(), present_as: "text".to_owned(), ..Decision::default() });
+        let found = Found { routing: Some(routing), decision, ..Found::default() };
+        Ok(Flow::Go(route.map_or("output".into(), Into::into), Box::new(found)))
     }
 
-    pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
-        go(out, PaRouting { job: format!("Answer the user's message: {}", clip(view.message, 500)), ..PaRouting::default() })
+    fn fallback(view: &View<'_>) -> PaRouting {
+        PaRouting { job: format!("Answer the user's message: {}", clip(view.message, 500)), ..PaRouting::default() }
     }
-}
-
-fn go(out: &mut Out, routing: PaRouting) -> Flow {
-    out.events.push(What::Routed { output: shown(&routing) });
-    if !routing.thinking_message.trim().is_empty() {
-        out.progress(format!("{}\n", routing.thinking_message.trim()));
-    }
-    let route = routing.expert.clone();
-    out.summary = format!("{} · {}", route.as_deref().unwrap_or("no expert"), clip(&routing.job, 100));
-    let decision = route.is_none().then(|| Decision { goal: routing.job.clone(), present_as: "text".to_owned(), ..Decision::default() });
-    let found = Found { routing: Some(routing), decision, ..Found::default() };
-    Flow::Go(route.map_or("output".into(), Into::into), Box::new(found))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::nodes::Packet;
-    use crate::nodes::testing::{Fixture, answer, drawn};
+    use crate::nodes::asking::Asking;
+    use crate::nodes::testing::{Fixture, drawn};
 
     #[test]
     fn a_message_goes_to_an_expert_that_the_graph_knows_or_to_none() {
@@ -67,7 +58,7 @@ mod tests {
             (r#"{"expert":"weather","job":"rain?"}"#, "again: there is no expert `weather`; the experts are eras, or null"),
             (r#"{"expert":"eras"}"#, "again: missing field `job` at line 1 column 17"),
         ] {
-            let flown = drawn(Asking.resume(&fixture.view(&packet), &mut Out::default(), answer(says)));
+            let flown = drawn(Asking::Pa.resume(&fixture.view(&packet), &mut Out::default(), Some(says)));
             assert_eq!(flown, flow, "{says}");
         }
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Everything that earlier frames of a turn produced.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Packet {
     pub turn: TurnId,
     pub sensed: Sensed,
@@ -49,7 +49,7 @@ impl Packet {
 }
 
 /// What the sensor found when the turn began.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sensed {
     /// What changes by itself: the time, and how long the user was away.
     pub passing: String,
@@ -73,14 +73,14 @@ pub struct Found {
 }
 
 /// A control that was used.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
     pub action: String,
     pub label: String,
-    #[serde(skip_serializing_if = "Value::is_null")]
+    #[serde(default, skip_serializing_if = "Value::is_null")]
     pub data: Value,
     /// The machine and the state that it moves to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub go: Option<(String, String)>,
 }
 
@@ -124,14 +124,14 @@ pub struct PlannedCall {
 }
 
 /// What became of a tool call.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolReport {
     pub tool: String,
     pub args: Value,
     pub ok: bool,
     pub summary: String,
     /// What the tool found; only tools that return data have it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
 }
 

@@ -10,7 +10,9 @@ impl View<'_> {
     /// Nothing for a node that asks no model. An expert's second prompt comes behind its first, each marked with its stage.
     /// `is_ahead`: the turn is yet to come, so nothing has been found for it.
     pub fn question(&self, is_ahead: bool) -> Option<Question> {
-        let filled = |stage: Option<&'static str>, messages: Vec<ChatMessage>| messages.into_iter().map(move |message| (stage, message));
+        let filled = |stage: Option<&'static str>, messages: Vec<ChatMessage>| {
+            messages.into_iter().map(move |message| (stage.map(Into::into), message))
+        };
         let mut messages: Vec<_> = match self.node.kind {
             Kind::Ui | Kind::Sensor => return None,
             Kind::Agent => filled(None, agent::messages(self)).collect(),
@@ -41,11 +43,10 @@ impl View<'_> {
         })
     }
 
-    /// Says of what is not there yet that it is not: empty means something else. A job may have been given ahead.
+    /// Says of what is not there yet that it is not: empty means something else.
     fn mark(&self, part: &mut Part) {
         if let Part::Slot(name, text) = part
-            && slots::named(name).is_some_and(|slot| slot.is_found)
-            && !(*name == "job" && self.packet.routing.is_some())
+            && slots::named(name).is_some_and(|slot| (slot.is_missing)(self))
         {
             NOT_YET.clone_into(text);
         }

@@ -7,6 +7,7 @@
 use super::tools::{self, Act, Done};
 use super::{Out, PlannedCall, ToolReport, View};
 use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Refused, Request, Rows, ToolId, Ui, clip};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 /// Calls that one sequence may make.
 const CALLS_MAX: usize = 20;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
     todo: VecDeque<PlannedCall>,
     ui: Ui,
@@ -26,7 +27,7 @@ pub struct Sequence {
     is_careful: bool,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Pending {
     id: ToolId,
     call: PlannedCall,

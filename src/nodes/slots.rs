@@ -10,9 +10,11 @@ use serde::Serialize;
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) name: &'static str,
-    pub(super) fill: fn(&View<'_>) -> String,
-    /// Whether earlier nodes of the turn find it.
-    pub(super) is_found: bool,
+    fill: fn(&View<'_>) -> String,
+    /// What it says first that changes by itself, such as the time.
+    passing: Option<fn(&View<'_>) -> String>,
+    /// Whether it is still to be found by earlier nodes of a turn that has not begun.
+    pub(super) is_missing: fn(&View<'_>) -> bool,
 }
 
 const SUMMARY_MESSAGES: usize = 6;
@@ -28,7 +30,7 @@ pub(super) const ALL: &[Slot] = &[
     known("summary", |view| told(view, SUMMARY_MESSAGES, SUMMARY_BYTES)),
     known("history", |view| told(view, HISTORY_MESSAGES, HISTORY_BYTES)),
     known("memory", |view| json(view.memory)),
-    known("sensed", |view| view.packet.sensed.screen.clone()),
+    Slot { passing: Some(|view| view.packet.sensed.passing.clone()), ..known("sensed", |view| view.packet.sensed.screen.clone()) },
     found("perception", |view| view.packet.perception.as_ref().map(json).unwrap_or_default()),
     known("language", |view| language(view).to_owned()),
     known("controls", |view| json(&Shown { controls: view.ui.controls(), machines: &view.ui.machines, state: &view.ui.state })),
@@ -41,7 +43,11 @@ pub(super) const ALL: &[Slot] = &[
     found("findings", findings),
     found("reflex", |view| view.packet.decision.is_none().to_string()),
     found("answer", |view| plain(clip(view.answer, HISTORY_BYTES * 4))),
-    found("job", |view| plain(view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default())),
+    Slot {
+        // A job may be given before there is a turn.
+        is_missing: |view| view.packet.routing.is_none(),
+        ..known("job", |view| plain(view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default()))
+    },
     known("schema", schema),
     known("dialect", dialect),
     found("response_hint", |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default()),
@@ -51,21 +57,19 @@ pub(super) const ALL: &[Slot] = &[
 
 /// What the session knows by itself.
 const fn known(name: &'static str, fill: fn(&View<'_>) -> String) -> Slot {
-    Slot { name, fill, is_found: false }
+    Slot { name, fill, passing: None, is_missing: |_| false }
 }
 
 /// What earlier nodes of the turn find.
 const fn found(name: &'static str, fill: fn(&View<'_>) -> String) -> Slot {
-    Slot { name, fill, is_found: true }
+    Slot { name, fill, passing: None, is_missing: |_| true }
 }
 
 impl Slot {
     /// What stands in its place: what changes by itself, if it has such, and then the rest.
     pub(super) fn fill(&self, view: &View<'_>, parts: &mut Vec<Part>) {
-        if self.name == "sensed" {
-            parts.push(Part::Passing(self.name, view.packet.sensed.passing.clone()));
-        }
-        parts.push(Part::Slot(self.name, (self.fill)(view)));
+        parts.extend(self.passing.map(|passing| Part::Passing(self.name.into(), passing(view))));
+        parts.push(Part::Slot(self.name.into(), (self.fill)(view)));
     }
 }
 

@@ -7,11 +7,11 @@
 use super::sequence::{Sequence, Step};
 use super::{Flow, Found, Out, Packet, PlannedCall, Task, ToolReport, View, read, tools};
 use crate::contract::{Answer, What};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) const ROUTES: &[&str] = &["output", "interpret"];
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Thinking {
     /// The calls of the plan, some with open arguments; a model was asked for those.
     Filling { calls: Vec<PlannedCall> },

@@ -104,15 +104,16 @@ impl Judge {
 fn request(criterion: &str, said: &str, answer: &str) -> ModelRequest {
     let asked = [
         Part::Fixed("## message\n".into()),
-        Part::Slot("message", said.to_owned()),
+        Part::Slot("message".into(), said.to_owned()),
         Part::Fixed("\n\n## answer\n".into()),
-        Part::Slot("answer", answer.to_owned()),
+        Part::Slot("answer".into(), answer.to_owned()),
         Part::Fixed("\n\n## criterion\n".into()),
-        Part::Slot("criterion", criterion.to_owned()),
+        Part::Slot("criterion".into(), criterion.to_owned()),
     ];
     ModelRequest {
         role: Judge::LABEL.into(),
         stage: None,
+        background: false,
         model: "strong".into(),
         messages: vec![
             ChatMessage::new(Role::System, Text(vec![Part::Fixed(PROMPT.into())])),

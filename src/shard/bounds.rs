@@ -37,6 +37,8 @@ pub(super) const JOB_TIME: Duration = Duration::from_secs(30);
 pub(super) const WRITE_BYTES: usize = 128 << 10;
 /// Bytes beside the log (test reports, refusals, pongs) that may wait for a socket. Beyond: closed with 1013.
 pub(super) const BESIDE_BYTES_MAX: usize = 1 << 20;
+/// Answers to messages sent again that wait until a socket has caught up. Beyond: closed with 1013.
+pub(super) const LATER_MAX: usize = 64;
 /// A WebSocket is asked in each third of this time whether it is there; whoever is silent for all of it is given up, and so is
 /// any connection whose peer confirms nothing that was sent.
 pub const SILENCE_MAX: Duration = Duration::from_secs(90);

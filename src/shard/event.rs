@@ -17,6 +17,7 @@ pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
 use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, Usage};
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// What happens to a shard.
@@ -94,6 +95,8 @@ pub enum Mail {
     Reply { ticket: Ticket, reply: Reply },
     /// A test report of a user, for the event streams there.
     TestReport { sub: Arc<str>, json: Arc<[u8]> },
+    /// A report of test suites that this server runs itself; any shard takes it to the user's.
+    Report { sub: Arc<str>, report: Map<String, Value> },
 }
 
 /// What a socket shows once it is no longer an HTTP connection.

@@ -37,6 +37,7 @@ use clock::Clock;
 pub use event::{Action, Event, SessionId, ShardId, SocketId, Ticket};
 use event::{Entry, Mail};
 use files::Files;
+use identity::shard_of_user;
 use jiff::tz::TimeZone;
 use live::{Live, NotTaken, Surroundings};
 use operation::{Answer, Reply};
@@ -280,6 +281,11 @@ impl Shard {
                 }
             }
             Mail::TestReport { sub, json } => self.show_test_report(&sub, &json),
+            Mail::Report { sub, report } => match shard_of_user(&sub, self.settings.shards) {
+                // What a full test status refuses, the run's results hold all the same.
+                shard if shard == self.id => drop(self.report(&sub, &report, actions)),
+                shard => actions.push(Action::Mail { shard, mail: Mail::Report { sub, report } }),
+            },
         }
     }
 

@@ -7,6 +7,7 @@ use crate::wire::answer;
 use crate::wire::json;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use std::sync::Arc;
 
 /// Who wants what, about which session.
 #[derive(Debug)]
@@ -68,7 +69,7 @@ pub enum Job {
     /// List the test suites.
     ListSuites,
     /// Start test suites: the request's body, and the token of who asked.
-    StartTests { body: Map<String, Value>, token: Option<String> },
+    StartTests { sub: Arc<str>, body: Map<String, Value>, token: Option<String> },
     /// The server drains: tests that run come to an end soon.
     StopTests,
 }

@@ -166,7 +166,10 @@ fn make(server: &Server<'_>, request: &Request, call: Call, framing: &Framing) -
         Call::Suites => return Ok(Outcome::Job(Job::ListSuites)),
         Call::StartTests if server.is_draining => return Err(Refusal::new(Code::Draining, DRAINING)),
         // With a body that must be JSON, because a page of another site can't send that here without being allowed to.
-        Call::StartTests => return Ok(Outcome::Job(Job::StartTests { body: body(request)?, token: identity::bearer(request) })),
+        Call::StartTests => {
+            let (sub, token) = (user.sub.clone(), identity::bearer(request));
+            return Ok(Outcome::Job(Job::StartTests { sub, body: body(request)?, token }));
+        }
         Call::WebSocket(show) => return upgrade(server, request, show, user, from, framing),
         Call::Events => return events(server, request, user, from, framing),
         Call::Check => {

@@ -1,9 +1,10 @@
 //! A socket that shows something for good: a WebSocket or an event stream.
 
-use super::bounds::FRAME_BYTES_MAX;
+use super::bounds::{FRAME_BYTES_MAX, LATER_MAX};
 use super::event::{SessionId, Show};
 use crate::contract::{Caller, Moment, Seq};
 use crate::wire::websocket::{self, Codec};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub(super) struct Stream {
@@ -16,6 +17,8 @@ pub(super) struct Stream {
     codec: Option<Codec>,
     /// The last event that it was shown.
     pub(super) shown: Seq,
+    /// Frames for this client alone, each to be written once everything up to an event has been shown.
+    later: VecDeque<(Seq, Vec<u8>)>,
     /// When its client last sent something, and when we last pinged or commented.
     pub(super) received: Moment,
     pub(super) spoken: Moment,
@@ -41,6 +44,7 @@ impl Stream {
             caller,
             codec: (show != Show::Events).then(|| Codec::new(FRAME_BYTES_MAX)),
             shown: Seq(0),
+            later: VecDeque::new(),
             received: now,
             spoken: now,
             partial_bytes: 0,
@@ -69,6 +73,18 @@ impl Stream {
             self.partial_bytes = 0;
         }
         next
+    }
+
+    /// Keeps frames for after the event `seq`; `false` if too many wait already.
+    pub(super) fn keep_for_later(&mut self, seq: Seq, frames: Vec<u8>) -> bool {
+        self.later.push_back((seq, frames));
+        self.later.len() <= LATER_MAX
+    }
+
+    /// The next frames that may be written now.
+    pub(super) fn take_later(&mut self) -> Option<Vec<u8>> {
+        let (seq, _) = self.later.front()?;
+        if *seq > self.shown { None } else { self.later.pop_front().map(|(_, frames)| frames) }
     }
 
     pub(super) fn read_bytes(&self) -> usize {

@@ -12,7 +12,7 @@ use super::{SessionId, Shard};
 use crate::contract::{Accepted, Caller, ClientId, Code, Input, Refusal, Seq};
 use crate::wire::websocket::Received;
 use crate::wire::{json, said, sse, websocket};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 const BINARY: Refusal = Refusal::new(Code::MessageBinary, "this message is binary: send text");
@@ -219,18 +219,29 @@ impl Shard {
         }
         match self.with_live(session, actions, |live, around| live.take(around, input)) {
             Some(Ok(Accepted::Known { turn, done })) => {
-                if let (Some(client_id), Some(socket)) = (client_id, self.sockets.get_mut(&id)) {
-                    socket.push(|out| {
-                        websocket::write_text(out, &json::acknowledged(turn, &client_id));
-                        if let Some(outcome) = done {
-                            websocket::write_text(out, &json::done(turn, &outcome, &client_id));
-                        }
-                    });
+                if let Some(client_id) = client_id {
+                    let mut frames = Vec::new();
+                    websocket::write_text(&mut frames, &json::acknowledged(turn, &client_id));
+                    if let Some(outcome) = done {
+                        websocket::write_text(&mut frames, &json::done(turn, &outcome, &client_id));
+                    }
+                    self.repeat(id, session, frames);
                 }
             }
             Some(Ok(Accepted::Begins(_) | Accepted::Plain)) | None => {}
             Some(Err(NotTaken::Refused(refusal))) => self.refuse_on_socket(id, &refusal, client_id.as_ref()),
             Some(Err(NotTaken::Broken)) => self.take_out(session, actions),
+        }
+    }
+
+    /// What a client is told again, behind the events that it has yet to be shown: an end must not overtake its answer.
+    fn repeat(&mut self, id: SocketId, session: SessionId, frames: Vec<u8>) {
+        let Some(last) = self.sessions.get(session).map(|live| live.backlog.last()) else { return };
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        if let Kind::Stream(stream) = &mut socket.kind
+            && !stream.keep_for_later(last, frames)
+        {
+            socket.say_goodbye(1013, TOO_FAR_BEHIND);
         }
     }
 
@@ -249,15 +260,17 @@ impl Shard {
         let Kind::Stream(stream) = &mut socket.kind else { return };
         let Some((session, live)) = stream.session.and_then(|id| Some((id, self.sessions.get(id)?))) else { return };
         let backlog = &live.backlog;
-        if stream.shown >= backlog.last() {
-            return;
+        if stream.shown < backlog.last() {
+            if !backlog.reaches(stream.shown) {
+                return socket.say_goodbye(1013, TOO_FAR_BEHIND);
+            }
+            self.written.update(session, backlog, stream.show, stream.shown);
+            stream.shown = self.written.to;
+            socket.out.extend_from_slice(&self.written.bytes);
         }
-        if !backlog.reaches(stream.shown) {
-            return socket.say_goodbye(1013, TOO_FAR_BEHIND);
+        while let Some(frames) = stream.take_later() {
+            socket.out.extend_from_slice(&frames);
         }
-        self.written.update(session, backlog, stream.show, stream.shown);
-        stream.shown = self.written.to;
-        socket.out.extend_from_slice(&self.written.bytes);
     }
 
     /// Whether a socket is yet to be shown something.
@@ -268,25 +281,12 @@ impl Shard {
     /// What is answered to an operation on a user's test status.
     pub(super) fn operate_tests(&mut self, operation: Operation, actions: &mut Vec<Action>) -> Answer {
         let sub = operation.key.sub;
+        if let What::Report(report) = &operation.what {
+            let taken = self.report(&sub, report, actions);
+            return Answer::Reply(taken.map_or_else(Reply::from, |()| Reply::ok(&json!({ "ok": true }))));
+        }
         let (status, orphans) = self.tests.of(&sub, self.clock.moment());
         let answer = match &operation.what {
-            What::Report(report) => match status.report(report) {
-                Ok(line) => {
-                    for watcher in status.watchers.clone() {
-                        if let Some(socket) = self.sockets.get_mut(&watcher) {
-                            socket.push(|out| websocket::write_text(out, &line));
-                        }
-                        self.touch(watcher);
-                    }
-                    let json: Arc<[u8]> = line.into();
-                    for shard in self.shards() {
-                        actions.push(Action::Mail { shard, mail: Mail::TestReport { sub: sub.clone(), json: json.clone() } });
-                    }
-                    self.show_test_report(&sub, &json);
-                    Answer::Reply(Reply::ok(&json!({ "ok": true })))
-                }
-                Err(refusal) => Answer::Reply(refusal.into()),
-            },
             What::LastRun => match status.last_run() {
                 Some(run) => Answer::Reply(Reply::ok(run)),
                 None => Answer::Job(Job::LastRun),
@@ -295,6 +295,27 @@ impl Shard {
         };
         self.let_go_of_orphans(orphans);
         answer
+    }
+
+    /// Takes a report into a user's test status, and shows it to everyone who watches, on every shard.
+    pub(super) fn report(&mut self, sub: &Arc<str>, report: &Map<String, Value>, actions: &mut Vec<Action>) -> Result<(), Refusal> {
+        let (status, orphans) = self.tests.of(sub, self.clock.moment());
+        let taken = status.report(report).map(|line| (line, status.watchers.clone()));
+        let taken = taken.map(|(line, watchers)| {
+            for watcher in watchers {
+                if let Some(socket) = self.sockets.get_mut(&watcher) {
+                    socket.push(|out| websocket::write_text(out, &line));
+                }
+                self.touch(watcher);
+            }
+            let json: Arc<[u8]> = line.into();
+            for shard in self.shards() {
+                actions.push(Action::Mail { shard, mail: Mail::TestReport { sub: sub.clone(), json: json.clone() } });
+            }
+            self.show_test_report(sub, &json);
+        });
+        self.let_go_of_orphans(orphans);
+        taken
     }
 
     /// Shows a test report on a user's event streams.

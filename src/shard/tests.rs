@@ -596,3 +596,23 @@ fn a_second_socket_of_a_session_shows_the_same_and_costs_no_second_write_of_even
     assert!(first.contains(r#""type":"done""#));
     assert_eq!(first, second);
 }
+
+#[test]
+fn a_repeated_end_never_overtakes_the_answer() {
+    let mut world = World::new(settings());
+    let socket = world.websocket("/ws");
+    world.take(socket);
+    world.stuck.push(socket);
+    let named = r#"{"text":"hello","id":"a"}"#;
+    world.say(socket, named);
+    world.take(socket);
+    world.say(socket, r#"{"text":"hello","id":"b"}"#);
+    world.say(socket, r#"{"text":"hello","id":"b"}"#);
+    assert_eq!(world.take(socket), "", "the first write stands still");
+    world.stuck.clear();
+    world.tick(vec![Event::Written { socket, buffer: Vec::new() }]);
+    let caught_up = world.take(socket);
+    let place = |what: &str| caught_up.find(what).unwrap_or_else(|| panic!("{what}: {caught_up}"));
+    let (answer, repeat) = (place(r#""type":"done","id":"msg_2""#), place(r#"{"type":"done","id":"msg_2","client_id":"b"}"#));
+    assert!(answer < repeat, "{caught_up}");
+}

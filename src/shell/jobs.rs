@@ -5,7 +5,7 @@ use super::files;
 use super::mailbox::{Letter, Mailbox};
 use super::suites::Runs;
 use crate::contract::{Code, Refusal};
-use crate::shard::event::{Event, Job, JobOutcome, Ticket};
+use crate::shard::event::{Event, Job, JobOutcome, Mail, Ticket};
 use crate::shard::operation::Reply;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -58,7 +58,14 @@ fn work(waiting: &Receiver<Waiting>, results: &Path, runs: &Runs) {
             Job::File { name } => JobOutcome::File(files::on_disk(&name)),
             Job::LastRun => JobOutcome::Reply(Reply::ok(&last_run(results).unwrap_or_else(|| json!({})))),
             Job::ListSuites => JobOutcome::Reply(runs.list()),
-            Job::StartTests { body, token } => JobOutcome::Reply(runs.start(&body, token).unwrap_or_else(Reply::from)),
+            Job::StartTests { sub, body, token } => {
+                let shard = mailbox.clone();
+                let reports = move |report| {
+                    shard.put_when_room(Letter::Mail(Mail::Report { sub: sub.clone(), report }));
+                    Ok(())
+                };
+                JobOutcome::Reply(runs.start(&body, token, Arc::new(reports)).unwrap_or_else(Reply::from))
+            }
             Job::StopTests => unreachable!("done where it is started"),
         };
         // A shard that has ended waits for nothing.

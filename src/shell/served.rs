@@ -29,7 +29,8 @@ struct Told;
 impl Model for Told {
     fn answer(&mut self, request: &ModelRequest, call: &mut Call<'_>) -> work::Ended {
         let parts = request.messages.last().map_or(&[] as &[Part], |message| &message.text.0);
-        let asked = parts.iter().find_map(|part| if let Part::Slot("message", text) = part { Some(&**text) } else { None });
+        let asked =
+            parts.iter().find_map(|part| if let Part::Slot(name, text) = part { (name == "message").then_some(&**text) } else { None });
         let text = asked.unwrap_or_default();
         if &*request.role != "agent" {
             return work::Ended { usage: Default::default(), outcome: Ok(Answer { text: "{}".to_owned(), ..Answer::default() }) };
@@ -365,7 +366,9 @@ fn each_path_of_the_contract_answers_on_one_connection_and_no_other_does() {
     ] {
         assert_eq!(http.call(method, path, body).0, status, "{method} {path} {body}");
     }
-    http.stream.write_all(b"POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+    http.stream
+        .write_all(b"POST /api/send HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n{}")
+        .unwrap();
     assert_eq!(http.answer().0, 415);
     (0..50).for_each(|_| http.send("GET", "/health", ""));
     (0..50).for_each(|_| assert_eq!(http.answer().1["status"], "ok"));
@@ -404,9 +407,14 @@ fn an_event_stream_shows_the_trace_and_goes_on_where_it_was_left() {
     let seen = ids(&first);
     assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
     let mut again = server.connect();
-    again.stream.write_all(format!("GET /api/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes()).unwrap();
+    again
+        .stream
+        .write_all(format!("GET /api/events HTTP/1.1\r\nhost: localhost\r\nlast-event-id: {}\r\n\r\n", seen[1]).as_bytes())
+        .unwrap();
     again.until(b"\r\n\r\n");
     again.until(b"\n\n");
+    let greeting = String::from_utf8(again.until(b"\n\n")).unwrap();
+    assert!(greeting.contains(r#""type":"attached""#) && !greeting.contains(r#""gap":true"#), "{greeting}");
     let rest: String = (2..seen.len()).map(|_| String::from_utf8(again.until(b"\n\n")).unwrap()).collect();
     assert_eq!(ids(&rest), seen[2..]);
     let lines = server.get("/api/trace?last=100");

@@ -53,8 +53,7 @@ pub struct Run {
     pub token: Option<String>,
     /// The server is about to end.
     pub stop: Arc<AtomicBool>,
-    /// None: reports are posted to `address`.
-    pub reports: Option<Arc<Reports>>,
+    pub reports: Arc<Reports>,
 }
 
 /// Which runs there are on this server: none or one.
@@ -95,7 +94,7 @@ impl Runs {
     }
 
     /// Begins a run, or says why not.
-    pub(super) fn start(&self, wanted: &Map<String, Value>, token: Option<String>) -> Result<Reply, Refusal> {
+    pub(super) fn start(&self, wanted: &Map<String, Value>, token: Option<String>, reports: Arc<Reports>) -> Result<Reply, Refusal> {
         let suites = self.suites.as_ref().ok_or(DISABLED)?;
         let wanted = names(wanted).ok_or(NOT_NAMES)?;
         let listed = suites.list();
@@ -109,7 +108,7 @@ impl Runs {
         let over = Over(self.is_running.clone());
         let names: Vec<String> = chosen.iter().map(|(name, _)| (*name).to_owned()).collect();
         let count: usize = chosen.iter().map(|(_, checks)| checks).sum();
-        let run = Run { suites: names.clone(), address: self.address, token, stop: self.stop.clone(), reports: None };
+        let run = Run { suites: names.clone(), address: self.address, token, stop: self.stop.clone(), reports };
         let player = suites.clone();
         let play = move || {
             let _over = over;
@@ -170,6 +169,10 @@ fn chosen<'a>(listed: &'a [Listed], wanted: Vec<&str>) -> Result<Vec<(&'a str, u
 mod tests {
     use super::*;
 
+    fn no_reports() -> Arc<Reports> {
+        Arc::new(|_| Ok(()))
+    }
+
     fn listed() -> Vec<Listed> {
         let suite = |name: &str, what| Listed { name: name.to_owned(), file: format!("testcases/{name}.md"), what };
         let good = |checks| What::Suite { title: "T".to_owned(), steps: 1, checks };
@@ -216,7 +219,7 @@ mod tests {
             fn play(&self, _run: &Run) {}
         }
         let runs = Runs::new(Some(Arc::new(Nothing)), "[::1]:7".parse().unwrap());
-        let refused = runs.start(&Map::new(), None).unwrap_err();
+        let refused = runs.start(&Map::new(), None, no_reports()).unwrap_err();
         assert_eq!(refused.code, Code::UnknownSuite);
         assert!(refused.detail.contains("no suite in `some/folder`") && refused.detail.contains("--suites"), "{refused}");
         assert!(String::from_utf8(runs.list().body).unwrap().contains(r#""folder":"some/folder""#));
@@ -242,9 +245,9 @@ mod tests {
             while runs.is_running.load(Ordering::Acquire) {
                 thread::yield_now();
             }
-            assert_eq!(runs.start(&Map::new(), None).unwrap().status, 200);
+            assert_eq!(runs.start(&Map::new(), None, no_reports()).unwrap().status, 200);
         }
         let never = Runs::new(None, "127.0.0.1:7".parse().unwrap());
-        assert_eq!(never.start(&Map::new(), None).unwrap_err().code, Code::TestsDisabled);
+        assert_eq!(never.start(&Map::new(), None, no_reports()).unwrap_err().code, Code::TestsDisabled);
     }
 }

@@ -125,6 +125,7 @@ fn caller() -> Caller {
 fn asked(role: &str) -> ModelRequest {
     let model = "fast".into();
     ModelRequest {
+        background: false,
         role: role.into(),
         stage: None,
         model,
@@ -188,7 +189,7 @@ impl Machine for Puppet {
                 actions.push(Action::Mail { shard: from, mail: Mail::Reply { ticket, reply } });
             }
             Event::Mail(Mail::Reply { ticket, reply }) => self.answer(&format!("{} {}", ticket.0, reply.status)),
-            Event::Mail(Mail::TestReport { .. }) => {}
+            Event::Mail(Mail::TestReport { .. } | Mail::Report { .. }) => {}
             Event::Chunk { session, call, text } => match text.as_str() {
                 "waiting" => actions.push(Action::CancelCall { session, call }),
                 _ => self.answer(&text),

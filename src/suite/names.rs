@@ -16,7 +16,12 @@ pub struct Names {
     calls: BTreeSet<String>,
 }
 
-const EVENTS: [&str; 17] = [
+const EVENTS: [&str; 22] = [
+    "accepted",
+    "turn_started",
+    "memory",
+    "machines",
+    "state",
     "thinking",
     "updated",
     "perceived",

@@ -174,10 +174,7 @@ mod tests {
                 "# T\n## 1\n- send: x\n- expect response contains x\n",
                 "line 4: this would be skipped as prose; an item stands at the start of its line as `- key: value`",
             ),
-            (
-                "# T\n## 1\n```\n- send: x\n",
-                "line 3: a block of code begins here and is never closed, so what follows would be skipped",
-            ),
+            ("# T\n## 1\n```\n- send: x\n", "line 3: a block of code begins here and is never closed, so what follows would be skipped"),
         ] {
             assert_eq!(Suite::parse(text).unwrap_err().to_string(), says, "{text:?}");
         }

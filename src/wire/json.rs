@@ -4,8 +4,8 @@
 
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
-    ModelRequest, Outcome, Process, Question, Refusal, Request, Seq, ToolId, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
-    clip, milliseconds,
+    ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage,
+    What, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -455,7 +455,7 @@ fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
         "model": request.model,
         "messages": request.messages.iter().map(&mut message).collect::<Vec<_>>(),
         "schema": request.schema.as_ref().map(|schema| &schema.name),
-        "tools": request.tools.iter().map(|tool| tool.name).collect::<Vec<_>>(),
+        "tools": request.tools.iter().map(|tool| &tool.name).collect::<Vec<_>>(),
         "stream": request.stream,
         "tokens_max": request.tokens_max,
     })
@@ -463,7 +463,7 @@ fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
 
 /// Body of `/api/graph/prompt`.
 pub fn question(question: &Question) -> Vec<u8> {
-    let message = |(stage, message): &(Option<&str>, ChatMessage)| {
+    let message = |(stage, message): &(Option<Name>, ChatMessage)| {
         let mut shown = json!({ "role": message.role, "content": message.text.to_string() });
         if let Some(stage) = stage {
             shown["stage"] = json!(stage);
@@ -471,7 +471,7 @@ pub fn question(question: &Question) -> Vec<u8> {
         shown
     };
     let plain = |json: &str| serde_json::from_str::<Value>(json).expect("schemas are known to parse");
-    let tool = |tool: &ToolSpec| json!({ "name": tool.name, "description": tool.description, "parameters": plain(tool.parameters) });
+    let tool = |tool: &ToolSpec| json!({ "name": tool.name, "description": tool.description, "parameters": plain(&tool.parameters) });
     write(&json!({
         "node": question.node,
         "kind": question.role,

@@ -78,6 +78,7 @@ fn question() -> ModelRequest {
     ModelRequest {
         role: "output".into(),
         stage: None,
+        background: false,
         model: "fast".into(),
         messages: vec![ChatMessage::new(Role::User, Text::slot("message", "hi"))],
         schema: None,

@@ -242,7 +242,7 @@ impl Shared {
 
     fn lane(&self, request: &Request) -> Lane {
         match request {
-            Request::Model(model) if &*model.role == "memorizer" => Lane::Background,
+            Request::Model(model) if model.background => Lane::Background,
             Request::Model(_) => Lane::Foreground,
             // One that is not known is told so at once.
             Request::Database(asked) => self.settings.databases.place(&asked.database).map_or(Lane::Foreground, Lane::Database),

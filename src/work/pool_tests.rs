@@ -46,6 +46,7 @@ fn request(role: &str, text: &str) -> Arc<Request> {
     Arc::new(Request::Model(ModelRequest {
         role: role.into(),
         stage: None,
+        background: role == "memorizer",
         model: "fast".into(),
         messages: vec![ChatMessage::new(Role::User, Text::slot("message", text))],
         schema: None,

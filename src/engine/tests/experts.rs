@@ -23,6 +23,7 @@ fn count(interpret: bool) -> String {
 
 fn check(script: &[(&str, &[&str])], expect: Expect) {
     let mut world = World::new("v4-eras");
+    world.is_reloading = true;
     play(&mut world, script);
     let pictures: String = world.session.traces().map(|trace| picture(trace)).collect();
     expect.assert_eq(&pictures);

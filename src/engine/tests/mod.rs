@@ -8,5 +8,6 @@ mod named;
 mod question;
 mod rules;
 mod simulation;
+mod snapshot;
 mod stream;
 mod world;

@@ -8,7 +8,7 @@ const PERCEIVED: &str = r#"{"intent":"question","language":"de"}"#;
 
 /// All messages of one stage as one text.
 fn told(question: &Question, stage: Option<&str>) -> String {
-    let of_stage = question.messages.iter().filter(|(of, _)| of.is_none() || *of == stage);
+    let of_stage = question.messages.iter().filter(|(of, _)| of.is_none() || of.as_deref() == stage);
     of_stage.map(|(_, message)| message.text.to_string()).collect::<Vec<_>>().join("\n")
 }
 
@@ -59,7 +59,7 @@ fn what_a_node_would_be_asked_is_what_it_is_asked_during_the_turn_and_after_it()
             if !node.is_empty() {
                 let asked = world.asked();
                 let question = world.session.question(world.now, node, None).unwrap();
-                let stages = question.messages.iter().map(|(stage, _)| *stage).collect::<std::collections::BTreeSet<_>>();
+                let stages = question.messages.iter().map(|(stage, _)| stage.as_deref()).collect::<std::collections::BTreeSet<_>>();
                 let is_composing = asked.starts_with("# compose");
                 if !is_composing {
                     let stage = stages.contains(&Some("plan")).then_some("plan");

@@ -1,7 +1,7 @@
 //! What the stream of events carries, so that whoever watches it needs to fetch nothing.
 
 use super::world::{World, ada};
-use crate::contract::{CallId, Entry, Input, Memory, TurnId, What};
+use crate::contract::{CallId, CallStatus, Entry, Input, Memory, Request, TurnId, What};
 use serde_json::json;
 
 const PERCEIVED: &str = r#"{"intent":"question","language":"en"}"#;
@@ -95,6 +95,21 @@ fn a_repair_says_why_the_model_is_called_again() {
 }
 
 #[test]
+fn only_what_runs_after_a_turn_is_marked_as_background() {
+    let mut world = World::new("v3-framed");
+    world.say("why?");
+    for (node, answer) in
+        [("input", PERCEIVED), ("director", r#"{"goal":"g"}"#), ("output", "Because."), ("memorizer", "no object"), ("memorizer", "{}")]
+    {
+        let Request::Model(request) = &*world.out[0].1 else { panic!("{node} calls a model") };
+        assert_eq!((&*request.role, request.background), (node, node == "memorizer"));
+        world.answer(answer);
+    }
+    let calls: Vec<_> = world.trace().background.iter().map(|call| (&*call.label, call.status)).collect();
+    assert_eq!(calls, [("memorizer", CallStatus::Done); 2], "it is repaired as any other");
+}
+
+#[test]
 fn wall_time_is_data_and_durations_do_not_follow_it() {
     let mut world = World::new("v3-framed");
     let wall = world.now.wall;
@@ -109,7 +124,8 @@ fn wall_time_is_data_and_durations_do_not_follow_it() {
     assert!(trace.frames.iter().all(|frame| frame.ended_us - frame.started_us <= 100));
     let at: Vec<u64> = world.events.iter().filter(|event| event.turn == TurnId(1)).map(|event| event.at.0).collect();
     assert!(at[0] == wall.0 && at.iter().any(|at| *at > wall.0 + 3_000_000_000) && *at.last().unwrap() < wall.0, "{at:?}");
+    world.answer("{}");
     world.say("and now?");
-    assert!(world.asked().contains("idle: under a minute"), "{}", world.asked());
+    assert!(world.asked().contains("local time: Thursday, 2025-11-20 19:49\nidle: under a minute"), "{}", world.asked());
     world.replay();
 }

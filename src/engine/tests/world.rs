@@ -4,11 +4,13 @@ use crate::contract::{
     Answer, CallError, CallId, CallKind, Caller, Control, DatabaseInfo, Dialect, Effect, Event, Input, Limits, Moment, Now, Outcome,
     Request, Time, Trace, Usage, VERSION, What,
 };
-use crate::engine::Session;
+use crate::engine::{Session, Snapshot};
 use crate::graph::{Library, shipped};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::VecDeque;
-use std::fmt::Write;
+use std::fmt::{Debug, Write};
 use std::sync::Arc;
 
 pub(super) struct World {
@@ -21,6 +23,8 @@ pub(super) struct World {
     graph: String,
     journal: Vec<(Now, Input)>,
     effects: Vec<String>,
+    /// Saves and loads the session before each input, and reads all that it wrote back.
+    pub(super) is_reloading: bool,
 }
 
 pub(super) fn ada() -> Caller {
@@ -54,7 +58,17 @@ impl World {
             from: ada(),
         };
         let (out, events) = (VecDeque::new(), Vec::new());
-        let mut world = World { session, now, out, events, library, graph: graph.to_owned(), journal: Vec::new(), effects: Vec::new() };
+        let mut world = World {
+            session,
+            now,
+            out,
+            events,
+            library,
+            graph: graph.to_owned(),
+            journal: Vec::new(),
+            effects: Vec::new(),
+            is_reloading: false,
+        };
         world.put(opened);
         world
     }
@@ -62,16 +76,33 @@ impl World {
     /// One input that is known to be accepted.
     pub(super) fn put(&mut self, input: Input) {
         self.session.accepts(&input).unwrap_or_else(|refusal| panic!("{input:?}: {refusal}"));
+        if self.is_reloading {
+            self.reload();
+        }
         let mut effects = Vec::new();
         self.session.handle(self.now, input.clone(), &mut effects);
         self.journal.push((self.now, input));
         for effect in effects {
-            self.effects.push(serde_json::to_string(&effect).unwrap());
+            self.effects.push(if self.is_reloading { round_trip(&effect) } else { serde_json::to_string(&effect).unwrap() });
             match effect {
                 Effect::Call { id, request } => self.out.push_back((id, request)),
                 Effect::Cancel { id } => self.out.retain(|(call, _)| *call != id),
                 Effect::Emit(event) => self.events.push(event),
             }
+        }
+    }
+
+    /// The session as a disk would hold it, read back. `replay` shows that nothing was lost.
+    pub(super) fn reload(&mut self) {
+        let written = serde_json::to_string(&self.session.snapshot()).unwrap();
+        let snapshot: Snapshot = serde_json::from_str(&written).unwrap();
+        assert_eq!(serde_json::to_string(&snapshot).unwrap(), written, "a snapshot reads back to the same bytes");
+        self.session = Session::restore(self.library.clone(), snapshot).unwrap();
+        round_trip(&self.session.processes());
+        round_trip(&self.session.result());
+        round_trip(self.session.ui());
+        if let Some(detail) = self.session.traces().next_back().and_then(|trace| self.session.turn(trace.id)) {
+            round_trip(&detail);
         }
     }
 
@@ -175,6 +206,15 @@ impl World {
         let effects: Vec<String> = effects.iter().map(|effect| serde_json::to_string(effect).unwrap()).collect();
         assert_eq!(effects, self.effects, "a replay has the same effects, byte for byte");
     }
+}
+
+/// What a value is on disk; read back it is the same.
+pub(super) fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) -> String {
+    let written = serde_json::to_string(value).unwrap();
+    let read: T = serde_json::from_str(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
+    assert_eq!(read, *value);
+    assert_eq!(serde_json::to_string(&read).unwrap(), written);
+    written
 }
 
 /// The picture of a trace: one line a frame, one a call.

@@ -116,10 +116,10 @@ fn an_examples_calls_name_tools_of_the_node_and_work_one_after_the_other() {
         for call in answers(file, text).flat_map(|answer| calls(&answer)) {
             let tool = node.tools.iter().find(|tool| tool.name == call.tool);
             let tool = tool.unwrap_or_else(|| panic!("{file}: `{}` is no tool of {}", call.tool, node.name));
-            let parameters: Value = serde_json::from_str(tool.parameters).unwrap();
+            let parameters: Value = serde_json::from_str(&tool.parameters).unwrap();
             assert_eq!(misfits(&call.args, &parameters, ""), [""; 0], "{file}: {}", call.args);
-            used.insert(tool.name);
-            match tools::named(tool.name).unwrap().act {
+            used.insert(&*tool.name);
+            match tools::named(&tool.name).unwrap().act {
                 Act::Run(run) => {
                     let done = run(&fixture.view(&packet), &mut ui, call.args.clone());
                     assert!(done.is_ok(), "{file}: {}: {done:?}", call.args);
@@ -134,7 +134,7 @@ fn an_examples_calls_name_tools_of_the_node_and_work_one_after_the_other() {
         }
         // Who plans has seen how each of its tools is called.
         if text.contains("{{tools}}") && node.kind != Kind::Thinker {
-            assert_eq!(used, node.tools.iter().map(|tool| tool.name).collect(), "{file} shows each tool once");
+            assert_eq!(used, node.tools.iter().map(|tool| &*tool.name).collect(), "{file} shows each tool once");
         }
         if used.contains("emit_display") && node.kind != Kind::Thinker {
             for kind in ["text", "value", "table", "chart", "progress"] {

@@ -2,17 +2,15 @@
 
 use super::shapes::StateArg;
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, ToolSpec, Ui};
+use crate::contract::{Change, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "add_state",
-        description: "adds a state to a machine, or replaces the one of that name as a whole; `buttons` and `content` as in create_machine.",
-        parameters: r#"{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"buttons":{"type":"array","items":{"type":"object"}},"content":{"type":"array","items":{"type":"object"}}},"required":["id","state"]}"#,
-    },
+    name: "add_state",
+    description: "adds a state to a machine, or replaces the one of that name as a whole; `buttons` and `content` as in create_machine.",
+    parameters: r#"{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"buttons":{"type":"array","items":{"type":"object"}},"content":{"type":"array","items":{"type":"object"}}},"required":["id","state"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

@@ -2,18 +2,16 @@
 
 use super::shapes::StatesArg;
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, Machine, ToolSpec, Ui};
+use crate::contract::{Change, Machine, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
 use std::sync::Arc;
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "create_machine",
-        description: "puts a state machine into the chat. `states` maps a name to {buttons, content}; a button with `go` moves the machine to that state at once, one without sends its `action` and `payload` back as a new turn; `content` holds displays as in emit_display. It stays until destroy_machine.",
-        parameters: r#"{"type":"object","properties":{"id":{"type":"string"},"initial":{"type":"string"},"states":{"type":"object","additionalProperties":{"type":"object","properties":{"buttons":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},"action":{"type":"string"},"go":{"type":"string"},"payload":{"type":"object"}},"required":["label"]}},"content":{"type":"array","items":{"type":"object"}}}}}},"required":["id","initial","states"]}"#,
-    },
+    name: "create_machine",
+    description: "puts a state machine into the chat. `states` maps a name to {buttons, content}; a button with `go` moves the machine to that state at once, one without sends its `action` and `payload` back as a new turn; `content` holds displays as in emit_display. It stays until destroy_machine.",
+    parameters: r#"{"type":"object","properties":{"id":{"type":"string"},"initial":{"type":"string"},"states":{"type":"object","additionalProperties":{"type":"object","properties":{"buttons":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},"action":{"type":"string"},"go":{"type":"string"},"payload":{"type":"object"}},"required":["label"]}},"content":{"type":"array","items":{"type":"object"}}}}}},"required":["id","initial","states"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

@@ -1,17 +1,15 @@
 //! `describe`: the columns of a table of the node's database; returns data, and asks each table once a session.
 
 use super::{Act, Tool, args, fits};
-use crate::contract::{DatabaseAsk, ToolSpec};
+use crate::contract::DatabaseAsk;
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "describe",
-        description: "tells the columns of a table of the database. Returns data. Tables whose columns you were told need not be described.",
-        parameters: r#"{"type":"object","properties":{"table":{"type":"string"}},"required":["table"]}"#,
-    },
+    name: "describe",
+    description: "tells the columns of a table of the database. Returns data. Tables whose columns you were told need not be described.",
+    parameters: r#"{"type":"object","properties":{"table":{"type":"string"}},"required":["table"]}"#,
     fits: fits::<Args>,
     act: Act::Ask { ask, display: None },
 };

@@ -1,17 +1,15 @@
 //! `destroy_machine`: takes a machine and its buttons away.
 
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, ToolSpec, Ui};
+use crate::contract::{Change, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "destroy_machine",
-        description: "takes a machine and its buttons away.",
-        parameters: r#"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#,
-    },
+    name: "destroy_machine",
+    description: "takes a machine and its buttons away.",
+    parameters: r#"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

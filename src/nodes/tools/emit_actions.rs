@@ -2,17 +2,15 @@
 
 use super::shapes::ButtonArg;
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, Control, Source, ToolSpec, Ui};
+use crate::contract::{Change, Control, Source, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "emit_actions",
-        description: "shows buttons under this answer; pressing one sends its action and payload back as a new turn. They are replaced by the next answer.",
-        parameters: r#"{"type":"object","properties":{"actions":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},"action":{"type":"string","description":"short snake_case name"},"payload":{"type":"object"}},"required":["label"]}}},"required":["actions"]}"#,
-    },
+    name: "emit_actions",
+    description: "shows buttons under this answer; pressing one sends its action and payload back as a new turn. They are replaced by the next answer.",
+    parameters: r#"{"type":"object","properties":{"actions":{"type":"array","items":{"type":"object","properties":{"label":{"type":"string"},"action":{"type":"string","description":"short snake_case name"},"payload":{"type":"object"}},"required":["label"]}}},"required":["actions"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

@@ -2,17 +2,15 @@
 
 use super::shapes::ContentItem;
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, Control, ToolSpec, Ui};
+use crate::contract::{Change, Control, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "emit_display",
-        description: "shows displays under this answer. `key` binds one to an entry set by set_state. text: `text`; value: `value`, `unit`; table: `columns`, `rows`; chart: `kind` (line or bar), `x` (labels), `series` ([{name, values}]); progress: `value`, `max`.",
-        parameters: r#"{"type":"object","properties":{"items":{"type":"array","items":{"type":"object","properties":{"type":{"enum":["text","value","table","chart","progress"]},"label":{"type":"string"},"key":{"type":"string"}},"required":["type"]}}},"required":["items"]}"#,
-    },
+    name: "emit_display",
+    description: "shows displays under this answer. `key` binds one to an entry set by set_state. text: `text`; value: `value`, `unit`; table: `columns`, `rows`; chart: `kind` (line or bar), `x` (labels), `series` ([{name, values}]); progress: `value`, `max`.",
+    parameters: r#"{"type":"object","properties":{"items":{"type":"array","items":{"type":"object","properties":{"type":{"enum":["text","value","table","chart","progress"]},"label":{"type":"string"},"key":{"type":"string"}},"required":["type"]}}},"required":["items"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

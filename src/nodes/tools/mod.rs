@@ -23,9 +23,18 @@ use serde_json::Value;
 /// A tool: what a model sees of it, whether arguments fit, and what it does.
 #[derive(Debug)]
 pub struct Tool {
-    pub spec: ToolSpec,
+    pub name: &'static str,
+    pub description: &'static str,
+    /// JSON Schema of the arguments.
+    pub parameters: &'static str,
     pub fits: fn(&Value) -> Result<(), String>,
     pub act: Act,
+}
+
+impl Tool {
+    pub fn spec(&self) -> ToolSpec {
+        ToolSpec { name: self.name.into(), description: self.description.into(), parameters: self.parameters.into() }
+    }
 }
 
 /// How a tool works.
@@ -64,7 +73,7 @@ pub const ALL: &[Tool] = &[
 ];
 
 pub fn named(name: &str) -> Option<&'static Tool> {
-    ALL.iter().find(|tool| tool.spec.name == name)
+    ALL.iter().find(|tool| tool.name == name)
 }
 
 /// What the user sees, as tools of a new answer meet it: its controls take the place of the last answer's.
@@ -79,7 +88,7 @@ pub fn signatures(tools: &[ToolSpec]) -> String {
 }
 
 /// The name under which a table's description is shown that a query needs first.
-pub(super) const DESCRIBE: &str = describe::TOOL.spec.name;
+pub(super) const DESCRIBE: &str = describe::TOOL.name;
 
 /// A tool that the node may call. A node without a list may call all that need no database.
 pub(super) fn offered(view: &View<'_>, name: &str) -> Result<&'static Act, String> {
@@ -101,9 +110,9 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
 
 fn names(tools: &[ToolSpec]) -> String {
     let all = if tools.is_empty() {
-        ALL.iter().map(|tool| tool.spec.name).collect()
+        ALL.iter().map(|tool| tool.name).collect()
     } else {
-        tools.iter().map(|tool| tool.name).collect::<Vec<_>>()
+        tools.iter().map(|tool| &*tool.name).collect::<Vec<_>>()
     };
     all.join(", ")
 }
@@ -130,8 +139,8 @@ mod tests {
     #[test]
     fn every_tool_states_its_arguments_as_a_schema() {
         for tool in ALL {
-            let schema: Value = serde_json::from_str(tool.spec.parameters).expect(tool.spec.name);
-            assert_eq!(schema["type"], "object", "{}", tool.spec.name);
+            let schema: Value = serde_json::from_str(tool.parameters).expect(tool.name);
+            assert_eq!(schema["type"], "object", "{}", tool.name);
         }
     }
 }

@@ -4,17 +4,15 @@
 //! them yet. `show` says how the user sees the rows: as a table, a line chart, a bar chart, or not at all.
 
 use super::{Act, Tool, args, fits};
-use crate::contract::{Change, Control, DatabaseAsk, Dialect, Display, DisplayKind, ToolSpec};
+use crate::contract::{Change, Control, DatabaseAsk, Dialect, Display, DisplayKind};
 use crate::nodes::{ToolReport, View};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "query",
-        description: "runs one SELECT on the database. Returns data. The user sees its rows as `show` says: as `table` (the default), as a `line` or `bar` chart of the columns `y` over the column `x`, or `none`.",
-        parameters: r#"{"type":"object","properties":{"sql":{"type":"string"},"show":{"type":"object","properties":{"as":{"enum":["table","line","bar","none"]},"label":{"type":"string"},"x":{"type":"string"},"y":{"type":"array","items":{"type":"string"}}},"required":["as"]}},"required":["sql"]}"#,
-    },
+    name: "query",
+    description: "runs one SELECT on the database. Returns data. The user sees its rows as `show` says: as `table` (the default), as a `line` or `bar` chart of the columns `y` over the column `x`, or `none`.",
+    parameters: r#"{"type":"object","properties":{"sql":{"type":"string"},"show":{"type":"object","properties":{"as":{"enum":["table","line","bar","none"]},"label":{"type":"string"},"x":{"type":"string"},"y":{"type":"array","items":{"type":"string"}}},"required":["as"]}},"required":["sql"]}"#,
     fits: fits::<Args>,
     act: Act::Ask { ask, display: Some(display) },
 };

@@ -4,17 +4,15 @@
 //! messages and all facts are returned and `matched` is false, so that «what did I say before?» has an answer.
 
 use super::{Act, Done, Tool, args, fits};
-use crate::contract::{Message, ToolSpec, Ui, clip};
+use crate::contract::{Message, Ui, clip};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "recall",
-        description: "searches what was said earlier in this conversation and the facts remembered about the user. Returns data.",
-        parameters: r#"{"type":"object","properties":{"query":{"type":"string","description":"the words to look for; empty for the last messages"}},"required":["query"]}"#,
-    },
+    name: "recall",
+    description: "searches what was said earlier in this conversation and the facts remembered about the user. Returns data.",
+    parameters: r#"{"type":"object","properties":{"query":{"type":"string","description":"the words to look for; empty for the last messages"}},"required":["query"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

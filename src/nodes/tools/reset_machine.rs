@@ -1,17 +1,15 @@
 //! `reset_machine`: puts a machine back into its initial state.
 
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, ToolSpec, Ui};
+use crate::contract::{Change, Ui};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "reset_machine",
-        description: "puts a machine back into its initial state.",
-        parameters: r#"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#,
-    },
+    name: "reset_machine",
+    description: "puts a machine back into its initial state.",
+    parameters: r#"{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

@@ -1,17 +1,15 @@
 //! `set_state`: writes an entry of the user interface state, to which displays bind by `key`.
 
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, ToolSpec, Ui, clip};
+use crate::contract::{Change, Ui, clip};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
 
 pub(super) const TOOL: Tool = Tool {
-    spec: ToolSpec {
-        name: "set_state",
-        description: "sets one entry of the user interface state; every display with this `key` shows it.",
-        parameters: r#"{"type":"object","properties":{"key":{"type":"string"},"value":{}},"required":["key","value"]}"#,
-    },
+    name: "set_state",
+    description: "sets one entry of the user interface state; every display with this `key` shows it.",
+    parameters: r#"{"type":"object","properties":{"key":{"type":"string"},"value":{}},"required":["key","value"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

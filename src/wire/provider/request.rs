@@ -137,7 +137,7 @@ fn tool_call(call: &ToolCall) -> Value {
 }
 
 fn tool(tool: &ToolSpec) -> Value {
-    function(tool.name, tool.description, tool.parameters)
+    function(&tool.name, &tool.description, &tool.parameters)
 }
 
 fn function(name: &str, description: &str, parameters: &str) -> Value {
@@ -180,10 +180,11 @@ mod tests {
     use std::sync::Arc;
 
     fn request() -> ModelRequest {
-        let text = Text(vec![Part::Fixed("Say ".into()), Part::Slot("message", "\"hi\"".into())]);
+        let text = Text(vec![Part::Fixed("Say ".into()), Part::Slot("message".into(), "\"hi\"".into())]);
         ModelRequest {
             role: "output".into(),
             stage: None,
+            background: false,
             model: "strong".into(),
             messages: vec![ChatMessage::new(Role::User, text)],
             schema: None,
@@ -220,7 +221,7 @@ mod tests {
         asked.tool_calls.push(call);
         let mut found = ChatMessage::new(Role::Tool, Text::slot("results", "[]"));
         found.tool_call_id = Some("c1".into());
-        let tool = ToolSpec { name: "recall", description: "searches", parameters: r#"{"type":"object"}"# };
+        let tool = ToolSpec { name: "recall".into(), description: "searches".into(), parameters: r#"{"type":"object"}"#.into() };
         let sent = sent(&ModelRequest { messages: vec![asked, found], tools: Arc::new([tool]), ..request() }, Dialect::default());
         assert_eq!(
             sent["messages"],

@@ -258,6 +258,7 @@ fn the_same_request_is_answered_the_same_and_word_by_word() {
     let request = ModelRequest {
         role: "output".into(),
         stage: None,
+        background: false,
         model: "strong".into(),
         messages: prompt("output", &[("message", "why is the sky blue?")]),
         schema: None,

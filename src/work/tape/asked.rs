@@ -139,6 +139,7 @@ mod tests {
 
     fn model(parts: Vec<Part>) -> Asked {
         Asked::of(&Request::Model(ModelRequest {
+            background: false,
             role: "director".into(),
             stage: None,
             model: "strong".into(),
@@ -158,12 +159,16 @@ mod tests {
     #[test]
     fn what_changes_by_itself_is_no_part_of_a_question() {
         let at = |time: &str, message: &str| {
-            model(vec![Part::Fixed("Decide.".into()), Part::Passing("sensed", time.into()), Part::Slot("message", message.into())])
+            model(vec![
+                Part::Fixed("Decide.".into()),
+                Part::Passing("sensed".into(), time.into()),
+                Part::Slot("message".into(), message.into()),
+            ])
         };
         assert_eq!(at("noon", "hi").key(), at("midnight", "hi").key());
         assert_ne!(at("noon", "hi").key(), at("noon", "ho").key());
         let slot = |name| model(vec![Part::Slot(name, "hi".into())]);
-        assert_ne!(slot("message").key(), slot("history").key(), "where it stands is part of it");
+        assert_ne!(slot("message".into()).key(), slot("history".into()).key(), "where it stands is part of it");
         let usual = DatabaseLimits::default();
         let key = |limits| database("SELECT 1", limits).key();
         assert_eq!(key(usual), key(DatabaseLimits { time_ms_max: 1, ..usual }));
@@ -173,9 +178,10 @@ mod tests {
 
     #[test]
     fn a_question_is_the_same_after_it_was_written_and_read() {
-        for asked in
-            [model(vec![Part::Fixed("a\n".into()), Part::Slot("message", "«ü»".into())]), database("SELECT 1", DatabaseLimits::default())]
-        {
+        for asked in [
+            model(vec![Part::Fixed("a\n".into()), Part::Slot("message".into(), "«ü»".into())]),
+            database("SELECT 1", DatabaseLimits::default()),
+        ] {
             let written = serde_json::to_string(&asked).unwrap();
             let read: Asked = serde_json::from_str(&written).unwrap();
             assert_eq!((read.key(), &read), (asked.key(), &asked));

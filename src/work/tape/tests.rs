@@ -65,10 +65,11 @@ fn replaying(folder: &Folder, sessions: &[&str]) -> (Pool, Arc<Tape>) {
 }
 
 fn ask(prompt: &str, time: &str, message: &str) -> Request {
-    let parts = vec![Part::Passing("sensed", time.into()), Part::Slot("message", message.into())];
+    let parts = vec![Part::Passing("sensed".into(), time.into()), Part::Slot("message".into(), message.into())];
     Request::Model(ModelRequest {
         role: "director".into(),
         stage: None,
+        background: false,
         model: "strong".into(),
         messages: vec![ChatMessage::new(Role::System, Text(vec![Part::Fixed(prompt.into())])), ChatMessage::new(Role::User, Text(parts))],
         schema: None,

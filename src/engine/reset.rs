@@ -1,0 +1,70 @@
+//! How turns end before their time: a stop, a drain, a clear, a switch.
+
+use super::Session;
+use super::call::Lane;
+use crate::contract::{Effect, Memory, Outcome, TurnId, TurnResult, Ui, What};
+use crate::graph::Graph;
+use std::sync::Arc;
+
+const CUT_OFF: &str = "The server had to shut down before this answer was finished. Please ask again in a moment.";
+
+impl Session {
+    /// Ends the running turn and those waiting.
+    pub(super) fn stop(&mut self, effects: &mut Vec<Effect>) {
+        if self.work.turn.is_some() {
+            self.end(Outcome::Cancelled, effects);
+        }
+        while let Some(waiting) = self.work.waiting.pop_front() {
+            self.start(waiting, effects);
+            self.end(Outcome::Cancelled, effects);
+        }
+    }
+
+    /// Fails what waits when its turn comes, and what runs now if it is to be `cut`. The session itself stays as any other, so
+    /// that it goes on after a restart.
+    pub(super) fn drain(&mut self, cut: bool, effects: &mut Vec<Effect>) {
+        self.work.waiting.iter_mut().for_each(|waiting| waiting.is_too_late = true);
+        if cut {
+            if self.work.turn.is_some() {
+                self.end(Outcome::Failed(CUT_OFF.to_owned()), effects);
+            }
+            self.end_background(effects);
+        }
+    }
+
+    /// Starts over: ids, traces and the schema cache stay; `keep` carries history and memory over.
+    pub(super) fn reset(&mut self, graph: Arc<Graph>, keep: bool, effects: &mut Vec<Effect>) {
+        // All that runs ends on the graph that it began on.
+        self.stop(effects);
+        self.end_background(effects);
+        self.graph = graph;
+        let conversation = &mut self.conversation;
+        let mut has_new_memory = false;
+        if !keep {
+            conversation.history.clear();
+            let situation = conversation.memory.situation.clone();
+            let initial = Memory { situation, ..Memory::initial(&self.setup.caller.identity) };
+            has_new_memory = conversation.memory != initial;
+            conversation.memory = initial;
+        }
+        conversation.ui = Ui::default();
+        conversation.ui_news.clear();
+        self.kept.last = None;
+        self.kept.result = TurnResult::Cleared;
+        if !keep {
+            self.emit(TurnId(0), 0, self.engine.clone(), What::Cleared, effects);
+        }
+        self.show_ui(true, TurnId(0), 0, effects);
+        if has_new_memory {
+            self.show_memory(TurnId(0), self.engine.clone(), effects);
+        }
+        self.conversation.history_seq = self.counters.seq_last;
+    }
+
+    /// Ends the background's call and drops what was to come.
+    fn end_background(&mut self, effects: &mut Vec<Effect>) {
+        self.work.background_next = None;
+        self.end_calls(Lane::Background, effects);
+        self.work.background = None;
+    }
+}
