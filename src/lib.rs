@@ -13,6 +13,7 @@ pub mod nodes; // one file per node kind, one per tool                     contr
 pub mod runner; // plays suites over the public interface             client, contract, suite, work
 pub mod shard; // connections, sessions, watchers: `Shard::handle`      contract, engine, graph, wire
 pub mod shell; // the event loop, threads and clock around the shards      all; only cli imports it
+pub mod sim; // the whole server in a simulated world           contract, graph, shard
 pub mod sql; // the gate: statements that only read                     contract
 pub mod suite; // testcases/*.md: parse, checks                           contract
 pub mod wire; // bytes and words: HTTP, WebSocket, event streams, JSON     contract

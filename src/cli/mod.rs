@@ -14,6 +14,7 @@ mod nginx;
 mod prompt;
 mod sample_data;
 mod serve;
+mod sim;
 mod sql_check;
 mod suites;
 mod test;
@@ -53,6 +54,8 @@ enum Command {
     Config(config::Command),
     /// Look whether everything that a server needs is there, and how to mend what is not
     Doctor(doctor::Options),
+    /// Run the whole server in simulated worlds and look for what breaks it
+    Sim(sim::Options),
     /// Look at graphs
     #[command(subcommand)]
     Graph(graph::Command),
@@ -105,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Test(options) => test::run(&options, own),
         Command::Config(command) => config::run(command, own),
         Command::Doctor(options) => doctor::run(&options, own),
+        Command::Sim(options) => sim::run(&options),
         Command::Graph(command) => graph::run(command, own),
         Command::SqlCheck(arguments) => sql_check::run(arguments),
         Command::SampleData(arguments) => sample_data::run(arguments),

@@ -1,0 +1,279 @@
+//! The books of a session: everything that its clients have seen of it, and what that has to add up to.
+
+use super::network::Line;
+use super::script::{Kind, User};
+use super::users::Segment;
+use super::world::World;
+use crate::graph::Library;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+pub(super) struct Books {
+    pub(super) number: u64,
+    /// Somebody has watched from the beginning, so nothing is missing here.
+    is_witnessed: bool,
+    chat: BTreeMap<u64, Seen>,
+    trace: BTreeMap<u64, Seen>,
+    acknowledged: BTreeMap<String, u64>,
+    /// Each call, and whether it has ended.
+    calls: BTreeMap<u64, bool>,
+    pub(super) newest: u64,
+}
+
+struct Seen {
+    turn: u64,
+    text: String,
+}
+
+const HISTORY: &str = "/api/history?last=200";
+const STATE: &str = "/api/state";
+const FRAMES: &str = "/api/frames?last=20";
+
+impl Books {
+    pub(super) fn new(user: &User) -> Books {
+        Books {
+            number: user.number,
+            is_witnessed: user.is_witnessed,
+            chat: BTreeMap::new(),
+            trace: BTreeMap::new(),
+            acknowledged: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            newest: 0,
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, id: &str, turn: u64) -> Result<(), String> {
+        let before = *self.acknowledged.entry(id.to_owned()).or_insert(turn);
+        let shared = self.acknowledged.iter().find(|(other, at)| **at == turn && *other != id);
+        match shared {
+            _ if !self.is_witnessed => Ok(()),
+            _ if before != turn => Err(format!("the message {id} of user {} has two turns, {before} and {turn}", self.number)),
+            Some((other, _)) => Err(format!("the messages {id} and {other} of user {} share turn {turn}", self.number)),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes an event of the chat, as one of the clients saw it.
+    pub(super) fn see_chat(&mut self, seq: u64, turn: Option<u64>, json: &Value, text: String) -> Result<(), String> {
+        self.newest = self.newest.max(turn.unwrap_or(0));
+        if let (Some(id), Some(turn)) = (json["client_id"].as_str(), turn) {
+            self.acknowledge(id, turn)?;
+        }
+        same(&mut self.chat, seq, turn.unwrap_or(0), text, self.is_witnessed)
+    }
+
+    pub(super) fn see_trace(&mut self, seq: u64, json: &Value, text: String, library: &Library) -> Result<(), String> {
+        let turn = json["turn"].as_str().and_then(|turn| turn.strip_prefix("msg_")?.parse().ok()).unwrap_or(0);
+        self.newest = self.newest.max(turn);
+        let is_new = !self.trace.contains_key(&seq);
+        if let ("frame_trace", true) = (json["event"].as_str().unwrap_or_default(), is_new) {
+            check_frames(&json["trace"], library)?;
+        }
+        if let (Some(pid), true, true) = (json["pid"].as_u64(), is_new, self.is_witnessed) {
+            let has_ended = json["event"] == "process_end";
+            if self.calls.insert(pid, has_ended) != has_ended.then_some(false) {
+                return Err(format!("call {pid} of user {} begins or ends twice: {text}", self.number));
+            }
+        }
+        same(&mut self.trace, seq, turn, text, self.is_witnessed)
+    }
+
+    /// The turns that ended, in order.
+    fn ended(&self) -> Vec<u64> {
+        self.chat.values().filter(|seen| seen.text.starts_with(r#"{"type":"done""#)).map(|seen| seen.turn).collect()
+    }
+
+    pub(super) fn turns(&self) -> u64 {
+        self.ended().len() as u64
+    }
+
+    /// What has begun and not ended.
+    pub(super) fn is_busy_with(&self) -> Option<String> {
+        let ended = self.ended();
+        let begun = self.chat.values().map(|seen| seen.turn).chain(self.acknowledged.values().copied());
+        let turn = begun.filter(|turn| *turn > 0).find(|turn| !ended.contains(turn)).map(|turn| format!("turn {turn}"));
+        let call = || self.calls.iter().find(|(_, has_ended)| !**has_ended).map(|(call, _)| format!("call {call}"));
+        turn.or_else(call).filter(|_| self.is_witnessed)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let ended = self.ended();
+        if !ended.is_sorted_by(|one, next| one < next) {
+            return Err(format!("turns end twice or out of order: {ended:?}"));
+        }
+        if let Some(busy) = self.is_busy_with() {
+            return Err(format!("{busy} never ended"));
+        }
+        Ok(())
+    }
+
+    /// Whether a client that was shown this much of it saw all that it had to.
+    fn check_segment(&self, segment: &Segment) -> Result<(), String> {
+        let all = if segment.is_chat { &self.chat } else { &self.trace };
+        let (Some(&first), Some(&last)) = (segment.seqs.first(), segment.seqs.last()) else { return Ok(()) };
+        let shown: Vec<u64> = all.range(segment.after.map_or(first, |after| after + 1)..=last).map(|(seq, _)| *seq).collect();
+        if shown == segment.seqs {
+            return Ok(());
+        }
+        let missing: Vec<u64> = shown.iter().copied().filter(|seq| !segment.seqs.contains(seq)).collect();
+        match missing.first() {
+            Some(seq) => {
+                Err(format!("a client misses event {seq}, {}; it saw {:?} after {:?}", all[seq].text, segment.seqs, segment.after))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn last(&self, is_chat: bool) -> u64 {
+        let all = if is_chat { &self.chat } else { &self.trace };
+        all.last_key_value().map_or(0, |(seq, _)| *seq)
+    }
+}
+
+/// An event is the same for everybody.
+fn same(all: &mut BTreeMap<u64, Seen>, seq: u64, turn: u64, text: String, is_witnessed: bool) -> Result<(), String> {
+    match all.get(&seq) {
+        Some(seen) if seen.text != text && is_witnessed => {
+            Err(format!("event {seq} is {} for one client and {text} for another", seen.text))
+        }
+        Some(_) => Ok(()),
+        None => {
+            all.insert(seq, Seen { turn, text });
+            Ok(())
+        }
+    }
+}
+
+/// A turn that was answered took a path of its graph, in as many frames as the path has.
+fn check_frames(trace: &Value, library: &Library) -> Result<(), String> {
+    let frames = trace["frames"].as_array().map_or(0, Vec::len);
+    if trace["total_frames"] != frames {
+        return Err(format!("`total_frames` is wrong: {trace}"));
+    }
+    let graph = library.graph(trace["graph"].as_str().unwrap_or_default()).ok_or(format!("an unknown graph: {trace}"))?;
+    let path = graph.paths.iter().find(|path| trace["path"] == *path.name);
+    match path {
+        _ if trace["status"] != "done" => Ok(()),
+        Some(path) if path.frames == frames => Ok(()),
+        _ => Err(format!("a turn took {frames} frames on the path {}", trace["path"])),
+    }
+}
+
+impl World<'_> {
+    pub(super) fn refused(&mut self, user: usize, id: &str, code: &str) {
+        let books = &self.books[user];
+        if let (Some(turn), true) = (books.acknowledged.get(id), books.is_witnessed) {
+            self.fail(format!("the message {id} of user {} has turn {turn}, and is refused with {code}", self.books[user].number));
+        }
+    }
+
+    /// What left the server's memory must be older than the running turn and the one before.
+    pub(super) fn check_gap(&mut self, user: usize, since: u64, kept_from: u64) {
+        let books = &self.books[user];
+        let mut lost = books.chat.range(since + 1..kept_from.max(since + 1));
+        if let Some((seq, seen)) = lost.find(|(_, seen)| seen.turn > 0 && seen.turn + 1 >= books.newest) {
+            self.fail(format!("event {seq} of turn {} is no longer kept, and turn {} is the newest", seen.turn, self.books[user].newest));
+        }
+    }
+
+    /// What still keeps the world from being at rest.
+    pub(super) fn is_waiting_for(&self) -> Option<String> {
+        for (user, clients) in self.users.iter().enumerate() {
+            let number = self.script.users[user].number;
+            for (client, it) in clients.iter().enumerate() {
+                if let Some(what) = it.is_waiting_for() {
+                    return Some(format!("user {number}, client {client} waits for {what}"));
+                }
+                let behind = it.segments.last().filter(|segment| segment.is_live && self.books[user].is_witnessed).filter(|segment| {
+                    let has = segment.seqs.last().copied().or(segment.after);
+                    has.is_some_and(|has| has < self.books[user].last(segment.is_chat))
+                });
+                if behind.is_some() {
+                    return Some(format!("user {number}, client {client} has not been shown everything"));
+                }
+            }
+            if let Some(busy) = self.books[user].is_busy_with() {
+                return Some(format!("user {number}: {busy} has not ended"));
+            }
+        }
+        let is_rude = |line: &Line| self.script.users[line.user].clients[line.client].kind == Kind::Rude;
+        let left = self.lines.iter().position(|line| line.is_at_server() && (line.is_given_up() || is_rude(line)));
+        let call = || self.calls.keys().next().map(|(shard, session, call)| format!("{call:?} of {session:?} on shard {shard} runs"));
+        left.map(|line| format!("connection {line} is still open, and its client has gone or is rude")).or_else(call)
+    }
+
+    pub(super) fn ask_for_the_end(&mut self) {
+        for user in 0..self.users.len() {
+            if self.books[user].is_witnessed {
+                let client = self.users[user].len() - 1;
+                [HISTORY, STATE, FRAMES].into_iter().for_each(|path| self.ask(user, client, path));
+            }
+        }
+    }
+
+    /// What the server holds is what it has shown.
+    pub(super) fn check_at_rest(&self) -> Result<(), String> {
+        for (books, clients) in self.books.iter().zip(&self.users).filter(|(books, _)| books.is_witnessed) {
+            let answers = &clients.last().expect("everyone has a client for this").answers;
+            if self.script.is_tight && answers.len() < 3 {
+                continue;
+            }
+            let answer = |path| answers.get(path).ok_or(format!("user {} got no answer to {path}", books.number));
+            let chat: Vec<(u64, Value)> =
+                books.chat.values().map(|seen| (seen.turn, serde_json::from_str(&seen.text).unwrap_or_default())).collect();
+            let mut asked = Vec::new();
+            for message in answer(HISTORY)?["messages"].as_array().into_iter().flatten() {
+                let turn = message["id"].as_str().and_then(|id| id.strip_prefix("msg_")?.parse::<u64>().ok()).unwrap_or(0);
+                if message["role"] == "user" {
+                    asked.push(turn);
+                    continue;
+                }
+                let deltas = chat.iter().filter(|(of, json)| *of == turn && json["type"] == "delta" && json["kind"].is_null());
+                let shown: String = deltas.filter_map(|(_, json)| json["content"].as_str()).collect();
+                if message["content"] != shown {
+                    return Err(format!(
+                        "turn {turn} of user {} is kept as {} and was shown as {shown:?}",
+                        books.number, message["content"]
+                    ));
+                }
+            }
+            if !asked.is_sorted_by(|one, next| one < next) {
+                return Err(format!("the history of user {} holds a message twice: {asked:?}", books.number));
+            }
+            let state = answer(STATE)?;
+            let shown = chat.iter().rev().find(|(_, json)| json["type"] == "controls").map(|(_, json)| json["controls"].clone());
+            if state["controls"] != shown.unwrap_or(Value::Array(Vec::new())) {
+                return Err(format!("user {} has other controls than it was shown: {}", books.number, state["controls"]));
+            }
+            if state["processes"] != Value::Array(Vec::new()) || state["memorizing"] != false {
+                return Err(format!("something of user {} still runs: {state}", books.number));
+            }
+            for trace in answer(FRAMES)?["traces"].as_array().into_iter().flatten() {
+                let turn = trace["id"].as_str().unwrap_or_default();
+                let Some((_, done)) = chat.iter().find(|(_, json)| json["type"] == "done" && json["id"] == turn) else {
+                    return Err(format!("user {} was not shown the end of {turn}", books.number));
+                };
+                let status = if done["cancelled"] == true {
+                    "cancelled"
+                } else if done["error"].is_string() {
+                    "error"
+                } else {
+                    "done"
+                };
+                if trace["status"] != status {
+                    return Err(format!("{turn} of user {} is {} and was shown as {status}", books.number, trace["status"]));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_books(&self) -> Result<(), String> {
+        for (books, clients) in self.books.iter().zip(&self.users).filter(|(books, _)| books.is_witnessed) {
+            let mut segments = clients.iter().flat_map(|client| &client.segments);
+            let checked = books.check().and_then(|()| segments.try_for_each(|segment| books.check_segment(segment)));
+            checked.map_err(|what| format!("user {}: {what}", books.number))?;
+        }
+        Ok(())
+    }
+}

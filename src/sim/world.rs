@@ -1,0 +1,628 @@
+//! The world: virtual time, the shards with their mailboxes, and a driver that obeys the contract of `shard::event` and
+//! insists that the shards do.
+
+use super::check::Books;
+use super::network::{AtServer, Line};
+use super::pool::Call;
+use super::script::{Kind, SECOND, Script};
+use super::users::Client;
+use super::{Ran, mix};
+use crate::contract::{Answer, CallError, CallId, DatabaseInfo, Dialect, Limits, Moment, Now, Time, Usage};
+use crate::graph::Library;
+use crate::shard::event::{Action, Attach, Entry, Event, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
+use crate::shard::files::Files;
+use crate::shard::origin::Origins;
+use crate::shard::{Settings, Shard, bounds};
+use jiff::tz::TimeZone;
+use serde_json::Map;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) struct World<'a> {
+    pub(super) script: &'a Script,
+    pub(super) library: Arc<Library>,
+    /// Microseconds since the world began.
+    pub(super) now: u64,
+    wall_offset: i64,
+    queue: BinaryHeap<Due>,
+    order: u64,
+    settings: Arc<Settings>,
+    seats: Vec<Seat>,
+    pub(super) lines: Vec<Line>,
+    pub(super) users: Vec<Vec<Client>>,
+    pub(super) books: Vec<Books>,
+    pub(super) calls: BTreeMap<(usize, SessionId, CallId), Call>,
+    /// Faults have stopped.
+    pub(super) is_quiet: bool,
+    /// The server is told to end.
+    pub(super) is_draining: bool,
+    pub(super) is_stopping: bool,
+    failure: Option<String>,
+    hash: DefaultHasher,
+    events: u64,
+}
+
+/// A shard and the driver around it.
+struct Seat {
+    shard: Shard,
+    inbox: Vec<Owned>,
+    sockets: BTreeMap<SocketId, usize>,
+    next_socket: u64,
+    wake: Option<u64>,
+    stalled_until: u64,
+    ticks: u64,
+    drained: bool,
+    stopped: bool,
+}
+
+/// An event on its way to a shard. Sockets are lines here; they get their number when they arrive.
+pub(super) enum Owned {
+    Accepted { line: usize },
+    Arrived { line: usize, attach: Box<Attach> },
+    Read { line: usize, bytes: Vec<u8> },
+    Ended { line: usize },
+    Moved { line: usize },
+    Written { line: usize },
+    Failed { line: usize },
+    Mail(Mail),
+    Chunk { session: SessionId, call: CallId, text: String },
+    Completion { session: SessionId, call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
+    JobDone { ticket: Ticket, outcome: JobOutcome },
+    Drain,
+    Stop,
+    Time,
+}
+
+/// What will happen.
+pub(super) enum Happens {
+    ToShard(usize, Owned),
+    Wake {
+        shard: usize,
+        at: u64,
+    },
+    ClockStep(i64),
+    Stall {
+        shard: usize,
+        length: u64,
+    },
+    StallEnds {
+        shard: usize,
+    },
+    Call {
+        shard: usize,
+        session: SessionId,
+        call: CallId,
+        generation: u32,
+    },
+    Step {
+        user: usize,
+        step: usize,
+    },
+    Reconnect {
+        user: usize,
+        client: usize,
+    },
+    /// Bytes reach the server.
+    Up {
+        line: usize,
+        bytes: Vec<u8>,
+    },
+    /// The client sends nothing more; `is_gone` when it does not read either.
+    UpEnd {
+        line: usize,
+        is_gone: bool,
+    },
+    /// The write under way goes on.
+    Flow {
+        line: usize,
+    },
+    /// Bytes reach the client.
+    Down {
+        line: usize,
+        bytes: Vec<u8>,
+    },
+    /// The server's end reaches the client.
+    DownEnd {
+        line: usize,
+        is_reset: bool,
+    },
+    Break {
+        line: usize,
+    },
+    /// By now the server must have ended this connection.
+    MustHaveEnded {
+        line: usize,
+    },
+}
+
+struct Due {
+    at: u64,
+    order: u64,
+    what: Happens,
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Due) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Due) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The earliest is the greatest, as the heap wants it.
+impl Ord for Due {
+    fn cmp(&self, other: &Due) -> Ordering {
+        (other.at, other.order).cmp(&(self.at, self.order))
+    }
+}
+
+const MOMENT_ZERO: u64 = 77 * SECOND;
+const WALL_ZERO: u64 = 1_763_668_166 * SECOND;
+/// A client that was silent for so long must be gone.
+pub(super) const SILENCE_TIME: u64 = 140 * SECOND;
+/// The longest that a call may take.
+const CALL_TIME: Duration = Duration::from_secs(60);
+/// What a socket may hold to be written, and what a single read may bring.
+const OUTPUT_BYTES_MAX: usize = 3 << 20;
+const READ_BYTES_MAX: usize = 64 << 10;
+/// More events than any honest world has.
+const EVENTS_MAX: u64 = 2_000_000;
+
+impl<'a> World<'a> {
+    pub(super) fn new(script: &'a Script, library: Arc<Library>) -> World<'a> {
+        let settings = Arc::new(settings(script, library.clone()));
+        let seat = |number| Seat {
+            shard: Shard::new(ShardId(number), settings.clone(), "sim"),
+            inbox: Vec::new(),
+            sockets: BTreeMap::new(),
+            next_socket: 1,
+            wake: None,
+            stalled_until: 0,
+            ticks: 0,
+            drained: false,
+            stopped: false,
+        };
+        World {
+            script,
+            library,
+            now: 0,
+            wall_offset: 0,
+            queue: BinaryHeap::new(),
+            order: 0,
+            seats: (0..script.shards).map(seat).collect(),
+            settings,
+            lines: Vec::new(),
+            users: script.users.iter().map(|user| user.clients.iter().map(Client::new).collect()).collect(),
+            books: script.users.iter().map(Books::new).collect(),
+            calls: BTreeMap::new(),
+            is_quiet: false,
+            is_draining: false,
+            is_stopping: false,
+            failure: None,
+            hash: DefaultHasher::new(),
+            events: 0,
+        }
+    }
+
+    /// Plays the script, lets everything come to its end, and checks the books.
+    pub(super) fn run(mut self) -> Result<Ran, String> {
+        for (user, steps) in self.script.users.iter().map(|user| &user.steps).enumerate() {
+            for (step, at) in steps.iter().map(|step| step.at).enumerate() {
+                self.later(at, Happens::Step { user, step });
+            }
+        }
+        self.script.clock.iter().for_each(|(at, by)| self.later(*at, Happens::ClockStep(*by)));
+        for &(shard, at, length) in self.script.stalls.iter().filter(|(shard, ..)| *shard < self.script.shards) {
+            self.later(at, Happens::Stall { shard, length });
+        }
+        self.run_until(self.script.ends_at)?;
+        self.is_quiet = true;
+        self.hasten_calls();
+        self.hasten_lines();
+        if !self.script.drains {
+            // What stalled, or is on its way, comes first.
+            self.run_until(self.now + SECOND)?;
+            self.settle(600, "everything to end", |world| world.is_waiting_for())?;
+            self.ask_for_the_end();
+            self.settle(60, "the last answers", |world| world.is_waiting_for())?;
+            self.check_at_rest()?;
+            self.check_sizes_at_rest()?;
+        }
+        self.is_draining = true;
+        (0..self.seats.len()).for_each(|shard| self.to_shard(1, shard, Owned::Drain));
+        let is_cut = self.script.drains && self.script.seed % 3 == 0;
+        match is_cut {
+            true => self.run_until(self.now + SECOND / 20)?,
+            false => self.settle(60, "all shards to drain", |world| world.seats.iter().any(|seat| !seat.drained).then(String::new))?,
+        }
+        if !is_cut {
+            self.run_until(self.now + SECOND / 2)?;
+            if let Some(busy) = self.books.iter().find_map(Books::is_busy_with) {
+                return Err(format!("all shards have drained, but {busy} has not ended"));
+            }
+        }
+        self.is_stopping = true;
+        (0..self.seats.len()).for_each(|shard| self.to_shard(1, shard, Owned::Stop));
+        self.settle(5, "all shards to stop", |world| world.seats.iter().any(|seat| !seat.stopped).then(String::new))?;
+        self.run_until(self.now + 2 * SECOND)?;
+        if let Some(line) = self.lines.iter().position(Line::is_at_server) {
+            return Err(format!("connection {line} is still open after the server has stopped"));
+        }
+        self.check_books()?;
+        let (hash, events) = (self.hash.finish(), self.events);
+        let turns = self.books.iter().map(Books::turns).sum();
+        Ok(Ran {
+            hash,
+            events,
+            turns,
+            seen: self.users.into_iter().map(|clients| clients.into_iter().flat_map(|client| client.seen).collect()).collect(),
+        })
+    }
+
+    /// Runs until nothing is waited for any more.
+    fn settle(&mut self, seconds: u64, what: &str, waits: impl Fn(&World<'_>) -> Option<String>) -> Result<(), String> {
+        let until = self.now + seconds * SECOND;
+        while let Some(still) = waits(self) {
+            if self.now >= until {
+                return Err(format!("waited {seconds} s for {what}, in vain: {still}"));
+            }
+            self.run_until(self.now + SECOND / 20)?;
+        }
+        Ok(())
+    }
+
+    fn run_until(&mut self, until: u64) -> Result<(), String> {
+        while self.queue.peek().is_some_and(|due| due.at <= until) {
+            self.now = self.queue.peek().expect("it was just seen").at;
+            while self.queue.peek().is_some_and(|due| due.at == self.now) {
+                let due = self.queue.pop().expect("it was just seen");
+                self.happen(due.what);
+            }
+            (0..self.seats.len()).for_each(|shard| self.tick(shard));
+            if self.events > EVENTS_MAX {
+                self.fail("the shards never come to rest".to_owned());
+            }
+            if let Some(failure) = self.failure.take() {
+                return Err(format!("at {:.6} s: {failure}", self.now as f64 / SECOND as f64));
+            }
+        }
+        self.now = self.now.max(until);
+        Ok(())
+    }
+
+    pub(super) fn later(&mut self, wait_us: u64, what: Happens) {
+        self.order += 1;
+        self.queue.push(Due { at: self.now + wait_us, order: self.order, what });
+    }
+
+    /// Only the first failure counts.
+    pub(super) fn fail(&mut self, what: String) {
+        self.failure.get_or_insert(what);
+    }
+
+    pub(super) fn to_shard(&mut self, wait_us: u64, shard: usize, event: Owned) {
+        match wait_us {
+            0 => self.seats[shard].inbox.push(event),
+            _ => self.later(wait_us, Happens::ToShard(shard, event)),
+        }
+    }
+
+    fn happen(&mut self, what: Happens) {
+        match what {
+            Happens::ToShard(shard, event) => self.seats[shard].inbox.push(event),
+            Happens::Wake { shard, at } => {
+                let seat = &mut self.seats[shard];
+                if seat.wake.take_if(|wake| *wake == at).is_some() {
+                    seat.inbox.push(Owned::Time);
+                }
+            }
+            Happens::ClockStep(by) => self.wall_offset += by,
+            Happens::Stall { shard, length } => {
+                self.seats[shard].stalled_until = self.now + length;
+                self.later(length, Happens::StallEnds { shard });
+            }
+            // A driver may look at the time whenever it likes.
+            Happens::StallEnds { shard } => self.seats[shard].inbox.push(Owned::Time),
+            Happens::Call { shard, session, call, generation } => self.call_goes_on(shard, session, call, generation),
+            Happens::Step { user, step } => self.step(user, step),
+            Happens::Reconnect { user, client } => self.reconnect(user, client),
+            Happens::Up { line, bytes } => self.up(line, bytes),
+            Happens::UpEnd { line, is_gone } => self.up_end(line, is_gone),
+            Happens::Flow { line } => self.flow(line),
+            Happens::Down { line, bytes } => self.down(line, &bytes),
+            Happens::DownEnd { line, is_reset } => self.down_end(line, is_reset),
+            Happens::Break { line } => self.break_line(line),
+            Happens::MustHaveEnded { line } => self.must_have_ended(line),
+        }
+    }
+
+    /// A client that broke the rules, or has been silent for too long, may not be there any more.
+    fn must_have_ended(&mut self, line: usize) {
+        let it = &self.lines[line];
+        let is_rude = self.script.users[it.user].clients[it.client].kind == Kind::Rude;
+        let silent_for = self.now.saturating_sub(it.last_sent());
+        if !it.is_at_server() || self.is_quiet && !is_rude {
+            return;
+        }
+        if !is_rude && silent_for < SILENCE_TIME {
+            return self.later(SILENCE_TIME - silent_for, Happens::MustHaveEnded { line });
+        }
+        self.fail(format!("the server should have ended connection {line} long ago"));
+    }
+
+    /// Hands a shard everything that has arrived, and then the tick's end.
+    fn tick(&mut self, shard: usize) {
+        let seat = &mut self.seats[shard];
+        if seat.inbox.is_empty() || seat.stalled_until > self.now {
+            return;
+        }
+        let inbox = std::mem::take(&mut seat.inbox);
+        if seat.stopped {
+            return self.drop_unheard(inbox);
+        }
+        seat.ticks += 1;
+        for event in inbox {
+            self.handle(shard, event);
+        }
+        self.act(shard, Event::TickEnd);
+        if self.seats[shard].ticks.is_multiple_of(16) {
+            self.check_sizes(shard);
+        }
+    }
+
+    /// Whether a shard holds no more than it may.
+    fn check_sizes(&mut self, shard: usize) {
+        let (seat, calls) = (&self.seats[shard], self.calls.keys().filter(|(at, ..)| *at == shard).count());
+        let sizes = seat.shard.sizes();
+        let settings = &self.settings;
+        let is_sound = seat.stopped
+            || sizes.sockets == seat.sockets.len()
+                && sizes.watchers <= sizes.sockets
+                && sizes.calls <= calls
+                && sizes.waiting <= sizes.sockets + sizes.open_sessions + 8
+                && sizes.timers <= sizes.sockets + sizes.calls + sizes.waiting + 4
+                && sizes.output_bytes <= sizes.sockets * OUTPUT_BYTES_MAX
+                && sizes.input_bytes <= settings.input_bytes_max + READ_BYTES_MAX
+                && sizes.open_sessions <= settings.sessions_max.div_ceil(settings.shards);
+        if !is_sound {
+            self.fail(format!("shard {shard} holds too much, beside {} sockets and {calls} calls: {sizes:?}", seat.sockets.len()));
+        }
+    }
+
+    /// Nothing may be left where nothing is under way.
+    fn check_sizes_at_rest(&self) -> Result<(), String> {
+        for (number, seat) in self.seats.iter().enumerate() {
+            let sizes = seat.shard.sizes();
+            if [sizes.busy_sessions, sizes.calls, sizes.waiting, sizes.output_bytes, sizes.input_bytes] != [0; 5] {
+                return Err(format!("shard {number} is at rest and holds {sizes:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, shard: usize, event: Owned) {
+        let open = |world: &Self, line: usize| match world.lines[line].at_server {
+            AtServer::Open { shard: at, socket } if at == shard => Some(socket),
+            _ => None,
+        };
+        match event {
+            Owned::Accepted { line } => {
+                let socket = self.sit(shard, line);
+                self.act(shard, Event::Accepted { socket });
+            }
+            Owned::Arrived { line, attach } => {
+                let socket = self.sit(shard, line);
+                self.act(shard, Event::Arrived { socket, attach });
+            }
+            Owned::Read { line, bytes } => {
+                if let Some(socket) = open(self, line) {
+                    self.lines[line].reading = None;
+                    self.act(shard, Event::Read { socket, bytes: &bytes });
+                }
+            }
+            Owned::Ended { line } => {
+                if let Some(socket) = open(self, line) {
+                    self.lines[line].reading = None;
+                    self.act(shard, Event::Ended { socket });
+                }
+            }
+            Owned::Moved { line } => {
+                if let Some(socket) = open(self, line).filter(|_| self.lines[line].writing.is_some()) {
+                    self.act(shard, Event::Moved { socket });
+                }
+            }
+            Owned::Written { line } => {
+                if let (Some(socket), Some((buffer, _))) = (open(self, line), self.lines[line].writing.take()) {
+                    self.act(shard, Event::Written { socket, buffer });
+                }
+            }
+            Owned::Failed { line } => {
+                if let (Some(socket), Some(_)) = (open(self, line), self.lines[line].writing.take()) {
+                    self.act(shard, Event::Failed { socket });
+                }
+            }
+            Owned::Mail(mail) => self.act(shard, Event::Mail(mail)),
+            Owned::Chunk { session, call, text } => self.act(shard, Event::Chunk { session, call, text }),
+            Owned::Completion { session, call, usage, waited_us, outcome } => {
+                self.act(shard, Event::Completion { session, call, usage, waited_us, outcome });
+            }
+            Owned::JobDone { ticket, outcome } => self.act(shard, Event::JobDone { ticket, outcome }),
+            Owned::Drain => self.act(shard, Event::Drain),
+            Owned::Stop => self.act(shard, Event::Stop),
+            Owned::Time => self.act(shard, Event::Time),
+        }
+    }
+
+    /// Numbers a socket on its shard.
+    fn sit(&mut self, shard: usize, line: usize) -> SocketId {
+        let seat = &mut self.seats[shard];
+        let socket = SocketId(seat.next_socket);
+        seat.next_socket += 1;
+        seat.sockets.insert(socket, line);
+        self.lines[line].at_server = AtServer::Open { shard, socket };
+        socket
+    }
+
+    /// A shard that has stopped takes no sockets over: they close.
+    fn drop_unheard(&mut self, inbox: Vec<Owned>) {
+        for event in inbox {
+            if let Owned::Accepted { line } | Owned::Arrived { line, .. } = event {
+                self.close(line);
+            }
+        }
+    }
+
+    fn act(&mut self, shard: usize, event: Event<'_>) {
+        let now =
+            Now { moment: Moment(MOMENT_ZERO + self.now), wall: Time((WALL_ZERO + self.now).saturating_add_signed(self.wall_offset)) };
+        let mut actions = Vec::new();
+        let seat = &mut self.seats[shard];
+        if seat.stopped {
+            return;
+        }
+        self.events += 1;
+        seat.shard.handle(now, event, &mut actions);
+        for action in actions {
+            self.hash_action(shard, &action);
+            if self.seats[shard].stopped {
+                return self.fail(format!("shard {shard} goes on after `Stopped`: {action:?}"));
+            }
+            self.carry_out(shard, action);
+        }
+    }
+
+    fn hash_action(&mut self, shard: usize, action: &Action) {
+        (self.now, shard, std::mem::discriminant(action)).hash(&mut self.hash);
+        match action {
+            Action::Read { socket, bytes_max } => (socket, bytes_max).hash(&mut self.hash),
+            Action::Write { socket, bytes } => (socket, bytes).hash(&mut self.hash),
+            Action::Shutdown { socket } | Action::Close { socket } | Action::HandOver { socket, .. } => socket.hash(&mut self.hash),
+            Action::Call { session, call, .. } | Action::CancelCall { session, call } => (session, call).hash(&mut self.hash),
+            Action::Job { ticket, .. } => ticket.hash(&mut self.hash),
+            Action::WakeAt(moment) => moment.hash(&mut self.hash),
+            Action::Mail { shard, .. } => shard.hash(&mut self.hash),
+            Action::Log(entry) => format!("{entry:?}").hash(&mut self.hash),
+            Action::Drained | Action::Stopped => {}
+        }
+    }
+
+    fn carry_out(&mut self, shard: usize, action: Action) {
+        match action {
+            Action::Read { socket, bytes_max } => {
+                if let Some(line) = self.socket(shard, socket, "Read") {
+                    self.read(line, bytes_max);
+                }
+            }
+            Action::Write { socket, bytes } => {
+                if let Some(line) = self.socket(shard, socket, "Write") {
+                    let tick = self.seats[shard].ticks;
+                    self.write(line, bytes, tick);
+                }
+            }
+            Action::Shutdown { socket } => {
+                if let Some(line) = self.socket(shard, socket, "Shutdown") {
+                    self.shut_down(line);
+                }
+            }
+            Action::Close { socket } => {
+                if let Some(line) = self.socket(shard, socket, "Close") {
+                    self.seats[shard].sockets.remove(&socket);
+                    self.close(line);
+                }
+            }
+            Action::HandOver { socket, shard: to, attach } => {
+                if let Some(line) = self.socket(shard, socket, "HandOver") {
+                    self.seats[shard].sockets.remove(&socket);
+                    let line_is = &mut self.lines[line];
+                    let (is_busy, is_shut) = (line_is.reading.is_some() || line_is.writing.is_some(), line_is.is_shut);
+                    line_is.at_server = AtServer::Between;
+                    if is_busy || is_shut || to.0 == shard || to.0 >= self.seats.len() {
+                        return self.fail(format!(
+                            "connection {line} is handed over to {to:?} with a read or write under way, shut, or to itself"
+                        ));
+                    }
+                    self.to_shard(self.script.mail_us, to.0, Owned::Arrived { line, attach });
+                }
+            }
+            Action::Mail { shard: to, mail } => {
+                if to.0 == shard || to.0 >= self.seats.len() {
+                    return self.fail(format!("shard {shard} sends mail to {to:?}"));
+                }
+                self.to_shard(self.script.mail_us, to.0, Owned::Mail(mail));
+            }
+            Action::Call { session, call, owner, request } => self.call(shard, session, call, &owner, &request),
+            Action::CancelCall { session, call } => self.cancel_call(shard, session, call),
+            Action::Job { ticket, job } => self.job(shard, ticket, &job),
+            Action::WakeAt(moment) => {
+                let at = moment.0.saturating_sub(MOMENT_ZERO).max(self.now + 1);
+                if self.seats[shard].wake.replace(at) != Some(at) {
+                    self.later(at - self.now, Happens::Wake { shard, at });
+                }
+            }
+            Action::Log(Entry::Panic { session }) => self.fail(format!("session {session} panicked")),
+            Action::Log(_) => {}
+            Action::Drained => {
+                if std::mem::replace(&mut self.seats[shard].drained, true) || !self.is_draining {
+                    self.fail(format!("shard {shard} reports `Drained` again, or without having been asked"));
+                }
+            }
+            Action::Stopped => {
+                self.seats[shard].stopped = true;
+                if !self.is_stopping || !self.seats[shard].sockets.is_empty() {
+                    self.fail(format!("shard {shard} stops unasked or with sockets {:?}", self.seats[shard].sockets));
+                }
+            }
+        }
+    }
+
+    /// The line of an open socket; to name another is a failure.
+    fn socket(&mut self, shard: usize, socket: SocketId, what: &str) -> Option<usize> {
+        let line = self.seats[shard].sockets.get(&socket).copied();
+        if line.is_none() {
+            self.fail(format!("shard {shard} wants {what} on {socket:?}, which it does not hold"));
+        }
+        line
+    }
+
+    /// The shard that a new connection reaches.
+    pub(super) fn any_shard(&self, user: u64, client: usize, serial: u32) -> usize {
+        (mix(mix(self.script.seed, user), mix(client as u64, u64::from(serial))) % self.seats.len() as u64) as usize
+    }
+}
+
+/// What the server runs on. Only a tight world is small enough to reach a limit.
+fn settings(script: &Script, library: Arc<Library>) -> Settings {
+    let tight = |small: usize, large: usize| if script.is_tight { small } else { large };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 7878));
+    let database = DatabaseInfo { name: "eras2_production".to_owned(), dialect: Dialect::Sqlite, is_sample: true };
+    Settings {
+        shards: script.shards,
+        library,
+        graph: script.graph.into(),
+        limits: Limits { history_max: tight(6, 200), waiting_max: tight(2, 8), traces_max: tight(3, 20), ..Limits::default() },
+        files: Files::new(BTreeMap::from([("index.html".to_owned(), Arc::from(*b"<!doctype html>"))])),
+        origins: Origins { allowed: Vec::new(), hosts: Vec::new(), listen },
+        about: Map::new(),
+        databases: Box::new(move |_| vec![database.clone()]),
+        call_time: Box::new(|_| CALL_TIME),
+        time_zone: TimeZone::UTC,
+        sessions_max: tight(2 * script.shards, bounds::SESSIONS_MAX),
+        connections_max: tight(30, bounds::CONNECTIONS_MAX),
+        session_bytes_max: tight(200 << 10, bounds::SESSION_BYTES_MAX),
+        input_bytes_max: tight(400 << 10, bounds::INPUT_BYTES_MAX),
+        message_bytes_max: bounds::MESSAGE_BYTES_MAX,
+        session_idle: if script.is_tight { Duration::from_secs(20) } else { bounds::SESSION_IDLE },
+        silence_max: bounds::SILENCE_MAX,
+        write_time: bounds::WRITE_TIME,
+    }
+}
