@@ -225,6 +225,16 @@ fn whoever_never_finishes_a_request_is_let_go_and_holds_up_nobody() {
 }
 
 #[test]
+fn closes_silent_connections_of_a_server_where_nothing_else_happens() {
+    let server = Server::start();
+    // Requests that wait for the other shard set an earlier deadline, which their answers remove again.
+    (0..16).for_each(|number| drop(server.session(&format!("elsewhere-{number}")).read("/api/state")));
+    let silent: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    assert!(silent.into_iter().all(|mut wire| wire.rest().is_empty()), "nothing was asked, so nothing is answered");
+    in_parallel(0..8, |_| assert_eq!(server.connect().ask("GET", "/health", None).status, 200));
+}
+
+#[test]
 fn whoever_drips_a_head_for_ever_is_let_go() {
     let server = Server::start();
     let mut wire = server.connect();
