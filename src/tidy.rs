@@ -12,6 +12,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("engine", &["contract", "nodes", "graph"]),
     ("wire", &["contract"]),
     ("shard", &["contract", "graph", "engine", "wire"]),
+    ("sim", &["contract", "graph", "shard", "wire"]),
     ("suite", &["contract"]),
 ];
 

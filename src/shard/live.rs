@@ -98,6 +98,11 @@ impl Live {
         self.watchers.is_empty() && self.calls.is_empty() && !self.session.busy()
     }
 
+    /// Whether this is a message that the session has, sent again.
+    pub(super) fn knows(&self, input: &Input) -> bool {
+        matches!(self.session.accepts(input), Ok(Accepted::Known { .. }))
+    }
+
     /// Takes an input, or says why not. The first input opens the session.
     pub(super) fn take(&mut self, around: &mut Surroundings<'_>, input: Input) -> Result<Accepted, NotTaken> {
         let now = around.now;

@@ -521,13 +521,17 @@ fn a_resumed_event_stream_starts_with_whether_anything_was_missed() {
 fn draining_ends_running_turns_first_and_stopping_says_goodbye() {
     let mut world = World::new(settings());
     let (socket, idle) = (world.websocket("/ws"), world.connect());
-    world.say(socket, &json!({"text": ASKS}).to_string());
+    world.say(socket, &json!({"text": ASKS, "id": "m1"}).to_string());
     world.tick(vec![Event::Drain]);
     assert!(world.ended.is_empty(), "a turn is running");
     assert!(matches!(world.jobs.as_slice(), [(_, Job::StopTests)]));
     world.take(socket);
     world.say(socket, r#"{"text":"more"}"#);
     assert!(world.take(socket).contains(r#""code":"draining""#));
+    let again = json!({"text": ASKS, "id": "m1"});
+    world.say(socket, &again.to_string());
+    assert!(world.take(socket).contains(r#""id":"msg_1","content":"","client_id":"m1""#), "a message that is known gets its turn");
+    assert_eq!(world.post("/api/send", again).1["id"], "msg_1");
     assert_eq!(world.get("/health"), (503, json!({"status":"draining","detail":answers::DRAINING,"code":"draining"})));
     for _ in 0..8 {
         world.complete("{}");
