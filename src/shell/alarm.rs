@@ -45,7 +45,8 @@ pub(super) async fn ring<M: Machine>(driver: Rc<Driver<M>>) {
                 break;
             }
             alarm.armed.set(None);
-            if wanted <= driver.clock.now().moment {
+            // Not this tick's reading: it may be from before the loop slept, and would ring for ever.
+            if wanted <= driver.clock.moment() {
                 alarm.wanted.set(None);
                 driver.feed(Event::Time);
             }
@@ -53,4 +54,56 @@ pub(super) async fn ring<M: Machine>(driver: Rc<Driver<M>>) {
         Poll::<()>::Pending
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::driver::Parts;
+    use super::super::jobs::Jobs;
+    use super::super::mailbox::Mailbox;
+    use super::super::reactor::Reactor;
+    use super::super::suites::Runs;
+    use super::*;
+    use crate::contract::Now;
+    use crate::shard::event::{Action, ShardId};
+    use crate::work::{Pool, Settings, demo::Demo};
+    use std::net::TcpListener;
+    use std::sync::Arc;
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Instant;
+
+    /// Reports when its time comes.
+    struct Waits(Sender<Now>);
+
+    impl Machine for Waits {
+        fn handle(&mut self, now: Now, event: Event<'_>, _actions: &mut Vec<Action>) {
+            if matches!(event, Event::Time) {
+                self.0.send(now).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn rings_while_a_tick_is_still_to_come() {
+        let (to, rung) = channel();
+        std::thread::spawn(move || {
+            let (listener, mailbox) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::<Mailbox>::default());
+            let runs = Runs::new(None, listener.local_addr().unwrap());
+            let parts = Parts {
+                number: ShardId(0),
+                start: Instant::now(),
+                pool: Pool::new(Settings::default(), Box::new(|| Box::new(Demo::new(Duration::ZERO)))),
+                jobs: Jobs::new("results.json".into(), runs).unwrap(),
+                mailboxes: [mailbox].into(),
+                notices: channel().0,
+            };
+            Reactor::new(None).unwrap().block_on(async {
+                let driver = Driver::new(Waits(to), parts, listener, false);
+                // The reading of a tick that does not end while the loop sleeps.
+                driver.alarm.set(driver.clock.now().moment.after(Duration::from_millis(5)));
+                ring(driver).await;
+            });
+        });
+        rung.recv_timeout(Duration::from_secs(60)).expect("it rings, and does not look at an old reading for ever");
+    }
 }

@@ -22,9 +22,14 @@ impl Clock {
         }
         // A clock that stands before 1970 is as wrong as one that stands there.
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = Now { moment: Moment(micros(self.start.elapsed())), wall: Time(micros(wall)) };
+        let now = Now { moment: self.moment(), wall: Time(micros(wall)) };
         self.now.set(Some(now));
         now
+    }
+
+    /// The moment right now, whatever this tick's reading is.
+    pub(super) fn moment(&self) -> Moment {
+        Moment(micros(self.start.elapsed()))
     }
 
     /// Ends the tick: the next look reads the clocks again.
