@@ -157,7 +157,7 @@ impl Shard {
     }
 
     /// A client that leaves is shown nothing more; what it has been told already still goes out.
-    fn stop_showing(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+    pub(super) fn stop_showing(&mut self, id: SocketId, actions: &mut Vec<Action>) {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.close();
         let Kind::Stream(stream) = &mut socket.kind else { return };
@@ -186,7 +186,7 @@ impl Shard {
                 Received::Text(text) if is_chat => self.receive_text(id, &text, actions),
                 Received::Binary if is_chat => self.refuse_on_socket(id, &BINARY, None),
                 // What a client sends on the other sockets is ignored.
-                Received::Text(_) | Received::Binary => {}
+                Received::Text(_) | Received::Binary | Received::Control(_) => {}
             }
         }
         let Some(socket) = self.sockets.get_mut(&id) else { return };

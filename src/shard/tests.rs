@@ -621,3 +621,29 @@ fn a_repeated_end_never_overtakes_the_answer() {
     let (answer, repeat) = (place(r#""type":"done","id":"msg_2""#), place(r#"{"type":"done","id":"msg_2","client_id":"b"}"#));
     assert!(answer < repeat, "{caught_up}");
 }
+
+#[test]
+fn a_socket_that_was_told_goodbye_watches_no_longer_while_it_lingers() {
+    let mut world = World::new(settings());
+    let socket = world.websocket("/ws");
+    world.say(socket, r#"{"text":"hello"}"#);
+    world.send(socket, &frame(0x83, b"no such frame"));
+    assert!(world.shut.contains(&socket) && !world.closed.contains(&socket));
+    assert_eq!(world.shard.sizes().watchers, 0);
+    world.complete("{}");
+    world.pass(bounds::LINGER_TIME);
+    assert_eq!(world.shard.sizes().sockets, 0);
+}
+
+#[test]
+fn pings_are_no_part_of_a_message() {
+    let mut world = World::new(settings());
+    let socket = world.websocket("/ws");
+    for _ in 0..10 {
+        world.send(socket, &frame(0x89, b"are you there?"));
+    }
+    assert_eq!(world.shard.sizes().input_bytes, 0);
+    world.send(socket, &frame(0x01, b"the first piece"));
+    world.send(socket, &frame(0x89, b"?"));
+    assert_eq!(world.shard.sizes().input_bytes, frame(0x01, b"the first piece").len());
+}

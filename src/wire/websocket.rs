@@ -82,6 +82,8 @@ pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &'static str) {
 pub enum Received {
     Text(String),
     Binary,
+    /// A ping or pong of so many bytes on the wire, which the codec has dealt with.
+    Control(usize),
     /// The conversation is over; what the codec has to reply is in its output.
     Over,
 }
@@ -148,7 +150,8 @@ impl Codec {
             match self.socket.read() {
                 Ok(Message::Text(text)) => break Some(Received::Text(text.as_str().to_owned())),
                 Ok(Message::Binary(_)) => break Some(Received::Binary),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+                Ok(Message::Ping(payload) | Message::Pong(payload)) => break Some(Received::Control(CONTROL_HEAD_BYTES + payload.len())),
+                Ok(Message::Close(_) | Message::Frame(_)) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Received::Over),
                 Err(error) => {
@@ -167,6 +170,9 @@ impl Codec {
         said
     }
 }
+
+/// Of a client's control frame: two bytes and a mask.
+const CONTROL_HEAD_BYTES: usize = 6;
 
 /// What to close with when a client breaks the protocol.
 fn farewell(error: &Error) -> (u16, &'static str) {
@@ -203,6 +209,9 @@ mod tests {
         for piece in bytes.chunks(piece) {
             codec.feed(piece);
             while let Some(next) = codec.next(&mut out) {
+                if let Received::Control(_) = next {
+                    continue;
+                }
                 let over = next == Received::Over;
                 said.push(next);
                 if over {
@@ -235,6 +244,7 @@ mod tests {
         match said {
             Received::Text(text) => Received::Text(text.clone()),
             Received::Binary => Received::Binary,
+            Received::Control(bytes) => Received::Control(*bytes),
             Received::Over => Received::Over,
         }
     }
