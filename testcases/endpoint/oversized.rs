@@ -86,9 +86,8 @@ fn fragments_over_1_mib_close_with_1009_too() {
         socket.send(Message::Frame(frame)).unwrap();
     }
     let code = loop {
-        match socket.read().unwrap() {
-            Message::Close(frame) => break frame.map(|frame| u16::from(frame.code)),
-            _ => {}
+        if let Message::Close(frame) = socket.read().unwrap() {
+            break frame.map(|frame| u16::from(frame.code));
         }
     };
     assert_eq!(code, Some(1009));
