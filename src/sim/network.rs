@@ -124,7 +124,7 @@ impl World<'_> {
             expects: None,
         });
         let shard = self.any_shard(number, client, serial);
-        self.to_shard(wait_us, shard, Owned::Accepted { line });
+        self.put_event(wait_us, shard, Owned::Accepted { line });
         // Nothing reaches the server before the connection does.
         self.lines[line].up_last = self.now + wait_us;
         line
@@ -208,7 +208,7 @@ impl World<'_> {
             return;
         };
         it.reading = Some(Reading::Delivers);
-        self.to_shard(1, shard, event);
+        self.put_event(1, shard, event);
     }
 
     pub(super) fn write(&mut self, line: usize, bytes: Vec<u8>, tick: u64) {
@@ -247,7 +247,7 @@ impl World<'_> {
             return;
         }
         if it.is_broken_at_server() || it.is_reset {
-            return self.to_shard(1, shard, Owned::Failed { line });
+            return self.put_event(1, shard, Owned::Failed { line });
         }
         if let (Some((after, length)), false) = (it.wire.stops_reading, is_quiet)
             && it.down_bytes >= after
@@ -278,9 +278,9 @@ impl World<'_> {
             return self.later(at - now + 1, Happens::Break { line });
         }
         if is_done {
-            self.to_shard(1, shard, Owned::Written { line });
+            self.put_event(1, shard, Owned::Written { line });
         } else {
-            self.to_shard(1, shard, Owned::Moved { line });
+            self.put_event(1, shard, Owned::Moved { line });
             self.flow_in(line, wait_us + 1);
         }
     }
@@ -366,7 +366,7 @@ impl World<'_> {
         self.deliver(line);
         let it = &mut self.lines[line];
         if let (AtServer::Open { shard, .. }, Some(_)) = (it.at_server, &it.writing) {
-            self.to_shard(1, shard, Owned::Failed { line });
+            self.put_event(1, shard, Owned::Failed { line });
         }
         if std::mem::replace(&mut self.lines[line].is_read, false) {
             self.left(line, Left::Broken);

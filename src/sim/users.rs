@@ -337,10 +337,10 @@ impl World<'_> {
     pub(super) fn receive(&mut self, line: usize, received: Received) {
         let (user, client) = (self.lines[line].user, self.lines[line].client);
         self.expect(line, &received);
-        if let Received::Text(text) | Received::Answer { body: text, .. } | Received::Event { data: text, .. } = &received {
-            if let Some(tag) = foreign_tag(text, self.script.users[user].number) {
-                return self.fail(format!("user {} receives what belongs to {tag}: {text}", self.script.users[user].number));
-            }
+        if let Received::Text(text) | Received::Answer { body: text, .. } | Received::Event { data: text, .. } = &received
+            && let Some(tag) = foreign_tag(text, self.script.users[user].number)
+        {
+            return self.fail(format!("user {} receives what belongs to {tag}: {text}", self.script.users[user].number));
         }
         // What comes after the client has left is read by nobody.
         if self.users[user][client].line != Some(line) {

@@ -239,8 +239,8 @@ impl<'a> World<'a> {
             self.check_sizes_at_rest()?;
         }
         self.is_draining = true;
-        (0..self.seats.len()).for_each(|shard| self.to_shard(1, shard, Owned::Drain));
-        let is_cut = self.script.drains && self.script.seed % 3 == 0;
+        (0..self.seats.len()).for_each(|shard| self.put_event(1, shard, Owned::Drain));
+        let is_cut = self.script.drains && self.script.seed.is_multiple_of(3);
         match is_cut {
             true => self.run_until(self.now + SECOND / 20)?,
             false => self.settle(60, "all shards to drain", |world| world.seats.iter().any(|seat| !seat.drained).then(String::new))?,
@@ -252,7 +252,7 @@ impl<'a> World<'a> {
             }
         }
         self.is_stopping = true;
-        (0..self.seats.len()).for_each(|shard| self.to_shard(1, shard, Owned::Stop));
+        (0..self.seats.len()).for_each(|shard| self.put_event(1, shard, Owned::Stop));
         self.settle(5, "all shards to stop", |world| world.seats.iter().any(|seat| !seat.stopped).then(String::new))?;
         self.run_until(self.now + 2 * SECOND)?;
         if let Some(line) = self.lines.iter().position(Line::is_at_server) {
@@ -310,7 +310,7 @@ impl<'a> World<'a> {
         self.failure.get_or_insert(what);
     }
 
-    pub(super) fn to_shard(&mut self, wait_us: u64, shard: usize, event: Owned) {
+    pub(super) fn put_event(&mut self, wait_us: u64, shard: usize, event: Owned) {
         match wait_us {
             0 => self.seats[shard].inbox.push(event),
             _ => self.later(wait_us, Happens::ToShard(shard, event)),
@@ -551,14 +551,14 @@ impl<'a> World<'a> {
                             "connection {line} is handed over to {to:?} with a read or write under way, shut, or to itself"
                         ));
                     }
-                    self.to_shard(self.script.mail_us, to.0, Owned::Arrived { line, attach });
+                    self.put_event(self.script.mail_us, to.0, Owned::Arrived { line, attach });
                 }
             }
             Action::Mail { shard: to, mail } => {
                 if to.0 == shard || to.0 >= self.seats.len() {
                     return self.fail(format!("shard {shard} sends mail to {to:?}"));
                 }
-                self.to_shard(self.script.mail_us, to.0, Owned::Mail(mail));
+                self.put_event(self.script.mail_us, to.0, Owned::Mail(mail));
             }
             Action::Call { session, call, owner, request } => self.call(shard, session, call, &owner, &request),
             Action::CancelCall { session, call } => self.cancel_call(shard, session, call),
