@@ -25,7 +25,7 @@ function Page() {
 /** @type {Record<string, string>} */
 const BANNER = {
   lost: 'The connection to the server is lost. Reconnecting; unsent messages are kept.',
-  blocked: 'A proxy between this page and the server blocks live connections: neither WebSockets nor event streams get through. Retrying; unsent messages are kept. Operators: `framewright config nginx` prints settings that work.',
+  blocked: 'A proxy between this page and the server blocks live connections: neither WebSockets nor event streams get through. Retrying; unsent messages are kept. Operators: “framewright config nginx” prints settings that work.',
 };
 
 function Notices() {

@@ -4,8 +4,9 @@
 //! out of its place in the file is refused.
 
 use super::Failure;
+use crate::contract::{Code, Refusal};
 use crate::shard::bounds::{BODY_BYTES_MAX, COMMENT_EVERY, HEAD_BYTES_MAX, IDLE_TIME, SILENCE_MAX};
-use crate::wire::answer::detail;
+use crate::wire::answer;
 use crate::wire::http::{BODY_TOO_LARGE, HEAD_TOO_LARGE};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -54,7 +55,7 @@ pub(super) fn configuration(options: &Options, listen: SocketAddr) -> Result<Str
             return Err(Failure::config(format!("{flag} is `{file}`: name a file without quotes, `\\`, `$` and braces")));
         }
     }
-    let quoted = |sentence: &str| String::from_utf8_lossy(&detail(sentence)).replace('\'', "\\'");
+    let quoted = |code, sentence| String::from_utf8_lossy(&answer::refusal(&Refusal::new(code, sentence))).replace('\'', "\\'");
     let text = TEXT.replace("{{redirect}}", if *port == 443 { REDIRECT } else { "" });
     let values = [
         ("listen", listen.to_string()),
@@ -70,9 +71,9 @@ pub(super) fn configuration(options: &Options, listen: SocketAddr) -> Result<Str
         ("ping", (SILENCE_MAX.as_secs() / 3).to_string()),
         ("comment", COMMENT_EVERY.as_secs().to_string()),
         ("silence", (SILENCE_MAX.as_secs() + 30).to_string()),
-        ("body_too_large", quoted(BODY_TOO_LARGE)),
-        ("head_too_large", quoted(HEAD_TOO_LARGE)),
-        ("away", quoted(AWAY)),
+        ("body_too_large", quoted(Code::BodyTooLarge, BODY_TOO_LARGE)),
+        ("head_too_large", quoted(Code::HeadTooLarge, HEAD_TOO_LARGE)),
+        ("away", quoted(Code::Unavailable, AWAY)),
     ];
     Ok(values.iter().fold(text, |text, (slot, value)| text.replace(&format!("{{{{{slot}}}}}"), value)))
 }

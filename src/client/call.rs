@@ -36,19 +36,19 @@ impl CallTrouble {
 
 /// Whether what is refused with this code may be accepted later.
 pub fn is_transient(code: Code) -> bool {
-    match code {
+    matches!(
+        code,
         Code::SessionBusy
-        | Code::QueueFull
-        | Code::TestsRunning
-        | Code::Draining
-        | Code::ConnectionsFull
-        | Code::SessionsFull
-        | Code::MemoryFull
-        | Code::ShardTimeout
-        | Code::RequestTimeout
-        | Code::Unavailable => true,
-        _ => false,
-    }
+            | Code::QueueFull
+            | Code::TestsRunning
+            | Code::Draining
+            | Code::ConnectionsFull
+            | Code::SessionsFull
+            | Code::MemoryFull
+            | Code::ShardTimeout
+            | Code::RequestTimeout
+            | Code::Unavailable
+    )
 }
 
 /// The longest answer that is read.

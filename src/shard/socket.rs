@@ -185,7 +185,7 @@ impl Socket {
             (self.is_writing, self.moved) = (true, now);
         }
         if self.is_quiet() {
-            if (self.is_closing || self.peer_ended) && (self.peer_ended || matches!(self.kind, Kind::Lingering { left: 0, .. })) {
+            if self.peer_ended || matches!(self.kind, Kind::Lingering { left: 0, .. }) {
                 actions.push(Action::Close { socket });
                 return Flushed::Closed;
             }

@@ -499,6 +499,25 @@ fn silent_websockets_are_pinged_and_then_cut_and_event_streams_get_comments() {
 }
 
 #[test]
+fn a_resumed_event_stream_starts_with_whether_anything_was_missed() {
+    let mut world = World::new(settings());
+    assert_eq!(world.post("/api/send", json!({"text": PLAIN})).0, 200);
+    let last = world.get("/api/history").1["seq"].as_u64().unwrap();
+    for (since, has_gap) in [(last, false), (1, true)] {
+        let socket = world.websocket(&format!("/ws/trace?since={since}"));
+        let events = world.connect();
+        world.send(events, format!("GET /api/events HTTP/1.1\r\nHost: localhost\r\nlast-event-id: {since}\r\n\r\n").as_bytes());
+        for socket in [socket, events] {
+            let text = world.take(socket);
+            assert!(text.contains(r#"{"type":"attached","seq":"#), "{since}: {text}");
+            assert_eq!(text.contains(r#""gap":true}"#), has_gap, "{since}: {text}");
+        }
+    }
+    let fresh = world.websocket("/ws/trace");
+    assert!(!world.take(fresh).contains("attached"), "who resumes nothing has missed nothing");
+}
+
+#[test]
 fn draining_ends_running_turns_first_and_stopping_says_goodbye() {
     let mut world = World::new(settings());
     let (socket, idle) = (world.websocket("/ws"), world.connect());
@@ -571,7 +590,8 @@ fn a_call_that_fails_ends_its_turn_with_an_error() {
 fn a_second_socket_of_a_session_shows_the_same_and_costs_no_second_write_of_events() {
     let mut world = World::new(settings());
     let (one, two) = (world.websocket("/ws"), world.websocket("/ws"));
-    (world.take(one), world.take(two));
+    world.take(one);
+    world.take(two);
     world.say(one, r#"{"text":"hello"}"#);
     let (first, second) = (world.take(one), world.take(two));
     assert!(first.contains(r#""type":"done""#));

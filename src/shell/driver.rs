@@ -131,8 +131,7 @@ impl<M: Machine> Driver<M> {
             Action::Close { socket } => self.sockets.borrow_mut().remove(socket)?.close(),
             Action::HandOver { socket, shard, attach } => self.sockets.borrow_mut().remove(socket)?.hand_over(shard, attach),
             Action::Mail { shard, mail } => {
-                let Err(letter) = self.send(shard, Letter::Mail(mail)) else { return None };
-                return refused(letter).map(|(_, reply)| Event::Mail(reply));
+                return self.send(shard, Letter::Mail(mail)).and_then(refused).map(|(_, reply)| Event::Mail(reply));
             }
             Action::Call { session, call, owner, request } => return self.calls.start(session, call, &owner, request),
             Action::CancelCall { session, call } => self.calls.cancel(session, call),
@@ -146,7 +145,7 @@ impl<M: Machine> Driver<M> {
     }
 
     /// Sends a letter to a shard; returns it if the shard has ended.
-    pub(super) fn send(&self, shard: ShardId, letter: Letter) -> Result<(), Letter> {
+    pub(super) fn send(&self, shard: ShardId, letter: Letter) -> Option<Letter> {
         self.mailboxes[shard.0].put(letter)
     }
 

@@ -45,10 +45,6 @@ pub fn refusal(refusal: &Refusal) -> Vec<u8> {
     serde_json::to_vec(&Body { detail: &refusal.detail, code: refusal.code }).expect("two strings are JSON")
 }
 
-pub fn detail(sentence: &str) -> Vec<u8> {
-    serde_json::to_vec(&serde_json::json!({ "detail": sentence })).expect("a string is JSON")
-}
-
 fn write_number(out: &mut Vec<u8>, number: usize) {
     let (mut digits, mut at, mut left) = ([0; 20], 20, number);
     loop {

@@ -351,16 +351,16 @@ fn a_nodes_prompt_is_told_as_it_would_be_asked() {
     let stages: Vec<_> = expert["messages"].as_array().unwrap().iter().map(|message| message["stage"].as_str().unwrap()).collect();
     assert_eq!(stages, ["plan", "plan", "compose", "compose"]);
     assert!(content(&expert).contains("## dialect\nSQLite"), "{expert}");
-    for (query, status, says) in [
-        ("", 400, "`node` is missing"),
-        ("?node=", 400, "`node` is missing"),
-        ("?node=director", 404, "name one of input, pa"),
-        ("?node=ui", 400, "asks no model"),
-        ("?node=sensor", 400, "asks no model"),
+    for (query, status, code) in [
+        ("", 400, "invalid_parameter"),
+        ("?node=", 400, "invalid_parameter"),
+        ("?node=director", 404, "unknown_node"),
+        ("?node=ui", 400, "node_without_prompt"),
+        ("?node=sensor", 400, "node_without_prompt"),
     ] {
         let answer = session.call("GET", &format!("/api/graph/prompt{query}"), None);
         assert_eq!(answer.status, status, "{query}");
-        assert!(answer.detail().contains(says), "{query}: {}", answer.detail());
+        assert_eq!(answer.code(), code, "{query}: {}", answer.detail());
     }
 }
 

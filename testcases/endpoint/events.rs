@@ -15,6 +15,7 @@ fn has_the_fields_of_its_kind(event: &Value) {
         "machines" => &["machines"],
         "state" => &["ui_state"],
         "controls" => &["controls"],
+        "cleared" => &[],
         "process_start" => &["pid", "kind", "label"],
         "process_end" => &["pid", "kind", "label", "status", "duration_ms", "waited_ms"],
         "frame_trace" => &["trace"],

@@ -43,7 +43,7 @@ fn a_socket_and_a_stream_miss_nothing_wherever_they_arrive() {
         assert!(seen.iter().all(|messages| *messages == seen[0]), "every chat socket sees the same: {seen:?}");
         let told: Vec<Vec<Value>> =
             streams.iter_mut().map(|stream| stream.until_trace("msg_1").into_iter().map(|told| told.event).collect()).collect();
-        assert_eq!(told[0][0]["event"], "process_start", "from its first event on: {}", told[0][0]);
+        assert_eq!(told[0][0]["event"], "turn_started", "from its first event on: {}", told[0][0]);
         assert!(told.iter().all(|events| *events == told[0]));
         let traced: Vec<Vec<Value>> = traces.iter_mut().map(|trace| trace.until_trace("msg_1")).collect();
         assert!(traced.iter().all(|events| *events == told[0]));

@@ -129,7 +129,7 @@ test('the graph is switched while the sockets stay open, and the conversation is
     await open(page);
     const sockets = await chatSockets(page);
     await change(page, 'v4-eras');
-    await page.locator('.note', { hasText: 'The conversation goes on' }).waitFor();
+    await page.locator('.note', { hasText: 'The conversation continues' }).waitFor();
     const { nodes } = await drawing(page);
     assert.ok('pa' in nodes && !('director' in nodes), Object.keys(nodes).join());
     await visitor.showsTheHistory();
@@ -146,7 +146,7 @@ test('the graph is switched while the sockets stay open, and the conversation is
     await page.getByRole('button', { name: 'Switch to v1-direct' }).click();
     await page.locator('.graph-name', { hasText: 'v1-direct' }).waitFor();
     await page.locator('.invitation').waitFor();
-    await page.locator('.note', { hasText: 'A new conversation begins with the graph v1-direct.' }).waitFor();
+    await page.locator('.note', { hasText: 'A new conversation starts with the graph v1-direct.' }).waitFor();
     assert.deepEqual(await chatSockets(page), sockets);
   }));
 

@@ -72,12 +72,16 @@ test('reading a growing text again and again ends where reading it once does', (
 test('a link that is explained at the end works once the answer is whole', async () => {
   const { prepare, inject } = wire();
   await stage.visit({ prepare }, async (_visitor, page) => {
-    for (const content of TEXT.match(/[^]{1,7}/g)) {
-      inject({ type: 'delta', id: 'msg_9', content });
+    const of = { turn: 'msg_9', frame: 1, node: 'output', at: 0 };
+    let seq = 1;
+    inject({ ...of, event: 'turn_started', message: 'links?', entry: 'message', seq });
+    for (const text of TEXT.match(/[^]{1,7}/g)) {
+      inject({ ...of, event: 'streaming', text, seq: (seq += 1) });
       // A piece for each painted frame, so that the page sees every stage.
       await page.waitForTimeout(20);
     }
-    inject({ type: 'done', id: 'msg_9' });
+    const trace = { id: 'msg_9', message: 'links?', graph: 'g', path: 'p', status: 'done', started_at: 0, total_frames: 1, total_ms: 1, frames: [] };
+    inject({ ...of, event: 'frame_trace', trace, seq: seq + 1 });
     const link = page.locator('.answer a', { hasText: 'explained' });
     await link.waitFor();
     assert.equal(await link.getAttribute('href'), 'https://example.com');

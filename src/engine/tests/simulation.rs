@@ -40,7 +40,7 @@ fn simulate(seed: u64) {
         _ => (drawn::library(&mut dice), ["one", "two"]),
     };
     let mut world = World::on(library, dice.pick(&graphs), limits.clone());
-    world.is_reloading = seed % 12 == 0;
+    world.is_reloading = seed.is_multiple_of(12);
     let mut begun = Vec::new();
     for _ in 0..150 {
         world.pass(dice.below(20_000));

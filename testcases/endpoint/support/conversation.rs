@@ -108,7 +108,11 @@ impl Conversation {
         Events::open(self.address, &self.target("/api/events"), "")
     }
 
+    /// An event stream that goes on behind an event that is still kept.
     pub(crate) fn events_since(&self, id: u64) -> Events {
-        Events::open(self.address, &self.target("/api/events"), &format!("Last-Event-ID: {id}\r\n"))
+        let mut events = Events::open(self.address, &self.target("/api/events"), &format!("Last-Event-ID: {id}\r\n"));
+        let greeting = events.next();
+        assert!(greeting.id.is_none() && greeting.event["type"] == "attached" && greeting.event["gap"].is_null(), "{greeting:?}");
+        events
     }
 }

@@ -154,7 +154,12 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.all(name).next()
+    }
+
+    /// The values of a header that may come more than once.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.headers.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn text(&self) -> String {
@@ -166,11 +171,20 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
     }
 
-    /// The sentence of a refusal.
+    /// The sentence of a refusal, for people.
     pub(crate) fn detail(&self) -> String {
+        self.code();
         let body = self.json();
         let detail = body["detail"].as_str().unwrap_or_else(|| panic!("a refusal has a `detail`: {body}"));
         assert!(detail.contains(' '), "a refusal is a sentence: {detail}");
         detail.to_owned()
+    }
+
+    /// The code of a refusal, for programs.
+    pub(crate) fn code(&self) -> String {
+        let body = self.json();
+        let code = body["code"].as_str().unwrap_or_else(|| panic!("a refusal has a `code`: {body}"));
+        assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "a code is in snake case: {code}");
+        code.to_owned()
     }
 }
