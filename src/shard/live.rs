@@ -130,6 +130,11 @@ impl Live {
         Ok(accepted)
     }
 
+    /// Whether this was accepted before, so that it starts nothing now.
+    pub(super) fn knows(&self, input: &Input) -> bool {
+        matches!(self.session.accepts(input), Ok(Accepted::Known { .. }))
+    }
+
     /// Something in here panicked.
     pub(super) fn panicked(&self, around: &mut Surroundings<'_>) -> NotTaken {
         around.actions.push(Action::Log(Entry::Panic { session: self.key.hashed() }));

@@ -413,6 +413,10 @@ impl Shard {
     /// Orders a socket's write and read of this tick.
     fn finish(&mut self, id: SocketId, actions: &mut Vec<Action>) {
         self.show(id);
+        if self.sockets.get(&id).is_some_and(|socket| socket.is_closing() && socket.is_quiet()) {
+            // It ends as a socket that shows nothing: its session must not count it any more.
+            self.stop_showing(id, actions);
+        }
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         match socket.flush(self.clock.moment(), actions) {
             Flushed::Stays => socket.schedule(&self.settings, &mut self.timers),

@@ -119,7 +119,8 @@ impl Shard {
             return self.operate_tests(operation, actions);
         }
         let Operation { key, from, what } = operation;
-        let opens = matches!(what, What::Send(_) | What::Switch(_));
+        let is_known = matches!(&what, What::Send(input) if self.sessions.find(&key).is_some_and(|live| live.knows(input)));
+        let opens = matches!(what, What::Send(_) | What::Switch(_)) && !is_known;
         if (opens || matches!(what, What::Clear)) && self.is_draining() {
             return Answer::Reply(Refusal::new(Code::Draining, DRAINING).into());
         }

@@ -38,6 +38,10 @@ impl Sessions {
         self.live.get_mut(&id)
     }
 
+    pub(super) fn find(&self, key: &Key) -> Option<&Live> {
+        self.live.get(self.numbers.get(key)?)
+    }
+
     /// The session of this key, or a place for it.
     pub(super) fn find_or_place(&mut self, settings: &Settings, key: &Key, from: &Caller, now: Moment) -> SessionId {
         if let Some(id) = self.numbers.get(key) {

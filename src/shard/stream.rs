@@ -69,9 +69,8 @@ impl Stream {
     /// The next thing that the client sent, if all of it is here; what the protocol answers goes to `out`.
     pub(super) fn next(&mut self, out: &mut Vec<u8>) -> Option<websocket::Received> {
         let next = self.codec.as_mut()?.next(out);
-        if next.is_some() {
-            self.partial_bytes = 0;
-        }
+        let control_bytes = self.codec.as_mut().map_or(0, Codec::take_control_bytes);
+        self.partial_bytes = if next.is_some() { 0 } else { self.partial_bytes.saturating_sub(control_bytes) };
         next
     }
 

@@ -157,7 +157,7 @@ impl Shard {
     }
 
     /// A client that leaves is shown nothing more; what it has been told already still goes out.
-    fn stop_showing(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+    pub(super) fn stop_showing(&mut self, id: SocketId, actions: &mut Vec<Action>) {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.close();
         let Kind::Stream(stream) = &mut socket.kind else { return };
@@ -209,7 +209,7 @@ impl Shard {
             Err(refusal) => return self.refuse_on_socket(id, &refusal, said::client_id_of(text).as_ref()),
         };
         let client_id = input.client_id().cloned();
-        if Shard::starts(&input) {
+        if Shard::starts(&input) && !self.sessions.get(session).is_some_and(|live| live.knows(&input)) {
             if self.is_draining() {
                 return self.refuse_on_socket(id, &Refusal::new(Code::Draining, DRAINING), client_id.as_ref());
             }

@@ -89,6 +89,8 @@ pub enum Received {
 /// Reads one client's frames. Replies that the protocol asks for (pongs, the echo of a close) are written to `out`.
 pub struct Codec {
     socket: WebSocket<Memory>,
+    /// Of pings and pongs that were read.
+    control_bytes: usize,
 }
 
 /// A socket made of memory: bytes that have arrived, and bytes to send.
@@ -131,7 +133,12 @@ impl Codec {
             .max_write_buffer_size(1024)
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
-        Codec { socket: WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config)) }
+        Codec { socket: WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config)), control_bytes: 0 }
+    }
+
+    /// How many bytes of pings and pongs have been read since this was last asked.
+    pub fn take_control_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.control_bytes)
     }
 
     /// Adds bytes that have arrived.
@@ -148,7 +155,9 @@ impl Codec {
             match self.socket.read() {
                 Ok(Message::Text(text)) => break Some(Received::Text(text.as_str().to_owned())),
                 Ok(Message::Binary(_)) => break Some(Received::Binary),
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {}
+                // Two bytes of header and four of mask.
+                Ok(Message::Ping(payload) | Message::Pong(payload)) => self.control_bytes += 6 + payload.len(),
+                Ok(Message::Close(_) | Message::Frame(_)) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Received::Over),
                 Err(error) => {
