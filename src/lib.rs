@@ -1,23 +1,24 @@
 //! framewright: a chat endpoint whose answers come in frames that can be counted, traced and replayed.
 //!
-//! A pure engine in the middle, a thin shell around it. Each module may use only those named beside it.
+//! Two pure state machines, the session and the shard, and a driver around them: see `ARCHITECTURE.md`. Each module may use only
+//! those named beside it.
 
-pub mod cli; // one file per command                                      all
-pub mod client; // HTTP calls and the chat socket, from the other side    config
-pub mod config; // every setting, read once                               log, work
-pub mod contract; // the words that all sides share                          nothing of ours
-pub mod engine; // sessions, turns, frames, traces: `Session::handle`        contract, graph, nodes
-pub mod graph; // graphs/*.json and their prompts, read and checked          contract, nodes
-pub mod log; // lines on standard error, without anybody's text        nothing of ours
-pub mod nodes; // one file per node kind, one per tool                     contract
-pub mod runner; // plays suites over the public interface             client, contract, suite, work
-pub mod shard; // connections, sessions, watchers: `Shard::handle`      contract, engine, graph, wire
-pub mod shell; // the event loop, threads and clock around the shards      all; only cli imports it
-pub mod sim; // the whole server in a simulated world           contract, graph, shard
-pub mod sql; // the gate: statements that only read                     contract
-pub mod suite; // testcases/*.md: parse, checks                           contract
-pub mod wire; // bytes and words: HTTP, WebSocket, event streams, JSON     contract
-pub mod work; // blocking calls on worker threads, models          contract, log, sql, wire
+pub mod cli; // the command line, one file per command                                      all
+pub mod client; // a client of the public interface: calls, chat socket, conversation       config, contract
+pub mod config; // every setting, read once                                                 contract, log, work
+pub mod contract; // types that all sides share: inputs, effects, events, refusals          nothing of ours
+pub mod engine; // sessions, turns, frames, traces: `Session::handle`                       contract, graph, nodes
+pub mod graph; // graphs/*.json with prompts and schemas, parsed and checked                contract, nodes
+pub mod log; // log lines on standard error, without message contents                       nothing of ours
+pub mod nodes; // one file per node kind, one per tool                                      contract, sql
+pub mod runner; // runs test suites over the public interface                               client, contract, suite, work
+pub mod shard; // connections, sessions, watchers, deadlines: `Shard::handle`               contract, engine, graph, wire
+pub mod shell; // the driver: event loop, threads, sockets and clock                        contract, graph, shard, work
+pub mod sim; // the whole server in simulated worlds                                        contract, graph, shard
+pub mod sql; // the gate: lets only reading statements through                              contract
+pub mod suite; // testcases/*.md: parser and checks                                         contract
+pub mod wire; // bytes to values and back: HTTP, WebSocket, event streams, JSON             contract
+pub mod work; // blocking calls on worker threads: models, databases, tapes                 contract, log, sql, wire
 
 #[cfg(test)]
 mod tidy;
