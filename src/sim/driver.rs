@@ -76,9 +76,10 @@ impl World<'_> {
                 let socket = self.sit(shard, line);
                 self.act(shard, Event::Arrived { socket, attach });
             }
-            Owned::Read { line, bytes } => {
-                if let Some(socket) = open(self, line) {
-                    self.lines[line].reading = None;
+            Owned::Read { line } => {
+                if let Some(socket) = open(self, line)
+                    && let Some(bytes) = self.take_read(line)
+                {
                     self.act(shard, Event::Read { socket, bytes: &bytes });
                 }
             }

@@ -68,7 +68,7 @@ pub(super) enum AtServer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Waits(usize),
-    Delivers,
+    Delivers(usize),
 }
 
 impl Line {
@@ -198,17 +198,27 @@ impl World<'_> {
     fn deliver(&mut self, line: usize) {
         let it = &mut self.lines[line];
         let (AtServer::Open { shard, .. }, Some(Reading::Waits(most))) = (it.at_server, it.reading) else { return };
-        let event = if !it.inbound.is_empty() {
-            let most = most.min(it.inbound.len());
-            let count = if most > 1 && one_in(&mut it.rng, 6) { 1 + below(&mut it.rng, most as u64) as usize } else { most };
-            Owned::Read { line, bytes: it.inbound.drain(..count).collect() }
-        } else if it.is_up_ended || it.is_broken_at_server() {
-            Owned::Ended { line }
-        } else {
-            return;
+        let event = match it.inbound.is_empty() {
+            false => Owned::Read { line },
+            true if it.is_up_ended || it.is_broken_at_server() => Owned::Ended { line },
+            true => return,
         };
-        it.reading = Some(Reading::Delivers);
+        it.reading = Some(Reading::Delivers(most));
         self.put_event(1, shard, event);
+    }
+
+    /// What the read under way brings: everything that has come until now, or some of it.
+    pub(super) fn take_read(&mut self, line: usize) -> Option<Vec<u8>> {
+        let it = &mut self.lines[line];
+        let Some(Reading::Delivers(most)) = it.reading.take() else { return None };
+        if it.inbound.is_empty() {
+            it.reading = Some(Reading::Waits(most));
+            self.deliver(line);
+            return None;
+        }
+        let most = most.min(it.inbound.len());
+        let count = if most > 1 && one_in(&mut it.rng, 6) { 1 + below(&mut it.rng, most as u64) as usize } else { most };
+        Some(it.inbound.drain(..count).collect())
     }
 
     pub(super) fn write(&mut self, line: usize, bytes: Vec<u8>, tick: u64) {

@@ -243,6 +243,10 @@ impl World<'_> {
             head += &format!("Idempotency-Key: {id}\r\n");
         }
         self.request(user, client, Asked { what: path, id, bytes: format!("{head}\r\n{body}").into_bytes(), is_head: false });
+        if draw % 5 == 4 {
+            // Without waiting for the answer.
+            self.ask(user, client, "/api/result");
+        }
     }
 
     /// Sends a request on the connection that is there, or on a new one.

@@ -63,7 +63,7 @@ pub(super) struct Seat {
 pub(super) enum Owned {
     Accepted { line: usize },
     Arrived { line: usize, attach: Box<Attach> },
-    Read { line: usize, bytes: Vec<u8> },
+    Read { line: usize },
     Ended { line: usize },
     Moved { line: usize },
     Written { line: usize },
