@@ -2,11 +2,14 @@
 //! `shard::event`.
 
 use super::network::AtServer;
+use super::script::SECOND;
 use super::world::{Happens, MOMENT_ZERO, Owned, WALL_ZERO, World};
 use crate::contract::{Moment, Now, Time};
 use crate::shard::event::{Action, Entry, Event, SocketId};
 use std::hash::Hash;
 
+/// How long a shard may keep a socket whose client has gone.
+const ENDED_TIME: u64 = 40 * SECOND;
 /// What a socket may hold to be written, and what a single read may bring.
 const OUTPUT_BYTES_MAX: usize = 3 << 20;
 const READ_BYTES_MAX: usize = 64 << 10;
@@ -87,6 +90,7 @@ impl World<'_> {
                 if let Some(socket) = open(self, line) {
                     self.lines[line].reading = None;
                     self.act(shard, Event::Ended { socket });
+                    self.later(ENDED_TIME, Happens::MustHaveEnded { line });
                 }
             }
             Owned::Moved { line } => {

@@ -346,7 +346,7 @@ impl<'a> World<'a> {
     /// A client that broke the rules, or has been silent for too long, may not be there any more.
     fn must_have_ended(&mut self, line: usize) {
         let it = &self.lines[line];
-        let is_rude = self.script.users[it.user].clients[it.client].kind == Kind::Rude;
+        let is_rude = self.script.users[it.user].clients[it.client].kind == Kind::Rude || it.is_given_up();
         let silent_for = self.now.saturating_sub(it.last_sent());
         if !it.is_at_server() || self.is_quiet && !is_rude {
             return;
