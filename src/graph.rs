@@ -273,6 +273,7 @@ impl Reader<'_> {
             plain: node.plain.as_ref().map(|file| self.plain(node, file)).transpose()?.unwrap_or_default(),
             edges,
             beside,
+            together: std::iter::once(&node.name).chain(&node.with).map(|name| name.as_str().into()).collect(),
         })
     }
 

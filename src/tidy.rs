@@ -12,6 +12,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("engine", &["contract", "nodes", "graph"]),
     ("wire", &["contract"]),
     ("shard", &["contract", "graph", "engine", "wire"]),
+    ("sim", &["contract", "graph", "shard", "wire"]),
     ("suite", &["contract"]),
 ];
 
@@ -35,7 +36,8 @@ const IMPURE: &[&str] = &[
     "LazyLock",
     "OnceLock",
     "mpsc",
-    "rand::",
+    "thread_rng",
+    "fastrand::Rng::new",
     "monoio",
     "ureq",
     "libc",

@@ -189,7 +189,7 @@ fn traces_read_back_to_the_microsecond() {
         };
         let frame = FrameRecord {
             frame: 1,
-            nodes: vec!["input".into()],
+            nodes: ["input".into()].into(),
             started_us,
             ended_us: started_us + below(1 << 33),
             route: text("reflex"),

@@ -33,7 +33,7 @@ pub struct Trace {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct FrameRecord {
     pub frame: u32,
-    pub nodes: Vec<Arc<str>>,
+    pub nodes: Arc<[Arc<str>]>,
     #[serde(rename = "started_ms", with = "ms")]
     pub started_us: u64,
     #[serde(rename = "ended_ms", with = "ms")]

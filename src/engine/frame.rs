@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Frame {
     pub(super) number: u32,
-    pub(super) nodes: Vec<Arc<str>>,
+    pub(super) nodes: Arc<[Arc<str>]>,
     started_us: u64,
     pub(super) calls: Vec<CallRecord>,
     changes: Vec<Change>,
@@ -39,14 +39,13 @@ impl Session {
         let turn = self.work.turn_mut();
         turn.path.push(first);
         assert!(graph.paths_from(turn.entry, &turn.path).next().is_some(), "every way through a graph is one of its stated paths");
-        let nodes = || std::iter::once(first).chain(graph.nodes[first].beside.iter().copied());
         turn.frame = Frame {
             number: turn.frame.number + 1,
-            nodes: nodes().map(|index| graph.nodes[index].name.clone()).collect(),
+            nodes: graph.nodes[first].together.clone(),
             started_us: turn.at(now),
             ..Frame::default()
         };
-        for node in nodes() {
+        for node in std::iter::once(first).chain(graph.nodes[first].beside.iter().copied()) {
             let mut out = Out::after(self.counters.tool_last);
             let flow = graph.nodes[node].kind.begin(&self.view(Lane::Turn, node), &mut out);
             self.follow(Lane::Turn, node, flow, out, effects)?;

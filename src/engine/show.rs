@@ -13,21 +13,20 @@ impl Session {
     /// Shows the controls, machines and state that have changed; after a reset the controls in any case.
     pub(super) fn show_ui(&mut self, is_reset: bool, turn: TurnId, frame: u32, effects: &mut Vec<Effect>) {
         let (ui, shown) = (&self.conversation.ui, &mut self.conversation.shown);
-        let mut changes = Vec::new();
         let controls = ui.controls();
-        if is_reset || *controls != *shown.controls {
+        let controls = (is_reset || *controls != *shown.controls).then(|| {
             shown.controls = controls.into();
-            changes.push(What::Controls { controls: shown.controls.clone() });
-        }
-        if *ui.machines != *shown.machines {
-            shown.machines = ui.machines.clone().into();
-            changes.push(What::Machines { machines: shown.machines.clone() });
-        }
-        if ui.state != *shown.state {
+            What::Controls { controls: shown.controls.clone() }
+        });
+        let machines = (*ui.machines != *shown.machines).then(|| {
+            shown.machines = ui.machines.iter().cloned().collect();
+            What::Machines { machines: shown.machines.clone() }
+        });
+        let state = (ui.state != *shown.state).then(|| {
             shown.state = Arc::new(ui.state.clone());
-            changes.push(What::State { state: shown.state.clone() });
-        }
-        for what in changes {
+            What::State { state: shown.state.clone() }
+        });
+        for what in [controls, machines, state].into_iter().flatten() {
             self.emit(turn, frame, self.engine.clone(), what, effects);
         }
     }

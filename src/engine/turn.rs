@@ -98,15 +98,22 @@ impl Session {
                 let button = self.conversation.ui.button(&action, source.as_ref());
                 let label = button.map_or_else(|| action.clone(), |button| button.label.clone());
                 let data = if data.is_null() { button.and_then(|button| button.payload.clone()).unwrap_or_default() } else { data };
+                let title: Arc<str> = label.as_str().into();
                 let go = button.and_then(|button| match (&button.source, &button.go) {
                     (Source::Machine(id), Some(to)) => Some((id.clone(), to.clone())),
                     (Source::Machine(_) | Source::Thinker, _) => None,
                 });
                 let entry = if go.is_some() { Entry::Machine } else { Entry::Action };
-                let with_data = if data.is_null() { String::new() } else { format!(" with data {data}") };
-                let message = format!("action: {action} (the control «{label}» was used{with_data})");
-                packet.action = Some(Action { action, label: label.clone(), data, go });
-                (entry, message.into(), label.into(), Vec::new())
+                let message = match (entry, &data) {
+                    // No model reads of a machine's own button.
+                    (Entry::Machine, _) => title.clone(),
+                    (Entry::Action | Entry::Message, Value::Null) => format!("action: {action} (the control «{label}» was used)").into(),
+                    (Entry::Action | Entry::Message, data) => {
+                        format!("action: {action} (the control «{label}» was used with data {data})").into()
+                    }
+                };
+                packet.action = Some(Action { action, label, data, go });
+                (entry, message, title, Vec::new())
             }
         };
         let what = What::TurnStarted { message: title.clone(), client_id: client_id.clone(), entry };
@@ -247,7 +254,8 @@ impl Session {
         let news = &mut self.conversation.ui_news;
         match &turn.about.packet.action {
             Some(Action { label, go: Some((machine, to)), .. }) => {
-                news.push(format!("«{}» was pressed; machine `{machine}` is now in state `{to}`", clip(label, 80)));
+                let label = clip(label, 80);
+                news.push(["«", &label, "» was pressed; machine `", machine, "` is now in state `", to, "`"].concat());
                 let excess = news.len().saturating_sub(NEWS_MAX);
                 news.drain(..excess);
             }

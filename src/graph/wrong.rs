@@ -56,7 +56,7 @@ impl fmt::Display for Wrong {
             Wrong::DoubleNode { name } => write!(f, "there are two nodes `{name}`; rename one"),
             Wrong::TooMany { what, most } => write!(f, "too many {what}; {most} at most"),
             Wrong::UnknownKind { node, kind } => {
-                write!(f, "node `{node}` is of the unknown kind `{kind}`; ARCHITECTURE.md lists the kinds")
+                write!(f, "node `{node}` is of the unknown kind `{kind}`; graphs/README.md lists the kinds")
             }
             Wrong::UnknownTool { node, tool } => {
                 let known: Vec<&str> = tools::ALL.iter().map(|tool| tool.name).collect();

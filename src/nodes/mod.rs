@@ -89,6 +89,8 @@ pub struct Node {
     pub edges: BTreeMap<String, usize>,
     /// Nodes that run in the same frame.
     pub beside: Vec<usize>,
+    /// The names of all nodes of its frame, its own first.
+    pub together: Arc<[Arc<str>]>,
 }
 
 /// All that a node may read.

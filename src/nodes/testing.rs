@@ -59,6 +59,7 @@ impl Default for Fixture {
             database_limits: DatabaseLimits::default(),
             edges: BTreeMap::new(),
             beside: Vec::new(),
+            together: Arc::default(),
         };
         let memory = Memory::initial("ada");
         Fixture {

@@ -98,6 +98,11 @@ impl Live {
         self.watchers.is_empty() && self.calls.is_empty() && !self.session.busy()
     }
 
+    /// Whether this is a message that the session has, sent again.
+    pub(super) fn knows(&self, input: &Input) -> bool {
+        matches!(self.session.accepts(input), Ok(Accepted::Known { .. }))
+    }
+
     /// Takes an input, or says why not. The first input opens the session.
     pub(super) fn take(&mut self, around: &mut Surroundings<'_>, input: Input) -> Result<Accepted, NotTaken> {
         let now = around.now;
@@ -128,11 +133,6 @@ impl Live {
         (self.is_open, self.last_used) = (true, now.moment);
         effects.into_iter().for_each(|effect| self.fulfil(around, effect));
         Ok(accepted)
-    }
-
-    /// Whether this was accepted before, so that it starts nothing now.
-    pub(super) fn knows(&self, input: &Input) -> bool {
-        matches!(self.session.accepts(input), Ok(Accepted::Known { .. }))
     }
 
     /// Something in here panicked.

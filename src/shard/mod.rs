@@ -118,8 +118,8 @@ impl Settings {
 pub struct Shard {
     id: ShardId,
     settings: Arc<Settings>,
-    /// The event loop that answers come through, as `/health` names it.
-    io: &'static str,
+    /// Body of `/health` while serving.
+    healthy: Vec<u8>,
     clock: Clock,
     phase: Phase,
     sockets: BTreeMap<SocketId, Socket>,
@@ -188,12 +188,13 @@ pub struct Sizes {
 }
 
 impl Shard {
-    pub fn new(id: ShardId, settings: Arc<Settings>, io: &'static str) -> Shard {
+    /// `io` is the event loop that answers come through, as `/health` names it.
+    pub fn new(id: ShardId, settings: Arc<Settings>, io: &str) -> Shard {
         let clock = Clock::new(settings.time_zone.clone());
         Shard {
             id,
+            healthy: routes::healthy(&settings.about, io),
             settings,
-            io,
             clock,
             phase: Phase::Serving,
             sockets: BTreeMap::new(),
@@ -414,7 +415,6 @@ impl Shard {
     fn finish(&mut self, id: SocketId, actions: &mut Vec<Action>) {
         self.show(id);
         if self.sockets.get(&id).is_some_and(|socket| socket.is_closing() && socket.is_quiet()) {
-            // It ends as a socket that shows nothing: its session must not count it any more.
             self.stop_showing(id, actions);
         }
         let Some(socket) = self.sockets.get_mut(&id) else { return };

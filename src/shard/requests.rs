@@ -80,7 +80,7 @@ impl Shard {
         let date = self.clock.date();
         let server = Server {
             settings: &self.settings,
-            io: self.io,
+            healthy: &self.healthy,
             is_draining: self.is_draining(),
             date: &date,
             utc_offset_minutes: self.clock.utc_offset_minutes(),
@@ -119,9 +119,9 @@ impl Shard {
             return self.operate_tests(operation, actions);
         }
         let Operation { key, from, what } = operation;
+        let opens = matches!(what, What::Send(_) | What::Switch(_));
         let is_known = matches!(&what, What::Send(input) if self.sessions.find(&key).is_some_and(|live| live.knows(input)));
-        let opens = matches!(what, What::Send(_) | What::Switch(_)) && !is_known;
-        if (opens || matches!(what, What::Clear)) && self.is_draining() {
+        if (opens || matches!(what, What::Clear)) && self.is_draining() && !is_known {
             return Answer::Reply(Refusal::new(Code::Draining, DRAINING).into());
         }
         let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment());

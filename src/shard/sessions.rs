@@ -38,8 +38,9 @@ impl Sessions {
         self.live.get_mut(&id)
     }
 
+    /// The session of this key, if there is one.
     pub(super) fn find(&self, key: &Key) -> Option<&Live> {
-        self.live.get(self.numbers.get(key)?)
+        self.get(*self.numbers.get(key)?)
     }
 
     /// The session of this key, or a place for it.

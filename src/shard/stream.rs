@@ -69,8 +69,12 @@ impl Stream {
     /// The next thing that the client sent, if all of it is here; what the protocol answers goes to `out`.
     pub(super) fn next(&mut self, out: &mut Vec<u8>) -> Option<websocket::Received> {
         let next = self.codec.as_mut()?.next(out);
-        let control_bytes = self.codec.as_mut().map_or(0, Codec::take_control_bytes);
-        self.partial_bytes = if next.is_some() { 0 } else { self.partial_bytes.saturating_sub(control_bytes) };
+        match &next {
+            None => {}
+            // It may stand between the pieces of a message.
+            Some(websocket::Received::Control(bytes)) => self.partial_bytes = self.partial_bytes.saturating_sub(*bytes),
+            Some(_) => self.partial_bytes = 0,
+        }
         next
     }
 

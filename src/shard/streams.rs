@@ -186,7 +186,7 @@ impl Shard {
                 Received::Text(text) if is_chat => self.receive_text(id, &text, actions),
                 Received::Binary if is_chat => self.refuse_on_socket(id, &BINARY, None),
                 // What a client sends on the other sockets is ignored.
-                Received::Text(_) | Received::Binary => {}
+                Received::Text(_) | Received::Binary | Received::Control(_) => {}
             }
         }
         let Some(socket) = self.sockets.get_mut(&id) else { return };
@@ -209,7 +209,8 @@ impl Shard {
             Err(refusal) => return self.refuse_on_socket(id, &refusal, said::client_id_of(text).as_ref()),
         };
         let client_id = input.client_id().cloned();
-        if Shard::starts(&input) && !self.sessions.get(session).is_some_and(|live| live.knows(&input)) {
+        let is_known = self.sessions.get(session).is_some_and(|live| live.knows(&input));
+        if Shard::starts(&input) && !is_known {
             if self.is_draining() {
                 return self.refuse_on_socket(id, &Refusal::new(Code::Draining, DRAINING), client_id.as_ref());
             }

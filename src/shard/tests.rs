@@ -521,13 +521,17 @@ fn a_resumed_event_stream_starts_with_whether_anything_was_missed() {
 fn draining_ends_running_turns_first_and_stopping_says_goodbye() {
     let mut world = World::new(settings());
     let (socket, idle) = (world.websocket("/ws"), world.connect());
-    world.say(socket, &json!({"text": ASKS}).to_string());
+    world.say(socket, &json!({"text": ASKS, "id": "m1"}).to_string());
     world.tick(vec![Event::Drain]);
     assert!(world.ended.is_empty(), "a turn is running");
     assert!(matches!(world.jobs.as_slice(), [(_, Job::StopTests)]));
     world.take(socket);
     world.say(socket, r#"{"text":"more"}"#);
     assert!(world.take(socket).contains(r#""code":"draining""#));
+    let again = json!({"text": ASKS, "id": "m1"});
+    world.say(socket, &again.to_string());
+    assert!(world.take(socket).contains(r#""id":"msg_1","content":"","client_id":"m1""#), "a message that is known gets its turn");
+    assert_eq!(world.post("/api/send", again).1["id"], "msg_1");
     assert_eq!(world.get("/health"), (503, json!({"status":"draining","detail":answers::DRAINING,"code":"draining"})));
     for _ in 0..8 {
         world.complete("{}");
@@ -616,4 +620,30 @@ fn a_repeated_end_never_overtakes_the_answer() {
     let place = |what: &str| caught_up.find(what).unwrap_or_else(|| panic!("{what}: {caught_up}"));
     let (answer, repeat) = (place(r#""type":"done","id":"msg_2""#), place(r#"{"type":"done","id":"msg_2","client_id":"b"}"#));
     assert!(answer < repeat, "{caught_up}");
+}
+
+#[test]
+fn a_socket_that_was_told_goodbye_watches_no_longer_while_it_lingers() {
+    let mut world = World::new(settings());
+    let socket = world.websocket("/ws");
+    world.say(socket, r#"{"text":"hello"}"#);
+    world.send(socket, &frame(0x83, b"no such frame"));
+    assert!(world.shut.contains(&socket) && !world.closed.contains(&socket));
+    assert_eq!(world.shard.sizes().watchers, 0);
+    world.complete("{}");
+    world.pass(bounds::LINGER_TIME);
+    assert_eq!(world.shard.sizes().sockets, 0);
+}
+
+#[test]
+fn pings_are_no_part_of_a_message() {
+    let mut world = World::new(settings());
+    let socket = world.websocket("/ws");
+    for _ in 0..10 {
+        world.send(socket, &frame(0x89, b"are you there?"));
+    }
+    assert_eq!(world.shard.sizes().input_bytes, 0);
+    world.send(socket, &frame(0x01, b"the first piece"));
+    world.send(socket, &frame(0x89, b"?"));
+    assert_eq!(world.shard.sizes().input_bytes, frame(0x01, b"the first piece").len());
 }

@@ -12,6 +12,6 @@ pub(super) fn write(entry: Entry) {
         }
         Entry::Panic { session } => error!(%session, "a session panicked and was dropped"),
         Entry::Limit { code, detail } => warn!(code, %detail, "limit reached"),
-        Entry::Refused { code, detail } => warn!(code, %detail, "connection refused"),
+        Entry::Refused { code, detail } => warn!(code, %detail, "refused"),
     }
 }

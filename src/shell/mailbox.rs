@@ -129,6 +129,7 @@ impl Letter {
             Letter::Chunk { text, .. } => text.len(),
             Letter::Completion { outcome: Ok(answer), .. } => answer.text.len(),
             Letter::Mail(Mail::TestReport { json, .. }) => json.len(),
+            Letter::Mail(Mail::Report { report, .. }) => report.values().map(|value| value.to_string().len()).sum(),
             Letter::Completion { outcome: Err(_), .. }
             | Letter::Mail(Mail::Operation { .. } | Mail::Reply { .. })
             | Letter::Arrival(_)

@@ -17,7 +17,7 @@ pub trait Suites: Send + Sync {
     /// Where they are looked for.
     fn place(&self) -> String;
 
-    /// What there is. A shard waits for it: it reads a bounded folder.
+    /// What there is; read on the helper thread, from a bounded folder.
     fn list(&self) -> Vec<Listed>;
 
     /// Plays suites by their names, one after the other, and comes back when all have ended or soon after `stop` was set.

@@ -316,7 +316,7 @@ mod tests {
             (
                 "calls",
                 "databse == 0",
-                "no trace of the graph `small` can count `databse`; there are db, describe, expert, http, llm, output, pa, query, tables",
+                "no trace of the graph `small` can count `databse`; there are db, describe, expert, llm, output, pa, query, tables",
             ),
             ("calls", "eras == 0", "no trace of the graph `small` can count `eras`; there are db, describe, expert, "),
             ("calls", "exprt == 0", "no trace of the graph `small` can count `exprt`: did you mean `expert`?"),
@@ -329,7 +329,7 @@ mod tests {
             assert!(matches!(&verdict, Verdict::Failed { got } if got.contains(says)), "{about}: {text}: {verdict:?}");
         }
         for (about, text) in [
-            ("calls", "http == 0"),
+            ("calls", "tables == 0"),
             ("trace", "not has \"describe rechnungen\""),
             ("trace", "has routed or no_such_name"),
             ("path", "expert or another"),

@@ -82,6 +82,8 @@ pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &'static str) {
 pub enum Received {
     Text(String),
     Binary,
+    /// A ping or pong of so many bytes on the wire, which the codec has dealt with.
+    Control(usize),
     /// The conversation is over; what the codec has to reply is in its output.
     Over,
 }
@@ -89,8 +91,6 @@ pub enum Received {
 /// Reads one client's frames. Replies that the protocol asks for (pongs, the echo of a close) are written to `out`.
 pub struct Codec {
     socket: WebSocket<Memory>,
-    /// Of pings and pongs that were read.
-    control_bytes: usize,
 }
 
 /// A socket made of memory: bytes that have arrived, and bytes to send.
@@ -133,12 +133,7 @@ impl Codec {
             .max_write_buffer_size(1024)
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
-        Codec { socket: WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config)), control_bytes: 0 }
-    }
-
-    /// How many bytes of pings and pongs have been read since this was last asked.
-    pub fn take_control_bytes(&mut self) -> usize {
-        std::mem::take(&mut self.control_bytes)
+        Codec { socket: WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config)) }
     }
 
     /// Adds bytes that have arrived.
@@ -155,8 +150,7 @@ impl Codec {
             match self.socket.read() {
                 Ok(Message::Text(text)) => break Some(Received::Text(text.as_str().to_owned())),
                 Ok(Message::Binary(_)) => break Some(Received::Binary),
-                // Two bytes of header and four of mask.
-                Ok(Message::Ping(payload) | Message::Pong(payload)) => self.control_bytes += 6 + payload.len(),
+                Ok(Message::Ping(payload) | Message::Pong(payload)) => break Some(Received::Control(CONTROL_HEAD_BYTES + payload.len())),
                 Ok(Message::Close(_) | Message::Frame(_)) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Received::Over),
@@ -176,6 +170,9 @@ impl Codec {
         said
     }
 }
+
+/// Of a client's control frame: two bytes and a mask.
+const CONTROL_HEAD_BYTES: usize = 6;
 
 /// What to close with when a client breaks the protocol.
 fn farewell(error: &Error) -> (u16, &'static str) {
@@ -212,6 +209,9 @@ mod tests {
         for piece in bytes.chunks(piece) {
             codec.feed(piece);
             while let Some(next) = codec.next(&mut out) {
+                if let Received::Control(_) = next {
+                    continue;
+                }
                 let over = next == Received::Over;
                 said.push(next);
                 if over {
@@ -244,6 +244,7 @@ mod tests {
         match said {
             Received::Text(text) => Received::Text(text.clone()),
             Received::Binary => Received::Binary,
+            Received::Control(bytes) => Received::Control(*bytes),
             Received::Over => Received::Over,
         }
     }

@@ -233,6 +233,8 @@ test('a run that was cut off with its server is shown as one, to who was there a
     await page.locator('.check[data-kind=passed]').waitFor();
     const watched = await (await fetch(`${stage.address}/api/test/status`)).json();
     await turnOf(watched.results[0].session, 'msg_2');
+    // Results are written at most once a second; what was not written yet ends with the server.
+    await becomes(async () => (await (await fetch(`${stage.address}/api/tests`)).json()).results?.length, 1);
     const gone = new Promise((resolve) => stage.server.once('exit', resolve));
     stage.server.kill('SIGKILL');
     await gone;
