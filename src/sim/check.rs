@@ -101,6 +101,11 @@ impl Books {
         if !ended.is_sorted_by(|one, next| one < next) {
             return Err(format!("turns end twice or out of order: {ended:?}"));
         }
+        // The trace shows no end of a turn, so a number that both show is two events.
+        let is_end = |seen: &Seen| seen.text.starts_with(r#"{"type":"done""#);
+        if let Some((seq, seen)) = self.chat.iter().find(|(seq, seen)| is_end(seen) && self.trace.contains_key(seq)) {
+            return Err(format!("event {seq} is {} and also {}", seen.text, self.trace[seq].text));
+        }
         if let Some(busy) = self.is_busy_with() {
             return Err(format!("{busy} never ended"));
         }

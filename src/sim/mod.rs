@@ -8,8 +8,10 @@
 
 mod check;
 mod client;
+mod driver;
 mod network;
 mod pool;
+mod receive;
 mod script;
 mod shrink;
 #[cfg(test)]

@@ -68,7 +68,7 @@ pub(super) enum AtServer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     Waits(usize),
-    Delivers,
+    Delivers(usize),
 }
 
 impl Line {
@@ -124,7 +124,7 @@ impl World<'_> {
             expects: None,
         });
         let shard = self.any_shard(number, client, serial);
-        self.to_shard(wait_us, shard, Owned::Accepted { line });
+        self.put_event(wait_us, shard, Owned::Accepted { line });
         // Nothing reaches the server before the connection does.
         self.lines[line].up_last = self.now + wait_us;
         line
@@ -198,17 +198,27 @@ impl World<'_> {
     fn deliver(&mut self, line: usize) {
         let it = &mut self.lines[line];
         let (AtServer::Open { shard, .. }, Some(Reading::Waits(most))) = (it.at_server, it.reading) else { return };
-        let event = if !it.inbound.is_empty() {
-            let most = most.min(it.inbound.len());
-            let count = if most > 1 && one_in(&mut it.rng, 6) { 1 + below(&mut it.rng, most as u64) as usize } else { most };
-            Owned::Read { line, bytes: it.inbound.drain(..count).collect() }
-        } else if it.is_up_ended || it.is_broken_at_server() {
-            Owned::Ended { line }
-        } else {
-            return;
+        let event = match it.inbound.is_empty() {
+            false => Owned::Read { line },
+            true if it.is_up_ended || it.is_broken_at_server() => Owned::Ended { line },
+            true => return,
         };
-        it.reading = Some(Reading::Delivers);
-        self.to_shard(1, shard, event);
+        it.reading = Some(Reading::Delivers(most));
+        self.put_event(1, shard, event);
+    }
+
+    /// What the read under way brings: everything that has come until now, or some of it.
+    pub(super) fn take_read(&mut self, line: usize) -> Option<Vec<u8>> {
+        let it = &mut self.lines[line];
+        let Some(Reading::Delivers(most)) = it.reading.take() else { return None };
+        if it.inbound.is_empty() {
+            it.reading = Some(Reading::Waits(most));
+            self.deliver(line);
+            return None;
+        }
+        let most = most.min(it.inbound.len());
+        let count = if most > 1 && one_in(&mut it.rng, 6) { 1 + below(&mut it.rng, most as u64) as usize } else { most };
+        Some(it.inbound.drain(..count).collect())
     }
 
     pub(super) fn write(&mut self, line: usize, bytes: Vec<u8>, tick: u64) {
@@ -247,7 +257,7 @@ impl World<'_> {
             return;
         }
         if it.is_broken_at_server() || it.is_reset {
-            return self.to_shard(1, shard, Owned::Failed { line });
+            return self.put_event(1, shard, Owned::Failed { line });
         }
         if let (Some((after, length)), false) = (it.wire.stops_reading, is_quiet)
             && it.down_bytes >= after
@@ -278,9 +288,9 @@ impl World<'_> {
             return self.later(at - now + 1, Happens::Break { line });
         }
         if is_done {
-            self.to_shard(1, shard, Owned::Written { line });
+            self.put_event(1, shard, Owned::Written { line });
         } else {
-            self.to_shard(1, shard, Owned::Moved { line });
+            self.put_event(1, shard, Owned::Moved { line });
             self.flow_in(line, wait_us + 1);
         }
     }
@@ -366,7 +376,7 @@ impl World<'_> {
         self.deliver(line);
         let it = &mut self.lines[line];
         if let (AtServer::Open { shard, .. }, Some(_)) = (it.at_server, &it.writing) {
-            self.to_shard(1, shard, Owned::Failed { line });
+            self.put_event(1, shard, Owned::Failed { line });
         }
         if std::mem::replace(&mut self.lines[line].is_read, false) {
             self.left(line, Left::Broken);

@@ -57,12 +57,12 @@ impl World<'_> {
         if call.fate.chunks.is_empty() {
             let call = self.calls.remove(&(shard, session, id)).expect("it was just found");
             let Fate { usage, waited_us, outcome, .. } = call.fate;
-            return self.to_shard(0, shard, Owned::Completion { session, call: id, usage, waited_us, outcome });
+            return self.put_event(0, shard, Owned::Completion { session, call: id, usage, waited_us, outcome });
         }
         let text = call.fate.chunks.remove(0);
         let most = [10, 2_000, 100_000][below(&mut call.rng, if is_quiet { 2 } else { 3 }) as usize];
         let wait_us = 1 + below(&mut call.rng, most);
-        self.to_shard(0, shard, Owned::Chunk { session, call: id, text });
+        self.put_event(0, shard, Owned::Chunk { session, call: id, text });
         self.later(wait_us, Happens::Call { shard, session, call: id, generation });
     }
 
@@ -104,7 +104,7 @@ impl World<'_> {
             Job::StartTests { .. } | Job::StopTests => JobOutcome::Reply(Reply::of(br#"{"ok":true}"#.to_vec())),
         };
         let wait_us = 1 + mix(self.script.seed, self.now) % 20_000;
-        self.to_shard(wait_us, shard, Owned::JobDone { ticket, outcome });
+        self.put_event(wait_us, shard, Owned::JobDone { ticket, outcome });
     }
 }
 

@@ -270,7 +270,7 @@ impl Wire {
             takes_max: if is_slow { 1 + below(rng, 400) as usize } else { usize::MAX },
             takes_us: if is_slow { 1 + below(rng, 20_000) } else { 1 + below(rng, 100) },
             stops_reading: one_in(rng, 12).then(|| (below(rng, 4_000) as usize, SECOND * below(rng, 120))),
-            is_mute: one_in(rng, 40),
+            is_mute: one_in(rng, 15),
             cuts: (0..if one_in(rng, 3) { 1 + below(rng, 3) } else { 0 })
                 .map(|connection| Cut { connection: connection as u32, is_upward: one_in(rng, 3), after: below(rng, 3_000) as usize })
                 .collect(),

@@ -15,7 +15,7 @@ pub(super) fn shrink(script: Script, library: &Arc<Library>, what: String) -> (S
         let before = shrinking.best.clone();
         shrinking.drop_each(|script| script.users.len(), |script, at| drop(script.users.remove(at)));
         for user in 0..shrinking.best.users.len() {
-            shrinking.drop_each(move |script| script.users[user].steps.len(), move |script, at| drop(script.users[user].steps.remove(at)));
+            shrinking.drop_each(move |script| script.users[user].steps.len(), move |script, at| _ = script.users[user].steps.remove(at));
             for client in 0..shrinking.best.users[user].clients.len() {
                 shrinking.attempt(|script| script.users[user].clients[client].cuts.clear());
                 shrinking.attempt(|script| script.users[user].clients[client].calm());

@@ -2,14 +2,14 @@
 //! insists that the shards do.
 
 use super::check::Books;
-use super::network::{AtServer, Line};
+use super::network::Line;
 use super::pool::Call;
 use super::script::{Kind, SECOND, Script};
 use super::users::Client;
 use super::{Ran, mix};
-use crate::contract::{Answer, CallError, CallId, DatabaseInfo, Dialect, Limits, Moment, Now, Time, Usage};
+use crate::contract::{Answer, CallError, CallId, DatabaseInfo, Dialect, Limits, Usage};
 use crate::graph::Library;
-use crate::shard::event::{Action, Attach, Entry, Event, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
+use crate::shard::event::{Attach, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
 use crate::shard::files::Files;
 use crate::shard::origin::Origins;
 use crate::shard::{Settings, Shard, bounds};
@@ -17,7 +17,7 @@ use jiff::tz::TimeZone;
 use serde_json::Map;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{DefaultHasher, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +27,11 @@ pub(super) struct World<'a> {
     pub(super) library: Arc<Library>,
     /// Microseconds since the world began.
     pub(super) now: u64,
-    wall_offset: i64,
-    queue: BinaryHeap<Due>,
-    order: u64,
-    settings: Arc<Settings>,
-    seats: Vec<Seat>,
+    pub(super) wall_offset: i64,
+    pub(super) queue: BinaryHeap<Due>,
+    pub(super) order: u64,
+    pub(super) settings: Arc<Settings>,
+    pub(super) seats: Vec<Seat>,
     pub(super) lines: Vec<Line>,
     pub(super) users: Vec<Vec<Client>>,
     pub(super) books: Vec<Books>,
@@ -41,29 +41,29 @@ pub(super) struct World<'a> {
     /// The server is told to end.
     pub(super) is_draining: bool,
     pub(super) is_stopping: bool,
-    failure: Option<String>,
-    hash: DefaultHasher,
-    events: u64,
+    pub(super) failure: Option<String>,
+    pub(super) hash: DefaultHasher,
+    pub(super) events: u64,
 }
 
 /// A shard and the driver around it.
-struct Seat {
-    shard: Shard,
-    inbox: Vec<Owned>,
-    sockets: BTreeMap<SocketId, usize>,
-    next_socket: u64,
-    wake: Option<u64>,
-    stalled_until: u64,
-    ticks: u64,
-    drained: bool,
-    stopped: bool,
+pub(super) struct Seat {
+    pub(super) shard: Shard,
+    pub(super) inbox: Vec<Owned>,
+    pub(super) sockets: BTreeMap<SocketId, usize>,
+    pub(super) next_socket: u64,
+    pub(super) wake: Option<u64>,
+    pub(super) stalled_until: u64,
+    pub(super) ticks: u64,
+    pub(super) drained: bool,
+    pub(super) stopped: bool,
 }
 
 /// An event on its way to a shard. Sockets are lines here; they get their number when they arrive.
 pub(super) enum Owned {
     Accepted { line: usize },
     Arrived { line: usize, attach: Box<Attach> },
-    Read { line: usize, bytes: Vec<u8> },
+    Read { line: usize },
     Ended { line: usize },
     Moved { line: usize },
     Written { line: usize },
@@ -166,15 +166,12 @@ impl Ord for Due {
     }
 }
 
-const MOMENT_ZERO: u64 = 77 * SECOND;
-const WALL_ZERO: u64 = 1_763_668_166 * SECOND;
+pub(super) const MOMENT_ZERO: u64 = 77 * SECOND;
+pub(super) const WALL_ZERO: u64 = 1_763_668_166 * SECOND;
 /// A client that was silent for so long must be gone.
 pub(super) const SILENCE_TIME: u64 = 140 * SECOND;
 /// The longest that a call may take.
 const CALL_TIME: Duration = Duration::from_secs(60);
-/// What a socket may hold to be written, and what a single read may bring.
-const OUTPUT_BYTES_MAX: usize = 3 << 20;
-const READ_BYTES_MAX: usize = 64 << 10;
 /// More events than any honest world has.
 const EVENTS_MAX: u64 = 2_000_000;
 
@@ -239,8 +236,8 @@ impl<'a> World<'a> {
             self.check_sizes_at_rest()?;
         }
         self.is_draining = true;
-        (0..self.seats.len()).for_each(|shard| self.to_shard(1, shard, Owned::Drain));
-        let is_cut = self.script.drains && self.script.seed % 3 == 0;
+        (0..self.seats.len()).for_each(|shard| self.put_event(1, shard, Owned::Drain));
+        let is_cut = self.script.drains && self.script.seed.is_multiple_of(3);
         match is_cut {
             true => self.run_until(self.now + SECOND / 20)?,
             false => self.settle(60, "all shards to drain", |world| world.seats.iter().any(|seat| !seat.drained).then(String::new))?,
@@ -252,7 +249,7 @@ impl<'a> World<'a> {
             }
         }
         self.is_stopping = true;
-        (0..self.seats.len()).for_each(|shard| self.to_shard(1, shard, Owned::Stop));
+        (0..self.seats.len()).for_each(|shard| self.put_event(1, shard, Owned::Stop));
         self.settle(5, "all shards to stop", |world| world.seats.iter().any(|seat| !seat.stopped).then(String::new))?;
         self.run_until(self.now + 2 * SECOND)?;
         if let Some(line) = self.lines.iter().position(Line::is_at_server) {
@@ -310,7 +307,7 @@ impl<'a> World<'a> {
         self.failure.get_or_insert(what);
     }
 
-    pub(super) fn to_shard(&mut self, wait_us: u64, shard: usize, event: Owned) {
+    pub(super) fn put_event(&mut self, wait_us: u64, shard: usize, event: Owned) {
         match wait_us {
             0 => self.seats[shard].inbox.push(event),
             _ => self.later(wait_us, Happens::ToShard(shard, event)),
@@ -349,7 +346,7 @@ impl<'a> World<'a> {
     /// A client that broke the rules, or has been silent for too long, may not be there any more.
     fn must_have_ended(&mut self, line: usize) {
         let it = &self.lines[line];
-        let is_rude = self.script.users[it.user].clients[it.client].kind == Kind::Rude;
+        let is_rude = self.script.users[it.user].clients[it.client].kind == Kind::Rude || it.is_given_up();
         let silent_for = self.now.saturating_sub(it.last_sent());
         if !it.is_at_server() || self.is_quiet && !is_rude {
             return;
@@ -358,240 +355,6 @@ impl<'a> World<'a> {
             return self.later(SILENCE_TIME - silent_for, Happens::MustHaveEnded { line });
         }
         self.fail(format!("the server should have ended connection {line} long ago"));
-    }
-
-    /// Hands a shard everything that has arrived, and then the tick's end.
-    fn tick(&mut self, shard: usize) {
-        let seat = &mut self.seats[shard];
-        if seat.inbox.is_empty() || seat.stalled_until > self.now {
-            return;
-        }
-        let inbox = std::mem::take(&mut seat.inbox);
-        if seat.stopped {
-            return self.drop_unheard(inbox);
-        }
-        seat.ticks += 1;
-        for event in inbox {
-            self.handle(shard, event);
-        }
-        self.act(shard, Event::TickEnd);
-        if self.seats[shard].ticks.is_multiple_of(16) {
-            self.check_sizes(shard);
-        }
-    }
-
-    /// Whether a shard holds no more than it may.
-    fn check_sizes(&mut self, shard: usize) {
-        let (seat, calls) = (&self.seats[shard], self.calls.keys().filter(|(at, ..)| *at == shard).count());
-        let sizes = seat.shard.sizes();
-        let settings = &self.settings;
-        let is_sound = seat.stopped
-            || sizes.sockets == seat.sockets.len()
-                && sizes.watchers <= sizes.sockets
-                && sizes.calls <= calls
-                && sizes.waiting <= sizes.sockets + sizes.open_sessions + 8
-                && sizes.timers <= sizes.sockets + sizes.calls + sizes.waiting + 4
-                && sizes.output_bytes <= sizes.sockets * OUTPUT_BYTES_MAX
-                && sizes.input_bytes <= settings.input_bytes_max + READ_BYTES_MAX
-                && sizes.open_sessions <= settings.sessions_max.div_ceil(settings.shards);
-        if !is_sound {
-            self.fail(format!("shard {shard} holds too much, beside {} sockets and {calls} calls: {sizes:?}", seat.sockets.len()));
-        }
-    }
-
-    /// Nothing may be left where nothing is under way.
-    fn check_sizes_at_rest(&self) -> Result<(), String> {
-        for (number, seat) in self.seats.iter().enumerate() {
-            let sizes = seat.shard.sizes();
-            if [sizes.busy_sessions, sizes.calls, sizes.waiting, sizes.output_bytes, sizes.input_bytes] != [0; 5] {
-                return Err(format!("shard {number} is at rest and holds {sizes:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    fn handle(&mut self, shard: usize, event: Owned) {
-        let open = |world: &Self, line: usize| match world.lines[line].at_server {
-            AtServer::Open { shard: at, socket } if at == shard => Some(socket),
-            _ => None,
-        };
-        match event {
-            Owned::Accepted { line } => {
-                let socket = self.sit(shard, line);
-                self.act(shard, Event::Accepted { socket });
-            }
-            Owned::Arrived { line, attach } => {
-                let socket = self.sit(shard, line);
-                self.act(shard, Event::Arrived { socket, attach });
-            }
-            Owned::Read { line, bytes } => {
-                if let Some(socket) = open(self, line) {
-                    self.lines[line].reading = None;
-                    self.act(shard, Event::Read { socket, bytes: &bytes });
-                }
-            }
-            Owned::Ended { line } => {
-                if let Some(socket) = open(self, line) {
-                    self.lines[line].reading = None;
-                    self.act(shard, Event::Ended { socket });
-                }
-            }
-            Owned::Moved { line } => {
-                if let Some(socket) = open(self, line).filter(|_| self.lines[line].writing.is_some()) {
-                    self.act(shard, Event::Moved { socket });
-                }
-            }
-            Owned::Written { line } => {
-                if let (Some(socket), Some((buffer, _))) = (open(self, line), self.lines[line].writing.take()) {
-                    self.act(shard, Event::Written { socket, buffer });
-                }
-            }
-            Owned::Failed { line } => {
-                if let (Some(socket), Some(_)) = (open(self, line), self.lines[line].writing.take()) {
-                    self.act(shard, Event::Failed { socket });
-                }
-            }
-            Owned::Mail(mail) => self.act(shard, Event::Mail(mail)),
-            Owned::Chunk { session, call, text } => self.act(shard, Event::Chunk { session, call, text }),
-            Owned::Completion { session, call, usage, waited_us, outcome } => {
-                self.act(shard, Event::Completion { session, call, usage, waited_us, outcome });
-            }
-            Owned::JobDone { ticket, outcome } => self.act(shard, Event::JobDone { ticket, outcome }),
-            Owned::Drain => self.act(shard, Event::Drain),
-            Owned::Stop => self.act(shard, Event::Stop),
-            Owned::Time => self.act(shard, Event::Time),
-        }
-    }
-
-    /// Numbers a socket on its shard.
-    fn sit(&mut self, shard: usize, line: usize) -> SocketId {
-        let seat = &mut self.seats[shard];
-        let socket = SocketId(seat.next_socket);
-        seat.next_socket += 1;
-        seat.sockets.insert(socket, line);
-        self.lines[line].at_server = AtServer::Open { shard, socket };
-        socket
-    }
-
-    /// A shard that has stopped takes no sockets over: they close.
-    fn drop_unheard(&mut self, inbox: Vec<Owned>) {
-        for event in inbox {
-            if let Owned::Accepted { line } | Owned::Arrived { line, .. } = event {
-                self.close(line);
-            }
-        }
-    }
-
-    fn act(&mut self, shard: usize, event: Event<'_>) {
-        let now =
-            Now { moment: Moment(MOMENT_ZERO + self.now), wall: Time((WALL_ZERO + self.now).saturating_add_signed(self.wall_offset)) };
-        let mut actions = Vec::new();
-        let seat = &mut self.seats[shard];
-        if seat.stopped {
-            return;
-        }
-        self.events += 1;
-        seat.shard.handle(now, event, &mut actions);
-        for action in actions {
-            self.hash_action(shard, &action);
-            if self.seats[shard].stopped {
-                return self.fail(format!("shard {shard} goes on after `Stopped`: {action:?}"));
-            }
-            self.carry_out(shard, action);
-        }
-    }
-
-    fn hash_action(&mut self, shard: usize, action: &Action) {
-        (self.now, shard, std::mem::discriminant(action)).hash(&mut self.hash);
-        match action {
-            Action::Read { socket, bytes_max } => (socket, bytes_max).hash(&mut self.hash),
-            Action::Write { socket, bytes } => (socket, bytes).hash(&mut self.hash),
-            Action::Shutdown { socket } | Action::Close { socket } | Action::HandOver { socket, .. } => socket.hash(&mut self.hash),
-            Action::Call { session, call, .. } | Action::CancelCall { session, call } => (session, call).hash(&mut self.hash),
-            Action::Job { ticket, .. } => ticket.hash(&mut self.hash),
-            Action::WakeAt(moment) => moment.hash(&mut self.hash),
-            Action::Mail { shard, .. } => shard.hash(&mut self.hash),
-            Action::Log(entry) => format!("{entry:?}").hash(&mut self.hash),
-            Action::Drained | Action::Stopped => {}
-        }
-    }
-
-    fn carry_out(&mut self, shard: usize, action: Action) {
-        match action {
-            Action::Read { socket, bytes_max } => {
-                if let Some(line) = self.socket(shard, socket, "Read") {
-                    self.read(line, bytes_max);
-                }
-            }
-            Action::Write { socket, bytes } => {
-                if let Some(line) = self.socket(shard, socket, "Write") {
-                    let tick = self.seats[shard].ticks;
-                    self.write(line, bytes, tick);
-                }
-            }
-            Action::Shutdown { socket } => {
-                if let Some(line) = self.socket(shard, socket, "Shutdown") {
-                    self.shut_down(line);
-                }
-            }
-            Action::Close { socket } => {
-                if let Some(line) = self.socket(shard, socket, "Close") {
-                    self.seats[shard].sockets.remove(&socket);
-                    self.close(line);
-                }
-            }
-            Action::HandOver { socket, shard: to, attach } => {
-                if let Some(line) = self.socket(shard, socket, "HandOver") {
-                    self.seats[shard].sockets.remove(&socket);
-                    let line_is = &mut self.lines[line];
-                    let (is_busy, is_shut) = (line_is.reading.is_some() || line_is.writing.is_some(), line_is.is_shut);
-                    line_is.at_server = AtServer::Between;
-                    if is_busy || is_shut || to.0 == shard || to.0 >= self.seats.len() {
-                        return self.fail(format!(
-                            "connection {line} is handed over to {to:?} with a read or write under way, shut, or to itself"
-                        ));
-                    }
-                    self.to_shard(self.script.mail_us, to.0, Owned::Arrived { line, attach });
-                }
-            }
-            Action::Mail { shard: to, mail } => {
-                if to.0 == shard || to.0 >= self.seats.len() {
-                    return self.fail(format!("shard {shard} sends mail to {to:?}"));
-                }
-                self.to_shard(self.script.mail_us, to.0, Owned::Mail(mail));
-            }
-            Action::Call { session, call, owner, request } => self.call(shard, session, call, &owner, &request),
-            Action::CancelCall { session, call } => self.cancel_call(shard, session, call),
-            Action::Job { ticket, job } => self.job(shard, ticket, &job),
-            Action::WakeAt(moment) => {
-                let at = moment.0.saturating_sub(MOMENT_ZERO).max(self.now + 1);
-                if self.seats[shard].wake.replace(at) != Some(at) {
-                    self.later(at - self.now, Happens::Wake { shard, at });
-                }
-            }
-            Action::Log(Entry::Panic { session }) => self.fail(format!("session {session} panicked")),
-            Action::Log(_) => {}
-            Action::Drained => {
-                if std::mem::replace(&mut self.seats[shard].drained, true) || !self.is_draining {
-                    self.fail(format!("shard {shard} reports `Drained` again, or without having been asked"));
-                }
-            }
-            Action::Stopped => {
-                self.seats[shard].stopped = true;
-                if !self.is_stopping || !self.seats[shard].sockets.is_empty() {
-                    self.fail(format!("shard {shard} stops unasked or with sockets {:?}", self.seats[shard].sockets));
-                }
-            }
-        }
-    }
-
-    /// The line of an open socket; to name another is a failure.
-    fn socket(&mut self, shard: usize, socket: SocketId, what: &str) -> Option<usize> {
-        let line = self.seats[shard].sockets.get(&socket).copied();
-        if line.is_none() {
-            self.fail(format!("shard {shard} wants {what} on {socket:?}, which it does not hold"));
-        }
-        line
     }
 
     /// The shard that a new connection reaches.

@@ -1,0 +1,255 @@
+//! The driver of a shard: hands it what has arrived, tick by tick, and carries out what it wants, insisting on the contract of
+//! `shard::event`.
+
+use super::network::AtServer;
+use super::script::SECOND;
+use super::world::{Happens, MOMENT_ZERO, Owned, WALL_ZERO, World};
+use crate::contract::{Moment, Now, Time};
+use crate::shard::event::{Action, Entry, Event, SocketId};
+use std::hash::Hash;
+
+/// How long a shard may keep a socket whose client has gone.
+const ENDED_TIME: u64 = 40 * SECOND;
+/// What a socket may hold to be written, and what a single read may bring.
+const OUTPUT_BYTES_MAX: usize = 3 << 20;
+const READ_BYTES_MAX: usize = 64 << 10;
+
+impl World<'_> {
+    /// Hands a shard everything that has arrived, and then the tick's end.
+    pub(super) fn tick(&mut self, shard: usize) {
+        let seat = &mut self.seats[shard];
+        if seat.inbox.is_empty() || seat.stalled_until > self.now {
+            return;
+        }
+        let inbox = std::mem::take(&mut seat.inbox);
+        if seat.stopped {
+            return self.drop_unheard(inbox);
+        }
+        seat.ticks += 1;
+        for event in inbox {
+            self.handle(shard, event);
+        }
+        self.act(shard, Event::TickEnd);
+        if self.seats[shard].ticks.is_multiple_of(16) {
+            self.check_sizes(shard);
+        }
+    }
+
+    /// Whether a shard holds no more than it may.
+    fn check_sizes(&mut self, shard: usize) {
+        let (seat, calls) = (&self.seats[shard], self.calls.keys().filter(|(at, ..)| *at == shard).count());
+        let sizes = seat.shard.sizes();
+        let settings = &self.settings;
+        let is_sound = seat.stopped
+            || sizes.sockets == seat.sockets.len()
+                && sizes.watchers <= sizes.sockets
+                && sizes.calls <= calls
+                && sizes.waiting <= sizes.sockets + sizes.open_sessions + 8
+                && sizes.timers <= sizes.sockets + sizes.calls + sizes.waiting + 4
+                && sizes.output_bytes <= sizes.sockets * OUTPUT_BYTES_MAX
+                && sizes.input_bytes <= settings.input_bytes_max + READ_BYTES_MAX
+                && sizes.open_sessions <= settings.sessions_max.div_ceil(settings.shards);
+        if !is_sound {
+            self.fail(format!("shard {shard} holds too much, beside {} sockets and {calls} calls: {sizes:?}", seat.sockets.len()));
+        }
+    }
+
+    /// Nothing may be left where nothing is under way.
+    pub(super) fn check_sizes_at_rest(&self) -> Result<(), String> {
+        for (number, seat) in self.seats.iter().enumerate() {
+            let sizes = seat.shard.sizes();
+            if [sizes.busy_sessions, sizes.calls, sizes.waiting, sizes.output_bytes, sizes.input_bytes] != [0; 5] {
+                return Err(format!("shard {number} is at rest and holds {sizes:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, shard: usize, event: Owned) {
+        let open = |world: &Self, line: usize| match world.lines[line].at_server {
+            AtServer::Open { shard: at, socket } if at == shard => Some(socket),
+            _ => None,
+        };
+        match event {
+            Owned::Accepted { line } => {
+                let socket = self.sit(shard, line);
+                self.act(shard, Event::Accepted { socket });
+            }
+            Owned::Arrived { line, attach } => {
+                let socket = self.sit(shard, line);
+                self.act(shard, Event::Arrived { socket, attach });
+            }
+            Owned::Read { line } => {
+                if let Some(socket) = open(self, line)
+                    && let Some(bytes) = self.take_read(line)
+                {
+                    self.act(shard, Event::Read { socket, bytes: &bytes });
+                }
+            }
+            Owned::Ended { line } => {
+                if let Some(socket) = open(self, line) {
+                    self.lines[line].reading = None;
+                    self.act(shard, Event::Ended { socket });
+                    self.later(ENDED_TIME, Happens::MustHaveEnded { line });
+                }
+            }
+            Owned::Moved { line } => {
+                if let Some(socket) = open(self, line).filter(|_| self.lines[line].writing.is_some()) {
+                    self.act(shard, Event::Moved { socket });
+                }
+            }
+            Owned::Written { line } => {
+                if let (Some(socket), Some((buffer, _))) = (open(self, line), self.lines[line].writing.take()) {
+                    self.act(shard, Event::Written { socket, buffer });
+                }
+            }
+            Owned::Failed { line } => {
+                if let (Some(socket), Some(_)) = (open(self, line), self.lines[line].writing.take()) {
+                    self.act(shard, Event::Failed { socket });
+                }
+            }
+            Owned::Mail(mail) => self.act(shard, Event::Mail(mail)),
+            Owned::Chunk { session, call, text } => self.act(shard, Event::Chunk { session, call, text }),
+            Owned::Completion { session, call, usage, waited_us, outcome } => {
+                self.act(shard, Event::Completion { session, call, usage, waited_us, outcome });
+            }
+            Owned::JobDone { ticket, outcome } => self.act(shard, Event::JobDone { ticket, outcome }),
+            Owned::Drain => self.act(shard, Event::Drain),
+            Owned::Stop => self.act(shard, Event::Stop),
+            Owned::Time => self.act(shard, Event::Time),
+        }
+    }
+
+    /// Numbers a socket on its shard.
+    fn sit(&mut self, shard: usize, line: usize) -> SocketId {
+        let seat = &mut self.seats[shard];
+        let socket = SocketId(seat.next_socket);
+        seat.next_socket += 1;
+        seat.sockets.insert(socket, line);
+        self.lines[line].at_server = AtServer::Open { shard, socket };
+        socket
+    }
+
+    /// A shard that has stopped takes no sockets over: they close.
+    fn drop_unheard(&mut self, inbox: Vec<Owned>) {
+        for event in inbox {
+            if let Owned::Accepted { line } | Owned::Arrived { line, .. } = event {
+                self.close(line);
+            }
+        }
+    }
+
+    fn act(&mut self, shard: usize, event: Event<'_>) {
+        let now =
+            Now { moment: Moment(MOMENT_ZERO + self.now), wall: Time((WALL_ZERO + self.now).saturating_add_signed(self.wall_offset)) };
+        let mut actions = Vec::new();
+        let seat = &mut self.seats[shard];
+        if seat.stopped {
+            return;
+        }
+        self.events += 1;
+        seat.shard.handle(now, event, &mut actions);
+        for action in actions {
+            self.hash_action(shard, &action);
+            if self.seats[shard].stopped {
+                return self.fail(format!("shard {shard} goes on after `Stopped`: {action:?}"));
+            }
+            self.carry_out(shard, action);
+        }
+    }
+
+    fn hash_action(&mut self, shard: usize, action: &Action) {
+        (self.now, shard, std::mem::discriminant(action)).hash(&mut self.hash);
+        match action {
+            Action::Read { socket, bytes_max } => (socket, bytes_max).hash(&mut self.hash),
+            Action::Write { socket, bytes } => (socket, bytes).hash(&mut self.hash),
+            Action::Shutdown { socket } | Action::Close { socket } | Action::HandOver { socket, .. } => socket.hash(&mut self.hash),
+            Action::Call { session, call, .. } | Action::CancelCall { session, call } => (session, call).hash(&mut self.hash),
+            Action::Job { ticket, .. } => ticket.hash(&mut self.hash),
+            Action::WakeAt(moment) => moment.hash(&mut self.hash),
+            Action::Mail { shard, .. } => shard.hash(&mut self.hash),
+            Action::Log(entry) => format!("{entry:?}").hash(&mut self.hash),
+            Action::Drained | Action::Stopped => {}
+        }
+    }
+
+    fn carry_out(&mut self, shard: usize, action: Action) {
+        match action {
+            Action::Read { socket, bytes_max } => {
+                if let Some(line) = self.socket(shard, socket, "Read") {
+                    self.read(line, bytes_max);
+                }
+            }
+            Action::Write { socket, bytes } => {
+                if let Some(line) = self.socket(shard, socket, "Write") {
+                    let tick = self.seats[shard].ticks;
+                    self.write(line, bytes, tick);
+                }
+            }
+            Action::Shutdown { socket } => {
+                if let Some(line) = self.socket(shard, socket, "Shutdown") {
+                    self.shut_down(line);
+                }
+            }
+            Action::Close { socket } => {
+                if let Some(line) = self.socket(shard, socket, "Close") {
+                    self.seats[shard].sockets.remove(&socket);
+                    self.close(line);
+                }
+            }
+            Action::HandOver { socket, shard: to, attach } => {
+                if let Some(line) = self.socket(shard, socket, "HandOver") {
+                    self.seats[shard].sockets.remove(&socket);
+                    let line_is = &mut self.lines[line];
+                    let (is_busy, is_shut) = (line_is.reading.is_some() || line_is.writing.is_some(), line_is.is_shut);
+                    line_is.at_server = AtServer::Between;
+                    if is_busy || is_shut || to.0 == shard || to.0 >= self.seats.len() {
+                        return self.fail(format!(
+                            "connection {line} is handed over to {to:?} with a read or write under way, shut, or to itself"
+                        ));
+                    }
+                    self.put_event(self.script.mail_us, to.0, Owned::Arrived { line, attach });
+                }
+            }
+            Action::Mail { shard: to, mail } => {
+                if to.0 == shard || to.0 >= self.seats.len() {
+                    return self.fail(format!("shard {shard} sends mail to {to:?}"));
+                }
+                self.put_event(self.script.mail_us, to.0, Owned::Mail(mail));
+            }
+            Action::Call { session, call, owner, request } => self.call(shard, session, call, &owner, &request),
+            Action::CancelCall { session, call } => self.cancel_call(shard, session, call),
+            Action::Job { ticket, job } => self.job(shard, ticket, &job),
+            Action::WakeAt(moment) => {
+                let at = moment.0.saturating_sub(MOMENT_ZERO).max(self.now + 1);
+                if self.seats[shard].wake.replace(at) != Some(at) {
+                    self.later(at - self.now, Happens::Wake { shard, at });
+                }
+            }
+            Action::Log(Entry::Panic { session }) => self.fail(format!("session {session} panicked")),
+            Action::Log(_) => {}
+            Action::Drained => {
+                let seat = &mut self.seats[shard];
+                let is_busy = seat.shard.sizes().busy_sessions > 0;
+                if std::mem::replace(&mut seat.drained, true) || is_busy || !self.is_draining {
+                    self.fail(format!("shard {shard} reports `Drained` again, while turns run, or without having been asked"));
+                }
+            }
+            Action::Stopped => {
+                self.seats[shard].stopped = true;
+                if !self.is_stopping || !self.seats[shard].sockets.is_empty() {
+                    self.fail(format!("shard {shard} stops unasked or with sockets {:?}", self.seats[shard].sockets));
+                }
+            }
+        }
+    }
+
+    /// The line of an open socket; to name another is a failure.
+    fn socket(&mut self, shard: usize, socket: SocketId, what: &str) -> Option<usize> {
+        let line = self.seats[shard].sockets.get(&socket).copied();
+        if line.is_none() {
+            self.fail(format!("shard {shard} wants {what} on {socket:?}, which it does not hold"));
+        }
+        line
+    }
+}
