@@ -28,8 +28,8 @@ pub(super) struct World<'a> {
     /// Microseconds since the world began.
     pub(super) now: u64,
     pub(super) wall_offset: i64,
-    pub(super) queue: BinaryHeap<Due>,
-    pub(super) order: u64,
+    queue: BinaryHeap<Due>,
+    order: u64,
     pub(super) settings: Arc<Settings>,
     pub(super) seats: Vec<Seat>,
     pub(super) lines: Vec<Line>,
