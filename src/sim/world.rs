@@ -271,7 +271,8 @@ impl<'a> World<'a> {
         let until = self.now + seconds * SECOND;
         while let Some(still) = waits(self) {
             if self.now >= until {
-                return Err(format!("waited {seconds} s for {what}, in vain: {still}"));
+                let sizes: Vec<_> = self.seats.iter().map(|seat| seat.shard.sizes()).collect();
+                return Err(format!("waited {seconds} s for {what}, in vain: {still}; the shards hold {sizes:?}"));
             }
             self.run_until(self.now + SECOND / 20)?;
         }
@@ -367,6 +368,7 @@ impl<'a> World<'a> {
 fn settings(script: &Script, library: Arc<Library>) -> Settings {
     let tight = |small: usize, large: usize| if script.is_tight { small } else { large };
     let listen = SocketAddr::from(([127, 0, 0, 1], 7878));
+    let clients: usize = script.users.iter().map(|user| user.clients.len()).sum();
     let database = DatabaseInfo { name: "eras2_production".to_owned(), dialect: Dialect::Sqlite, is_sample: true };
     Settings {
         shards: script.shards,
@@ -380,7 +382,8 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         call_time: Box::new(|_| CALL_TIME),
         time_zone: TimeZone::UTC,
         sessions_max: tight(2 * script.shards, bounds::SESSIONS_MAX),
-        connections_max: tight(30, bounds::CONNECTIONS_MAX),
+        // All clients that mean well find a place, beside which there are rude ones.
+        connections_max: tight(clients.max(30), bounds::CONNECTIONS_MAX),
         session_bytes_max: tight(200 << 10, bounds::SESSION_BYTES_MAX),
         input_bytes_max: tight(400 << 10, bounds::INPUT_BYTES_MAX),
         message_bytes_max: bounds::MESSAGE_BYTES_MAX,
