@@ -1,6 +1,6 @@
 //! The log of a running server: lines on standard error, compact on a terminal and JSON otherwise.
 //!
-//! Whoever logs never waits: a line goes into a bounded queue, and one thread writes it. When the queue is full, lines are
+//! Logging never waits: a line goes into a bounded queue, and one thread writes it. When the queue is full, lines are
 //! dropped and counted, and the log says how many. Nothing in it holds message contents, keys or tokens: text from outside
 //! goes through [`redacted`].
 

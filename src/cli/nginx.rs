@@ -55,7 +55,7 @@ pub(super) fn configuration(options: &Options, listen: SocketAddr) -> Result<Str
             return Err(Failure::config(format!("{flag} is `{file}`: name a file without quotes, `\\`, `$` and braces")));
         }
     }
-    let quoted = |code, sentence| String::from_utf8_lossy(&answer::refusal(&Refusal::new(code, sentence))).replace('\'', "\\'");
+    let quoted = |code, sentence| String::from_utf8_lossy(&answer::refusal(&Refusal::new(code, sentence), None)).replace('\'', "\\'");
     let text = TEXT.replace("{{redirect}}", if *port == 443 { REDIRECT } else { "" });
     let values = [
         ("listen", listen.to_string()),

@@ -87,7 +87,7 @@ impl Suites for Folder {
             let keeping = scope.spawn(move || runner::keep(into, checks, &outcomes));
             let report = runner::run(&plan, &|progress| {
                 if let Progress::Came(outcome) = progress {
-                    // Whoever can't write reports it in the end.
+                    // A failed write is reported in the end.
                     let _ = came.send((*outcome).clone());
                 }
             });

@@ -39,7 +39,7 @@ pub(super) const WRITE_BYTES: usize = 128 << 10;
 pub(super) const BESIDE_BYTES_MAX: usize = 1 << 20;
 /// Answers to messages sent again that wait until a socket has caught up. Beyond: closed with 1013.
 pub(super) const LATER_MAX: usize = 64;
-/// A WebSocket is asked in each third of this time whether it is there; whoever is silent for all of it is given up, and so is
+/// A WebSocket is pinged in each third of this time; a client that is silent for all of it is dropped, and so is
 /// any connection whose peer confirms nothing that was sent.
 pub const SILENCE_MAX: Duration = Duration::from_secs(90);
 /// An event stream gets a comment this often.
@@ -54,7 +54,7 @@ pub const SESSION_BYTES_MAX: usize = 512 << 20;
 pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Events that a session keeps beyond those of the running turn and the one before. Beyond: the oldest leave.
 pub(super) const EVENTS_KEPT: usize = 200;
-/// Events that a session keeps at all. Beyond: the oldest leave, and who resumes from there is told of a gap.
+/// Events that a session keeps at all. Beyond: the oldest leave, and a client that resumes from there learns of a gap.
 pub(super) const EVENTS_MAX: usize = 100_000;
 /// Lines that `/api/trace` shows.
 pub(super) const TRACE_LINES_MAX: usize = 500;

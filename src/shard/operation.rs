@@ -2,7 +2,7 @@
 //! answer back.
 
 use super::identity::Key;
-use crate::contract::{Caller, Input, Refusal, TurnId};
+use crate::contract::{Caller, ClientId, Input, Refusal, TurnId};
 use crate::wire::answer;
 use crate::wire::json;
 use serde::Serialize;
@@ -98,8 +98,15 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// A refusal, with the client's id of the message that it refuses.
+    pub fn refused(refusal: &Refusal, client_id: Option<&ClientId>) -> Self {
+        Reply { status: refusal.code.status(), body: answer::refusal(refusal, client_id) }
+    }
+}
+
 impl From<Refusal> for Reply {
     fn from(refusal: Refusal) -> Self {
-        Reply { status: refusal.code.status(), body: answer::refusal(&refusal) }
+        Reply::refused(&refusal, None)
     }
 }

@@ -120,14 +120,15 @@ impl Shard {
         }
         let Operation { key, from, what } = operation;
         let opens = matches!(what, What::Send(_) | What::Switch(_));
+        let client_id = if let What::Send(input) = &what { input.client_id().cloned() } else { None };
         let is_known = matches!(&what, What::Send(input) if self.sessions.find(&key).is_some_and(|live| live.knows(input)));
         if (opens || matches!(what, What::Clear)) && self.is_draining() && !is_known {
-            return Answer::Reply(Refusal::new(Code::Draining, DRAINING).into());
+            return Answer::Reply(Reply::refused(&Refusal::new(Code::Draining, DRAINING), client_id.as_ref()));
         }
         let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment());
         if opens && let Err(refusal) = self.make_room(id, actions) {
             self.with_live(id, actions, |_, _| ());
-            return Answer::Reply(refusal.into());
+            return Answer::Reply(Reply::refused(&refusal, client_id.as_ref()));
         }
         let is_draining = self.is_draining();
         let answered = self.with_live(id, actions, |live, around| {
@@ -140,7 +141,7 @@ impl Shard {
                 if matches!(not_taken, NotTaken::Broken) {
                     self.take_out(id, actions);
                 }
-                Answer::Reply(Refusal::from(not_taken).into())
+                Answer::Reply(Reply::refused(&Refusal::from(not_taken), client_id.as_ref()))
             }
         }
     }

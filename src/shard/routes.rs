@@ -183,8 +183,15 @@ fn make(server: &Server<'_>, request: &Request, call: Call, framing: &Framing) -
             optional_body(request)?;
             What::Check
         }
-        Call::Send => What::Send(said::message(message_body(server, request)?, from.clone())?),
-        Call::Action => What::Send(said::action(message_body(server, request)?, from.clone())?),
+        Call::Send | Call::Action => {
+            let body = message_body(server, request)?;
+            let client_id = body.get("id").and_then(Value::as_str).and_then(|id| said::parse_client_id(id).ok());
+            let parse = if call == Call::Send { said::message } else { said::action };
+            match parse(body, from.clone()) {
+                Ok(input) => What::Send(input),
+                Err(refusal) => return Ok(Outcome::Reply(Reply::refused(&refusal, client_id.as_ref()), &[])),
+            }
+        }
         Call::Stop => {
             optional_body(request)?;
             What::End(Input::Stop)

@@ -208,7 +208,7 @@ impl Socket {
 
     /// When to look at it next, unless something happens before.
     pub(super) fn due(&self, settings: &Settings) -> Option<Moment> {
-        // A stream whose write stands still is told goodbye first, and cut after the same time again.
+        // A stream whose write stands still gets a goodbye first, and is cut after the same time again.
         let patience = if self.is_closing { 2 } else { 1 };
         let stalls = self.is_writing.then(|| self.moved.after(settings.write_time * patience));
         let kind = match &self.kind {

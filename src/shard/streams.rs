@@ -235,7 +235,7 @@ impl Shard {
         }
     }
 
-    /// What a client is told again, behind the events that it has yet to be shown: an end must not overtake its answer.
+    /// Repeats an acknowledgement or end, behind the events that the client has yet to see: an end must not overtake its answer.
     fn repeat(&mut self, id: SocketId, session: SessionId, frames: Vec<u8>) {
         let Some(last) = self.sessions.get(session).map(|live| live.backlog.last()) else { return };
         let Some(socket) = self.sockets.get_mut(&id) else { return };

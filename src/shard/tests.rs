@@ -458,7 +458,10 @@ fn a_named_message_starts_one_turn_however_often_it_is_sent() {
     assert_eq!(by_header["id"], "msg_1");
     assert_eq!(world.post("/api/send", json!({"text": ASKS, "id": "tab:2"})).1["id"], "msg_2");
     assert_eq!(world.post("/api/send", json!({"text": ASKS, "id": "tab:2"})).1["id"], "msg_2", "known, though the session is busy");
-    assert_eq!(world.post("/api/send", json!({"text": ASKS, "id": "tab:3"})).1["code"], "session_busy");
+    let busy = world.post("/api/send", json!({"text": ASKS, "id": "tab:3"})).1;
+    assert_eq!((&busy["code"], &busy["client_id"]), (&json!("session_busy"), &json!("tab:3")));
+    let blank = world.post("/api/send", json!({"text": " ", "id": "tab:4"})).1;
+    assert_eq!((&blank["code"], &blank["client_id"]), (&json!("message_blank"), &json!("tab:4")));
     assert_eq!(world.post("/api/send", json!({"text": ASKS, "id": "no good"})).1["code"], "invalid_client_id");
     assert_eq!(world.post("/api/stop", Value::Null), (200, json!({"status":"ok"})));
     assert_eq!(world.get("/api/result").1["status"], "error");

@@ -1,4 +1,4 @@
-//! A real server on loopback, with a model that does what it is told, and clients that speak to it over sockets.
+//! A real server on loopback, with a scripted model, and clients that speak to it over sockets.
 
 use super::{Backend, Ended, ServeError, Server, Settings, Stopper, rules, serve};
 use crate::contract::{Answer, CallError, ModelRequest, Part};
@@ -480,7 +480,7 @@ fn a_session_with_a_bug_takes_nothing_else_along() {
     say(&mut broken, json!({"text":"break"}));
     assert!(matches!(broken.read().unwrap(), Message::Close(Some(frame)) if u16::from(frame.code) == 1011));
     assert_eq!(server.post("/api/send?session=c", json!({"text":"break"})).0, 500);
-    assert_eq!(server.get("/api/result?session=a"), json!({"status":"idle"}), "it begins anew");
+    assert_eq!(server.get("/api/result?session=a"), json!({"status":"idle"}), "it starts over");
     assert_eq!(server.post("/api/send?session=a", json!({"text":"hi"})).0, 200);
     assert_eq!(server.result("a")["response"], "hi");
     say(&mut sound, json!({"type":"stop"}));

@@ -239,7 +239,7 @@ impl World<'_> {
         self.later(wait_us, Happens::Flow { line });
     }
 
-    /// When faults stop, whoever read nothing reads on.
+    /// When faults stop, clients that read nothing read on.
     pub(super) fn hasten_lines(&mut self) {
         for line in 0..self.lines.len() {
             if self.lines[line].writing.is_some() {

@@ -1,6 +1,6 @@
 //! The worker pool, with the model and the databases behind it, and the thread for blocking jobs.
 //!
-//! A call's fate depends on the session's name and the call's number alone, so it is the same whoever else is there.
+//! A call's fate depends on the session's name and the call's number alone, so it is the same with or without other sessions.
 
 use super::world::{Happens, Owned, World};
 use super::{below, mix, one_in};

@@ -66,7 +66,7 @@ impl Shrinking<'_> {
     }
 }
 
-/// What kind of a failure it is, whoever it hits.
+/// The kind of a failure, whichever user it hits.
 fn kind(what: &str) -> String {
     let text = what.split_once(" s: ").filter(|_| what.starts_with("at ")).map_or(what, |(_, text)| text);
     text.chars().filter(|c| !c.is_ascii_digit()).take(40).collect()

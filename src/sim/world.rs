@@ -38,7 +38,7 @@ pub(super) struct World<'a> {
     pub(super) calls: BTreeMap<(usize, SessionId, CallId), Call>,
     /// Faults have stopped.
     pub(super) is_quiet: bool,
-    /// The server is told to end.
+    /// The server gets a signal to end.
     pub(super) is_draining: bool,
     pub(super) is_stopping: bool,
     pub(super) failure: Option<String>,

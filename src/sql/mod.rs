@@ -52,7 +52,7 @@ pub fn check(statement: &str, dialect: Dialect, schema: Option<&str>) -> Result<
     }
 }
 
-/// The tokens of a statement without blanks and comments: each blank is a token of its own, and whoever looks ahead would
+/// The tokens of a statement without blanks and comments: each blank is a token of its own, and looking ahead would
 /// skip all of them again.
 fn tokens(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Vec<TokenWithSpan>, Denied> {
     let tokens = Tokenizer::new(grammar, statement).tokenize_with_location();

@@ -1,6 +1,6 @@
 //! HTTP answers, written whole into a buffer of bytes.
 
-use crate::contract::{Code, Refusal};
+use crate::contract::{ClientId, Code, Refusal};
 
 /// What the client waits for before it sends a body.
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -35,14 +35,16 @@ pub fn write_answer(out: &mut Vec<u8>, manner: Manner<'_>, status: u16, headers:
     }
 }
 
-/// The body of every refusal.
-pub fn refusal(refusal: &Refusal) -> Vec<u8> {
+/// The body of every refusal, with the client's id of the message that it refuses.
+pub fn refusal(refusal: &Refusal, client_id: Option<&ClientId>) -> Vec<u8> {
     #[derive(serde::Serialize)]
     struct Body<'a> {
         detail: &'a str,
         code: Code,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a ClientId>,
     }
-    serde_json::to_vec(&Body { detail: &refusal.detail, code: refusal.code }).expect("two strings are JSON")
+    serde_json::to_vec(&Body { detail: &refusal.detail, code: refusal.code, client_id }).expect("two strings are JSON")
 }
 
 fn write_number(out: &mut Vec<u8>, number: usize) {

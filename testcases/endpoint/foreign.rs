@@ -136,7 +136,7 @@ fn listed_origin_may_call_read_and_watch() {
         refuses(&server, &session, &format!("{host}Origin: {origin}\r\n"), "foreign_origin");
     }
     let own = ask(server.address, "GET", "/health", &host);
-    assert_eq!(own.header("access-control-allow-origin"), None, "only for whoever comes from elsewhere");
+    assert_eq!(own.header("access-control-allow-origin"), None, "only for other origins");
 }
 
 #[test]

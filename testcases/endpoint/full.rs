@@ -147,7 +147,7 @@ fn requests_in_flight_keep_to_their_budget() {
     let rest = (1 << 20) - half - r#"{"a":""#.len() - 2;
     for wire in &mut wires {
         wire.send(format!("{}\"}}", "x".repeat(rest)));
-        assert_eq!(wire.answer().code(), "invalid_report", "whoever had room is heard to the end");
+        assert_eq!(wire.answer().code(), "invalid_report", "a connection that had room is served to the end");
     }
     let mut again = server.connect();
     again.send(large(half));

@@ -139,7 +139,7 @@ fn client_that_finds_no_room_can_read_why_while_it_writes() {
     chat.say(&json!({ "text": "hello" }));
     chat.until_done("msg_1");
     assert_eq!(kept.ask("GET", "/health", None).status, 200);
-    // Whoever leaves makes room.
+    // A session that leaves makes room.
     drop((kept, wire));
     eventually("room", || (server.connect().ask("GET", "/health", None).status == 200).then_some(()));
 }

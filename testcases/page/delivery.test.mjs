@@ -181,7 +181,7 @@ test('a message waits for the turn of another window, and comes after it', () =>
     await visitor.showsTheHistory();
   }));
 
-test('a busy session, whoever keeps it busy, is tried again; another refusal is shown and gives the message back', () => {
+test('retries while a session is busy; shows any other refusal and gives the message back', () => {
   const refusals = [
     [409, { code: 'session_busy', detail: 'a turn is running' }],
     [503, { code: 'sessions_full', detail: 'session limit reached; try again later' }],

@@ -185,7 +185,7 @@ fn serve(plan: Vec<Break>, session: Arc<Mutex<Session>>) -> SocketAddr {
                 // A client that leaves ends a connection too.
                 let _ = connection(stream, breaks, &session);
             }
-            // Whoever is connected, a turn goes on.
+            // A turn goes on whether or not anyone is connected.
             while session.lock().unwrap().step().is_some() {}
         }
     });

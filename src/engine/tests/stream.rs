@@ -1,4 +1,4 @@
-//! What the stream of events carries, so that whoever watches it needs to fetch nothing.
+//! What the stream of events carries, so that a watcher needs to fetch nothing.
 
 use super::world::{World, ada};
 use crate::contract::{CallId, CallStatus, Entry, Input, Memory, Request, TurnId, What};
