@@ -120,7 +120,7 @@ struct Counters {
 const BLANK: Refusal = Refusal::new(Code::MessageBlank, "the message is empty: send some text");
 
 fn queue_full(waiting_max: usize) -> Refusal {
-    Refusal::with(Code::QueueFull, format!("{waiting_max} messages are already waiting: let one finish, or stop the turn"))
+    Refusal::with(Code::QueueFull, format!("the queue of waiting messages is full (limit {waiting_max}): let one finish, or stop the turn"))
 }
 
 fn stale_control(action: &str) -> Refusal {

@@ -29,7 +29,7 @@ fn a_prompt_is_shown_as_a_node_would_be_asked_at_the_beginning_of_a_session() {
         assert_eq!(ended.output.contains("=== tools"), arguments.contains(&"agent"), "others read of their tools in the prompt");
     }
     for (arguments, code, says) in [
-        (&["--node", "nobody"][..], 3, "the graph `v3-framed` has no node `nobody`: name one of input, director"),
+        (&["--node", "nobody"][..], 3, "the graph `v3-framed` has no node `nobody`: choose one of input, director"),
         (&["--node", "ui"], 3, "asks no model"),
         (&["v9", "--node", "director"], 3, "there is no graph `v9`"),
         (&["--text", "x"], 2, "--node"),

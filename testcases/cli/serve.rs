@@ -83,7 +83,7 @@ fn a_flag_stands_above_its_environment_variable() {
 fn limits_that_a_file_sets_hold() {
     let folder = Folder::new();
     let text =
-        "listen = '127.0.0.1:0'\n[llm]\nmodel = 'demo'\ndemo_delay_ms = 50\n[limits]\nsessions = 2\nwaiting = 1\nhistory = 2\ntraces = 1\n";
+        "listen = '127.0.0.1:0'\nshards = 1\n[llm]\nmodel = 'demo'\ndemo_delay_ms = 50\n[limits]\nsessions = 2\nwaiting = 1\nhistory = 2\ntraces = 1\n";
     let file = folder.write("framewright.toml", text);
     let server = Server::of(&["--config", file.to_str().unwrap()], &[("FRAMEWRIGHT_DEMO_DELAY_MS", "50")]);
     let session = server.session("one");
@@ -94,15 +94,17 @@ fn limits_that_a_file_sets_hold() {
     let mut chat = session.attached();
     (0..3).for_each(|_| chat.say(&serde_json::json!({ "text": "why is the sky blue?" })));
     let refused = chat.until(|message| message["refused"] == true).pop().unwrap();
-    assert!(refused["error"].as_str().unwrap().starts_with("1 messages are waiting already"), "{refused}");
+    assert_eq!(refused["code"], "queue_full");
 
-    server.session("two").ask("hello");
+    let two = server.session("two");
+    two.ask("hello");
+    let _watched = two.attached();
     let third = server.connect().ask("POST", "/api/send?session=three", Some(&serde_json::json!({ "text": "hello" })));
-    assert!(third.status == 503 && third.detail().contains("with --sessions"), "{}", third.text());
+    assert!(third.status == 503 && third.detail().contains("--sessions"), "{}", third.text());
     let mut newcomer = server.session("three").attached();
     newcomer.say(&serde_json::json!({ "text": "hello" }));
     assert_eq!(newcomer.next()["error"], third.detail(), "on a socket too");
-    // Nobody loses a conversation to a newcomer.
-    server.session("two").ask("hello again");
-    assert_eq!(server.session("two").read("/api/state")["history_len"], 2);
+    // A session that is watched makes no room for a newcomer.
+    two.ask("hello again");
+    assert_eq!(two.read("/api/state")["history_len"], 2);
 }
