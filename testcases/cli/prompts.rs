@@ -30,7 +30,7 @@ fn a_prompt_is_shown_as_a_node_would_be_asked_at_the_beginning_of_a_session() {
     }
     for (arguments, code, says) in [
         (&["--node", "nobody"][..], 3, "the graph `v3-framed` has no node `nobody`: choose one of input, director"),
-        (&["--node", "ui"], 3, "asks no model"),
+        (&["--node", "ui"], 3, "calls no model"),
         (&["v9", "--node", "director"], 3, "there is no graph `v9`"),
         (&["--text", "x"], 2, "--node"),
         (&["--url", "http://127.0.0.1:1", "--node", "director"], 4, "can't be asked"),

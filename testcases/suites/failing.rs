@@ -140,7 +140,7 @@ fn a_name_that_no_trace_can_hold_fails_and_is_told_with_those_that_are_near() {
     let played = play_text("names", text, &[]);
     let got: Vec<&str> = played.with("FAIL").iter().map(|result| result["got"].as_str().unwrap()).collect();
     for (got, begins) in got.iter().zip([
-        "no trace of the graph `v4-eras` can count `databse`; there are db, describe, expert, http, input, ",
+        "no trace of the graph `v4-eras` can count `databse`; there are db, describe, expert, input, ",
         "no trace of the graph `v4-eras` can count `exprt`: did you mean `expert`?",
         "no trace of the graph `v4-eras` can tell of `percieved`: did you mean `perceived`",
         "the memory has no `user_nmae`, only facts, language, ",
