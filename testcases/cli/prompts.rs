@@ -33,7 +33,7 @@ fn a_prompt_is_shown_as_a_node_would_be_asked_at_the_beginning_of_a_session() {
         (&["--node", "ui"], 3, "calls no model"),
         (&["v9", "--node", "director"], 3, "there is no graph `v9`"),
         (&["--text", "x"], 2, "--node"),
-        (&["--url", "http://127.0.0.1:1", "--node", "director"], 4, "can't be asked"),
+        (&["--url", "http://127.0.0.1:1", "--node", "director"], 4, "can't be reached"),
         (&["--url", "nowhere at all", "--node", "director"], 3, "--url is"),
         (&["v3-framed", "--url", "http://127.0.0.1:1", "--node", "director"], 2, "leave out --url, or the graph's name"),
         (&["--graphs", ".", "--url", "http://127.0.0.1:1", "--node", "director"], 2, "leave out --url, or --graphs"),
