@@ -141,7 +141,7 @@ pub enum Entry {
     Turn {
         id: String,
         /// A hash of user and session: the same session is recognizable, nobody is named.
-        session: String,
+        session: Arc<str>,
         graph: Arc<str>,
         path: String,
         frames: usize,
@@ -153,7 +153,7 @@ pub enum Entry {
         outcome: &'static str,
     },
     /// A session panicked and was dropped.
-    Panic { session: String },
+    Panic { session: Arc<str> },
     /// Something reached its limit and was refused, closed or evicted.
     Limit { code: &'static str, detail: String },
     /// A connection was refused before it said anything, or because of what it said.

@@ -10,8 +10,8 @@ use super::event::{Action, Entry, SessionId, SocketId};
 use super::identity::Key;
 use super::timers::{Timer, Timers};
 use crate::contract::{
-    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Seq,
-    Trace, TurnId, Usage, VERSION, What,
+    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Trace,
+    TurnId, Usage, VERSION, What,
 };
 use crate::engine::Session;
 use std::collections::BTreeMap;
@@ -34,8 +34,11 @@ pub(super) struct Live {
     calls: BTreeMap<CallId, Running>,
     /// When the running turn showed its first text.
     first_token: Option<(TurnId, Moment)>,
-    /// What the session itself took when its last turn ended, and at which event.
-    session_bytes: (Seq, usize),
+    /// What the session itself took when it was last measured, and how many turns have ended since.
+    session_bytes: usize,
+    turns_unmeasured: usize,
+    /// Tells it apart in the log without naming anyone.
+    hashed: Arc<str>,
     /// What it was last counted with.
     pub(super) counted_bytes: usize,
 }
@@ -71,11 +74,15 @@ impl From<NotTaken> for Refusal {
     }
 }
 
+/// Turns between two measurements of a session.
+const MEASURE_EVERY: usize = 8;
+
 const BROKEN: Refusal =
     Refusal::new(Code::SessionBroken, "something broke inside this server, and this session with it: send the message again to start over");
 
 impl Live {
     pub(super) fn new(id: SessionId, key: Key, settings: &Settings, from: &Caller, now: Moment) -> Live {
+        let hashed = key.hashed().into();
         Live {
             id,
             key,
@@ -88,7 +95,9 @@ impl Live {
             is_dirty: false,
             calls: BTreeMap::new(),
             first_token: None,
-            session_bytes: (Seq(0), 0),
+            session_bytes: 0,
+            turns_unmeasured: MEASURE_EVERY,
+            hashed,
             counted_bytes: 0,
         }
     }
@@ -137,7 +146,7 @@ impl Live {
 
     /// Something in here panicked.
     pub(super) fn panicked(&self, around: &mut Surroundings<'_>) -> NotTaken {
-        around.actions.push(Action::Log(Entry::Panic { session: self.key.hashed() }));
+        around.actions.push(Action::Log(Entry::Panic { session: self.hashed.clone() }));
         NotTaken::Broken
     }
 
@@ -186,10 +195,12 @@ impl Live {
             What::Streaming { .. } if self.first_token.is_none_or(|(turn, _)| turn != event.turn) => {
                 self.first_token = Some((event.turn, around.now.moment));
             }
+            What::Cleared => self.turns_unmeasured = MEASURE_EVERY,
             What::FrameTrace { trace } => {
+                self.turns_unmeasured += 1;
                 let shown = self.first_token.take().filter(|(turn, _)| *turn == trace.id);
                 let since_shown = shown.map(|(_, at)| around.now.moment.since(at));
-                around.actions.push(Action::Log(turn_line(&self.key, trace, since_shown)));
+                around.actions.push(Action::Log(turn_line(&self.hashed, trace, since_shown)));
             }
             _ => {}
         }
@@ -237,13 +248,17 @@ impl Live {
         }
     }
 
-    /// About what it takes in memory. What a running turn gathers beside its events is counted when it ends.
+    /// About what it takes in memory. Its events are always counted, the rest every few turns, because measuring walks it.
     pub(super) fn bytes(&mut self) -> usize {
         const FIXED: usize = 2 << 10;
-        if !self.session.busy() && self.session_bytes.0 != self.backlog.last() {
-            self.session_bytes = (self.backlog.last(), self.session.bytes());
+        if self.turns_unmeasured >= MEASURE_EVERY && !self.session.busy() {
+            (self.session_bytes, self.turns_unmeasured) = (self.session.bytes(), 0);
         }
-        FIXED + self.backlog.bytes() + self.session_bytes.1
+        FIXED + self.backlog.bytes() + self.session_bytes
+    }
+
+    pub(super) fn hashed(&self) -> &str {
+        &self.hashed
     }
 
     pub(super) fn calls(&self) -> usize {
@@ -265,10 +280,10 @@ fn opening(settings: &Settings, key: &Key, from: Caller) -> Input {
     }
 }
 
-fn turn_line(key: &Key, trace: &Trace, since_shown: Option<u64>) -> Entry {
+fn turn_line(session: &Arc<str>, trace: &Trace, since_shown: Option<u64>) -> Entry {
     Entry::Turn {
         id: trace.id.to_string(),
-        session: key.hashed(),
+        session: session.clone(),
         graph: trace.graph.clone(),
         path: trace.path.clone(),
         frames: trace.frames.len(),

@@ -460,7 +460,7 @@ impl Shard {
 
 /// A session had to make room for others.
 fn evicted(live: &Live) -> Entry {
-    let detail = format!("session {} was evicted to make room; it was unused and unwatched", live.key.hashed());
+    let detail = format!("session {} was evicted to make room; it was unused and unwatched", live.hashed());
     Entry::Limit { code: "session_evicted", detail }
 }
 

@@ -82,8 +82,7 @@ fn a_flag_stands_above_its_environment_variable() {
 #[test]
 fn limits_that_a_file_sets_hold() {
     let folder = Folder::new();
-    let text =
-        "listen = '127.0.0.1:0'\nshards = 1\n[llm]\nmodel = 'demo'\ndemo_delay_ms = 50\n[limits]\nsessions = 2\nwaiting = 1\nhistory = 2\ntraces = 1\n";
+    let text = "listen = '127.0.0.1:0'\nshards = 1\n[llm]\nmodel = 'demo'\ndemo_delay_ms = 50\n[limits]\nsessions = 2\nwaiting = 1\nhistory = 2\ntraces = 1\n";
     let file = folder.write("framewright.toml", text);
     let server = Server::of(&["--config", file.to_str().unwrap()], &[("FRAMEWRIGHT_DEMO_DELAY_MS", "50")]);
     let session = server.session("one");
