@@ -227,14 +227,16 @@ test('a server that was started anew shows the run that it keeps', async () => {
 test('a run that was cut off with its server is shown as one, to who was there and to who comes later', () =>
   stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
     const file = join(folder, 'cut.md');
-    await writeFile(file, '# A long one\n\n## 1. A greeting\n- send: hello\n- expect path: reflex\n\n## 2. A story\n- send: tell me a long story\n- expect path: director\n');
+    // Long enough to be cut off, however slow this machine is to look.
+    const stories = Array.from({ length: 20 }, (_, n) => `## ${n + 2}. A story\n- send: tell me a long story\n- expect path: director\n`);
+    await writeFile(file, `# A long one\n\n## 1. A greeting\n- send: hello\n- expect path: reflex\n\n${stories.join('\n')}`);
     await open(page);
     await start(page, 'Run cut');
     await page.locator('.check[data-kind=passed]').waitFor();
     const watched = await (await fetch(`${stage.address}/api/test/status`)).json();
     await turnOf(watched.results[0].session, 'msg_2');
     // Results are written at most once a second; what was not written yet ends with the server.
-    await becomes(async () => (await (await fetch(`${stage.address}/api/tests`)).json()).results?.length, 1);
+    await becomes(async () => (await (await fetch(`${stage.address}/api/tests`)).json()).results?.length >= 1, true);
     const gone = new Promise((resolve) => stage.server.once('exit', resolve));
     stage.server.kill('SIGKILL');
     await gone;
@@ -247,7 +249,7 @@ test('a run that was cut off with its server is shown as one, to who was there a
     assert.equal(await cut.count(), 1, 'what the socket greets with hides nothing');
     await visitor.reload();
     await cut.waitFor();
-    assert.match(await page.locator('.tally').innerText(), /^1 of 2\s+1 passed/);
+    assert.match(await page.locator('.tally').innerText(), /^(\d+) of 21\s+\1 passed/);
     await start(page, 'Run right');
     await ended(page);
     assert.equal(await cut.count(), 0);
