@@ -78,7 +78,7 @@ fn look_for(bug: &Bug, tree: &Path) -> Option<String> {
         }
     }
     let seeds = bug.seeds.to_string();
-    let arguments = ["run", "--quiet", "--release", "--", "sim", "--seeds", &seeds];
+    let arguments = ["run", "--quiet", "--", "sim", "--seeds", &seeds];
     let ran = Command::new(env!("CARGO")).args(arguments).current_dir(tree).env("CARGO_TARGET_DIR", tree.join("target")).output().unwrap();
     for edit in &bug.edits {
         fs::copy(root().join(&edit.file), tree.join(&edit.file)).unwrap();
