@@ -171,7 +171,7 @@ pub struct ToolCall {
     /// The provider's name for this call, echoed with its result.
     pub id: String,
     pub tool: String,
-    /// An object; what a provider sends as text has been parsed. `Value::Null` where it did not parse.
+    /// An object; what a provider sends as text has been parsed. Where its meaning is not certain the text as it came.
     pub args: Value,
 }
 
@@ -180,6 +180,12 @@ pub struct ToolCall {
 pub struct Answer {
     /// All of the text, unless it was streamed as chunks.
     pub text: String,
+    /// The text stands in the place of what was streamed: some of that turned out to be a thought.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_retold: bool,
+    /// What the model thought, for whoever looks closely: nobody is shown it as an answer, and it is never sent again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub thoughts: String,
     pub tool_calls: Vec<ToolCall>,
     /// What a database brought.
     pub database: Option<DatabaseAnswer>,
@@ -204,7 +210,7 @@ impl Answer {
     pub fn bytes(&self) -> usize {
         let calls: usize = self.tool_calls.iter().map(|call| call.id.len() + call.tool.len() + call.args.to_string().len()).sum();
         let rows = |database| serde_json::to_vec(database).expect("our own plain data is always JSON").len();
-        self.text.len() + calls + self.database.as_ref().map_or(0, rows)
+        self.text.len() + self.thoughts.len() + calls + self.database.as_ref().map_or(0, rows)
     }
 }
 

@@ -132,6 +132,8 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
             text: text("so"),
             tool_calls: vec![call.clone()],
             database: Some(database),
+            is_retold: true,
+            thoughts: text("hm"),
             finish,
             model: text("m"),
         }));

@@ -123,11 +123,11 @@ pub enum Came {
 }
 
 impl Came {
-    /// An answer, whole where it fits.
+    /// An answer, whole where it fits; of its thoughts as much as there is room for.
     pub fn answered(answer: &Answer, bytes_max: usize) -> Came {
-        match answer.bytes() <= bytes_max {
-            true => Came::Whole(Box::new(answer.clone())),
-            false => Came::Text(clip(&answer.said(), bytes_max)),
+        match bytes_max.checked_sub(answer.bytes() - answer.thoughts.len()) {
+            Some(room) => Came::Whole(Box::new(Answer { thoughts: clip(&answer.thoughts, room), ..answer.clone() })),
+            None => Came::Text(clip(&answer.said(), bytes_max)),
         }
     }
 

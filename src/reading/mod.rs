@@ -100,12 +100,14 @@ enum First {
 }
 
 fn first(text: &str) -> First {
+    if !text[1..].trim_start().starts_with(['"', '}']) {
+        return First::Prose;
+    }
     let length = balanced(text);
     let whole = &text[..length.unwrap_or(text.len())];
     let parsed = serde_json::from_str(whole).or_else(|error| mended(whole).and_then(|text| serde_json::from_str(&text).ok()).ok_or(error));
     match (parsed, length) {
         (Ok(object), _) => First::Object(object, whole.len()),
-        (Err(_), _) if !text[1..].trim_start().starts_with('"') => First::Prose,
         (Err(_), None) => First::Broken(Wrong::new("its JSON object doesn't end: the last `}` is missing"), text.len()),
         (Err(error), Some(length)) => First::Broken(Wrong::new(format!("it is not JSON: {error}")), length),
     }

@@ -9,14 +9,17 @@
 mod chunk;
 mod dialect;
 mod lines;
+mod loose;
 mod reader;
 mod request;
+mod tags;
 mod thinking;
 mod tool_calls;
 
 pub use dialect::{Complaint, Dialect, Format, Longest};
 pub use reader::{Bounds, Reader};
-pub use request::{body, shaped};
+pub use request::{body, names_tags, shaped};
+pub use thinking::Manner;
 
 use crate::contract::CallError;
 

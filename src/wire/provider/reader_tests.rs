@@ -21,7 +21,7 @@ fn hear(bytes: &[u8], cut: usize, bounds: Bounds) -> Heard {
 fn hear_in<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bounds: Bounds) -> Heard {
     let mut text = String::new();
     let mut say = |piece: &str| text.push_str(piece);
-    let mut reader = Reader::new(bounds);
+    let mut reader = Reader::new(bounds, Manner::default(), true);
     let fed = pieces.into_iter().try_for_each(|piece| reader.feed(piece, &mut say));
     let answer = fed.and_then(|()| reader.end(&mut say));
     let tools = answer.iter().flat_map(|answer| &answer.tool_calls).map(|call| (call.tool.clone(), call.args.clone())).collect();
@@ -198,7 +198,7 @@ fn the_first_token_is_told_from_the_first_chunk() {
         (tools(json!([{"id": "a"}])), true),
         (text("<think>"), true),
     ] {
-        let mut reader = Reader::new(Bounds::default());
+        let mut reader = Reader::new(Bounds::default(), Manner::default(), true);
         let _ = reader.feed(stream(std::slice::from_ref(&object)).as_bytes(), &mut |_| {});
         assert_eq!(reader.has_begun(), has_begun, "{object}");
     }
