@@ -4,7 +4,7 @@
 //! [`What::Cleared`]; the trace shows all but `Accepted` and `Done`. One count runs through all of them, so that
 //! either can be resumed.
 
-use super::{CallId, CallKind, CallStatus, ClientId, Control, Machine, Memory, Seq, Time, ToolId, Trace, TurnId, Usage};
+use super::{CallId, CallKind, CallStatus, ClientId, Code, Control, Machine, Memory, Seq, Time, ToolId, Trace, TurnId, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -107,6 +107,8 @@ pub enum What {
         duration_us: u64,
         waited_us: u64,
         usage: Option<Usage>,
+        /// Why the worker called again before it had an answer, a line for each time.
+        retries: Vec<String>,
     },
     /// Closes a turn's trace.
     FrameTrace {
@@ -139,8 +141,11 @@ pub enum Entry {
 pub enum Outcome {
     Answered,
     Cancelled,
-    /// With the sentence that the user sees.
-    Failed(String),
+    /// `why` is the sentence that the user sees, `code` the reason where it was a call.
+    Failed {
+        why: String,
+        code: Option<Code>,
+    },
 }
 
 impl What {

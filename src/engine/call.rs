@@ -5,7 +5,7 @@
 use super::turn::{About, Turn};
 use super::{Session, Work};
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Now, Outcome, Request, Role, Text, Usage,
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Finish, Now, Outcome, Request, Role, Text, Usage,
     What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
@@ -55,6 +55,7 @@ struct End {
     waited_us: u64,
     /// Nothing where all that came of it is what it had streamed.
     came: Option<Came>,
+    retries: Vec<String>,
 }
 
 impl Work {
@@ -186,17 +187,18 @@ impl Session {
         if lane == Lane::Turn {
             self.work.turn_mut().usage += usage;
         }
-        let end = |came| End { status, usage, waited_us, came };
+        let end = |came, retries| End { status, usage, waited_us, came, retries };
         let step = match outcome {
             Ok(answer) => self.answered(running, end, answer, effects),
             Err(CallError::Cancelled) => {
-                self.record_call(running, end(None), effects);
+                self.record_call(running, end(None, Vec::new()), effects);
                 Err(Outcome::Cancelled)
             }
             Err(error) => {
-                let why = self.why(&running, &error);
-                self.record_call(running, end(Some(Came::Text(clip(&why, self.setup.limits.detail_bytes_max)))), effects);
-                Err(Outcome::Failed(why))
+                let (why, code) = (self.why(&running, &error), Some(error.code()));
+                let came = Came::Text(clip(&why, self.setup.limits.detail_bytes_max));
+                self.record_call(running, end(Some(came), Vec::new()), effects);
+                Err(Outcome::Failed { why, code })
             }
         };
         self.settle(lane, step, effects);
@@ -213,7 +215,7 @@ impl Session {
     fn answered(
         &mut self,
         mut running: Running,
-        end: impl Fn(Option<Came>) -> End,
+        end: impl Fn(Option<Came>, Vec<String>) -> End,
         mut answer: Answer,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Outcome> {
@@ -223,13 +225,14 @@ impl Session {
         } else if lane == Lane::Turn && running.request.is_streamed() {
             self.say(node, &answer.text, effects);
         }
-        let (request, task, said) = (running.request.clone(), running.task.clone(), answer.said());
+        let (request, task, said, finish) = (running.request.clone(), running.task.clone(), answer.said(), answer.finish);
         let came = Came::answered(&answer, self.setup.limits.detail_bytes_max);
-        self.record_call(running, end(Some(came)), effects);
+        self.record_call(running, end(Some(came), answer.retries.clone()), effects);
         let mut out = Out::after(self.counters.tool_last);
         let flow = task.resume(&View { asked: Some(&request), ..self.view(lane, node) }, &mut out, answer);
         match flow {
             Flow::Again { why, task } if !is_repair && self.may_ask(lane, &request) => {
+                let why = if finish == Finish::Length { "it is too long and was cut before its end".to_owned() } else { why };
                 let (request, reason) = (repair(&request, &said, &why), Some(clip(&why, 500)));
                 self.ask(lane, Ask { node, request, task, reason, is_repair: true }, effects);
                 Ok(())
@@ -242,16 +245,16 @@ impl Session {
 
     /// Writes an ended call into the trace of its turn.
     fn record_call(&mut self, running: Running, end: End, effects: &mut Vec<Effect>) {
-        let End { status, usage, waited_us, came } = end;
+        let End { status, usage, waited_us, came, retries } = end;
         let (lane, request) = (running.lane, running.request);
         let (pid, kind, label) = (running.call, request.kind(), request.label());
         let usage = (usage != Usage::default()).then_some(usage);
         let duration_us = self.counters.now.moment.since(running.started.moment);
-        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage };
+        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage, retries: retries.clone() };
         self.emit_in(lane, running.node, what, effects);
         let about = self.about(lane);
         let (turn, started_us) = (about.id(), running.started.moment.since(about.started.moment));
-        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage };
+        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage, retries };
         let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.setup.limits.detail_bytes_max)));
         let node = self.graph.nodes[running.node].name.clone();
         let detail = CallDetail { pid, node, frame: self.frame(lane), request, came };
@@ -275,7 +278,7 @@ impl Session {
         while let Some(at) = self.work.calls.iter().position(|running| running.lane == lane) {
             let running = self.work.calls.remove(at);
             effects.push(Effect::Cancel { id: running.call });
-            let end = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0, came: None };
+            let end = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0, came: None, retries: Vec::new() };
             self.record_call(running, end, effects);
         }
     }

@@ -25,6 +25,7 @@ mod slots;
 mod thinker;
 pub mod tools;
 mod ui;
+mod unrouted;
 
 use crate::contract::{
     Answer, Caller, Change, ChatMessage, DatabaseInfo, DatabaseLimits, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema,
@@ -241,7 +242,7 @@ impl fmt::Display for Kind {
 impl Task {
     pub fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
         match self {
-            Task::Asking(task) => task.resume(view, out, Some(&answer.text)),
+            Task::Asking(task) => task.resume(view, out, &answer.text),
             Task::Thinker(task) => task.resume(view, out, answer),
             Task::Output(task) => task.resume(view, out, answer),
             Task::Agent(task) => task.resume(view, out, answer),
@@ -252,7 +253,7 @@ impl Task {
     /// The node's default route, taken when the model's second answer doesn't fit either, or the path's calls are used up.
     pub fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         match self {
-            Task::Asking(task) => task.resume(view, out, None),
+            Task::Asking(task) => task.give_up(view, out),
             Task::Thinker(task) => task.give_up(view, out),
             Task::Output(task) => task.give_up(view, out),
             Task::Agent(task) => task.give_up(view, out),

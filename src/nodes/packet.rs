@@ -1,6 +1,6 @@
 //! What frames hand on to each other: the structured answers of the nodes, gathered along the path.
 
-use crate::contract::{Change, TurnId};
+use crate::contract::{Change, Finish, TurnId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,14 +27,14 @@ pub struct Packet {
     pub plan: Option<ExpertPlan>,
     /// What an expert found, for the interpreter.
     pub notes: Option<String>,
-    /// An expert has streamed the answer already.
-    pub is_said: bool,
+    /// An expert has streamed the answer already, and this is how it ended.
+    pub said: Option<Finish>,
 }
 
 impl Packet {
     /// Takes over what a frame found; what it left empty stays as it was.
     pub fn add(&mut self, found: Found) {
-        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, notes, is_said } = found;
+        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, notes, said } = found;
         self.perception = perception.or(self.perception.take());
         self.reply = reply.or(self.reply.take());
         self.decision = decision.or(self.decision.take());
@@ -42,7 +42,7 @@ impl Packet {
         self.routing = routing.or(self.routing.take());
         self.plan = plan.or(self.plan.take());
         self.notes = notes.or(self.notes.take());
-        self.is_said |= is_said;
+        self.said = said.or(self.said);
         self.results.extend(results);
         self.changes.extend(changes);
     }
@@ -69,7 +69,7 @@ pub struct Found {
     pub routing: Option<PaRouting>,
     pub plan: Option<ExpertPlan>,
     pub notes: Option<String>,
-    pub is_said: bool,
+    pub said: Option<Finish>,
 }
 
 /// A control that was used.

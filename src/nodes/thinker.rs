@@ -25,6 +25,10 @@ struct Filled {
 }
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
+    if view.packet.reply.is_some() {
+        // The answer is there: nothing was planned.
+        return Flow::Go("output".into(), Box::default());
+    }
     let planned = view.packet.decision.as_ref().map(|decision| decision.tool_sequence.as_slice()).unwrap_or_default();
     let open = open(planned);
     if open.is_empty() {

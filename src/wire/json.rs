@@ -72,9 +72,12 @@ fn accepted(turn: TurnId, client_id: &ClientId, seq: Option<Seq>) -> Vec<u8> {
 }
 
 fn ended(turn: TurnId, outcome: &Outcome, client_id: Option<&ClientId>, seq: Option<Seq>) -> Vec<u8> {
-    let error = if let Outcome::Failed(sentence) = outcome { Some(sentence.as_str()) } else { None };
+    let (error, code) = match outcome {
+        Outcome::Failed { why, code } => (Some(why.as_str()), *code),
+        Outcome::Answered | Outcome::Cancelled => (None, None),
+    };
     let cancelled = *outcome == Outcome::Cancelled;
-    write(&Chat::Done { id: Some(Id(turn)), error, code: None, cancelled, refused: false, client_id, seq })
+    write(&Chat::Done { id: Some(Id(turn)), error, code, cancelled, refused: false, client_id, seq })
 }
 
 /// The first message on a socket: what is shown now, and from where on events are kept.
@@ -241,6 +244,8 @@ enum Body<'a> {
         waited_ms: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        retries: &'a [String],
     },
     FrameTrace {
         trace: &'a Trace,
@@ -265,9 +270,9 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
         What::State { state } => Body::State { ui_state: state },
         What::Controls { controls } => Body::Controls { controls },
         What::ProcessStart { pid, kind, label, reason } => Body::ProcessStart { pid: *pid, kind: *kind, label, reason: reason.as_deref() },
-        What::ProcessEnd { pid, kind, label, status, duration_us, waited_us, usage } => {
+        What::ProcessEnd { pid, kind, label, status, duration_us, waited_us, usage, retries } => {
             let (duration_ms, waited_ms) = (milliseconds(*duration_us), milliseconds(*waited_us));
-            Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage }
+            Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage, retries }
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
         What::Cleared => Body::Nothing {},
@@ -301,6 +306,8 @@ pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
             id: Id,
             stage: &'static str,
             response: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            degraded: Option<&'a str>,
             memorizer: &'a Memory,
             #[serde(skip_serializing_if = "Option::is_none")]
             client_id: Option<&'a ClientId>,
@@ -309,6 +316,8 @@ pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
             id: Id,
             stage: &'static str,
             detail: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            code: Option<Code>,
             #[serde(skip_serializing_if = "Option::is_none")]
             client_id: Option<&'a ClientId>,
         },
@@ -319,10 +328,13 @@ pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
         TurnResult::Running { id, stage, event, text, partial, client_id } => {
             Body::Running { id: Id(*id), stage, event, text, partial, client_id: client_id.as_ref() }
         }
-        TurnResult::Done { id, response, client_id } => {
-            Body::Done { id: Id(*id), stage: "done", response, memorizer: memory, client_id: client_id.as_ref() }
+        TurnResult::Done { id, response, degraded, client_id } => {
+            let (degraded, client_id) = (degraded.as_deref(), client_id.as_ref());
+            Body::Done { id: Id(*id), stage: "done", response, degraded, memorizer: memory, client_id }
         }
-        TurnResult::Error { id, detail, client_id } => Body::Error { id: Id(*id), stage: "error", detail, client_id: client_id.as_ref() },
+        TurnResult::Error { id, detail, code, client_id } => {
+            Body::Error { id: Id(*id), stage: "error", detail, code: *code, client_id: client_id.as_ref() }
+        }
     })
 }
 

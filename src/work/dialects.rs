@@ -1,7 +1,7 @@
 //! What was learned of each model of a provider: how it wants to be asked.
 //!
-//! A refusal is a hint, an answer is a proof: a simpler way of asking is kept only once it has worked, so that a question
-//! that is wrong in every way teaches nothing.
+//! A refusal is a hint, an answer is a proof: a simpler or roomier way of asking is kept only once it has worked, so that a
+//! question that is wrong in every way teaches nothing.
 
 use crate::wire::provider::Dialect;
 use std::collections::BTreeMap;
