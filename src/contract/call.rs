@@ -1,6 +1,6 @@
 //! Calls: work outside the engine, and what comes back from it.
 
-use super::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest, Name};
+use super::{Code, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -192,6 +192,9 @@ pub struct Answer {
     pub finish: Finish,
     /// The model that answered, as it calls itself.
     pub model: String,
+    /// Why the model was called again before this answer came, a line for each time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<String>,
 }
 
 impl Answer {
@@ -226,7 +229,7 @@ pub enum Finish {
     ContentFilter,
 }
 
-/// Tokens, as the provider counts them. Cached ones are part of `prompt_tokens`.
+/// Tokens of all tries, as the provider counts them. Cached ones are part of `prompt_tokens`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     pub prompt_tokens: u64,
@@ -234,10 +237,17 @@ pub struct Usage {
     pub total_tokens: u64,
     #[serde(default)]
     pub cached_tokens: u64,
+    /// Part of `completion_tokens`: what the model thought before it answered. 0 where the provider doesn't say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning_tokens: u64,
+}
+
+fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 impl Usage {
-    pub const NONE: Usage = Usage { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cached_tokens: 0 };
+    pub const NONE: Usage = Usage { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
 }
 
 impl std::ops::AddAssign for Usage {
@@ -246,6 +256,7 @@ impl std::ops::AddAssign for Usage {
         self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
         self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
         self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
     }
 }
 
@@ -259,9 +270,16 @@ pub enum CallError {
         waited: String,
     },
     Unreachable,
-    /// The provider refuses our key or our account.
+    /// The provider refuses our key.
     Unauthorized,
+    /// The provider knows no such model, or has nothing at this address.
+    NotFound,
+    /// The account has no credit left, or reached its spending limit: waiting doesn't help.
+    QuotaExhausted,
+    /// Too many requests in too short a time.
     RateLimited,
+    /// The provider has more to do than it can, or is starting.
+    Busy,
     /// The provider refuses this request.
     Rejected {
         status: u16,
@@ -292,8 +310,15 @@ impl fmt::Display for CallError {
             CallError::Overloaded => write!(f, "Too many answers are being made at once. Please try again in a moment."),
             CallError::Deadline { waited } => write!(f, "The model took too long: {waited} did not come in time. Please try again."),
             CallError::Unreachable => write!(f, "The model can't be reached right now. Please try again in a moment."),
-            CallError::Unauthorized => write!(f, "The model refuses this server's key. Please tell its operator."),
+            CallError::Unauthorized => write!(f, "The model's service refuses this server's key. Please tell the server's operator."),
+            CallError::NotFound => {
+                write!(f, "The model's service does not know this server's model. Please tell the server's operator.")
+            }
+            CallError::QuotaExhausted => {
+                write!(f, "This server's account with the model's service is used up. Please tell the server's operator.")
+            }
             CallError::RateLimited => write!(f, "The model's service is asked too often right now. Please try again in a minute."),
+            CallError::Busy => write!(f, "The model's service is overloaded right now. Please try again in a few minutes."),
             CallError::Rejected { status } => {
                 write!(f, "The model refused the request (status {status}). Please tell this server's operator.")
             }
@@ -305,6 +330,31 @@ impl fmt::Display for CallError {
             CallError::Database(fault) => write!(f, "{fault}"),
             CallError::Cancelled => write!(f, "The step was stopped."),
             CallError::NotOnTape { difference } => write!(f, "{difference}"),
+        }
+    }
+}
+
+impl CallError {
+    /// As clients and logs name it.
+    pub fn code(&self) -> Code {
+        match self {
+            CallError::Overloaded => Code::CallsFull,
+            CallError::Deadline { .. } => Code::ModelTimeout,
+            CallError::Unreachable => Code::ModelUnreachable,
+            CallError::Unauthorized => Code::ModelUnauthorized,
+            CallError::NotFound => Code::ModelNotFound,
+            CallError::QuotaExhausted => Code::ModelQuotaExhausted,
+            CallError::RateLimited => Code::ModelRateLimited,
+            CallError::Busy => Code::ModelOverloaded,
+            CallError::Rejected { .. } => Code::ModelRejected,
+            CallError::Failed { .. } => Code::ModelFailed,
+            CallError::Truncated => Code::ModelTruncated,
+            CallError::Unreadable => Code::ModelUnreadable,
+            CallError::TooLarge => Code::ModelTooLarge,
+            CallError::Panicked => Code::CallPanicked,
+            CallError::Database(_) => Code::DatabaseFailed,
+            CallError::Cancelled => Code::CallCancelled,
+            CallError::NotOnTape { .. } => Code::NotOnTape,
         }
     }
 }

@@ -54,7 +54,7 @@ impl Round {
         match self {
             Round::Asking { number, tools } if answer.tool_calls.is_empty() || number >= view.node.rounds => {
                 match answer.text.trim().is_empty() && view.answer.trim().is_empty() {
-                    true => Flow::Again { why: "it was empty".to_owned(), task: Task::Agent(Round::Asking { number, tools }) },
+                    true => super::output::empty(answer.finish, Task::Agent(Round::Asking { number, tools })),
                     false => finish(view, out, tools, answer.finish),
                 }
             }

@@ -24,10 +24,13 @@ pub use thinking::Manner;
 use crate::contract::CallError;
 
 /// What a refusal with this HTTP status, or this code inside a stream, means to us.
-pub fn refused(status: u16) -> CallError {
+fn refused(status: u16) -> CallError {
     match status {
-        401..=403 => CallError::Unauthorized,
+        401 | 403 => CallError::Unauthorized,
+        402 => CallError::QuotaExhausted,
+        404 | 410 => CallError::NotFound,
         429 => CallError::RateLimited,
+        503 | 529 => CallError::Busy,
         300..=499 => CallError::Rejected { status },
         _ => CallError::Failed { status },
     }

@@ -2,7 +2,7 @@
 
 use super::chunk::{self, Chunk, Delta, says_something};
 use super::lines::{Lines, Said};
-use super::refused;
+use super::dialect::Complaint;
 use super::thinking::{Manner, Thinking};
 use super::tool_calls::ToolCalls;
 use crate::contract::{Answer, CallError, Finish, Usage, clip};
@@ -303,13 +303,19 @@ fn meant(error: &Value) -> CallError {
         let code = error.get(field)?;
         code.as_u64().or_else(|| code.as_str()?.parse().ok()).and_then(|code| u16::try_from(code).ok()).filter(|code| *code >= 300)
     };
-    if let Some(status) = number("code").or_else(|| number("status")) {
-        return refused(status);
-    }
     let words = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
     let says = |part: &str| words("code").contains(part) || words("type").contains(part);
-    if says("rate_limit") || says("quota") {
+    if let Some(status) = number("code").or_else(|| number("status")) {
+        return Complaint::read(status, error.to_string().as_bytes()).error();
+    }
+    if says("insufficient_quota") {
+        CallError::QuotaExhausted
+    } else if says("rate_limit") || says("quota") {
         CallError::RateLimited
+    } else if says("overloaded") {
+        CallError::Busy
+    } else if says("not_found") {
+        CallError::NotFound
     } else if says("api_key") || says("authentication") || says("permission") {
         CallError::Unauthorized
     } else if says("invalid_request") || says("context_length") {

@@ -1,7 +1,7 @@
 //! Fixtures in each provider's dialect: what it sends, and what we hear. Each is cut in two at every byte, and comes byte by byte.
 
 use super::*;
-use CallError::{Failed, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
+use CallError::{Busy, Failed, NotFound, QuotaExhausted, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
 use Finish::{Length, Stop};
 use serde_json::json;
 
@@ -167,8 +167,8 @@ fn anthropic_lm_studio_ollama_and_gateways_each_in_their_own_way() {
     let died = stream(&[text("Hi"), finish("stop"), json!({"error": {"message": "EngineCore died", "code": 500}})]) + DONE;
     check(&died, failed("Hi", Failed { status: 500 }));
     let loading = json!({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}});
-    check(&loading.to_string(), failed("", Failed { status: 503 }));
-    check(&format!("\n{loading}\n"), failed("", Failed { status: 503 }));
+    check(&loading.to_string(), failed("", Busy));
+    check(&format!("\n{loading}\n"), failed("", Busy));
 
     let whole_args = [
         tools(json!([{"function": {"name": "describe", "arguments": {"table": "users"}}}])),
@@ -276,7 +276,9 @@ fn an_error_inside_a_stream_is_an_error_in_every_dialect() {
         (stream(&[json!({"error": "model not loaded", "choices": 7})]), Failed { status: 500 }),
         (stream(&[json!({"error": {"type": "invalid_request_error", "code": "context_length_exceeded"}})]), Rejected { status: 400 }),
         (stream(&[json!({"error": {"code": "invalid_api_key"}})]), Unauthorized),
-        (stream(&[json!({"error": {"code": "insufficient_quota"}})]), RateLimited),
+        (stream(&[json!({"error": {"code": "insufficient_quota"}})]), QuotaExhausted),
+        (stream(&[json!({"error": {"type": "overloaded_error"}})]), Busy),
+        (stream(&[json!({"error": {"code": "model_not_found"}})]), NotFound),
         (stream(&[json!({"choices": 7})]), Unreadable),
         ("data: {\"choices\":[{\n\n".to_owned(), Unreadable),
     ] {

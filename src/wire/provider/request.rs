@@ -16,7 +16,7 @@ pub fn names_tags(request: &ModelRequest) -> bool {
 /// The body of `POST …/chat/completions`. `model` is what the provider calls it. Every answer is asked for as a stream,
 /// whether or not people see it grow: only then is a model that works on told from one that hangs.
 pub fn body(request: &ModelRequest, model: &str, dialect: Dialect) -> Vec<u8> {
-    let longest = |name: Longest| Some(request.tokens_max).filter(|tokens| *tokens > 0 && dialect.longest == name);
+    let longest = |name: Longest| dialect.limit(request.tokens_max).filter(|_| dialect.longest == name);
     let shape = request.schema.as_deref().map(|schema| (schema, format(request, dialect)));
     let mut messages: Vec<Message<'_>> = request.messages.iter().map(Message::from).collect();
     let mut tools: Vec<Value> = request.tools.iter().map(tool).collect();
@@ -220,6 +220,10 @@ mod tests {
             asked[field] = json!(9);
             assert_eq!(sent(&bounded, Dialect { longest, ..Dialect::default() }), asked);
         }
+        let mut roomy = asked.clone();
+        roomy["max_tokens"] = json!(19);
+        assert_eq!(sent(&bounded, Dialect { room: Some(10), ..Dialect::default() }), roomy);
+        assert_eq!(sent(&bounded, Dialect { room: None, ..Dialect::default() }), asked);
         let mut bare = asked.clone();
         bare.as_object_mut().unwrap().remove("stream_options");
         let silent = Dialect { longest: Longest::Unsaid, usage: false, ..Dialect::default() };
