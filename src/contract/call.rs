@@ -209,11 +209,51 @@ impl Answer {
         }
     }
 
+    /// Why there is nothing in it, where nothing is.
+    pub fn silence(&self) -> Silence {
+        match self.finish {
+            Finish::ContentFilter => Silence::Withheld,
+            Finish::Stop | Finish::Length | Finish::ToolCalls if self.thoughts.trim().is_empty() => Silence::Empty,
+            Finish::Stop | Finish::Length | Finish::ToolCalls => Silence::OnlyThoughts,
+        }
+    }
+
     /// About what it takes to keep it.
     pub fn bytes(&self) -> usize {
         let calls: usize = self.tool_calls.iter().map(|call| call.id.len() + call.tool.len() + call.args.to_string().len()).sum();
         let rows = |database| serde_json::to_vec(database).expect("our own plain data is always JSON").len();
         self.text.len() + self.thoughts.len() + calls + self.database.as_ref().map_or(0, rows)
+    }
+}
+
+/// Why a model said nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Silence {
+    #[default]
+    Empty,
+    OnlyThoughts,
+    /// By a filter of the provider.
+    Withheld,
+}
+
+impl Silence {
+    /// For the model that is asked again.
+    pub fn why(self) -> &'static str {
+        match self {
+            Silence::Empty => "it was empty",
+            Silence::OnlyThoughts => "it held only thoughts and no answer",
+            Silence::Withheld => "a filter withheld it",
+        }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Silence::Empty => "The model gave no answer. Please try again, or put it in other words.",
+            Silence::OnlyThoughts => "The model only thought about it and gave no answer. Please try again, or put it in other words.",
+            Silence::Withheld => "The model's service withheld the answer. Please ask in another way.",
+        })
     }
 }
 

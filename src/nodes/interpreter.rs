@@ -45,10 +45,9 @@ mod tests {
 
     #[test]
     fn an_interpretation_needs_a_summary() {
-        for (says, flow) in [
-            (r#"{"summary":"two messages speak of tea"}"#, "go output"),
-            (r#"{"findings":[]}"#, "again: `summary` is missing"),
-        ] {
+        for (says, flow) in
+            [(r#"{"summary":"two messages speak of tea"}"#, "go output"), (r#"{"findings":[]}"#, "again: `summary` is missing")]
+        {
             assert_eq!(check(|view, out| Asking::Interpreter.resume(view, out, says)), flow, "{says}");
         }
         assert_eq!(check(|view, out| Asking::Interpreter.give_up(view, out)), "go output");

@@ -21,6 +21,7 @@ mod logged;
 mod model;
 mod named;
 mod oversized;
+mod reading;
 mod relay;
 mod requests;
 mod resume;

@@ -1,8 +1,8 @@
 //! The reader of one answer.
 
 use super::chunk::{self, Chunk, Delta, says_something};
-use super::lines::{Lines, Said};
 use super::dialect::Complaint;
+use super::lines::{Lines, Said};
 use super::thinking::{Manner, Thinking};
 use super::tool_calls::ToolCalls;
 use crate::contract::{Answer, CallError, Finish, Usage, clip};
@@ -189,8 +189,13 @@ impl Reader {
         };
         let tool_calls = std::mem::take(&mut self.tool_calls).end().ok_or(CallError::Unreadable)?;
         let Thinking { answer, thoughts, is_taken_back, .. } = std::mem::take(&mut self.thinking);
+        let hidden = self.usage.reasoning_tokens;
+        let thoughts = match answer.trim().is_empty() && thoughts.is_empty() && hidden > 0 {
+            true => format!("({hidden} tokens that the provider doesn't show)"),
+            false => clip(&thoughts, THOUGHTS_BYTES_MAX),
+        };
         let text = if self.is_streamed && !is_taken_back { String::new() } else { answer };
-        let (thoughts, model) = (clip(&thoughts, THOUGHTS_BYTES_MAX), std::mem::take(&mut self.model));
+        let model = std::mem::take(&mut self.model);
         Ok(Answer { text, is_retold: is_taken_back, thoughts, tool_calls, finish, model, ..Answer::default() })
     }
 

@@ -2,18 +2,18 @@
 
 /// What opens a thought, and what closes it.
 const THOUGHTS: &[(&str, &str)] = &[
-    ("<think>", "</think>"),                          // DeepSeek, Qwen, GLM, MiniMax, Nemotron and most others
-    ("<thinking>", "</thinking>"),                    // models that are told to think in tags
-    ("<thought>", "</thought>"),                      // EXAONE
-    ("<reasoning>", "</reasoning>"),                  // models that are told to think in tags
-    ("<reflection>", "</reflection>"),                // Reflection
-    ("<seed:think>", "</seed:think>"),                // Seed
-    ("[THINK]", "[/THINK]"),                          // Magistral
-    ("<|begin_of_thought|>", "<|end_of_thought|>"),   // OpenThinker, Sky-T1
-    ("<|START_THINKING|>", "<|END_THINKING|>"),       // Command A
-    ("◁think▷", "◁/think▷"),                          // Kimi
-    ("<|channel>thought", "<channel|>"),              // Gemma
-    ("<|channel|>analysis<|message|>", "<|end|>"),    // gpt-oss
+    ("<think>", "</think>"),                        // DeepSeek, Qwen, GLM, MiniMax, Nemotron and most others
+    ("<thinking>", "</thinking>"),                  // models that are told to think in tags
+    ("<thought>", "</thought>"),                    // EXAONE
+    ("<reasoning>", "</reasoning>"),                // models that are told to think in tags
+    ("<reflection>", "</reflection>"),              // Reflection
+    ("<seed:think>", "</seed:think>"),              // Seed
+    ("[THINK]", "[/THINK]"),                        // Magistral
+    ("<|begin_of_thought|>", "<|end_of_thought|>"), // OpenThinker, Sky-T1
+    ("<|START_THINKING|>", "<|END_THINKING|>"),     // Command A
+    ("◁think▷", "◁/think▷"),                        // Kimi
+    ("<|channel>thought", "<channel|>"),            // Gemma
+    ("<|channel|>analysis<|message|>", "<|end|>"),  // gpt-oss
 ];
 
 /// What some of them put around the answer itself.
