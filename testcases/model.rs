@@ -226,10 +226,7 @@ impl Server {
         send(&chunk(json!({}), Some(finish)).to_string()).map_err(|_| closed(count))?;
         fails_at("end")?;
         if body.stream_options.is_some_and(|options| options["include_usage"] == true) {
-            send(
-                &json!({"id": id(number), "object": "chat.completion.chunk", "model": NAME, "choices": [], "usage": usage})
-                    .to_string(),
-            )?;
+            send(&json!({"id": id(number), "object": "chat.completion.chunk", "model": NAME, "choices": [], "usage": usage}).to_string())?;
         }
         send("[DONE]")?;
         to.write_all(b"0\r\n\r\n")?;

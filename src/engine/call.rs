@@ -5,8 +5,8 @@
 use super::turn::{About, Turn};
 use super::{Session, Work};
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Finish, Now, Outcome, Request, Role, Text, Usage,
-    What, clip,
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Finish, Now, Outcome, Request, Role, Text,
+    Usage, What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
 use serde::{Deserialize, Serialize};

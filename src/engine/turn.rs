@@ -196,9 +196,7 @@ impl Session {
             self.kept.turns.pop_front();
         }
         self.kept.result = match &outcome {
-            Outcome::Answered => {
-                TurnResult::Done { id, response: turn.about.answer.clone(), degraded: trace.degraded.clone(), client_id }
-            }
+            Outcome::Answered => TurnResult::Done { id, response: turn.about.answer.clone(), degraded: trace.degraded.clone(), client_id },
             Outcome::Cancelled => TurnResult::Error { id, detail: "The answer was stopped.".to_owned(), code: None, client_id },
             Outcome::Failed { why, code } => TurnResult::Error { id, detail: why.clone(), code: *code, client_id },
         };

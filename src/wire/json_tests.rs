@@ -37,7 +37,11 @@ fn each_event_has_its_shape_on_the_chat_socket_and_in_the_trace() {
         (What::Controls { controls }, json!({"type":"controls","controls":buttons,"seq":7}), line("controls", json!({"controls":buttons}))),
         (done(Outcome::Answered), json!({"type":"done","id":"msg_2","seq":7}), Value::Null),
         (done(Outcome::Cancelled), json!({"type":"done","id":"msg_2","cancelled":true,"seq":7}), Value::Null),
-        (done(Outcome::Failed { why: "x".into(), code: Some(Code::ModelNotFound) }), json!({"type":"done","id":"msg_2","error":"x","code":"model_not_found","seq":7}), Value::Null),
+        (
+            done(Outcome::Failed { why: "x".into(), code: Some(Code::ModelNotFound) }),
+            json!({"type":"done","id":"msg_2","error":"x","code":"model_not_found","seq":7}),
+            Value::Null,
+        ),
         (
             What::Accepted { client_id: client_id().unwrap() },
             json!({"type":"delta","id":"msg_2","content":"","client_id":"tab:1","seq":7}),
@@ -80,7 +84,10 @@ fn each_event_has_its_shape_on_the_chat_socket_and_in_the_trace() {
                 retries: vec!["cut".into()],
             },
             Value::Null,
-            line("process_end", json!({"pid":4,"kind":"llm","label":"input","status":"done","duration_ms":2.5,"waited_ms":0.5,"retries":["cut"]})),
+            line(
+                "process_end",
+                json!({"pid":4,"kind":"llm","label":"input","status":"done","duration_ms":2.5,"waited_ms":0.5,"retries":["cut"]}),
+            ),
         ),
     ] {
         let event = event(what);

@@ -164,7 +164,9 @@ impl Shared {
 fn advice(error: &CallError) -> Option<&'static str> {
     match error {
         CallError::Unauthorized => Some("the provider refuses the key: check it, and that it may use this model"),
-        CallError::NotFound => Some("the provider knows no such model or path: check --model, and that --llm-url ends before /chat/completions"),
+        CallError::NotFound => {
+            Some("the provider knows no such model or path: check --model, and that --llm-url ends before /chat/completions")
+        }
         CallError::QuotaExhausted => Some("the account has no credit left: add credit or raise its limit, waiting does not help"),
         CallError::RateLimited => Some("the provider allows fewer requests per minute: lower --workers, or raise the account's limit"),
         CallError::Busy => Some("the provider is overloaded or starting: it passes, or --fallback-model helps"),

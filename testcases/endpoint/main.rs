@@ -27,6 +27,6 @@ mod resume;
 mod shards;
 mod stop;
 mod suites;
-mod thinking;
 #[allow(dead_code, reason = "it serves the tests of the command line too")]
 mod support;
+mod thinking;

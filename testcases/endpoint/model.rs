@@ -27,11 +27,7 @@ impl Model {
         // Cargo builds examples before it runs tests, into a folder beside the binary.
         let program = Path::new(env!("CARGO_BIN_EXE_framewright")).with_file_name("examples").join("model");
         let mut command = Command::new(&program);
-        command
-            .args(options)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+        command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{}: {error}; `cargo build --examples` builds it", program.display()));
         let lines = Arc::<Mutex<Vec<String>>>::default();

@@ -334,7 +334,11 @@ fn an_expert_whose_plan_can_not_be_understood_lets_nobody_guess() {
 fn every_default_route_that_still_answers_marks_the_turn() {
     for (answers, answer, reason) in [
         (&["hm", "hm", TO_NOBODY, "Hi.", "{}"][..], "Hi.", Some("input could not be understood")),
-        (&[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "", "", SUMMED, "Drei.", "{}"], "Drei.", Some("eras could not be understood")),
+        (
+            &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "", "", SUMMED, "Drei.", "{}"],
+            "Drei.",
+            Some("eras could not be understood"),
+        ),
         (
             &[PERCEIVED, TO_ERAS, &count(true), COLUMNS, THREE, "Drei.", "hm", "hm", "Drei.", "{}"],
             "Drei.",

@@ -299,7 +299,8 @@ fn a_budget_holds_for_questions_and_for_repairs() {
         world.say("how is it going?");
         world
     };
-    let no_answer = |world: &World| matches!(&world.ends()[0], (1, Outcome::Failed { why, .. }) if why.starts_with("The model gave no answer"));
+    let no_answer =
+        |world: &World| matches!(&world.ends()[0], (1, Outcome::Failed { why, .. }) if why.starts_with("The model gave no answer"));
     let social = r#"{"intent":"social","language":"en"}"#;
 
     let mut world = tight();
@@ -384,7 +385,13 @@ fn what_a_later_call_of_a_turn_says_stands_in_a_paragraph_of_its_own() {
 #[test]
 fn a_provider_that_counts_beyond_all_bounds_costs_nothing() {
     let mut world = World::new("v3-framed");
-    let usage = Usage { prompt_tokens: u64::MAX, completion_tokens: u64::MAX, total_tokens: u64::MAX, cached_tokens: u64::MAX, reasoning_tokens: u64::MAX };
+    let usage = Usage {
+        prompt_tokens: u64::MAX,
+        completion_tokens: u64::MAX,
+        total_tokens: u64::MAX,
+        cached_tokens: u64::MAX,
+        reasoning_tokens: u64::MAX,
+    };
     for number in 1..=2 {
         world.put(Input::Completion { call: CallId(number), usage, waited_us: 0, outcome: Err(CallError::Truncated) });
     }

@@ -45,14 +45,7 @@ pub enum Longest {
 
 impl Default for Dialect {
     fn default() -> Self {
-        Dialect {
-            format: Format::Schema,
-            longest: Longest::MaxTokens,
-            room: Some(0),
-            strict: true,
-            usage: true,
-            require_parameters: false,
-        }
+        Dialect { format: Format::Schema, longest: Longest::MaxTokens, room: Some(0), strict: true, usage: true, require_parameters: false }
     }
 }
 
@@ -330,9 +323,13 @@ mod tests {
     #[test]
     fn thoughts_that_are_counted_make_room_for_the_next_ones() {
         let at = |room| Dialect { room, ..PLAIN };
-        for (before, reasoning_tokens, after) in
-            [(Some(0), 0, Some(0)), (Some(0), 9, Some(4_096)), (Some(0), 5_000, Some(10_000)), (Some(9_000), 9, Some(9_000)), (None, 9, None)]
-        {
+        for (before, reasoning_tokens, after) in [
+            (Some(0), 0, Some(0)),
+            (Some(0), 9, Some(4_096)),
+            (Some(0), 5_000, Some(10_000)),
+            (Some(9_000), 9, Some(9_000)),
+            (None, 9, None),
+        ] {
             assert_eq!(at(before).with_room_for(reasoning_tokens), at(after));
         }
         assert_eq!(PLAIN.with_room_for(u64::MAX), at(None));

@@ -1,8 +1,8 @@
 //! The reader of one answer.
 
 use super::chunk::{self, Chunk, Delta};
-use super::lines::{Lines, Said};
 use super::dialect::Complaint;
+use super::lines::{Lines, Said};
 use super::thinking::Thinking;
 use super::tool_calls::ToolCalls;
 use crate::contract::{Answer, CallError, Finish, Usage};
