@@ -4,10 +4,7 @@ use super::{Flow, Found, View, slots};
 
 /// By language, as ISO 639-1 names it; the first is for every other one.
 const SENTENCES: &[(&str, &str)] = &[
-    (
-        "en",
-        "I could not work out where to send your question, so I have no answer rather than a guess. Please try again, or put it in other words.",
-    ),
+    ("en", "I could not work out who can answer this question, and I would rather not guess. Please try again, or put it in other words."),
     (
         "de",
         "Ich konnte nicht herausfinden, wer diese Frage beantworten kann, und raten möchte ich nicht. Bitte versuche es noch einmal oder formuliere die Frage anders.",

@@ -374,7 +374,7 @@ fn an_answer_that_was_cut_before_it_could_be_read_is_asked_for_with_more_room_an
         // Some of it was shown: it can't be unsaid.
         (question(), vec![&half, &whole], "{\"n\":", Finish::Length, &[Some(10)], Some(10)),
     ] {
-        let (url, log) = serve(answers.into_iter().cloned().collect(), true);
+        let (url, log) = serve(answers.into_iter().cloned().collect(), false);
         let mut model = OpenAi::new(provider(url, LONG)).line();
         let (said, ended) = ask_for(&asked, &mut *model, &Cancel::default(), LONG);
         let answer = ended.outcome.unwrap();
@@ -392,7 +392,7 @@ fn an_answer_that_was_cut_before_it_could_be_read_is_asked_for_with_more_room_an
 fn thoughts_that_the_provider_counts_are_no_part_of_the_limit() {
     let usage = r#"{"prompt_tokens":3,"completion_tokens":9000,"completion_tokens_details":{"reasoning_tokens":8990}}"#;
     for (said, finish) in [("Hi", "stop"), ("Hi", "length")] {
-        let (url, log) = serve(vec![thought(said, finish, usage), thought(said, "stop", usage)], true);
+        let (url, log) = serve(vec![thought(said, finish, usage), thought(said, "stop", usage)], false);
         let mut model = OpenAi::new(provider(url, LONG)).line();
         let ended = ask_for(&question(), &mut *model, &Cancel::default(), LONG).1;
         assert_eq!((ended.usage.reasoning_tokens, ended.outcome.unwrap().retries), (8_990, Vec::<String>::new()));
@@ -406,7 +406,7 @@ fn a_limit_that_the_provider_does_not_take_is_left_out() {
     let usage = r#"{"completion_tokens":2}"#;
     let refused = whole("400 No", "", r#"{"error":{"message":"max_tokens is too large: 4106"}}"#);
     let answers = vec![thought("", "length", usage), refused, thought("Hi", "stop", usage)];
-    let (url, log) = serve(answers, true);
+    let (url, log) = serve(answers, false);
     let (said, ended) = ask_for(&question(), &mut *OpenAi::new(provider(url, LONG)).line(), &Cancel::default(), LONG);
     assert_eq!((said.as_str(), ended.outcome.unwrap().retries.len()), ("Hi", 2));
     assert_eq!(limits(&log), [Some(10), Some(4_106), None]);

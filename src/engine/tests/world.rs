@@ -220,6 +220,9 @@ pub(super) fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(va
 /// The picture of a trace: one line a frame, one a call.
 pub(super) fn picture(trace: &Trace) -> String {
     let mut out = format!("turn {}: {:?}  {} {:?} {} frames\n", trace.id.0, trace.message, trace.path, trace.status, trace.frames.len());
+    if let Some(degraded) = &trace.degraded {
+        writeln!(out, "  degraded: {degraded}").unwrap();
+    }
     for frame in &trace.frames {
         let nodes = frame.nodes.join("+");
         let route = if frame.route.is_empty() { String::new() } else { format!("  -> {}", frame.route) };

@@ -62,6 +62,9 @@ impl ToolCalls {
         let index = index.as_ref().and_then(Value::as_u64);
         let function = function.0.unwrap_or_default();
         let name = function.name.0.unwrap_or_default();
+        if id.is_empty() && name.is_empty() && function.arguments.is_none() {
+            return true;
+        }
         self.at_hand = match self.place(&id, index, &name) {
             Some(place) => place,
             None if self.calls.len() == CALLS_MAX => return false,
