@@ -90,6 +90,21 @@ pub fn certain(text: &str) -> Option<Value> {
     }
 }
 
+/// The object that a text ends with, as it stands there.
+pub fn last(text: &str) -> Option<&str> {
+    let text = text.trim_end().trim_end_matches('`').trim_end();
+    let mut from = 0;
+    for _ in 0..TRIES_MAX {
+        from += text[from..].find('{')?;
+        from += match first(&text[from..]) {
+            First::Object(_, length) if from + length == text.len() => return Some(&text[from..]),
+            First::Object(_, length) | First::Broken(_, length) => length,
+            First::Prose => 1,
+        };
+    }
+    None
+}
+
 /// What begins at a `{`.
 enum First {
     /// An object, and how many bytes it takes.

@@ -162,6 +162,20 @@ fn arguments_are_taken_where_their_meaning_is_certain() {
 }
 
 #[test]
+fn the_object_that_a_text_ends_with_is_the_whole_of_it() {
+    for (text, object) in [
+        (r#"Hm. {"goal":"draft"} No: {"goal":"x","show":{"y":"}"}}"#, Some(r#"{"goal":"x","show":{"y":"}"}}"#)),
+        ("Use {x}.\n```json\n{\"goal\":\"x\"}\n```", Some("{\"goal\":\"x\"}")),
+        (r#"{"goal":"x"} or not"#, None),
+        (r#"{"goal":"x","show":{"y":"n"}"#, None),
+        ("{x}", None),
+        ("", None),
+    ] {
+        assert_eq!(last(text), object, "{text}");
+    }
+}
+
+#[test]
 fn a_text_may_stand_for_an_object() {
     type Either = BTreeMap<String, Vec<OrText<Call>>>;
     let call = |tool: &str| OrText::Whole(Call { tool: tool.to_owned(), args: Value::Null });

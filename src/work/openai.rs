@@ -12,8 +12,10 @@ use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
 use crate::contract::{Answer, CallError, Finish, ModelRequest, Part, Usage};
 use crate::log;
+use crate::reading;
 use crate::wire::provider::{self, Bounds, Complaint, Dialect, Manner, Reader};
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -294,7 +296,11 @@ impl Line {
             Ok(response) => return Err(refused(response, &waiting)),
             Err(error) => return Err(waiting.failure(&error, CallError::Unreachable)),
         };
-        let manner = Manner { opens_itself: dialect.opens_thoughts, names_tags: provider::names_tags(request) };
+        let manner = Manner {
+            opens_itself: dialect.opens_thoughts,
+            names_tags: provider::names_tags(request),
+            wants_json: request.schema.is_some() && dialect.format != provider::Format::Tool,
+        };
         let mut reader = Reader::new(Bounds::default(), manner, request.stream);
         let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, call);
         spent.usage += reader.usage();
@@ -372,8 +378,7 @@ struct Tried {
 
 /// Whether a structured answer was complete before the limit cut what came behind it.
 fn is_whole(text: &str) -> bool {
-    let json = text.find('{').map(|start| &text[start..]).unwrap_or_default();
-    serde_json::Deserializer::from_str(json).into_iter::<serde::de::IgnoredAny>().next().is_some_and(|object| object.is_ok())
+    reading::read::<IgnoredAny>(text).is_ok()
 }
 
 /// What an answer without success says: why, and what may be done about it.

@@ -2,7 +2,7 @@
 
 use super::world::{World, ada};
 use crate::contract::{
-    Answer, CallError, CallId, CallStatus, Code, Effect, Input, Limits, Outcome, Role, ToolCall, TurnId, TurnResult, Usage,
+    Answer, CallError, CallId, CallStatus, Code, Effect, Input, Limits, Outcome, Role, ToolCall, TurnId, TurnResult, Usage, What,
 };
 use serde_json::{Value, json};
 
@@ -367,6 +367,28 @@ fn numbers_go_up_and_effects_are_in_order() {
     let done = names.iter().position(|name| *name == "done").unwrap();
     assert_eq!(names[done - 1], "frame_trace");
     assert_eq!(names[done + 1..], ["process_start", "process_end"], "the memorizer comes behind");
+}
+
+#[test]
+fn what_turns_out_to_be_a_thought_is_taken_back_and_the_rest_of_the_turn_stays() {
+    let mut world = World::new("v1-direct");
+    world.say("two buttons");
+    let (call, _) = world.out.pop_front().unwrap();
+    world.put(Input::Chunk { call, text: "Let me see.".into() });
+    let tool_calls = vec![ToolCall { id: "t".into(), tool: "emit_actions".into(), args: json!({"actions": ["Yes"]}) }];
+    world.complete(call, Ok(Answer { tool_calls, ..Answer::default() }));
+    let (call, _) = world.out.pop_front().unwrap();
+    world.put(Input::Chunk { call, text: "Hm, zebra</think>Here".into() });
+    let told = Answer { text: "Here it is.".into(), is_retold: true, thoughts: "Hm, zebra".into(), ..Answer::default() };
+    world.complete(call, Ok(told));
+    let retold = world.events.iter().find_map(|event| match &event.what {
+        What::Retold { text } => Some(text.to_string()),
+        _ => None,
+    });
+    assert_eq!(retold.as_deref(), Some("Let me see.\n\nHere it is."));
+    assert_eq!(world.session.history().back().unwrap().content, "Let me see.\n\nHere it is.");
+    assert!(!world.asked().contains("zebra"), "the memorizer doesn't learn it: {}", world.asked());
+    world.replay();
 }
 
 #[test]

@@ -5,10 +5,12 @@
 //! so ([`Manner::opens_itself`]), and what comes before the end is held back.
 //!
 //! A tag is text where it stands in code, and, if the question speaks of such tags, where it doesn't begin a line. A thought
-//! behind text that is not closed when the model stops by itself was text too; it is held back until then.
+//! behind text that is not closed when the model stops by itself was text too; it is held back until then. Where JSON is wanted
+//! and nothing was said, the object that ends the thoughts is the answer.
 
 use super::tags::{self, Begun, Code, Tag};
 use crate::contract::Finish;
+use crate::reading;
 use std::borrow::Cow;
 
 /// What is known of an answer before it comes.
@@ -18,6 +20,8 @@ pub struct Manner {
     pub opens_itself: bool,
     /// The question speaks of tags.
     pub names_tags: bool,
+    /// A JSON object is wanted.
+    pub wants_json: bool,
 }
 
 #[derive(Debug, Default)]
@@ -179,6 +183,10 @@ impl Thinking {
         if let Some(from) = self.aside.filter(|_| self.answer.trim().is_empty()) {
             self.answer = self.thoughts.split_off(from);
             self.handed_on = if self.is_taken_back { self.answer.len() } else { 0 };
+        }
+        // Some models, and some servers, never end a thought before the object that is wanted.
+        if self.manner.wants_json && finish == Finish::Stop && self.answer.trim().is_empty() {
+            self.answer = reading::last(&self.thoughts).unwrap_or_default().to_owned();
         }
     }
 }

@@ -23,7 +23,7 @@ fn check(content: &str, manner: Manner, finish: Finish, answer: &str, thoughts: 
     }
 }
 
-const PLAIN: Manner = Manner { opens_itself: false, names_tags: false };
+const PLAIN: Manner = Manner { opens_itself: false, names_tags: false, wants_json: false };
 
 #[test]
 fn thoughts_are_told_from_the_answer_wherever_the_tags_are_cut() {
@@ -137,6 +137,20 @@ fn a_thought_that_is_cut_is_no_answer_and_a_tag_without_end_is_text() {
     assert!(long.thoughts.len() <= 10, "{}", long.thoughts);
 }
 
+#[test]
+fn a_thought_without_end_hides_no_json() {
+    let wants_json = Manner { wants_json: true, ..PLAIN };
+    for (content, finish, answer) in [
+        (r#"<think>Use {x}: {"a":1}"#, Stop, r#"{"a":1}"#),
+        (r#"<think>{"a":1}, or {"a":2}? No.</think>"#, Stop, ""),
+        (r#"<think>{"a":1}</think>{"a":2}"#, Stop, r#"{"a":2}"#),
+        (r#"<think>{"a":1}"#, Length, ""),
+    ] {
+        assert_eq!(told_apart([content], wants_json, finish).answer, answer, "{content}");
+    }
+    assert_eq!(told_apart([r#"<think>{"a":1}"#], PLAIN, Stop).answer, "", "a text is wanted");
+}
+
 /// Whatever is thrown together of tags, code and text: no byte of text is lost or doubled, and the cuts change nothing.
 #[test]
 fn every_mixture_is_told_apart_in_the_same_way_however_it_is_cut() {
@@ -144,7 +158,7 @@ fn every_mixture_is_told_apart_in_the_same_way_however_it_is_cut() {
     let mut rng = fastrand::Rng::with_seed(11);
     for _ in 0..3_000 {
         let parts: Vec<&str> = (0..rng.usize(1..9)).map(|_| PARTS[rng.usize(..PARTS.len())]).collect();
-        let manner = Manner { opens_itself: rng.bool(), names_tags: rng.bool() };
+        let manner = Manner { opens_itself: rng.bool(), names_tags: rng.bool(), wants_json: false };
         let content = parts.concat();
         let (whole, torn) = (told_apart([content.as_str()], manner, Stop), told_apart(content.split(""), manner, Stop));
         assert_eq!((&whole.answer, &whole.thoughts), (&torn.answer, &torn.thoughts), "{content:?} {manner:?}");
