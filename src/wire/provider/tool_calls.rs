@@ -65,7 +65,8 @@ impl ToolCalls {
         if id.is_empty() && name.is_empty() && function.arguments.is_none() {
             return true;
         }
-        self.at_hand = match self.place(&id, index, &name) {
+        let begins = function.arguments.as_ref().and_then(Value::as_str).unwrap_or_default();
+        self.at_hand = match self.place(&id, index, &name, begins) {
             Some(place) => place,
             None if self.calls.len() == CALLS_MAX => return false,
             None => {
@@ -95,12 +96,12 @@ impl ToolCalls {
     }
 
     /// The call that a fragment belongs to; `None` begins a new one.
-    fn place(&self, id: &str, index: Option<u64>, name: &str) -> Option<usize> {
+    fn place(&self, id: &str, index: Option<u64>, name: &str, piece: &str) -> Option<usize> {
         if !id.is_empty() {
-            // Where two calls got one id, the index or the whole arguments before tell them apart.
+            // Two calls may have got one id: then the index tells them apart, or other arguments behind whole ones.
             let is_other = |call: &Building| match (call.index, index) {
                 (Some(place), Some(index)) if place != index => true,
-                _ => !name.is_empty() && !call.name.is_empty() && call.whole.is_whole && call.args.trim() != "{}",
+                _ => call.whole.is_whole && !["{}", piece.trim()].contains(&call.args.trim()) && piece.trim_start().starts_with('{'),
             };
             let seen = self.calls.iter().rposition(|call| call.id == id && !is_other(call));
             if seen.is_none() && self.calls.iter().any(|call| call.id == id) {
@@ -229,6 +230,23 @@ mod tests {
                     {"id": "call_1", "function": {"name": "f", "arguments": "{\"n\":2}"}},
                 ]),
                 Some(vec![call("call_1", "f", json!({"n": 1})), call("call_2", "f", json!({"n": 2}))]),
+            ),
+            // The same call told once more, and its end without anything new.
+            (
+                json!([
+                    {"id": "a", "function": {"name": "f", "arguments": "{\"n\":1}"}},
+                    {"id": "a", "function": {"name": "f", "arguments": "{\"n\":1}"}},
+                    {"id": "a", "function": {"name": "f", "arguments": ""}},
+                ]),
+                Some(vec![call("a", "f", json!({"n": 1}))]),
+            ),
+            // Arguments that begin with none.
+            (
+                json!([
+                    {"id": "a", "index": 0, "function": {"name": "f", "arguments": "{}"}},
+                    {"id": "a", "index": 0, "function": {"name": "f", "arguments": "{\"n\":1}"}},
+                ]),
+                Some(vec![call("a", "f", json!({"n": 1}))]),
             ),
         ] {
             assert_eq!(assembled(fragments.clone()), calls, "{fragments}");
