@@ -10,14 +10,15 @@ pub mod contract; // types that all sides share: inputs, effects, events, refusa
 pub mod engine; // sessions, turns, frames, traces: `Session::handle`                       contract, graph, nodes
 pub mod graph; // graphs/*.json with prompts and schemas, parsed and checked                contract, nodes
 pub mod log; // log lines on standard error, without message contents                       nothing of ours
-pub mod nodes; // one file per node kind, one per tool                                      contract, sql
-pub mod runner; // runs test suites over the public interface                               client, contract, suite, work
+pub mod nodes; // one file per node kind, one per tool                                      contract, reading, sql
+pub mod reading; // what a model writes where JSON is wanted                                contract
+pub mod runner; // runs test suites over the public interface                               client, contract, reading, suite, work
 pub mod shard; // connections, sessions, watchers, deadlines: `Shard::handle`               contract, engine, graph, wire
 pub mod shell; // the driver: event loop, threads, sockets and clock                        contract, graph, shard, work
 pub mod sim; // the whole server in simulated worlds                                        contract, graph, shard
 pub mod sql; // the gate: lets only reading statements through                              contract
 pub mod suite; // testcases/*.md: parser and checks                                         contract
-pub mod wire; // bytes to values and back: HTTP, WebSocket, event streams, JSON             contract
+pub mod wire; // bytes to values and back: HTTP, WebSocket, event streams, JSON             contract, reading
 pub mod work; // blocking calls on worker threads: models, databases, tapes                 contract, log, sql, wire
 
 #[cfg(test)]

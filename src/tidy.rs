@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 /// Each pure module and those of ours that it may use.
 const PURE: &[(&str, &[&str])] = &[
     ("contract", &[]),
+    ("reading", &["contract"]),
     ("sql", &["contract"]),
-    ("nodes", &["contract", "sql"]),
+    ("nodes", &["contract", "reading", "sql"]),
     ("graph", &["contract", "nodes"]),
     ("engine", &["contract", "nodes", "graph"]),
-    ("wire", &["contract"]),
+    ("wire", &["contract", "reading"]),
     ("shard", &["contract", "graph", "engine", "wire"]),
     ("sim", &["contract", "graph", "shard", "wire"]),
     ("suite", &["contract"]),

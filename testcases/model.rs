@@ -3,13 +3,17 @@
 //! `cargo run --example model -- [--listen 127.0.0.1:0] [--delay-ms 15]` prints its base address on the first line, and
 //! then one line per event: `request 3 output stream`, `answered 3 12 words`, `closed 3 after 4 words` when the client
 //! went away before the end, and `faulty 3` behind what it did wrong on purpose, see `model/fault.rs`.
+//!
+//! With `--thinks 900` it is a reasoning model: so many tokens go by before its first word, and count in the longest answer that
+//! it was asked for, or that it makes at all (`--window 500`). `--counts-thoughts yes` reports them. A token is a word; an answer
+//! that was cut adds the line `cut 3 at 300 tokens`.
 #![allow(clippy::print_stdout, reason = "its lines are what it is for")]
 
 #[path = "model/fault.rs"]
 mod fault;
 
 use fault::Fault;
-use framewright::contract::{ChatMessage, Part, Role, Text, ToolCall};
+use framewright::contract::{ChatMessage, Part, Role, Text, ToolCall, Usage};
 use framewright::work::demo::{Demo, NAME, Said, slots_of, words};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -27,14 +31,25 @@ const HEAD_BYTES_MAX: u64 = 64 << 10;
 struct Server {
     demo: Demo,
     word_pause: Duration,
+    thinking: Thinking,
     requests: AtomicU64,
     /// How often a role was asked with a message that asks for a fault.
     faulty: Mutex<HashMap<(String, String), u32>>,
 }
 
+/// How a reasoning model thinks, in tokens.
+struct Thinking {
+    length: u64,
+    is_counted: bool,
+    /// The longest answer that it makes.
+    window: u64,
+}
+
 #[derive(Deserialize)]
 struct Body {
     messages: Vec<Message>,
+    #[serde(alias = "max_completion_tokens")]
+    max_tokens: Option<u64>,
     #[serde(default)]
     stream: bool,
     #[serde(default)]
@@ -55,18 +70,26 @@ struct Message {
 fn main() -> io::Result<()> {
     let mut listen = "127.0.0.1:0".to_owned();
     let mut delay_ms = 15;
+    let mut thinking = Thinking { length: 0, is_counted: false, window: u64::MAX };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), arguments.next()) {
             ("--listen", Some(address)) => listen = address,
             ("--delay-ms", Some(milliseconds)) => delay_ms = milliseconds.parse().map_err(io::Error::other)?,
-            _ => return Err(io::Error::other("usage: model [--listen ADDRESS] [--delay-ms N]")),
+            ("--thinks", Some(tokens)) => thinking.length = tokens.parse().map_err(io::Error::other)?,
+            ("--window", Some(tokens)) => thinking.window = tokens.parse().map_err(io::Error::other)?,
+            ("--counts-thoughts", Some(answer)) => thinking.is_counted = answer == "yes",
+            _ => {
+                let options = "[--listen ADDRESS] [--delay-ms N] [--thinks TOKENS] [--window TOKENS] [--counts-thoughts yes|no]";
+                return Err(io::Error::other(format!("usage: model {options}")));
+            }
         }
     }
     let listener = TcpListener::bind(listen)?;
     say(&format!("http://{}/v1", listener.local_addr()?));
     let word_pause = Duration::from_millis(delay_ms);
-    let server = Arc::new(Server { demo: Demo::new(Duration::ZERO), word_pause, requests: AtomicU64::new(0), faulty: Mutex::default() });
+    let demo = Demo::new(Duration::ZERO);
+    let server = Arc::new(Server { demo, word_pause, thinking, requests: AtomicU64::new(0), faulty: Mutex::default() });
     for stream in listener.incoming() {
         let (server, stream) = (server.clone(), stream?);
         thread::spawn(move || server.serve(stream));
@@ -79,6 +102,34 @@ fn say(line: &str) {
     let mut out = io::stdout().lock();
     // Whoever read our lines has gone; the server goes on.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+impl Thinking {
+    /// Cuts an answer that doesn't fit behind the thoughts, and says at how many tokens.
+    fn cuts(&self, said: &mut Said, asked: Option<u64>) -> Option<u64> {
+        let limit = asked.unwrap_or(u64::MAX).min(self.window);
+        let room = limit.saturating_sub(self.length);
+        let is_cut = self.length + said.usage.completion_tokens > limit;
+        if is_cut {
+            said.text = words(&said.text).take(usize::try_from(room).unwrap_or(usize::MAX)).collect();
+            said.tool_calls.clear();
+            said.usage.completion_tokens = room;
+        }
+        is_cut.then_some(limit)
+    }
+
+    /// The usage of an answer with the thoughts before it.
+    fn counted(&self, usage: &Usage, asked: Option<u64>) -> Value {
+        let thought = self.length.min(asked.unwrap_or(u64::MAX)).min(self.window);
+        let completion = usage.completion_tokens + thought;
+        let mut counted = json!({
+            "prompt_tokens": usage.prompt_tokens, "completion_tokens": completion, "total_tokens": usage.prompt_tokens + completion
+        });
+        if self.is_counted {
+            counted["completion_tokens_details"] = json!({ "reasoning_tokens": thought });
+        }
+        counted
+    }
 }
 
 impl Server {
@@ -128,13 +179,18 @@ impl Server {
             io::Error::from(io::ErrorKind::ConnectionAborted)
         };
         fails_at("head")?;
-        let said = self.demo.answer(&messages, !body.tools.is_empty());
-        let finish = if said.tool_calls.is_empty() { "stop" } else { "tool_calls" };
+        let mut said = self.demo.answer(&messages, !body.tools.is_empty());
+        let mut finish = if said.tool_calls.is_empty() { "stop" } else { "tool_calls" };
+        if let Some(limit) = self.thinking.cuts(&mut said, body.max_tokens) {
+            say(&format!("cut {number} at {limit} tokens"));
+            finish = "length";
+        }
+        let usage = self.thinking.counted(&said.usage, body.max_tokens);
         let count = words(&said.text).count();
         if !body.stream {
             self.pause(to);
             let message = json!({"role": "assistant", "content": said.text, "tool_calls": tool_calls(&said)});
-            let answer = json!({"id": id(number), "object": "chat.completion", "model": NAME, "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": said.usage});
+            let answer = json!({"id": id(number), "object": "chat.completion", "model": NAME, "choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage});
             to.write_all(&whole("200 OK", &answer)).map_err(|_| closed(0))?;
             say(&format!("answered {number} {count} words"));
             return Ok(());
@@ -151,6 +207,9 @@ impl Server {
         };
         send(&chunk(json!({"role": "assistant", "content": ""}), None).to_string()).map_err(|_| closed(0))?;
         fails_at("start")?;
+        if self.thinking.length > 0 {
+            send(&chunk(json!({"reasoning_content": "hm"}), None).to_string()).map_err(|_| closed(0))?;
+        }
         for (sent, word) in words(&said.text).enumerate() {
             if sent == count / 2 {
                 fails_at("middle")?;
@@ -167,10 +226,7 @@ impl Server {
         send(&chunk(json!({}), Some(finish)).to_string()).map_err(|_| closed(count))?;
         fails_at("end")?;
         if body.stream_options.is_some_and(|options| options["include_usage"] == true) {
-            send(
-                &json!({"id": id(number), "object": "chat.completion.chunk", "model": NAME, "choices": [], "usage": said.usage})
-                    .to_string(),
-            )?;
+            send(&json!({"id": id(number), "object": "chat.completion.chunk", "model": NAME, "choices": [], "usage": usage}).to_string())?;
         }
         send("[DONE]")?;
         to.write_all(b"0\r\n\r\n")?;

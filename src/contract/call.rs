@@ -1,6 +1,6 @@
 //! Calls: work outside the engine, and what comes back from it.
 
-use super::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest, Name};
+use super::{Code, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -171,7 +171,7 @@ pub struct ToolCall {
     /// The provider's name for this call, echoed with its result.
     pub id: String,
     pub tool: String,
-    /// An object; what a provider sends as text has been parsed. `Value::Null` where it did not parse.
+    /// An object; what a provider sends as text has been parsed. Where its meaning is not certain the text as it came.
     pub args: Value,
 }
 
@@ -180,12 +180,21 @@ pub struct ToolCall {
 pub struct Answer {
     /// All of the text, unless it was streamed as chunks.
     pub text: String,
+    /// The text stands in the place of what was streamed: some of that turned out to be a thought.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_retold: bool,
+    /// What the model thought, for whoever looks closely: nobody is shown it as an answer, and it is never sent again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub thoughts: String,
     pub tool_calls: Vec<ToolCall>,
     /// What a database brought.
     pub database: Option<DatabaseAnswer>,
     pub finish: Finish,
     /// The model that answered, as it calls itself.
     pub model: String,
+    /// Why the model was called again before this answer came, a line for each time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<String>,
 }
 
 impl Answer {
@@ -200,11 +209,51 @@ impl Answer {
         }
     }
 
+    /// Why there is nothing in it, where nothing is.
+    pub fn silence(&self) -> Silence {
+        match self.finish {
+            Finish::ContentFilter => Silence::Withheld,
+            Finish::Stop | Finish::Length | Finish::ToolCalls if self.thoughts.trim().is_empty() => Silence::Empty,
+            Finish::Stop | Finish::Length | Finish::ToolCalls => Silence::OnlyThoughts,
+        }
+    }
+
     /// About what it takes to keep it.
     pub fn bytes(&self) -> usize {
         let calls: usize = self.tool_calls.iter().map(|call| call.id.len() + call.tool.len() + call.args.to_string().len()).sum();
         let rows = |database| serde_json::to_vec(database).expect("our own plain data is always JSON").len();
-        self.text.len() + calls + self.database.as_ref().map_or(0, rows)
+        self.text.len() + self.thoughts.len() + calls + self.database.as_ref().map_or(0, rows)
+    }
+}
+
+/// Why a model said nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Silence {
+    #[default]
+    Empty,
+    OnlyThoughts,
+    /// By a filter of the provider.
+    Withheld,
+}
+
+impl Silence {
+    /// For the model that is asked again.
+    pub fn why(self) -> &'static str {
+        match self {
+            Silence::Empty => "it was empty",
+            Silence::OnlyThoughts => "it held only thoughts and no answer",
+            Silence::Withheld => "a filter withheld it",
+        }
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Silence::Empty => "The model gave no answer. Please try again, or put it in other words.",
+            Silence::OnlyThoughts => "The model only thought about it and gave no answer. Please try again, or put it in other words.",
+            Silence::Withheld => "The model's service withheld the answer. Please ask in another way.",
+        })
     }
 }
 
@@ -220,7 +269,7 @@ pub enum Finish {
     ContentFilter,
 }
 
-/// Tokens, as the provider counts them. Cached ones are part of `prompt_tokens`.
+/// Tokens of all tries, as the provider counts them. Cached ones are part of `prompt_tokens`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     pub prompt_tokens: u64,
@@ -228,10 +277,17 @@ pub struct Usage {
     pub total_tokens: u64,
     #[serde(default)]
     pub cached_tokens: u64,
+    /// Part of `completion_tokens`: what the model thought before it answered. 0 where the provider doesn't say.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reasoning_tokens: u64,
+}
+
+fn is_zero(tokens: &u64) -> bool {
+    *tokens == 0
 }
 
 impl Usage {
-    pub const NONE: Usage = Usage { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cached_tokens: 0 };
+    pub const NONE: Usage = Usage { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
 }
 
 impl std::ops::AddAssign for Usage {
@@ -240,6 +296,7 @@ impl std::ops::AddAssign for Usage {
         self.completion_tokens = self.completion_tokens.saturating_add(other.completion_tokens);
         self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
         self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
     }
 }
 
@@ -253,9 +310,16 @@ pub enum CallError {
         waited: String,
     },
     Unreachable,
-    /// The provider refuses our key or our account.
+    /// The provider refuses our key.
     Unauthorized,
+    /// The provider knows no such model, or has nothing at this address.
+    NotFound,
+    /// The account has no credit left, or reached its spending limit: waiting doesn't help.
+    QuotaExhausted,
+    /// Too many requests in too short a time.
     RateLimited,
+    /// The provider has more to do than it can, or is starting.
+    Busy,
     /// The provider refuses this request.
     Rejected {
         status: u16,
@@ -286,8 +350,15 @@ impl fmt::Display for CallError {
             CallError::Overloaded => write!(f, "Too many answers are being made at once. Please try again in a moment."),
             CallError::Deadline { waited } => write!(f, "The model took too long: {waited} did not come in time. Please try again."),
             CallError::Unreachable => write!(f, "The model can't be reached right now. Please try again in a moment."),
-            CallError::Unauthorized => write!(f, "The model refuses this server's key. Please tell its operator."),
+            CallError::Unauthorized => write!(f, "The model's service refuses this server's key. Please tell the server's operator."),
+            CallError::NotFound => {
+                write!(f, "The model's service does not know this server's model. Please tell the server's operator.")
+            }
+            CallError::QuotaExhausted => {
+                write!(f, "This server's account with the model's service is used up. Please tell the server's operator.")
+            }
             CallError::RateLimited => write!(f, "The model's service is asked too often right now. Please try again in a minute."),
+            CallError::Busy => write!(f, "The model's service is overloaded right now. Please try again in a few minutes."),
             CallError::Rejected { status } => {
                 write!(f, "The model refused the request (status {status}). Please tell this server's operator.")
             }
@@ -299,6 +370,31 @@ impl fmt::Display for CallError {
             CallError::Database(fault) => write!(f, "{fault}"),
             CallError::Cancelled => write!(f, "The step was stopped."),
             CallError::NotOnTape { difference } => write!(f, "{difference}"),
+        }
+    }
+}
+
+impl CallError {
+    /// As clients and logs name it.
+    pub fn code(&self) -> Code {
+        match self {
+            CallError::Overloaded => Code::CallsFull,
+            CallError::Deadline { .. } => Code::ModelTimeout,
+            CallError::Unreachable => Code::ModelUnreachable,
+            CallError::Unauthorized => Code::ModelUnauthorized,
+            CallError::NotFound => Code::ModelNotFound,
+            CallError::QuotaExhausted => Code::ModelQuotaExhausted,
+            CallError::RateLimited => Code::ModelRateLimited,
+            CallError::Busy => Code::ModelOverloaded,
+            CallError::Rejected { .. } => Code::ModelRejected,
+            CallError::Failed { .. } => Code::ModelFailed,
+            CallError::Truncated => Code::ModelTruncated,
+            CallError::Unreadable => Code::ModelUnreadable,
+            CallError::TooLarge => Code::ModelTooLarge,
+            CallError::Panicked => Code::CallPanicked,
+            CallError::Database(_) => Code::DatabaseFailed,
+            CallError::Cancelled => Code::CallCancelled,
+            CallError::NotOnTape { .. } => Code::NotOnTape,
         }
     }
 }

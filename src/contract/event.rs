@@ -1,10 +1,10 @@
 //! What a session lets its watchers see: one stream of events, of which every protocol is a projection.
 //!
-//! The chat socket shows [`What::Accepted`], [`What::Streaming`], [`What::Progress`], [`What::Controls`], [`What::Done`] and
-//! [`What::Cleared`]; the trace shows all but `Accepted` and `Done`. One count runs through all of them, so that
+//! The chat socket shows [`What::Accepted`], [`What::Streaming`], [`What::Retold`], [`What::Progress`], [`What::Controls`],
+//! [`What::Done`] and [`What::Cleared`]; the trace shows all but `Accepted` and `Done`. One count runs through all of them, so that
 //! either can be resumed.
 
-use super::{CallId, CallKind, CallStatus, ClientId, Control, Machine, Memory, Seq, Time, ToolId, Trace, TurnId, Usage};
+use super::{CallId, CallKind, CallStatus, ClientId, Code, Control, Machine, Memory, Seq, Time, ToolId, Trace, TurnId, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -59,6 +59,10 @@ pub enum What {
     Streaming {
         text: Arc<str>,
     },
+    /// The answer so far, in the place of all pieces before: some of them turned out to be a thought of the model.
+    Retold {
+        text: Arc<str>,
+    },
     /// A piece of what a node says while it works; not part of the answer.
     Progress {
         text: Arc<str>,
@@ -107,6 +111,8 @@ pub enum What {
         duration_us: u64,
         waited_us: u64,
         usage: Option<Usage>,
+        /// Why the worker called again before it had an answer, a line for each time.
+        retries: Vec<String>,
     },
     /// Closes a turn's trace.
     FrameTrace {
@@ -139,8 +145,11 @@ pub enum Entry {
 pub enum Outcome {
     Answered,
     Cancelled,
-    /// With the sentence that the user sees.
-    Failed(String),
+    /// `why` is the sentence that the user sees, `code` the reason where it was a call.
+    Failed {
+        why: String,
+        code: Option<Code>,
+    },
 }
 
 impl What {
@@ -157,6 +166,7 @@ impl What {
             What::Planned { .. } => "planned",
             What::Interpreted { .. } => "interpreted",
             What::Streaming { .. } => "streaming",
+            What::Retold { .. } => "retold",
             What::Progress { .. } => "thinking",
             What::ToolCall { .. } => "tool_call",
             What::ToolResult { .. } => "tool_result",

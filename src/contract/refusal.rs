@@ -1,4 +1,4 @@
-//! Why something was refused: a stable code for programs, and a sentence for people.
+//! Why something was refused or failed: a stable code for programs, and a sentence for people.
 //!
 //! Every code that a client can ever see is in [`Code`], with the HTTP status that goes with it. Tests and clients compare
 //! codes, never sentences.
@@ -114,6 +114,28 @@ codes! {
     /// The system refuses what the server needs for this.
     Unavailable "unavailable" 503,
     SessionBroken "session_broken" 500,
+    // Why a call failed, and with it a turn.
+    /// Too many calls wait for a worker.
+    CallsFull "calls_full" 503,
+    ModelTimeout "model_timeout" 504,
+    ModelUnreachable "model_unreachable" 502,
+    /// The provider refuses the key.
+    ModelUnauthorized "model_unauthorized" 502,
+    /// The provider knows no such model, or has nothing at this address.
+    ModelNotFound "model_not_found" 502,
+    /// The account has no credit left: waiting doesn't help.
+    ModelQuotaExhausted "model_quota_exhausted" 502,
+    ModelRateLimited "model_rate_limited" 503,
+    ModelOverloaded "model_overloaded" 503,
+    ModelRejected "model_rejected" 502,
+    ModelFailed "model_failed" 502,
+    ModelTruncated "model_truncated" 502,
+    ModelUnreadable "model_unreadable" 502,
+    ModelTooLarge "model_too_large" 502,
+    CallPanicked "call_panicked" 500,
+    CallCancelled "call_cancelled" 503,
+    DatabaseFailed "database_failed" 502,
+    NotOnTape "not_on_tape" 500,
 }
 
 impl fmt::Display for Code {

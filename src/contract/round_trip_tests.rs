@@ -89,7 +89,8 @@ fn inputs_and_what_a_session_accepts_read_back() {
         Accepted::Begins(TurnId(1)),
         Accepted::Plain,
         known(None),
-        known(Some(Outcome::Failed(text("x")))),
+        known(Some(Outcome::Failed { why: text("x"), code: Some(Code::ModelQuotaExhausted) })),
+        known(Some(Outcome::Failed { why: text("x"), code: None })),
         known(Some(Outcome::Cancelled)),
     ]);
 }
@@ -132,8 +133,11 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
             text: text("so"),
             tool_calls: vec![call.clone()],
             database: Some(database),
+            is_retold: true,
+            thoughts: text("hm"),
             finish,
             model: text("m"),
+            retries: vec![text("cut at 300 tokens")],
         }));
     }
     same([Came::Whole(Box::default()), Came::Text(text("cut"))]);
@@ -185,7 +189,8 @@ fn traces_read_back_to_the_microsecond() {
             duration_us: below(1 << 33),
             waited_us: below(1 << 20),
             status: [CallStatus::Done, CallStatus::Error, CallStatus::Cancelled][below(3) as usize],
-            usage: (below(2) == 0).then(|| Usage { prompt_tokens: below(1 << 60), ..Usage::default() }),
+            usage: (below(2) == 0).then(|| Usage { prompt_tokens: below(1 << 60), reasoning_tokens: below(2), ..Usage::default() }),
+            retries: vec![text("r"); below(3) as usize],
         };
         let frame = FrameRecord {
             frame: 1,
@@ -205,6 +210,7 @@ fn traces_read_back_to_the_microsecond() {
             started_at: Time(1_700_000_000_000_000 + below(1 << 50)),
             total_us: below(1 << 40),
             status: CallStatus::Done,
+            degraded: (below(2) == 0).then(|| text("pa could not be understood")),
             usage: Usage::default(),
             frames: vec![frame],
             background: vec![call],

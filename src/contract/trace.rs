@@ -2,7 +2,7 @@
 
 use super::memory::turn_id;
 use super::time::{ms, time_ms};
-use super::{Answer, CallError, CallId, CallKind, ClientId, Name, Request, Time, TurnId, Usage, clip, milliseconds};
+use super::{Answer, CallError, CallId, CallKind, ClientId, Code, Name, Request, Time, TurnId, Usage, clip, milliseconds};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
@@ -23,6 +23,9 @@ pub struct Trace {
     #[serde(rename = "total_ms", with = "ms")]
     pub total_us: u64,
     pub status: CallStatus,
+    /// Which nodes took their default route, and why: the answer may be less than it seems. None where all went as planned.
+    #[serde(default)]
+    pub degraded: Option<String>,
     pub usage: Usage,
     pub frames: Vec<FrameRecord>,
     /// What ran on after `done`: the memorizer's call.
@@ -60,6 +63,9 @@ pub struct CallRecord {
     pub status: CallStatus,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
+    /// Why the worker called again before it had an answer, a line for each time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retries: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,11 +129,11 @@ pub enum Came {
 }
 
 impl Came {
-    /// An answer, whole where it fits.
+    /// An answer, whole where it fits; of its thoughts as much as there is room for.
     pub fn answered(answer: &Answer, bytes_max: usize) -> Came {
-        match answer.bytes() <= bytes_max {
-            true => Came::Whole(Box::new(answer.clone())),
-            false => Came::Text(clip(&answer.said(), bytes_max)),
+        match bytes_max.checked_sub(answer.bytes() - answer.thoughts.len()) {
+            Some(room) => Came::Whole(Box::new(Answer { thoughts: clip(&answer.thoughts, room), ..answer.clone() })),
+            None => Came::Text(clip(&answer.said(), bytes_max)),
         }
     }
 
@@ -166,18 +172,20 @@ pub enum TurnResult {
     Done {
         id: TurnId,
         response: String,
+        degraded: Option<String>,
         client_id: Option<ClientId>,
     },
     Error {
         id: TurnId,
         detail: String,
+        code: Option<Code>,
         client_id: Option<ClientId>,
     },
 }
 
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut out = to.serialize_struct("Trace", 12)?;
+        let mut out = to.serialize_struct("Trace", 13)?;
         out.serialize_field("id", &self.id.to_string())?;
         match &self.client_id {
             Some(client_id) => out.serialize_field("client_id", client_id)?,
@@ -190,6 +198,10 @@ impl Serialize for Trace {
         out.serialize_field("total_frames", &self.frames.len())?;
         out.serialize_field("total_ms", &milliseconds(self.total_us))?;
         out.serialize_field("status", &self.status)?;
+        match &self.degraded {
+            Some(degraded) => out.serialize_field("degraded", degraded)?,
+            None => out.skip_field("degraded")?,
+        }
         out.serialize_field("usage", &self.usage)?;
         out.serialize_field("frames", &self.frames)?;
         out.serialize_field("background", &self.background)?;

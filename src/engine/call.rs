@@ -5,8 +5,8 @@
 use super::turn::{About, Turn};
 use super::{Session, Work};
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Now, Outcome, Request, Role, Text, Usage,
-    What, clip,
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Finish, Now, Outcome, Request, Role, Text,
+    Usage, What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub(super) struct Running {
     pub(super) started: Now,
     /// What it has streamed.
     text: String,
+    /// How long the turn's answer was before.
+    answer_before: usize,
     /// It is the second try: if its answer doesn't fit either, the task gives up.
     is_repair: bool,
 }
@@ -55,6 +57,7 @@ struct End {
     waited_us: u64,
     /// Nothing where all that came of it is what it had streamed.
     came: Option<Came>,
+    retries: Vec<String>,
 }
 
 impl Work {
@@ -117,7 +120,7 @@ impl Session {
         self.emit_in(lane, node, what, effects);
         effects.push(Effect::Call { id: call, request: request.clone() });
         let started = self.counters.now;
-        self.work.calls.push(Running { call, lane, node, task, request, started, text: String::new(), is_repair });
+        self.work.calls.push(Running { call, lane, node, task, request, started, text: String::new(), answer_before: 0, is_repair });
     }
 
     /// Whether a lane has calls left: those of some path that the turn can still take; in the background those that its node
@@ -144,9 +147,11 @@ impl Session {
         }
         let (node, is_said) = (running.node, running.lane == Lane::Turn && running.request.is_streamed());
         if is_said {
+            let before = self.work.turn().about.answer.len();
             // What a later call of the turn says starts a new paragraph.
-            if is_first && !self.work.turn().about.answer.is_empty() {
+            if is_first && before > 0 {
                 self.say(node, "\n\n", effects);
+                self.work.calls.iter_mut().filter(|running| running.call == call).for_each(|running| running.answer_before = before);
             }
             self.say(node, text, effects);
         }
@@ -172,6 +177,19 @@ impl Session {
         }
     }
 
+    /// Takes back what a call has said, and says this instead: some of it was a thought.
+    fn retell(&mut self, node: usize, before: usize, text: &str, effects: &mut Vec<Effect>) {
+        let room = self.setup.limits.answer_bytes_max;
+        let answer = &mut self.work.turn_mut().about.answer;
+        answer.truncate(before);
+        if before > 0 && !text.is_empty() {
+            answer.push_str("\n\n");
+        }
+        answer.push_str(&clip(text.trim_start(), room.saturating_sub(answer.len())));
+        let text = answer.as_str().into();
+        self.emit_in(Lane::Turn, node, What::Retold { text }, effects);
+    }
+
     pub(super) fn completion(
         &mut self,
         call: CallId,
@@ -186,17 +204,18 @@ impl Session {
         if lane == Lane::Turn {
             self.work.turn_mut().usage += usage;
         }
-        let end = |came| End { status, usage, waited_us, came };
+        let end = |came, retries| End { status, usage, waited_us, came, retries };
         let step = match outcome {
             Ok(answer) => self.answered(running, end, answer, effects),
             Err(CallError::Cancelled) => {
-                self.record_call(running, end(None), effects);
+                self.record_call(running, end(None, Vec::new()), effects);
                 Err(Outcome::Cancelled)
             }
             Err(error) => {
-                let why = self.why(&running, &error);
-                self.record_call(running, end(Some(Came::Text(clip(&why, self.setup.limits.detail_bytes_max)))), effects);
-                Err(Outcome::Failed(why))
+                let (why, code) = (self.why(&running, &error), Some(error.code()));
+                let came = Came::Text(clip(&why, self.setup.limits.detail_bytes_max));
+                self.record_call(running, end(Some(came), Vec::new()), effects);
+                Err(Outcome::Failed { why, code })
             }
         };
         self.settle(lane, step, effects);
@@ -213,23 +232,26 @@ impl Session {
     fn answered(
         &mut self,
         mut running: Running,
-        end: impl Fn(Option<Came>) -> End,
+        end: impl Fn(Option<Came>, Vec<String>) -> End,
         mut answer: Answer,
         effects: &mut Vec<Effect>,
     ) -> Result<(), Outcome> {
         let (lane, node, is_repair) = (running.lane, running.node, running.is_repair);
-        if !running.text.is_empty() {
+        if answer.is_retold && lane == Lane::Turn {
+            self.retell(node, running.answer_before, &answer.text, effects);
+        } else if !running.text.is_empty() {
             answer.text = std::mem::take(&mut running.text);
         } else if lane == Lane::Turn && running.request.is_streamed() {
             self.say(node, &answer.text, effects);
         }
-        let (request, task, said) = (running.request.clone(), running.task.clone(), answer.said());
+        let (request, task, said, finish) = (running.request.clone(), running.task.clone(), answer.said(), answer.finish);
         let came = Came::answered(&answer, self.setup.limits.detail_bytes_max);
-        self.record_call(running, end(Some(came)), effects);
+        self.record_call(running, end(Some(came), answer.retries.clone()), effects);
         let mut out = Out::after(self.counters.tool_last);
         let flow = task.resume(&View { asked: Some(&request), ..self.view(lane, node) }, &mut out, answer);
         match flow {
             Flow::Again { why, task } if !is_repair && self.may_ask(lane, &request) => {
+                let why = if finish == Finish::Length { "it is too long and was cut before its end".to_owned() } else { why };
                 let (request, reason) = (repair(&request, &said, &why), Some(clip(&why, 500)));
                 self.ask(lane, Ask { node, request, task, reason, is_repair: true }, effects);
                 Ok(())
@@ -242,16 +264,16 @@ impl Session {
 
     /// Writes an ended call into the trace of its turn.
     fn record_call(&mut self, running: Running, end: End, effects: &mut Vec<Effect>) {
-        let End { status, usage, waited_us, came } = end;
+        let End { status, usage, waited_us, came, retries } = end;
         let (lane, request) = (running.lane, running.request);
         let (pid, kind, label) = (running.call, request.kind(), request.label());
         let usage = (usage != Usage::default()).then_some(usage);
         let duration_us = self.counters.now.moment.since(running.started.moment);
-        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage };
+        let what = What::ProcessEnd { pid, kind, label: label.clone(), status, duration_us, waited_us, usage, retries: retries.clone() };
         self.emit_in(lane, running.node, what, effects);
         let about = self.about(lane);
         let (turn, started_us) = (about.id(), running.started.moment.since(about.started.moment));
-        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage };
+        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage, retries };
         let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.setup.limits.detail_bytes_max)));
         let node = self.graph.nodes[running.node].name.clone();
         let detail = CallDetail { pid, node, frame: self.frame(lane), request, came };
@@ -275,7 +297,7 @@ impl Session {
         while let Some(at) = self.work.calls.iter().position(|running| running.lane == lane) {
             let running = self.work.calls.remove(at);
             effects.push(Effect::Cancel { id: running.call });
-            let end = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0, came: None };
+            let end = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0, came: None, retries: Vec::new() };
             self.record_call(running, end, effects);
         }
     }

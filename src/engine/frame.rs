@@ -62,7 +62,8 @@ impl Session {
                 self.ask(lane, Ask { node, request, task, reason, is_repair: false }, effects);
                 Ok(())
             }
-            Flow::Ask(_, task) | Flow::Again { task, .. } => self.give_up(lane, node, task, effects),
+            Flow::Ask(_, task) => self.give_up(lane, node, task, "has no calls left", effects),
+            Flow::Again { task, .. } => self.give_up(lane, node, task, "could not be understood", effects),
             // No frame follows on the background, and nobody reads what it says.
             Flow::Go(..) | Flow::Say(_) if lane == Lane::Background => Ok(()),
             Flow::Go(route, found) => {
@@ -79,18 +80,25 @@ impl Session {
                 Ok(())
             }
             Flow::Rest => Ok(()),
-            Flow::Fail(why) => Err(Outcome::Failed(why)),
+            Flow::Fail(why) => Err(Outcome::Failed { why, code: None }),
         }
     }
 
-    /// Lets a task take its default route.
-    fn give_up(&mut self, lane: Lane, node: usize, task: Task, effects: &mut Vec<Effect>) -> Result<(), Outcome> {
+    /// Lets a task take its default route, and marks what comes of it.
+    fn give_up(&mut self, lane: Lane, node: usize, task: Task, why: &str, effects: &mut Vec<Effect>) -> Result<(), Outcome> {
         let mut out = Out::after(self.counters.tool_last);
         let flow = task.give_up(&self.view(lane, node), &mut out);
-        match flow {
-            Flow::Ask(..) | Flow::Again { .. } => unreachable!("a task that gives up asks nothing more"),
-            Flow::Go(..) | Flow::Say(_) | Flow::Rest | Flow::Fail(_) => self.follow(lane, node, flow, out, effects),
+        let why = format!("{} {why}", self.graph.nodes[node].name);
+        match (&flow, lane) {
+            (Flow::Ask(..) | Flow::Again { .. }, _) => unreachable!("a task that gives up asks nothing more"),
+            (Flow::Fail(_), _) => {}
+            (Flow::Go(..) | Flow::Say(_) | Flow::Rest, Lane::Turn) => self.work.turn_mut().degraded.push(why),
+            // The turn has ended: its trace has been shown.
+            (Flow::Go(..) | Flow::Say(_) | Flow::Rest, Lane::Background) => {
+                self.emit_in(lane, node, What::Thinking { detail: why }, effects);
+            }
         }
+        self.follow(lane, node, flow, out, effects)
     }
 
     /// Shows what a node wants shown now, and keeps what it wants changed until the frame ends.

@@ -26,7 +26,7 @@ impl Session {
         self.work.waiting.iter_mut().for_each(|waiting| waiting.is_too_late = true);
         if cut {
             if self.work.turn.is_some() {
-                self.end(Outcome::Failed(CUT_OFF.to_owned()), effects);
+                self.end(Outcome::Failed { why: CUT_OFF.to_owned(), code: None }, effects);
             }
             self.end_background(effects);
         }

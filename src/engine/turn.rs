@@ -61,6 +61,8 @@ pub(super) struct Turn {
     pub(super) calls: u32,
     pub(super) database_calls: u32,
     pub(super) usage: Usage,
+    /// Which nodes took their default route, and why.
+    pub(super) degraded: Vec<String>,
     pub(super) details: Vec<CallDetail>,
     /// The last event of the node at work.
     pub(super) event: Name,
@@ -131,6 +133,7 @@ impl Session {
             calls: 0,
             database_calls: 0,
             usage: Usage::default(),
+            degraded: Vec::new(),
             details: Vec::new(),
             event: Name::default(),
         });
@@ -145,7 +148,7 @@ impl Session {
         self.start(waiting, effects);
         self.keep_question(false);
         if let Some(why) = in_vain {
-            return self.end(Outcome::Failed(why.to_owned()), effects);
+            return self.end(Outcome::Failed { why: why.to_owned(), code: None }, effects);
         }
         let first = self.graph.entries[&self.work.turn().entry];
         self.sense();
@@ -179,7 +182,7 @@ impl Session {
         let status = match &mut outcome {
             Outcome::Answered => CallStatus::Done,
             Outcome::Cancelled => CallStatus::Cancelled,
-            Outcome::Failed(why) => {
+            Outcome::Failed { why, code: _ } => {
                 *why = clip(why, FAILURE_BYTES_MAX);
                 let node = turn.frame.nodes.first().unwrap_or(&self.engine).clone();
                 self.emit(id, frame, node, What::Error { detail: why.clone() }, effects);
@@ -193,9 +196,9 @@ impl Session {
             self.kept.turns.pop_front();
         }
         self.kept.result = match &outcome {
-            Outcome::Answered => TurnResult::Done { id, response: turn.about.answer.clone(), client_id },
-            Outcome::Cancelled => TurnResult::Error { id, detail: "The answer was stopped.".to_owned(), client_id },
-            Outcome::Failed(why) => TurnResult::Error { id, detail: why.clone(), client_id },
+            Outcome::Answered => TurnResult::Done { id, response: turn.about.answer.clone(), degraded: trace.degraded.clone(), client_id },
+            Outcome::Cancelled => TurnResult::Error { id, detail: "The answer was stopped.".to_owned(), code: None, client_id },
+            Outcome::Failed { why, code } => TurnResult::Error { id, detail: why.clone(), code: *code, client_id },
         };
         self.kept.named.end(id, &outcome);
         self.note_news(&turn, &outcome);
@@ -276,6 +279,7 @@ impl Session {
             started_at: turn.about.started.wall,
             total_us: turn.at(self.counters.now),
             status,
+            degraded: (!turn.degraded.is_empty()).then(|| turn.degraded.join("; ")),
             usage: turn.usage,
             frames: std::mem::take(&mut turn.frames),
             background: Vec::new(),

@@ -5,7 +5,7 @@
 
 use super::sequence::{Sequence, Step};
 use super::{Flow, Out, PlannedCall, Task, ToolReport, View};
-use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Text, ToolCall, clip};
+use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Silence, Text, ToolCall, clip};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ const CALLS_MAX: usize = 20;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Round {
     /// A question is out. `tools` has what the tools of earlier rounds did.
-    Asking { number: u32, tools: Option<Box<Sequence>> },
+    /// `silence` has why nothing was said.
+    Asking { number: u32, tools: Option<Box<Sequence>>, silence: Silence },
     /// A database is asked for one of the tools that the model called.
     Running { number: u32, messages: Vec<ChatMessage>, ids: Vec<String>, tools: Box<Sequence> },
 }
@@ -46,19 +47,19 @@ fn ask(view: &View<'_>, messages: Vec<ChatMessage>, number: u32, tools: Option<B
     if number >= view.node.rounds {
         request.tools = Arc::default();
     }
-    Flow::Ask(Request::Model(request), Task::Agent(Round::Asking { number, tools }))
+    Flow::Ask(Request::Model(request), Task::Agent(Round::Asking { number, tools, silence: Silence::default() }))
 }
 
 impl Round {
     pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
         match self {
-            Round::Asking { number, tools } if answer.tool_calls.is_empty() || number >= view.node.rounds => {
+            Round::Asking { number, tools, .. } if answer.tool_calls.is_empty() || number >= view.node.rounds => {
                 match answer.text.trim().is_empty() && view.answer.trim().is_empty() {
-                    true => Flow::Again { why: "it was empty".to_owned(), task: Task::Agent(Round::Asking { number, tools }) },
+                    true => super::output::silent(&answer, |silence| Task::Agent(Round::Asking { number, tools, silence })),
                     false => finish(view, out, tools, answer.finish),
                 }
             }
-            Round::Asking { number, tools } => {
+            Round::Asking { number, tools, .. } => {
                 let mut messages = match view.asked {
                     Some(Request::Model(request)) => request.messages.clone(),
                     Some(Request::Database(_)) | None => Vec::new(),
@@ -82,12 +83,12 @@ impl Round {
     }
 
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
-        let tools = match self {
-            Round::Asking { tools, .. } => tools,
-            Round::Running { tools, .. } => Some(Box::new(tools.cut_short(view, out))),
+        let (tools, silence) = match self {
+            Round::Asking { tools, silence, .. } => (tools, silence),
+            Round::Running { tools, .. } => (Some(Box::new(tools.cut_short(view, out))), Silence::Empty),
         };
         match view.answer.trim().is_empty() {
-            true => Flow::Fail("The model gave no answer. Please try again, or put it in other words.".to_owned()),
+            true => Flow::Fail(silence.to_string()),
             false => finish(view, out, tools, Finish::Stop),
         }
     }
@@ -130,7 +131,7 @@ mod tests {
 
     #[test]
     fn tools_are_run_and_asked_about_until_the_rounds_are_used_up() {
-        let round = |number| Round::Asking { number, tools: None };
+        let round = |number| Round::Asking { number, tools: None, silence: Silence::Empty };
         let call = ToolCall { id: "a".into(), tool: "recall".into(), args: json!({"query": "tea"}) };
         let wants = Answer { tool_calls: vec![call], ..answer("") };
         assert_eq!(check(|view, out| round(1).resume(view, out, wants.clone())), "ask");

@@ -1,7 +1,7 @@
 //! The shape of a node that asks one question and routes by its structured answer.
 //!
-//! An answer that doesn't fit is asked for once more by the engine; after that the node's own fallback takes its place. To add
-//! such a node: copy the nearest file and add a line to [`Asking`].
+//! The engine asks once more for an answer that doesn't fit; after that the node takes its default route, which makes nothing
+//! up. To add such a node: copy the nearest file and add a line to [`Asking`].
 
 use super::{Flow, Out, Task, View, director, input, interpreter, memorizer, pa, read};
 use serde::de::DeserializeOwned;
@@ -14,8 +14,8 @@ pub(super) trait Asks {
     /// Routes by an answer, or says why it doesn't fit.
     fn take(view: &View<'_>, out: &mut Out, answer: Self::Answer) -> Result<Flow, String>;
 
-    /// Stands in for an answer that can't be understood; it always fits.
-    fn fallback(view: &View<'_>) -> Self::Answer;
+    /// The default route, where no answer could be understood.
+    fn give_up(view: &View<'_>, out: &mut Out) -> Flow;
 }
 
 /// The node that waits for its answer.
@@ -34,8 +34,7 @@ impl Asking {
         view.ask(Task::Asking(self))
     }
 
-    /// Takes an answer; without one the fallback.
-    pub(super) fn resume(self, view: &View<'_>, out: &mut Out, answer: Option<&str>) -> Flow {
+    pub(super) fn resume(self, view: &View<'_>, out: &mut Out, answer: &str) -> Flow {
         let taken = match self {
             Asking::Input => take::<input::Input>(view, out, answer),
             Asking::Director => take::<director::Director>(view, out, answer),
@@ -45,9 +44,19 @@ impl Asking {
         };
         taken.unwrap_or_else(|why| Flow::Again { why, task: Task::Asking(self) })
     }
+
+    pub(super) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
+        out.summary = "not understood".to_owned();
+        match self {
+            Asking::Input => input::Input::give_up(view, out),
+            Asking::Director => director::Director::give_up(view, out),
+            Asking::Interpreter => interpreter::Interpreter::give_up(view, out),
+            Asking::Pa => pa::Pa::give_up(view, out),
+            Asking::Memorizer => memorizer::Memorizer::give_up(view, out),
+        }
+    }
 }
 
-fn take<N: Asks>(view: &View<'_>, out: &mut Out, answer: Option<&str>) -> Result<Flow, String> {
-    let answer = answer.map_or_else(|| Ok(N::fallback(view)), read)?;
-    N::take(view, out, answer)
+fn take<N: Asks>(view: &View<'_>, out: &mut Out, answer: &str) -> Result<Flow, String> {
+    N::take(view, out, read(answer)?)
 }

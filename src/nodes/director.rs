@@ -1,9 +1,9 @@
 //! Director: decides what is to be done before anyone does it.
 //!
 //! Asks a strong model for a [`Decision`]: the goal, the steps, the tools to call with their arguments, how to present the
-//! answer, and why. One route, `think`. Default when the model can't be understood: answer the message, with no tools.
+//! answer, and why. One route, `think`. Default when the model can't be understood: nothing is planned, and the answer says so.
 
-use super::{Decision, Flow, Found, Out, View, asking::Asks, shown};
+use super::{Decision, Flow, Found, Out, View, asking::Asks, shown, unrouted};
 use crate::contract::{What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["think"];
@@ -19,9 +19,8 @@ impl Asks for Director {
         Ok(Flow::Go("think".into(), Box::new(Found { decision: Some(decision), ..Found::default() })))
     }
 
-    fn fallback(view: &View<'_>) -> Decision {
-        let goal = format!("Answer the user's message: {}", clip(view.message, 500));
-        Decision { goal, reason: "no plan could be read".to_owned(), present_as: "text".to_owned(), ..Decision::default() }
+    fn give_up(view: &View<'_>, _out: &mut Out) -> Flow {
+        unrouted::go(view, "think")
     }
 }
 
@@ -35,10 +34,10 @@ mod tests {
         for (says, flow) in [
             (r#"{"goal":"explain"}"#, "go think"),
             (r#"{"goal":"x","tool_sequence":[{"tool":"recall"}]}"#, "go think"),
-            (r#"{"steps":[]}"#, "again: missing field `goal` at line 1 column 12"),
+            (r#"{"steps":[]}"#, "again: `goal` is missing"),
         ] {
-            assert_eq!(check(|view, out| Asking::Director.resume(view, out, Some(says))), flow, "{says}");
+            assert_eq!(check(|view, out| Asking::Director.resume(view, out, says)), flow, "{says}");
         }
-        assert_eq!(check(|view, out| Asking::Director.resume(view, out, None)), "go think");
+        assert_eq!(check(|view, out| Asking::Director.give_up(view, out)), "go think");
     }
 }

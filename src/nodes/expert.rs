@@ -3,11 +3,12 @@
 //! Stateless: the job that it is given is all it knows. It plans its tool calls ([`ExpertPlan`]), runs them with a line of
 //! progress each, and a second call composes the answer from their results: streamed, or, when the plan says `interpret`, as
 //! notes for the interpreter. A call that fails goes back to the model with the error, twice at most. Default when a plan
-//! can't be understood: compose from what there is.
+//! can't be understood: the answer says that the question went nowhere; when an answer can't be composed: the interpreter gets
+//! what the tools returned.
 
 use super::sequence::{Sequence, Step};
-use super::{ExpertPlan, Flow, Found, Out, Task, View, read, shown};
-use crate::contract::{Answer, ChatMessage, ModelRequest, Request, Role, Text, What, clip};
+use super::{ExpertPlan, Flow, Found, Out, Task, View, read, shown, unrouted};
+use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Request, Role, Text, What, clip};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const ROUTES: &[&str] = &["output", "interpret"];
@@ -55,24 +56,28 @@ impl Expert {
             }
             Expert::Composing { plan, sequence } => {
                 if answer.text.trim().is_empty() {
-                    return Flow::Again { why: "it was empty".to_owned(), task: Task::Expert(Expert::Composing { plan, sequence }) };
+                    return Flow::Again {
+                        why: answer.silence().why().to_owned(),
+                        task: Task::Expert(Expert::Composing { plan, sequence }),
+                    };
                 }
-                finish(view, out, &plan, *sequence, answer.text)
+                finish(view, out, &plan, *sequence, Some((answer.text, answer.finish)))
             }
         }
     }
 
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         match self {
-            Expert::Planning { done, .. } => {
-                let sequence = done.map_or_else(|| Sequence::new(view, []), |done| *done);
-                finish(view, out, &ExpertPlan::default(), sequence, String::new())
+            // What its calls found so far stays out of it: without a plan nobody knows what it answers.
+            Expert::Planning { .. } => {
+                out.summary = "not understood".to_owned();
+                unrouted::go(view, "output")
             }
             Expert::Running { plan, sequence, .. } => {
                 let sequence = sequence.cut_short(view, out);
-                finish(view, out, &plan, sequence, String::new())
+                finish(view, out, &plan, sequence, None)
             }
-            Expert::Composing { plan, sequence } => finish(view, out, &plan, *sequence, String::new()),
+            Expert::Composing { plan, sequence } => finish(view, out, &plan, *sequence, None),
         }
     }
 }
@@ -115,13 +120,16 @@ fn compose(view: &View<'_>, plan: ExpertPlan, sequence: Sequence) -> Flow {
 }
 
 /// The way on: what was streamed is said; what was not goes along as notes, or as what the tools returned.
-fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence, text: String) -> Flow {
+fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence, answer: Option<(String, Finish)>) -> Flow {
     out.summary = super::thinker::summary(&sequence.reports);
-    let is_said = !plan.interpret && !text.is_empty();
-    let notes = (!is_said && !text.is_empty()).then_some(text);
+    let (notes, said) = match answer {
+        Some((text, _)) if plan.interpret => (Some(text), None),
+        Some((_, finish)) => (None, Some(finish)),
+        None => (None, None),
+    };
     let job = view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default();
     let decision = Some(super::Decision { goal: job, present_as: "text".to_owned(), ..super::Decision::default() });
     let Sequence { reports: results, changes, .. } = sequence;
-    let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, is_said, ..Found::default() };
-    Flow::Go(if is_said { "output" } else { "interpret" }.into(), Box::new(found))
+    let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, said, ..Found::default() };
+    Flow::Go(if said.is_some() { "output" } else { "interpret" }.into(), Box::new(found))
 }

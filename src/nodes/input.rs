@@ -42,8 +42,8 @@ impl Asks for Input {
         Ok(go(out, perception, None))
     }
 
-    fn fallback(view: &View<'_>) -> Perception {
-        Perception { language: view.memory.language.clone(), intent: "other".to_owned(), ..Perception::default() }
+    fn give_up(_view: &View<'_>, _out: &mut Out) -> Flow {
+        Flow::Go("direct".into(), Box::default())
     }
 }
 
@@ -69,8 +69,8 @@ mod tests {
             (r#"{"language":"en"}"#, "again: `intent` is missing"),
             ("hello", "again: there is no JSON object in it"),
         ] {
-            assert_eq!(check(|view, out| Asking::Input.resume(view, out, Some(says))), route, "{says}");
+            assert_eq!(check(|view, out| Asking::Input.resume(view, out, says)), route, "{says}");
         }
-        assert_eq!(check(|view, out| Asking::Input.resume(view, out, None)), "go direct");
+        assert_eq!(check(|view, out| Asking::Input.give_up(view, out)), "go direct");
     }
 }

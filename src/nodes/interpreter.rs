@@ -1,12 +1,15 @@
 //! Interpreter: says what the data means, and only what is in it.
 //!
 //! Asks a model for an [`Interpretation`] of what the tools returned. One route, `output`. Default when the model can't be
-//! understood: the data itself, shortened.
+//! understood: an expert's notes and the data itself, shortened; where there is neither, the answer says so.
 
-use super::{Flow, Found, Interpretation, Out, View, asking::Asks, shown};
+use super::{Flow, Found, Interpretation, Out, View, asking::Asks, shown, unrouted};
 use crate::contract::{What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
+
+/// Of each piece of data that nobody has read.
+const FINDING_BYTES_MAX: usize = 1_000;
 
 pub(super) struct Interpreter;
 
@@ -19,10 +22,19 @@ impl Asks for Interpreter {
         Ok(Flow::Go("output".into(), Box::new(Found { interpretation: Some(interpretation), ..Found::default() })))
     }
 
-    fn fallback(view: &View<'_>) -> Interpretation {
-        let found = view.packet.results.iter().filter_map(|report| report.data.as_ref());
-        let findings = found.map(|data| clip(&data.to_string(), 1_000)).collect();
-        Interpretation { summary: "What was found, as it is:".to_owned(), findings }
+    fn give_up(view: &View<'_>, _out: &mut Out) -> Flow {
+        let found = view.packet.results.iter().filter_map(|report| Some(report.data.as_ref()?.to_string()));
+        let raw: Vec<String> = view.packet.notes.iter().cloned().chain(found).collect();
+        if raw.is_empty() {
+            return unrouted::go(view, "output");
+        }
+        let summary = match raw.iter().any(|text| text.len() > FINDING_BYTES_MAX) {
+            true => "The data, not interpreted, and only its beginning: more follows that is not shown, so count and sum nothing.",
+            false => "The data, not interpreted:",
+        };
+        let findings = raw.iter().map(|text| clip(text, FINDING_BYTES_MAX)).collect();
+        let interpretation = Some(Interpretation { summary: summary.to_owned(), findings });
+        Flow::Go("output".into(), Box::new(Found { interpretation, ..Found::default() }))
     }
 }
 
@@ -33,12 +45,11 @@ mod tests {
 
     #[test]
     fn an_interpretation_needs_a_summary() {
-        for (says, flow) in [
-            (r#"{"summary":"two messages speak of tea"}"#, "go output"),
-            (r#"{"findings":[]}"#, "again: missing field `summary` at line 1 column 15"),
-        ] {
-            assert_eq!(check(|view, out| Asking::Interpreter.resume(view, out, Some(says))), flow, "{says}");
+        for (says, flow) in
+            [(r#"{"summary":"two messages speak of tea"}"#, "go output"), (r#"{"findings":[]}"#, "again: `summary` is missing")]
+        {
+            assert_eq!(check(|view, out| Asking::Interpreter.resume(view, out, says)), flow, "{says}");
         }
-        assert_eq!(check(|view, out| Asking::Interpreter.resume(view, out, None)), "go output");
+        assert_eq!(check(|view, out| Asking::Interpreter.give_up(view, out)), "go output");
     }
 }

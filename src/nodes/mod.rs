@@ -25,11 +25,13 @@ mod slots;
 mod thinker;
 pub mod tools;
 mod ui;
+mod unrouted;
 
 use crate::contract::{
     Answer, Caller, Change, ChatMessage, DatabaseInfo, DatabaseLimits, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema,
     Time, ToolId, ToolSpec, Ui, What, clip,
 };
+use crate::reading;
 use asking::Asking;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -240,8 +242,13 @@ impl fmt::Display for Kind {
 
 impl Task {
     pub fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
+        // Where JSON is wanted, nothing at all is told from something that isn't JSON.
+        let wants_json = matches!(view.asked, Some(Request::Model(request)) if request.schema.is_some());
+        if wants_json && answer.text.trim().is_empty() {
+            return Flow::Again { why: answer.silence().why().to_owned(), task: self };
+        }
         match self {
-            Task::Asking(task) => task.resume(view, out, Some(&answer.text)),
+            Task::Asking(task) => task.resume(view, out, &answer.text),
             Task::Thinker(task) => task.resume(view, out, answer),
             Task::Output(task) => task.resume(view, out, answer),
             Task::Agent(task) => task.resume(view, out, answer),
@@ -252,7 +259,7 @@ impl Task {
     /// The node's default route, taken when the model's second answer doesn't fit either, or the path's calls are used up.
     pub fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         match self {
-            Task::Asking(task) => task.resume(view, out, None),
+            Task::Asking(task) => task.give_up(view, out),
             Task::Thinker(task) => task.give_up(view, out),
             Task::Output(task) => task.give_up(view, out),
             Task::Agent(task) => task.give_up(view, out),
@@ -317,12 +324,9 @@ impl Out {
     }
 }
 
-/// Reads a structured answer: the JSON object in `text`, which a model may have wrapped in prose or a code fence.
+/// Reads a structured answer, or says what is wrong with it.
 fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    let (Some(start), Some(end)) = (text.find('{'), text.rfind('}')) else {
-        return Err("there is no JSON object in it".to_owned());
-    };
-    serde_json::from_str(text.get(start..=end).unwrap_or_default()).map_err(|error| error.to_string())
+    reading::read(text).map_err(|wrong| wrong.to_string())
 }
 
 /// A value as a trace event shows it.

@@ -2,9 +2,9 @@
 //!
 //! Asks a model for a [`PaRouting`]: the expert and the job for it, or none, and then the job is the brief for `output`. The
 //! thinking message is shown at once. Routes: `output`, and one for each expert that the graph draws an edge to. Default when
-//! the model can't be understood: no expert.
+//! the model can't be understood: `output`, which says that the question went nowhere.
 
-use super::{Decision, Flow, Found, Out, PaRouting, View, asking::Asks, shown};
+use super::{Decision, Flow, Found, Out, PaRouting, View, asking::Asks, shown, unrouted};
 use crate::contract::{What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
@@ -34,8 +34,8 @@ impl Asks for Pa {
         Ok(Flow::Go(route.map_or("output".into(), Into::into), Box::new(found)))
     }
 
-    fn fallback(view: &View<'_>) -> PaRouting {
-        PaRouting { job: format!("Answer the user's message: {}", clip(view.message, 500)), ..PaRouting::default() }
+    fn give_up(view: &View<'_>, _out: &mut Out) -> Flow {
+        unrouted::go(view, "output")
     }
 }
 
@@ -56,9 +56,9 @@ mod tests {
             (r#"{"expert":null,"job":"say hello"}"#, "go output"),
             (r#"{"expert":"","job":"say hello"}"#, "go output"),
             (r#"{"expert":"weather","job":"rain?"}"#, "again: there is no expert `weather`; the experts are eras, or null"),
-            (r#"{"expert":"eras"}"#, "again: missing field `job` at line 1 column 17"),
+            (r#"{"expert":"eras"}"#, "again: `job` is missing"),
         ] {
-            let flown = drawn(Asking::Pa.resume(&fixture.view(&packet), &mut Out::default(), Some(says)));
+            let flown = drawn(Asking::Pa.resume(&fixture.view(&packet), &mut Out::default(), says));
             assert_eq!(flown, flow, "{says}");
         }
     }

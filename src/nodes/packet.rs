@@ -1,7 +1,8 @@
 //! What frames hand on to each other: the structured answers of the nodes, gathered along the path.
 
-use crate::contract::{Change, TurnId};
-use serde::{Deserialize, Serialize};
+use crate::contract::{Change, Finish, TurnId};
+use crate::reading;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// Everything that earlier frames of a turn produced.
@@ -27,14 +28,14 @@ pub struct Packet {
     pub plan: Option<ExpertPlan>,
     /// What an expert found, for the interpreter.
     pub notes: Option<String>,
-    /// An expert has streamed the answer already.
-    pub is_said: bool,
+    /// An expert has streamed the answer already, and this is how it ended.
+    pub said: Option<Finish>,
 }
 
 impl Packet {
     /// Takes over what a frame found; what it left empty stays as it was.
     pub fn add(&mut self, found: Found) {
-        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, notes, is_said } = found;
+        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, notes, said } = found;
         self.perception = perception.or(self.perception.take());
         self.reply = reply.or(self.reply.take());
         self.decision = decision.or(self.decision.take());
@@ -42,7 +43,7 @@ impl Packet {
         self.routing = routing.or(self.routing.take());
         self.plan = plan.or(self.plan.take());
         self.notes = notes.or(self.notes.take());
-        self.is_said |= is_said;
+        self.said = said.or(self.said);
         self.results.extend(results);
         self.changes.extend(changes);
     }
@@ -69,7 +70,7 @@ pub struct Found {
     pub routing: Option<PaRouting>,
     pub plan: Option<ExpertPlan>,
     pub notes: Option<String>,
-    pub is_said: bool,
+    pub said: Option<Finish>,
 }
 
 /// A control that was used.
@@ -118,9 +119,17 @@ pub struct Decision {
 /// A tool to call. `args` that are missing or don't fit are filled in by `thinker`'s model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PlannedCall {
+    #[serde(alias = "name")]
     pub tool: String,
-    #[serde(default)]
+    #[serde(default, alias = "arguments", deserialize_with = "unwrapped")]
     pub args: Value,
+}
+
+/// Arguments, also where they were written as JSON text.
+fn unwrapped<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+    let args = Value::deserialize(from)?;
+    let inner = args.as_str().and_then(reading::certain).filter(Value::is_object);
+    Ok(inner.unwrap_or(args))
 }
 
 /// What became of a tool call.

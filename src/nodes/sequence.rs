@@ -259,7 +259,7 @@ mod tests {
     fn a_failing_call_reports_why_and_changes_nothing() {
         for (tool, args, says) in [
             ("recal", json!({}), "there is no tool `recal`; the tools are emit_actions"),
-            ("set_state", json!({"key": ""}), "the arguments don't fit: missing field `value`"),
+            ("set_state", json!({"key": ""}), "the arguments don't fit: `value` is missing"),
             ("reset_machine", json!({"id": "lamp"}), "there is no machine `lamp`"),
             ("create_machine", json!({"id": "m", "initial": "b", "states": {"a": {}}}), "the machine `m` has no state `b`"),
             ("query", json!({"sql": "SELECT 1"}), "there is no tool `query`"),

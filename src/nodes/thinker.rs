@@ -25,6 +25,10 @@ struct Filled {
 }
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
+    if view.packet.reply.is_some() {
+        // The answer is there: nothing was planned.
+        return Flow::Go("output".into(), Box::default());
+    }
     let planned = view.packet.decision.as_ref().map(|decision| decision.tool_sequence.as_slice()).unwrap_or_default();
     let open = open(planned);
     if open.is_empty() {
@@ -72,8 +76,14 @@ fn fill(calls: &[PlannedCall], text: &str) -> Result<Vec<PlannedCall>, String> {
     let mut calls = calls.to_vec();
     for call in calls.iter_mut().filter(|call| is_open(call)) {
         let fitting = filled.iter().position(|new| new.tool == call.tool && !is_open(new));
-        let why = || format!("the arguments of `{}` are missing or don't fit its signature", call.tool);
-        call.args = filled.remove(fitting.ok_or_else(why)?).args;
+        call.args = match (fitting, filled.iter().find(|new| new.tool == call.tool)) {
+            (Some(place), _) => filled.remove(place).args,
+            (None, Some(new)) => {
+                let why = tools::named(&new.tool).and_then(|tool| (tool.fits)(&new.args).err());
+                return Err(format!("`{}`: {}", call.tool, why.unwrap_or_default()));
+            }
+            (None, None) => return Err(format!("the arguments of `{}` are missing", call.tool)),
+        };
     }
     Ok(calls)
 }
@@ -136,8 +146,9 @@ mod tests {
         let filling = Thinking::Filling { calls: vec![PlannedCall { tool: "recall".into(), args: json!(null) }] };
         for (says, flow) in [
             (r#"{"calls":[{"tool":"recall","args":{"query":"tea"}}]}"#, "go interpret"),
-            (r#"{"calls":[{"tool":"recall","args":{}}]}"#, "again: the arguments of `recall` are missing or don't fit its signature"),
-            (r#"{"calls":[]}"#, "again: the arguments of `recall` are missing or don't fit its signature"),
+            (r#"{"calls":{"name":"recall","arguments":"{\"query\":\"tea\"}"}}"#, "go interpret"),
+            (r#"{"calls":[{"tool":"recall","args":{}}]}"#, "again: `recall`: the arguments don't fit: `query` is missing"),
+            (r#"{"calls":[]}"#, "again: the arguments of `recall` are missing"),
         ] {
             assert_eq!(check_with(&plan(json!([])), |view, out| filling.clone().resume(view, out, answer(says))), flow, "{says}");
         }

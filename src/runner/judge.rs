@@ -3,6 +3,7 @@
 //! It is asked through the same pool as every other model call, under the role `judge`.
 
 use crate::contract::{ChatMessage, ModelRequest, Part, Request, Role, Schema, Text};
+use crate::reading;
 use crate::work::{Pool, Reply, tape};
 use serde::Deserialize;
 use std::fmt;
@@ -42,18 +43,19 @@ impl Score {
         self.points >= HOLDS_FROM
     }
 
-    fn read(text: &str) -> Option<Score> {
+    fn read(text: &str) -> Result<Score, String> {
         #[derive(Deserialize)]
         struct Said {
             points: f64,
             #[serde(default)]
             reason: String,
         }
-        // Some models wrap what they were asked for.
-        let object = text.get(text.find('{')?..=text.rfind('}')?)?;
-        let said: Said = serde_json::from_str(object).ok()?;
+        let said: Said = reading::read(text).map_err(|wrong| format!("its answer is no score: {wrong}"))?;
         let reason = said.reason.chars().take(REASON_MAX).collect();
-        (0.0..=POINTS_MAX).contains(&said.points).then(|| Score { points: said.points.floor() as u8, reason })
+        match (0.0..=POINTS_MAX).contains(&said.points) {
+            true => Ok(Score { points: said.points.floor() as u8, reason }),
+            false => Err(format!("its answer is no score: {} points, where 0 to {POINTS_MAX} can be given", said.points)),
+        }
     }
 }
 
@@ -90,7 +92,7 @@ impl Judge {
                 Ok(Reply::Chunk(chunk)) => text.push_str(&chunk),
                 Ok(Reply::Done { outcome, .. }) => {
                     text.push_str(&outcome.map_err(|error| error.to_string())?.text);
-                    return Score::read(&text).ok_or_else(|| "its answer is no score".to_owned());
+                    return Score::read(&text);
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     call.cancel();
@@ -141,8 +143,10 @@ mod tests {
             (r#"{"points":-1,"reason":""}"#, None),
             (r#"{"reason":"fine"}"#, None),
             ("ten points", None),
+            (r#"On a scale {0..10}: {"points":"8","reason":null} {"points":3}"#, Some(8)),
+            (r#""{\"points\":8}""#, Some(8)),
         ] {
-            assert_eq!(Score::read(text).map(|score| score.points), points, "{text}");
+            assert_eq!(Score::read(text).map(|score| score.points).ok(), points, "{text}");
         }
         let score = |points| Score { points, reason: "So.".to_owned() };
         assert_eq!([6, 7].map(|points| score(points).holds()), [false, true]);

@@ -119,6 +119,7 @@ impl Session {
                     None => turn.answer += &content,
                     Some(Kind::Progress) => turn.progress += &content,
                 },
+                Update::Retold { client_id, content, .. } if client_id.as_ref() == Some(&own) => turn.answer = content,
                 Update::Done(done) if done.client_id.as_ref() == Some(&own) => return self.done(turn, done),
                 Update::Refused(Refused { code, error, .. }) => {
                     if !code.is_some_and(is_transient) || now + REST_MAX >= until {
@@ -130,6 +131,7 @@ impl Session {
                     return Err(Trouble::Step("the server restarted in the middle of this suite: its sessions are lost".to_owned()));
                 }
                 Update::Text { .. }
+                | Update::Retold { .. }
                 | Update::Done(_)
                 | Update::Attached { .. }
                 | Update::Controls { .. }
@@ -213,7 +215,9 @@ fn list(value: Value) -> Vec<Value> {
 /// What the chat socket shows of a turn, as recordings keep it.
 fn shown(update: &Update, own: &str) -> Option<Value> {
     let is_shown = match update {
-        Update::Text { client_id, .. } | Update::Done(Done { client_id, .. }) => client_id.as_deref() == Some(own),
+        Update::Text { client_id, .. } | Update::Retold { client_id, .. } | Update::Done(Done { client_id, .. }) => {
+            client_id.as_deref() == Some(own)
+        }
         Update::Controls { .. } | Update::Cleared => true,
         Update::Attached { .. } | Update::Refused(_) | Update::Disconnected => false,
     };

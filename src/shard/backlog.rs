@@ -131,7 +131,7 @@ fn weight(event: &Event) -> usize {
     const FIXED: usize = 160;
     FIXED
         + match &event.what {
-            What::Streaming { text } | What::Progress { text } => text.len(),
+            What::Streaming { text } | What::Retold { text } | What::Progress { text } => text.len(),
             What::Perceived { output }
             | What::Decided { output }
             | What::Routed { output }

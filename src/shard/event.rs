@@ -153,6 +153,8 @@ pub enum Entry {
         usage: Usage,
         /// `done`, `error` or `cancelled`.
         outcome: &'static str,
+        /// Which nodes took their default route, and why; no message is quoted.
+        degraded: Option<String>,
     },
     /// A session panicked and was dropped.
     Panic { session: Arc<str> },

@@ -295,6 +295,7 @@ fn turn_line(session: &Arc<str>, trace: &Trace, since_shown: Option<u64>) -> Ent
             CallStatus::Error => "error",
             CallStatus::Cancelled => "cancelled",
         },
+        degraded: trace.degraded.clone(),
     }
 }
 

@@ -231,7 +231,7 @@ mod tests {
             ],
             memory: json!({"user_name": "Ada", "topic": null, "facts": ["likes tea"]}),
             trace: json!({
-                "path": "expert", "total_frames": 4, "status": "done", "message": "was it decided and interpreted?",
+                "path": "expert", "total_frames": 4, "status": "done", "degraded": "pa could not be understood", "message": "was it decided and interpreted?",
                 "frames": [
                     {"nodes": ["pa"], "route": "eras", "summary": "planned", "calls": [{"kind": "llm", "label": "pa"}]},
                     {"nodes": ["eras"], "route": "output", "calls": [
@@ -266,6 +266,7 @@ mod tests {
             ("state", "topic not exists", "topic exists"),
             ("trace", "has routed or decided", "has decided"),
             ("trace", "not has decided", "not has routed"),
+            ("trace", "has degraded", "not has degraded"),
             ("trace", "has query and tool_call", "has kunden"),
             ("trace", "has describe and memorizer", "has interpreted"),
             ("trace", "has eras and expert and done and error", "not has error"),

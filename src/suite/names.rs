@@ -39,7 +39,8 @@ const EVENTS: [&str; 21] = [
     "done",
     "cleared",
 ];
-const STATUSES: [&str; 3] = ["done", "error", "cancelled"];
+/// How calls and turns end.
+const STATUSES: [&str; 4] = ["done", "error", "cancelled", "degraded"];
 const CALL_KINDS: [&str; 2] = ["llm", "db"];
 /// What a database is asked for, whichever tool asks.
 const DATABASE_CALLS: [&str; 3] = ["tables", "describe", "query"];
@@ -147,6 +148,7 @@ mod tests {
             "direct",
             "short",
             "cancelled",
+            "degraded",
             "llm",
             "query",
             "ui",

@@ -72,7 +72,8 @@ impl Seen {
         let calls = self.frames().flat_map(calls).chain(self.background());
         let of_calls = calls.flat_map(|call| ["kind", "label", "status"].map(|field| &call[field]));
         let of_events = self.events.iter().flat_map(|event| ["event", "tool"].map(|field| &event[field]));
-        let mut names = whole.chain(of_frames).chain(of_calls).chain(of_events).filter_map(Value::as_str);
+        let degraded = self.trace["degraded"].is_string().then_some("degraded");
+        let mut names = whole.chain(of_frames).chain(of_calls).chain(of_events).filter_map(Value::as_str).chain(degraded);
         names.any(|name| name.to_lowercase() == word || first_word(name) == word)
     }
 

@@ -19,6 +19,7 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
     match &event.what {
         What::Accepted { client_id } => Some(accepted(event.turn, client_id, Some(seq))),
         What::Streaming { text } => delta(text, None),
+        What::Retold { text } => Some(write(&Chat::Retold { id, content: text, seq })),
         What::Progress { text } => delta(text, Some("progress")),
         What::Controls { controls } => Some(write(&Chat::Controls { controls, seq, kept_from: None, gap: false })),
         What::Done { outcome, client_id } => Some(ended(event.turn, outcome, client_id.as_ref(), Some(seq))),
@@ -72,9 +73,12 @@ fn accepted(turn: TurnId, client_id: &ClientId, seq: Option<Seq>) -> Vec<u8> {
 }
 
 fn ended(turn: TurnId, outcome: &Outcome, client_id: Option<&ClientId>, seq: Option<Seq>) -> Vec<u8> {
-    let error = if let Outcome::Failed(sentence) = outcome { Some(sentence.as_str()) } else { None };
+    let (error, code) = match outcome {
+        Outcome::Failed { why, code } => (Some(why.as_str()), *code),
+        Outcome::Answered | Outcome::Cancelled => (None, None),
+    };
     let cancelled = *outcome == Outcome::Cancelled;
-    write(&Chat::Done { id: Some(Id(turn)), error, code: None, cancelled, refused: false, client_id, seq })
+    write(&Chat::Done { id: Some(Id(turn)), error, code, cancelled, refused: false, client_id, seq })
 }
 
 /// The first message on a socket: what is shown now, and from where on events are kept.
@@ -100,6 +104,11 @@ enum Chat<'a> {
         client_id: Option<&'a ClientId>,
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<Seq>,
+    },
+    Retold {
+        id: Id,
+        content: &'a str,
+        seq: Seq,
     },
     Controls {
         controls: &'a [Control],
@@ -194,6 +203,9 @@ enum Body<'a> {
     Streaming {
         text: &'a str,
     },
+    Retold {
+        text: &'a str,
+    },
     TurnStarted {
         message: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -241,6 +253,8 @@ enum Body<'a> {
         waited_ms: f64,
         #[serde(skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        #[serde(skip_serializing_if = "<[String]>::is_empty")]
+        retries: &'a [String],
     },
     FrameTrace {
         trace: &'a Trace,
@@ -257,6 +271,7 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
         | What::Planned { output }
         | What::Interpreted { output } => Body::Output { output },
         What::Streaming { text } => Body::Streaming { text },
+        What::Retold { text } => Body::Retold { text },
         What::TurnStarted { message, client_id, entry } => Body::TurnStarted { message, client_id: client_id.as_ref(), entry: *entry },
         What::ToolCall { id, tool, args } => Body::ToolCall { call_id: *id, tool, args },
         What::ToolResult { id, tool, ok, summary, rows } => Body::ToolResult { call_id: *id, tool, ok: *ok, summary, rows: *rows },
@@ -265,9 +280,9 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
         What::State { state } => Body::State { ui_state: state },
         What::Controls { controls } => Body::Controls { controls },
         What::ProcessStart { pid, kind, label, reason } => Body::ProcessStart { pid: *pid, kind: *kind, label, reason: reason.as_deref() },
-        What::ProcessEnd { pid, kind, label, status, duration_us, waited_us, usage } => {
+        What::ProcessEnd { pid, kind, label, status, duration_us, waited_us, usage, retries } => {
             let (duration_ms, waited_ms) = (milliseconds(*duration_us), milliseconds(*waited_us));
-            Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage }
+            Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage, retries }
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
         What::Cleared => Body::Nothing {},
@@ -301,6 +316,8 @@ pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
             id: Id,
             stage: &'static str,
             response: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            degraded: Option<&'a str>,
             memorizer: &'a Memory,
             #[serde(skip_serializing_if = "Option::is_none")]
             client_id: Option<&'a ClientId>,
@@ -309,6 +326,8 @@ pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
             id: Id,
             stage: &'static str,
             detail: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            code: Option<Code>,
             #[serde(skip_serializing_if = "Option::is_none")]
             client_id: Option<&'a ClientId>,
         },
@@ -319,10 +338,13 @@ pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
         TurnResult::Running { id, stage, event, text, partial, client_id } => {
             Body::Running { id: Id(*id), stage, event, text, partial, client_id: client_id.as_ref() }
         }
-        TurnResult::Done { id, response, client_id } => {
-            Body::Done { id: Id(*id), stage: "done", response, memorizer: memory, client_id: client_id.as_ref() }
+        TurnResult::Done { id, response, degraded, client_id } => {
+            let (degraded, client_id) = (degraded.as_deref(), client_id.as_ref());
+            Body::Done { id: Id(*id), stage: "done", response, degraded, memorizer: memory, client_id }
         }
-        TurnResult::Error { id, detail, client_id } => Body::Error { id: Id(*id), stage: "error", detail, client_id: client_id.as_ref() },
+        TurnResult::Error { id, detail, code, client_id } => {
+            Body::Error { id: Id(*id), stage: "error", detail, code: *code, client_id: client_id.as_ref() }
+        }
     })
 }
 

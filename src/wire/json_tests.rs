@@ -37,7 +37,11 @@ fn each_event_has_its_shape_on_the_chat_socket_and_in_the_trace() {
         (What::Controls { controls }, json!({"type":"controls","controls":buttons,"seq":7}), line("controls", json!({"controls":buttons}))),
         (done(Outcome::Answered), json!({"type":"done","id":"msg_2","seq":7}), Value::Null),
         (done(Outcome::Cancelled), json!({"type":"done","id":"msg_2","cancelled":true,"seq":7}), Value::Null),
-        (done(Outcome::Failed("x".into())), json!({"type":"done","id":"msg_2","error":"x","seq":7}), Value::Null),
+        (
+            done(Outcome::Failed { why: "x".into(), code: Some(Code::ModelNotFound) }),
+            json!({"type":"done","id":"msg_2","error":"x","code":"model_not_found","seq":7}),
+            Value::Null,
+        ),
         (
             What::Accepted { client_id: client_id().unwrap() },
             json!({"type":"delta","id":"msg_2","content":"","client_id":"tab:1","seq":7}),
@@ -77,9 +81,13 @@ fn each_event_has_its_shape_on_the_chat_socket_and_in_the_trace() {
                 duration_us: 2_500,
                 waited_us: 500,
                 usage: None,
+                retries: vec!["cut".into()],
             },
             Value::Null,
-            line("process_end", json!({"pid":4,"kind":"llm","label":"input","status":"done","duration_ms":2.5,"waited_ms":0.5})),
+            line(
+                "process_end",
+                json!({"pid":4,"kind":"llm","label":"input","status":"done","duration_ms":2.5,"waited_ms":0.5,"retries":["cut"]}),
+            ),
         ),
     ] {
         let event = event(what);
@@ -114,7 +122,7 @@ fn answers_to_one_client_have_no_seq() {
     );
     assert_eq!(parsed(Some(acknowledged(TurnId(7), &client_id))), json!({"type":"delta","id":"msg_7","content":"","client_id":"a"}));
     assert_eq!(
-        parsed(Some(done(TurnId(7), &Outcome::Failed("x".into()), &client_id))),
+        parsed(Some(done(TurnId(7), &Outcome::Failed { why: "x".into(), code: None }, &client_id))),
         json!({"type":"done","id":"msg_7","error":"x","client_id":"a"})
     );
     assert_eq!(parsed(Some(queued(TurnId(7), Some(&client_id)))), json!({"status":"queued","id":"msg_7","client_id":"a"}));
@@ -139,12 +147,12 @@ fn results_and_lists_have_the_shape_of_the_wire_contract() {
             json!({"status":"running","id":"msg_1","stage":"input","event":"","text":"t","partial":"p"}),
         ),
         (
-            TurnResult::Done { id: TurnId(1), response: "r".into(), client_id: Some("a".parse().unwrap()) },
-            json!({"status":"done","id":"msg_1","stage":"done","response":"r","memorizer":memory,"client_id":"a"}),
+            TurnResult::Done { id: TurnId(1), response: "r".into(), degraded: Some("d".into()), client_id: Some("a".parse().unwrap()) },
+            json!({"status":"done","id":"msg_1","stage":"done","response":"r","degraded":"d","memorizer":memory,"client_id":"a"}),
         ),
         (
-            TurnResult::Error { id: TurnId(1), detail: "d".into(), client_id: None },
-            json!({"status":"error","id":"msg_1","stage":"error","detail":"d"}),
+            TurnResult::Error { id: TurnId(1), detail: "d".into(), code: Some(Code::ModelTimeout), client_id: None },
+            json!({"status":"error","id":"msg_1","stage":"error","detail":"d","code":"model_timeout"}),
         ),
     ] {
         assert_eq!(parsed(Some(result(&given, &memory))), shown);

@@ -9,22 +9,28 @@
 mod chunk;
 mod dialect;
 mod lines;
+mod loose;
 mod reader;
 mod request;
+mod tags;
 mod thinking;
 mod tool_calls;
 
 pub use dialect::{Complaint, Dialect, Format, Longest};
 pub use reader::{Bounds, Reader};
-pub use request::{body, shaped};
+pub use request::{body, names_tags, shaped};
+pub use thinking::Manner;
 
 use crate::contract::CallError;
 
 /// What a refusal with this HTTP status, or this code inside a stream, means to us.
-pub fn refused(status: u16) -> CallError {
+fn refused(status: u16) -> CallError {
     match status {
-        401..=403 => CallError::Unauthorized,
+        401 | 403 => CallError::Unauthorized,
+        402 => CallError::QuotaExhausted,
+        404 | 410 => CallError::NotFound,
         429 => CallError::RateLimited,
+        503 | 529 => CallError::Busy,
         300..=499 => CallError::Rejected { status },
         _ => CallError::Failed { status },
     }

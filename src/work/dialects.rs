@@ -1,7 +1,7 @@
 //! What was learned of each model of a provider: how it wants to be asked.
 //!
-//! A refusal is a hint, an answer is a proof: a simpler way of asking is kept only once it has worked, so that a question
-//! that is wrong in every way teaches nothing.
+//! A refusal is a hint, an answer is a proof: a simpler or roomier way of asking is kept only once it has worked, so that a
+//! question that is wrong in every way teaches nothing.
 
 use crate::wire::provider::Dialect;
 use std::collections::BTreeMap;
@@ -29,6 +29,8 @@ impl Dialects {
     pub(super) fn worked(&self, model: &str, dialect: Dialect) {
         let mut learned = self.learned();
         let known = learned.get(model).copied().unwrap_or(self.first);
+        // An answer that was asked for before the first thought came says nothing against it.
+        let dialect = Dialect { opens_thoughts: dialect.opens_thoughts | known.opens_thoughts, ..dialect };
         if known != dialect && (learned.len() < MODELS_MAX || learned.contains_key(model)) {
             learned.insert(model.to_owned(), dialect);
         }
@@ -54,5 +56,8 @@ mod tests {
         assert_eq!(dialects.learned().len(), MODELS_MAX);
         dialects.worked("small", Dialect { usage: false, ..object });
         assert!(!dialects.dialect("small").usage);
+        dialects.worked("small", Dialect { opens_thoughts: true, ..object });
+        dialects.worked("small", object);
+        assert!(dialects.dialect("small").opens_thoughts, "how a model thinks is learned for good");
     }
 }

@@ -2,17 +2,20 @@
 //!
 //! Each worker has its own agent, so that its connection stays open between calls and ending a call ends no other. What is
 //! read is bounded, what is waited for has a deadline, redirects are not followed. A call is one try after another, of one
-//! model and then perhaps a second: `dialects` knows how to ask, `retry` whether to ask again.
+//! model and then perhaps a second: `dialects` knows how to ask, `retry` whether to ask again. Limits are for what people
+//! read: an answer that the limit cut before any of it was shown is asked for again with more room, and then with no limit.
 
 use super::dialects::Dialects;
 use super::names::Names;
 use super::read_deadline::ReadDeadline;
 use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
-use crate::contract::{Answer, CallError, ModelRequest, Part, Usage};
+use crate::contract::{Answer, CallError, Finish, ModelRequest, Part, Usage};
 use crate::log;
-use crate::wire::provider::{self, Bounds, Complaint, Dialect, Reader};
+use crate::reading;
+use crate::wire::provider::{self, Bounds, Complaint, Dialect, Manner, Reader};
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -154,7 +157,33 @@ impl Shared {
         let cause = log::redacted(&failure.cause, contents.chain(key));
         let (role, has_begun) = (&*request.role, failure.has_begun);
         let status = failure.complaint.as_ref().map(|complaint| complaint.status());
-        tracing::warn!(role, model, status, error = ?failure.error, has_begun, cause, "model call failed");
+        let (code, advice) = (failure.error.code().name(), advice(&failure.error));
+        tracing::warn!(role, model, code, status, error = ?failure.error, has_begun, cause, advice, "model call failed");
+    }
+}
+
+/// What the operator can do about it, where that is known.
+fn advice(error: &CallError) -> Option<&'static str> {
+    match error {
+        CallError::Unauthorized => Some("the provider refuses the key: check it, and that it may use this model"),
+        CallError::NotFound => {
+            Some("the provider knows no such model or path: check --model, and that --llm-url ends before /chat/completions")
+        }
+        CallError::QuotaExhausted => Some("the account has no credit left: add credit or raise its limit, waiting does not help"),
+        CallError::RateLimited => Some("the provider allows fewer requests per minute: lower --workers, or raise the account's limit"),
+        CallError::Busy => Some("the provider is overloaded or starting: it passes, or --fallback-model helps"),
+        CallError::Overloaded
+        | CallError::Deadline { .. }
+        | CallError::Unreachable
+        | CallError::Rejected { .. }
+        | CallError::Failed { .. }
+        | CallError::Truncated
+        | CallError::Unreadable
+        | CallError::TooLarge
+        | CallError::Panicked
+        | CallError::Database(_)
+        | CallError::Cancelled
+        | CallError::NotOnTape { .. } => None,
     }
 }
 
@@ -176,8 +205,8 @@ impl Line {
     fn ask(&self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
         let Provider { fast, strong, fallback, .. } = &self.shared.provider;
         let model = if &*request.model == "fast" { fast } else { strong };
-        let mut usage = Usage::default();
-        let mut outcome = self.ask_model(model, request, call, &mut usage);
+        let mut spent = Spent::default();
+        let mut outcome = self.ask_model(model, request, call, &mut spent);
         if let (Err(failure), Some(second)) = (&outcome, fallback)
             && second != model
             && failure.leaves_another_model()
@@ -185,25 +214,42 @@ impl Line {
             && Instant::now() < call.due
         {
             tracing::warn!(role = &*request.role, model, fallback = second, "calling the fallback model");
-            outcome = match self.ask_model(second, request, call, &mut usage) {
+            spent.retries.push(format!("{}: the fallback model `{second}`", failure.error.code()));
+            outcome = match self.ask_model(second, request, call, &mut spent) {
                 // What was wrong at first says more than what was wrong with its substitute.
                 Err(later) if !later.has_begun => outcome,
                 later => later,
             };
         }
-        Ended { usage, outcome: outcome.map_err(|failure| failure.error) }
+        let Spent { usage, retries } = spent;
+        Ended { usage, outcome: outcome.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error) }
     }
 
     /// Tries until there is an answer, or a failure that neither another way of asking nor another moment would mend.
-    fn ask_model(&self, model: &str, request: &ModelRequest, call: &mut Call<'_>, usage: &mut Usage) -> Result<Answer, Failure> {
-        let shared = &self.shared;
+    fn ask_model(&self, model: &str, request: &ModelRequest, call: &mut Call<'_>, spent: &mut Spent) -> Result<Answer, Failure> {
+        let (shared, role) = (&self.shared, &*request.role);
         let mut dialect = shared.dialects.dialect(model);
-        let mut retry = 0;
+        let (mut retry, mut cuts) = (0, 0);
         shared.budget.earn();
         loop {
-            let failure = match self.try_once(model, dialect, request, call, usage) {
-                Ok(answer) => {
-                    shared.dialects.worked(model, dialect);
+            let failure = match self.try_once(model, dialect, request, call, spent) {
+                Ok(tried) if tried.is_unread => {
+                    cuts += 1;
+                    let limit = dialect.limit(request.tokens_max);
+                    let Some(roomier) = dialect.roomier(cuts).filter(|_| limit.is_some()) else {
+                        tracing::warn!(role, model, "the answer was cut before it could be read, without a limit of ours");
+                        return Ok(tried.answer);
+                    };
+                    let next = roomier.limit(request.tokens_max);
+                    tracing::warn!(role, model, limit, next, "the answer was cut before it could be read; asking again with more room");
+                    let said = |limit: Option<u32>| limit.map_or("no limit".to_owned(), |tokens| format!("{tokens} tokens"));
+                    spent.retries.push(format!("cut at {} before it could be read: {}", said(limit), said(next)));
+                    dialect = roomier;
+                    continue;
+                }
+                Ok(Tried { answer, reasoning_tokens, opens_thoughts, .. }) => {
+                    let opens_thoughts = dialect.opens_thoughts | opens_thoughts;
+                    shared.dialects.worked(model, Dialect { opens_thoughts, ..dialect }.with_room_for(reasoning_tokens));
                     return Ok(answer);
                 }
                 Err(failure) => failure,
@@ -211,12 +257,14 @@ impl Line {
             self.shared.report(model, request, &failure);
             let complaint = failure.complaint.as_ref().filter(|_| !failure.has_begun);
             if let Some(simpler) = complaint.and_then(|complaint| dialect.after(complaint, request.schema.is_some())) {
+                spent.retries.push(format!("{}: a simpler request", failure.error.code()));
                 dialect = simpler;
                 continue;
             }
             match shared.provider.retries.pause(retry, &failure, &shared.budget, call.due) {
                 Some(pause) => {
-                    tracing::warn!(role = &*request.role, model, retry = retry + 1, pause_ms = pause.as_millis() as u64, "retrying");
+                    tracing::warn!(role, model, retry = retry + 1, pause_ms = pause.as_millis() as u64, "retrying");
+                    spent.retries.push(format!("{}: the same request", failure.error.code()));
                     if !call.cancel.pause(pause) {
                         return Err(failure);
                     }
@@ -233,8 +281,8 @@ impl Line {
         dialect: Dialect,
         request: &ModelRequest,
         call: &mut Call<'_>,
-        usage: &mut Usage,
-    ) -> Result<Answer, Failure> {
+        spent: &mut Spent,
+    ) -> Result<Tried, Failure> {
         let deadlines = self.shared.provider.deadlines;
         let body = provider::body(request, model, dialect);
         let mut waiting = Waiting { deadline: &self.deadline, due: call.due, waits_for: "the first word" };
@@ -248,11 +296,20 @@ impl Line {
             Ok(response) => return Err(refused(response, &waiting)),
             Err(error) => return Err(waiting.failure(&error, CallError::Unreachable)),
         };
-        let mut reader = Reader::new(Bounds::default());
-        let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, request.stream, call);
-        *usage += reader.usage();
+        let manner = Manner {
+            opens_itself: dialect.opens_thoughts,
+            names_tags: provider::names_tags(request),
+            wants_json: request.schema.is_some() && dialect.format != provider::Format::Tool,
+        };
+        let mut reader = Reader::new(Bounds::default(), manner, request.stream);
+        let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, call);
+        spent.usage += reader.usage();
         match outcome {
-            Ok(answer) => Ok(provider::shaped(answer, request, dialect)),
+            Ok((answer, was_shown)) => {
+                let answer = provider::shaped(answer, request, dialect);
+                let is_unread = answer.finish == Finish::Length && !was_shown && !(request.schema.is_some() && is_whole(&answer.text));
+                Ok(Tried { answer, is_unread, reasoning_tokens: reader.usage().reasoning_tokens, opens_thoughts: reader.opens_itself() })
+            }
             Err(mut failure) => {
                 failure.has_begun = reader.has_begun();
                 if let Some(said) = reader.trouble() {
@@ -268,11 +325,13 @@ impl Line {
         bytes: &mut dyn Read,
         reader: &mut Reader,
         waiting: &mut Waiting<'_>,
-        stream: bool,
         call: &mut Call<'_>,
-    ) -> Result<Answer, Failure> {
-        let mut text = String::new();
-        let mut say = |piece: &str| if stream { call.say(piece) } else { text.push_str(piece) };
+    ) -> Result<(Answer, bool), Failure> {
+        let mut was_shown = false;
+        let mut say = |piece: &str| {
+            was_shown |= !piece.trim().is_empty();
+            call.say(piece);
+        };
         let mut buffer = [0; 8 << 10];
         let (mut progress, mut is_finished) = (0, false);
         while !reader.done() {
@@ -297,8 +356,29 @@ impl Line {
         // serves the next call too.
         waiting.until(Duration::from_millis(20));
         let _ = io::copy(&mut bytes.take(8 << 10), &mut io::sink());
-        Ok(Answer { text, ..answer })
+        Ok((answer, was_shown))
     }
+}
+
+/// What all tries of a call took together, and why there was more than one.
+#[derive(Default)]
+struct Spent {
+    usage: Usage,
+    retries: Vec<String>,
+}
+
+/// An answer to one try.
+struct Tried {
+    answer: Answer,
+    /// The limit cut it before it could be read, and nobody has seen any of it.
+    is_unread: bool,
+    reasoning_tokens: u64,
+    opens_thoughts: bool,
+}
+
+/// Whether a structured answer was complete before the limit cut what came behind it.
+fn is_whole(text: &str) -> bool {
+    reading::read::<IgnoredAny>(text).is_ok()
 }
 
 /// What an answer without success says: why, and what may be done about it.
@@ -309,8 +389,9 @@ fn refused(response: Response<Body>, waiting: &Waiting<'_>) -> Failure {
     let mut words = Vec::new();
     // Where its end doesn't come, the status says enough.
     let _ = response.into_body().into_reader().take(REFUSAL_BYTES_MAX).read_to_end(&mut words);
-    let cause = String::from_utf8_lossy(&words).into_owned();
-    Failure { wait, complaint: Some(Box::new(Complaint::read(status, &words))), cause, ..provider::refused(status).into() }
+    let (cause, complaint) = (String::from_utf8_lossy(&words).into_owned(), Complaint::read(status, &words));
+    let error = complaint.error();
+    Failure { wait, cause, complaint: Some(Box::new(complaint)), ..error.into() }
 }
 
 /// What a worker waits for now.

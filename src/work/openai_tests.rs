@@ -146,9 +146,9 @@ fn every_fault_is_an_error_in_its_time() {
             CallError::Rejected { status: 302 },
         ),
         ("HTTP/1.1 401 No\r\ncontent-length: 0\r\n\r\n".to_owned(), true, whole, LONG, CallError::Unauthorized),
-        ("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n".to_owned(), true, whole, LONG, CallError::Rejected { status: 404 }),
+        ("HTTP/1.1 404 No\r\ncontent-length: 0\r\n\r\n".to_owned(), true, whole, LONG, CallError::NotFound),
         ("HTTP/1.1 429 No\r\ncontent-length: 0\r\n\r\n".to_owned(), true, whole, LONG, CallError::RateLimited),
-        ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n".to_owned(), true, whole, LONG, CallError::Failed { status: 503 }),
+        ("HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n".to_owned(), true, whole, LONG, CallError::Busy),
     ] {
         let begun = Instant::now();
         let (url, _log) = serve(vec![answer.clone()], hangs_up);
@@ -227,9 +227,9 @@ fn what_passes_is_tried_again_until_there_is_an_answer_or_enough_was_tried() {
         (vec![&busy, &down, &answer], Ok("Hi"), 3),
         (vec![&inside, &cut, &answer], Ok("Hi"), 3),
         (vec![&down, &down, &busy, &answer], Err(CallError::RateLimited), 3),
-        (vec![&begun, &answer], Err(CallError::Failed { status: 503 }), 1),
+        (vec![&begun, &answer], Err(CallError::Busy), 1),
         (vec![&late, &answer], Err(CallError::RateLimited), 1),
-        (vec![&poor, &answer], Err(CallError::RateLimited), 1),
+        (vec![&poor, &answer], Err(CallError::QuotaExhausted), 1),
     ] {
         let (url, log) = serve(answers.into_iter().cloned().collect(), true);
         let mut provider = provider(url, LONG);
@@ -340,4 +340,98 @@ fn a_name_server_that_hangs_costs_each_call_its_connection_time_and_no_more() {
         assert_eq!(ask(&mut *provider.line(), &Cancel::default(), LONG).1, Err(late.clone()));
     }
     assert!(begun.elapsed() < LONG);
+}
+
+/// An answer that thinks and says, and how many tokens it took for each.
+fn thought(said: &str, finish: &str, usage: &str) -> String {
+    let thinking = "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n";
+    let said = serde_json::json!({"choices": [{"delta": {"content": said}}]});
+    let end = format!("data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{finish}\"}}],\"usage\":{usage}}}\n\ndata: [DONE]\n\n");
+    chunked(OK, &[thinking, &format!("data: {said}\n\n"), &end, ""])
+}
+
+/// The longest answers that a server was asked for.
+fn limits(log: &Receiver<String>) -> Vec<Option<u64>> {
+    bodies(log).iter().map(|body| body["max_tokens"].as_u64()).collect()
+}
+
+#[test]
+fn an_answer_that_was_cut_before_it_could_be_read_is_asked_for_with_more_room_and_that_is_kept() {
+    let usage = r#"{"prompt_tokens":3,"completion_tokens":2}"#;
+    let (cut, whole, half) = (thought("", "length", usage), thought("{\"n\":1}", "stop", usage), thought("{\"n\":", "length", usage));
+    // Only blanks, or something else, came behind the object.
+    let runs_on = thought("{\"n\":1}\n\n\n", "length", usage);
+    let schema = Schema { name: "shape".into(), json: r#"{"type":"object"}"#.into() };
+    let shape = || ModelRequest { schema: Some(Arc::new(schema.clone())), stream: false, ..question() };
+    let notes = || ModelRequest { stream: false, ..question() };
+    for (asked, answers, text, finish, tried, then) in [
+        (shape(), vec![&cut, &whole, &whole], "{\"n\":1}", Finish::Stop, &[Some(10), Some(4_106)][..], Some(4_106)),
+        (shape(), vec![&half, &half, &whole, &whole], "{\"n\":1}", Finish::Stop, &[Some(10), Some(4_106), None], None),
+        (shape(), vec![&runs_on, &whole], "{\"n\":1}\n\n\n", Finish::Length, &[Some(10)], Some(10)),
+        (shape(), vec![&half, &cut, &half, &whole], "{\"n\":", Finish::Length, &[Some(10), Some(4_106), None], Some(10)),
+        (notes(), vec![&half, &whole, &whole], "{\"n\":1}", Finish::Stop, &[Some(10), Some(4_106)], Some(4_106)),
+        (question(), vec![&cut, &whole, &whole], "{\"n\":1}", Finish::Stop, &[Some(10), Some(4_106)], Some(4_106)),
+        // Some of it was shown: it can't be unsaid.
+        (question(), vec![&half, &whole], "{\"n\":", Finish::Length, &[Some(10)], Some(10)),
+    ] {
+        let (url, log) = serve(answers.into_iter().cloned().collect(), false);
+        let mut model = OpenAi::new(provider(url, LONG)).line();
+        let (said, ended) = ask_for(&asked, &mut *model, &Cancel::default(), LONG);
+        let answer = ended.outcome.unwrap();
+        assert_eq!((said + &answer.text, answer.finish), (text.to_owned(), finish));
+        assert_eq!(limits(&log), tried);
+        assert_eq!(ended.usage.completion_tokens, 2 * tried.len() as u64, "every try is counted");
+        let reasons = ["cut at 10 tokens before it could be read: 4106 tokens", "cut at 4106 tokens before it could be read: no limit"];
+        assert_eq!(answer.retries, reasons[..tried.len() - 1]);
+        ask_for(&asked, &mut *model, &Cancel::default(), LONG).1.outcome.unwrap();
+        assert_eq!(limits(&log), [then], "the next call asks right at once");
+    }
+}
+
+#[test]
+fn thoughts_that_the_provider_counts_are_no_part_of_the_limit() {
+    let usage = r#"{"prompt_tokens":3,"completion_tokens":9000,"completion_tokens_details":{"reasoning_tokens":8990}}"#;
+    for (said, finish) in [("Hi", "stop"), ("Hi", "length")] {
+        let (url, log) = serve(vec![thought(said, finish, usage), thought(said, "stop", usage)], false);
+        let mut model = OpenAi::new(provider(url, LONG)).line();
+        let ended = ask_for(&question(), &mut *model, &Cancel::default(), LONG).1;
+        assert_eq!((ended.usage.reasoning_tokens, ended.outcome.unwrap().retries), (8_990, Vec::<String>::new()));
+        assert_eq!(ask(&mut *model, &Cancel::default(), LONG).0, "Hi");
+        assert_eq!(limits(&log), [Some(10), Some(17_990)]);
+    }
+}
+
+#[test]
+fn a_limit_that_the_provider_does_not_take_is_left_out() {
+    let usage = r#"{"completion_tokens":2}"#;
+    let refused = whole("400 No", "", r#"{"error":{"message":"max_tokens is too large: 4106"}}"#);
+    let answers = vec![thought("", "length", usage), refused, thought("Hi", "stop", usage)];
+    let (url, log) = serve(answers, false);
+    let (said, ended) = ask_for(&question(), &mut *OpenAi::new(provider(url, LONG)).line(), &Cancel::default(), LONG);
+    assert_eq!((said.as_str(), ended.outcome.unwrap().retries.len()), ("Hi", 2));
+    assert_eq!(limits(&log), [Some(10), Some(4_106), None]);
+}
+
+#[test]
+fn each_refusal_has_a_code_and_a_sentence_of_its_own() {
+    let used_up = r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","code":"insufficient_quota"}}"#;
+    let mut seen = std::collections::BTreeSet::new();
+    for (status, body, code) in [
+        ("401 No", "{}", "model_unauthorized"),
+        ("404 No", r#"{"error":{"code":"model_not_found"}}"#, "model_not_found"),
+        ("429 No", used_up, "model_quota_exhausted"),
+        ("429 No", "{}", "model_rate_limited"),
+        ("503 No", "{}", "model_overloaded"),
+        ("529 No", "{}", "model_overloaded"),
+        ("500 No", "{}", "model_failed"),
+        ("400 No", "{}", "model_rejected"),
+    ] {
+        let (url, _log) = serve(vec![whole(status, "", body)], true);
+        let error = ask(&mut *line(url, LONG), &Cancel::default(), LONG).1.unwrap_err();
+        assert_eq!(error.code().name(), code);
+        seen.insert((error.code(), error.to_string()));
+    }
+    assert_eq!(seen.len(), 7, "{seen:?}");
+    let of_quota = seen.iter().find(|(code, _)| *code == crate::contract::Code::ModelQuotaExhausted).unwrap();
+    assert!(!of_quota.1.contains("try again"), "waiting doesn't help");
 }

@@ -1,6 +1,6 @@
 //! What to do after a try that failed: whether to try again, and when.
 //!
-//! This is the only layer that repeats anything. It never does so once a model has made its first token, because a second
+//! A call that failed is repeated here alone. It never is once a model has made its first token, because a second
 //! answer is not the first one's end; and a budget that all workers share keeps a provider that is down from being asked
 //! three times as often as one that is up.
 
@@ -36,13 +36,14 @@ impl Failure {
     /// Whether the same may work in a moment.
     fn is_passing(&self) -> bool {
         let passes = match &self.error {
-            CallError::RateLimited => !self.complaint.as_ref().is_some_and(|complaint| complaint.is_about_money()),
             CallError::Failed { status } => !matches!(status, 501 | 505),
             CallError::Rejected { status } => matches!(status, 408 | 425),
-            CallError::Unreachable | CallError::Truncated => true,
+            CallError::RateLimited | CallError::Busy | CallError::Unreachable | CallError::Truncated => true,
             CallError::Overloaded
             | CallError::Deadline { .. }
             | CallError::Unauthorized
+            | CallError::NotFound
+            | CallError::QuotaExhausted
             | CallError::Unreadable
             | CallError::TooLarge
             | CallError::Panicked
@@ -57,6 +58,9 @@ impl Failure {
     pub(super) fn leaves_another_model(&self) -> bool {
         let may_help = match &self.error {
             CallError::RateLimited
+            | CallError::Busy
+            | CallError::QuotaExhausted
+            | CallError::NotFound
             | CallError::Failed { .. }
             | CallError::Truncated
             | CallError::Deadline { .. }
@@ -175,7 +179,11 @@ mod tests {
             (0, CallError::RateLimited, false, hour, false),
             (0, CallError::RateLimited, true, None, false),
             (2, CallError::RateLimited, false, None, false),
-            (0, CallError::Failed { status: 503 }, false, None, true),
+            (0, CallError::Busy, false, None, true),
+            (0, CallError::QuotaExhausted, false, None, false),
+            (0, CallError::QuotaExhausted, false, second, false),
+            (0, CallError::NotFound, false, None, false),
+            (0, CallError::Failed { status: 502 }, false, None, true),
             (0, CallError::Failed { status: 501 }, false, None, false),
             (0, CallError::Failed { status: 500 }, true, None, false),
             (0, CallError::Unreachable, false, None, true),

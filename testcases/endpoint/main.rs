@@ -21,6 +21,7 @@ mod logged;
 mod model;
 mod named;
 mod oversized;
+mod reading;
 mod relay;
 mod requests;
 mod resume;
@@ -29,3 +30,4 @@ mod stop;
 mod suites;
 #[allow(dead_code, reason = "it serves the tests of the command line too")]
 mod support;
+mod thinking;

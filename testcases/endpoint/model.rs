@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// The model server. It prints its address, and then a line for each thing that happens.
-struct Model {
+pub(crate) struct Model {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
 }
@@ -20,14 +20,14 @@ impl Model {
     }
 
     fn at(address: &str, delay_ms: u64) -> Model {
+        Model::with(&["--listen", address, "--delay-ms", &delay_ms.to_string()])
+    }
+
+    pub(crate) fn with(options: &[&str]) -> Model {
         // Cargo builds examples before it runs tests, into a folder beside the binary.
         let program = Path::new(env!("CARGO_BIN_EXE_framewright")).with_file_name("examples").join("model");
         let mut command = Command::new(&program);
-        command
-            .args(["--listen", address, "--delay-ms", &delay_ms.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit());
+        command.args(options).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child =
             command.spawn().unwrap_or_else(|error| panic!("{}: {error}; `cargo build --examples` builds it", program.display()));
         let lines = Arc::<Mutex<Vec<String>>>::default();
@@ -40,7 +40,7 @@ impl Model {
         eventually("the model's address", || self.lines.lock().unwrap().first().cloned())
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 
@@ -49,7 +49,7 @@ impl Model {
     }
 
     /// A server whose model this is, on the given graph.
-    fn server_on(&self, graph: &str) -> Server {
+    pub(crate) fn server_on(&self, graph: &str) -> Server {
         Server::with(&Setting { options: &["--llm-url", &self.url(), "--model", "demo-outside", "--graph", graph], ..Setting::default() })
     }
 }

@@ -39,6 +39,7 @@ const FAULTS: &[&str] = &[
     "429",
     "429-after",
     "429-late",
+    "429-quota",
     "500",
     "503",
 ];

@@ -1,7 +1,7 @@
 //! What an operator reads of a failure: status, cause and retries, but nothing that a user wrote and no key.
 
 use crate::support::{Server, eventually};
-use crate::world::server_before;
+use crate::world::{Model, QUESTION, server_before};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -54,13 +54,40 @@ fn a_failing_provider_is_logged_with_its_status_and_without_what_a_user_wrote() 
     });
     let failed = lines.iter().find(|line| line["message"] == "model call failed").unwrap();
     assert_eq!((&failed["level"], &failed["status"], &failed["model"]), (&json!("WARN"), &json!(503), &json!("faulty")));
-    assert_eq!(failed["role"], "input");
+    assert_eq!((&failed["role"], &failed["code"]), (&json!("input"), &json!("model_overloaded")));
     assert!(failed["timestamp"].is_string() && failed["target"].as_str().unwrap().starts_with("framewright::work"), "{failed}");
     assert!(failed["cause"].as_str().unwrap().contains("overloaded by"), "{failed}");
     assert!(has(&lines, "retrying") && has(&lines, "calling the fallback model"), "{lines:?}");
     let said = server.said();
     for secret in ["xylophone", "diary", "sk-inside", "abc.inside"] {
         assert!(!said.contains(secret), "`{secret}` is in the log: {said}");
+    }
+}
+
+#[test]
+fn a_key_a_model_a_quota_and_an_overload_each_have_their_own_sentence_code_and_line() {
+    let model = Model::start(0);
+    let server = model.patient_server(&["--retries", "1"]);
+    for (fault, tries, code, sentence, advice) in [
+        ("401", 1, "model_unauthorized", "refuses this server's key", "check it"),
+        ("404", 1, "model_not_found", "does not know this server's model", "--llm-url"),
+        ("429-quota", 1, "model_quota_exhausted", "is used up", "add credit"),
+        ("429", 2, "model_rate_limited", "try again in a minute", "--workers"),
+        ("503", 2, "model_overloaded", "is overloaded right now", "overloaded or starting"),
+    ] {
+        let session = server.session(fault);
+        let mut chat = session.attached();
+        chat.say(&json!({ "text": format!("fault:{fault}@input.head {QUESTION}") }));
+        let done = chat.until_done("msg_1").pop().unwrap();
+        let result = session.result();
+        assert_eq!((&done["code"], &result["code"], &done["error"]), (&json!(code), &json!(code), &result["detail"]));
+        assert!(result["detail"].as_str().unwrap().contains(sentence), "{result}");
+        let lines = eventually("a line for each try", || {
+            let failed = |line: &Value| line["message"] == "model call failed" && line["code"] == code;
+            let lines: Vec<Value> = logged(&server).into_iter().filter(failed).collect();
+            (lines.len() == tries).then_some(lines)
+        });
+        assert!(lines.iter().all(|line| line["advice"].as_str().unwrap().contains(advice)), "{lines:?}");
     }
 }
 

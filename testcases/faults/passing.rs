@@ -29,7 +29,7 @@ fn what_passes_by_itself_is_not_seen() {
 fn a_second_model_answers_where_the_first_one_fails_for_good() {
     let model = Model::start(0);
     let server = model.patient_server(&["--fallback-model", "spare", "--retries", "0"]);
-    for fault in ["404", "429-late", "html", "401", "500"] {
+    for fault in ["404", "429-late", "429-quota", "html", "401", "500"] {
         let session = server.session(fault);
         let mut chat = session.attached();
         chat.say(&json!({ "text": format!("fault:{fault}@output.head*1 {QUESTION}") }));

@@ -53,7 +53,7 @@ impl Fault {
     /// Does what is wrong; the connection is to be closed afterwards.
     pub(super) fn happen(&self, to: &TcpStream) -> io::Result<()> {
         let wire = Wire { to, has_head: self.point != "head" };
-        let error = |code: u16| format!(r#"{{"error":{{"message":"{INSIDE}","type":"server_error","param":null,"code":{code}}}}}"#);
+        let error = |code: &str| format!(r#"{{"error":{{"message":"{INSIDE}","type":"server_error","param":null,"code":{code}}}}}"#);
         match self.name.as_str() {
             "hang" => wire.wait(),
             "slow" => wire.slowly(),
@@ -62,8 +62,8 @@ impl Fault {
             "reset" => socket2::SockRef::from(to).set_linger(Some(Duration::ZERO)),
             "cut" => Ok(()),
             "ended" => wire.say(b"").and_then(|()| wire.raw(b"0\r\n\r\n")),
-            "error" => wire.say(format!("data: {}\n\n", error(500)).as_bytes()),
-            "unframed" => wire.say(error(400).as_bytes()).and_then(|()| wire.raw(b"0\r\n\r\n")),
+            "error" => wire.say(format!("data: {}\n\n", error("500")).as_bytes()),
+            "unframed" => wire.say(error("400").as_bytes()).and_then(|()| wire.raw(b"0\r\n\r\n")),
             "html" if wire.has_head => wire.say(format!("<html><body>{INSIDE}</body></html>\n\n").as_bytes()),
             "html" => wire.whole("200 OK", "text/html", "", &format!("<html><body><h1>502</h1>{INSIDE}</body></html>")),
             "utf8" => wire.say(b"data: {\"choices\":[{\"delta\":{\"content\":\"\xFF\xC3(\"}}]}\n\n"),
@@ -85,9 +85,10 @@ impl Fault {
             "shape" => wire.say(format!("data: {{\"choices\":7,\"inside\":\"{INSIDE}\"}}\n\n").as_bytes()),
             name => {
                 let (code, more) = name.split_once('-').unwrap_or((name, ""));
-                let code = code.parse().map_err(|_| io::Error::other("an unknown fault"))?;
+                let code: u16 = code.parse().map_err(|_| io::Error::other("an unknown fault"))?;
+                let error = if more == "quota" { error("\"insufficient_quota\"") } else { error(&code.to_string()) };
                 if wire.has_head {
-                    return wire.say(format!("data: {}\n\n", error(code)).as_bytes());
+                    return wire.say(format!("data: {error}\n\n").as_bytes());
                 }
                 let header = match more {
                     "after" => "retry-after: 1\r\n".to_owned(),
@@ -95,7 +96,7 @@ impl Fault {
                     _ if code == 302 => "location: http://10.9.8.7/inside\r\n".to_owned(),
                     _ => String::new(),
                 };
-                wire.whole(&format!("{code} {INSIDE}"), "application/json", &header, &error(code))
+                wire.whole(&format!("{code} {INSIDE}"), "application/json", &header, &error)
             }
         }
     }

@@ -268,13 +268,17 @@ impl<W: Write> Chat<W> {
     fn update(&mut self, update: Update) -> Result<Go, Over> {
         match update {
             // Through a pipe come the answers to its own lines alone.
-            Update::Text { client_id: None, .. } if !self.is_interactive => {}
+            Update::Text { client_id: None, .. } | Update::Retold { client_id: None, .. } if !self.is_interactive => {}
             Update::Text { turn, kind, content, .. } => {
                 self.running = Some(turn);
                 match kind {
                     None => self.screen.answer(&content)?,
                     Some(Kind::Progress) => self.screen.progress(&content)?,
                 }
+            }
+            Update::Retold { content, .. } => {
+                self.screen.note("The model was thinking aloud. Its answer:")?;
+                self.screen.answer(&content)?;
             }
             Update::Attached { resumed, controls } => {
                 self.screen.note(match resumed {

@@ -28,6 +28,10 @@ enum Message {
         /// On an acknowledgement.
         client_id: Option<String>,
     },
+    Retold {
+        id: String,
+        content: String,
+    },
     Controls {
         controls: Vec<Value>,
         /// On a connection's greeting.
@@ -77,6 +81,14 @@ pub enum Update {
         client_id: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         kind: Option<Kind>,
+        content: String,
+    },
+    /// All of a turn's answer so far, in the place of what was told: some of it was a thought of the model.
+    Retold {
+        #[serde(rename = "id")]
+        turn: String,
+        #[serde(skip)]
+        client_id: Option<String>,
         content: String,
     },
     Controls {
@@ -250,6 +262,10 @@ impl State {
             Message::Delta { id, content, kind, client_id: None } => {
                 let client_id = self.of_turn(&id);
                 Some(Update::Text { turn: id, client_id, kind, content })
+            }
+            Message::Retold { id, content } => {
+                let client_id = self.of_turn(&id);
+                Some(Update::Retold { turn: id, client_id, content })
             }
             Message::Controls { controls, .. } => Some(Update::Controls { controls }),
             Message::Done { refused: true, error, code, client_id, .. } => self.refused(client_id, code, error),

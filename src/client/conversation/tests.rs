@@ -55,6 +55,7 @@ impl Client {
                 self.shown.values_mut().filter(|shown| shown.ended == 0).for_each(|shown| *shown = Shown::default());
             }
             Update::Attached { .. }
+            | Update::Retold { .. }
             | Update::Text { client_id: None, .. }
             | Update::Disconnected
             | Update::Controls { .. }

@@ -1,7 +1,7 @@
 //! The PA and its experts: pictures of their paths, and the rules of the database expert.
 
 use super::world::{World, ada, picture};
-use crate::contract::{CallError, CallKind, CallStatus, DatabaseFault, Input, Limits, Outcome, What};
+use crate::contract::{CallError, CallKind, CallStatus, Code, DatabaseFault, Input, Limits, Outcome, TurnResult, What};
 use crate::graph::shipped_with;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 const PERCEIVED: &str = r#"{"intent":"question","language":"de"}"#;
 const TO_ERAS: &str = r#"{"expert":"eras","job":"Zähle die Kunden.","thinking_message":"Ich zähle.","language":"de"}"#;
 const TO_NOBODY: &str = r#"{"expert":null,"job":"Say hello.","thinking_message":"","language":"en"}"#;
+const SUMMED: &str = r#"{"summary":"Es sind drei.","findings":[]}"#;
 const COLUMNS: &str = r#"{"Rows":{"columns":["column","type"],"rows":[["id","int"],["name","text"]],"is_cut":false}}"#;
 const THREE: &str = r#"{"Rows":{"columns":["anzahl"],"rows":[[3]],"is_cut":false}}"#;
 
@@ -253,7 +254,8 @@ fn a_database_that_can_not_be_reached_ends_the_turn_with_a_sentence() {
         world.answer(answer);
     }
     world.fail(CallError::Database(DatabaseFault::Unreachable));
-    assert_eq!(world.ends(), [(1, Outcome::Failed(DatabaseFault::Unreachable.to_string()))]);
+    let (why, code) = (DatabaseFault::Unreachable.to_string(), Some(Code::DatabaseFailed));
+    assert_eq!(world.ends(), [(1, Outcome::Failed { why, code })]);
     assert_eq!(
         world.session.history().back().unwrap().progress,
         "Ich zähle.\nDESCRIBE kunden\n",
@@ -277,12 +279,84 @@ fn the_thinking_message_and_a_line_for_each_tool_are_progress_and_kept_up_to_a_b
     assert_eq!(world.labels(), ["table"], "the rows are shown");
 }
 
+/// What the last turn's trace and `/api/result` say of it.
+fn degraded(world: &World) -> Option<String> {
+    let degraded = world.trace().degraded.clone();
+    if let TurnResult::Done { degraded: of_result, .. } = world.session.result() {
+        assert_eq!(of_result, degraded, "both say the same");
+    }
+    degraded
+}
+
+fn last_answer(world: &World) -> &str {
+    &world.session.history().back().unwrap().content
+}
+
 #[test]
-fn an_unknown_expert_is_asked_for_again_and_then_nobody_is_needed() {
-    let mut world = World::new("v4-eras");
+fn a_question_that_nobody_can_be_found_for_is_answered_with_a_sentence_and_not_by_a_guess() {
     let nowhere = r#"{"expert":"weather","job":"rain?","thinking_message":"","language":"en"}"#;
-    play(&mut world, &[("rain?", &[PERCEIVED, nowhere, nowhere, "No idea.", "{}"])]);
-    assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("pa", 3));
+    for pa in [["hm", "well"], [nowhere, nowhere], ["", r#"{"expert":"eras"}"#]] {
+        let mut world = World::new("v4-eras");
+        play(&mut world, &[("wie viele Kunden?", &[PERCEIVED, pa[0], pa[1], "{}"])]);
+        assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("pa", 3));
+        assert!(last_answer(&world).starts_with("Ich konnte nicht herausfinden"), "{}", last_answer(&world));
+        assert_eq!(degraded(&world).as_deref(), Some("pa could not be understood"));
+        assert!(!world.names().contains(&"routed"), "nothing is shown that no model said");
+        play(&mut world, &[("hallo du da", &[PERCEIVED, TO_NOBODY, "Hallo.", "{}"])]);
+        assert_eq!((last_answer(&world), degraded(&world)), ("Hallo.", None), "the next turn is as any other");
+        world.replay();
+    }
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("how many?", &["hm", "hm", "hm", "hm", "{}"])]);
+    assert!(last_answer(&world).starts_with("I could not work out"), "where the language is not known it is English");
+    assert_eq!(degraded(&world).as_deref(), Some("input could not be understood; pa could not be understood"));
+}
+
+#[test]
+fn an_expert_whose_plan_can_not_be_understood_lets_nobody_guess() {
+    let refused = r#"{"Refused":{"message":"syntax error near x","reason":"Other"}}"#;
+    let (count, interpret) = (count(false), count(true));
+    for answers in [
+        &[PERCEIVED, TO_ERAS, "hm", "hm", "{}"][..],
+        &[PERCEIVED, TO_ERAS, &count, COLUMNS, refused, "hm", "hm", "{}"],
+        &[PERCEIVED, TO_ERAS, &interpret, COLUMNS, refused, "hm", "hm", "{}"],
+    ] {
+        let mut world = World::new("v4-eras");
+        play(&mut world, &[("wie viele Kunden?", answers)]);
+        assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("expert", 4));
+        assert!(last_answer(&world).starts_with("Ich konnte nicht herausfinden"), "{}", last_answer(&world));
+        assert_eq!(degraded(&world).as_deref(), Some("eras could not be understood"));
+        world.replay();
+    }
+}
+
+#[test]
+fn every_default_route_that_still_answers_marks_the_turn() {
+    for (answers, answer, reason) in [
+        (&["hm", "hm", TO_NOBODY, "Hi.", "{}"][..], "Hi.", Some("input could not be understood")),
+        (
+            &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "", "", SUMMED, "Drei.", "{}"],
+            "Drei.",
+            Some("eras could not be understood"),
+        ),
+        (
+            &[PERCEIVED, TO_ERAS, &count(true), COLUMNS, THREE, "Drei.", "hm", "hm", "Drei.", "{}"],
+            "Drei.",
+            Some("interpreter could not be understood"),
+        ),
+        // A repair that works leaves nothing behind.
+        (&[PERCEIVED, "hm", TO_NOBODY, "Hi.", "{}"], "Hi.", None),
+    ] {
+        let mut world = World::new("v4-eras");
+        play(&mut world, &[("wie viele Kunden?", answers)]);
+        assert_eq!((last_answer(&world), degraded(&world).as_deref()), (answer, reason));
+        world.replay();
+    }
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("hallo du da", &[PERCEIVED, TO_NOBODY, "Hi.", "hm", "hm"])]);
+    assert_eq!(degraded(&world), None, "the answer is good");
+    let last = world.events.last().unwrap();
+    assert_eq!(last.what, What::Thinking { detail: "memorizer could not be understood".to_owned() }, "the trace says it behind the turn");
 }
 
 #[test]

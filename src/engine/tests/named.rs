@@ -70,7 +70,7 @@ fn an_action_refused_at_its_turn_is_known_with_its_failure() {
     world.answer(PERCEIVED);
     world.answer(r#"{"goal":"g"}"#);
     answer_all(&mut world);
-    let Ok(Accepted::Known { turn, done: Some(Outcome::Failed(why)) }) = world.session.accepts(&action("press")) else {
+    let Ok(Accepted::Known { turn, done: Some(Outcome::Failed { why, .. }) }) = world.session.accepts(&action("press")) else {
         panic!("{:?}", world.session.accepts(&action("press")))
     };
     assert!(turn == TurnId(3) && why.contains("control"), "{why}");

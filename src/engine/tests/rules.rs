@@ -2,7 +2,7 @@
 
 use super::world::{World, ada};
 use crate::contract::{
-    Answer, CallError, CallId, CallStatus, Code, Effect, Input, Limits, Outcome, Role, ToolCall, TurnId, TurnResult, Usage,
+    Answer, CallError, CallId, CallStatus, Code, Effect, Input, Limits, Outcome, Role, ToolCall, TurnId, TurnResult, Usage, What,
 };
 use serde_json::{Value, json};
 
@@ -76,7 +76,7 @@ fn a_session_that_is_drained_lets_its_turn_end_and_begins_none_of_those_that_wai
             assert_eq!(world.ends(), [], "what runs goes on, and what waits does so until then");
             world.answer(" a time.");
         }
-        let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(why) if why.starts_with("The server "));
+        let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { why, .. } if why.starts_with("The server "));
         let ends = world.ends();
         assert_eq!(ends.iter().map(|(turn, _)| *turn).collect::<Vec<_>>(), [1, 2, 3], "in order");
         assert!(failed(&ends[1].1) && failed(&ends[2].1) && failed(&ends[0].1) == cut, "{ends:?}");
@@ -204,7 +204,7 @@ fn an_action_whose_control_went_away_while_it_waited_ends_with_a_sentence() {
     world.answer(PERCEIVED);
     world.answer(&decide(json!([])));
     world.answer("Because.");
-    assert!(matches!(&world.ends()[2], (3, Outcome::Failed(why)) if why.starts_with("That control went away")));
+    assert!(matches!(&world.ends()[2], (3, Outcome::Failed { why, .. }) if why.starts_with("That control went away")));
     world.replay();
 }
 
@@ -287,7 +287,7 @@ fn a_path_asks_no_more_than_its_budget() {
         world.complete(call, Ok(Answer { tool_calls, ..Answer::default() }));
     }
     assert_eq!(asked, 5, "four rounds and one repair are what `direct` states");
-    assert!(matches!(&world.ends()[0], (1, Outcome::Failed(why)) if why.starts_with("The model gave no answer")));
+    assert!(matches!(&world.ends()[0], (1, Outcome::Failed { why, .. }) if why.starts_with("The model gave no answer")));
     world.replay();
 }
 
@@ -299,7 +299,8 @@ fn a_budget_holds_for_questions_and_for_repairs() {
         world.say("how is it going?");
         world
     };
-    let no_answer = |world: &World| matches!(&world.ends()[0], (1, Outcome::Failed(why)) if why.starts_with("The model gave no answer"));
+    let no_answer =
+        |world: &World| matches!(&world.ends()[0], (1, Outcome::Failed { why, .. }) if why.starts_with("The model gave no answer"));
     let social = r#"{"intent":"social","language":"en"}"#;
 
     let mut world = tight();
@@ -369,6 +370,28 @@ fn numbers_go_up_and_effects_are_in_order() {
 }
 
 #[test]
+fn what_turns_out_to_be_a_thought_is_taken_back_and_the_rest_of_the_turn_stays() {
+    let mut world = World::new("v1-direct");
+    world.say("two buttons");
+    let (call, _) = world.out.pop_front().unwrap();
+    world.put(Input::Chunk { call, text: "Let me see.".into() });
+    let tool_calls = vec![ToolCall { id: "t".into(), tool: "emit_actions".into(), args: json!({"actions": ["Yes"]}) }];
+    world.complete(call, Ok(Answer { tool_calls, ..Answer::default() }));
+    let (call, _) = world.out.pop_front().unwrap();
+    world.put(Input::Chunk { call, text: "Hm, zebra</think>Here".into() });
+    let told = Answer { text: "Here it is.".into(), is_retold: true, thoughts: "Hm, zebra".into(), ..Answer::default() };
+    world.complete(call, Ok(told));
+    let retold = world.events.iter().find_map(|event| match &event.what {
+        What::Retold { text } => Some(text.to_string()),
+        _ => None,
+    });
+    assert_eq!(retold.as_deref(), Some("Let me see.\n\nHere it is."));
+    assert_eq!(world.session.history().back().unwrap().content, "Let me see.\n\nHere it is.");
+    assert!(!world.asked().contains("zebra"), "the memorizer doesn't learn it: {}", world.asked());
+    world.replay();
+}
+
+#[test]
 fn what_a_later_call_of_a_turn_says_stands_in_a_paragraph_of_its_own() {
     let mut world = World::new("v1-direct");
     world.say("two buttons");
@@ -384,7 +407,13 @@ fn what_a_later_call_of_a_turn_says_stands_in_a_paragraph_of_its_own() {
 #[test]
 fn a_provider_that_counts_beyond_all_bounds_costs_nothing() {
     let mut world = World::new("v3-framed");
-    let usage = Usage { prompt_tokens: u64::MAX, completion_tokens: u64::MAX, total_tokens: u64::MAX, cached_tokens: u64::MAX };
+    let usage = Usage {
+        prompt_tokens: u64::MAX,
+        completion_tokens: u64::MAX,
+        total_tokens: u64::MAX,
+        cached_tokens: u64::MAX,
+        reasoning_tokens: u64::MAX,
+    };
     for number in 1..=2 {
         world.put(Input::Completion { call: CallId(number), usage, waited_us: 0, outcome: Err(CallError::Truncated) });
     }
@@ -413,7 +442,7 @@ fn usage_is_counted_for_a_turn_and_each_call() {
     assert_eq!(world.trace().usage.total_tokens, 330);
     assert_eq!(
         world.trace().background[0].usage,
-        Some(Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0 })
+        Some(Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0, reasoning_tokens: 0 })
     );
     let detail = world.session.turn(TurnId(1)).unwrap();
     let nodes: Vec<&str> = detail.calls.iter().map(|call| &*call.node).collect();

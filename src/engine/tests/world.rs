@@ -147,7 +147,7 @@ impl World {
     }
 
     pub(super) fn complete(&mut self, call: CallId, outcome: Result<Answer, CallError>) {
-        let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0 };
+        let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0, reasoning_tokens: 0 };
         self.put(Input::Completion { call, usage, waited_us: 0, outcome });
     }
 
@@ -220,6 +220,9 @@ pub(super) fn round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(va
 /// The picture of a trace: one line a frame, one a call.
 pub(super) fn picture(trace: &Trace) -> String {
     let mut out = format!("turn {}: {:?}  {} {:?} {} frames\n", trace.id.0, trace.message, trace.path, trace.status, trace.frames.len());
+    if let Some(degraded) = &trace.degraded {
+        writeln!(out, "  degraded: {degraded}").unwrap();
+    }
     for frame in &trace.frames {
         let nodes = frame.nodes.join("+");
         let route = if frame.route.is_empty() { String::new() } else { format!("  -> {}", frame.route) };

@@ -1,6 +1,6 @@
 //! `add_state`: adds a state to a machine, or replaces it.
 
-use super::shapes::StateArg;
+use super::shapes::{ButtonArg, ContentArg, state};
 use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, Ui};
 use crate::nodes::View;
@@ -19,29 +19,15 @@ pub(super) const TOOL: Tool = Tool {
 struct Args {
     id: String,
     state: String,
-    #[serde(flatten)]
-    what: StateBody,
-}
-
-/// The rest of a state; its name stands outside.
-#[derive(Deserialize)]
-struct StateBody {
     #[serde(default)]
-    buttons: Value,
+    buttons: Vec<ButtonArg>,
     #[serde(default)]
-    content: Value,
+    content: Vec<ContentArg>,
 }
 
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
-    let Args { id, state, what } = args(value)?;
-    let mut body = serde_json::Map::new();
-    for (name, value) in [("buttons", what.buttons), ("content", what.content)] {
-        if !value.is_null() {
-            body.insert(name.to_owned(), value);
-        }
-    }
-    let body: StateArg = args(Value::Object(body))?;
-    let summary = format!("machine {id}: state {state}");
-    let state = body.normal(Some(state), &id)?;
+    let Args { id, state: name, buttons, content } = args(value)?;
+    let summary = format!("machine {id}: state {name}");
+    let state = state(name, buttons, content, &id);
     apply(view, ui, Change::AddState { id, state }, summary)
 }

@@ -1,6 +1,6 @@
 //! `emit_actions`: shows buttons under the answer.
 
-use super::shapes::ButtonArg;
+use super::shapes::{ButtonArg, button};
 use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, Control, Source, Ui};
 use crate::nodes::View;
@@ -22,7 +22,7 @@ struct Args {
 
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let args: Args = args(value)?;
-    let buttons: Vec<_> = args.actions.into_iter().map(|button| button.normal(&Source::Thinker)).collect();
+    let buttons: Vec<_> = args.actions.into_iter().map(|arg| button(arg, &Source::Thinker)).collect();
     let labels: Vec<&str> = buttons.iter().map(|button| button.label.as_str()).collect();
     let summary = format!("buttons: {}", labels.join(", "));
     // Only a machine has states to go to.

@@ -1,6 +1,6 @@
 //! `emit_display`: shows something to read under the answer: a text, a value, a table, a chart, a progress bar.
 
-use super::shapes::ContentItem;
+use super::shapes::{ContentArg, display};
 use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, Control, Ui};
 use crate::nodes::View;
@@ -17,12 +17,12 @@ pub(super) const TOOL: Tool = Tool {
 
 #[derive(Deserialize)]
 struct Args {
-    items: Vec<ContentItem>,
+    items: Vec<ContentArg>,
 }
 
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let args: Args = args(value)?;
-    let displays: Vec<Control> = args.items.into_iter().map(|item| Control::Display(item.normal())).collect();
+    let displays: Vec<Control> = args.items.into_iter().map(|item| Control::Display(display(item))).collect();
     let summary = format!("{} display{}", displays.len(), if displays.len() == 1 { "" } else { "s" });
     apply(view, ui, Change::Show(displays), summary)
 }

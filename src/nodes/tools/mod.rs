@@ -17,6 +17,7 @@ mod shapes;
 
 use super::{ToolReport, View};
 use crate::contract::{Change, DatabaseAsk, ToolSpec, Ui};
+use crate::reading;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -119,7 +120,7 @@ fn names(tools: &[ToolSpec]) -> String {
 
 /// Arguments as a tool's own type.
 fn args<T: DeserializeOwned>(value: Value) -> Result<T, String> {
-    serde_json::from_value(value).map_err(|error| format!("the arguments don't fit: {error}"))
+    reading::fit(value).map_err(|wrong| format!("the arguments don't fit: {wrong}"))
 }
 
 fn fits<T: DeserializeOwned>(value: &Value) -> Result<(), String> {

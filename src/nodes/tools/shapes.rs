@@ -3,35 +3,35 @@
 //! A button may be a label alone, states may be a map or a list, content may be a sentence: what a model means is taken.
 
 use crate::contract::{Button, Display, DisplayKind, Source, State};
-use serde::Deserialize;
+use crate::reading::OrText;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use std::fmt;
+
+/// A button, or its label alone.
+pub(crate) type ButtonArg = OrText<ButtonBody>;
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum ButtonArg {
-    Label(String),
-    Full {
-        label: String,
-        #[serde(default)]
-        action: Option<String>,
-        #[serde(default)]
-        go: Option<String>,
-        #[serde(default)]
-        payload: Option<Value>,
-    },
+pub(crate) struct ButtonBody {
+    label: String,
+    #[serde(default)]
+    action: Option<String>,
+    #[serde(default)]
+    go: Option<String>,
+    #[serde(default)]
+    payload: Option<Value>,
 }
 
-impl ButtonArg {
-    pub(crate) fn normal(self, source: &Source) -> Button {
-        let (label, action, go, payload) = match self {
-            ButtonArg::Label(label) => (label, None, None, None),
-            ButtonArg::Full { label, action, go, payload } => (label, action, go, payload),
-        };
-        let action = action.filter(|action| !action.trim().is_empty()).unwrap_or_else(|| slug(&label));
-        let mut button = Button::new(label, action);
-        (button.go, button.payload, button.source) = (go, payload, source.clone());
-        button
-    }
+pub(crate) fn button(arg: ButtonArg, source: &Source) -> Button {
+    let (label, action, go, payload) = match arg {
+        OrText::Text(label) => (label, None, None, None),
+        OrText::Whole(ButtonBody { label, action, go, payload }) => (label, action, go, payload),
+    };
+    let action = action.filter(|action| !action.trim().is_empty()).unwrap_or_else(|| slug(&label));
+    let mut button = Button::new(label, action);
+    (button.go, button.payload, button.source) = (go, payload, source.clone());
+    button
 }
 
 /// A label as an action's name: `Switch on!` becomes `switch_on`.
@@ -41,42 +41,50 @@ fn slug(label: &str) -> String {
     if slug.is_empty() { "button".to_owned() } else { slug }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum ContentArg {
-    Sentence(String),
-    One(Display),
-    Many(Vec<ContentItem>),
-}
+/// A display, or a sentence.
+pub(crate) type ContentArg = OrText<DisplayBody>;
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum ContentItem {
-    Sentence(String),
-    Display(Display),
-}
+pub(crate) struct DisplayBody(Display);
 
-impl ContentArg {
-    pub(crate) fn normal(self) -> Vec<Display> {
-        match self {
-            ContentArg::Sentence(text) => vec![text_display(text)],
-            ContentArg::One(display) => vec![display],
-            ContentArg::Many(items) => items.into_iter().map(ContentItem::normal).collect(),
+pub(crate) fn display(arg: ContentArg) -> Display {
+    match arg {
+        OrText::Text(text) => {
+            let rest = Map::from_iter([("text".to_owned(), Value::String(text))]);
+            Display { kind: DisplayKind::Text, label: None, key: None, rest }
         }
+        OrText::Whole(DisplayBody(display)) => display,
     }
 }
 
-impl ContentItem {
-    pub(crate) fn normal(self) -> Display {
-        match self {
-            ContentItem::Sentence(text) => text_display(text),
-            ContentItem::Display(display) => display,
-        }
-    }
-}
+impl<'de> Deserialize<'de> for DisplayBody {
+    /// Field by field, so that each knows its place.
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = DisplayBody;
 
-fn text_display(text: String) -> Display {
-    Display { kind: DisplayKind::Text, label: None, key: None, rest: Map::from_iter([("text".to_owned(), Value::String(text))]) }
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<DisplayBody, A::Error> {
+                let (mut kind, mut label, mut key, mut rest) = (None, None, None, Map::new());
+                while let Some(name) = fields.next_key::<String>()? {
+                    match name.as_str() {
+                        "type" => kind = Some(fields.next_value()?),
+                        "label" => label = fields.next_value()?,
+                        "key" => key = fields.next_value()?,
+                        _ => {
+                            rest.insert(name, fields.next_value()?);
+                        }
+                    }
+                }
+                let kind = kind.ok_or_else(|| Error::missing_field("type"))?;
+                Ok(DisplayBody(Display { kind, label, key, rest }))
+            }
+        }
+        from.deserialize_map(Fields)
+    }
 }
 
 #[derive(Deserialize)]
@@ -86,37 +94,72 @@ pub(crate) struct StateArg {
     #[serde(default)]
     buttons: Vec<ButtonArg>,
     #[serde(default)]
-    content: Option<ContentArg>,
+    content: Vec<ContentArg>,
 }
 
 impl StateArg {
-    pub(crate) fn normal(self, name: Option<String>, machine: &str) -> Result<State, String> {
+    fn normal(self, name: Option<String>, machine: &str) -> Result<State, String> {
         let name = name.or(self.name).filter(|name| !name.trim().is_empty()).ok_or("a state in the list has no `name`")?;
-        let source = Source::Machine(machine.to_owned());
-        let buttons = self.buttons.into_iter().map(|button| button.normal(&source)).collect();
-        Ok(State { name, buttons, content: self.content.map(ContentArg::normal).unwrap_or_default() })
+        Ok(state(name, self.buttons, self.content, machine))
     }
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-pub(crate) enum StatesArg {
-    List(Vec<StateArg>),
-    Map(std::collections::BTreeMap<String, StateArg>),
+pub(crate) fn state(name: String, buttons: Vec<ButtonArg>, content: Vec<ContentArg>, machine: &str) -> State {
+    let source = Source::Machine(machine.to_owned());
+    let buttons = buttons.into_iter().map(|arg| button(arg, &source)).collect();
+    State { name, buttons, content: content.into_iter().map(display).collect() }
 }
+
+/// States as a list, or as a map from their names.
+pub(crate) struct StatesArg(Vec<(Option<String>, StateArg)>);
 
 impl StatesArg {
     pub(crate) fn normal(self, machine: &str) -> Result<Vec<State>, String> {
-        match self {
-            StatesArg::List(list) => list.into_iter().map(|state| state.normal(None, machine)).collect(),
-            StatesArg::Map(map) => map.into_iter().map(|(name, state)| state.normal(Some(name), machine)).collect(),
+        self.0.into_iter().map(|(name, state)| state.normal(name, machine)).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for StatesArg {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = StatesArg;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of states, or a list of them")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<StatesArg, E> {
+                match crate::reading::certain(text) {
+                    Some(inner @ (Value::Object(_) | Value::Array(_))) => crate::reading::fit(inner).map_err(E::custom),
+                    Some(_) | None => Err(E::invalid_type(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<StatesArg, A::Error> {
+                let mut states = Vec::new();
+                while let Some(state) = items.next_element()? {
+                    states.push((None, state));
+                }
+                Ok(StatesArg(states))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<StatesArg, A::Error> {
+                let mut states = Vec::new();
+                while let Some((name, state)) = fields.next_entry()? {
+                    states.push((Some(name), state));
+                }
+                Ok(StatesArg(states))
+            }
         }
+        from.deserialize_any(Either)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reading::fit;
     use serde_json::json;
 
     #[test]
@@ -124,11 +167,11 @@ mod tests {
         let state = json!({"buttons": [{"label": "Go!", "go": "b"}], "content": ["It waits.", {"type": "value", "value": 1}]});
         let mut named = state.clone();
         named["name"] = json!("a");
-        let normal = |states| serde_json::from_value::<StatesArg>(states).unwrap().normal("m").unwrap();
+        let normal = |states| fit::<StatesArg>(states).unwrap().normal("m").unwrap();
         let (map, list) = (normal(json!({"a": state})), normal(json!([named])));
         assert_eq!(map, list);
         assert_eq!((map[0].buttons[0].action.as_str(), map[0].content.len()), ("go", 2));
-        assert!(serde_json::from_value::<StatesArg>(json!([{"buttons": []}])).unwrap().normal("m").is_err(), "no name");
+        assert!(fit::<StatesArg>(json!([{"buttons": []}])).unwrap().normal("m").is_err(), "no name");
     }
 
     #[test]
@@ -141,18 +184,18 @@ mod tests {
             (json!({"label": "A", "action": "do_it", "go": "b"}), "A", "do_it", Some("b"), None),
             (json!({"label": "A", "action": " ", "payload": {"n": 1}}), "A", "a", None, Some(json!({"n": 1}))),
         ] {
-            let normal = serde_json::from_value::<ButtonArg>(button.clone()).unwrap().normal(&source);
+            let normal = super::button(fit::<ButtonArg>(button.clone()).unwrap(), &source);
             let told = (normal.label.as_str(), normal.action.as_str(), normal.go.as_deref(), normal.payload.clone(), &normal.source);
             assert_eq!(told, (label, action, go, payload, &source), "{button}");
         }
-        for button in [json!({"action": "a"}), json!(1), json!({"label": 1})] {
-            assert!(serde_json::from_value::<ButtonArg>(button.clone()).is_err(), "{button}");
+        for button in [json!({"action": "a"}), json!(1), json!({"label": {}})] {
+            assert!(fit::<ButtonArg>(button.clone()).is_err(), "{button}");
         }
     }
 
     #[test]
     fn a_state_s_name_and_content_are_taken_as_models_write_them() {
-        let normal = |state: Value| serde_json::from_value::<StatesArg>(json!([state])).unwrap().normal("m").unwrap().remove(0);
+        let normal = |state: Value| fit::<StatesArg>(json!([state])).unwrap().normal("m").unwrap().remove(0);
         for field in ["name", "state", "id"] {
             assert_eq!(normal(json!({field: "a"})).name, "a", "{field}");
         }

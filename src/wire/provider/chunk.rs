@@ -1,17 +1,20 @@
 //! One JSON object of an answer, as far as we read it: a chunk of a stream, or the whole answer at once.
 //!
-//! Every field may be missing or null. Everything unknown is left alone.
+//! Every field may be missing or null, and what stands beside the answer is read leniently, field by field: one that is odd
+//! says nothing, and loses no answer that is there. Everything unknown is left alone.
 
-use crate::contract::Usage;
+use super::loose::{Content, List, Loose, Word};
+use crate::contract::{CallError, Finish, Usage};
+use crate::reading;
 use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Chunk {
-    pub(super) error: Option<Value>,
-    pub(super) model: Option<String>,
-    pub(super) choices: Option<Vec<Choice>>,
+    error: Option<Value>,
+    pub(super) model: Word,
+    pub(super) choices: Option<Vec<Loose<Choice>>>,
     pub(super) usage: Option<Value>,
 }
 
@@ -19,83 +22,113 @@ pub(super) struct Chunk {
 #[serde(default)]
 pub(super) struct Choice {
     /// In a stream.
-    pub(super) delta: Option<Delta>,
+    delta: Loose<Delta>,
     /// In an answer that comes at once.
-    pub(super) message: Option<Delta>,
-    pub(super) finish_reason: Option<String>,
+    message: Loose<Delta>,
+    finish_reason: Option<Value>,
 }
 
-/// Of reasoning only whether there is any: what a model thought is no part of what it says.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Delta {
-    pub(super) content: Option<Content>,
-    pub(super) refusal: Option<String>,
-    pub(super) tool_calls: Option<Vec<Fragment>>,
-    pub(super) reasoning: Option<Value>,
-    pub(super) reasoning_content: Option<Value>,
-    pub(super) reasoning_details: Option<Value>,
-}
-
-impl Delta {
-    /// Whether the model has made anything of it: the first delta often only says who speaks.
-    pub(super) fn has_token(&self) -> bool {
-        let is_something = |value: &Option<Value>| match value {
-            None | Some(Value::Null) => false,
-            Some(Value::String(text)) => !text.is_empty(),
-            Some(Value::Array(items)) => !items.is_empty(),
-            Some(_) => true,
-        };
-        let has_text = match &self.content {
-            Some(Content::Text(text)) => !text.is_empty(),
-            Some(Content::Parts(parts)) => !parts.is_empty(),
-            None => false,
-        };
-        has_text
-            || self.refusal.as_ref().is_some_and(|text| !text.is_empty())
-            || self.tool_calls.as_ref().is_some_and(|calls| !calls.is_empty())
-            || [&self.reasoning, &self.reasoning_content, &self.reasoning_details].into_iter().any(is_something)
-    }
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Content {
-    Text(String),
-    Parts(Vec<ContentPart>),
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ContentPart {
-    text: Option<String>,
-}
-
-impl Content {
-    pub(super) fn text(self) -> String {
-        match self {
-            Content::Text(text) => text,
-            Content::Parts(parts) => parts.into_iter().filter_map(|part| part.text).collect(),
-        }
-    }
+    pub(super) content: Content,
+    pub(super) refusal: Word,
+    pub(super) tool_calls: List<Fragment>,
+    reasoning: Content,
+    reasoning_content: Content,
+    reasoning_details: Content,
 }
 
 /// A fragment of a tool call.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Fragment {
-    pub(super) id: Option<String>,
+    pub(super) id: Word,
     /// A number; what else some servers put here says nothing.
     pub(super) index: Option<Value>,
-    pub(super) function: Option<Function>,
+    pub(super) function: Loose<Function>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Function {
-    pub(super) name: Option<String>,
+    pub(super) name: Word,
     /// A piece of JSON text, or all of it as an object.
     pub(super) arguments: Option<Value>,
+}
+
+impl Chunk {
+    /// Nothing where it can't be read. What most servers never write costs the others nothing.
+    pub(super) fn read(json: &[u8]) -> Option<Chunk> {
+        serde_json::from_slice(json).ok().or_else(|| {
+            let text = std::str::from_utf8(json).ok()?;
+            let mended = reading::mended(text);
+            // As a value first: of a field that stands there twice, the last counts.
+            let value: Value = serde_json::from_str(mended.as_deref().unwrap_or(text)).ok()?;
+            Chunk::deserialize(value).ok()
+        })
+    }
+
+    pub(super) fn trouble(&self) -> Option<&Value> {
+        self.error.as_ref().filter(|error| says_something(error))
+    }
+}
+
+/// Whether there is anything in a value: servers fill a field in that has nothing to say.
+pub(super) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) => true,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => items.iter().any(says_something),
+        Value::Object(fields) => fields.values().any(says_something),
+    }
+}
+
+impl Choice {
+    /// How the model has finished; nothing while it hasn't.
+    pub(super) fn finish(&self) -> Result<Option<Finish>, CallError> {
+        let mut reason = self.finish_reason.as_ref();
+        while let Some(Value::Array(_) | Value::Object(_)) = reason {
+            reason = reason.and_then(|reason| reason.get(0).or_else(|| reason.get("type")).or_else(|| reason.get("reason")));
+        }
+        let word = match reason {
+            Some(Value::String(word)) => word.to_ascii_lowercase(),
+            Some(odd) if says_something(odd) => "stop".to_owned(),
+            Some(_) | None => return Ok(None),
+        };
+        Ok(Some(match word.as_str() {
+            "" => return Ok(None),
+            "error" => return Err(CallError::Failed { status: 502 }),
+            "length" | "max_tokens" | "max_output_tokens" | "model_length" => Finish::Length,
+            "tool_calls" | "tool_use" | "function_call" => Finish::ToolCalls,
+            "content_filter" | "safety" | "recitation" | "prohibited_content" | "blocklist" | "refusal" => Finish::ContentFilter,
+            _ => Finish::Stop,
+        }))
+    }
+
+    /// What it says; servers of one kind leave the other kind's field empty.
+    pub(super) fn delta(self) -> Option<Delta> {
+        self.delta.0.filter(Delta::has_token).or(self.message.0)
+    }
+}
+
+impl Delta {
+    /// Whether the model has made anything of it: the first delta often only says who speaks.
+    pub(super) fn has_token(&self) -> bool {
+        let contents = [&self.content, &self.reasoning, &self.reasoning_content, &self.reasoning_details];
+        contents.into_iter().any(|content| content.is_something)
+            || !self.tool_calls.0.is_empty()
+            || self.refusal.0.as_ref().is_some_and(|text| !text.is_empty())
+    }
+
+    /// What it thinks apart from what it says. Gateways send the same thought under two names.
+    pub(super) fn thoughts(&mut self) -> impl Iterator<Item = String> {
+        let apart = [&mut self.reasoning_content, &mut self.reasoning, &mut self.reasoning_details].into_iter();
+        let apart = apart.map(|content| std::mem::take(&mut content.text) + &content.thoughts).find(|thought| !thought.is_empty());
+        apart.into_iter().chain(Some(std::mem::take(&mut self.content.thoughts)))
+    }
 }
 
 /// The tokens of a `usage` object; what it doesn't name counts nothing.
@@ -109,5 +142,6 @@ pub(super) fn usage(value: &Value) -> Option<Usage> {
         completion_tokens,
         total_tokens: count(["/total_tokens", "/total_tokens"]).unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
         cached_tokens: count(["/prompt_tokens_details/cached_tokens", "/cache_read_input_tokens"]).unwrap_or(0),
+        reasoning_tokens: count(["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"]).unwrap_or(0),
     })
 }

@@ -1,11 +1,11 @@
 //! The reader of one answer.
 
-use super::chunk::{self, Chunk, Delta};
+use super::chunk::{self, Chunk, Delta, says_something};
+use super::dialect::Complaint;
 use super::lines::{Lines, Said};
-use super::refused;
-use super::thinking::Thinking;
+use super::thinking::{Manner, Thinking};
 use super::tool_calls::ToolCalls;
-use crate::contract::{Answer, CallError, Finish, Usage};
+use crate::contract::{Answer, CallError, Finish, Usage, clip};
 use serde_json::Value;
 
 /// What one answer may take.
@@ -25,14 +25,17 @@ impl Default for Bounds {
     }
 }
 
-/// Reads one answer: feed it until it is [`done`](Self::done) or the bytes end, then [`end`](Self::end) it. The text goes
-/// out in pieces; the answer that `end` returns holds everything else.
+/// Bytes of thoughts that an answer keeps.
+const THOUGHTS_BYTES_MAX: usize = 64 << 10;
+
+/// Reads one answer: feed it until it is [`done`](Self::done) or the bytes end, then [`end`](Self::end) it. Where it is
+/// streamed the text goes out in pieces; the answer that `end` returns holds everything else.
 #[derive(Debug)]
 pub struct Reader {
     bounds: Bounds,
     form: Form,
     bytes: usize,
-    text_bytes: usize,
+    is_streamed: bool,
     thinking: Thinking,
     tool_calls: ToolCalls,
     model: String,
@@ -60,13 +63,13 @@ enum Form {
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 impl Reader {
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: Bounds, manner: Manner, is_streamed: bool) -> Self {
         Reader {
             bounds,
             form: Form::Unknown(Vec::new()),
             bytes: 0,
-            text_bytes: 0,
-            thinking: Thinking::default(),
+            is_streamed,
+            thinking: Thinking::new(manner, bounds.text_bytes_max),
             tool_calls: ToolCalls::default(),
             model: String::new(),
             usage: Usage::default(),
@@ -97,6 +100,11 @@ impl Reader {
     /// Whether the model has made a first token, be it of a thought. From then on asking again would be a second answer.
     pub fn has_begun(&self) -> bool {
         self.has_begun
+    }
+
+    /// Whether its template has opened the first thought itself: only the end of the thought came.
+    pub fn opens_itself(&self) -> bool {
+        self.thinking.has_opened_itself
     }
 
     /// Tokens counted so far: they are used up whatever becomes of the answer.
@@ -167,8 +175,8 @@ impl Reader {
                 }
             }
         }
-        let held = std::mem::take(&mut self.thinking).end();
-        self.say(&held, say)?;
+        self.thinking.end(self.finish.unwrap_or_default());
+        self.say(say)?;
         if self.finish.is_none() && !self.done {
             return Err(CallError::Truncated);
         }
@@ -180,7 +188,15 @@ impl Reader {
             finish => finish,
         };
         let tool_calls = std::mem::take(&mut self.tool_calls).end().ok_or(CallError::Unreadable)?;
-        Ok(Answer { tool_calls, finish, model: std::mem::take(&mut self.model), ..Answer::default() })
+        let Thinking { answer, thoughts, is_taken_back, .. } = std::mem::take(&mut self.thinking);
+        let hidden = self.usage.reasoning_tokens;
+        let thoughts = match answer.trim().is_empty() && thoughts.is_empty() && hidden > 0 {
+            true => format!("({hidden} tokens that the provider doesn't show)"),
+            false => clip(&thoughts, THOUGHTS_BYTES_MAX),
+        };
+        let text = if self.is_streamed && !is_taken_back { String::new() } else { answer };
+        let model = std::mem::take(&mut self.model);
+        Ok(Answer { text, is_retold: is_taken_back, thoughts, tool_calls, finish, model, ..Answer::default() })
     }
 
     fn hear(&mut self, said: Said, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
@@ -196,9 +212,9 @@ impl Reader {
                 return Err(meant(Value::get(&error, "error").unwrap_or(&error)));
             }
             Said::Bare(line) => {
-                if let Ok(Chunk { error: Some(error), .. }) = serde_json::from_slice(&line) {
+                if let Some(error) = Chunk::read(&line).as_ref().and_then(Chunk::trouble) {
                     self.note(&line);
-                    return Err(meant(&error));
+                    return Err(meant(error));
                 }
             }
         }
@@ -211,57 +227,56 @@ impl Reader {
 
     fn object(&mut self, json: &[u8], say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
         self.objects += 1;
-        let chunk: Chunk = serde_json::from_slice(json).map_err(|_| {
+        let Some(chunk) = Chunk::read(json) else {
             self.note(json);
-            unreadable(json)
-        })?;
-        if let Some(error) = chunk.error {
+            return Err(unreadable(json));
+        };
+        if let Some(error) = chunk.trouble() {
             self.note(json);
-            return Err(meant(&error));
+            return Err(meant(error));
         }
         if let Some(usage) = chunk.usage.as_ref().and_then(chunk::usage) {
             self.usage = usage;
         }
-        if let Some(model) = chunk.model.filter(|_| self.model.is_empty()) {
-            self.model = crate::contract::clip(&model, 200);
+        if let Some(model) = chunk.model.0.filter(|_| self.model.is_empty()) {
+            self.model = clip(&model, 200);
         }
         // One answer is asked for, so the first choice is all there is.
-        let Some(choice) = chunk.choices.into_iter().flatten().next() else { return Ok(()) };
+        let Some(choice) = chunk.choices.into_iter().flatten().find_map(|choice| choice.0) else { return Ok(()) };
         self.has_choice = true;
-        if let Some(delta) = choice.delta.or(choice.message) {
+        let finish = choice.finish();
+        if let Some(delta) = choice.delta() {
             self.delta(delta, say)?;
         }
-        match choice.finish_reason.as_deref() {
-            None | Some("") => {}
-            Some("error") => return Err(CallError::Failed { status: 502 }),
-            Some("length" | "max_tokens") => self.finish = Some(Finish::Length),
-            Some("tool_calls" | "function_call") => self.finish = Some(Finish::ToolCalls),
-            Some("content_filter") => self.finish = Some(Finish::ContentFilter),
-            Some(_) => self.finish = Some(Finish::Stop),
-        }
+        self.finish = finish?.or(self.finish);
         Ok(())
     }
 
-    fn delta(&mut self, delta: Delta, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+    fn delta(&mut self, mut delta: Delta, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
         self.has_begun |= delta.has_token();
-        for fragment in delta.tool_calls.into_iter().flatten() {
+        for thought in delta.thoughts().filter(|thought| !thought.is_empty()) {
+            self.thinking.think(&thought);
+        }
+        for fragment in delta.tool_calls.0 {
             if !self.tool_calls.take(fragment) || self.tool_calls.bytes() > self.bounds.text_bytes_max {
                 return Err(CallError::TooLarge);
             }
         }
+        self.thinking.take(&delta.content.text);
         // A refusal is an answer too.
-        let content = delta.content.map(chunk::Content::text).unwrap_or_default() + &delta.refusal.unwrap_or_default();
-        let text = self.thinking.answer(&content);
-        self.say(&text, say)
+        self.thinking.take(&delta.refusal.0.unwrap_or_default());
+        self.say(say)
     }
 
-    fn say(&mut self, text: &str, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
-        self.text_bytes += text.len();
-        if self.text_bytes > self.bounds.text_bytes_max {
+    fn say(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
+        if self.thinking.answer.len() > self.bounds.text_bytes_max {
             return Err(CallError::TooLarge);
         }
-        if !text.is_empty() {
-            say(text);
+        if self.is_streamed {
+            match self.thinking.news() {
+                "" => {}
+                text => say(text),
+            }
         }
         Ok(())
     }
@@ -282,7 +297,7 @@ fn recognised(begun: &[u8], piece_bytes_max: usize) -> Option<Form> {
 /// An object that doesn't read as a chunk may still say what went wrong.
 fn unreadable(json: &[u8]) -> CallError {
     match serde_json::from_slice::<Value>(json) {
-        Ok(object) => object.get("error").filter(|error| !error.is_null()).map_or(CallError::Unreadable, meant),
+        Ok(object) => object.get("error").filter(|error| says_something(error)).map_or(CallError::Unreadable, meant),
         Err(_) => CallError::Unreadable,
     }
 }
@@ -293,13 +308,19 @@ fn meant(error: &Value) -> CallError {
         let code = error.get(field)?;
         code.as_u64().or_else(|| code.as_str()?.parse().ok()).and_then(|code| u16::try_from(code).ok()).filter(|code| *code >= 300)
     };
-    if let Some(status) = number("code").or_else(|| number("status")) {
-        return refused(status);
-    }
     let words = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default();
     let says = |part: &str| words("code").contains(part) || words("type").contains(part);
-    if says("rate_limit") || says("quota") {
+    if let Some(status) = number("code").or_else(|| number("status")) {
+        return Complaint::read(status, error.to_string().as_bytes()).error();
+    }
+    if says("insufficient_quota") {
+        CallError::QuotaExhausted
+    } else if says("rate_limit") || says("quota") {
         CallError::RateLimited
+    } else if says("overloaded") {
+        CallError::Busy
+    } else if says("not_found") {
+        CallError::NotFound
     } else if says("api_key") || says("authentication") || says("permission") {
         CallError::Unauthorized
     } else if says("invalid_request") || says("context_length") {

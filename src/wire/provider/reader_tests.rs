@@ -1,7 +1,7 @@
 //! Fixtures in each provider's dialect: what it sends, and what we hear. Each is cut in two at every byte, and comes byte by byte.
 
 use super::*;
-use CallError::{Failed, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
+use CallError::{Busy, Failed, NotFound, QuotaExhausted, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
 use Finish::{Length, Stop};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ fn hear(bytes: &[u8], cut: usize, bounds: Bounds) -> Heard {
 fn hear_in<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bounds: Bounds) -> Heard {
     let mut text = String::new();
     let mut say = |piece: &str| text.push_str(piece);
-    let mut reader = Reader::new(bounds);
+    let mut reader = Reader::new(bounds, Manner::default(), true);
     let fed = pieces.into_iter().try_for_each(|piece| reader.feed(piece, &mut say));
     let answer = fed.and_then(|()| reader.end(&mut say));
     let tools = answer.iter().flat_map(|answer| &answer.tool_calls).map(|call| (call.tool.clone(), call.args.clone())).collect();
@@ -167,8 +167,8 @@ fn anthropic_lm_studio_ollama_and_gateways_each_in_their_own_way() {
     let died = stream(&[text("Hi"), finish("stop"), json!({"error": {"message": "EngineCore died", "code": 500}})]) + DONE;
     check(&died, failed("Hi", Failed { status: 500 }));
     let loading = json!({"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}});
-    check(&loading.to_string(), failed("", Failed { status: 503 }));
-    check(&format!("\n{loading}\n"), failed("", Failed { status: 503 }));
+    check(&loading.to_string(), failed("", Busy));
+    check(&format!("\n{loading}\n"), failed("", Busy));
 
     let whole_args = [
         tools(json!([{"function": {"name": "describe", "arguments": {"table": "users"}}}])),
@@ -198,7 +198,7 @@ fn the_first_token_is_told_from_the_first_chunk() {
         (tools(json!([{"id": "a"}])), true),
         (text("<think>"), true),
     ] {
-        let mut reader = Reader::new(Bounds::default());
+        let mut reader = Reader::new(Bounds::default(), Manner::default(), true);
         let _ = reader.feed(stream(std::slice::from_ref(&object)).as_bytes(), &mut |_| {});
         assert_eq!(reader.has_begun(), has_begun, "{object}");
     }
@@ -276,7 +276,9 @@ fn an_error_inside_a_stream_is_an_error_in_every_dialect() {
         (stream(&[json!({"error": "model not loaded", "choices": 7})]), Failed { status: 500 }),
         (stream(&[json!({"error": {"type": "invalid_request_error", "code": "context_length_exceeded"}})]), Rejected { status: 400 }),
         (stream(&[json!({"error": {"code": "invalid_api_key"}})]), Unauthorized),
-        (stream(&[json!({"error": {"code": "insufficient_quota"}})]), RateLimited),
+        (stream(&[json!({"error": {"code": "insufficient_quota"}})]), QuotaExhausted),
+        (stream(&[json!({"error": {"type": "overloaded_error"}})]), Busy),
+        (stream(&[json!({"error": {"code": "model_not_found"}})]), NotFound),
         (stream(&[json!({"choices": 7})]), Unreadable),
         ("data: {\"choices\":[{\n\n".to_owned(), Unreadable),
     ] {
@@ -316,5 +318,79 @@ fn everything_that_can_grow_has_an_end() {
         (": ping\n".repeat(200), ""),
     ] {
         assert_eq!(hear(fixture.as_bytes(), 0, bounds), failed(heard, TooLarge), "{fixture}");
+    }
+}
+
+/// What was said, whole, and what was thought.
+fn whole(fixture: &str, is_streamed: bool) -> (String, String) {
+    let mut reader = Reader::new(Bounds::default(), Manner::default(), is_streamed);
+    let mut text = String::new();
+    let mut say = |piece: &str| text.push_str(piece);
+    let answer =
+        reader.feed(fixture.as_bytes(), &mut say).and_then(|()| reader.end(&mut say)).unwrap_or_else(|e| panic!("{e:?}: {fixture}"));
+    (if is_streamed && !answer.is_retold { text } else { answer.text }, answer.thoughts)
+}
+
+#[test]
+fn thoughts_are_kept_apart_wherever_a_provider_puts_them() {
+    let delta = |delta: Value| json!({"choices": [{"index": 0, "delta": delta}]});
+    for objects in [
+        vec![delta(json!({"reasoning_content": "h"})), delta(json!({"reasoning_content": "m"})), text("Yes")],
+        vec![delta(json!({"reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]})), text("Yes")],
+        vec![delta(json!({"reasoning_details": [{"type": "reasoning.summary", "summary": "hm"}]})), text("Yes")],
+        vec![delta(
+            json!({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "Yes"}]}),
+        )],
+        vec![delta(json!({"content": [{"type": "reasoning", "text": "hm"}, {"type": "output_text", "text": "Yes"}]}))],
+        vec![delta(json!({"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, "Yes"]}))],
+        vec![delta(json!({"content": [{"text": "hm", "thought": true}, {"text": "Yes"}]}))],
+        vec![delta(json!({"content": {"type": "reasoning", "text": "hm"}})), text("Yes")],
+        vec![text("<think>h"), text("m</think>"), text("\n\nYes")],
+        vec![text("hm"), text("</think>\nYes")],
+        vec![text("[THINK]hm[/THINK]"), text("Yes")],
+    ] {
+        let fixture = stream(&objects) + &stream(&[finish("stop")]) + DONE;
+        for is_streamed in [true, false] {
+            assert_eq!(whole(&fixture, is_streamed), ("Yes".to_owned(), "hm".to_owned()), "{fixture}");
+        }
+    }
+    let document = json!({"choices": [{"message": {"content": "hm</think>{\"a\":1}"}, "finish_reason": "stop"}]}).to_string();
+    assert_eq!(whole(&document, false), (r#"{"a":1}"#.to_owned(), "hm".to_owned()));
+}
+
+#[test]
+fn what_is_odd_beside_an_answer_loses_nothing_of_it() {
+    let choice = |choice: Value| json!({"choices": [choice]});
+    for object in [
+        choice(
+            json!({"delta": {"content": "Yes", "refusal": [], "tool_calls": {}, "role": 7, "reasoning": false}, "finish_reason": "stop"}),
+        ),
+        choice(json!({"delta": {"content": "Yes", "refusal": {}, "tool_calls": "none"}, "finish_reason": ["stop"]})),
+        choice(json!({"delta": {"content": "Yes"}, "finish_reason": {"type": "stop"}})),
+        choice(json!({"delta": {"content": "Yes"}, "finish_reason": 1})),
+        choice(json!({"delta": {"content": "Yes"}, "finish_reason": "STOP"})),
+        choice(json!({"delta": {"content": {"type": "text", "text": "Yes"}}, "finish_reason": "stop"})),
+        choice(json!({"delta": {"content": {"text": "Yes"}}, "finish_reason": "stop"})),
+        choice(json!({"delta": {"content": ["Y", {"type": "text", "text": "es"}, null]}, "finish_reason": "stop"})),
+        choice(json!({"delta": {}, "message": {"content": "Yes"}, "finish_reason": "stop"})),
+        choice(json!({"delta": [], "message": {"content": "Yes"}, "finish_reason": "stop"})),
+        json!({"error": "", "model": 5, "usage": "none", "choices": [{"delta": {"content": "Yes"}, "finish_reason": "stop"}]}),
+        json!({"error": {}, "choices": [null, {"delta": {"content": "Yes"}, "finish_reason": "stop"}]}),
+        json!({"error": {"message": "", "code": 0}, "choices": [{"delta": {"content": "Yes"}, "finish_reason": "stop"}]}),
+    ] {
+        check(&stream(&[object]), said("Yes", 0));
+    }
+    let structured = choice(json!({"message": {"content": {"goal": "x", "text": "y"}}, "finish_reason": "stop"}));
+    check(&structured.to_string(), said(r#"{"goal":"x","text":"y"}"#, 0));
+    for (data, text) in [
+        (r#"{"choices":[{"delta":{"content":"Yes \ud83d!"},"finish_reason":"stop"}]}"#, "Yes \u{FFFD}!"),
+        (r#"{"choices":[{"delta":{"content":"Yes"},"logprobs":{"logprob":-Infinity},"finish_reason":"stop"}]}"#, "Yes"),
+        (r#"{"choices":[{"delta":{"content":"Yes","content":"Yes"},"finish_reason":"stop"}]}"#, "Yes"),
+        ("{\"choices\":[{\"delta\":{\"content\":\"a\tb\"},\"finish_reason\":\"stop\"}]}", "a\tb"),
+    ] {
+        check(&format!("data: {data}\n\n"), said(text, 0));
+    }
+    for (reason, end) in [("MAX_TOKENS", Length), ("SAFETY", Finish::ContentFilter), ("content_filter", Finish::ContentFilter)] {
+        check(&stream(&[text("Yes"), finish(reason)]), Heard { end: Ok(end), ..said("Yes", 0) });
     }
 }

@@ -1,15 +1,22 @@
 //! A model request as the JSON that providers take.
 
 use super::dialect::{Dialect, Format, Longest};
-use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Role, Schema, Text, ToolCall, ToolSpec};
+use super::tags;
+use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Part, Role, Schema, Text, ToolCall, ToolSpec};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::fmt;
 
+/// Whether a question speaks of the tags between which models think.
+pub fn names_tags(request: &ModelRequest) -> bool {
+    let parts = request.messages.iter().flat_map(|message| &message.text.0);
+    parts.into_iter().any(|part| matches!(part, Part::Slot(_, text) if tags::is_named_in(text)))
+}
+
 /// The body of `POST …/chat/completions`. `model` is what the provider calls it. Every answer is asked for as a stream,
 /// whether or not people see it grow: only then is a model that works on told from one that hangs.
 pub fn body(request: &ModelRequest, model: &str, dialect: Dialect) -> Vec<u8> {
-    let longest = |name: Longest| Some(request.tokens_max).filter(|tokens| *tokens > 0 && dialect.longest == name);
+    let longest = |name: Longest| dialect.limit(request.tokens_max).filter(|_| dialect.longest == name);
     let shape = request.schema.as_deref().map(|schema| (schema, format(request, dialect)));
     let mut messages: Vec<Message<'_>> = request.messages.iter().map(Message::from).collect();
     let mut tools: Vec<Value> = request.tools.iter().map(tool).collect();
@@ -56,7 +63,10 @@ fn format(request: &ModelRequest, dialect: Dialect) -> Format {
 /// An answer as it was asked for: what came as the arguments of a forced tool is its text.
 pub fn shaped(mut answer: Answer, request: &ModelRequest, dialect: Dialect) -> Answer {
     if request.schema.is_some() && format(request, dialect) == Format::Tool && !answer.tool_calls.is_empty() {
-        answer.text = answer.tool_calls.swap_remove(0).args.to_string();
+        answer.text = match answer.tool_calls.swap_remove(0).args {
+            Value::String(text) => text,
+            args => args.to_string(),
+        };
         answer.tool_calls.clear();
         answer.finish = if answer.finish == Finish::ToolCalls { Finish::Stop } else { answer.finish };
     }
@@ -132,8 +142,10 @@ fn joined<S: Serializer>(text: &Option<Content<'_>>, to: S) -> Result<S::Ok, S::
     }
 }
 
+/// Arguments that nobody understood stay here: some providers refuse all of a request for them.
 fn tool_call(call: &ToolCall) -> Value {
-    json!({"id": call.id, "type": "function", "function": {"name": call.tool, "arguments": call.args.to_string()}})
+    let arguments = if call.args.is_object() { call.args.to_string() } else { "{}".to_owned() };
+    json!({"id": call.id, "type": "function", "function": {"name": call.tool, "arguments": arguments}})
 }
 
 fn tool(tool: &ToolSpec) -> Value {
@@ -208,6 +220,10 @@ mod tests {
             asked[field] = json!(9);
             assert_eq!(sent(&bounded, Dialect { longest, ..Dialect::default() }), asked);
         }
+        let mut roomy = asked.clone();
+        roomy["max_tokens"] = json!(19);
+        assert_eq!(sent(&bounded, Dialect { room: Some(10), ..Dialect::default() }), roomy);
+        assert_eq!(sent(&bounded, Dialect { room: None, ..Dialect::default() }), asked);
         let mut bare = asked.clone();
         bare.as_object_mut().unwrap().remove("stream_options");
         let silent = Dialect { longest: Longest::Unsaid, usage: false, ..Dialect::default() };

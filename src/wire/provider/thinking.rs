@@ -1,110 +1,196 @@
-//! `<think>…</think>` at the head of an answer: what a model thought aloud, which is no part of what it says.
+//! What a model thinks aloud is no part of what it says: an answer's content, told apart into thoughts and answer.
+//!
+//! A thought stands between tags, at the head of an answer or in it, as often as it likes. Where the template opens the first
+//! one itself, only its end shows: then what came before was the thought, even if it was shown. Who knows that of a model says
+//! so ([`Manner::opens_itself`]), and what comes before the end is held back.
+//!
+//! A tag is text where it stands in code, and, if the question speaks of such tags, where it doesn't begin a line. A thought
+//! behind text that is not closed when the model stops by itself was text too; it is held back until then. Where JSON is wanted
+//! and nothing was said, the object that ends the thoughts is the answer.
 
-const OPEN: &str = "<think>";
-const CLOSE: &str = "</think>";
+use super::tags::{self, Begun, Code, Tag};
+use crate::contract::Finish;
+use crate::reading;
+use std::borrow::Cow;
 
-/// Where the answer stands. Text is held back only while it may still turn out to be a tag.
-#[derive(Debug)]
-pub(super) enum Thinking {
-    /// Nothing but blanks and the beginning of a tag has come; how many bytes of it are blanks.
-    Maybe(String, usize),
-    /// Inside; the end of what came, which may be the beginning of the closing tag.
-    Inside(String),
-    /// Thought through; spaces before the answer are dropped.
-    After,
-    Answering,
+/// What is known of an answer before it comes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// The template opens the first thought, so that its end may come without a beginning.
+    pub opens_itself: bool,
+    /// The question speaks of tags.
+    pub names_tags: bool,
+    /// A JSON object is wanted.
+    pub wants_json: bool,
 }
 
-impl Default for Thinking {
-    fn default() -> Self {
-        Thinking::Maybe(String::new(), 0)
-    }
+#[derive(Debug, Default)]
+pub(super) struct Thinking {
+    manner: Manner,
+    state: State,
+    /// May still become a tag.
+    held: String,
+    /// What is said so far.
+    pub(super) answer: String,
+    pub(super) thoughts: String,
+    code: Code,
+    has_thought: bool,
+    /// The end of a thought came without its beginning.
+    pub(super) has_opened_itself: bool,
+    /// Since the last such end, how much of the thoughts came before it: where nothing comes after it, it ended nothing.
+    aside: Option<usize>,
+    /// Bytes of the answer that were handed on.
+    handed_on: usize,
+    /// Something that was handed on turned out to be a thought.
+    pub(super) is_taken_back: bool,
+    bytes_max: usize,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    #[default]
+    Answering,
+    /// From where on in the thoughts; `tag` is what opened it, if it may yet turn out to be text.
+    Thinking { from: usize, tag: Option<String> },
 }
 
 impl Thinking {
-    /// Takes a piece of content and returns what of it is the answer.
-    pub(super) fn answer(&mut self, piece: &str) -> String {
-        match self {
-            Thinking::Answering => piece.to_owned(),
-            Thinking::After => {
-                let answer = piece.trim_start();
-                if !answer.is_empty() {
-                    *self = Thinking::Answering;
+    pub(super) fn new(manner: Manner, bytes_max: usize) -> Thinking {
+        let state = if manner.opens_itself { State::Thinking { from: 0, tag: Some(String::new()) } } else { State::Answering };
+        Thinking { manner, state, bytes_max, ..Thinking::default() }
+    }
+
+    /// Takes a piece of content.
+    pub(super) fn take(&mut self, piece: &str) {
+        if self.held.is_empty() && !tags::may_begin(piece) {
+            return self.push(piece);
+        }
+        let text = match self.held.is_empty() {
+            true => Cow::Borrowed(piece),
+            false => Cow::Owned(std::mem::take(&mut self.held) + piece),
+        };
+        let mut rest = &*text;
+        while let Some(at) = rest.find(tags::FIRST) {
+            self.push(&rest[..at]);
+            rest = &rest[at..];
+            let length = match tags::begun(rest) {
+                Begun::Whole(tag, length) => {
+                    self.meet(tag, &rest[..length]);
+                    length
                 }
-                answer.to_owned()
-            }
-            Thinking::Maybe(held, blanks) => {
-                held.push_str(piece);
-                let begun = held[*blanks..].trim_start();
-                *blanks = held.len() - begun.len();
-                if let Some(thought) = begun.strip_prefix(OPEN) {
-                    let thought = thought.to_owned();
-                    *self = Thinking::Inside(String::new());
-                    self.answer(&thought)
-                } else if OPEN.starts_with(begun) {
-                    String::new()
-                } else {
-                    let answer = std::mem::take(held);
-                    *self = Thinking::Answering;
-                    answer
+                Begun::Part => {
+                    rest.clone_into(&mut self.held);
+                    return;
                 }
-            }
-            Thinking::Inside(held) => {
-                held.push_str(piece);
-                if let Some(at) = held.find(CLOSE) {
-                    let rest = held[at + CLOSE.len()..].to_owned();
-                    *self = Thinking::After;
-                    return self.answer(&rest);
+                Begun::Text => {
+                    let length = rest.chars().next().map_or(0, char::len_utf8);
+                    self.push(&rest[..length]);
+                    length
                 }
-                let keep = (0..CLOSE.len()).rev().find(|&length| held.ends_with(&CLOSE[..length])).unwrap_or(0);
-                held.drain(..held.len() - keep);
-                String::new()
+            };
+            rest = &rest[length..];
+        }
+        self.push(rest);
+    }
+
+    /// Takes a piece of a thought that came as one.
+    pub(super) fn think(&mut self, piece: &str) {
+        // Who sends thoughts apart sends none in the text.
+        if matches!(&self.state, State::Thinking { tag: Some(tag), .. } if tag.is_empty()) && self.thoughts.is_empty() {
+            self.state = State::Answering;
+        }
+        self.keep(piece);
+    }
+
+    /// What there is of the answer that was not handed on yet.
+    pub(super) fn news(&mut self) -> &str {
+        let from = std::mem::replace(&mut self.handed_on, self.answer.len());
+        &self.answer[from..]
+    }
+
+    fn push(&mut self, text: &str) {
+        if let State::Thinking { .. } = self.state {
+            return self.keep(text);
+        }
+        // The blanks between a thought and the answer belong to neither.
+        let text = if self.has_thought && self.answer.is_empty() { text.trim_start() } else { text };
+        self.answer.push_str(text);
+    }
+
+    fn keep(&mut self, thought: &str) {
+        let room = self.bytes_max.saturating_sub(self.thoughts.len());
+        self.thoughts.push_str(&thought[..thought.floor_char_boundary(room)]);
+    }
+
+    fn meet(&mut self, tag: Tag, name: &str) {
+        if matches!(self.state, State::Answering) && self.is_text_here() {
+            return self.push(name);
+        }
+        match (&mut self.state, tag) {
+            (State::Thinking { tag, .. }, Tag::Close) => {
+                self.has_opened_itself |= tag.as_ref().is_some_and(String::is_empty);
+                self.state = State::Answering;
+                self.has_thought = true;
             }
+            (State::Thinking { from, tag }, Tag::Open) => {
+                // It opens what was taken for open already.
+                if self.thoughts[*from..].trim().is_empty() {
+                    *tag = None;
+                }
+                self.keep(name);
+            }
+            (State::Thinking { .. }, Tag::Frame) => self.state = State::Answering,
+            (State::Answering, Tag::Open) => {
+                let is_at_head = self.answer.trim().is_empty();
+                if is_at_head {
+                    (self.handed_on, self.answer) = (0, String::new());
+                }
+                self.state = State::Thinking { from: self.thoughts.len(), tag: (!is_at_head).then(|| name.to_owned()) };
+            }
+            (State::Answering, Tag::Close) => self.closed(),
+            (State::Answering, Tag::Frame) => {}
         }
     }
 
-    /// The answer has ended: what was held back was no tag.
-    pub(super) fn end(self) -> String {
-        match self {
-            Thinking::Maybe(held, _) => held,
-            Thinking::Inside(_) | Thinking::After | Thinking::Answering => String::new(),
+    fn is_text_here(&mut self) -> bool {
+        let line = self.answer.trim_end_matches([' ', '\t']);
+        let begins_line = line.is_empty() || line.ends_with('\n');
+        (self.manner.names_tags && !begins_line) || self.code.holds_end(&self.answer)
+    }
+
+    /// A thought has ended that nobody saw begin.
+    fn closed(&mut self) {
+        if !self.answer.trim().is_empty() {
+            self.has_opened_itself |= !self.has_thought;
+            self.aside = self.has_thought.then_some(self.thoughts.len());
+            self.is_taken_back |= self.handed_on > 0;
+            let said = std::mem::take(&mut self.answer);
+            self.keep(&said);
+        }
+        (self.answer, self.code, self.handed_on, self.has_thought) = (String::new(), Code::default(), 0, true);
+    }
+
+    /// The answer has ended like this.
+    pub(super) fn end(&mut self, finish: Finish) {
+        let held = std::mem::take(&mut self.held);
+        self.push(&held);
+        if let State::Thinking { from, tag: Some(tag) } = &mut self.state
+            && finish != Finish::Length
+        {
+            self.answer.push_str(tag);
+            self.answer += &self.thoughts.split_off(*from);
+        }
+        if let Some(from) = self.aside.filter(|_| self.answer.trim().is_empty()) {
+            self.answer = self.thoughts.split_off(from);
+            self.handed_on = if self.is_taken_back { self.answer.len() } else { 0 };
+        }
+        // Some models, and some servers, never end a thought before the object that is wanted.
+        if self.manner.wants_json && finish == Finish::Stop && self.answer.trim().is_empty() {
+            self.answer = reading::last(&self.thoughts).unwrap_or_default().to_owned();
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blanks_before_an_answer_are_read_once_and_kept() {
-        let mut thinking = Thinking::default();
-        for count in 1..=100 {
-            assert_eq!(thinking.answer(" "), "");
-            assert!(matches!(&thinking, Thinking::Maybe(held, blanks) if held.len() == count && *blanks == count));
-        }
-        assert_eq!(thinking.answer("a"), " ".repeat(100) + "a");
-    }
-
-    #[test]
-    fn thoughts_are_left_out_wherever_the_tags_are_cut() {
-        for (content, answer) in [
-            ("<think>hm</think>\n\nYes.", "Yes."),
-            ("\n<think></think>Yes.", "Yes."),
-            ("<think>a < b </thin k></think> é", "é"),
-            ("Use <think> in a sentence", "Use <think> in a sentence"),
-            ("<thing>", "<thing>"),
-            (" <thin", " <thin"),
-            ("<think>never closed", ""),
-            ("", ""),
-        ] {
-            for (cut, _) in content.char_indices() {
-                let mut thinking = Thinking::default();
-                let mut said = thinking.answer(&content[..cut]);
-                said += &thinking.answer(&content[cut..]);
-                said += &thinking.end();
-                assert_eq!(said, answer, "{content:?} cut at {cut}");
-            }
-        }
-    }
-}
+#[path = "thinking_tests.rs"]
+mod tests;

@@ -5,7 +5,8 @@
 
 use super::chunk::Fragment;
 use crate::contract::ToolCall;
-use serde_json::{Value, json};
+use crate::reading;
+use serde_json::Value;
 
 /// An answer that calls more tools than this at once is out of order.
 const CALLS_MAX: usize = 64;
@@ -57,11 +58,15 @@ impl ToolCalls {
     /// Takes one fragment. `false` when there are too many calls.
     pub(super) fn take(&mut self, fragment: Fragment) -> bool {
         let Fragment { id, index, function } = fragment;
-        let id = id.unwrap_or_default();
+        let id = id.0.unwrap_or_default();
         let index = index.as_ref().and_then(Value::as_u64);
-        let function = function.unwrap_or_default();
-        let name = function.name.unwrap_or_default();
-        self.at_hand = match self.place(&id, index, &name) {
+        let function = function.0.unwrap_or_default();
+        let name = function.name.0.unwrap_or_default();
+        if id.is_empty() && name.is_empty() && function.arguments.is_none() {
+            return true;
+        }
+        let begins = function.arguments.as_ref().and_then(Value::as_str).unwrap_or_default();
+        self.at_hand = match self.place(&id, index, &name, begins) {
             Some(place) => place,
             None if self.calls.len() == CALLS_MAX => return false,
             None => {
@@ -91,9 +96,17 @@ impl ToolCalls {
     }
 
     /// The call that a fragment belongs to; `None` begins a new one.
-    fn place(&self, id: &str, index: Option<u64>, name: &str) -> Option<usize> {
+    fn place(&self, id: &str, index: Option<u64>, name: &str, piece: &str) -> Option<usize> {
         if !id.is_empty() {
-            let seen = self.calls.iter().position(|call| call.id == id);
+            // Two calls may have got one id: then the index tells them apart, or other arguments behind whole ones.
+            let is_other = |call: &Building| match (call.index, index) {
+                (Some(place), Some(index)) if place != index => true,
+                _ => call.whole.is_whole && !["{}", piece.trim()].contains(&call.args.trim()) && piece.trim_start().starts_with('{'),
+            };
+            let seen = self.calls.iter().rposition(|call| call.id == id && !is_other(call));
+            if seen.is_none() && self.calls.iter().any(|call| call.id == id) {
+                return None;
+            }
             let id_late = || self.calls.iter().position(|call| call.id.is_empty() && index.is_some() && call.index == index);
             return seen.or_else(id_late);
         }
@@ -119,23 +132,29 @@ impl ToolCalls {
         self.calls.iter().map(|call| call.id.len() + call.name.len() + call.args.len()).sum()
     }
 
-    /// The finished calls; `None` when one has no name.
+    /// The finished calls, each with an id of its own; `None` when one has no name.
     pub(super) fn end(self) -> Option<Vec<ToolCall>> {
-        let finish = |(place, call): (usize, Building)| {
-            let args = match call.args.trim() {
-                "" => json!({}),
-                args => serde_json::from_str(args).ok().filter(Value::is_object).unwrap_or_default(),
-            };
-            let id = if call.id.is_empty() { format!("call_{}", place + 1) } else { call.id };
-            (!call.name.is_empty()).then_some(ToolCall { id, tool: call.name, args })
-        };
-        self.calls.into_iter().enumerate().map(finish).collect()
+        let mut ids: Vec<String> = self.calls.iter().map(|call| call.id.clone()).filter(|id| !id.is_empty()).collect();
+        let mut finished: Vec<ToolCall> = Vec::new();
+        for call in self.calls {
+            let is_own = !call.id.is_empty() && finished.iter().all(|other| other.id != call.id);
+            let id = if is_own { call.id } else { (1..).map(|n| format!("call_{n}")).find(|id| !ids.contains(id))? };
+            ids.push(id.clone());
+            if call.name.is_empty() {
+                return None;
+            }
+            let args = reading::certain(&call.args).filter(Value::is_object).unwrap_or(Value::String(call.args));
+            finished.push(ToolCall { id, tool: call.name, args });
+        }
+        Some(finished)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::loose::Word;
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn arguments_are_whole_when_their_braces_are() {
@@ -188,13 +207,47 @@ mod tests {
         for (fragments, calls) in [
             (json!([named("f", json!(""))]), Some(vec![call("call_1", "f", json!({}))])),
             (json!([named("f", json!(null))]), Some(vec![call("call_1", "f", json!({}))])),
-            (json!([named("f", json!("{\"n\":"))]), Some(vec![call("call_1", "f", json!(null))])),
-            (json!([named("f", json!("[1]"))]), Some(vec![call("call_1", "f", json!(null))])),
+            (json!([named("f", json!("{\"n\":"))]), Some(vec![call("call_1", "f", json!("{\"n\":"))])),
+            (json!([named("f", json!("[1]"))]), Some(vec![call("call_1", "f", json!("[1]"))])),
+            (json!([named("f", json!("{}{\"n\":1}"))]), Some(vec![call("call_1", "f", json!({"n": 1}))])),
+            (json!([named("f", json!("\"{\\\"n\\\":1}\""))]), Some(vec![call("call_1", "f", json!({"n": 1}))])),
+            (json!([named("f", json!("{\"n\":1}{\"n\":2}"))]), Some(vec![call("call_1", "f", json!("{\"n\":1}{\"n\":2}"))])),
             (
                 json!([named("f", json!("{}")), named("g", json!("{}"))]),
                 Some(vec![call("call_1", "f", json!({})), call("call_2", "g", json!({}))]),
             ),
             (json!([{"id": "a"}]), None),
+            (
+                json!([
+                    {"id": "a", "index": 0, "function": {"name": "f", "arguments": "{\"n\":1}"}},
+                    {"id": "a", "index": 1, "function": {"name": "g", "arguments": "{}"}},
+                ]),
+                Some(vec![call("a", "f", json!({"n": 1})), call("call_1", "g", json!({}))]),
+            ),
+            (
+                json!([
+                    {"id": "call_1", "function": {"name": "f", "arguments": "{\"n\":1}"}},
+                    {"id": "call_1", "function": {"name": "f", "arguments": "{\"n\":2}"}},
+                ]),
+                Some(vec![call("call_1", "f", json!({"n": 1})), call("call_2", "f", json!({"n": 2}))]),
+            ),
+            // The same call told once more, and its end without anything new.
+            (
+                json!([
+                    {"id": "a", "function": {"name": "f", "arguments": "{\"n\":1}"}},
+                    {"id": "a", "function": {"name": "f", "arguments": "{\"n\":1}"}},
+                    {"id": "a", "function": {"name": "f", "arguments": ""}},
+                ]),
+                Some(vec![call("a", "f", json!({"n": 1}))]),
+            ),
+            // Arguments that begin with none.
+            (
+                json!([
+                    {"id": "a", "index": 0, "function": {"name": "f", "arguments": "{}"}},
+                    {"id": "a", "index": 0, "function": {"name": "f", "arguments": "{\"n\":1}"}},
+                ]),
+                Some(vec![call("a", "f", json!({"n": 1}))]),
+            ),
         ] {
             assert_eq!(assembled(fragments.clone()), calls, "{fragments}");
         }
@@ -203,7 +256,7 @@ mod tests {
     #[test]
     fn the_number_of_calls_is_bounded() {
         let mut calls = ToolCalls::default();
-        let call = |n: usize| Fragment { id: Some(n.to_string()), ..Fragment::default() };
+        let call = |n: usize| Fragment { id: Word(Some(n.to_string())), ..Fragment::default() };
         assert!((0..CALLS_MAX).all(|n| calls.take(call(n))));
         assert!(!calls.take(call(CALLS_MAX)));
     }

@@ -25,6 +25,8 @@ pub fn write(path: &Path, session: &str, databases: Vec<DatabaseInfo>, calls: Ve
         let number = numbers.entry(label.to_lowercase()).or_default();
         *number += 1;
         let chunks = if is_streamed { vec![std::mem::take(&mut answer.text)] } else { Vec::new() };
+        // What was kept is what was told in the end.
+        answer.is_retold = false;
         Line::Call(Box::new(Entry { label, number: *number, asked: Asked::unknown(), chunks, usage, outcome: Ok(answer) }))
     };
     let lines: Vec<Line> = std::iter::once(Line::Tape(head)).chain(calls.into_iter().map(entry)).collect();

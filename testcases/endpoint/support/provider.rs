@@ -3,11 +3,13 @@
 //! It speaks the provider's wire over loopback. The message (or a control's data) is JSON: `intent` and `complexity` for
 //! `input`, `tools` for `director` and `agent`, `fill` for `thinker`, `memory` for `memorizer`, `judge` for the judge
 //! of a test, `say` for whoever speaks.
+//! What a test scripts with [`Provider::script`] goes out word for word instead.
 //! `hold` names a node whose call stands still, after `after` words, until the test lets it go on or the other side hangs up.
 
 use super::patience::{PATIENCE, eventually};
 use super::server::{Server, Setting};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -37,6 +39,8 @@ struct Seen {
     released: usize,
     /// Calls whose other side has hung up while they stood still.
     hung_up: usize,
+    /// What roles answer next, each a stream's objects as they are sent.
+    scripts: BTreeMap<String, VecDeque<Vec<String>>>,
 }
 
 impl Provider {
@@ -61,6 +65,26 @@ impl Provider {
     /// A server that asks this model.
     pub(crate) fn server(&self) -> Server {
         Server::with(&Setting { options: &["--llm-url", &self.url(), "--model", "puppet"], ..Setting::default() })
+    }
+
+    /// The next answer of a role that has none yet: a stream's objects, word for word.
+    pub(crate) fn script(&self, role: &str, objects: &[&str]) {
+        let mut seen = self.stage.seen.lock().unwrap();
+        let objects = objects.iter().map(|object| (*object).to_owned()).collect();
+        seen.scripts.entry(role.to_owned()).or_default().push_back(objects);
+    }
+
+    /// The next answer of a role, in pieces of content.
+    pub(crate) fn says(&self, role: &str, pieces: &[&str]) {
+        let piece = |content: &&str| json!({"choices": [{"index": 0, "delta": {"content": content}}]}).to_string();
+        let mut objects: Vec<String> = pieces.iter().map(piece).collect();
+        objects.push(json!({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).to_string());
+        self.script(role, &objects.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// A server that asks this model, on a graph.
+    pub(crate) fn server_on(&self, graph: &str) -> Server {
+        Server::with(&Setting { options: &["--llm-url", &self.url(), "--model", "puppet", "--graph", graph], ..Setting::default() })
     }
 
     /// The roles that were asked so far, in order.
@@ -165,11 +189,12 @@ impl Asked {
 
 fn answer(stage: &Stage, stream: &TcpStream, body: &Value) -> Option<()> {
     let asked = Asked::of(body);
-    {
+    let script = {
         let mut seen = stage.seen.lock().unwrap();
         seen.asked.push(asked.role.clone());
         seen.bodies.push(body.clone());
-    }
+        seen.scripts.get_mut(&asked.role).and_then(VecDeque::pop_front)
+    };
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut out = stream;
     out.write_all(head.as_bytes()).ok()?;
@@ -177,6 +202,11 @@ fn answer(stage: &Stage, stream: &TcpStream, body: &Value) -> Option<()> {
         let event = format!("data: {data}\n\n");
         out.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).ok()
     };
+    if let Some(objects) = script {
+        objects.iter().try_for_each(|object| say(object))?;
+        say("[DONE]")?;
+        return out.write_all(b"0\r\n\r\n").ok();
+    }
     let delta =
         |delta: Value| json!({"id": "c", "model": "puppet", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]}).to_string();
     let holds = asked.plan["hold"] == asked.role;

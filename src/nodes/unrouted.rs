@@ -1,0 +1,51 @@
+//! What the user reads when nobody could be found to answer: a sentence of our own, because a model would guess.
+
+use super::{Flow, Found, View, slots};
+
+/// By language, as ISO 639-1 names it; the first is for every other one.
+const SENTENCES: &[(&str, &str)] = &[
+    ("en", "I could not work out who can answer this question, and I would rather not guess. Please try again, or put it in other words."),
+    (
+        "de",
+        "Ich konnte nicht herausfinden, wer diese Frage beantworten kann, und raten möchte ich nicht. Bitte versuche es noch einmal oder formuliere die Frage anders.",
+    ),
+    (
+        "es",
+        "No he podido determinar quién puede responder a esta pregunta, y no quiero adivinar. Inténtalo de nuevo o formúlala de otra manera.",
+    ),
+    ("fr", "Je n'ai pas réussi à déterminer qui peut répondre à cette question, et je préfère ne pas deviner. Réessaie ou reformule-la."),
+    (
+        "it",
+        "Non sono riuscito a capire chi possa rispondere a questa domanda, e non voglio tirare a indovinare. Riprova o formulala in un altro modo.",
+    ),
+    ("nl", "Ik kon niet bepalen wie deze vraag kan beantwoorden, en ik wil niet gokken. Probeer het opnieuw of stel de vraag anders."),
+    (
+        "pt",
+        "Não consegui determinar quem pode responder a esta pergunta, e não quero adivinhar. Tente de novo ou formule-a de outra maneira.",
+    ),
+];
+
+/// Goes where the answer is said, with this sentence for the answer.
+pub(super) fn go(view: &View<'_>, route: &'static str) -> Flow {
+    Flow::Go(route.into(), Box::new(Found { reply: Some(sentence(slots::language(view)).to_owned()), ..Found::default() }))
+}
+
+fn sentence(language: &str) -> &'static str {
+    let code = language.split(['-', '_']).next().unwrap_or(language);
+    let known = SENTENCES.iter().find(|(known, _)| known.eq_ignore_ascii_case(code.trim()));
+    known.unwrap_or(&SENTENCES[0]).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_is_in_the_language_that_is_known_and_else_in_english() {
+        for (language, begins) in
+            [("en", "I could"), ("de", "Ich konnte"), ("de-CH", "Ich konnte"), ("DE_at", "Ich konnte"), ("", "I could"), ("tlh", "I could")]
+        {
+            assert!(sentence(language).starts_with(begins), "{language}");
+        }
+    }
+}
