@@ -36,6 +36,7 @@ fn errors_and_refusals_read_back() {
         CallError::Panicked,
         CallError::Database(DatabaseFault::Unknown),
         CallError::Database(DatabaseFault::Unreachable),
+        CallError::Database(DatabaseFault::Misconfigured),
         CallError::Database(DatabaseFault::Broken),
         CallError::Database(DatabaseFault::Deadline),
         CallError::Cancelled,
@@ -124,7 +125,12 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
         database(DatabaseAsk::Describe { table: text("t") }),
         database(DatabaseAsk::Query { sql: text("SELECT 1") }),
     ]);
-    let rows = Rows { columns: vec![text("a")], rows: vec![vec![json!(0.30000000000000004)], vec![json!(u64::MAX)]], is_cut: true };
+    let rows = Rows {
+        columns: vec![text("a")],
+        rows: vec![vec![json!(0.30000000000000004)], vec![json!(u64::MAX)]],
+        is_cut: true,
+        notes: vec![text("b")],
+    };
     let refused = |reason| DatabaseAnswer::Refused { message: text("no"), reason };
     let answers = [DatabaseAnswer::Rows(rows), refused(Refused::UnknownTable), refused(Refused::UnknownColumn), refused(Refused::Other)];
     for finish in [Finish::Stop, Finish::Length, Finish::ToolCalls, Finish::ContentFilter] {

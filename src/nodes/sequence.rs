@@ -222,13 +222,20 @@ pub(super) fn known_as(view: &View<'_>, table: &str) -> String {
 
 fn counted(rows: &Rows) -> String {
     let count = rows.rows.len();
-    let cut = if rows.is_cut { ", cut: there are more" } else { "" };
-    format!("{count} row{}{cut}", if count == 1 { "" } else { "s" })
+    let mut counted = format!("{count} row{}", if count == 1 { "" } else { "s" });
+    for note in &rows.notes {
+        counted.push_str("; ");
+        counted.push_str(note);
+    }
+    counted
 }
 
 fn found(rows: Rows) -> Done {
     let (summary, count) = (counted(&rows), rows.rows.len() as u64);
-    let data = json!({"columns": rows.columns, "rows": rows.rows, "is_cut": rows.is_cut});
+    let mut data = json!({"columns": rows.columns, "rows": rows.rows, "is_cut": rows.is_cut});
+    if !rows.notes.is_empty() {
+        data["notes"] = json!(rows.notes);
+    }
     Done { summary, data: Some(data), rows: Some(count), ..Done::default() }
 }
 

@@ -146,5 +146,8 @@ fn dialect(view: &View<'_>) -> String {
 
 fn json(value: &(impl Serialize + ?Sized)) -> String {
     let json = serde_json::to_string(value).expect("our own plain data is always JSON");
-    if json.len() <= DATA_BYTES { json } else { clip(&json, DATA_BYTES) }
+    match json.len() {
+        0..=DATA_BYTES => json,
+        bytes => format!("{} [cut: the first {DATA_BYTES} of {bytes} bytes]", clip(&json, DATA_BYTES)),
+    }
 }

@@ -61,8 +61,9 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
     let database = view.node.database.as_deref().unwrap_or_default();
     let is_sample = view.databases.iter().any(|known| known.name == database && known.is_sample);
     let mut rest = Map::from_iter([("sql".to_owned(), json!(sql)), ("sample".to_owned(), json!(is_sample))]);
-    if data["is_cut"] == true {
-        rest.insert("note".to_owned(), json!(format!("cut at {} rows: there are more", rows.len())));
+    let notes: Vec<&str> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if !notes.is_empty() {
+        rest.insert("note".to_owned(), json!(notes.join("; ")));
     }
     let kind = match (show.r#as, chart(&show, &columns, &rows)) {
         (As::None, _) => return None,

@@ -142,8 +142,50 @@ fn a_file_that_is_not_there_or_no_database_can_not_be_reached() {
     for path in ["/nowhere/x.db", here] {
         let databases = Databases::new(vec![("a".to_owned(), Source::Sqlite(path.into()))]);
         let answer = ask_of(&databases, "a", DatabaseAsk::Tables, DatabaseLimits::default(), &Cancel::default());
-        assert_eq!(answer, Err(CallError::Database(DatabaseFault::Unreachable)), "{path}");
+        assert_eq!(answer, Err(CallError::Database(DatabaseFault::Misconfigured)), "{path}");
     }
     let unknown = ask_of(&Databases::sample(), "b", DatabaseAsk::Tables, DatabaseLimits::default(), &Cancel::default());
     assert_eq!(unknown, Err(CallError::Database(DatabaseFault::Unknown)));
+}
+
+#[test]
+fn a_value_stays_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("values.db");
+    rusqlite::Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE v (ean INTEGER, price DECIMAL(10,2), code DECIMAL(20,0), raw BLOB, said TEXT, grade ENUM('Good','Bad'));
+             INSERT INTO v VALUES (4006381333931, 1.5, 9007199254740993, x'4D7953514C00', CAST(x'61FF' AS TEXT), 'Good');
+             INSERT INTO v VALUES (9223372036854775807, 1.2345, 7, x'', NULL, 'Bad');
+             CREATE TABLE notes (id INTEGER, body TEXT);
+             INSERT INTO notes VALUES (1, printf('%.*c', 300000, 'x')), (2, printf('%.*c', 3000000, 'y')), (3, 'short');",
+        )
+        .unwrap();
+    let databases = Databases::new(vec![("a".to_owned(), Source::Sqlite(path))]);
+    let ask = |ask: DatabaseAsk| rows(ask_of(&databases, "a", ask, DatabaseLimits::default(), &Cancel::default()));
+    let all = ask(DatabaseAsk::Query { sql: "SELECT * FROM v ORDER BY ean".to_owned() });
+    assert_eq!(
+        all.rows,
+        [
+            [
+                json!(4_006_381_333_931_i64),
+                json!("1.50"),
+                json!("9007199254740993"),
+                json!("0x4D7953514C00"),
+                json!("0x61FF"),
+                json!("Good")
+            ],
+            [json!("9223372036854775807"), json!("1.2345"), json!("7"), json!("0x"), json!(null), json!("Bad")],
+        ]
+    );
+    assert_eq!(ask(DatabaseAsk::Describe { table: "v".to_owned() }).rows[5][1], "enum('Good','Bad')");
+    assert_eq!(
+        ask(DatabaseAsk::Query { sql: "SELECT 9e999, -9e999, NULL".to_owned() }).rows,
+        [[json!("Infinity"), json!("-Infinity"), json!(null)]]
+    );
+    let long = ask(DatabaseAsk::Query { sql: "SELECT body, id FROM notes ORDER BY id".to_owned() });
+    assert_eq!((long.rows.len(), long.is_cut), (3, false));
+    assert!(long.rows[0][0].as_str().unwrap().ends_with(" of 300000 characters]") && long.rows[2][0] == "short");
+    assert_eq!(long.notes, ["2 long values are cut short (`body`), each marked with [cut: …]"]);
 }

@@ -6,14 +6,19 @@
 //! Invariants: what is answered is cut where [`DatabaseLimits`] says; no answer holds an address, a user or a path; a
 //! question ends at its deadline whatever the server does.
 
+mod cells;
+mod geometry;
 mod mysql;
 mod rows;
 pub mod sample;
+mod setup;
 mod source;
 mod sqlite;
+mod trouble;
 mod watch;
 
 pub use source::{Source, SourceError};
+pub use trouble::Trouble;
 
 use super::call::{Call, Ended};
 use crate::contract::{
@@ -78,6 +83,17 @@ impl Databases {
         self.0.iter().position(|known| known.name == name)
     }
 
+    /// Connects to each as a question would, and tells what is there or why it can't be used.
+    pub fn look(&self, mut tell: impl FnMut(&str, Result<String, Trouble>)) {
+        for Known { name, backend } in self.0.iter() {
+            let found = match backend {
+                Backend::Sqlite(sqlite) => sqlite.look(),
+                Backend::Mysql(mysql) => mysql.look(Instant::now() + LOOK_TIME_MAX),
+            };
+            tell(name, found);
+        }
+    }
+
     pub(super) fn answer(&self, request: &DatabaseRequest, call: &mut Call<'_>) -> Ended {
         let outcome = match self.place(&request.database) {
             Some(place) => self.0[place].backend.ask(&request.ask, request.limits, call),
@@ -86,6 +102,16 @@ impl Databases {
         let outcome = outcome.map(|answer| Answer { database: Some(answer), ..Answer::default() });
         Ended { usage: Usage::default(), outcome }
     }
+}
+
+/// How long `look` waits for a server.
+const LOOK_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A database that can't be used: what is wrong goes to the log, one sentence to the user.
+fn in_trouble(database: &str, trouble: &Trouble) -> CallError {
+    let cause = log::redacted(&trouble.cause, []);
+    tracing::warn!(database, error = ?trouble.kind, cause, "database call failed");
+    trouble.kind.fault().into()
 }
 
 /// Why a call of a database brought no answer: the cause goes to the log, a sentence to the user.
