@@ -122,6 +122,7 @@ impl Walked<'_> {
         none(limit_from.as_ref(), "LIMIT")?;
         match filter_position {
             None | Some(ShowStatementFilterPosition::Suffix(ShowStatementFilter::Like(_))) => {}
+            Some(ShowStatementFilterPosition::Suffix(ShowStatementFilter::Where(condition))) => self.expression(condition)?,
             Some(_) => return refuse("this filter"),
         }
         match show_in {
