@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 //!
-//! Exit codes: 0 done, 1 a turn or a test failed, 2 the command line or a test suite is wrong, 3 the configuration or a graph is wrong,
+//! Exit codes: 0 done, 1 a turn, a test or a check of `doctor` failed, 2 the command line or a test suite is wrong, 3 the configuration or a graph is wrong,
 //! 4 something that is needed is not available (an address, a folder, a server), 130 a test run was stopped.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where we speak to people")]
 

@@ -10,8 +10,18 @@ use std::sync::Arc;
 pub struct DatabaseInfo {
     pub name: String,
     pub dialect: Dialect,
+    /// What the database calls itself, where settings call it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// It holds the sample data that ships with the program; marked as such wherever it shows.
     pub is_sample: bool,
+}
+
+impl DatabaseInfo {
+    /// What may stand before the name of a table: the database's own name first.
+    pub fn schemas(&self) -> Vec<&str> {
+        self.schema.iter().chain([&self.name]).map(String::as_str).collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,13 +95,20 @@ pub enum Refused {
     Other,
 }
 
-/// A result set. Numbers are JSON numbers where they fit without loss, dates and decimals are text, bytes are hex.
+/// A result set. Integers are JSON numbers up to 2^53 - 1 and text beyond, since readers of JSON may keep no more digits. Decimals
+/// and dates are text, BIT is an integer, bytes are `0x…`, geometry is WKT. NULL is `null`, and nothing else is.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
     /// There are more rows than were taken.
     pub is_cut: bool,
+    /// What whoever reads the rows must know of them: what was cut, what the database warned of. One sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Of a description: the table's name as the database spells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
 }
 
 /// Why a database brought nothing. The sentence is for the user.
@@ -100,6 +117,8 @@ pub enum DatabaseFault {
     /// No database of that name is configured.
     Unknown,
     Unreachable,
+    /// The database or its server refuses us until an operator changes a setting: a wrong password, an unknown database, TLS.
+    Misconfigured,
     /// The connection broke while the statement ran.
     Broken,
     Deadline,
@@ -110,6 +129,7 @@ impl fmt::Display for DatabaseFault {
         f.write_str(match self {
             DatabaseFault::Unknown => "The database is not set up on this server. Please tell its operator.",
             DatabaseFault::Unreachable => "The database can't be reached right now. Please try again in a moment.",
+            DatabaseFault::Misconfigured => "The database can't be used the way this server is set up. Please tell its operator.",
             DatabaseFault::Broken => "The connection to the database broke. Please ask again.",
             DatabaseFault::Deadline => "The database took too long. Please ask for less, or for a shorter time.",
         })

@@ -1,23 +1,24 @@
-//! The whole tree of a statement, against lists of what is allowed: queries and where their rows come from are here, values in
-//! `walk/expression.rs`.
+//! The whole tree of a statement, against lists of what is allowed: queries are here, where their rows come from in
+//! `walk/from.rs`, values in `walk/expression.rs`.
 //!
 //! Every structure is taken apart field by field and every kind is named, so that what a later parser adds is refused until
 //! someone looks at it.
 
-use super::functions::{is_system_schema, is_system_table};
+use super::functions::is_system_table;
 use super::{Denied, series};
 use crate::contract::Dialect;
 use sqlparser::ast::{
-    Cte, Distinct, Fetch, GroupByExpr, GroupByWithModifier, Ident, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowExpr,
-    ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem,
-    SelectItemQualifiedWildcardKind, SelectModifiers, SetExpr, SetQuantifier, ShowStatementFilter, ShowStatementFilterPosition,
-    ShowStatementOptions, Statement, TableAlias, TableFactor, TableWithJoins, Values, WildcardAdditionalOptions, WindowFrameBound,
-    WindowSpec, With,
+    AnalyzeFormat, AnalyzeFormatKind, Cte, Distinct, Fetch, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, ObjectName,
+    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
+    SelectModifiers, SetExpr, SetQuantifier, ShowCreateObject, ShowStatementFilter, ShowStatementFilterPosition, ShowStatementOptions,
+    Statement, Values, WildcardAdditionalOptions, WindowFrameBound, WindowSpec, With,
 };
 
+use sqlparser::tokenizer::Span;
 use std::collections::BTreeSet;
 
 mod expression;
+mod from;
 
 /// Every table is looked for among all CTEs that it could name.
 const CTES_MAX: usize = 64;
@@ -25,7 +26,9 @@ const CTES_MAX: usize = 64;
 /// What was found on the way.
 pub(super) struct Walked<'a> {
     dialect: Dialect,
-    schema: Option<&'a str>,
+    schemas: &'a [&'a str],
+    /// Where the schema stands under another name than its own.
+    pub(super) renamed: Vec<Span>,
     pub(super) tables: Vec<String>,
     /// The same, to find them in.
     known_tables: BTreeSet<String>,
@@ -63,9 +66,16 @@ fn no(is_there: bool, what: &'static str) -> Outcome {
     none(is_there.then_some(()), what)
 }
 
-pub(super) fn walk<'a>(statement: &Statement, dialect: Dialect, schema: Option<&'a str>) -> Result<Walked<'a>, Denied> {
-    let mut walked =
-        Walked { dialect, schema, tables: Vec::new(), known_tables: BTreeSet::new(), declared: BTreeSet::new(), scope: Vec::new() };
+pub(super) fn walk<'a>(statement: &Statement, dialect: Dialect, schemas: &'a [&'a str]) -> Result<Walked<'a>, Denied> {
+    let mut walked = Walked {
+        dialect,
+        schemas,
+        renamed: Vec::new(),
+        tables: Vec::new(),
+        known_tables: BTreeSet::new(),
+        declared: BTreeSet::new(),
+        scope: Vec::new(),
+    };
     walked.statement(statement)?;
     Ok(walked)
 }
@@ -81,7 +91,11 @@ impl Walked<'_> {
             Statement::Query(query) => self.query(query),
             Statement::Explain { describe_alias: _, analyze, verbose, query_plan: _, estimate, statement, format, options } => {
                 no(*analyze || *verbose || *estimate, "a variant of EXPLAIN")?;
-                none(format.as_ref(), "FORMAT")?;
+                match format {
+                    None => {}
+                    Some(AnalyzeFormatKind::Assignment(AnalyzeFormat::JSON | AnalyzeFormat::TREE)) if is_mysql => {}
+                    Some(_) => return refuse("this FORMAT"),
+                }
                 none(options.as_ref(), "an option of EXPLAIN")?;
                 match &**statement {
                     Statement::Query(query) => self.query(query),
@@ -94,12 +108,13 @@ impl Walked<'_> {
             Statement::ShowTables { terse: false, history: false, extended: false, full: _, external: false, show_options } if is_mysql => {
                 self.show(show_options, false)
             }
+            Statement::ShowCreate { obj_type: ShowCreateObject::Table, obj_name } if is_mysql => self.table(obj_name),
             Statement::ShowColumns { extended: false, full: _, show_options } if is_mysql => self.show(show_options, true),
             _ => Err(Denied::Kind),
         }
     }
 
-    /// `SHOW TABLES` and `SHOW COLUMNS`, of this schema only.
+    /// `SHOW TABLES`, and `SHOW COLUMNS` or `SHOW INDEX`, of this schema only.
     fn show(&mut self, options: &ShowStatementOptions, wants_table: bool) -> Outcome {
         let ShowStatementOptions { show_in, starts_with, limit, limit_from, filter_position } = options;
         none(starts_with.as_ref(), "STARTS WITH")?;
@@ -107,6 +122,7 @@ impl Walked<'_> {
         none(limit_from.as_ref(), "LIMIT")?;
         match filter_position {
             None | Some(ShowStatementFilterPosition::Suffix(ShowStatementFilter::Like(_))) => {}
+            Some(ShowStatementFilterPosition::Suffix(ShowStatementFilter::Where(condition))) => self.expression(condition)?,
             Some(_) => return refuse("this filter"),
         }
         match show_in {
@@ -168,7 +184,7 @@ impl Walked<'_> {
             self.alias(Some(alias))?;
             let name = alias.name.value.to_lowercase();
             if is_system_table(&name) {
-                return Err(Denied::Table { name });
+                return Err(Denied::Table { name: alias.name.value.clone() });
             }
             // Names in front of everything that is further out, but not to be used before their turn.
             self.scope.push(Known { name, state: State::Ahead });
@@ -254,8 +270,18 @@ impl Walked<'_> {
             None | Some(Distinct::All | Distinct::Distinct) => {}
             Some(Distinct::On(_)) => return refuse("DISTINCT ON"),
         }
-        if let Some(modifiers) = select_modifiers {
-            no(*modifiers != SelectModifiers::default(), "a modifier behind SELECT")?;
+        if let Some(SelectModifiers {
+            high_priority,
+            straight_join: _,
+            sql_small_result: _,
+            sql_big_result: _,
+            sql_buffer_result: _,
+            sql_no_cache: _,
+            sql_calc_found_rows: _,
+        }) = select_modifiers
+        {
+            // It lets a reader overtake those who wait to write.
+            no(*high_priority, "HIGH_PRIORITY")?;
         }
         none(top.as_ref(), "TOP")?;
         none(exclude.as_ref(), "EXCLUDE")?;
@@ -295,119 +321,6 @@ impl Walked<'_> {
             }
             SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(_), _) => refuse("`.*` behind an expression"),
             SelectItem::Wildcard(options) => wildcard(options),
-        }
-    }
-
-    fn from(&mut self, from: &TableWithJoins) -> Outcome {
-        let TableWithJoins { relation, joins } = from;
-        self.factor(relation)?;
-        for Join { relation, global, join_operator } in joins {
-            no(*global, "GLOBAL")?;
-            self.factor(relation)?;
-            match join_operator {
-                JoinOperator::Join(on)
-                | JoinOperator::Inner(on)
-                | JoinOperator::Left(on)
-                | JoinOperator::LeftOuter(on)
-                | JoinOperator::Right(on)
-                | JoinOperator::RightOuter(on)
-                | JoinOperator::FullOuter(on)
-                | JoinOperator::CrossJoin(on)
-                | JoinOperator::StraightJoin(on) => match on {
-                    JoinConstraint::On(expr) => self.expression(expr)?,
-                    JoinConstraint::Using(_) | JoinConstraint::Natural | JoinConstraint::None => {}
-                },
-                _ => return refuse("this kind of join"),
-            }
-        }
-        Ok(())
-    }
-
-    fn factor(&mut self, factor: &TableFactor) -> Outcome {
-        match factor {
-            TableFactor::Table { name, alias, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints } => {
-                none(args.as_ref(), "a table function")?;
-                no(!with_hints.is_empty() || !index_hints.is_empty(), "a hint (USE INDEX, FORCE INDEX)")?;
-                none(version.as_ref(), "a version of a table (FOR SYSTEM_TIME)")?;
-                no(*with_ordinality, "WITH ORDINALITY")?;
-                no(!partitions.is_empty(), "PARTITION")?;
-                none(json_path.as_ref(), "a path behind a table")?;
-                none(sample.as_ref(), "TABLESAMPLE")?;
-                self.alias(alias.as_ref())?;
-                self.table(name)
-            }
-            TableFactor::Derived { lateral: _, subquery, alias, sample } => {
-                none(sample.as_ref(), "TABLESAMPLE")?;
-                self.alias(alias.as_ref())?;
-                self.query(subquery)
-            }
-            TableFactor::NestedJoin { table_with_joins, alias } => {
-                self.alias(alias.as_ref())?;
-                self.from(table_with_joins)
-            }
-            _ => refuse("a table function"),
-        }
-    }
-
-    /// An alias; with columns its name stands before a parenthesis.
-    fn alias(&mut self, alias: Option<&TableAlias>) -> Outcome {
-        let Some(TableAlias { explicit: _, name, columns, at }) = alias else { return Ok(()) };
-        none(at.as_ref(), "AT")?;
-        no(columns.iter().any(|column| column.data_type.is_some()), "the type of a column")?;
-        if !columns.is_empty() {
-            self.declared.insert(name.value.to_lowercase());
-        }
-        Ok(())
-    }
-
-    fn schema(&self, name: &Ident) -> Outcome {
-        let is_ours = match self.dialect {
-            Dialect::Mysql => Some(name.value.as_str()) == self.schema,
-            Dialect::Sqlite => {
-                name.value.eq_ignore_ascii_case("main") || self.schema.is_some_and(|schema| schema.eq_ignore_ascii_case(&name.value))
-            }
-        };
-        if is_ours && !is_system_schema(&name.value) { Ok(()) } else { Err(Denied::Schema { name: name.value.clone() }) }
-    }
-
-    fn table(&mut self, name: &ObjectName) -> Outcome {
-        let table = match &name.0[..] {
-            [ObjectNamePart::Identifier(table)] => {
-                let lower = table.value.to_lowercase();
-                if let Some(known) = self.scope.iter_mut().rev().find(|known| known.name == lower) {
-                    return match &mut known.state {
-                        State::Defined => Ok(()),
-                        State::Open(times) => {
-                            *times += 1;
-                            Ok(())
-                        }
-                        State::Ahead => Err(Denied::Recursive { name: table.value.clone() }),
-                    };
-                }
-                table
-            }
-            [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] => {
-                self.schema(schema)?;
-                table
-            }
-            _ => return Err(Denied::Table { name: name.to_string() }),
-        };
-        if is_system_table(&table.value) {
-            return Err(Denied::Table { name: table.value.clone() });
-        }
-        let is_dual = self.dialect == Dialect::Mysql && table.value.eq_ignore_ascii_case("dual");
-        if !is_dual && self.known_tables.insert(table.value.clone()) {
-            self.tables.push(table.value.clone());
-        }
-        Ok(())
-    }
-
-    /// `table.*` or `schema.table.*`.
-    fn qualified(&self, name: &ObjectName) -> Outcome {
-        match &name.0[..] {
-            [ObjectNamePart::Identifier(_)] => Ok(()),
-            [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(_)] => self.schema(schema),
-            _ => refuse("this name"),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::program::{Ended, run_with};
 use crate::support::{Folder, Server, Setting, eventually};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
@@ -26,7 +26,7 @@ fn a_sound_machine_has_a_line_for_everything() {
     let folder = Folder::new();
     let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", "new/folder"]);
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
-    for about in ["settings", "event loop", "descriptors", "clock", "host names", "address", "data", "graphs", "model"] {
+    for about in ["settings", "event loop", "descriptors", "clock", "host names", "address", "data", "graphs", "database", "model"] {
         assert!(told(&ended, about).starts_with("✓ "), "{}", ended.output);
     }
     // A container may allow no io_uring.
@@ -56,13 +56,13 @@ fn an_address_is_free_ours_or_taken() {
     let folder = Folder::new();
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = doctor(&folder, &[], &["--listen", &stranger.local_addr().unwrap().to_string()]);
-    assert_eq!(taken.code, Some(4), "{taken:?}");
+    assert_eq!(taken.code, Some(1), "{taken:?}");
     let said = told(&taken, "address");
     assert!(
         said.starts_with("✗ ") && said.contains("another program listens on") && said.contains("→ end it, or choose another"),
         "{said}"
     );
-    assert!(taken.errors.contains("1 of 9 are not as they should be"), "{taken:?}");
+    assert!(taken.errors.contains("1 of 10 are not as they should be"), "{taken:?}");
 
     let server = Server::start();
     let data = server.folder.path().to_str().unwrap();
@@ -71,7 +71,7 @@ fn an_address_is_free_ours_or_taken() {
     assert!(told(&ours, "address").contains(&format!("framewright {} runs at", env!("CARGO_PKG_VERSION"))), "{}", ours.output);
     assert!(told(&ours, "data").contains("is used by the server that runs"), "{}", ours.output);
     let other = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", data]);
-    assert!(other.code == Some(4) && told(&other, "data").contains("another server uses"), "{}", other.output);
+    assert!(other.code == Some(1) && told(&other, "data").contains("another server uses"), "{}", other.output);
 }
 
 #[test]
@@ -115,31 +115,82 @@ fn what_is_wrong_with_the_settings_is_told_with_how_to_mend_it() {
     ] {
         let listen = if options.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
         let ended = doctor(&folder, variables, &[listen, options].concat());
-        assert_eq!(ended.code, Some(4), "{options:?}: {ended:?}");
+        assert_eq!(ended.code, Some(1), "{options:?}: {ended:?}");
         let wrong: Vec<&str> = ended.output.lines().filter(|line| line.starts_with('✗')).collect();
         assert!(wrong.len() == 1 && wrong[0].contains(about), "{options:?}: {}", ended.output);
         let all = ended.output.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(all.contains(says), "{options:?}: {}", ended.output);
     }
     let open = doctor(&folder, &[], &["--listen", "0.0.0.0:0"]);
-    assert!(open.code == Some(4) && open.output.contains("nobody has to log in"), "{open:?}");
+    assert!(open.code == Some(1) && open.output.contains("nobody has to log in"), "{open:?}");
 }
 
-/// Answers every request alike, to whoever has the key.
+/// Answers a question for its models alike, refuses an empty request for a chat, and has nothing else; for who has the key.
 fn model_server(status: &'static str, body: &'static str, date: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
-            let head = lines.collect::<Vec<_>>().join("\n");
-            let is_known = head.starts_with("GET /v1/models ") && head.contains(&format!("Bearer {SECRET}"));
-            let status = if is_known { status } else { "401 Unauthorized" };
+            let mut reader = BufReader::new(&stream);
+            let head = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
+            let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ").map(str::to_owned));
+            let mut sent = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+            reader.read_exact(&mut sent).unwrap();
+            let (status, body) = match head.split_once(" HTTP").unwrap().0 {
+                _ if !head.contains(&format!("Bearer {SECRET}")) => ("401 Unauthorized", ""),
+                "GET /v1/models" => (status, body),
+                "POST /v1/chat/completions" => ("400 Bad Request", "{}"),
+                _ => ("404 Not Found", ""),
+            };
             let answer = format!("HTTP/1.1 {status}\r\n{date}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
             let _ = stream.write_all(answer.as_bytes());
         }
     });
     address
+}
+
+#[test]
+fn an_address_of_the_model_server_that_leads_nowhere_is_noticed() {
+    let folder = Folder::new();
+    let list = r#"{"data":[{"id":"big"}]}"#;
+    for (path, code, says) in [
+        ("/v1/", 0, "✓ model server 127.0.0.1:"),
+        (
+            "/v1/chat/completions",
+            1,
+            "--llm-url is a whole endpoint: http://ADDRESS/v1/chat/completions → leave out /chat/completions: http://ADDRESS/v1",
+        ),
+        ("/v1/models/", 1, "→ leave out /models: http://ADDRESS/v1"),
+        ("", 1, "there is nothing at http://ADDRESS/chat/completions (404 Not Found) → correct --llm-url: it ends where"),
+        ("/v2", 1, "there is nothing at http://ADDRESS/v2/chat/completions (404 Not Found)"),
+    ] {
+        let address = model_server("200 OK", list, "").to_string();
+        let url = format!("http://{address}{path}");
+        let ended = doctor(&folder, &[("FRAMEWRIGHT_LLM_KEY", SECRET)], &["--listen", "127.0.0.1:0", "--model", "big", "--llm-url", &url]);
+        let said = ended.output.split_whitespace().collect::<Vec<_>>().join(" ").replace(&address, "ADDRESS");
+        assert!(
+            ended.code == Some(code) && said.contains(&says.replace("127.0.0.1:", "ADDRESS").trim_end_matches(':')),
+            "{path}: {ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_database_file_is_opened_and_what_is_wrong_with_it_is_said() {
+    let folder = Folder::new();
+    folder.write("no.db", "these are no pages of a database");
+    let database = rusqlite::Connection::open(folder.path().join("one.db")).unwrap();
+    database.execute_batch("CREATE TABLE a (id)").unwrap();
+    for (url, code, says) in [
+        ("sample", 0, "✓ database shop: sample data, 6 tables"),
+        ("sqlite:one.db", 0, "✓ database shop: SQLite, 1 table"),
+        ("sqlite:none.db", 1, "✗ database shop is no such file (none.db: unable to open database"),
+        ("sqlite:no.db", 1, "✗ database shop can't be read as a SQLite database (no.db: file is not a database"),
+    ] {
+        let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--graph", "v1-direct", "--database", &format!("shop={url}")]);
+        let said = ended.output.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(ended.code == Some(code) && said.contains(says), "{url}: {ended:?}");
+    }
 }
 
 #[test]
@@ -156,14 +207,14 @@ fn the_model_server_is_asked_for_its_models() {
             "",
             SECRET,
             &["--model", "big", "--fast-model", "tiny"],
-            4,
+            1,
             "it has no model `tiny` → choose one of big, small:latest",
         ),
         ("200 OK", "{}", "", SECRET, &["--model", "any"], 0, "✓ model server"),
-        ("200 OK", list, "", "sk-wrong", &["--model", "big"], 4, "refuses the key (401 Unauthorized) → give it another key"),
+        ("200 OK", list, "", "sk-wrong", &["--model", "big"], 1, "refuses the key (401 Unauthorized) → give it another key"),
         ("404 Not Found", "", "", SECRET, &["--model", "big"], 0, "answers, but lists no models"),
-        ("500 Oh", "", "", SECRET, &["--model", "big"], 4, "answers with 500"),
-        ("200 OK", list, past, SECRET, &["--model", "big"], 4, "seconds ahead of the model server's"),
+        ("500 Oh", "", "", SECRET, &["--model", "big"], 1, "answers with 500"),
+        ("200 OK", list, past, SECRET, &["--model", "big"], 1, "seconds ahead of the model server's"),
     ] {
         let url = format!("http://{}/v1", model_server(status, body, date));
         let ended = doctor(&folder, &[("FRAMEWRIGHT_LLM_KEY", key)], &[&["--listen", "127.0.0.1:0", "--llm-url", &url], options].concat());
@@ -173,7 +224,7 @@ fn the_model_server_is_asked_for_its_models() {
     }
     let gone = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--llm-url", "http://127.0.0.1:9/v1", "--model", "m"]);
     let said = gone.output.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(gone.code == Some(4) && said.contains("can't be reached") && said.contains("→ start it, or say where it is"), "{gone:?}");
+    assert!(gone.code == Some(1) && said.contains("can't be reached") && said.contains("→ start it, or say where it is"), "{gone:?}");
 }
 
 #[test]

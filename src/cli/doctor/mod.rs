@@ -1,6 +1,7 @@
 //! `framewright doctor`: what a server needs, looked at before one is started: what is, what is wrong, how to mend it.
 //!
-//! It starts nothing and keeps nothing. Nobody is asked over the network but the model's server that the settings choose.
+//! It starts nothing and keeps nothing. Over the network it connects to what the settings choose: the model's server and the
+//! databases.
 
 mod machine;
 mod model;
@@ -11,6 +12,7 @@ use super::{Failure, config as settings, library};
 use crate::config::layers::{FILE, MACHINE_FILE, Written};
 use crate::config::{Arguments, Config};
 use crate::graph::Library;
+use crate::work::database::{Databases, Trouble};
 use crate::work::probe;
 use clap::ArgMatches;
 use std::io::IsTerminal;
@@ -55,7 +57,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
     });
     match bad {
         0 => Ok(()),
-        _ => Err(Failure::unavailable(format!("{bad} of {count} are not as they should be"))),
+        _ => Err(Failure { code: 1, says: format!("{bad} of {count} are not as they should be") }),
     }
 }
 
@@ -92,6 +94,7 @@ fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
             let graph = library.as_ref().ok().and_then(|library| library.graph(&graph));
             let missing = graph.map(|graph| library::missing_databases(graph, &config.databases)).unwrap_or_default();
             missing.into_iter().for_each(|(what, mend)| tell(Finding::bad("database", what, mend)));
+            Databases::new(config.databases).look(|name, found| tell(database(name, found)));
             model::look(&config.upstream, tell);
         }
         Err(error) => tell(Finding::bad("settings", error.to_string(), "`framewright config print --origin` says where each comes from")),
@@ -115,6 +118,13 @@ fn graphs_of(name: &str, library: &Result<Library, Failure>) -> Finding {
         ),
         Ok(library) => Finding::good("graphs", format!("{name}, of {}", library.names().join(", "))),
         Err(failure) => Finding::bad("graphs", &*failure.says, "`framewright graph check` looks again"),
+    }
+}
+
+fn database(name: &str, found: Result<String, Trouble>) -> Finding {
+    match found {
+        Ok(found) => Finding::good("database", format!("{name}: {found}")),
+        Err(trouble) => Finding::bad("database", format!("{name} {trouble}"), trouble.fix()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Who would answer: whether the model's server can be reached, takes the key, and has the models.
+//! Who would answer: whether the model's server can be reached, takes the key, has the models, and is asked at the right path.
 
 use super::Finding;
 use crate::config::Upstream;
@@ -27,17 +27,26 @@ pub(super) fn look(upstream: &Upstream, tell: &mut dyn FnMut(Finding)) {
     }
 }
 
+/// What stands behind the address that --llm-url holds, in the address of one call.
+const ENDPOINTS: [&str; 6] = ["/chat/completions", "/completions", "/responses", "/messages", "/embeddings", "/models"];
+
 fn provided(provider: &Provider, tell: &mut dyn FnMut(Finding)) {
-    let url = format!("{}/models", provider.url.to_string().trim_end_matches('/'));
+    let base = provider.url.to_string();
+    let base = base.trim_end_matches('/');
+    if let Some((endpoint, right)) = ENDPOINTS.iter().find_map(|endpoint| Some((endpoint, base.strip_suffix(endpoint)?))) {
+        let is = format!("--llm-url is a whole endpoint: {base}");
+        return tell(Finding::bad("model server", is, format!("leave out {endpoint}: {right}")));
+    }
+    let url = format!("{base}/models");
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = TlsConfig::builder().unversioned_rustls_crypto_provider(crypto).build();
     let mut config = Agent::config_builder().timeout_global(Some(PATIENCE)).max_redirects(0).http_status_as_error(false).tls_config(tls);
     if is_loopback(&provider.url) {
         config = config.proxy(None);
     }
-    let request = Agent::new_with_config(config.build()).get(&url);
+    let agent = Agent::new_with_config(config.build());
     let bearer = provider.key.as_ref().map(|Key(key)| format!("Bearer {key}"));
-    let answer = bearer.iter().fold(request, |request, bearer| request.header("authorization", bearer)).call();
+    let answer = bearer.iter().fold(agent.get(&url), |request, bearer| request.header("authorization", bearer)).call();
     let mut answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
@@ -61,7 +70,21 @@ fn provided(provider: &Provider, tell: &mut dyn FnMut(Finding)) {
             format!("{url} refuses the key ({status})"),
             "give it another key: see `framewright config print --origin`",
         ),
-        404 | 405 => Finding::good("model server", format!("{url} answers, but lists no models ({status})")),
+        // Some providers list no models; asked for nothing, they still refuse it elsewhere than where there is nothing.
+        404 | 405 => {
+            let chat = format!("{base}/chat/completions");
+            let request = agent.post(&chat).header("content-type", "application/json");
+            let answer = bearer.iter().fold(request, |request, bearer| request.header("authorization", bearer)).send("{}");
+            match answer.map(|answer| answer.status()) {
+                Ok(there) if there.as_u16() == 404 => Finding::bad(
+                    "model server",
+                    format!("there is nothing at {chat} ({there})"),
+                    "correct --llm-url: it ends where /chat/completions begins, with most providers with /v1",
+                ),
+                Ok(_) => Finding::good("model server", format!("{url} answers, but lists no models ({status})")),
+                Err(error) => Finding::bad("model server", format!("{chat} can't be reached ({error})"), "try again later"),
+            }
+        }
         _ => Finding::bad("model server", format!("{url} answers with {status}"), "look at its log; try again later"),
     });
     if let Some(skew) = date.and_then(|date| skew_seconds(&date)).filter(|skew| skew.abs() > SKEW_SECONDS_MAX) {

@@ -4,8 +4,9 @@
 //! them yet. `show` says how the user sees the rows: as a table, a line chart, a bar chart, or not at all.
 
 use super::{Act, Tool, args, fits};
-use crate::contract::{Change, Control, DatabaseAsk, Dialect, Display, DisplayKind};
+use crate::contract::{Change, Control, DatabaseAsk, Display, DisplayKind};
 use crate::nodes::{ToolReport, View};
+use crate::sql;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -45,10 +46,9 @@ enum As {
 
 fn ask(view: &View<'_>, value: &Value) -> Result<(DatabaseAsk, Vec<String>), String> {
     let Args { sql, .. } = args(value.clone())?;
-    let database = view.node.database.as_deref().unwrap_or_default();
-    let known = view.databases.iter().find(|known| known.name == database);
-    let dialect = known.map_or(Dialect::Mysql, |known| known.dialect);
-    let reading = crate::sql::check(&sql, dialect, Some(database)).map_err(|denied| format!("not allowed: {denied}"))?;
+    // Of a database that no setting names, the answer says so.
+    let Some(database) = view.database() else { return Ok((DatabaseAsk::Query { sql }, Vec::new())) };
+    let reading = sql::check(&sql, database.dialect, &database.schemas()).map_err(|denied| format!("not allowed: {denied}"))?;
     Ok((DatabaseAsk::Query { sql }, reading.tables))
 }
 
@@ -58,11 +58,15 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
     let data = report.data.as_ref()?;
     let columns: Vec<String> = serde_json::from_value(data["columns"].clone()).ok()?;
     let rows: Vec<Vec<Value>> = serde_json::from_value(data["rows"].clone()).ok()?;
-    let database = view.node.database.as_deref().unwrap_or_default();
-    let is_sample = view.databases.iter().any(|known| known.name == database && known.is_sample);
+    let is_sample = view.database().is_some_and(|database| database.is_sample);
     let mut rest = Map::from_iter([("sql".to_owned(), json!(sql)), ("sample".to_owned(), json!(is_sample))]);
-    if data["is_cut"] == true {
-        rest.insert("note".to_owned(), json!(format!("cut at {} rows: there are more", rows.len())));
+    let mut notes: Vec<String> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let unknown = show.x.iter().chain(&show.y).find(|name| place(&columns, name).is_none());
+    if let (Some(name), As::Line | As::Bar) = (unknown, show.r#as) {
+        notes.push(format!("no chart: no column is called `{name}`"));
+    }
+    if !notes.is_empty() {
+        rest.insert("note".to_owned(), json!(notes.join("; ")));
     }
     let kind = match (show.r#as, chart(&show, &columns, &rows)) {
         (As::None, _) => return None,
@@ -79,11 +83,14 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
     Some(Change::Show(vec![Control::Display(Display { kind, label: show.label, key: None, rest })]))
 }
 
-/// The fields of a chart, where the rows have what it needs: more than one, and numbers.
+fn place(columns: &[String], name: &str) -> Option<usize> {
+    columns.iter().position(|column| column.eq_ignore_ascii_case(name))
+}
+
+/// The fields of a chart, where the rows have what it needs: the columns that it names, more than one row, and numbers.
 fn chart(show: &Show, columns: &[String], rows: &[Vec<Value>]) -> Option<Map<String, Value>> {
-    let place = |name: &String| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let x = show.x.as_ref().and_then(place).unwrap_or(0);
-    let mut ys: Vec<usize> = show.y.iter().filter_map(place).collect();
+    let x = show.x.as_ref().map_or(Some(0), |name| place(columns, name))?;
+    let mut ys = show.y.iter().map(|name| place(columns, name)).collect::<Option<Vec<usize>>>()?;
     if ys.is_empty() {
         ys = (0..columns.len()).filter(|column| *column != x && rows.iter().any(|row| number(&row[*column]).is_some())).collect();
     }
@@ -118,6 +125,8 @@ mod tests {
             (json!({"as": "bar"}), rows.clone(), Some("chart")),
             (json!({"as": "bar"}), json!([["2023", "10.5"]]), Some("table")),
             (json!({"as": "bar", "y": ["jahr"], "x": "summe"}), json!([["a", "x"], ["b", "y"]]), Some("chart")),
+            (json!({"as": "bar", "x": "jahr", "y": ["umsatz"]}), rows.clone(), Some("table")),
+            (json!({"as": "line", "x": "monat"}), rows.clone(), Some("table")),
             (json!({"as": "none"}), rows, None),
         ] {
             let args = json!({"sql": "SELECT 1", "show": show});

@@ -1,19 +1,23 @@
 //! MySQL and MariaDB: connections that are kept, statements that are prepared, transactions that only read.
 //!
-//! A connection is reset before each question and given its settings again, so that nothing of the last one is left. A
-//! deadline or a cancellation shuts its socket down; such a connection is never used again, and the server is asked to end
+//! A connection is reset before each question and set up again ([`setup`]), so that nothing of the last one is left. A failure of
+//! that, or of a question of ours, is never the model's. A deadline or a cancellation shuts its socket down; such a connection is never used again, and the server is asked to end
 //! what it was doing.
 
-use super::rows::{Taking, hex, plain_type, real, whole, whole_unsigned};
-use super::source::Address;
+use super::cells::{json, plain};
+use super::rows::{Taking, plain_type};
+use super::setup::{self, Variables};
+use super::source::{Address, ROW_BYTES_MAX, Tls};
+use super::trouble::{Trouble, TroubleKind, said};
 use super::watch::{self, Socket};
-use super::{DESCRIBES, failed, refused, sample};
-use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Refused};
+use super::{DESCRIBES, failed, in_trouble, no_such_table, referenced, refused, sample};
+use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused};
 use crate::work::call::Cancel;
-use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
-use mysql::{Column, Conn, Error, Params, Value as Cell};
+use mysql::{Column, Conn, DriverError, Error, Params, Row, Value as Cell};
+use mysql_common::proto::codec::error::PacketCodecError;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -31,6 +35,11 @@ const PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// Rows beyond the cut that are read to keep the connection; with more it is cheaper to make a new one.
 const DRAINED_MAX: usize = 2_000;
 const STACK_BYTES: usize = 256 << 10;
+/// Warnings of one statement that are noted.
+const WARNINGS_MAX: usize = 3;
+/// What the server changed or left out of an answer without failing: a text cut or read as another number, a date that is none,
+/// a division by zero, a recursion that ended too soon.
+const WARNINGS_NOTED: [u64; 10] = [1260, 1264, 1265, 1292, 1301, 1365, 1366, 1411, 1441, 1931];
 
 pub(super) struct Mysql(Arc<Shared>);
 
@@ -40,11 +49,17 @@ struct Shared {
     connecting: AtomicUsize,
     /// A server that was loaded with the sample says so once it is asked.
     is_sample: AtomicBool,
+    /// It offers no TLS: where TLS is preferred only, it is not asked for again.
+    is_plain: AtomicBool,
+    /// What it refuses to set, and is not asked for again.
+    refused: Mutex<BTreeSet<&'static str>>,
 }
 
 /// Why a question brought no answer.
 enum Failure {
     Server(Error),
+    /// The server's answer to something that we ask for ourselves.
+    Ours(Error),
     /// Its own answer.
     Refused(DatabaseAnswer),
 }
@@ -57,7 +72,9 @@ impl From<Error> for Failure {
 
 impl Mysql {
     pub(super) fn new(address: Address) -> Self {
-        let shared = Shared { address, kept: Mutex::default(), connecting: AtomicUsize::new(0), is_sample: AtomicBool::new(false) };
+        let (is_sample, is_plain) = (AtomicBool::new(false), AtomicBool::new(false));
+        let shared =
+            Shared { address, kept: Mutex::default(), connecting: AtomicUsize::new(0), is_sample, is_plain, refused: Mutex::default() };
         Mysql(Arc::new(shared))
     }
 
@@ -90,19 +107,19 @@ impl Mysql {
             let ready = cancel.interruptible(move || socket.shut(), || self.0.ready(&mut conn, due));
             match ready {
                 None => return Err(CallError::Cancelled),
-                Some(Ok(())) => {}
+                Some(Ok(_)) => {}
                 // It was kept too long; a new one is made.
                 Some(Err(_)) if !is_fresh && !cancel.is_cancelled() && Instant::now() < due => {
                     drop(guard);
                     continue;
                 }
-                Some(Err(error)) => return self.0.failed(Failure::Server(error), due, cancel),
+                Some(Err(error)) => return self.0.failed(Failure::Ours(error), due, cancel),
             }
             let again = shut.clone();
             let asked = cancel.interruptible(move || again.shut(), || self.0.answer(&mut conn, ask, limits, &shut));
             let asked = asked.ok_or(CallError::Cancelled)?;
             drop(guard);
-            let is_broken = matches!(&asked, Err(Failure::Server(error)) if !matches!(error, Error::MySqlError(_)));
+            let is_broken = matches!(&asked, Err(Failure::Server(error) | Failure::Ours(error)) if !matches!(error, Error::MySqlError(_)));
             if is_broken {
                 drop(conn);
                 if cancel.is_cancelled() || Instant::now() >= due {
@@ -125,8 +142,8 @@ impl Mysql {
         loop {
             match self.0.clone().connect_by(due) {
                 Ok(conn) => return Ok(conn),
-                Err((fault, cause)) if !matches!(fault, DatabaseFault::Unreachable) || Instant::now() + pause >= until => {
-                    return Err(failed(self.schema(), fault, &cause));
+                Err(trouble) if !trouble.kind.is_retried() || Instant::now() + pause >= until => {
+                    return Err(in_trouble(self.schema(), &trouble));
                 }
                 Err(_) => {}
             }
@@ -135,6 +152,21 @@ impl Mysql {
             }
             pause *= 2;
         }
+    }
+
+    /// Connects as a question does, and says what is there.
+    pub(super) fn look(&self, due: Instant) -> Result<String, Trouble> {
+        let mut conn = self.0.clone().connect_by(due)?;
+        let _guard = watch::guard(Socket::new(conn.as_raw_fd()), due);
+        let has = self.0.ready(&mut conn, due).map_err(|error| Trouble::new(TroubleKind::RefusedSetting, said(&error)))?;
+        let tls = conn.query_first::<Row, _>("SHOW STATUS LIKE 'Ssl_version'").ok().flatten();
+        let tls = tls.and_then(|row| row.unwrap().pop()).and_then(plain).filter(|version| !version.is_empty());
+        let mut found = format!("version {}", has.get("version").map_or("unknown", String::as_str));
+        found.push_str(&tls.map_or_else(|| ", not encrypted".to_owned(), |version| format!(", {version}")));
+        for refused in self.0.refused().iter() {
+            found.push_str(&format!(", refuses {refused}"));
+        }
+        Ok(found)
     }
 }
 
@@ -150,47 +182,87 @@ impl Shared {
         }
     }
 
+    fn refused(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        self.refused.lock().expect("nothing panics while it holds this lock")
+    }
+
     /// On a thread of its own: a server that takes the connection and then says nothing is waited for no longer than `due`.
-    fn connect_by(self: Arc<Self>, due: Instant) -> Result<Conn, (DatabaseFault, String)> {
-        let unreachable = |cause: String| (DatabaseFault::Unreachable, cause);
+    fn connect_by(self: Arc<Self>, due: Instant) -> Result<Conn, Trouble> {
         if self.connecting.fetch_add(1, Ordering::Relaxed) >= CONNECTING_MAX {
             self.connecting.fetch_sub(1, Ordering::Relaxed);
-            return Err(unreachable(format!("{CONNECTING_MAX} connections are being made already")));
+            return Err(Trouble::new(TroubleKind::NotListening, format!("{CONNECTING_MAX} connections are being made already")));
         }
         let (to, conn) = channel();
         let shared = self.clone();
         let connect = move || {
-            let conn = Conn::new(shared.address.options.clone());
+            let conn = shared.connected();
             shared.connecting.fetch_sub(1, Ordering::Relaxed);
             let _ = to.send(conn);
         };
         if let Err(error) = thread::Builder::new().name("connecting".to_owned()).stack_size(STACK_BYTES).spawn(connect) {
             self.connecting.fetch_sub(1, Ordering::Relaxed);
-            return Err(unreachable(error.to_string()));
+            return Err(Trouble::new(TroubleKind::Other, error.to_string()));
         }
         match conn.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Ok(Ok(conn)) => Ok(conn),
-            Ok(Err(error)) => Err(unreachable(error.to_string())),
-            Err(RecvTimeoutError::Disconnected) => Err(unreachable("connecting panicked".to_owned())),
-            Err(RecvTimeoutError::Timeout) => Err((DatabaseFault::Deadline, "no connection in time".to_owned())),
+            Ok(conn) => conn,
+            Err(RecvTimeoutError::Disconnected) => Err(Trouble::new(TroubleKind::Other, "connecting panicked")),
+            Err(RecvTimeoutError::Timeout) => Err(Trouble::new(TroubleKind::Silent, "no connection in time")),
         }
     }
 
-    /// Takes away what the last question left, and sets what every question needs.
-    fn ready(&self, conn: &mut Conn, due: Instant) -> Result<(), Error> {
+    /// With TLS where the address says so, or where the server offers it and nothing was said.
+    fn connected(&self) -> Result<Conn, Trouble> {
+        if let Some(path) = &self.address.authority {
+            // Otherwise this is told as a failure of the network.
+            std::fs::File::open(path).map_err(|error| Trouble::new(TroubleKind::TlsFailed, format!("{}: {error}", path.display())))?;
+        }
+        let connect =
+            |is_encrypted| Conn::new(self.address.options(is_encrypted)).map_err(|error| Trouble::of_connecting(&error, is_encrypted));
+        match self.address.tls {
+            Tls::Disabled => connect(false),
+            Tls::Preferred if self.is_plain.load(Ordering::Relaxed) => connect(false),
+            Tls::Preferred => match connect(true) {
+                Err(trouble) if matches!(trouble.kind, TroubleKind::TlsUnavailable | TroubleKind::TlsFailed) => {
+                    self.is_plain.store(true, Ordering::Relaxed);
+                    connect(false)
+                }
+                other => other,
+            },
+            Tls::Required | Tls::VerifyCa | Tls::VerifyIdentity => connect(true),
+        }
+    }
+
+    /// Takes away what the last question left, and sets what every question needs. Returns what the server has.
+    fn ready(&self, conn: &mut Conn, due: Instant) -> Result<Variables, Error> {
         conn.reset()?;
+        let has: Variables = conn.query::<Row, _>(setup::QUESTION)?.into_iter().filter_map(variable).collect();
         let left = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(10));
-        let is_mariadb = conn.query_first::<String, _>("SELECT VERSION()")?.is_some_and(|version| version.contains("MariaDB"));
-        let bounds = match is_mariadb {
-            true => format!("max_statement_time = {:.3}, max_recursive_iterations = 10000", left.as_secs_f64()),
-            false => format!("max_execution_time = {}, cte_max_recursion_depth = 10000", left.as_millis()),
-        };
-        // The gate reads texts, names and backslashes as this mode does.
-        conn.query_drop(format!(
-            "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION', lock_wait_timeout = 5, group_concat_max_len = 65536, {bounds}"
-        ))?;
+        let assignments = setup::fitted(&has, left, &self.refused());
+        if !assignments.is_empty() && refusal(conn.query_drop(setup::statement(&assignments)))?.is_some() {
+            for assignment in &assignments {
+                match refusal(conn.query_drop(setup::statement([assignment])))? {
+                    Some(error) if assignment.is_needed => return Err(error),
+                    Some(error) => self.note_refusal(assignment.variable, &error),
+                    None => {}
+                }
+            }
+        }
         conn.query_drop("SET NAMES utf8mb4")?;
-        conn.query_drop("START TRANSACTION READ ONLY")
+        if !self.refused().contains(READ_ONLY) {
+            match refusal(conn.query_drop("START TRANSACTION READ ONLY"))? {
+                None => return Ok(has),
+                Some(error) => self.note_refusal(READ_ONLY, &error),
+            }
+        }
+        conn.query_drop("START TRANSACTION")?;
+        Ok(has)
+    }
+
+    fn note_refusal(&self, what: &'static str, error: &Error) {
+        if self.refused().insert(what) {
+            let cause = crate::log::redacted(&said(error), []);
+            tracing::warn!(database = self.address.schema, what, cause, "the database refuses a setting and is used without it");
+        }
     }
 
     /// The answer, and whether the connection is fit for another question.
@@ -202,14 +274,14 @@ impl Shared {
         socket: &Socket,
     ) -> Result<(DatabaseAnswer, bool), Failure> {
         let (answer, is_whole) = match ask {
-            DatabaseAsk::Tables => self.tables(conn, limits, socket)?,
-            DatabaseAsk::Describe { table } => self.describe(conn, table, limits, socket)?,
+            DatabaseAsk::Tables => self.tables(conn, limits, socket).map_err(ours)?,
+            DatabaseAsk::Describe { table } => self.describe(conn, table, limits, socket).map_err(ours)?,
             DatabaseAsk::Query { sql } => take(conn, sql, Params::Empty, limits, socket, |row, columns| {
                 row.into_iter().zip(columns).map(|(cell, column)| json(cell, column)).collect()
             })?,
         };
         if is_whole {
-            conn.query_drop("ROLLBACK")?;
+            conn.query_drop("ROLLBACK").map_err(Failure::Ours)?;
         }
         Ok((answer, is_whole))
     }
@@ -217,10 +289,11 @@ impl Shared {
     fn tables(&self, conn: &mut Conn, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
         let sql = "SELECT table_name AS `table`, table_comment FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name";
         let mut is_sample = false;
-        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema,).into(), limits, socket, |row, columns| {
-            let mut cells: Vec<Value> = row.into_iter().zip(columns).map(|(cell, column)| json(cell, column)).collect();
-            is_sample |= cells.pop().is_some_and(|about| about.as_str().is_some_and(|about| about.starts_with(sample::MARK)));
-            cells
+        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema,).into(), limits, socket, |row, _| {
+            let mut texts = row.into_iter().map(plain);
+            let name = texts.next().flatten();
+            is_sample |= texts.next().flatten().is_some_and(|about| about.starts_with(sample::MARK));
+            vec![name.into()]
         })?;
         self.is_sample.store(is_sample, Ordering::Relaxed);
         if let DatabaseAnswer::Rows(rows) = &mut answer {
@@ -231,50 +304,67 @@ impl Shared {
 
     fn describe(&self, conn: &mut Conn, table: &str, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
         let sql = "SELECT c.column_name, c.column_type, c.is_nullable, c.column_key,
-            (SELECT CONCAT(k.referenced_table_name, '.', k.referenced_column_name) FROM information_schema.key_column_usage k
+            (SELECT CONCAT(k.referenced_table_name, '\n', k.referenced_column_name) FROM information_schema.key_column_usage k
              WHERE k.table_schema = c.table_schema AND k.table_name = c.table_name AND k.column_name = c.column_name
-             AND k.referenced_table_name IS NOT NULL LIMIT 1)
+             AND k.referenced_table_name IS NOT NULL LIMIT 1), c.table_name
             FROM information_schema.columns c WHERE c.table_schema = ? AND c.table_name = ? ORDER BY c.ordinal_position";
-        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema, table).into(), limits, socket, |row, columns| {
-            let cells: Vec<Value> = row.into_iter().zip(columns).map(|(cell, column)| json(cell, column)).collect();
-            let text = |place: usize| cells[place].as_str().unwrap_or_default();
-            let key = match text(3) {
-                "PRI" => "primary",
-                "UNI" => "unique",
-                "MUL" => "index",
+        let mut own_name = None;
+        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema, table).into(), limits, socket, |row, _| {
+            let mut texts = row.into_iter().map(plain);
+            let mut next = || texts.next().flatten();
+            let (name, kind, nullable, key, references) = (next(), next(), next(), next(), next());
+            own_name = next();
+            let key = match key.as_deref() {
+                Some("PRI") => "primary",
+                Some("UNI") => "unique",
+                Some("MUL") => "index",
                 _ => "",
             };
-            vec![text(0).into(), plain_type(text(1)).into(), (text(2) == "YES").into(), key.into(), cells[4].clone()]
+            let kind = kind.map(|kind| plain_type(&kind));
+            vec![name.into(), kind.into(), nullable.map(|is| is == "YES").into(), key.into(), referenced(references, Dialect::Mysql)]
         })?;
         if let DatabaseAnswer::Rows(rows) = &mut answer {
             rows.columns = DESCRIBES.map(str::to_owned).to_vec();
+            rows.table = own_name;
             if rows.rows.is_empty() {
-                return Err(Failure::Refused(refused(format!("no such table: {table}"), Refused::UnknownTable)));
+                return Err(Failure::Refused(no_such_table(table, Dialect::Mysql)));
             }
         }
         Ok((answer, is_whole))
     }
 
     fn failed(&self, failure: Failure, due: Instant, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
-        let error = match failure {
+        let (error, is_ours) = match failure {
             Failure::Refused(answer) => return Ok(answer),
-            Failure::Server(error) => error,
+            Failure::Server(error) => (error, false),
+            Failure::Ours(error) => (error, true),
         };
         if cancel.is_cancelled() {
             return Err(CallError::Cancelled);
         }
-        let broken = |fault, cause: &dyn std::fmt::Display| Err(failed(&self.address.schema, fault, cause));
-        let Error::MySqlError(error) = error else {
-            return broken(if Instant::now() >= due { DatabaseFault::Deadline } else { DatabaseFault::Broken }, &error);
+        let broken = |fault| Err(failed(&self.address.schema, fault, &said(&error)));
+        let error = match error {
+            Error::MySqlError(ref error) => error,
+            Error::CodecError(PacketCodecError::PacketTooLarge) | Error::DriverError(DriverError::PacketTooLarge) => {
+                let says =
+                    format!("a row is larger than {} MB: take fewer columns, or LEFT(column, 1000) of long ones", ROW_BYTES_MAX >> 20);
+                return Ok(refused(says, Refused::Other));
+            }
+            _ => return broken(if Instant::now() >= due { DatabaseFault::Deadline } else { DatabaseFault::Broken }),
         };
         match error.code {
             // The time of a statement is up, or someone ended it.
-            1969 | 3024 | 1317 => broken(DatabaseFault::Deadline, &error),
+            1969 | 3024 | 1317 => broken(DatabaseFault::Deadline),
             // The connection is being ended, the server too.
-            1053 | 1927 | 1077 | 1079 | 4031 => broken(DatabaseFault::Broken, &error),
-            1040 | 1044 | 1045 | 1049 | 1203 | 1226 => broken(DatabaseFault::Unreachable, &error),
-            1146 | 1051 | 1109 => Ok(refused(error.message, Refused::UnknownTable)),
-            1054 => Ok(refused(error.message, Refused::UnknownColumn)),
+            1053 | 1927 | 1077 | 1079 | 4031 => broken(DatabaseFault::Broken),
+            1040 | 1203 | 1226 => broken(DatabaseFault::Unreachable),
+            _ if is_ours => {
+                let trouble = Trouble::new(TroubleKind::RefusedSetting, format!("{}: {}", error.code, error.message));
+                Err(in_trouble(&self.address.schema, &trouble))
+            }
+            1044 | 1045 | 1049 => broken(DatabaseFault::Misconfigured),
+            1146 | 1051 | 1109 => Ok(refused(&*error.message, Refused::UnknownTable)),
+            1054 => Ok(refused(&*error.message, Refused::UnknownColumn)),
             // These name the user and the host.
             1142 | 1143 | 1227 | 1370 => Ok(refused("this database gives no right to read that", Refused::Other)),
             _ => Ok(refused(without_places(&error.message), Refused::Other)),
@@ -321,44 +411,70 @@ fn take(
         }
     }
     drop(result);
+    for note in warnings(conn) {
+        taking.note(note);
+    }
     conn.close(statement)?;
     Ok((DatabaseAnswer::Rows(taking.done()), true))
 }
 
-fn json(cell: Cell, column: &Column) -> Value {
-    const BINARY: u16 = 63;
-    match cell {
-        Cell::NULL => Value::Null,
-        Cell::Int(number) => whole(number),
-        Cell::UInt(number) => whole_unsigned(number),
-        // As it is written, not as its nearest neighbour with more digits.
-        Cell::Float(number) => number.to_string().parse().map_or(Value::Null, real),
-        Cell::Double(number) => real(number),
-        Cell::Bytes(bytes) => match column.column_type() {
-            ColumnType::MYSQL_TYPE_BIT => hex(&bytes),
-            ColumnType::MYSQL_TYPE_NEWDECIMAL | ColumnType::MYSQL_TYPE_DECIMAL | ColumnType::MYSQL_TYPE_JSON => text(bytes),
-            _ if column.character_set() == BINARY && std::str::from_utf8(&bytes).is_err() => hex(&bytes),
-            _ => text(bytes),
-        },
-        Cell::Date(year, month, day, hour, minute, second, micro) => {
-            let date = format!("{year:04}-{month:02}-{day:02}");
-            let is_date = column.column_type() == ColumnType::MYSQL_TYPE_DATE;
-            Value::String(if is_date { date } else { format!("{date} {}", clock(u32::from(hour), minute, second, micro)) })
+/// Where an answer isn't what its statement says, in the server's words.
+fn warnings(conn: &mut Conn) -> Vec<String> {
+    if conn.warnings() == 0 {
+        return Vec::new();
+    }
+    let noted = |row: Row| {
+        let cells: Option<[Cell; 3]> = row.unwrap().try_into().ok();
+        let [_, code, message] = cells?;
+        let code: u64 = plain(code)?.parse().ok()?;
+        WARNINGS_NOTED.contains(&code).then(|| plain(message))?
+    };
+    match conn.query::<Row, _>("SHOW WARNINGS") {
+        Ok(rows) => {
+            let all: Vec<String> = rows.into_iter().filter_map(noted).collect();
+            let more = all.len().saturating_sub(WARNINGS_MAX);
+            let mut notes: Vec<String> =
+                all.into_iter().take(WARNINGS_MAX).map(|message| format!("the database warns: {}", without_places(&message))).collect();
+            if more > 0 {
+                notes.push(format!("the database warns {more} more times"));
+            }
+            notes
         }
-        Cell::Time(is_negative, days, hours, minute, second, micro) => {
-            let sign = if is_negative { "-" } else { "" };
-            Value::String(format!("{sign}{}", clock(days * 24 + u32::from(hours), minute, second, micro)))
+        Err(error) => {
+            tracing::debug!(cause = said(&error), "warnings can't be read");
+            vec!["the database warns, and does not say of what".to_owned()]
         }
     }
 }
 
-fn clock(hour: u32, minute: u8, second: u8, micro: u32) -> String {
-    let rest = if micro == 0 { String::new() } else { format!(".{micro:06}") };
-    format!("{hour:02}:{minute:02}:{second:02}{rest}")
+/// A variable and its value, as the server lists them.
+fn variable(row: Row) -> Option<(String, String)> {
+    let [name, value]: [Cell; 2] = row.unwrap().try_into().ok()?;
+    Some((plain(name)?.to_ascii_lowercase(), plain(value)?))
 }
 
-fn text(bytes: Vec<u8>) -> Value {
-    Value::String(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+/// What `refused` holds of a server without read-only transactions.
+const READ_ONLY: &str = "START TRANSACTION READ ONLY";
+
+/// The error of a server that refuses a statement for good; one of this moment remains an error.
+fn refusal(said: Result<(), Error>) -> Result<Option<Error>, Error> {
+    match said {
+        Ok(()) => Ok(None),
+        Err(Error::MySqlError(error))
+            if !matches!(error.code, 1040 | 1053 | 1077 | 1079 | 1205 | 1213 | 1317 | 1927 | 1969 | 3024 | 4031) =>
+        {
+            Ok(Some(Error::MySqlError(error)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The server refuses a question that no model wrote.
+fn ours(failure: Failure) -> Failure {
+    match failure {
+        Failure::Server(error) | Failure::Ours(error) => Failure::Ours(error),
+        Failure::Refused(answer) => Failure::Refused(answer),
+    }
 }
 
 /// A message without `'user'@'host'`.

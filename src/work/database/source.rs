@@ -1,6 +1,9 @@
 //! Where a database is: `mysql://user:password@host:port/name`, `sqlite:path`, or the sample.
+//!
+//! `?ssl-mode=` and `ssl-ca=` of an address mean what they mean to MySQL's own clients.
 
-use mysql::{Opts, OptsBuilder};
+use mysql::{Opts, OptsBuilder, SslOpts, UrlError};
+use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,12 +18,39 @@ pub enum Source {
 /// A server and what it takes to get in.
 #[derive(Clone)]
 pub struct Address {
-    pub(super) options: Opts,
+    options: Opts,
     pub(super) schema: String,
+    pub(super) tls: Tls,
+    /// Whom to trust besides the authorities that every browser trusts.
+    pub(super) authority: Option<PathBuf>,
+}
+
+/// How a connection is encrypted: `ssl-mode`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tls {
+    Disabled,
+    /// Where the server offers it, without a look at its certificate.
+    Preferred,
+    Required,
+    VerifyCa,
+    VerifyIdentity,
+}
+
+impl Address {
+    /// What to connect with.
+    pub(super) fn options(&self, is_encrypted: bool) -> Opts {
+        let verified = SslOpts::default().with_root_cert_path(self.authority.clone());
+        let tls = match self.tls {
+            Tls::VerifyIdentity => verified,
+            Tls::VerifyCa => verified.with_danger_skip_domain_validation(true),
+            Tls::Disabled | Tls::Preferred | Tls::Required => verified.with_danger_accept_invalid_certs(true),
+        };
+        OptsBuilder::from_opts(self.options.clone()).ssl_opts(is_encrypted.then_some(tls)).into()
+    }
 }
 
 /// What is wrong with an address. It is not quoted: a password may be in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SourceError {
     #[error("a database is written as NAME=URL")]
     Unnamed,
@@ -34,6 +64,14 @@ pub enum SourceError {
     Path,
     #[error("a database is written as mysql://user:password@host:3306/name, with %40 for an @ in the password")]
     Address,
+    #[error("`{0}` is no parameter of a database's address; known are ssl-mode and ssl-ca")]
+    Parameter(String),
+    #[error("ssl-mode is DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY")]
+    Mode,
+    #[error("ssl-mode=VERIFY_CA needs the certificate of the authority: ssl-ca=FILE")]
+    Authority,
+    #[error("ssl-ca is checked with ssl-mode=VERIFY_CA or VERIFY_IDENTITY only; take one of these, or leave it out")]
+    Unchecked,
 }
 
 impl Source {
@@ -57,7 +95,26 @@ impl Source {
             return if path.is_empty() { Err(SourceError::Path) } else { Ok(Source::Sqlite(path.into())) };
         }
         let rest = url.strip_prefix("mysql://").or_else(|| url.strip_prefix("mariadb://")).ok_or(SourceError::Scheme)?;
-        let options = Opts::from_url(&format!("mysql://{rest}")).map_err(|_| SourceError::Address)?;
+        let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        let (mut mode, mut authority, mut others) = (None, None, Vec::new());
+        for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            match name.replace('_', "-").as_str() {
+                "ssl-mode" => mode = Some(Tls::named(value).ok_or(SourceError::Mode)?),
+                "ssl-ca" => authority = Some(PathBuf::from(percent_decode_str(value).decode_utf8_lossy().into_owned())),
+                _ => others.push(parameter),
+            }
+        }
+        let tls = mode.unwrap_or(if authority.is_some() { Tls::VerifyCa } else { Tls::Preferred });
+        match (tls, &authority) {
+            (Tls::VerifyCa, None) => return Err(SourceError::Authority),
+            (Tls::Disabled | Tls::Preferred | Tls::Required, Some(_)) => return Err(SourceError::Unchecked),
+            (Tls::VerifyIdentity, _) | (Tls::VerifyCa, Some(_)) | (Tls::Disabled | Tls::Preferred | Tls::Required, None) => {}
+        }
+        let options = Opts::from_url(&format!("mysql://{place}?{}", others.join("&"))).map_err(|error| match error {
+            UrlError::UnknownParameter(name) => SourceError::Parameter(name),
+            _ => SourceError::Address,
+        })?;
         let schema = options.get_db_name().filter(|name| !name.is_empty()).ok_or(SourceError::Schema)?.to_owned();
         let options = OptsBuilder::from_opts(options)
             .tcp_connect_timeout(Some(CONNECT_MAX))
@@ -66,11 +123,27 @@ impl Source {
             .local_infile_handler(None)
             .prefer_socket(false)
             .stmt_cache_size(0)
+            .max_allowed_packet(Some(ROW_BYTES_MAX))
             .tcp_nodelay(true);
-        Ok(Source::Mysql(Box::new(Address { options: options.into(), schema })))
+        Ok(Source::Mysql(Box::new(Address { options: options.into(), schema, tls, authority })))
     }
 }
 
+impl Tls {
+    fn named(name: &str) -> Option<Tls> {
+        let known = [
+            ("DISABLED", Tls::Disabled),
+            ("PREFERRED", Tls::Preferred),
+            ("REQUIRED", Tls::Required),
+            ("VERIFY_CA", Tls::VerifyCa),
+            ("VERIFY_IDENTITY", Tls::VerifyIdentity),
+        ];
+        known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, tls)| tls)
+    }
+}
+
+/// A row that is larger ends the connection before it fills the memory.
+pub(super) const ROW_BYTES_MAX: usize = 16 << 20;
 const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// The last net: a deadline ends a question long before.
 const SILENCE_MAX: Duration = Duration::from_secs(120);
@@ -112,9 +185,16 @@ mod tests {
             ("a=mysql://u:secret@h", Err(SourceError::Schema)),
             ("a=mysql://u:secret@h:port/x", Err(SourceError::Address)),
             ("a=sqlite:", Err(SourceError::Path)),
+            ("a=mysql://u:p@h/x?ssl-mode=VERIFY_IDENTITY", Ok("mysql://h:3306/x")),
+            ("a=mysql://u:p@h/x?ssl-ca=ca%20file.pem&compress=true", Ok("mysql://h:3306/x")),
+            ("a=mysql://u:p@h/x?ssl_mode=verify_ca&ssl-ca=ca.pem", Ok("mysql://h:3306/x")),
+            ("a=mysql://u:p@h/x?ssl-mode=yes", Err(SourceError::Mode)),
+            ("a=mysql://u:p@h/x?ssl-mode=VERIFY_CA", Err(SourceError::Authority)),
+            ("a=mysql://u:p@h/x?ssl-mode=REQUIRED&ssl-ca=ca.pem", Err(SourceError::Unchecked)),
+            ("a=mysql://u:p@h/x?charset=utf8mb4", Err(SourceError::Parameter("charset".to_owned()))),
         ] {
             let read = Source::named(text).map(|(_, source)| format!("{source:?}"));
-            assert_eq!(read.as_deref().map_err(|error| *error), shown, "{text}");
+            assert_eq!(read.as_deref().map_err(Clone::clone), shown, "{text}");
         }
     }
 }

@@ -3,8 +3,9 @@
 //! Each question has a connection to itself. It can't write: the file is opened for reading, `query_only` is on, and an
 //! authorizer lets nothing pass but reading tables and calling functions. The sample is one image that all connections read.
 
-use super::rows::{Taking, hex, plain_type, real, whole};
-use super::{DESCRIBES, refused, sample};
+use super::rows::{Taking, hex, plain_type, real, text, whole};
+use super::trouble::{Trouble, TroubleKind};
+use super::{DESCRIBES, in_trouble, no_such_table, referenced, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};
 use crate::work::call::Cancel;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -22,7 +23,7 @@ use std::time::Instant;
 
 /// Connections that are kept for the next question.
 const KEPT_MAX: usize = 8;
-const TEXT_BYTES_MAX: i32 = 1 << 20;
+const TEXT_BYTES_MAX: i32 = 16 << 20;
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 2_000;
 
@@ -66,7 +67,7 @@ impl Sqlite {
         let kept = self.kept().pop();
         let mut line = match kept {
             Some(line) => line,
-            None => self.open().map_err(|error| super::failed(&self.schema, DatabaseFault::Unreachable, &error))?,
+            None => self.open().map_err(|error| in_trouble(&self.schema, &self.trouble(&error)))?,
         };
         let is_late = move || Instant::now() >= due;
         line.connection
@@ -77,13 +78,55 @@ impl Sqlite {
         let answer = match asked {
             None => return Err(CallError::Cancelled),
             Some(Ok(answer)) => answer,
-            Some(Err(error)) => failed(&self.schema, &error, cancel)?,
+            Some(Err(error)) => self.failed(&error, cancel)?,
         };
         let mut kept = self.kept();
         if kept.len() < KEPT_MAX {
             kept.push(line);
         }
         Ok(answer)
+    }
+
+    /// Opens it as a question does, and says what is there.
+    pub(super) fn look(&self) -> Result<String, Trouble> {
+        let line = self.open().map_err(|error| self.trouble(&error))?;
+        let count = format!("SELECT COUNT(*) FROM \"{}\".sqlite_master WHERE type IN ('table', 'view')", self.schema);
+        let count: i64 =
+            line.ours(|connection| connection.query_row(&count, [], |row| row.get(0))).map_err(|error| self.trouble(&error))?;
+        let what = if self.is_sample() { "sample data" } else { "SQLite" };
+        Ok(format!("{what}, {count} table{}", if count == 1 { "" } else { "s" }))
+    }
+
+    /// Why the file can't be used.
+    fn trouble(&self, error: &Error) -> Trouble {
+        let path = self.path.as_deref();
+        let kind = match error.sqlite_error_code() {
+            Some(ErrorCode::CannotOpen) if path.is_some_and(|path| !path.exists()) => TroubleKind::NoFile,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => TroubleKind::Busy,
+            _ => TroubleKind::NoDatabaseFile,
+        };
+        Trouble::new(kind, format!("{}: {}", path.unwrap_or(Path::new("sample")).display(), said(error)))
+    }
+
+    /// What the database says of a statement that it refuses; or why nothing can be said.
+    fn failed(&self, error: &Error, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
+        let broken = |fault| Err(super::failed(&self.schema, fault, error));
+        let message = said(error);
+        match error.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) if cancel.is_cancelled() => Err(CallError::Cancelled),
+            Some(ErrorCode::OperationInterrupted) => broken(DatabaseFault::Deadline),
+            Some(
+                ErrorCode::CannotOpen
+                | ErrorCode::NotADatabase
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked,
+            ) => Err(in_trouble(&self.schema, &self.trouble(error))),
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => broken(DatabaseFault::Broken),
+            _ if message.contains("no such table") => Ok(refused(message, Refused::UnknownTable)),
+            _ if message.contains("no such column") => Ok(refused(message, Refused::UnknownColumn)),
+            _ => Ok(refused(message, Refused::Other)),
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<Line>> {
@@ -229,7 +272,8 @@ fn tables(connection: &Connection, schema: &str, limits: DatabaseLimits) -> Resu
 fn describe(connection: &Connection, schema: &str, table: &str, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {
     let sql = "SELECT c.name, c.type, c.\"notnull\", c.pk,
         (SELECT MAX(l.\"unique\") FROM pragma_index_list(?1, ?2) l JOIN pragma_index_info(l.name, ?2) i WHERE i.name = c.name AND i.seqno = 0),
-        (SELECT f.\"table\" || '.' || COALESCE(f.\"to\", 'id') FROM pragma_foreign_key_list(?1, ?2) f WHERE f.\"from\" = c.name LIMIT 1)
+        (SELECT f.\"table\" || char(10) || COALESCE(f.\"to\", (SELECT p.name FROM pragma_table_info(f.\"table\", ?2) p WHERE p.pk = 1))
+         FROM pragma_foreign_key_list(?1, ?2) f WHERE f.\"from\" = c.name LIMIT 1)
         FROM pragma_table_info(?1, ?2) c ORDER BY c.cid";
     let mut statement = connection.prepare(sql)?;
     let mut taking = Taking::new(DESCRIBES.map(str::to_owned).to_vec(), limits);
@@ -247,11 +291,22 @@ fn describe(connection: &Connection, schema: &str, table: &str, limits: Database
         };
         let references: Option<String> = row.get(5)?;
         let is_nullable = !is_needed && primary == 0;
-        if !taking.take(vec![name.into(), plain_type(&kind).into(), is_nullable.into(), key.into(), references.into()]) {
+        if !taking.take(vec![
+            name.into(),
+            plain_type(&kind).into(),
+            is_nullable.into(),
+            key.into(),
+            referenced(references, Dialect::Sqlite),
+        ]) {
             break;
         }
     }
-    Ok(if is_known { DatabaseAnswer::Rows(taking.done()) } else { refused(format!("no such table: {table}"), Refused::UnknownTable) })
+    if !is_known {
+        return Ok(no_such_table(table, Dialect::Sqlite));
+    }
+    let own_name = format!("SELECT name FROM \"{schema}\".sqlite_master WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE");
+    let table = connection.query_row(&own_name, [table], |row| row.get(0))?;
+    Ok(DatabaseAnswer::Rows(Rows { table: Some(table), ..taking.done() }))
 }
 
 fn query(connection: &Connection, sql: &str, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {
@@ -282,31 +337,28 @@ fn decimals(declared: &str) -> Option<usize> {
 fn json(value: ValueRef<'_>, decimals: Option<usize>) -> Value {
     match (value, decimals) {
         (ValueRef::Null, _) => Value::Null,
-        (ValueRef::Integer(number), Some(digits)) => format!("{:.digits$}", number as f64).into(),
-        (ValueRef::Real(number), Some(digits)) => format!("{number:.digits$}").into(),
+        (ValueRef::Integer(number), Some(0)) => number.to_string().into(),
+        (ValueRef::Integer(number), Some(digits)) => format!("{number}.{}", "0".repeat(digits)).into(),
         (ValueRef::Integer(number), None) => whole(number),
-        (ValueRef::Real(number), None) => real(number),
-        (ValueRef::Text(text), _) => String::from_utf8_lossy(text).into(),
+        (ValueRef::Real(number), Some(digits)) if number.is_finite() => decimal(number, digits).into(),
+        (ValueRef::Real(number), _) => real(number),
+        (ValueRef::Text(bytes), _) => text(bytes),
         (ValueRef::Blob(bytes), _) => hex(bytes),
     }
 }
 
-/// What the database says of a statement that it refuses; or why nothing can be said.
-fn failed(schema: &str, error: &Error, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
-    let message = match error {
+/// At least as many digits behind the point as were declared, and all that are there: SQLite rounds nothing when it stores.
+fn decimal(number: f64, digits: usize) -> String {
+    let all = number.to_string();
+    let has = all.split_once('.').map_or(0, |(_, behind)| behind.len());
+    if has > digits { all } else { format!("{number:.digits$}") }
+}
+
+/// The words of SQLite.
+fn said(error: &Error) -> String {
+    match error {
         Error::SqliteFailure(_, Some(message)) => message.clone(),
         Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
-    };
-    let broken = |fault| Err(super::failed(schema, fault, error));
-    match error.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) if cancel.is_cancelled() => Err(CallError::Cancelled),
-        Some(ErrorCode::OperationInterrupted) => broken(DatabaseFault::Deadline),
-        Some(ErrorCode::CannotOpen | ErrorCode::NotADatabase | ErrorCode::PermissionDenied) => broken(DatabaseFault::Unreachable),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => broken(DatabaseFault::Broken),
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => broken(DatabaseFault::Unreachable),
-        _ if message.contains("no such table") => Ok(refused(message, Refused::UnknownTable)),
-        _ if message.contains("no such column") => Ok(refused(message, Refused::UnknownColumn)),
-        _ => Ok(refused(message, Refused::Other)),
     }
 }
