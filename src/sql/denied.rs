@@ -44,7 +44,7 @@ pub enum Denied {
     #[error("`{name}` is not the database that may be read: leave the name of the database out")]
     Schema { name: String },
     #[error(
-        "the recursive CTE `{name}` is not a bounded series: one column counted up in one SELECT from `{name}` alone, with WHERE column < a constant of at most {steps_max}",
+        "the recursive CTE `{name}` has no bound: either count one column up in one SELECT from `{name}` alone, with WHERE column < a constant of at most {steps_max}, or walk a tree in one SELECT that joins `{name}` with a table where a column of the one equals another column of the other, both written with the name of their table",
         steps_max = super::series::STEPS_MAX
     )]
     Recursive { name: String },

@@ -2,20 +2,24 @@
 //!
 //! Two readers look at every statement, and both have to agree. [`scan`] reads its signs and words as the database's own
 //! lexer would and refuses what no reading needs; then a parser makes a tree of it and [`walk`] goes through the whole tree
-//! with lists of what is allowed. The tree is checked, the original text is sent. What is in no list is refused.
+//! with lists of what is allowed. The tree is checked, the original text is sent, in which at most the name that settings give
+//! to the database is replaced with its own. What is in no list is refused.
 //!
 //! Invariants: a statement that passes is one `SELECT`, a combination of them, or (for MySQL) a look at the schema; every
 //! table it names is in the one schema; every function it calls is in [`functions`]; checking takes bounded time and stack.
 
 mod denied;
 mod functions;
+mod names;
 mod scan;
 mod series;
 mod walk;
 
 pub use denied::Denied;
+pub use names::{quoted, table_name};
 
 use crate::contract::Dialect;
+use functions::is_system_schema;
 use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -25,6 +29,8 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 pub struct Reading {
     /// Each table once, as written, without the schema's name.
     pub tables: Vec<String>,
+    /// What to send: the statement as written, but with the schema under its own name.
+    pub statement: String,
 }
 
 /// How deep expressions and queries may be nested; keeps the parser's stack small.
@@ -33,22 +39,30 @@ const DEPTH_MAX: usize = 24;
 /// The stack that checking any statement takes at most, in a build without optimisation.
 pub const STACK_BYTES: usize = 1 << 20;
 
-/// Reads `statement` and says what it reads, or why it can't be sent. `schema` may stand before a table's name, no other.
-pub fn check(statement: &str, dialect: Dialect, schema: Option<&str>) -> Result<Reading, Denied> {
+/// Reads `statement` and says what it reads, or why it can't be sent. One of `schemas` may stand before a table's name, no
+/// other: the first is the database's own name, the others are what settings call it.
+pub fn check(statement: &str, dialect: Dialect, schemas: &[&str]) -> Result<Reading, Denied> {
+    check_by(grammar(dialect), statement, dialect, schemas)
+}
+
+fn check_by(grammar: &dyn Grammar, statement: &str, dialect: Dialect, schemas: &[&str]) -> Result<Reading, Denied> {
     let scanned = scan::scan(statement, dialect)?;
-    let grammar: &dyn Grammar = match dialect {
-        Dialect::Mysql => &MySqlDialect {},
-        Dialect::Sqlite => &SQLiteDialect {},
-    };
     let tokens = tokens(statement, dialect, grammar)?;
     let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
     let mut statements = parser.parse_statements().map_err(|error| Denied::unreadable(dialect, &error.to_string()))?;
-    let (Some(statement), true) = (statements.pop(), statements.is_empty()) else { return Err(Denied::Several) };
-    let walked = walk::walk(&statement, dialect, schema)?;
+    let (Some(parsed), true) = (statements.pop(), statements.is_empty()) else { return Err(Denied::Several) };
+    let walked = walk::walk(&parsed, dialect, schemas)?;
     // Whatever stands before a parenthesis was seen as a call, a declared name or a word of the grammar by both readers.
     match scanned.calls.into_iter().find(|call| !functions::may_stand_before_parenthesis(call, dialect) && !walked.declares(call)) {
         Some(name) => Err(Denied::Function { name }),
-        None => Ok(Reading { tables: walked.tables }),
+        None => names::renamed(statement, &walked.renamed, dialect, schemas).map(|statement| Reading { tables: walked.tables, statement }),
+    }
+}
+
+fn grammar(dialect: Dialect) -> &'static dyn Grammar {
+    match dialect {
+        Dialect::Mysql => &MySqlDialect {},
+        Dialect::Sqlite => &SQLiteDialect {},
     }
 }
 
@@ -58,13 +72,42 @@ fn tokens(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Ve
     let tokens = Tokenizer::new(grammar, statement).tokenize_with_location();
     let mut tokens = tokens.map_err(|error| Denied::unreadable(dialect, &error.message))?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
-    if dialect == Dialect::Mysql {
+    if dialect == Dialect::Sqlite {
+        without_index_hints(&mut tokens);
+    } else {
         for place in 0..tokens.len() {
             let is_call = tokens.get(place + 1).is_some_and(|next| next.token == Token::LParen);
             plain(&mut tokens[place].token, is_call);
         }
+        // It has the grammar of `SHOW COLUMNS`.
+        if let [show, what, ..] = &mut tokens[..]
+            && is_word(show, &["SHOW"])
+            && is_word(what, &["INDEX", "INDEXES", "KEYS"])
+        {
+            what.token = Token::make_keyword("COLUMNS");
+        }
     }
     Ok(tokens)
+}
+
+fn is_word(token: &TokenWithSpan, words: &[&str]) -> bool {
+    matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && words.iter().any(|known| known.eq_ignore_ascii_case(&word.value)))
+}
+
+/// `INDEXED BY name` and `NOT INDEXED`, which SQLite takes behind a table alone and the parser doesn't know.
+fn without_index_hints(tokens: &mut Vec<TokenWithSpan>) {
+    let mut place = 0;
+    while place < tokens.len() {
+        match &tokens[place..] {
+            [indexed, by, name, ..] if is_word(indexed, &["INDEXED"]) && is_word(by, &["BY"]) && matches!(name.token, Token::Word(_)) => {
+                tokens.drain(place..place + 3);
+            }
+            [not, indexed, ..] if is_word(not, &["NOT"]) && is_word(indexed, &["INDEXED"]) => {
+                tokens.drain(place..place + 2);
+            }
+            _ => place += 1,
+        }
+    }
 }
 
 /// What the parser doesn't know of MySQL, as its next of kin: a unit of time in two parts, `!`, and `MOD` between two.
@@ -95,6 +138,15 @@ fn plain(token: &mut Token, is_call: bool) {
     } else if UNITS.iter().any(|unit| unit.eq_ignore_ascii_case(&word.value)) {
         *token = Token::make_keyword("SECOND");
     }
+}
+
+/// Whether a name before a table's means the one schema.
+fn is_schema(name: &str, dialect: Dialect, schemas: &[&str]) -> bool {
+    let is_known = match dialect {
+        Dialect::Mysql => schemas.contains(&name),
+        Dialect::Sqlite => ["main"].iter().chain(schemas).any(|schema| schema.eq_ignore_ascii_case(name)),
+    };
+    is_known && !is_system_schema(name)
 }
 
 #[cfg(test)]

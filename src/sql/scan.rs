@@ -3,7 +3,7 @@
 //! The parser behind this is a second opinion: where two lexers could see different things (executable comments, odd
 //! spaces, variables, braces), the statement is refused here, so that they can't disagree.
 
-use super::functions::FORBIDDEN_WORDS;
+use super::functions::is_forbidden_word;
 use super::{DEPTH_MAX, Denied};
 use crate::contract::Dialect;
 
@@ -69,9 +69,10 @@ pub(super) fn scan(statement: &str, dialect: Dialect) -> Result<Scanned, Denied>
     if statement.split("/*").skip(1).any(is_code) {
         return Err(Denied::Hint);
     }
-    let mut scanner = Scanner { rest: statement, dialect, scanned: Scanned::default(), name: None, depth: 0, operators: 0, first: false };
+    let mut scanner =
+        Scanner { rest: statement, dialect, scanned: Scanned::default(), name: None, depth: 0, operators: 0, words: Vec::new() };
     scanner.run()?;
-    if scanner.first { Ok(scanner.scanned) } else { Err(Denied::Empty) }
+    if scanner.words.is_empty() { Err(Denied::Empty) } else { Ok(scanner.scanned) }
 }
 
 struct Scanner<'a> {
@@ -82,8 +83,8 @@ struct Scanner<'a> {
     name: Option<String>,
     depth: usize,
     operators: usize,
-    /// A word has been seen.
-    first: bool,
+    /// The first two words, in lower case.
+    words: Vec<String>,
 }
 
 impl<'a> Scanner<'a> {
@@ -201,7 +202,7 @@ impl<'a> Scanner<'a> {
     fn quoted_name(&mut self, quote: char) -> Result<(), Denied> {
         let name = self.quoted(quote, "name")?;
         look_alike(&name)?;
-        if !self.first {
+        if self.words.is_empty() {
             return Err(Denied::Kind);
         }
         self.name = Some(name.to_lowercase());
@@ -214,14 +215,21 @@ impl<'a> Scanner<'a> {
         let (word, rest) = self.rest.split_at(end);
         look_alike(word)?;
         let lower = word.to_lowercase();
-        if !self.first && !FIRST_WORDS.contains(&lower.as_str()) {
+        if self.words.is_empty() && !FIRST_WORDS.contains(&lower.as_str()) {
             return Err(Denied::Kind);
         }
-        self.first = true;
         self.rest = rest;
-        let is_replacing = lower == "replace" && !rest.trim_start().starts_with('(');
-        if FORBIDDEN_WORDS.contains(&lower.as_str()) || is_replacing {
+        let is_allowed = match lower.as_str() {
+            // Functions of these names change a text; a statement has no parenthesis there.
+            "replace" | "insert" => rest.trim_start().starts_with('('),
+            "create" => self.words == ["show"],
+            word => !is_forbidden_word(word),
+        };
+        if !is_allowed {
             return Err(Denied::Word { word: word.to_owned() });
+        }
+        if self.words.len() < 2 {
+            self.words.push(lower.clone());
         }
         if OPERATOR_WORDS.contains(&lower.as_str()) {
             self.count(1)?;

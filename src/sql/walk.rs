@@ -4,20 +4,23 @@
 //! Every structure is taken apart field by field and every kind is named, so that what a later parser adds is refused until
 //! someone looks at it.
 
-use super::functions::{is_system_schema, is_system_table};
-use super::{Denied, series};
+use super::functions::is_system_table;
+use super::{Denied, is_schema, series};
 use crate::contract::Dialect;
 use sqlparser::ast::{
-    Cte, Distinct, Fetch, GroupByExpr, GroupByWithModifier, Ident, Join, JoinConstraint, JoinOperator, LimitClause, NamedWindowExpr,
-    ObjectName, ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem,
-    SelectItemQualifiedWildcardKind, SelectModifiers, SetExpr, SetQuantifier, ShowStatementFilter, ShowStatementFilterPosition,
-    ShowStatementOptions, Statement, TableAlias, TableFactor, TableWithJoins, Values, WildcardAdditionalOptions, WindowFrameBound,
-    WindowSpec, With,
+    AnalyzeFormat, AnalyzeFormatKind, Cte, Distinct, Fetch, GroupByExpr, GroupByWithModifier, Ident, Join, JoinConstraint, JoinOperator,
+    JsonTableColumn, JsonTableColumnErrorHandling, JsonTableNamedColumn, JsonTableNestedColumn, LimitClause, NamedWindowExpr, ObjectName,
+    ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
+    SelectModifiers, SetExpr, SetQuantifier, ShowCreateObject, ShowStatementFilter, ShowStatementFilterPosition, ShowStatementOptions,
+    Statement, TableAlias, TableFactor, TableWithJoins, Values, WildcardAdditionalOptions, WindowFrameBound, WindowSpec, With,
 };
 
+use sqlparser::tokenizer::Span;
 use std::collections::BTreeSet;
 
 mod expression;
+
+use expression::{literal, of_type};
 
 /// Every table is looked for among all CTEs that it could name.
 const CTES_MAX: usize = 64;
@@ -25,7 +28,9 @@ const CTES_MAX: usize = 64;
 /// What was found on the way.
 pub(super) struct Walked<'a> {
     dialect: Dialect,
-    schema: Option<&'a str>,
+    schemas: &'a [&'a str],
+    /// Where the schema stands under another name than its own.
+    pub(super) renamed: Vec<Span>,
     pub(super) tables: Vec<String>,
     /// The same, to find them in.
     known_tables: BTreeSet<String>,
@@ -63,9 +68,16 @@ fn no(is_there: bool, what: &'static str) -> Outcome {
     none(is_there.then_some(()), what)
 }
 
-pub(super) fn walk<'a>(statement: &Statement, dialect: Dialect, schema: Option<&'a str>) -> Result<Walked<'a>, Denied> {
-    let mut walked =
-        Walked { dialect, schema, tables: Vec::new(), known_tables: BTreeSet::new(), declared: BTreeSet::new(), scope: Vec::new() };
+pub(super) fn walk<'a>(statement: &Statement, dialect: Dialect, schemas: &'a [&'a str]) -> Result<Walked<'a>, Denied> {
+    let mut walked = Walked {
+        dialect,
+        schemas,
+        renamed: Vec::new(),
+        tables: Vec::new(),
+        known_tables: BTreeSet::new(),
+        declared: BTreeSet::new(),
+        scope: Vec::new(),
+    };
     walked.statement(statement)?;
     Ok(walked)
 }
@@ -81,7 +93,11 @@ impl Walked<'_> {
             Statement::Query(query) => self.query(query),
             Statement::Explain { describe_alias: _, analyze, verbose, query_plan: _, estimate, statement, format, options } => {
                 no(*analyze || *verbose || *estimate, "a variant of EXPLAIN")?;
-                none(format.as_ref(), "FORMAT")?;
+                match format {
+                    None => {}
+                    Some(AnalyzeFormatKind::Assignment(AnalyzeFormat::JSON | AnalyzeFormat::TREE)) if is_mysql => {}
+                    Some(_) => return refuse("this FORMAT"),
+                }
                 none(options.as_ref(), "an option of EXPLAIN")?;
                 match &**statement {
                     Statement::Query(query) => self.query(query),
@@ -94,12 +110,13 @@ impl Walked<'_> {
             Statement::ShowTables { terse: false, history: false, extended: false, full: _, external: false, show_options } if is_mysql => {
                 self.show(show_options, false)
             }
+            Statement::ShowCreate { obj_type: ShowCreateObject::Table, obj_name } if is_mysql => self.table(obj_name),
             Statement::ShowColumns { extended: false, full: _, show_options } if is_mysql => self.show(show_options, true),
             _ => Err(Denied::Kind),
         }
     }
 
-    /// `SHOW TABLES` and `SHOW COLUMNS`, of this schema only.
+    /// `SHOW TABLES`, and `SHOW COLUMNS` or `SHOW INDEX`, of this schema only.
     fn show(&mut self, options: &ShowStatementOptions, wants_table: bool) -> Outcome {
         let ShowStatementOptions { show_in, starts_with, limit, limit_from, filter_position } = options;
         none(starts_with.as_ref(), "STARTS WITH")?;
@@ -254,8 +271,18 @@ impl Walked<'_> {
             None | Some(Distinct::All | Distinct::Distinct) => {}
             Some(Distinct::On(_)) => return refuse("DISTINCT ON"),
         }
-        if let Some(modifiers) = select_modifiers {
-            no(*modifiers != SelectModifiers::default(), "a modifier behind SELECT")?;
+        if let Some(SelectModifiers {
+            high_priority,
+            straight_join: _,
+            sql_small_result: _,
+            sql_big_result: _,
+            sql_buffer_result: _,
+            sql_no_cache: _,
+            sql_calc_found_rows: _,
+        }) = select_modifiers
+        {
+            // It lets a reader overtake those who wait to write.
+            no(*high_priority, "HIGH_PRIORITY")?;
         }
         none(top.as_ref(), "TOP")?;
         none(exclude.as_ref(), "EXCLUDE")?;
@@ -327,7 +354,8 @@ impl Walked<'_> {
         match factor {
             TableFactor::Table { name, alias, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints } => {
                 none(args.as_ref(), "a table function")?;
-                no(!with_hints.is_empty() || !index_hints.is_empty(), "a hint (USE INDEX, FORCE INDEX)")?;
+                no(!with_hints.is_empty(), "a hint behind WITH")?;
+                no(!index_hints.is_empty() && self.dialect != Dialect::Mysql, "a hint (USE INDEX, FORCE INDEX)")?;
                 none(version.as_ref(), "a version of a table (FOR SYSTEM_TIME)")?;
                 no(*with_ordinality, "WITH ORDINALITY")?;
                 no(!partitions.is_empty(), "PARTITION")?;
@@ -345,6 +373,12 @@ impl Walked<'_> {
                 self.alias(alias.as_ref())?;
                 self.from(table_with_joins)
             }
+            TableFactor::JsonTable { json_expr, json_path, columns, alias } if self.dialect == Dialect::Mysql => {
+                self.alias(alias.as_ref())?;
+                self.expression(json_expr)?;
+                literal(&json_path.value)?;
+                json_columns(columns)
+            }
             _ => refuse("a table function"),
         }
     }
@@ -360,14 +394,14 @@ impl Walked<'_> {
         Ok(())
     }
 
-    fn schema(&self, name: &Ident) -> Outcome {
-        let is_ours = match self.dialect {
-            Dialect::Mysql => Some(name.value.as_str()) == self.schema,
-            Dialect::Sqlite => {
-                name.value.eq_ignore_ascii_case("main") || self.schema.is_some_and(|schema| schema.eq_ignore_ascii_case(&name.value))
-            }
-        };
-        if is_ours && !is_system_schema(&name.value) { Ok(()) } else { Err(Denied::Schema { name: name.value.clone() }) }
+    fn schema(&mut self, name: &Ident) -> Outcome {
+        if !is_schema(&name.value, self.dialect, self.schemas) {
+            return Err(Denied::Schema { name: name.value.clone() });
+        }
+        if self.dialect == Dialect::Mysql && self.schemas.first() != Some(&name.value.as_str()) {
+            self.renamed.push(name.span);
+        }
+        Ok(())
     }
 
     fn table(&mut self, name: &ObjectName) -> Outcome {
@@ -403,7 +437,7 @@ impl Walked<'_> {
     }
 
     /// `table.*` or `schema.table.*`.
-    fn qualified(&self, name: &ObjectName) -> Outcome {
+    fn qualified(&mut self, name: &ObjectName) -> Outcome {
         match &name.0[..] {
             [ObjectNamePart::Identifier(_)] => Ok(()),
             [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(_)] => self.schema(schema),
@@ -436,6 +470,25 @@ impl Walked<'_> {
         }
         Ok(())
     }
+}
+
+/// The columns that `JSON_TABLE` makes of its argument.
+fn json_columns(columns: &[JsonTableColumn]) -> Outcome {
+    columns.iter().try_for_each(|column| match column {
+        JsonTableColumn::ForOrdinality(_) => Ok(()),
+        JsonTableColumn::Nested(JsonTableNestedColumn { path, columns }) => {
+            literal(&path.value)?;
+            json_columns(columns)
+        }
+        JsonTableColumn::Named(JsonTableNamedColumn { name: _, r#type, path, exists: _, on_empty, on_error }) => {
+            of_type(r#type)?;
+            literal(&path.value)?;
+            [on_empty, on_error].into_iter().flatten().try_for_each(|handling| match handling {
+                JsonTableColumnErrorHandling::Default(value) => literal(&value.value),
+                JsonTableColumnErrorHandling::Null | JsonTableColumnErrorHandling::Error => Ok(()),
+            })
+        }
+    })
 }
 
 fn wildcard(options: &WildcardAdditionalOptions) -> Outcome {

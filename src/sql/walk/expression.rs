@@ -3,10 +3,10 @@
 use super::{Outcome, Walked, no, refuse};
 use crate::contract::Dialect;
 use crate::sql::Denied;
-use crate::sql::functions::is_allowed;
+use crate::sql::functions::class_of;
 use sqlparser::ast::{
     BinaryOperator, CastKind, CeilFloorKind, DataType, DateTimeField, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause,
-    FunctionArguments, Interval, ObjectName, ObjectNamePart, TypedString, UnaryOperator, Value, WindowType,
+    FunctionArguments, Interval, MemberOf, ObjectName, ObjectNamePart, TypedString, UnaryOperator, Value, WindowType,
 };
 
 impl Walked<'_> {
@@ -26,7 +26,8 @@ impl Walked<'_> {
     /// Looks at all of an expression but its leftmost part, which is returned.
     fn level<'e>(&mut self, expr: &'e Expr) -> Result<Option<&'e Expr>, Denied> {
         match expr {
-            Expr::Identifier(_) => Ok(None),
+            // The parser takes `a * FROM t` for a product of two columns.
+            Expr::Identifier(name) => no(name.quote_style.is_none() && name.value.eq_ignore_ascii_case("from"), "`FROM`").map(|()| None),
             Expr::CompoundIdentifier(parts) => match &parts[..] {
                 [_, _] => Ok(None),
                 [schema, _, _] => self.schema(schema).map(|()| None),
@@ -131,6 +132,10 @@ impl Walked<'_> {
                 self.expressions(else_result.as_deref())?;
                 Ok(operand.as_deref())
             }
+            Expr::MemberOf(MemberOf { value, array }) if self.dialect == Dialect::Mysql => {
+                self.expression(array)?;
+                Ok(Some(value))
+            }
             Expr::Exists { subquery, negated: _ } | Expr::Subquery(subquery) => self.query(subquery).map(|()| None),
             Expr::Tuple(list) => self.expressions(list).map(|()| None),
             Expr::Interval(Interval { value, .. }) => Ok(Some(value)),
@@ -150,7 +155,7 @@ impl Walked<'_> {
         };
         no(*uses_odbc_syntax, "`{…}`")?;
         no(*parameters != FunctionArguments::None, "a parameter of a function")?;
-        if !is_allowed(&lower, self.dialect) {
+        if class_of(&lower, self.dialect).is_none() {
             return Err(Denied::Function { name: lower });
         }
         match args {
@@ -186,7 +191,7 @@ impl Walked<'_> {
     }
 }
 
-fn literal(value: &Value) -> Outcome {
+pub(super) fn literal(value: &Value) -> Outcome {
     match value {
         Value::Number(_, false)
         | Value::SingleQuotedString(_)
@@ -243,7 +248,7 @@ fn charset_name(name: &ObjectName) -> Outcome {
     }
 }
 
-fn of_type(data_type: &DataType) -> Outcome {
+pub(super) fn of_type(data_type: &DataType) -> Outcome {
     const TYPES: &[&str] = &[
         "CHAR",
         "CHARACTER",
@@ -285,6 +290,7 @@ fn bounded(function: &str, args: &[FunctionArg], dialect: Dialect) -> Outcome {
         "repeat" | "lpad" | "rpad" => args.get(1),
         "space" => args.first(),
         "printf" | "format" if dialect == Dialect::Sqlite => return plain_format(function, args.first()),
+        "sformat" => return plain_format(function, args.first()),
         _ => return Ok(()),
     };
     let value = |arg: &FunctionArg| match arg {
@@ -304,6 +310,8 @@ fn plain_format(function: &str, format: Option<&FunctionArg>) -> Outcome {
     if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))) = format
         && let Value::SingleQuotedString(text) = &value.value
         && !text.contains('*')
+        // A width in braces of its own would be an argument.
+        && (function != "sformat" || text.split('{').skip(1).all(|field| field.contains('}')))
         && text.split(|sign: char| !sign.is_ascii_digit()).all(|digits| digits.len() <= 3)
     {
         return Ok(());
