@@ -74,6 +74,12 @@ fn a_value_of_any_type_stays_what_it_is() {
             json!("6F6B000A")
         ]]
     );
+    let readable =
+        "SELECT INET6_NTOA(ip), LOWER(HEX(uuid)), ST_AsText(place), ST_X(place), INET_NTOA(INET_ATON('10.0.0.1')) FROM v WHERE id = 1";
+    assert_eq!(
+        all(&world, readable).rows,
+        [[json!("2001:db8::1"), json!("00112233445566778899aabbccddeeff"), json!("POINT(13.4 52.5)"), json!(13.4), json!("10.0.0.1")]]
+    );
     let types = rows_of_types(&world);
     assert_eq!(types, ["enum('Happy','Sad')", "bit(1)", "binary(16)"]);
 }
