@@ -32,7 +32,7 @@ fn answer(arguments: &Arguments, mut lines: impl BufRead, mut out: impl Write) -
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line)? > 0 {
         let verdict = match serde_json::from_slice::<String>(&line) {
-            Ok(statement) => sql::check(&statement, arguments.dialect, Some(&arguments.schema)).map(drop).map_err(|why| why.to_string()),
+            Ok(statement) => sql::check(&statement, arguments.dialect, &[&arguments.schema]).map(drop).map_err(|why| why.to_string()),
             Err(error) => Err(format!("the line is not one JSON string ({error})")),
         };
         match verdict {

@@ -10,8 +10,18 @@ use std::sync::Arc;
 pub struct DatabaseInfo {
     pub name: String,
     pub dialect: Dialect,
+    /// What the database calls itself, where settings call it otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// It holds the sample data that ships with the program; marked as such wherever it shows.
     pub is_sample: bool,
+}
+
+impl DatabaseInfo {
+    /// What may stand before the name of a table: the database's own name first.
+    pub fn schemas(&self) -> Vec<&str> {
+        self.schema.iter().chain([&self.name]).map(String::as_str).collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +106,9 @@ pub struct Rows {
     /// What whoever reads the rows must know of them: what was cut, what the database warned of. One sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// Of a description: the table's name as the database spells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
 }
 
 /// Why a database brought nothing. The sentence is for the user.

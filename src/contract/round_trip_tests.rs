@@ -57,13 +57,13 @@ fn inputs_and_what_a_session_accepts_read_back() {
     let from = || Caller { identity: text("Ada"), channel: text("test"), utc_offset_minutes: -90 };
     let client_id = || Some("tab:1".parse().unwrap());
     let call = CallId(7);
-    let database = DatabaseInfo { name: text("d"), dialect: Dialect::Mysql, is_sample: true };
+    let database = DatabaseInfo { name: text("d"), dialect: Dialect::Mysql, schema: Some(text("s")), is_sample: true };
     same([
         Input::Opened {
             version: VERSION,
             library: text("hash"),
             graph: text("g"),
-            databases: vec![database.clone(), DatabaseInfo { dialect: Dialect::Sqlite, ..database }],
+            databases: vec![database.clone(), DatabaseInfo { dialect: Dialect::Sqlite, schema: None, ..database }],
             limits: Limits::default(),
             from: from(),
         },
@@ -130,6 +130,7 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
         rows: vec![vec![json!(0.30000000000000004)], vec![json!(u64::MAX)]],
         is_cut: true,
         notes: vec![text("b")],
+        table: Some(text("T")),
     };
     let refused = |reason| DatabaseAnswer::Refused { message: text("no"), reason };
     let answers = [DatabaseAnswer::Rows(rows), refused(Refused::UnknownTable), refused(Refused::UnknownColumn), refused(Refused::Other)];

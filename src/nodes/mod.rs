@@ -261,7 +261,13 @@ impl Task {
     }
 }
 
-impl View<'_> {
+impl<'v> View<'v> {
+    /// The node's database; nothing where settings name none of that name.
+    fn database(&self) -> Option<&'v DatabaseInfo> {
+        let name = self.node.database.as_deref()?;
+        self.databases.iter().find(|known| known.name == name)
+    }
+
     /// A question in the node's own prompt, answered in the node's schema.
     fn ask(&self, task: Task) -> Flow {
         Flow::Ask(Request::Model(self.request(self.node.prompt.fill(self), false)), task)

@@ -6,7 +6,7 @@
 
 use super::tools::{self, Act, Done};
 use super::{Out, PlannedCall, ToolReport, View};
-use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Refused, Request, Rows, ToolId, Ui, clip};
+use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Dialect, Refused, Request, Rows, ToolId, Ui, clip};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -79,7 +79,7 @@ impl Sequence {
                 Ok(Act::Run(run)) => run(view, &mut self.ui, call.args.clone()),
                 Ok(Act::Ask { ask, .. }) => match ask(view, &call.args) {
                     Ok((ask, tables)) => {
-                        let unknown = |table: &&String| !view.schema.contains_key(&known_as(view, table));
+                        let unknown = |table: &&String| known(view, table).is_none();
                         let undescribed = tables.iter().filter(unknown).cloned().collect();
                         let pending = Pending { id, call, ask, undescribed, describing: None, tables, refusal: None };
                         match self.next_question(view, out, pending) {
@@ -111,7 +111,7 @@ impl Sequence {
         let outcome = match (asked, answer.database) {
             (_, None) => Err("the database gave no answer".to_owned()),
             (DatabaseAsk::Describe { table }, Some(DatabaseAnswer::Rows(rows))) if !rows.rows.is_empty() => {
-                out.learned.push((known_as(view, &table), Some(described(&rows))));
+                out.learned.push((known_as(view, rows.table.as_deref().unwrap_or(&table)), Some(described(&rows))));
                 pending.undescribed.retain(|name| *name != table);
                 match describing {
                     Some(id) => {
@@ -126,7 +126,8 @@ impl Sequence {
             (DatabaseAsk::Query { .. }, Some(DatabaseAnswer::Refused { message, reason: Refused::UnknownColumn })) => {
                 // What is known of its tables may be old: they are described again before the query is repaired.
                 for table in &pending.tables {
-                    out.learned.push((known_as(view, table), None));
+                    let name = known(view, table).map_or_else(|| known_as(view, table), |(name, _)| name.clone());
+                    out.learned.push((name, None));
                 }
                 pending.undescribed = pending.tables.iter().cloned().collect();
                 pending.refusal = Some(message);
@@ -181,7 +182,7 @@ impl Sequence {
             (None, None) => pending.ask.clone(),
         };
         if let DatabaseAsk::Describe { table } = &ask {
-            if let (None, Some(columns)) = (pending.describing, view.schema.get(&known_as(view, table))) {
+            if let (None, Some((_, columns))) = (pending.describing, known(view, table)) {
                 let summary = format!("{table}: known already");
                 self.report(view, out, pending.id, pending.call, Ok(Done { summary, data: Some(columns.clone()), ..Done::default() }));
                 return None;
@@ -215,9 +216,17 @@ impl Sequence {
     }
 }
 
-/// The name under which a session keeps a table's description.
-pub(super) fn known_as(view: &View<'_>, table: &str) -> String {
-    format!("{}.{}", view.node.database.as_deref().unwrap_or_default(), table.to_lowercase())
+/// The name under which a session keeps a table's description, whose own name it holds as the database spells it.
+fn known_as(view: &View<'_>, table: &str) -> String {
+    format!("{}.{table}", view.node.database.as_deref().unwrap_or_default())
+}
+
+/// What the session knows of a table. Where `Kunden` and `kunden` can be two tables, only what is spelt alike counts.
+fn known<'v>(view: &View<'v>, table: &str) -> Option<(&'v String, &'v Value)> {
+    let name = known_as(view, table);
+    let is_one = view.database().is_some_and(|database| database.dialect == Dialect::Sqlite);
+    let alike = || view.schema.iter().find(|(known, _)| is_one && known.eq_ignore_ascii_case(&name));
+    view.schema.get_key_value(&name).or_else(alike)
 }
 
 fn counted(rows: &Rows) -> String {

@@ -4,6 +4,7 @@
 
 use super::View;
 use crate::contract::{Message, Part, Role, clip, push_clipped};
+use crate::sql;
 use serde::Serialize;
 
 /// A slot of a prompt.
@@ -126,22 +127,29 @@ fn findings(view: &View<'_>) -> String {
     plain(lines.join("\n"))
 }
 
-/// What is known of the node's database: each described table with its columns.
+/// What is known of the node's database: each described table with its columns, all names as a statement has to write them.
 fn schema(view: &View<'_>) -> String {
-    let database = view.node.database.as_deref().unwrap_or_default();
+    let Some(database) = view.database() else { return "unknown".to_owned() };
+    let quoted = |name: &str| sql::quoted(name, database.dialect);
     let mut lines = String::new();
     for (name, columns) in view.schema {
-        if let Some(table) = name.strip_prefix(database).and_then(|rest| rest.strip_prefix('.')) {
-            lines.push_str(&format!("{table}: {columns}\n"));
+        if let Some(table) = name.strip_prefix(&database.name).and_then(|rest| rest.strip_prefix('.')) {
+            let mut columns = columns.clone();
+            for column in columns.as_array_mut().into_iter().flatten() {
+                if let Some(name) = column.get_mut("column")
+                    && let Some(text) = name.as_str()
+                {
+                    *name = quoted(text).into();
+                }
+            }
+            lines.push_str(&format!("{}: {columns}\n", quoted(table)));
         }
     }
     if lines.is_empty() { "nothing is described yet".to_owned() } else { clip(&lines, DATA_BYTES) }
 }
 
 fn dialect(view: &View<'_>) -> String {
-    let database = view.node.database.as_deref().unwrap_or_default();
-    let known = view.databases.iter().find(|known| known.name == database);
-    known.map_or_else(|| "unknown".to_owned(), |known| known.dialect.to_string())
+    view.database().map_or_else(|| "unknown".to_owned(), |database| database.dialect.to_string())
 }
 
 fn json(value: &(impl Serialize + ?Sized)) -> String {

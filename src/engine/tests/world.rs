@@ -33,7 +33,7 @@ pub(super) fn ada() -> Caller {
 
 /// The database that the shipped graphs name.
 fn databases() -> Vec<DatabaseInfo> {
-    vec![DatabaseInfo { name: "eras2_production".into(), dialect: Dialect::Sqlite, is_sample: true }]
+    vec![DatabaseInfo { name: "eras2_production".into(), dialect: Dialect::Sqlite, schema: None, is_sample: true }]
 }
 
 impl World {

@@ -3,6 +3,7 @@
 use super::{Act, Tool, args, fits};
 use crate::contract::DatabaseAsk;
 use crate::nodes::View;
+use crate::sql;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,11 +20,10 @@ struct Args {
     table: String,
 }
 
-fn ask(_view: &View<'_>, value: &Value) -> Result<(DatabaseAsk, Vec<String>), String> {
+fn ask(view: &View<'_>, value: &Value) -> Result<(DatabaseAsk, Vec<String>), String> {
     let Args { table } = args(value.clone())?;
-    let is_name = !table.is_empty() && table.len() <= 64 && table.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
-    match is_name {
-        true => Ok((DatabaseAsk::Describe { table }, Vec::new())),
-        false => Err(format!("`{}` is no table's name: name one table, without quotes", crate::contract::clip(&table, 80))),
-    }
+    // Of a database that no setting names, the answer says so.
+    let Some(database) = view.database() else { return Ok((DatabaseAsk::Describe { table }, Vec::new())) };
+    let table = sql::table_name(&table, database.dialect, &database.schemas()).map_err(|denied| denied.to_string())?;
+    Ok((DatabaseAsk::Describe { table }, Vec::new()))
 }

@@ -4,8 +4,9 @@
 //! them yet. `show` says how the user sees the rows: as a table, a line chart, a bar chart, or not at all.
 
 use super::{Act, Tool, args, fits};
-use crate::contract::{Change, Control, DatabaseAsk, Dialect, Display, DisplayKind};
+use crate::contract::{Change, Control, DatabaseAsk, Display, DisplayKind};
 use crate::nodes::{ToolReport, View};
+use crate::sql;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -45,10 +46,9 @@ enum As {
 
 fn ask(view: &View<'_>, value: &Value) -> Result<(DatabaseAsk, Vec<String>), String> {
     let Args { sql, .. } = args(value.clone())?;
-    let database = view.node.database.as_deref().unwrap_or_default();
-    let known = view.databases.iter().find(|known| known.name == database);
-    let dialect = known.map_or(Dialect::Mysql, |known| known.dialect);
-    let reading = crate::sql::check(&sql, dialect, Some(database)).map_err(|denied| format!("not allowed: {denied}"))?;
+    // Of a database that no setting names, the answer says so.
+    let Some(database) = view.database() else { return Ok((DatabaseAsk::Query { sql }, Vec::new())) };
+    let reading = sql::check(&sql, database.dialect, &database.schemas()).map_err(|denied| format!("not allowed: {denied}"))?;
     Ok((DatabaseAsk::Query { sql }, reading.tables))
 }
 
@@ -58,8 +58,7 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
     let data = report.data.as_ref()?;
     let columns: Vec<String> = serde_json::from_value(data["columns"].clone()).ok()?;
     let rows: Vec<Vec<Value>> = serde_json::from_value(data["rows"].clone()).ok()?;
-    let database = view.node.database.as_deref().unwrap_or_default();
-    let is_sample = view.databases.iter().any(|known| known.name == database && known.is_sample);
+    let is_sample = view.database().is_some_and(|database| database.is_sample);
     let mut rest = Map::from_iter([("sql".to_owned(), json!(sql)), ("sample".to_owned(), json!(is_sample))]);
     let notes: Vec<&str> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     if !notes.is_empty() {

@@ -9,6 +9,7 @@
 mod cells;
 mod geometry;
 mod mysql;
+mod names;
 mod rows;
 pub mod sample;
 mod setup;
@@ -20,12 +21,13 @@ mod watch;
 pub use source::{Source, SourceError};
 pub use trouble::Trouble;
 
-use super::call::{Call, Ended};
+use super::call::{Call, Cancel, Ended};
 use crate::contract::{
     Answer, CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Usage,
 };
 use crate::log;
 use crate::sql;
+use serde_json::Value;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,14 +66,7 @@ impl Databases {
 
     /// What a session has to know of them.
     pub fn infos(&self) -> Vec<DatabaseInfo> {
-        let info = |known: &Known| {
-            let (dialect, is_sample) = match &known.backend {
-                Backend::Sqlite(sqlite) => (Dialect::Sqlite, sqlite.is_sample()),
-                Backend::Mysql(mysql) => (Dialect::Mysql, mysql.is_sample()),
-            };
-            DatabaseInfo { name: known.name.clone(), dialect, is_sample }
-        };
-        self.0.iter().map(info).collect()
+        self.0.iter().map(Known::info).collect()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -96,7 +91,7 @@ impl Databases {
 
     pub(super) fn answer(&self, request: &DatabaseRequest, call: &mut Call<'_>) -> Ended {
         let outcome = match self.place(&request.database) {
-            Some(place) => self.0[place].backend.ask(&request.ask, request.limits, call),
+            Some(place) => self.0[place].ask(&request.ask, request.limits, call),
             None => Err(failed(&request.database, DatabaseFault::Unknown, &"no setting names it")),
         };
         let outcome = outcome.map(|answer| Answer { database: Some(answer), ..Answer::default() });
@@ -127,27 +122,60 @@ impl From<DatabaseFault> for CallError {
     }
 }
 
-impl Backend {
+impl Known {
+    fn info(&self) -> DatabaseInfo {
+        let (dialect, schema, is_sample) = match &self.backend {
+            Backend::Sqlite(sqlite) => (Dialect::Sqlite, sqlite.schema(), sqlite.is_sample()),
+            Backend::Mysql(mysql) => (Dialect::Mysql, mysql.schema(), mysql.is_sample()),
+        };
+        let schema = (schema != self.name).then(|| schema.to_owned());
+        DatabaseInfo { name: self.name.clone(), dialect, schema, is_sample }
+    }
+
     fn ask(&self, ask: &DatabaseAsk, limits: DatabaseLimits, call: &mut Call<'_>) -> Result<DatabaseAnswer, CallError> {
-        if let DatabaseAsk::Query { sql } = ask {
-            let checked = match self {
-                Backend::Sqlite(sqlite) => sql::check(sql, Dialect::Sqlite, Some(sqlite.schema())),
-                Backend::Mysql(mysql) => sql::check(sql, Dialect::Mysql, Some(mysql.schema())),
-            };
-            if let Err(denied) = checked {
-                return Ok(refused(format!("not allowed: {denied}"), Refused::Other));
-            }
-        }
         let due = call.due.min(Instant::now() + Duration::from_millis(limits.time_ms_max));
+        let (ask, tables) = match ask {
+            DatabaseAsk::Query { sql } => {
+                let info = self.info();
+                match sql::check(sql, info.dialect, &info.schemas()) {
+                    Ok(reading) => (DatabaseAsk::Query { sql: reading.statement }, reading.tables),
+                    Err(denied) => return Ok(refused(format!("not allowed: {denied}"), Refused::Other)),
+                }
+            }
+            DatabaseAsk::Describe { table } => (ask.clone(), vec![table.clone()]),
+            DatabaseAsk::Tables => (DatabaseAsk::Tables, Vec::new()),
+        };
+        let mut answer = self.backend.ask(&ask, limits, due, call.cancel)?;
+        match &mut answer {
+            DatabaseAnswer::Rows(rows) => names::without_places(rows),
+            DatabaseAnswer::Refused { message, reason: Refused::UnknownTable } => message.push_str(&self.spelt(&tables, due, call.cancel)),
+            DatabaseAnswer::Refused { .. } => {}
+        }
+        Ok(answer)
+    }
+}
+
+impl Backend {
+    fn ask(&self, ask: &DatabaseAsk, limits: DatabaseLimits, due: Instant, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
         match self {
-            Backend::Sqlite(sqlite) => sqlite.ask(ask, limits, due, call.cancel),
-            Backend::Mysql(mysql) => mysql.ask(ask, limits, due, call.cancel),
+            Backend::Sqlite(sqlite) => sqlite.ask(ask, limits, due, cancel),
+            Backend::Mysql(mysql) => mysql.ask(ask, limits, due, cancel),
         }
     }
 }
 
 fn refused(message: impl Into<String>, reason: Refused) -> DatabaseAnswer {
     DatabaseAnswer::Refused { message: message.into(), reason }
+}
+
+fn no_such_table(table: &str, dialect: Dialect) -> DatabaseAnswer {
+    refused(format!("no such table: {}", sql::quoted(table, dialect)), Refused::UnknownTable)
+}
+
+/// The table and the column that a column refers to, which come as two lines.
+fn referenced(lines: Option<String>, dialect: Dialect) -> Value {
+    let both = lines.as_deref().and_then(|lines| lines.split_once('\n'));
+    both.map(|(table, column)| format!("{}.{}", sql::quoted(table, dialect), sql::quoted(column, dialect))).into()
 }
 
 /// The columns of the answer to `Describe`, in every dialect.

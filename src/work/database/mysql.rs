@@ -10,8 +10,8 @@ use super::setup::{self, Variables};
 use super::source::{Address, ROW_BYTES_MAX, Tls};
 use super::trouble::{Trouble, TroubleKind, said};
 use super::watch::{self, Socket};
-use super::{DESCRIBES, failed, in_trouble, refused, sample};
-use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Refused};
+use super::{DESCRIBES, failed, in_trouble, no_such_table, referenced, refused, sample};
+use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused};
 use crate::work::call::Cancel;
 use mysql::prelude::Queryable;
 use mysql::{Column, Conn, DriverError, Error, Params, Row, Value as Cell};
@@ -304,14 +304,16 @@ impl Shared {
 
     fn describe(&self, conn: &mut Conn, table: &str, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
         let sql = "SELECT c.column_name, c.column_type, c.is_nullable, c.column_key,
-            (SELECT CONCAT(k.referenced_table_name, '.', k.referenced_column_name) FROM information_schema.key_column_usage k
+            (SELECT CONCAT(k.referenced_table_name, '\n', k.referenced_column_name) FROM information_schema.key_column_usage k
              WHERE k.table_schema = c.table_schema AND k.table_name = c.table_name AND k.column_name = c.column_name
-             AND k.referenced_table_name IS NOT NULL LIMIT 1)
+             AND k.referenced_table_name IS NOT NULL LIMIT 1), c.table_name
             FROM information_schema.columns c WHERE c.table_schema = ? AND c.table_name = ? ORDER BY c.ordinal_position";
+        let mut own_name = None;
         let (mut answer, is_whole) = take(conn, sql, (&self.address.schema, table).into(), limits, socket, |row, _| {
             let mut texts = row.into_iter().map(plain);
             let mut next = || texts.next().flatten();
             let (name, kind, nullable, key, references) = (next(), next(), next(), next(), next());
+            own_name = next();
             let key = match key.as_deref() {
                 Some("PRI") => "primary",
                 Some("UNI") => "unique",
@@ -319,12 +321,13 @@ impl Shared {
                 _ => "",
             };
             let kind = kind.map(|kind| plain_type(&kind));
-            vec![name.into(), kind.into(), nullable.map(|is| is == "YES").into(), key.into(), references.into()]
+            vec![name.into(), kind.into(), nullable.map(|is| is == "YES").into(), key.into(), referenced(references, Dialect::Mysql)]
         })?;
         if let DatabaseAnswer::Rows(rows) = &mut answer {
             rows.columns = DESCRIBES.map(str::to_owned).to_vec();
+            rows.table = own_name;
             if rows.rows.is_empty() {
-                return Err(Failure::Refused(refused(format!("no such table: {table}"), Refused::UnknownTable)));
+                return Err(Failure::Refused(no_such_table(table, Dialect::Mysql)));
             }
         }
         Ok((answer, is_whole))

@@ -5,7 +5,7 @@
 
 use super::rows::{Taking, hex, plain_type, real, text, whole};
 use super::trouble::{Trouble, TroubleKind};
-use super::{DESCRIBES, in_trouble, refused, sample};
+use super::{DESCRIBES, in_trouble, no_such_table, referenced, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};
 use crate::work::call::Cancel;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
@@ -272,7 +272,8 @@ fn tables(connection: &Connection, schema: &str, limits: DatabaseLimits) -> Resu
 fn describe(connection: &Connection, schema: &str, table: &str, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {
     let sql = "SELECT c.name, c.type, c.\"notnull\", c.pk,
         (SELECT MAX(l.\"unique\") FROM pragma_index_list(?1, ?2) l JOIN pragma_index_info(l.name, ?2) i WHERE i.name = c.name AND i.seqno = 0),
-        (SELECT f.\"table\" || '.' || COALESCE(f.\"to\", 'id') FROM pragma_foreign_key_list(?1, ?2) f WHERE f.\"from\" = c.name LIMIT 1)
+        (SELECT f.\"table\" || char(10) || COALESCE(f.\"to\", (SELECT p.name FROM pragma_table_info(f.\"table\", ?2) p WHERE p.pk = 1))
+         FROM pragma_foreign_key_list(?1, ?2) f WHERE f.\"from\" = c.name LIMIT 1)
         FROM pragma_table_info(?1, ?2) c ORDER BY c.cid";
     let mut statement = connection.prepare(sql)?;
     let mut taking = Taking::new(DESCRIBES.map(str::to_owned).to_vec(), limits);
@@ -290,11 +291,16 @@ fn describe(connection: &Connection, schema: &str, table: &str, limits: Database
         };
         let references: Option<String> = row.get(5)?;
         let is_nullable = !is_needed && primary == 0;
-        if !taking.take(vec![name.into(), plain_type(&kind).into(), is_nullable.into(), key.into(), references.into()]) {
+        if !taking.take(vec![name.into(), plain_type(&kind).into(), is_nullable.into(), key.into(), referenced(references, Dialect::Sqlite)]) {
             break;
         }
     }
-    Ok(if is_known { DatabaseAnswer::Rows(taking.done()) } else { refused(format!("no such table: {table}"), Refused::UnknownTable) })
+    if !is_known {
+        return Ok(no_such_table(table, Dialect::Sqlite));
+    }
+    let own_name = format!("SELECT name FROM \"{schema}\".sqlite_master WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE");
+    let table = connection.query_row(&own_name, [table], |row| row.get(0))?;
+    Ok(DatabaseAnswer::Rows(Rows { table: Some(table), ..taking.done() }))
 }
 
 fn query(connection: &Connection, sql: &str, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {

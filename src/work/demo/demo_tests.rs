@@ -432,7 +432,7 @@ fn a_job_is_understood_as_the_question_that_it_was_made_of() {
             assert!(!plan.to_string().contains("{year") && !plan["response_hint"].as_str().unwrap().is_empty(), "{plan}");
             for call in plan["tool_sequence"].as_array().unwrap().iter().filter(|call| call["tool"] == "query") {
                 for dialect in [crate::contract::Dialect::Sqlite, crate::contract::Dialect::Mysql] {
-                    let allowed = crate::sql::check(call["args"]["sql"].as_str().unwrap(), dialect, Some("eras2_production"));
+                    let allowed = crate::sql::check(call["args"]["sql"].as_str().unwrap(), dialect, &["eras2_production"]);
                     assert_eq!(allowed.is_ok(), question.about != "a request to change data", "{call}: {allowed:?}");
                 }
             }
