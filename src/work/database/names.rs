@@ -66,7 +66,11 @@ mod tests {
             ("Create Table", format!("{columns} ENGINE=FEDERATED CONNECTION='mysql://u:secret@h/x'"), left_out.clone()),
             ("Create Table", format!("{columns} ENGINE=SPIDER COMMENT='host \"h\", user \"u\"'"), left_out.clone()),
             ("Create Table", format!("{columns} ENGINE=InnoDB DATA DIRECTORY='/srv/x/'"), left_out.clone()),
-            ("Create Table", format!("{columns} ENGINE=InnoDB\n PARTITION BY RANGE (`id`)\n(PARTITION `p` DATA DIRECTORY = '/x')"), left_out),
+            (
+                "Create Table",
+                format!("{columns} ENGINE=InnoDB\n PARTITION BY RANGE (`id`)\n(PARTITION `p` DATA DIRECTORY = '/x')"),
+                left_out,
+            ),
             (
                 "Create View",
                 "CREATE ALGORITHM=UNDEFINED DEFINER=`root`@`10.0.0.1` SQL SECURITY DEFINER VIEW `v` AS select 1".to_owned(),

@@ -291,7 +291,13 @@ fn describe(connection: &Connection, schema: &str, table: &str, limits: Database
         };
         let references: Option<String> = row.get(5)?;
         let is_nullable = !is_needed && primary == 0;
-        if !taking.take(vec![name.into(), plain_type(&kind).into(), is_nullable.into(), key.into(), referenced(references, Dialect::Sqlite)]) {
+        if !taking.take(vec![
+            name.into(),
+            plain_type(&kind).into(),
+            is_nullable.into(),
+            key.into(),
+            referenced(references, Dialect::Sqlite),
+        ]) {
             break;
         }
     }
