@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod names;
+mod tls;
 mod turns;
+mod values;
 
 use framewright::contract::{
     Answer, CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, DatabaseRequest, Refused, Request, Rows,
@@ -100,7 +102,9 @@ fn run(variable: &str) {
 }
 
 fn admin() -> mysql::Conn {
-    mysql::Conn::new(std::env::var("MARIADB_ADMIN_URL").unwrap().as_str()).unwrap()
+    // Over TLS, so that it works while the server demands it.
+    let options = mysql::OptsBuilder::from_opts(mysql::Opts::from_url(&std::env::var("MARIADB_ADMIN_URL").unwrap()).unwrap());
+    mysql::Conn::new(options.ssl_opts(mysql::SslOpts::default().with_danger_accept_invalid_certs(true))).unwrap()
 }
 
 /// Ids of the statements that the reader waits for now; not of what a connection begins with.

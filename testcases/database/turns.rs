@@ -2,7 +2,7 @@
 
 #[path = "../endpoint/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "another test uses the rest")]
-mod support;
+pub(super) mod support;
 
 use super::names::{make_shop, shop_url};
 use super::{alone, run, url};

@@ -155,9 +155,9 @@ fn a_value_stays_what_it_is() {
     rusqlite::Connection::open(&path)
         .unwrap()
         .execute_batch(
-            "CREATE TABLE v (ean INTEGER, price DECIMAL(10,2), code DECIMAL(20,0), raw BLOB, said TEXT, grade ENUM('Good','Bad'));
-             INSERT INTO v VALUES (4006381333931, 1.5, 9007199254740993, x'4D7953514C00', CAST(x'61FF' AS TEXT), 'Good');
-             INSERT INTO v VALUES (9223372036854775807, 1.2345, 7, x'', NULL, 'Bad');
+            "CREATE TABLE v (ean INTEGER, price DECIMAL(10,2), code DECIMAL(20,0), raw BLOB, said TEXT);
+             INSERT INTO v VALUES (4006381333931, 1.5, 9007199254740993, x'4D7953514C00', CAST(x'61FF' AS TEXT));
+             INSERT INTO v VALUES (9223372036854775807, 1.2345, 7, x'', NULL);
              CREATE TABLE notes (id INTEGER, body TEXT);
              INSERT INTO notes VALUES (1, printf('%.*c', 300000, 'x')), (2, printf('%.*c', 3000000, 'y')), (3, 'short');",
         )
@@ -168,18 +168,10 @@ fn a_value_stays_what_it_is() {
     assert_eq!(
         all.rows,
         [
-            [
-                json!(4_006_381_333_931_i64),
-                json!("1.50"),
-                json!("9007199254740993"),
-                json!("0x4D7953514C00"),
-                json!("0x61FF"),
-                json!("Good")
-            ],
-            [json!("9223372036854775807"), json!("1.2345"), json!("7"), json!("0x"), json!(null), json!("Bad")],
+            [json!(4_006_381_333_931_i64), json!("1.50"), json!("9007199254740993"), json!("0x4D7953514C00"), json!("0x61FF"),],
+            [json!("9223372036854775807"), json!("1.2345"), json!("7"), json!("0x"), json!(null)],
         ]
     );
-    assert_eq!(ask(DatabaseAsk::Describe { table: "v".to_owned() }).rows[5][1], "enum('Good','Bad')");
     assert_eq!(
         ask(DatabaseAsk::Query { sql: "SELECT 9e999, -9e999, NULL".to_owned() }).rows,
         [[json!("Infinity"), json!("-Infinity"), json!(null)]]

@@ -1,7 +1,8 @@
 //! Geometry as MySQL and MariaDB keep it, in words: `POINT(13.4 52.5)`.
 //!
-//! Four bytes of SRID, then well-known binary, as a server sends a geometry column. The words are those of `ST_AsText`, with
-//! the SRID before them where there is one (`SRID=4326;…`). Coordinates are in the order in which they are kept: x, then y.
+//! Four bytes of SRID, then well-known binary, as a server sends a geometry column. The words are those that `ST_GeomFromText`
+//! takes everywhere, with the SRID before them where there is one (`SRID=4326;…`). Coordinates are in the order in which they
+//! are kept: x, then y.
 
 /// Collections within collections.
 const DEPTH_MAX: u32 = 16;
@@ -61,6 +62,8 @@ impl Reading<'_> {
             None => self.words.push_str(name),
         }
         match kind {
+            // MariaDB reads `MULTIPOINT(1 2,3 4)` alone.
+            1 if within.is_some() => self.point(),
             1 => {
                 self.words.push('(');
                 self.point()?;
@@ -115,7 +118,7 @@ mod tests {
             ("E6100000 01 01000000 CDCCCCCCCCCC2A40 0000000000404A40", Some("SRID=4326;POINT(13.4 52.5)")),
             ("00000000 00 00000001 3FF0000000000000 4000000000000000", Some("POINT(1 2)")),
             ("00000000 01 07000000 00000000", Some("GEOMETRYCOLLECTION EMPTY")),
-            ("00000000 01 04000000 01000000 01 01000000 000000000000F03F 0000000000000040", Some("MULTIPOINT((1 2))")),
+            ("00000000 01 04000000 01000000 01 01000000 000000000000F03F 0000000000000040", Some("MULTIPOINT(1 2)")),
             // Cut off, of no kind, with more behind it, with a count that lies.
             ("00000000 01 01000000 000000000000F03F", None),
             ("00000000 01 09000000", None),

@@ -216,10 +216,13 @@ impl Shared {
             // Otherwise this is told as a failure of the network.
             std::fs::File::open(path).map_err(|error| Trouble::new(TroubleKind::TlsFailed, format!("{}: {error}", path.display())))?;
         }
-        let connect =
-            |is_encrypted| Conn::new(self.address.options(is_encrypted)).map_err(|error| Trouble::of_connecting(&error, is_encrypted));
+        let connect = |is_encrypted| Conn::new(self.address.options(is_encrypted)).map_err(|error| Trouble::of_connecting(&error));
         match self.address.tls {
-            Tls::Disabled => connect(false),
+            Tls::Disabled => connect(false).map_err(|trouble| match trouble.kind {
+                // MariaDB refuses whoever must use TLS and doesn't like a wrong password.
+                TroubleKind::WrongLogin if connect(true).is_ok() => Trouble { kind: TroubleKind::TlsRequired, ..trouble },
+                _ => trouble,
+            }),
             Tls::Preferred if self.is_plain.load(Ordering::Relaxed) => connect(false),
             Tls::Preferred => match connect(true) {
                 Err(trouble) if matches!(trouble.kind, TroubleKind::TlsUnavailable | TroubleKind::TlsFailed) => {

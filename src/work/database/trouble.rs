@@ -118,17 +118,15 @@ impl Trouble {
     }
 
     /// What kept a connection from being made.
-    pub(super) fn of_connecting(error: &Error, is_encrypted: bool) -> Self {
+    pub(super) fn of_connecting(error: &Error) -> Self {
         let kind = match error {
             Error::MySqlError(error) => match error.code {
-                // A user who must use TLS and does not is refused like a wrong password.
                 1045 | 1130 | 1251 | 1698 | 1862 | 1820 | 2059 | 3118 | 4151 => TroubleKind::WrongLogin,
                 1044 => TroubleKind::NoRight,
                 1049 => TroubleKind::UnknownDatabase,
                 3159 => TroubleKind::TlsRequired,
                 1040 | 1129 | 1203 | 1226 => TroubleKind::Busy,
                 1053 | 1077 | 1079 | 1927 => TroubleKind::NotListening,
-                _ if error.message.contains("require_secure_transport") && !is_encrypted => TroubleKind::TlsRequired,
                 _ => TroubleKind::Other,
             },
             Error::DriverError(DriverError::TlsNotSupported) => TroubleKind::TlsUnavailable,
