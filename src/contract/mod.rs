@@ -13,6 +13,7 @@ mod memory;
 mod refusal;
 mod time;
 mod trace;
+mod unique;
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -30,6 +31,7 @@ pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};
 pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
+pub use unique::unique_json;
 
 /// A text that is fixed in the program, or that was read back.
 pub type Name = Cow<'static, str>;

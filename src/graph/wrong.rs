@@ -1,7 +1,7 @@
 //! What can be wrong in a graph file, each with the sentence that says what to do.
 
 use super::Entry;
-use crate::nodes::tools;
+use crate::nodes::{MODELS, tools};
 use std::fmt;
 
 /// What is wrong in a file, where, and what to do.
@@ -27,6 +27,8 @@ pub enum Wrong {
     MissingRoute { node: String, route: &'static str },
     Missing { node: String, field: &'static str },
     NoDatabase { node: String, tool: String },
+    UnknownModel { node: String, model: String },
+    NoSlot { node: String, slot: &'static str },
     Superfluous { node: String, field: &'static str },
     Schema { file: String, error: String },
     Prompt(String),
@@ -76,6 +78,12 @@ impl fmt::Display for Wrong {
             }
             Wrong::Missing { node, field } => write!(f, "node `{node}` asks a model and has no `{field}`; add \"{field}\": \"…\""),
             Wrong::NoDatabase { node, tool } => write!(f, "node `{node}` has the tool `{tool}` and no `database`; add \"database\": \"…\""),
+            Wrong::UnknownModel { node, model } => write!(
+                f,
+                "node `{node}` names the model `{model}`; write one of {}, and say which model that is with --model and --fast-model",
+                MODELS.join(", ")
+            ),
+            Wrong::NoSlot { node, slot } => write!(f, "node `{node}` needs the slot `{slot}`; write `{{{{{slot}}}}}` into this prompt"),
             Wrong::Superfluous { node, field } => write!(f, "node `{node}` has a `{field}`, which its kind does not use; remove it"),
             Wrong::Schema { error, .. } => write!(f, "{error}"),
             Wrong::Prompt(error) => write!(f, "{error}"),
