@@ -101,7 +101,7 @@ mod tests {
         ] {
             said.push(Source::read(&path).unwrap_err().to_string().replace(&folder.display().to_string(), "F"));
         }
-        let good = Source::read(&write("good.md", b"# T\n## 1\n- send: x\n- expect path: pa\n")).unwrap();
+        let good = Source::read(&write("good.md", "\u{feff}# T\n## 1\n- send: x\n- expect path: pa\n".as_bytes())).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(good.name, "good");
         for (said, begins) in said.iter().zip([
