@@ -303,8 +303,8 @@ impl Reader<'_> {
         experts: &str,
     ) -> Result<Prompt, GraphError> {
         let wrong = |line, what| GraphError { file: file.to_owned(), line, what };
-        let prompt =
-            Prompt::parse(self.other(node, file)?, tools, experts).map_err(|error| wrong(error.line(), Wrong::Prompt(error.to_string())))?;
+        let prompt = Prompt::parse(self.other(node, file)?, tools, experts)
+            .map_err(|error| wrong(error.line(), Wrong::Prompt(error.to_string())))?;
         match needed.iter().find(|slot| !prompt.has(slot)) {
             Some(slot) => Err(wrong(1, Wrong::NoSlot { node: node.name.clone(), slot })),
             None => Ok(prompt),

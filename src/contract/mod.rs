@@ -79,6 +79,11 @@ pub enum Effect {
     Emit(Event),
 }
 
+/// A number and what there are so many of: `1 row`, `2 rows`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// The first characters of a text, at most `bytes_max` bytes, cut between characters and marked with `…`.
 pub fn clip(text: &str, bytes_max: usize) -> String {
     let mut clipped = String::with_capacity(text.len().min(bytes_max) + '…'.len_utf8());

@@ -1,6 +1,7 @@
 //! What can be wrong in a graph file, each with the sentence that says what to do.
 
 use super::Entry;
+use crate::contract::counted;
 use crate::nodes::{MODELS, tools};
 use std::fmt;
 
@@ -94,11 +95,12 @@ impl fmt::Display for Wrong {
                 write!(f, "the way {} of a {entry} is not stated; add it to `paths` with its frames and calls", nodes.join(" → "))
             }
             Wrong::NoSuchPath { path } => write!(f, "the edges make no path `{path}` as it is stated; correct its nodes or remove it"),
-            Wrong::Frames { path, stated, counted } => {
-                write!(f, "path `{path}` states {stated} frames and takes {counted}; write \"frames\": {counted}")
+            Wrong::Frames { path, stated, counted: taken } => {
+                write!(f, "path `{path}` states {} and takes {taken}; write \"frames\": {taken}", counted(*stated, "frame", "frames"))
             }
             Wrong::Calls { path, stated, needed } => {
-                write!(f, "path `{path}` states a budget of {stated} model calls and may need {needed}; write at least \"calls\": {needed}")
+                let stated = counted(*stated as usize, "model call", "model calls");
+                write!(f, "path `{path}` states a budget of {stated} and may need {needed}; write at least \"calls\": {needed}")
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use super::tools::{self, Act, Done};
 use super::{Out, PlannedCall, ToolReport, View};
-use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Refused, Request, Rows, ToolId, Ui, clip};
+use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Refused, Request, Rows, ToolId, Ui, clip, counted};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -115,7 +115,7 @@ impl Sequence {
                 pending.undescribed.retain(|name| *name != table);
                 match describing {
                     Some(id) => {
-                        out.tool_result(id, tools::DESCRIBE, true, &counted(&rows), Some(rows.rows.len() as u64));
+                        out.tool_result(id, tools::DESCRIBE, true, &told(&rows), Some(rows.rows.len() as u64));
                         return self.go_on(view, out, pending);
                     }
                     None => Ok(found(rows)),
@@ -220,14 +220,12 @@ pub(super) fn known_as(view: &View<'_>, table: &str) -> String {
     format!("{}.{}", view.node.database.as_deref().unwrap_or_default(), table.to_lowercase())
 }
 
-fn counted(rows: &Rows) -> String {
-    let count = rows.rows.len();
-    let cut = if rows.is_cut { ", cut: there are more" } else { "" };
-    format!("{count} row{}{cut}", if count == 1 { "" } else { "s" })
+fn told(rows: &Rows) -> String {
+    counted(rows.rows.len(), "row", "rows") + if rows.is_cut { ", cut: there are more" } else { "" }
 }
 
 fn found(rows: Rows) -> Done {
-    let (summary, count) = (counted(&rows), rows.rows.len() as u64);
+    let (summary, count) = (told(&rows), rows.rows.len() as u64);
     let data = json!({"columns": rows.columns, "rows": rows.rows, "is_cut": rows.is_cut});
     Done { summary, data: Some(data), rows: Some(count), ..Done::default() }
 }

@@ -233,8 +233,13 @@ impl<'a> Reader<'a> {
     /// Looks through what nothing has been read from.
     fn rest(&mut self) {
         let ends = self.lines.iter().skip(1).map(|(start, _)| *start).chain([self.text.len()]);
-        let lines: Vec<(usize, &str)> =
-            self.lines.iter().zip(ends).filter(|((_, is_read), _)| !is_read).map(|((start, _), end)| (*start, &self.text[*start..end])).collect();
+        let lines: Vec<(usize, &str)> = self
+            .lines
+            .iter()
+            .zip(ends)
+            .filter(|((_, is_read), _)| !is_read)
+            .map(|((start, _), end)| (*start, &self.text[*start..end]))
+            .collect();
         for (start, line) in lines {
             if looks_like_an_item(line) {
                 self.complain(start, Wrong::NotAnItem);
@@ -302,7 +307,9 @@ fn does(text: &str, first_line: usize) -> Result<Option<Does>, Wrong> {
     if text == "clear" {
         return Ok(Some(Does::Clear));
     }
-    let Some((key, value)) = text.split_once(':').filter(|(key, _)| key.len() < first_line) else { return Ok(None) };
+    let Some((key, value)) = text.split_once(':').filter(|(key, _)| key.len() < first_line && key.starts_with(char::is_alphabetic)) else {
+        return Ok(None);
+    };
     let (key, value) = (key.trim(), value.trim());
     let needs = |what: String| Wrong::Needs { key: key.to_owned(), what };
     let given = || if value.is_empty() { Err(needs("a value".to_owned())) } else { Ok(value.to_owned()) };

@@ -108,7 +108,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
         return from_turn::run(options, turn, arguments(matches)?, &screen);
     }
     let suites = read(&options.files)?;
-    let url = options.url.as_deref().filter(|url| !url.trim().is_empty());
+    let url = options.url.as_deref();
     let tape = cassettes::tape(options, url.is_some(), &suites)?;
     let target = match url {
         Some(url) => there(url, options, matches, &screen)?,

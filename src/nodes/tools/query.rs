@@ -4,7 +4,7 @@
 //! them yet. `show` says how the user sees the rows: as a table, a line chart, a bar chart, or not at all.
 
 use super::{Act, Tool, args, fits};
-use crate::contract::{Change, Control, DatabaseAsk, Dialect, Display, DisplayKind};
+use crate::contract::{Change, Control, DatabaseAsk, Dialect, Display, DisplayKind, counted};
 use crate::nodes::{ToolReport, View};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -62,7 +62,7 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
     let is_sample = view.databases.iter().any(|known| known.name == database && known.is_sample);
     let mut rest = Map::from_iter([("sql".to_owned(), json!(sql)), ("sample".to_owned(), json!(is_sample))]);
     if data["is_cut"] == true {
-        rest.insert("note".to_owned(), json!(format!("cut at {} rows: there are more", rows.len())));
+        rest.insert("note".to_owned(), json!(format!("cut at {}: there are more", counted(rows.len(), "row", "rows"))));
     }
     let kind = match (show.r#as, chart(&show, &columns, &rows)) {
         (As::None, _) => return None,

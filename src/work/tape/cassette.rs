@@ -145,7 +145,8 @@ pub(super) fn read(path: &Path) -> Result<Cassette, TapeError> {
         if bytes.pop() != Some(b'\n') {
             return Err(wrong("the line is cut".to_owned()));
         }
-        let read = serde_json::from_slice(without_mark(&bytes)).map_err(|error| wrong(format!("the line can't be understood ({error})")))?;
+        let read =
+            serde_json::from_slice(without_mark(&bytes)).map_err(|error| wrong(format!("the line can't be understood ({error})")))?;
         match (read, &head) {
             (Line::Tape(_), Some(_)) => return Err(wrong("a second head".to_owned())),
             (Line::Tape(it), None) if it.version != VERSION => {
