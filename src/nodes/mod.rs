@@ -28,7 +28,7 @@ mod ui;
 
 use crate::contract::{
     Answer, Caller, Change, ChatMessage, DatabaseInfo, DatabaseLimits, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema,
-    Time, ToolId, ToolSpec, Ui, What, clip,
+    Time, ToolId, ToolSpec, Ui, What, clip, unique_json,
 };
 use asking::Asking;
 use serde::{Deserialize, Serialize};
@@ -342,7 +342,8 @@ fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
     let (Some(start), Some(end)) = (text.find('{'), text.rfind('}')) else {
         return Err("there is no JSON object in it".to_owned());
     };
-    serde_json::from_str(text.get(start..=end).unwrap_or_default()).map_err(|error| error.to_string())
+    let object = text.get(start..=end).unwrap_or_default();
+    unique_json(object).and_then(|_| serde_json::from_str(object)).map_err(|error| error.to_string())
 }
 
 /// A value as a trace event shows it.

@@ -33,6 +33,8 @@ fn a_sound_machine_has_a_line_for_everything() {
     let event_loop = told(&ended, "event loop");
     assert!(["io_uring, on", "epoll, on"].iter().any(|which| event_loop.contains(which)), "{event_loop}");
     assert!(told(&ended, "model").contains("demo"), "{}", ended.output);
+    let only_a_lock = "nothing but a lock is kept there yet: conversations end with the server";
+    assert_eq!(told(&ended, "data"), format!("✓ data new/folder can be made; {only_a_lock}"));
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "it leaves nothing behind");
 }
 

@@ -18,19 +18,29 @@ pub(crate) enum ButtonArg {
         go: Option<String>,
         #[serde(default)]
         payload: Option<Value>,
+        #[serde(flatten)]
+        rest: Map<String, Value>,
     },
 }
 
+/// What models write where `go` is meant.
+const MEANT_GO: [&str; 7] = ["target", "to", "next", "goto", "next_state", "state", "transition"];
+
 impl ButtonArg {
-    pub(crate) fn normal(self, source: &Source) -> Button {
-        let (label, action, go, payload) = match self {
-            ButtonArg::Label(label) => (label, None, None, None),
-            ButtonArg::Full { label, action, go, payload } => (label, action, go, payload),
+    pub(crate) fn normal(self, source: &Source) -> Result<Button, String> {
+        let (label, action, go, payload, rest) = match self {
+            ButtonArg::Label(label) => (label, None, None, None, Map::new()),
+            ButtonArg::Full { label, action, go, payload, rest } => (label, action, go, payload, rest),
         };
+        if let (None, Source::Machine(_), Some(field)) = (&go, source, MEANT_GO.iter().find(|field| rest.contains_key(**field))) {
+            return Err(format!(
+                "the button `{label}` has a `{field}`, and no button has that: write `go` with the state that it leads to"
+            ));
+        }
         let action = action.filter(|action| !action.trim().is_empty()).unwrap_or_else(|| slug(&label));
         let mut button = Button::new(label, action);
         (button.go, button.payload, button.source) = (go, payload, source.clone());
-        button
+        Ok(button)
     }
 }
 
@@ -93,7 +103,7 @@ impl StateArg {
     pub(crate) fn normal(self, name: Option<String>, machine: &str) -> Result<State, String> {
         let name = name.or(self.name).filter(|name| !name.trim().is_empty()).ok_or("a state in the list has no `name`")?;
         let source = Source::Machine(machine.to_owned());
-        let buttons = self.buttons.into_iter().map(|button| button.normal(&source)).collect();
+        let buttons = self.buttons.into_iter().map(|button| button.normal(&source)).collect::<Result<_, _>>()?;
         Ok(State { name, buttons, content: self.content.map(ContentArg::normal).unwrap_or_default() })
     }
 }
@@ -141,13 +151,25 @@ mod tests {
             (json!({"label": "A", "action": "do_it", "go": "b"}), "A", "do_it", Some("b"), None),
             (json!({"label": "A", "action": " ", "payload": {"n": 1}}), "A", "a", None, Some(json!({"n": 1}))),
         ] {
-            let normal = serde_json::from_value::<ButtonArg>(button.clone()).unwrap().normal(&source);
+            let normal = serde_json::from_value::<ButtonArg>(button.clone()).unwrap().normal(&source).unwrap();
             let told = (normal.label.as_str(), normal.action.as_str(), normal.go.as_deref(), normal.payload.clone(), &normal.source);
             assert_eq!(told, (label, action, go, payload, &source), "{button}");
         }
         for button in [json!({"action": "a"}), json!(1), json!({"label": 1})] {
             assert!(serde_json::from_value::<ButtonArg>(button.clone()).is_err(), "{button}");
         }
+    }
+
+    #[test]
+    fn a_button_of_a_machine_that_names_its_state_otherwise_is_told_of_go() {
+        let button = |button: Value, source: &Source| serde_json::from_value::<ButtonArg>(button).unwrap().normal(source);
+        let machine = Source::Machine("m".to_owned());
+        for field in MEANT_GO {
+            let error = button(json!({"label": "On", field: "on"}), &machine).unwrap_err();
+            assert!(error.contains(&format!("`{field}`")) && error.contains("write `go`"), "{error}");
+        }
+        assert!(button(json!({"label": "On", "go": "on", "type": "button", "target": "on"}), &machine).is_ok(), "it says where it goes");
+        assert!(button(json!({"label": "On", "target": "on"}), &Source::Thinker).is_ok(), "it goes nowhere");
     }
 
     #[test]
