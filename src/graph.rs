@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 mod description;
@@ -91,9 +92,9 @@ struct NodeFile {
     #[serde(default)]
     tools: Vec<String>,
     #[serde(default = "one")]
-    rounds: u32,
+    rounds: NonZeroU32,
     #[serde(default = "a_page")]
-    tokens_max: u32,
+    tokens_max: NonZeroU32,
     #[serde(default)]
     edges: BTreeMap<String, String>,
     #[serde(default)]
@@ -109,12 +110,12 @@ struct QueryLimits {
     time_ms_max: Option<u64>,
 }
 
-fn one() -> u32 {
-    1
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
 }
 
-fn a_page() -> u32 {
-    2_000
+fn a_page() -> NonZeroU32 {
+    const { NonZeroU32::new(2_000).expect("a page has tokens") }
 }
 
 impl Library {
@@ -236,6 +237,16 @@ impl Reader<'_> {
                 (true, true) | (false, false) => {}
             }
         }
+        let calls_tools = kind.plans() || kind == Kind::Agent;
+        for (field, is_given, is_used) in [
+            ("plain", node.plain.is_some(), kind == Kind::Input),
+            ("tools", !node.tools.is_empty(), calls_tools),
+            ("database", node.database.is_some(), calls_tools),
+        ] {
+            if is_given && !is_used {
+                return Err(wrong(Wrong::Superfluous { node: name(), field }));
+            }
+        }
         if let Some(model) = node.model.as_ref().filter(|model| !MODELS.contains(&model.as_str())) {
             return Err(wrong(Wrong::UnknownModel { node: name(), model: model.clone() }));
         }
@@ -285,8 +296,8 @@ impl Reader<'_> {
             database_limits: database_limits(node.limits),
             schema: node.schema.as_ref().map(|file| self.schema(node, file, kind)).transpose()?,
             tools: specs.clone().into(),
-            rounds: node.rounds.max(1),
-            tokens_max: node.tokens_max,
+            rounds: node.rounds.get(),
+            tokens_max: node.tokens_max.get(),
             plain: node.plain.as_ref().map(|file| self.plain(node, file)).transpose()?.unwrap_or_default(),
             edges,
             beside,

@@ -5,7 +5,7 @@
 
 use crate::config::{DATABASE, MS_MAX};
 use crate::work::database::Source;
-use clap::builder::{FalseyValueParser, Resettable};
+use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fmt;
 use std::net::SocketAddr;
@@ -255,7 +255,7 @@ impl Setting {
         let kind = self.kind;
         let arg = Arg::new(self.id).long(self.flag()).env(self.variable()).help(self.help).value_name(self.value_name);
         let arg = match kind {
-            Switch => arg.value_parser(FalseyValueParser::new()).num_args(0..=1).require_equals(true).default_missing_value("true"),
+            Switch => arg.value_parser(BoolishValueParser::new()).num_args(0..=1).require_equals(true).default_missing_value("true"),
             _ => arg.value_parser(move |text: &str| kind.check(text).map(|()| text.to_owned())),
         };
         let arg = if kind.is_list() { arg.action(ArgAction::Append).value_delimiter(' ') } else { arg.action(ArgAction::Set) };

@@ -115,6 +115,12 @@ fn a_bad_graph_is_refused_with_its_line_and_what_to_do() {
         ),
         (r#""strong", "prompt": "p.md", "with""#, r#""strong", "with""#, "tiny.json:10: node `output` asks a model and has no `prompt`"),
         (r#""prompt": "p.md", "with""#, r#""prompt": "q.md", "with""#, "tiny.json:10: there is no file `q.md`"),
+        (r#""prompt": "p.md", "with""#, r#""prompt": "p.md", "rounds": 0, "with""#, "tiny.json:10: invalid value: integer `0`"),
+        (
+            r#""prompt": "p.md", "with""#,
+            r#""prompt": "p.md", "tools": ["recall"], "with""#,
+            "tiny.json:10: node `output` has a `tools`, which its kind does not use; remove it",
+        ),
         (
             r#""model": "strong", "prompt": "p.md", "with""#,
             r#""model": "gpt-4", "prompt": "p.md", "with""#,

@@ -91,6 +91,8 @@ fn what_is_wrong_in_a_file_is_told_with_its_line_and_a_suggestion() {
     folder.write("framewright.toml", "");
     let variable = run_with(folder.path(), &[("FRAMEWRIGHT_LISSTEN", "x")], &["config", "check"]);
     assert!(variable.code == Some(3) && variable.errors.contains("did you mean FRAMEWRIGHT_LISTEN?"), "{variable:?}");
+    let switch = run_with(folder.path(), &[("FRAMEWRIGHT_INSECURE_NO_AUTH", "flase")], &["config", "check"]);
+    assert!(switch.code == Some(2) && switch.errors.contains("'flase'"), "what is neither yes nor no is no yes: {switch:?}");
     let number = run_with(folder.path(), &[("FRAMEWRIGHT_WORKERS", "0")], &["config", "check"]);
     assert!(number.code == Some(2) && number.errors.contains("0 is not in 1..=4096"), "{number:?}");
 }
