@@ -32,6 +32,7 @@ use call::Running;
 use named::Named;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+pub use size::value_bytes;
 pub use snapshot::{RestoreError, Snapshot};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

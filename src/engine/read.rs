@@ -22,6 +22,12 @@ impl Session {
         self.work.turn.is_some() || !self.work.waiting.is_empty()
     }
 
+    /// Whether this turn is running or waiting.
+    pub fn is_due(&self, turn: TurnId) -> bool {
+        let running = self.work.turn.iter().map(|running| running.about.id());
+        running.chain(self.work.waiting.iter().map(|waiting| waiting.id)).any(|id| id == turn)
+    }
+
     /// Finished turns and the running turn's user message.
     pub fn history(&self) -> &VecDeque<Message> {
         &self.conversation.history

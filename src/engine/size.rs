@@ -12,7 +12,7 @@ impl Session {
         let Conversation { history, memory, ui, schema_cache, .. } = &self.conversation;
         let history: usize = history.iter().map(|message| FIXED + message.bytes()).sum();
         let kept: usize = self.kept.turns.iter().map(turn).sum();
-        let shown: usize = ui.state.values().chain(schema_cache.values()).map(value).sum();
+        let shown: usize = ui.state.values().chain(schema_cache.values()).map(value_bytes).sum();
         let memory: usize = memory.facts.iter().chain(&memory.topic_history).map(String::len).sum();
         FIXED + history + kept + shown + memory
     }
@@ -43,11 +43,12 @@ fn request(request: &Request) -> usize {
     }
 }
 
-fn value(value: &Value) -> usize {
+/// About what a value takes in memory.
+pub fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => FIXED,
         Value::String(text) => FIXED + text.len(),
-        Value::Array(items) => FIXED + items.iter().map(self::value).sum::<usize>(),
-        Value::Object(map) => FIXED + map.iter().map(|(key, item)| key.len() + self::value(item)).sum::<usize>(),
+        Value::Array(items) => FIXED + items.iter().map(value_bytes).sum::<usize>(),
+        Value::Object(map) => FIXED + map.iter().map(|(key, item)| key.len() + value_bytes(item)).sum::<usize>(),
     }
 }

@@ -6,11 +6,10 @@
 //! Invariants: the events of the running turn and of the one before are kept, up to a bound that no honest turn reaches; once a
 //! session was cleared, nothing that holds what was said before is here.
 
-use super::bounds::{EVENTS_KEPT, EVENTS_MAX, TRACE_LINES_MAX, WRITE_BYTES};
-use super::event::Show;
+use super::bounds::{EVENTS_KEPT, EVENTS_MAX, TRACE_LINES_MAX};
 use crate::contract::{Event, Seq, TurnId, What};
-use crate::wire::{json, sse, websocket};
-use serde_json::Value;
+use crate::engine::value_bytes;
+use crate::wire::json;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -133,7 +132,7 @@ impl Backlog {
         since.unwrap_or(self.last).clamp(earliest, self.last)
     }
 
-    fn after(&self, seen: Seq) -> impl Iterator<Item = &Arc<Event>> {
+    pub(super) fn after(&self, seen: Seq) -> impl Iterator<Item = &Arc<Event>> {
         let start = self.events.partition_point(|event| event.seq <= seen);
         self.events.range(start..)
     }
@@ -159,60 +158,6 @@ fn weight(event: &Event) -> usize {
             // Shared with the session, which counts them.
             _ => 0,
         }
-}
-
-pub(super) fn value_bytes(value: &Value) -> usize {
-    const CELL: usize = 32;
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => CELL,
-        Value::String(text) => CELL + text.len(),
-        Value::Array(items) => CELL + items.iter().map(value_bytes).sum::<usize>(),
-        Value::Object(map) => CELL + map.iter().map(|(key, value)| 2 * CELL + key.len() + value_bytes(value)).sum::<usize>(),
-    }
-}
-
-/// What was last written for a watcher: another one that shows the same and has come as far gets a copy.
-#[derive(Default)]
-pub(super) struct Written {
-    of: Option<(super::SessionId, Show, Seq)>,
-    pub(super) to: Seq,
-    pub(super) bytes: Vec<u8>,
-}
-
-impl Written {
-    /// Writes what a session's watcher is shown after `from`, unless that is what is here already.
-    pub(super) fn update(&mut self, session: super::SessionId, backlog: &Backlog, show: Show, from: Seq) {
-        if self.of == Some((session, show, from)) {
-            return;
-        }
-        self.of = Some((session, show, from));
-        self.to = from;
-        self.bytes.clear();
-        for event in backlog.after(from) {
-            self.to = event.seq;
-            write(&mut self.bytes, show, event);
-            if self.bytes.len() >= WRITE_BYTES {
-                break;
-            }
-        }
-    }
-
-    /// Forgets what was written, and keeps no large buffer.
-    pub(super) fn reset(&mut self) {
-        const SPARE_BYTES: usize = 16 << 10;
-        self.of = None;
-        self.bytes.clear();
-        self.bytes.shrink_to(SPARE_BYTES);
-    }
-}
-
-fn write(out: &mut Vec<u8>, show: Show, event: &Event) {
-    match show {
-        Show::Chat => json::chat(event).into_iter().for_each(|json| websocket::write_text(out, &json)),
-        Show::Trace => json::trace(event).into_iter().for_each(|json| websocket::write_text(out, &json)),
-        Show::Events => json::trace(event).into_iter().for_each(|json| sse::write_event(out, Some(event.seq.0), &json)),
-        Show::Tests => {}
-    }
 }
 
 #[cfg(test)]

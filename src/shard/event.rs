@@ -16,7 +16,7 @@ use super::identity::{Key, User};
 pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
-use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, Usage};
+use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, TurnId, Usage};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -110,6 +110,8 @@ pub enum Show {
     Tests,
     /// `/api/events`
     Events,
+    /// `/api/events?turn=msg_7`
+    Turn(TurnId),
 }
 
 /// What an HTTP connection becomes, carried to the shard where it will live.

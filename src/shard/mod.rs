@@ -21,6 +21,7 @@ mod live;
 pub mod operation;
 pub mod origin;
 mod passing;
+mod projection;
 mod requests;
 mod routes;
 mod sessions;
@@ -32,7 +33,6 @@ mod timers;
 
 use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Refusal, Request, micros};
 use crate::graph::Library;
-use backlog::Written;
 use clock::Clock;
 pub use event::{Action, Event, SessionId, ShardId, SocketId, Ticket};
 use event::{Entry, Mail};
@@ -133,7 +133,7 @@ pub struct Shard {
     /// Sockets that the end of the tick looks at, and sessions whose watchers have something to see.
     touched: Vec<SocketId>,
     dirty: Vec<SessionId>,
-    written: Written,
+    written: projection::Written,
     /// A sweep for unused sessions is among the timers.
     is_sweeping: bool,
 }
@@ -206,7 +206,7 @@ impl Shard {
             input_bytes: 0,
             touched: Vec::new(),
             dirty: Vec::new(),
-            written: Written::default(),
+            written: projection::Written::default(),
             is_sweeping: false,
         }
     }

@@ -87,7 +87,7 @@ impl Shard {
         };
         match route(&server, request, &framing) {
             Outcome::Reply(reply, headers) => self.write_reply(id, &framing, &reply, headers),
-            Outcome::File(found) => self.write_file(id, &framing, request, &found),
+            Outcome::File(found) => self.write_file(id, &framing, |found| found.is_known(request), &found),
             Outcome::Head(head) => {
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
                 socket.out.extend_from_slice(&head);
@@ -195,11 +195,12 @@ impl Shard {
         }
     }
 
-    fn write_file(&mut self, id: SocketId, framing: &Framing, request: &Request, found: &Found) {
+    /// `is_known`: the client has this file already.
+    fn write_file(&mut self, id: SocketId, framing: &Framing, is_known: impl Fn(&Found) -> bool, found: &Found) {
         let date = self.clock.date();
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         let headers: Vec<(&str, &str)> = found.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        if found.is_known(request) {
+        if is_known(found) {
             Framing { head_only: true, ..framing.clone() }.write(&mut socket.out, &date, 304, &headers, &found.body);
         } else {
             framing.write(&mut socket.out, &date, 200, &headers, &found.body);
@@ -278,15 +279,7 @@ impl Shard {
         match (outcome, waiting.to) {
             (JobOutcome::File(Some(body)), ReplyTo::File(socket, name)) => {
                 let Some(framing) = self.take_pending(socket) else { return };
-                let found = files::fresh(&name, body);
-                let headers: Vec<(&str, &str)> = found.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                let date = self.clock.date();
-                if let Some(socket) = self.sockets.get_mut(&socket) {
-                    framing.write(&mut socket.out, &date, 200, &headers, &found.body);
-                    if !framing.keep_alive {
-                        socket.close();
-                    }
-                }
+                self.write_file(socket, &framing, |_| false, &files::fresh(&name, body));
                 self.serve(socket, actions);
                 self.touch(socket);
             }

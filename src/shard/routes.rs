@@ -7,7 +7,7 @@ use super::event::{Attach, Job, ShardId, Show};
 use super::files::{Found, Lookup};
 use super::identity::{self, Key, User, shard_of_user};
 use super::operation::{Operation, Reply, What};
-use crate::contract::{Caller, Code, Input, Refusal};
+use crate::contract::{Caller, Code, Input, Refusal, TurnId};
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
 use crate::wire::{json, said, sse, websocket};
@@ -200,10 +200,9 @@ fn make(server: &Server<'_>, request: &Request, call: Call, framing: &Framing) -
         Call::Result => What::Result,
         Call::Poll => What::Poll { since: request.query("since").unwrap_or_default() },
         Call::Frames => What::Frames { last: last(5) },
-        Call::Turn => match request.query("id").and_then(|id| id.parse().ok()) {
-            Some(turn) => What::Turn(turn),
-            None => return Err(Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`")),
-        },
+        Call::Turn => {
+            What::Turn(turn(request, "id")?.ok_or(Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`"))?)
+        }
         Call::Clear => {
             optional_body(request)?;
             What::Clear
@@ -252,13 +251,14 @@ fn upgrade(server: &Server<'_>, request: &Request, show: Show, user: User, calle
 fn events(server: &Server<'_>, request: &Request, user: User, caller: Caller, framing: &Framing) -> Outcomes {
     let key = Key::of(&user, request)?;
     let since = since(request.header("last-event-id").map(str::to_owned).or_else(|| request.query("since")))?;
+    let show = turn(request, "turn")?.map_or(Show::Events, Show::Turn);
     let mut head = Vec::new();
     sse::write_head(&mut head, framing.manner(server.date), framing.allow_origin.as_deref());
     if framing.head_only {
         return Ok(Outcome::Head(head));
     }
     let shard = placed(server, &key, false);
-    Ok(Outcome::Stream(Box::new(Attach { show: Show::Events, key, user, caller, since, head, leftover: Vec::new() }), shard))
+    Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, since, head, leftover: Vec::new() }), shard))
 }
 
 fn placed(server: &Server<'_>, key: &Key, is_of_user: bool) -> ShardId {
@@ -270,6 +270,13 @@ fn since(stated: Option<String>) -> Result<Option<u64>, Refusal> {
     let Some(stated) = stated.filter(|stated| !stated.is_empty()) else { return Ok(None) };
     let wrong = Refusal::new(Code::InvalidParameter, "`since` must be a number: the `seq` or `id` of the last event that was seen");
     stated.parse().map(Some).map_err(|_| wrong)
+}
+
+/// The turn that a parameter names, where it is there.
+fn turn(request: &Request, name: &str) -> Result<Option<TurnId>, Refusal> {
+    let Some(stated) = request.query(name) else { return Ok(None) };
+    let wrong = || Refusal::with(Code::InvalidParameter, format!("`{name}` must name a turn as `msg_<n>`"));
+    stated.parse().map(Some).map_err(|_| wrong())
 }
 
 /// A number that is clamped later: what is too large for one is as large as can be, what is below 1 is 0.

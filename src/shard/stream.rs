@@ -2,6 +2,7 @@
 
 use super::bounds::{FRAME_BYTES_MAX, LATER_MAX};
 use super::event::{SessionId, Show};
+use super::projection::OneTurn;
 use crate::contract::{Caller, Moment, Seq};
 use crate::wire::websocket::{self, Codec};
 use std::collections::VecDeque;
@@ -17,6 +18,8 @@ pub(super) struct Stream {
     codec: Option<Codec>,
     /// The last event that it was shown.
     pub(super) shown: Seq,
+    /// What it knows of the turn that it follows.
+    pub(super) one_turn: Option<OneTurn>,
     /// Frames for this client alone, each to be written once everything up to an event has been shown.
     later: VecDeque<(Seq, Vec<u8>)>,
     /// When its client last sent something, and when we last pinged or commented.
@@ -37,13 +40,15 @@ const BURST_READ_BYTES: usize = 16 << 10;
 
 impl Stream {
     pub(super) fn new(show: Show, sub: Arc<str>, caller: Caller, now: Moment) -> Stream {
+        let is_websocket = !matches!(show, Show::Events | Show::Turn(_));
         Stream {
             show,
             session: None,
             sub,
             caller,
-            codec: (show != Show::Events).then(|| Codec::new(FRAME_BYTES_MAX)),
+            codec: is_websocket.then(|| Codec::new(FRAME_BYTES_MAX)),
             shown: Seq(0),
+            one_turn: None,
             later: VecDeque::new(),
             received: now,
             spoken: now,
@@ -53,7 +58,7 @@ impl Stream {
     }
 
     pub(super) fn is_websocket(&self) -> bool {
-        self.show != Show::Events
+        self.codec.is_some()
     }
 
     /// Takes what was read.

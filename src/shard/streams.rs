@@ -4,6 +4,7 @@ use super::answers::DRAINING;
 use super::event::{Action, Attach, Job, Mail, Show, SocketId};
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
+use super::projection::OneTurn;
 use super::routes::too_large;
 use super::socket::{Kind, Socket};
 use super::stream::{Stream, TOO_FAR_BEHIND};
@@ -34,7 +35,7 @@ impl Shard {
         let mut stream = Box::new(Stream::new(show, user.sub.clone(), caller.clone(), self.clock.moment()));
         let session = match show {
             Show::Tests => None,
-            Show::Chat | Show::Trace | Show::Events => {
+            Show::Chat | Show::Trace | Show::Events | Show::Turn(_) => {
                 Some(self.sessions.find_or_place(&self.settings, &key, &caller, self.clock.moment()))
             }
         };
@@ -61,11 +62,15 @@ impl Shard {
             let hello = match show {
                 Show::Chat => Some(json::attached(&live.session.ui().controls(), backlog.last(), backlog.kept_from(), gap)),
                 Show::Events | Show::Trace => since.map(|_| json::resumed(backlog.last(), backlog.kept_from(), gap)),
-                Show::Tests => None,
+                Show::Tests | Show::Turn(_) => None,
             };
-            (attached, hello, backlog.start(since.map(Seq)))
+            let follows = match show {
+                Show::Turn(turn) => Some(OneTurn::follow(turn, backlog, since.map(Seq), live.session.is_due(turn))),
+                Show::Chat | Show::Trace | Show::Events | Show::Tests => None,
+            };
+            (attached, hello, follows, backlog.start(since.map(Seq)))
         });
-        let (attached, hello, shown) = attached.expect("the session was found or placed just now");
+        let (attached, hello, follows, shown) = attached.expect("the session was found or placed just now");
         if let Some(socket) = self.sockets.get_mut(&id) {
             match (show, hello) {
                 (Show::Events, hello) => {
@@ -73,10 +78,17 @@ impl Shard {
                     hello.iter().for_each(|hello| socket.push(|out| sse::write_event(out, None, hello)));
                 }
                 (_, Some(hello)) => socket.push(|out| websocket::write_text(out, &hello)),
-                (Show::Chat | Show::Trace | Show::Tests, None) => {}
+                (Show::Chat | Show::Trace | Show::Tests | Show::Turn(_), None) => {}
             }
             if let Kind::Stream(stream) = &mut socket.kind {
-                stream.shown = shown;
+                match follows {
+                    None => stream.shown = shown,
+                    Some(Ok((one_turn, from))) => (stream.one_turn, stream.shown) = (Some(one_turn), from),
+                    Some(Err(refusal)) => {
+                        socket.push(|out| sse::write_event(out, None, &json::refusal(&refusal, None)));
+                        socket.close();
+                    }
+                }
             }
         }
         if matches!(attached, Err(NotTaken::Broken)) {
@@ -265,12 +277,22 @@ impl Shard {
             if !backlog.reaches(stream.shown) {
                 return socket.say_goodbye(1013, TOO_FAR_BEHIND);
             }
-            self.written.update(session, backlog, stream.show, stream.shown);
-            stream.shown = self.written.to;
-            socket.out.extend_from_slice(&self.written.bytes);
+            match &mut stream.one_turn {
+                Some(one_turn) => {
+                    stream.shown = one_turn.write(&mut socket.out, backlog, stream.shown);
+                }
+                None => {
+                    self.written.update(session, backlog, stream.show, stream.shown);
+                    stream.shown = self.written.to;
+                    socket.out.extend_from_slice(&self.written.bytes);
+                }
+            }
         }
         while let Some(frames) = stream.take_later() {
             socket.out.extend_from_slice(&frames);
+        }
+        if stream.one_turn.as_ref().is_some_and(OneTurn::has_ended) {
+            socket.close();
         }
     }
 

@@ -521,6 +521,44 @@ fn a_resumed_event_stream_starts_with_whether_anything_was_missed() {
 }
 
 #[test]
+fn a_stream_of_one_turn_ends_with_it() {
+    let mut world = World::new(settings());
+    let follow = |world: &mut World, turn: &str, since: &str| {
+        let socket = world.connect();
+        world.send(socket, format!("GET /api/events?turn={turn}{since} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        socket
+    };
+    let chat = world.websocket("/ws");
+    world.say(chat, &json!({ "text": ASKS }).to_string());
+    world.say(chat, &json!({ "text": PLAIN }).to_string());
+    let (running, waiting, never) = (follow(&mut world, "msg_1", ""), follow(&mut world, "msg_2", ""), follow(&mut world, "msg_3", ""));
+    assert!(world.take(never).contains(r#"data: {"type":"done","error":"not all events"#) && world.shut.contains(&never));
+    let begun = world.take(running);
+    assert!(begun.contains(r#""event":"turn_started""#), "it is shown from its start: {begun}");
+    assert_eq!(world.take(waiting).matches("data: ").count(), 0);
+    assert!(!world.shut.contains(&running) && !world.shut.contains(&waiting));
+    while !world.calls.is_empty() {
+        world.complete("{}");
+    }
+    let end = |turn: &str| format!(r#"data: {{"type":"done","id":"{turn}","#);
+    for (socket, turn) in [(running, "msg_1"), (waiting, "msg_2")] {
+        let shown = world.take(socket);
+        assert!(shown.contains(r#""event":"frame_trace""#) && shown.contains(&end(turn)), "{turn}: {shown}");
+        assert!(shown.lines().filter(|line| line.starts_with("data: ")).all(|line| line.contains(turn)), "nothing of another: {shown}");
+        assert!(world.shut.contains(&socket), "the stream of {turn} ends");
+    }
+    let whole = follow(&mut world, "msg_2", "");
+    let shown = world.take(whole);
+    assert!(shown.contains(r#""event":"turn_started""#) && shown.contains(&end("msg_2")), "a turn that has ended is shown whole: {shown}");
+    let late = follow(&mut world, "msg_2", "&since=18446744073709551615");
+    let shown = world.take(late);
+    assert!(shown.contains(&end("msg_2")) && world.shut.contains(&late), "{shown}");
+    assert_eq!(world.get("/api/events?turn=seven").1["code"], "invalid_parameter");
+    assert_eq!(world.get("/api/turn?id=7").1["detail"], "`id` must name a turn as `msg_<n>`");
+    assert_eq!(world.get("/api/turn").1["code"], "invalid_parameter");
+}
+
+#[test]
 fn draining_ends_running_turns_first_and_stopping_says_goodbye() {
     let mut world = World::new(settings());
     let (socket, idle) = (world.websocket("/ws"), world.connect());
