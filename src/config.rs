@@ -103,7 +103,7 @@ pub fn databases(written: &[String], environment: impl Fn(&str) -> Option<String
     for text in written.iter().filter(|text| !text.trim().is_empty()) {
         let wrong = |why| ConfigError::Database { why };
         let name = text.split_once('=').map_or("", |(name, _)| name);
-        let own = environment(&variable_of_database(name));
+        let own = environment(&variable_of_database(name)).filter(|url| !url.trim().is_empty());
         let (name, source) = match own {
             Some(url) => Source::named(&format!("{name}={}", url.trim())),
             None => Source::named(text.trim()),
@@ -134,7 +134,7 @@ impl Config {
             workers: usize::from(arguments.workers),
             upstream: upstream::choose(&arguments, secrets::beside(&arguments, &environment)?, local)?,
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
-            databases: databases(&arguments.database, |name| environment(name).filter(|value| !value.trim().is_empty()))?,
+            databases: databases(&arguments.database, &environment)?,
             data: arguments.data,
             graph: arguments.graph,
             graphs: arguments.graphs,

@@ -2,15 +2,18 @@
 //!
 //! Files come as text by their path below `graphs/`; this module opens none. What is checked: every name is known, every route
 //! has an edge and every edge a target, every node can be reached, there is no circle, every slot of every prompt is known,
-//! and every way through the graph is stated with its frames and its budget of model calls.
+//! every prompt has its divider and the slots
+//! that its node needs, every model is of a known class, and every way through the graph is stated with its frames and its budget of
+//! model calls.
 
 pub use crate::contract::Entry;
-use crate::contract::{DatabaseLimits, Schema, ToolSpec};
-use crate::nodes::{Kind, Node, Plain, Prompt, tools};
+use crate::contract::{DatabaseLimits, Schema, ToolSpec, unique_json};
+use crate::nodes::{Kind, MODELS, Node, Plain, Prompt, tools};
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 mod description;
@@ -89,9 +92,9 @@ struct NodeFile {
     #[serde(default)]
     tools: Vec<String>,
     #[serde(default = "one")]
-    rounds: u32,
+    rounds: NonZeroU32,
     #[serde(default = "a_page")]
-    tokens_max: u32,
+    tokens_max: NonZeroU32,
     #[serde(default)]
     edges: BTreeMap<String, String>,
     #[serde(default)]
@@ -107,12 +110,12 @@ struct QueryLimits {
     time_ms_max: Option<u64>,
 }
 
-fn one() -> u32 {
-    1
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
 }
 
-fn a_page() -> u32 {
-    2_000
+fn a_page() -> NonZeroU32 {
+    const { NonZeroU32::new(2_000).expect("a page has tokens") }
 }
 
 impl Library {
@@ -174,8 +177,9 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn graph(&self) -> Result<Graph, GraphError> {
-        let read: GraphFile =
-            serde_json::from_str(self.text).map_err(|error| self.error_at(error.line(), Wrong::Json(without_place(&error.to_string()))))?;
+        let wrong = |error: serde_json::Error| self.error_at(error.line(), Wrong::Json(without_place(&error.to_string())));
+        let read: GraphFile = serde_json::from_str(self.text).map_err(wrong)?;
+        unique_json(self.text).map_err(wrong)?;
         if read.nodes.len() > NODES_MAX {
             return Err(self.error_at(1, Wrong::TooMany { what: "nodes", most: NODES_MAX }));
         }
@@ -233,6 +237,19 @@ impl Reader<'_> {
                 (true, true) | (false, false) => {}
             }
         }
+        let calls_tools = kind.plans() || kind == Kind::Agent;
+        for (field, is_given, is_used) in [
+            ("plain", node.plain.is_some(), kind == Kind::Input),
+            ("tools", !node.tools.is_empty(), calls_tools),
+            ("database", node.database.is_some(), calls_tools),
+        ] {
+            if is_given && !is_used {
+                return Err(wrong(Wrong::Superfluous { node: name(), field }));
+            }
+        }
+        if let Some(model) = node.model.as_ref().filter(|model| !MODELS.contains(&model.as_str())) {
+            return Err(wrong(Wrong::UnknownModel { node: name(), model: model.clone() }));
+        }
         let mut specs: Vec<ToolSpec> = Vec::new();
         for tool in &node.tools {
             let known = tools::named(tool).ok_or_else(|| wrong(Wrong::UnknownTool { node: name(), tool: tool.clone() }))?;
@@ -254,22 +271,33 @@ impl Reader<'_> {
             return Err(wrong(Wrong::NoDatabase { node: name(), tool: tool.clone() }));
         }
         let experts = experts(node, all);
+        let prompt = |file: &Option<String>, needed: &[&'static str]| -> Result<Prompt, GraphError> {
+            file.as_ref().map(|file| self.prompt(node, file, needed, &specs, &experts)).transpose().map(Option::unwrap_or_default)
+        };
+        let needed = [
+            kind.slots(),
+            if kind.plans() && !specs.is_empty() { &["tools"] } else { &[] },
+            if experts.is_empty() { &[] } else { &["experts"] },
+            if kind == Kind::Output && leads(Kind::Thinker, node, all) { &["results"] } else { &[] },
+            if kind == Kind::Output && leads(Kind::Interpreter, node, all) { &["findings"] } else { &[] },
+        ]
+        .concat();
         let beside = node.with.iter().map(|to| find(&node.name, "with", to)).collect::<Result<_, _>>()?;
         Ok(Node {
             name: node.name.as_str().into(),
             kind,
             role: kind.to_string().into(),
             model: node.model.as_deref().unwrap_or_default().into(),
-            prompt: node.prompt.as_ref().map(|file| self.prompt(node, file, &specs, &experts)).transpose()?.unwrap_or_default(),
-            compose: node.compose.as_ref().map(|file| self.prompt(node, file, &specs, &experts)).transpose()?.unwrap_or_default(),
+            prompt: prompt(&node.prompt, &needed)?,
+            compose: prompt(&node.compose, &["job", "results"])?,
             prompt_file: node.prompt.as_deref().map(Into::into),
             compose_file: node.compose.as_deref().map(Into::into),
             database: node.database.as_deref().map(Into::into),
             database_limits: database_limits(node.limits),
             schema: node.schema.as_ref().map(|file| self.schema(node, file, kind)).transpose()?,
-            tools: specs.into(),
-            rounds: node.rounds.max(1),
-            tokens_max: node.tokens_max,
+            tools: specs.clone().into(),
+            rounds: node.rounds.get(),
+            tokens_max: node.tokens_max.get(),
             plain: node.plain.as_ref().map(|file| self.plain(node, file)).transpose()?.unwrap_or_default(),
             edges,
             beside,
@@ -277,19 +305,27 @@ impl Reader<'_> {
         })
     }
 
-    fn prompt(&self, node: &NodeFile, file: &str, tools: &[ToolSpec], experts: &str) -> Result<Prompt, GraphError> {
-        let text = self.other(node, file)?;
-        Prompt::parse(text, tools, experts).map_err(|error| GraphError {
-            file: file.to_owned(),
-            line: error.line(),
-            what: Wrong::Prompt(error.to_string()),
-        })
+    fn prompt(
+        &self,
+        node: &NodeFile,
+        file: &str,
+        needed: &[&'static str],
+        tools: &[ToolSpec],
+        experts: &str,
+    ) -> Result<Prompt, GraphError> {
+        let wrong = |line, what| GraphError { file: file.to_owned(), line, what };
+        let prompt = Prompt::parse(self.other(node, file)?, tools, experts)
+            .map_err(|error| wrong(error.line(), Wrong::Prompt(error.to_string())))?;
+        match needed.iter().find(|slot| !prompt.has(slot)) {
+            Some(slot) => Err(wrong(1, Wrong::NoSlot { node: node.name.clone(), slot })),
+            None => Ok(prompt),
+        }
     }
 
     /// A PA's schema names whom it can send to: a model that is held to it sends to nobody else.
     fn schema(&self, node: &NodeFile, file: &str, kind: Kind) -> Result<Arc<Schema>, GraphError> {
         let text = self.other(node, file)?;
-        let mut json: Value = serde_json::from_str(text).map_err(|error| GraphError {
+        let mut json = unique_json(text).map_err(|error| GraphError {
             file: file.to_owned(),
             line: error.line(),
             what: Wrong::Json(without_place(&error.to_string())),
@@ -402,6 +438,11 @@ fn experts(node: &NodeFile, all: &[NodeFile]) -> String {
     node.edges.iter().filter_map(told).collect::<Vec<_>>().join("\n")
 }
 
+/// Whether a node of this kind has an edge to `node`.
+fn leads(kind: Kind, node: &NodeFile, all: &[NodeFile]) -> bool {
+    all.iter().any(|other| other.kind == kind.to_string() && other.edges.values().any(|to| *to == node.name))
+}
+
 fn database_limits(given: Option<QueryLimits>) -> DatabaseLimits {
     let defaults = DatabaseLimits::default();
     given.map_or(defaults, |given| DatabaseLimits {
@@ -446,13 +487,18 @@ pub(crate) fn shipped() -> Arc<Library> {
 /// The graphs of this repository, each file as `change` makes it.
 #[cfg(test)]
 pub(crate) fn shipped_with(change: fn(&str) -> String) -> Arc<Library> {
+    let files = shipped_files().into_iter().map(|(name, text)| (name, change(&text))).collect();
+    Arc::new(Library::load(&files).unwrap_or_else(|error| panic!("{error}")))
+}
+
+#[cfg(test)]
+fn shipped_files() -> BTreeMap<String, String> {
     let mut files = BTreeMap::new();
     for folder in ["", "prompts/", "schemas/"] {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs").join(folder);
         for entry in std::fs::read_dir(path).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
-            let text = std::fs::read_to_string(entry.path()).unwrap();
-            files.insert(format!("{folder}{}", entry.file_name().display()), change(&text));
+            files.insert(format!("{folder}{}", entry.file_name().display()), std::fs::read_to_string(entry.path()).unwrap());
         }
     }
-    Arc::new(Library::load(&files).unwrap_or_else(|error| panic!("{error}")))
+    files
 }

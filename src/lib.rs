@@ -18,6 +18,7 @@ pub mod shell; // the driver: event loop, threads, sockets and clock            
 pub mod sim; // the whole server in simulated worlds                                        contract, graph, shard
 pub mod sql; // the gate: lets only reading statements through                              contract
 pub mod suite; // testcases/*.md: parser and checks                                         contract
+pub mod text_file; // reading text files; what is not pure may import it                   nothing of ours
 pub mod wire; // bytes to values and back: HTTP, WebSocket, event streams, JSON             contract, reading
 pub mod work; // blocking calls on worker threads: models, databases, tapes                 contract, log, sql, wire
 

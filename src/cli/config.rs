@@ -45,7 +45,7 @@ pub(super) fn run(command: Command, matches: &ArgMatches) -> Result<(), Failure>
     match command {
         Command::Print { origin, .. } => {
             let written = Written::read(matches).map_err(Failure::config)?;
-            print!("{}", printed(&written, origin, |name| std::env::var_os(name).is_some_and(|value| !value.is_empty())));
+            print!("{}", printed(&written, origin, |name| set_variables().any(|set| set == name)));
             Ok(())
         }
         Command::Check { .. } => check(matches),
@@ -60,7 +60,7 @@ pub(super) fn run(command: Command, matches: &ArgMatches) -> Result<(), Failure>
 
 fn check(matches: &ArgMatches) -> Result<(), Failure> {
     let written = Written::read(matches).map_err(Failure::config)?;
-    let unknown = unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()), &written.arguments.database);
+    let unknown = unknown_variables(set_variables(), &written.arguments.database);
     if !unknown.is_empty() {
         return Err(Failure::config(unknown.join("\n")));
     }
@@ -73,6 +73,12 @@ fn check(matches: &ArgMatches) -> Result<(), Failure> {
     let files = if files.is_empty() { "no file".to_owned() } else { files.join(", ") };
     println!("ok  {files}  graph: {}  model: {}", config.graph, config.upstream);
     Ok(())
+}
+
+/// The names of the variables that are set to something.
+pub(super) fn set_variables() -> impl Iterator<Item = String> {
+    let set = std::env::vars_os().filter(|(_, value)| !value.to_string_lossy().trim().is_empty());
+    set.filter_map(|(name, _)| name.into_string().ok())
 }
 
 /// A sentence for each variable that is called like a setting and is none, where these are the databases.

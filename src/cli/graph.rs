@@ -3,7 +3,8 @@
 use super::{Failure, library, prompt};
 use crate::config::Arguments;
 use crate::config::layers::Written;
-use crate::graph::{self, Entry, Graph, Library};
+use crate::contract::counted;
+use crate::graph::{Entry, Graph, Library};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use std::path::{Path, PathBuf};
@@ -101,7 +102,7 @@ fn check(files: &library::GraphFiles, folder: Option<&Path>) -> (Vec<String>, Ve
 
 fn summary(graph: &Graph) -> String {
     let paths: Vec<String> = graph.paths.iter().map(|path| format!("{} {}", path.name, path.frames)).collect();
-    format!("ok  {}  {} nodes, frames: {}", graph.name, graph.nodes.len(), paths.join(", "))
+    format!("ok  {}  {}, frames: {}", graph.name, counted(graph.nodes.len(), "node", "nodes"), paths.join(", "))
 }
 
 fn drawing(graph: &Graph) -> String {
@@ -122,10 +123,8 @@ fn drawing(graph: &Graph) -> String {
     for (entry, begins) in [(Entry::Message, "a message"), (Entry::Action, "an action"), (Entry::Machine, "a machine's button")] {
         for (place, path) in graph.paths.iter().filter(|path| path.entry == entry).enumerate() {
             let heading = if place == 0 { format!("\n{begins}\n") } else { String::new() };
-            let frames = if path.frames == 1 { "frame " } else { "frames" };
-            let nodes = path.node_names.join(" → ");
-            let graph::Path { name, frames: count, calls, .. } = path;
-            drawn.push_str(&format!("{heading}  {name:width$}  {count} {frames}  at most {calls} calls  {nodes}\n"));
+            let (frames, calls) = (counted(path.frames, "frame ", "frames"), counted(path.calls as usize, "call ", "calls"));
+            drawn.push_str(&format!("{heading}  {:width$}  {frames}  at most {calls}  {}\n", path.name, path.node_names.join(" → ")));
         }
     }
     drawn

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::graph::{Graph, GraphError, Library};
+use crate::text_file;
 use crate::work::database::Source;
 use rust_embed::Embed;
 use std::collections::BTreeMap;
@@ -73,10 +74,7 @@ fn read(folder: &Path, below: &str, depth: usize, files: &mut GraphFiles) -> Res
             }
             read(&path, &format!("{name}/"), depth + 1, files)?;
         } else if name.ends_with(".json") || name.ends_with(".md") {
-            if about.len() > FILE_BYTES_MAX {
-                return Err(wrong(&path, &format!("a graph's file has at most {FILE_BYTES_MAX} bytes")));
-            }
-            let text = fs::read_to_string(&path).map_err(|error| wrong(&path, &error))?;
+            let text = text_file::read(&path, FILE_BYTES_MAX).map_err(|error| wrong(&path, &error))?;
             files.insert(name, text);
             if files.len() > FILES_MAX {
                 return Err(wrong(folder, &format!("there are more than {FILES_MAX} files: name a folder that holds graphs alone")));

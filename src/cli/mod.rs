@@ -99,7 +99,7 @@ impl Failure {
 
 /// Runs what the command line says.
 pub fn run() -> ExitCode {
-    let matches = CommandLine::command().get_matches_from(in_order(std::env::args_os().collect()));
+    let matches = setting::without_blank_variables(CommandLine::command()).get_matches_from(in_order(std::env::args_os().collect()));
     let line = CommandLine::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let own = innermost(&matches);
     let outcome = match line.command.unwrap_or(Command::Serve(line.arguments)) {

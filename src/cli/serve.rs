@@ -4,6 +4,7 @@ use super::suites::Folder;
 use super::{Failure, library};
 use crate::config::Config;
 use crate::config::layers::Written;
+use crate::contract::counted;
 use crate::graph::Library;
 use crate::log;
 use crate::shard;
@@ -76,12 +77,11 @@ fn about(config: &Config) -> Map<String, Value> {
 /// What a start says: where, how, with which model and why, and who may use it.
 fn first_line(server: &Server, config: &Config) -> String {
     let version = concat!(env!("CARGO_PKG_VERSION_MAJOR"), ".", env!("CARGO_PKG_VERSION_MINOR"));
-    let (shards, backend) = (server.shards(), server.backend());
-    let plural = if shards == 1 { "" } else { "s" };
+    let (shards, backend) = (counted(server.shards(), "shard", "shards"), server.backend());
     // Every page of every site may then use the server.
     let origins = if config.origins.iter().any(|origin| origin == "*") { "  allow-origin: *" } else { "" };
     let (address, model) = (server.address(), &config.upstream);
-    format!("framewright {version}  http://{address}  {shards} shard{plural}, {backend}  model: {model}  auth: off{origins}")
+    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: off{origins}")
 }
 
 fn failure(error: ServeError) -> Failure {

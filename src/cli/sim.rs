@@ -1,6 +1,7 @@
 //! `framewright sim`: the whole server in simulated worlds, to find what breaks it.
 
 use super::{Failure, library};
+use crate::contract::counted;
 use crate::sim;
 use std::sync::Arc;
 use std::time::Instant;
@@ -32,6 +33,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     }
     let (seeds, seconds) = (options.seeds, started.elapsed().as_secs_f64());
     let (each, pace) = (events / seeds.max(1), seeds as f64 * 60.0 / seconds);
-    println!("{seeds} worlds, {turns} turns, {events} events ({each} each): nothing broke. {pace:.0} seeds per minute on one core.");
+    let (worlds, turns) = (counted(seeds as usize, "world", "worlds"), counted(turns as usize, "turn", "turns"));
+    println!("{worlds}, {turns}, {events} events ({each} each): nothing broke. {pace:.0} seeds per minute on one core.");
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A file of settings: TOML, read into what is said in which line. What no setting is called is an error.
 
 use super::setting::{self, Kind, SETTINGS, Setting};
+use crate::text_file::{self, ReadError};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use toml::Spanned;
@@ -41,13 +42,11 @@ impl File {
     /// Reads a file; nothing if there is none.
     pub fn read(path: &Path) -> Result<Option<File>, FileError> {
         let wrong = |why: &dyn fmt::Display| FileError(vec![format!("{}: {why}", path.display())]);
-        match std::fs::metadata(path) {
-            Ok(about) if about.len() > FILE_BYTES_MAX => return Err(wrong(&"this is too large for a file of settings")),
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(wrong(&error)),
+        match text_file::read(path, FILE_BYTES_MAX) {
+            Ok(text) => File::parse(path, &text).map(Some),
+            Err(ReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(wrong(&error)),
         }
-        File::parse(path, &std::fs::read_to_string(path).map_err(|error| wrong(&error))?).map(Some)
     }
 
     /// Reads a file's text. Paths in it are meant from its folder.

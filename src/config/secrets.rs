@@ -2,6 +2,7 @@
 //! settings, and never shown.
 
 use super::{Arguments, ConfigError};
+use crate::text_file;
 use regex_lite::Regex;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -33,11 +34,7 @@ pub(super) fn beside<E: Fn(&str) -> Option<String>>(
 
 fn read(path: &Path) -> Result<String, ConfigError> {
     let wrong = |why: String| ConfigError::KeyFile { path: path.to_owned(), why };
-    let about = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?;
-    if about.len() > KEY_BYTES_MAX {
-        return Err(wrong("it is too large for a key".to_owned()));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = text_file::read(path, KEY_BYTES_MAX).map_err(|error| wrong(error.to_string()))?;
     match text.trim() {
         "" => Err(wrong("it is empty".to_owned())),
         key => Ok(key.to_owned()),

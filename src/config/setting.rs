@@ -5,7 +5,7 @@
 
 use crate::config::{DATABASE, MS_MAX};
 use crate::work::database::Source;
-use clap::builder::FalseyValueParser;
+use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fmt;
 use std::net::SocketAddr;
@@ -81,7 +81,7 @@ settings! {
     GENERAL insecure_no_auth: bool, "BOOL", Switch, Some("false"),
         "Allow listening on non-loopback addresses without authentication";
     GENERAL data: Option<PathBuf>, "DIR", Path, None,
-        "Data folder; two servers can't share one [default: none, nothing is kept]";
+        "Data folder; two servers can't share one. Nothing but its lock is kept there yet: conversations end with the server [default: none]";
     GENERAL log: String, "FILTER", Filter, Some("info"),
         "What to log on standard error: a level, or levels by target such as warn,framewright::work=debug";
     GENERAL shards: Option<u16>, "N", Number(1, 256), None,
@@ -255,7 +255,7 @@ impl Setting {
         let kind = self.kind;
         let arg = Arg::new(self.id).long(self.flag()).env(self.variable()).help(self.help).value_name(self.value_name);
         let arg = match kind {
-            Switch => arg.value_parser(FalseyValueParser::new()).num_args(0..=1).require_equals(true).default_missing_value("true"),
+            Switch => arg.value_parser(BoolishValueParser::new()).num_args(0..=1).require_equals(true).default_missing_value("true"),
             _ => arg.value_parser(move |text: &str| kind.check(text).map(|()| text.to_owned())),
         };
         let arg = if kind.is_list() { arg.action(ArgAction::Append).value_delimiter(' ') } else { arg.action(ArgAction::Set) };
@@ -299,7 +299,15 @@ impl clap::FromArgMatches for Arguments {
 
 /// The command that has the settings as flags, and nothing else.
 pub fn command() -> Command {
-    <Arguments as clap::Args>::augment_args(Command::new("framewright").no_binary_name(true).disable_help_flag(true))
+    let command = Command::new("framewright").no_binary_name(true).disable_help_flag(true);
+    without_blank_variables(<Arguments as clap::Args>::augment_args(command))
+}
+
+/// Takes variables that are blank for unset ones: compose files write them so.
+pub fn without_blank_variables(command: Command) -> Command {
+    let is_blank = |arg: &Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| value.to_string_lossy().trim().is_empty());
+    let without = |arg: Arg| if is_blank(&arg) { arg.env(Resettable::Reset) } else { arg };
+    command.mut_args(without).mut_subcommands(without_blank_variables)
 }
 
 /// A database as `NAME=URL`; its URL may be left to its variable.

@@ -157,6 +157,7 @@ pub enum UiError {
     NoMachine { id: String },
     MachineExists { id: String },
     NoState { id: String, state: String },
+    TwoStates { id: String, state: String },
     TooMany { what: Name, most: usize },
     TooLarge { what: Name, bytes_max: usize },
 }
@@ -167,6 +168,7 @@ impl fmt::Display for UiError {
             UiError::NoMachine { id } => write!(f, "there is no machine `{id}`: create it first"),
             UiError::MachineExists { id } => write!(f, "there is a machine `{id}` already: destroy it first, or choose another id"),
             UiError::NoState { id, state } => write!(f, "the machine `{id}` has no state `{state}`: add it, or name one that it has"),
+            UiError::TwoStates { id, state } => write!(f, "the machine `{id}` has two states `{state}`: rename one, or leave one out"),
             UiError::TooMany { what, most } => write!(f, "too many {what}: at most {most}"),
             UiError::TooLarge { what, bytes_max } => write!(f, "the {what} is too large: at most {bytes_max} bytes of JSON"),
         }
@@ -323,7 +325,10 @@ impl Machine {
         few("states", self.states.len(), limits.controls_max)?;
         self.has(&self.initial)?;
         self.has(&self.current)?;
-        for state in &*self.states {
+        for (place, state) in self.states.iter().enumerate() {
+            if self.states[..place].iter().any(|before| before.name == state.name) {
+                return Err(UiError::TwoStates { id: self.id.clone(), state: state.name.clone() });
+            }
             few("controls", state.buttons.len() + state.content.len(), limits.controls_max)?;
             for button in &state.buttons {
                 if let Some(go) = &button.go {

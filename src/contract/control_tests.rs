@@ -58,6 +58,11 @@ fn a_change_that_can_not_be_is_refused_and_leaves_everything_as_it_was() {
         Ui::default().apply(Change::CreateMachine(dangling), &Limits::default()).unwrap_err().to_string(),
         "the machine `other` has no state `nowhere`: add it, or name one that it has"
     );
+    let double = machine("m", &[("on", &[]), ("off", &[]), ("on", &[])]);
+    assert_eq!(
+        Ui::default().apply(Change::CreateMachine(double), &Limits::default()).unwrap_err().to_string(),
+        "the machine `m` has two states `on`: rename one, or leave one out"
+    );
 }
 
 /// A machine of two states, as JSON tells it: each button with the state that it leads to.

@@ -13,6 +13,7 @@ mod memory;
 mod refusal;
 mod time;
 mod trace;
+mod unique;
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -31,6 +32,7 @@ pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};
 pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
+pub use unique::unique_json;
 
 /// A text that is fixed in the program, or that was read back.
 pub type Name = Cow<'static, str>;
@@ -76,6 +78,11 @@ pub enum Effect {
     Cancel { id: CallId },
     /// Seen by whoever watches the session.
     Emit(Event),
+}
+
+/// A number and what there are so many of: `1 row`, `2 rows`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The first characters of a text, at most `bytes_max` bytes, cut between characters and marked with `…`.

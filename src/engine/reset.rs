@@ -32,7 +32,8 @@ impl Session {
         }
     }
 
-    /// Starts over: ids, traces and the schema cache stay; `keep` carries history and memory over.
+    /// Starts over. `keep` carries history, memory and traces over; without it nothing is left of what was said, and of turns only
+    /// their ids, the clients' names for them and how they ended.
     pub(super) fn reset(&mut self, graph: Arc<Graph>, keep: bool, effects: &mut Vec<Effect>) {
         // All that runs ends on the graph that it began on.
         self.stop(effects);
@@ -41,6 +42,7 @@ impl Session {
         let conversation = &mut self.conversation;
         let mut has_new_memory = false;
         if !keep {
+            self.kept.turns.clear();
             conversation.history.clear();
             let situation = conversation.memory.situation.clone();
             let initial = Memory { situation, ..Memory::initial(&self.setup.caller.identity) };

@@ -25,8 +25,10 @@ const GOOD: &str = r#"{
   ]
 }"#;
 
+const PROMPT: &str = "# x\n{{tools}}\n=== user\n{{message}}\n";
+
 fn load(graph: &str) -> Result<Library, GraphError> {
-    let files = [("tiny.json", graph), ("p.md", "# x\n{{message}}\n"), ("s.json.txt", r#"{"type":"object"}"#)];
+    let files = [("tiny.json", graph), ("p.md", PROMPT), ("s.json.txt", r#"{"type":"object"}"#)];
     Library::load(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into())
 }
 
@@ -113,6 +115,22 @@ fn a_bad_graph_is_refused_with_its_line_and_what_to_do() {
         ),
         (r#""strong", "prompt": "p.md", "with""#, r#""strong", "with""#, "tiny.json:10: node `output` asks a model and has no `prompt`"),
         (r#""prompt": "p.md", "with""#, r#""prompt": "q.md", "with""#, "tiny.json:10: there is no file `q.md`"),
+        (r#""prompt": "p.md", "with""#, r#""prompt": "p.md", "rounds": 0, "with""#, "tiny.json:10: invalid value: integer `0`"),
+        (
+            r#""prompt": "p.md", "with""#,
+            r#""prompt": "p.md", "tools": ["recall"], "with""#,
+            "tiny.json:10: node `output` has a `tools`, which its kind does not use; remove it",
+        ),
+        (
+            r#""model": "strong", "prompt": "p.md", "with""#,
+            r#""model": "gpt-4", "prompt": "p.md", "with""#,
+            "tiny.json:10: node `output` names the model `gpt-4`; write one of fast, strong, and say which model that is with --model",
+        ),
+        (
+            r#""reflex": "output","#,
+            r#""reflex": "output", "reflex": "director","#,
+            "tiny.json:8: `reflex` is there twice: one of them would be lost; rename or remove it",
+        ),
         (r#""description""#, r#""descripton""#, "tiny.json:3: unknown field `descripton`, expected one of"),
         (
             r#"{ "name": "act","#,
@@ -126,9 +144,51 @@ fn a_bad_graph_is_refused_with_its_line_and_what_to_do() {
     }
 }
 
+/// The shipped files with one of them changed.
+fn shipped_but(file: &str, from: &str, to: &str) -> Result<Library, GraphError> {
+    let mut files = shipped_files();
+    let text = files.get_mut(file).unwrap();
+    assert!(text.contains(from), "{file}: {from}");
+    *text = text.replace(from, to);
+    Library::load(&files)
+}
+
 #[test]
 fn a_bad_prompt_is_refused_in_its_own_file() {
-    let files = [("tiny.json", GOOD), ("p.md", "# x\n{{mesage}}\n"), ("s.json.txt", r#"{"type":"object"}"#)];
-    let error = Library::load(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into()).unwrap_err();
-    assert!(error.to_string().starts_with("graphs/p.md:2: there is no slot `mesage`; use one of tools, experts, message"), "{error}");
+    for (from, to, says) in [
+        ("{{message}}", "{{mesage}}", "graphs/p.md:4: there is no slot `mesage`; use one of tools, experts, message"),
+        ("=== user", "=== User", "graphs/p.md:3: `=== User` divides nothing; a prompt is divided once, by the line `=== user`"),
+        ("{{tools}}", "", "graphs/p.md:1: node `director` needs the slot `tools`; write `{{tools}}` into this prompt"),
+        ("{{message}}", "{{history}}", "graphs/p.md:1: node `input` needs the slot `message`; write `{{message}}` into this prompt"),
+    ] {
+        let files = [("tiny.json", GOOD), ("p.md", &PROMPT.replace(from, to)), ("s.json.txt", r#"{"type":"object"}"#)];
+        let error = Library::load(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into()).unwrap_err();
+        assert!(error.to_string().starts_with(says), "{error}");
+    }
+}
+
+#[test]
+fn a_prompt_without_a_slot_that_its_node_needs_is_refused() {
+    for (file, slots) in [
+        ("input", &["message"][..]),
+        ("director", &["message", "tools"]),
+        ("thinker", &["message", "open", "tools"]),
+        ("interpreter", &["message", "results"]),
+        ("output", &["message", "results", "findings"]),
+        ("memorizer", &["message", "answer"]),
+        ("agent", &["message"]),
+        ("pa", &["message", "experts"]),
+        ("eras", &["job", "tools"]),
+        ("desk", &["job", "tools"]),
+        ("compose", &["job", "results"]),
+    ] {
+        let file = format!("prompts/{file}.md");
+        for slot in slots {
+            let error = shipped_but(&file, &format!("{{{{{slot}}}}}"), "").expect_err(slot).to_string();
+            assert!(error.starts_with(&format!("graphs/{file}:1: node `")), "{error}");
+            assert!(error.contains(&format!("needs the slot `{slot}`")), "{error}");
+        }
+        let error = shipped_but(&file, "=== user", "=== User").expect_err(&file).to_string();
+        assert!(error.contains("`=== User` divides nothing"), "{error}");
+    }
 }

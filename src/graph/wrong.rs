@@ -1,7 +1,8 @@
 //! What can be wrong in a graph file, each with the sentence that says what to do.
 
 use super::Entry;
-use crate::nodes::tools;
+use crate::contract::counted;
+use crate::nodes::{MODELS, tools};
 use std::fmt;
 
 /// What is wrong in a file, where, and what to do.
@@ -27,6 +28,8 @@ pub enum Wrong {
     MissingRoute { node: String, route: &'static str },
     Missing { node: String, field: &'static str },
     NoDatabase { node: String, tool: String },
+    UnknownModel { node: String, model: String },
+    NoSlot { node: String, slot: &'static str },
     Superfluous { node: String, field: &'static str },
     Schema { file: String, error: String },
     Prompt(String),
@@ -76,6 +79,12 @@ impl fmt::Display for Wrong {
             }
             Wrong::Missing { node, field } => write!(f, "node `{node}` asks a model and has no `{field}`; add \"{field}\": \"…\""),
             Wrong::NoDatabase { node, tool } => write!(f, "node `{node}` has the tool `{tool}` and no `database`; add \"database\": \"…\""),
+            Wrong::UnknownModel { node, model } => write!(
+                f,
+                "node `{node}` names the model `{model}`; write one of {}, and say which model that is with --model and --fast-model",
+                MODELS.join(", ")
+            ),
+            Wrong::NoSlot { node, slot } => write!(f, "node `{node}` needs the slot `{slot}`; write `{{{{{slot}}}}}` into this prompt"),
             Wrong::Superfluous { node, field } => write!(f, "node `{node}` has a `{field}`, which its kind does not use; remove it"),
             Wrong::Schema { error, .. } => write!(f, "{error}"),
             Wrong::Prompt(error) => write!(f, "{error}"),
@@ -86,11 +95,12 @@ impl fmt::Display for Wrong {
                 write!(f, "the way {} of a {entry} is not stated; add it to `paths` with its frames and calls", nodes.join(" → "))
             }
             Wrong::NoSuchPath { path } => write!(f, "the edges make no path `{path}` as it is stated; correct its nodes or remove it"),
-            Wrong::Frames { path, stated, counted } => {
-                write!(f, "path `{path}` states {stated} frames and takes {counted}; write \"frames\": {counted}")
+            Wrong::Frames { path, stated, counted: taken } => {
+                write!(f, "path `{path}` states {} and takes {taken}; write \"frames\": {taken}", counted(*stated, "frame", "frames"))
             }
             Wrong::Calls { path, stated, needed } => {
-                write!(f, "path `{path}` states a budget of {stated} model calls and may need {needed}; write at least \"calls\": {needed}")
+                let stated = counted(*stated as usize, "model call", "model calls");
+                write!(f, "path `{path}` states a budget of {stated} and may need {needed}; write at least \"calls\": {needed}")
             }
         }
     }

@@ -44,6 +44,9 @@ pub use packet::{Action, Decision, ExpertPlan, Found, Interpretation, PaRouting,
 pub use plain::Plain;
 pub use prompt::{Prompt, PromptError};
 
+/// What a node's `model` may be: settings say which model stands for each.
+pub const MODELS: &[&str] = &["fast", "strong"];
+
 /// What a node is. The name in a graph file is the variant's, in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,7 +72,7 @@ pub struct Node {
     pub kind: Kind,
     /// The kind's name, as requests carry it.
     pub role: Arc<str>,
-    /// `fast` or `strong`.
+    /// One of [`MODELS`].
     pub model: Arc<str>,
     pub prompt: Prompt,
     pub schema: Option<Arc<Schema>>,
@@ -193,6 +196,23 @@ impl Kind {
     /// Whether a graph file gives the node a prompt.
     pub fn asks(self) -> bool {
         !matches!(self, Kind::Ui | Kind::Sensor)
+    }
+
+    /// The slots without which its prompt asks for something else than the node is there for.
+    pub fn slots(self) -> &'static [&'static str] {
+        match self {
+            Kind::Input | Kind::Director | Kind::Pa | Kind::Output | Kind::Agent => &["message"],
+            Kind::Thinker => &["message", "open"],
+            Kind::Interpreter => &["message", "results"],
+            Kind::Memorizer => &["message", "answer"],
+            Kind::Expert => &["job"],
+            Kind::Ui | Kind::Sensor => &[],
+        }
+    }
+
+    /// Whether its model reads of its tools in the prompt and plans their calls.
+    pub fn plans(self) -> bool {
+        matches!(self, Kind::Director | Kind::Thinker | Kind::Expert)
     }
 
     /// Whether nobody waits for its calls.

@@ -6,13 +6,18 @@
 use super::slots::{self, Slot};
 use super::{View, tools};
 use crate::contract::{ChatMessage, Part, Role, Text, ToolSpec};
-use std::fmt;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// What the system says stands above this line, what changes with every turn below it.
+const DIVIDER: &str = "=== user";
 
 /// A prompt, ready to be filled.
 #[derive(Debug, Default)]
 pub struct Prompt {
     messages: Vec<(Role, Vec<Piece>)>,
+    /// Every slot that the file names, those of fixed text included.
+    slots: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -22,31 +27,28 @@ enum Piece {
 }
 
 /// What is wrong in a prompt file, and in which line.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PromptError {
+    #[error("there is no slot `{name}`; use one of tools, experts, {}", slots::ALL.iter().map(|slot| slot.name).collect::<Vec<_>>().join(", "))]
     UnknownSlot { line: usize, name: String },
+    #[error("a slot is opened with `{{{{` and not closed; write `{{{{name}}}}`")]
     OpenSlot { line: usize },
-    Empty,
+    #[error("`{found}` divides nothing; a prompt is divided once, by the line `{DIVIDER}`")]
+    Divider { line: usize, found: String },
+    #[error("the line `{DIVIDER}` is missing; write what never changes above it, and the slots below it")]
+    NoDivider { line: usize },
+    #[error("nothing stands below `{DIVIDER}`; write the slots that the node needs there")]
+    NoUser { line: usize },
 }
 
 impl PromptError {
     pub fn line(&self) -> usize {
         match self {
-            PromptError::UnknownSlot { line, .. } | PromptError::OpenSlot { line } => *line,
-            PromptError::Empty => 1,
-        }
-    }
-}
-
-impl fmt::Display for PromptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            PromptError::UnknownSlot { name, .. } => {
-                let known: Vec<&str> = slots::ALL.iter().map(|slot| slot.name).collect();
-                write!(f, "there is no slot `{name}`; use one of tools, experts, {}", known.join(", "))
-            }
-            PromptError::OpenSlot { .. } => write!(f, "a slot is opened with `{{{{` and not closed; write `{{{{name}}}}`"),
-            PromptError::Empty => write!(f, "the prompt is empty; write what the model should do"),
+            PromptError::UnknownSlot { line, .. }
+            | PromptError::OpenSlot { line }
+            | PromptError::Divider { line, .. }
+            | PromptError::NoDivider { line }
+            | PromptError::NoUser { line } => *line,
         }
     }
 }
@@ -55,35 +57,49 @@ impl Prompt {
     /// `experts` is what `{{experts}}` becomes: the names and descriptions of those that the node knows.
     pub fn parse(text: &str, tools: &[ToolSpec], experts: &str) -> Result<Prompt, PromptError> {
         let mut messages = vec![(Role::System, Vec::new())];
-        let mut fixed = String::new();
-        for (index, line) in text.split_inclusive('\n').enumerate() {
-            if line.trim_end() == "=== user" {
-                close(&mut messages, &mut fixed);
-                messages.push((Role::User, Vec::new()));
-                continue;
+        let (mut fixed, mut slots, mut divided) = (String::new(), BTreeSet::new(), None);
+        for (line, text) in (1..).zip(text.split_inclusive('\n')) {
+            match text.trim_end() {
+                DIVIDER if divided.is_none() => {
+                    close(&mut messages, &mut fixed);
+                    messages.push((Role::User, Vec::new()));
+                    divided = Some(line);
+                    continue;
+                }
+                found if is_meant_as_divider(found) => return Err(PromptError::Divider { line, found: found.to_owned() }),
+                _ => {}
             }
-            let line_number = index + 1;
-            let mut rest = line;
+            let mut rest = text;
             while let Some((before, after)) = rest.split_once("{{") {
-                let (name, after) = after.split_once("}}").ok_or(PromptError::OpenSlot { line: line_number })?;
+                let (name, after) = after.split_once("}}").ok_or(PromptError::OpenSlot { line })?;
+                let name = name.trim();
                 fixed.push_str(before);
-                match name.trim() {
+                match name {
                     "tools" => fixed.push_str(&tools::signatures(tools)),
                     "experts" => fixed.push_str(experts),
                     name => {
-                        let slot =
-                            slots::named(name).ok_or_else(|| PromptError::UnknownSlot { line: line_number, name: name.to_owned() })?;
+                        let slot = slots::named(name).ok_or_else(|| PromptError::UnknownSlot { line, name: name.to_owned() })?;
                         close(&mut messages, &mut fixed);
                         last(&mut messages).push(Piece::Slot(slot));
                     }
                 }
+                slots.insert(name.to_owned());
                 rest = after;
             }
             fixed.push_str(rest);
         }
         close(&mut messages, &mut fixed);
+        let line = divided.ok_or(PromptError::NoDivider { line: 1 })?;
+        if last(&mut messages).is_empty() {
+            return Err(PromptError::NoUser { line });
+        }
         messages.retain(|(_, pieces)| !pieces.is_empty());
-        if messages.is_empty() { Err(PromptError::Empty) } else { Ok(Prompt { messages }) }
+        Ok(Prompt { messages, slots })
+    }
+
+    /// Whether the file names a slot.
+    pub fn has(&self, slot: &str) -> bool {
+        self.slots.contains(slot)
     }
 
     /// The messages for this turn: fixed text is shared, slots are filled from the view.
@@ -100,6 +116,12 @@ impl Prompt {
         };
         self.messages.iter().map(message).collect()
     }
+}
+
+/// Whether a line is almost the divider, such as `=== User`, or divides in a way that there is not, such as `=== assistant`.
+fn is_meant_as_divider(line: &str) -> bool {
+    let name = line.trim_matches(|sign: char| sign == '=' || sign.is_whitespace());
+    (line.trim_start().starts_with('=') && name.eq_ignore_ascii_case("user")) || (line.trim_start().starts_with("===") && !name.is_empty())
 }
 
 fn last(messages: &mut [(Role, Vec<Piece>)]) -> &mut Vec<Piece> {
@@ -123,7 +145,15 @@ mod tests {
         for (text, line, says) in [
             ("one\ntwo {{mesage}}\n", 2, "there is no slot `mesage`"),
             ("one\n{{message\n", 2, "not closed"),
-            ("\n \n", 1, "the prompt is empty"),
+            ("\n \n", 1, "the line `=== user` is missing"),
+            ("one\n{{message}}\n", 1, "the line `=== user` is missing"),
+            ("one\n=== User\n{{message}}\n", 2, "`=== User` divides nothing; a prompt is divided once, by the line `=== user`"),
+            ("one\n===user\n{{message}}\n", 2, "`===user` divides nothing"),
+            ("one\n == user\n{{message}}\n", 2, "` == user` divides nothing"),
+            ("one\n=== user ===\n{{message}}\n", 2, "`=== user ===` divides nothing"),
+            ("one\n=== assistant\n=== user\n{{message}}\n", 2, "`=== assistant` divides nothing"),
+            ("one\n=== user\n{{message}}\n=== user\n", 4, "`=== user` divides nothing"),
+            ("one {{message}}\n=== user \n\n", 2, "nothing stands below `=== user`"),
         ] {
             let error = Prompt::parse(text, &[], "").unwrap_err();
             assert_eq!(error.line(), line, "{text:?}");
@@ -150,5 +180,8 @@ mod tests {
         let roles: Vec<Role> = prompt.messages.iter().map(|(role, _)| *role).collect();
         assert_eq!(roles, [Role::System, Role::User]);
         assert_eq!(prompt.messages[1].1.len(), 3, "text, slot, text");
+        assert!(prompt.has("message") && !prompt.has("history"));
+        let heading = Prompt::parse("Title\n=====\na == b\n=== user\r\n{{ message }}\n", &[], "").unwrap();
+        assert_eq!(heading.messages.len(), 2, "an underline is none, nor is an end of line of Windows");
     }
 }

@@ -3,7 +3,7 @@
 //! Sampled when a turn starts; it has no timer and asks nobody.
 
 use super::{Flow, Out, Sensed, View};
-use crate::contract::{Caller, Time};
+use crate::contract::{Caller, Time, counted};
 use jiff::{Timestamp, tz::Offset};
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
@@ -24,12 +24,12 @@ fn local_time(now: Time, caller: &Caller) -> String {
 
 /// The largest unit that says enough.
 fn duration(time_us: u64) -> String {
-    let seconds = time_us / 1_000_000;
+    let seconds = time_us as usize / 1_000_000;
     match seconds {
         0..60 => "under a minute".to_owned(),
-        60..7200 => format!("{} minutes", seconds / 60),
-        7200..172_800 => format!("{} hours", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
+        60..7200 => counted(seconds / 60, "minute", "minutes"),
+        7200..172_800 => counted(seconds / 3600, "hour", "hours"),
+        _ => counted(seconds / 86_400, "day", "days"),
     }
 }
 

@@ -6,7 +6,9 @@
 
 use super::tools::{self, Act, Done};
 use super::{Out, PlannedCall, ToolReport, View};
-use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Dialect, Refused, Request, Rows, ToolId, Ui, clip};
+use crate::contract::{
+    Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Dialect, Refused, Request, Rows, ToolId, Ui, clip, counted,
+};
 use crate::sql;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -116,7 +118,7 @@ impl Sequence {
                 pending.undescribed.retain(|name| *name != table);
                 match describing {
                     Some(id) => {
-                        out.tool_result(id, tools::DESCRIBE, true, &counted(&rows), Some(rows.rows.len() as u64));
+                        out.tool_result(id, tools::DESCRIBE, true, &told(&rows), Some(rows.rows.len() as u64));
                         return self.go_on(view, out, pending);
                     }
                     None => Ok(found(rows)),
@@ -234,18 +236,17 @@ fn quoted(view: &View<'_>, table: &str) -> String {
     view.database().map_or_else(|| table.to_owned(), |database| sql::quoted(table, database.dialect))
 }
 
-fn counted(rows: &Rows) -> String {
-    let count = rows.rows.len();
-    let mut counted = format!("{count} row{}", if count == 1 { "" } else { "s" });
+fn told(rows: &Rows) -> String {
+    let mut told = counted(rows.rows.len(), "row", "rows");
     for note in &rows.notes {
-        counted.push_str("; ");
-        counted.push_str(note);
+        told.push_str("; ");
+        told.push_str(note);
     }
-    counted
+    told
 }
 
 fn found(rows: Rows) -> Done {
-    let (summary, count) = (counted(&rows), rows.rows.len() as u64);
+    let (summary, count) = (told(&rows), rows.rows.len() as u64);
     let mut data = json!({"columns": rows.columns, "rows": rows.rows, "is_cut": rows.is_cut});
     if !rows.notes.is_empty() {
         data["notes"] = json!(rows.notes);

@@ -12,6 +12,7 @@ pub use fit::OrText;
 pub use mended::mended;
 pub use wrong::Wrong;
 
+use crate::contract::unique_json;
 use serde::de::DeserializeOwned;
 use serde_json::{Deserializer, Value};
 
@@ -120,7 +121,7 @@ fn first(text: &str) -> First {
     }
     let length = balanced(text);
     let whole = &text[..length.unwrap_or(text.len())];
-    let parsed = serde_json::from_str(whole).or_else(|error| mended(whole).and_then(|text| serde_json::from_str(&text).ok()).ok_or(error));
+    let parsed = unique_json(whole).or_else(|error| mended(whole).and_then(|text| unique_json(&text).ok()).ok_or(error));
     match (parsed, length) {
         (Ok(object), _) => First::Object(object, whole.len()),
         (Err(_), None) => First::Broken(Wrong::new("its JSON object doesn't end: the last `}` is missing"), text.len()),

@@ -3,6 +3,7 @@
 //! What a graph has is what `GET /api/graph/active` tells; what was taken is in the traces of turns. A sensor works before every
 //! turn of its graph, the memorizer where a trace tells of it in the background.
 
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,55 +12,52 @@ use std::fmt;
 #[derive(Clone, Debug, Default)]
 pub struct Coverage(BTreeMap<String, Graph>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Deserialize)]
 struct Graph {
+    name: String,
     nodes: Vec<Node>,
+    #[serde(rename = "edges")]
     routes: Vec<Route>,
     paths: Vec<Path>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 struct Node {
     name: String,
     kind: String,
+    #[serde(skip)]
     is_taken: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 struct Route {
     from: String,
     route: String,
     to: String,
+    #[serde(skip)]
     is_taken: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 struct Path {
     name: String,
     nodes: Vec<String>,
+    #[serde(skip)]
     is_taken: bool,
 }
 
 impl Coverage {
     /// Takes down what a graph has, unless it is known.
     pub fn describe(&mut self, graph: &Value) {
-        let name = text(graph, "name");
-        if name.is_empty() || self.0.contains_key(&name) {
-            return;
-        }
-        let nodes = list(graph, "nodes").map(|node| Node { name: text(node, "name"), kind: text(node, "kind"), is_taken: false });
+        let Ok(mut graph) = Graph::deserialize(graph) else { return };
         // `with` is no route: it says who works beside a node.
-        let edges = list(graph, "edges").filter(|edge| edge["route"] != "with");
-        let routes =
-            edges.map(|edge| Route { from: text(edge, "from"), route: text(edge, "route"), to: text(edge, "to"), is_taken: false });
-        let names = |path: &Value| list(path, "nodes").filter_map(Value::as_str).map(str::to_owned).collect();
-        let paths = list(graph, "paths").map(|path| Path { name: text(path, "name"), nodes: names(path), is_taken: false });
-        self.0.insert(name, Graph { nodes: nodes.collect(), routes: routes.collect(), paths: paths.collect() });
+        graph.routes.retain(|route| route.route != "with");
+        self.0.entry(graph.name.clone()).or_insert(graph);
     }
 
     /// Takes down which way a turn went. A trace may be noted again when more of it is known.
     pub fn note(&mut self, trace: &Value) {
-        let Some(graph) = self.0.get_mut(&text(trace, "graph")) else { return };
+        let Some(graph) = trace["graph"].as_str().and_then(|name| self.0.get_mut(name)) else { return };
         let mut way = Vec::new();
         for frame in list(trace, "frames") {
             let nodes: Vec<&str> = list(frame, "nodes").filter_map(Value::as_str).collect();
@@ -82,10 +80,6 @@ impl Coverage {
 
 fn list<'a>(of: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     of[key].as_array().into_iter().flatten()
-}
-
-fn text(of: &Value, key: &str) -> String {
-    of[key].as_str().unwrap_or_default().to_owned()
 }
 
 impl fmt::Display for Coverage {

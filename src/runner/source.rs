@@ -1,9 +1,8 @@
 //! A suite with the file that it stands in.
 
 use crate::suite::Suite;
+use crate::text_file;
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// A suite that can be run.
@@ -40,12 +39,7 @@ impl Source {
         if path.is_dir() {
             return Err(wrong(format!("this is a folder: name its suites, such as {}/*.md", file.trim_end_matches('/'))));
         }
-        let mut text = String::new();
-        let read = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
-        read.map_err(|error| wrong(format!("can't be read ({error})")))?;
-        if text.len() as u64 > FILE_BYTES_MAX {
-            return Err(wrong(format!("a suite has at most {FILE_BYTES_MAX} bytes: make several of it")));
-        }
+        let text = text_file::read(path, FILE_BYTES_MAX).map_err(|error| wrong(format!("can't be read ({error})")))?;
         let suite =
             Suite::parse(&text).map_err(|error| Unreadable { file: file.clone(), line: Some(error.line), why: error.what.to_string() })?;
         let source = Source { name, file, suite };
@@ -107,13 +101,13 @@ mod tests {
         ] {
             said.push(Source::read(&path).unwrap_err().to_string().replace(&folder.display().to_string(), "F"));
         }
-        let good = Source::read(&write("good.md", b"# T\n## 1\n- send: x\n- expect path: pa\n")).unwrap();
+        let good = Source::read(&write("good.md", "\u{feff}# T\n## 1\n- send: x\n- expect path: pa\n".as_bytes())).unwrap();
         std::fs::remove_dir_all(&folder).unwrap();
         assert_eq!(good.name, "good");
         for (said, begins) in said.iter().zip([
             "F/wrong.md:3: there is no item `sned`; use",
             "F/bytes.md: can't be read (",
-            "F/long.md: a suite has at most",
+            "F/long.md: can't be read (it has more than 1048576 bytes)",
             "F/nowhere.md: can't be read (",
             "F: this is a folder: name its suites, such as F/*.md",
         ]) {

@@ -3,7 +3,8 @@
 //! A watcher has the number of the last event it was shown and takes what follows when its socket can take it. So a slow
 //! reader holds no memory of its own, resuming is the same as being slow, and nothing is missed or shown twice.
 //!
-//! Invariant: the events of the running turn and of the one before are kept, up to a bound that no honest turn reaches.
+//! Invariants: the events of the running turn and of the one before are kept, up to a bound that no honest turn reaches; once a
+//! session was cleared, nothing that holds what was said before is here.
 
 use super::bounds::{EVENTS_KEPT, EVENTS_MAX, TRACE_LINES_MAX};
 use crate::contract::{Event, Seq, TurnId, What};
@@ -28,6 +29,8 @@ pub(super) struct Backlog {
     has_all: bool,
     /// The last number that was used.
     last: Seq,
+    /// Everything from this number on is kept, but for what a clear has erased.
+    kept_from: Seq,
     /// The newest turn, where its events begin, and where those of the turn before begin.
     newest: TurnId,
     newest_from: Seq,
@@ -38,7 +41,10 @@ pub(super) struct Backlog {
 impl Backlog {
     pub(super) fn keep(&mut self, event: Event) {
         if self.events.is_empty() && self.last == Seq(0) {
-            self.has_all = true;
+            (self.has_all, self.kept_from) = (true, event.seq);
+        }
+        if matches!(event.what, What::Cleared) {
+            self.erase();
         }
         self.last = event.seq;
         if event.turn > self.newest {
@@ -48,10 +54,19 @@ impl Backlog {
         let event = Arc::new(event);
         self.keep_line(&event);
         self.events.push_back(event);
-        while self.has_too_many() {
-            self.bytes -= self.events.pop_front().map_or(0, |event| weight(&event));
-            self.has_all = false;
+        while self.has_too_many()
+            && let Some(oldest) = self.events.pop_front()
+        {
+            self.bytes -= weight(&oldest);
+            (self.has_all, self.kept_from) = (false, Seq(oldest.seq.0 + 1));
         }
+    }
+
+    /// Leaves only which messages were accepted and that their turns have ended: those who watch have to know.
+    fn erase(&mut self) {
+        self.events.retain(|event| matches!(event.what, What::Accepted { .. } | What::Done { .. }));
+        self.lines.clear();
+        self.bytes = self.events.iter().map(|event| weight(event)).sum();
     }
 
     fn keep_line(&mut self, event: &Arc<Event>) {
@@ -97,7 +112,7 @@ impl Backlog {
 
     /// The oldest number that is kept; the next one where nothing is.
     pub(super) fn kept_from(&self) -> Seq {
-        self.events.front().map_or(Seq(self.last.0 + 1), |oldest| oldest.seq)
+        if self.last == Seq(0) { Seq(1) } else { self.kept_from }
     }
 
     /// The last lines of the trace, oldest first.
@@ -148,18 +163,38 @@ fn weight(event: &Event) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::Time;
+    use crate::contract::{Outcome, Time};
+
+    fn keep(backlog: &mut Backlog, turn: u64, what: What) {
+        let seq = Seq(backlog.last().0 + 1);
+        backlog.keep(Event { seq, at: Time(0), turn: TurnId(turn), frame: 1, node: "output".into(), what });
+    }
 
     fn backlog(turns: &[(u64, usize)]) -> Backlog {
         let mut backlog = Backlog::default();
         for &(turn, events) in turns {
             for _ in 0..events {
-                let what = What::Streaming { text: "x".into() };
-                let seq = Seq(backlog.last().0 + 1);
-                backlog.keep(Event { seq, at: Time(0), turn: TurnId(turn), frame: 1, node: "output".into(), what });
+                keep(&mut backlog, turn, What::Streaming { text: "x".into() });
             }
         }
         backlog
+    }
+
+    #[test]
+    fn a_clear_leaves_nothing_of_what_was_said_and_no_gap() {
+        let mut backlog = backlog(&[(1, 3)]);
+        keep(&mut backlog, 1, What::Done { outcome: Outcome::Cancelled, client_id: None });
+        keep(&mut backlog, 0, What::Cleared);
+        keep(&mut backlog, 2, What::Streaming { text: "new".into() });
+        let left = |seen: u64| backlog.after(Seq(seen)).map(|event| (event.seq.0, event.what.name())).collect::<Vec<_>>();
+        assert_eq!(left(0), [(4, "done"), (5, "cleared"), (6, "streaming")]);
+        assert_eq!(left(4), [(5, "cleared"), (6, "streaming")]);
+        assert!((0..=6).all(|seen| backlog.reaches(Seq(seen))), "whoever was in the middle of it goes on to the clear");
+        assert_eq!(
+            backlog.lines(10).map(|(event, text)| (event.what.name(), text.to_owned())).collect::<Vec<_>>(),
+            [("cleared", String::new()), ("streaming", "new".to_owned())]
+        );
+        assert_eq!(backlog.bytes(), backlog.events.iter().map(|event| weight(event)).sum::<usize>() + "new".len());
     }
 
     #[test]

@@ -7,9 +7,9 @@ use super::suites::Runs;
 use crate::contract::{Code, Refusal};
 use crate::shard::event::{Event, Job, JobOutcome, Mail, Ticket};
 use crate::shard::operation::Reply;
+use crate::text_file;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -75,9 +75,5 @@ fn work(waiting: &Receiver<Waiting>, results: &Path, runs: &Runs) {
 
 /// The last test run that was written to a file beside the server.
 fn last_run(results: &Path) -> Option<Value> {
-    let mut text = Vec::new();
-    // Opening a pipe would wait for its writer.
-    std::fs::metadata(results).ok().filter(|about| about.is_file())?;
-    File::open(results).ok()?.take(RESULTS_FILE_BYTES_MAX).read_to_end(&mut text).ok()?;
-    serde_json::from_slice(&text).ok()
+    serde_json::from_str(&text_file::read(results, RESULTS_FILE_BYTES_MAX).ok()?).ok()
 }

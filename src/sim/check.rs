@@ -15,14 +15,26 @@ pub(super) struct Books {
     chat: BTreeMap<u64, Seen>,
     trace: BTreeMap<u64, Seen>,
     acknowledged: BTreeMap<String, u64>,
-    /// Each call, and whether it has ended.
-    calls: BTreeMap<u64, bool>,
+    /// Each call with the event that began it, and whether it has ended.
+    calls: BTreeMap<u64, (u64, bool)>,
+    /// The last clear: it erases what came before it, so that nobody may see the end of a call.
+    cleared: u64,
     pub(super) newest: u64,
 }
 
 struct Seen {
     turn: u64,
     text: String,
+}
+
+impl Seen {
+    fn is_end(&self) -> bool {
+        self.text.starts_with(r#"{"type":"done""#)
+    }
+
+    fn is_clear(&self) -> bool {
+        self.text.starts_with(r#"{"type":"cleared""#) || self.text.contains(r#""event":"cleared""#)
+    }
 }
 
 const HISTORY: &str = "/api/history?last=200";
@@ -38,6 +50,7 @@ impl Books {
             trace: BTreeMap::new(),
             acknowledged: BTreeMap::new(),
             calls: BTreeMap::new(),
+            cleared: 0,
             newest: 0,
         }
     }
@@ -71,16 +84,20 @@ impl Books {
         }
         if let (Some(pid), true, true) = (json["pid"].as_u64(), is_new, self.is_witnessed) {
             let has_ended = json["event"] == "process_end";
-            if self.calls.insert(pid, has_ended) != has_ended.then_some(false) {
+            let before = self.calls.insert(pid, (seq, has_ended)).map(|(_, has_ended)| has_ended);
+            if before != has_ended.then_some(false) {
                 return Err(format!("call {pid} of user {} begins or ends twice: {text}", self.number));
             }
+        }
+        if json["event"] == "cleared" {
+            self.cleared = self.cleared.max(seq);
         }
         same(&mut self.trace, seq, turn, text, self.is_witnessed)
     }
 
     /// The turns that ended, in order.
     fn ended(&self) -> Vec<u64> {
-        self.chat.values().filter(|seen| seen.text.starts_with(r#"{"type":"done""#)).map(|seen| seen.turn).collect()
+        self.chat.values().filter(|seen| seen.is_end()).map(|seen| seen.turn).collect()
     }
 
     pub(super) fn turns(&self) -> u64 {
@@ -92,7 +109,8 @@ impl Books {
         let ended = self.ended();
         let begun = self.chat.values().map(|seen| seen.turn).chain(self.acknowledged.values().copied());
         let turn = begun.filter(|turn| *turn > 0).find(|turn| !ended.contains(turn)).map(|turn| format!("turn {turn}"));
-        let call = || self.calls.iter().find(|(_, has_ended)| !**has_ended).map(|(call, _)| format!("call {call}"));
+        let runs = |(_, (begun, has_ended)): &(&u64, &(u64, bool))| !has_ended && *begun > self.cleared;
+        let call = || self.calls.iter().find(runs).map(|(call, _)| format!("call {call}"));
         turn.or_else(call).filter(|_| self.is_witnessed)
     }
 
@@ -102,8 +120,7 @@ impl Books {
             return Err(format!("turns end twice or out of order: {ended:?}"));
         }
         // The trace shows no end of a turn, so a number that both show is two events.
-        let is_end = |seen: &Seen| seen.text.starts_with(r#"{"type":"done""#);
-        if let Some((seq, seen)) = self.chat.iter().find(|(seq, seen)| is_end(seen) && self.trace.contains_key(seq)) {
+        if let Some((seq, seen)) = self.chat.iter().find(|(seq, seen)| seen.is_end() && self.trace.contains_key(seq)) {
             return Err(format!("event {seq} is {} and also {}", seen.text, self.trace[seq].text));
         }
         if let Some(busy) = self.is_busy_with() {
@@ -120,7 +137,10 @@ impl Books {
         if shown == segment.seqs {
             return Ok(());
         }
-        let missing: Vec<u64> = shown.iter().copied().filter(|seq| !segment.seqs.contains(seq)).collect();
+        // What a clear has erased before it was shown to this client is nothing that it misses.
+        let cleared = segment.seqs.iter().rev().find(|seq| all.get(seq).is_some_and(Seen::is_clear)).copied().unwrap_or(0);
+        let is_due = |seq: &u64| *seq > cleared || all[seq].is_end();
+        let missing: Vec<u64> = shown.iter().copied().filter(|seq| !segment.seqs.contains(seq) && is_due(seq)).collect();
         match missing.first() {
             Some(seq) => {
                 Err(format!("a client misses event {seq}, {}; it saw {:?} after {:?}", all[seq].text, segment.seqs, segment.after))
@@ -253,11 +273,15 @@ impl World<'_> {
             if state["processes"] != Value::Array(Vec::new()) || state["memorizing"] != false {
                 return Err(format!("something of user {} still runs: {state}", books.number));
             }
+            let cleared = chat.iter().rev().find(|(_, json)| json["type"] == "cleared").and_then(|(_, json)| json["seq"].as_u64());
             for trace in answer(FRAMES)?["traces"].as_array().into_iter().flatten() {
                 let turn = trace["id"].as_str().unwrap_or_default();
                 let Some((_, done)) = chat.iter().find(|(_, json)| json["type"] == "done" && json["id"] == turn) else {
                     return Err(format!("user {} was not shown the end of {turn}", books.number));
                 };
+                if done["seq"].as_u64() < cleared {
+                    return Err(format!("{turn} of user {} is still kept, though the session was cleared", books.number));
+                }
                 let status = if done["cancelled"] == true {
                     "cancelled"
                 } else if done["error"].is_string() {

@@ -77,7 +77,9 @@ pub enum Verdict {
     },
 }
 
-const KNOWN: &str = "one of response, actions, state, trace, frames, path, calls, progress, table, chart, time, judge";
+/// What a check can be about.
+pub(super) const SUBJECTS: [&str; 12] =
+    ["response", "actions", "state", "trace", "frames", "path", "calls", "progress", "table", "chart", "time", "judge"];
 
 impl Check {
     /// Reads what is expected about a thing; the error says what it needs.
@@ -130,7 +132,7 @@ impl Check {
             }
             "time" => Count::parse(text, "ms", "< 500 ms").map(Check::Time),
             "judge" => Ok(Check::Judge(text.to_owned())),
-            _ => Err(KNOWN.to_owned()),
+            _ => Err(format!("one of {}", SUBJECTS.join(", "))),
         }
     }
 

@@ -3,8 +3,8 @@
 //! [`Suite::parse`] makes steps of a file; [`Check::verdict`] compares what was expected with what was [`Seen`]. Nobody is
 //! asked here: whoever plays a suite sends what it says over the public interface and brings what came.
 //!
-//! A line that begins with `- key: value` is an item, everything else is prose. A key that nobody knows is an error with its
-//! line, so that a typing mistake can't make a check silent.
+//! A point of a list that says `- key: value` is an item, everything else is prose. A key that nobody knows, and a line that
+//! looks like an item and isn't one, are errors with their line, so that a typing mistake can't make a check silent.
 
 mod check;
 mod names;

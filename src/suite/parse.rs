@@ -1,7 +1,13 @@
 //! A suite's file as steps and items.
+//!
+//! CommonMark decides what is a heading, a list, code or a comment. The text of an item is taken from the file as it stands,
+//! because `*`, `\\` and `<` are ordinary characters of messages and patterns. Every line outside code and comments that looks
+//! like an item and isn't one is refused, so that no check is silently skipped.
 
-use super::check::Check;
+use super::check::{Check, SUBJECTS};
 use super::pattern::Choice;
+use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, Options, Parser, Tag};
+use std::ops::Range;
 
 #[derive(Clone, Debug)]
 pub struct Suite {
@@ -48,6 +54,8 @@ pub struct SuiteError {
 pub enum Wrong {
     #[error("a suite begins with a title: `# <title>`")]
     NoTitle,
+    #[error("a suite has one title; write a step as `## <step>`")]
+    TwoTitles,
     #[error("a suite has steps: `## <step>`")]
     NoSteps,
     #[error("there is no item `{key}`; use graph, clear, send, action or expect <what>")]
@@ -58,43 +66,32 @@ pub enum Wrong {
     NothingSent,
     #[error("this would be skipped as prose; an item stands at the start of its line as `- key: value`")]
     NotAnItem,
+    #[error("this would be skipped as prose; write a heading with a space: `## <step>`")]
+    NotAHeading,
+    #[error("this would be skipped; indent the line to continue the item above, or leave an empty line before prose")]
+    Lazy,
+    #[error("this would be skipped: it belongs to the item above, which is one paragraph; don't indent it")]
+    Behind,
     #[error("a block of code begins here and is never closed, so what follows would be skipped")]
     OpenCode,
+    #[error("a comment begins here and is not closed; write `<!--` at the start of a line and close it with `-->`")]
+    OpenComment,
 }
 
 impl Suite {
     pub fn parse(text: &str) -> Result<Suite, SuiteError> {
-        let mut suite = Suite { title: String::new(), before: Vec::new(), steps: Vec::new() };
-        let (mut code, mut is_sent, mut last) = (None, false, 0);
-        // Some editors begin a file with a mark of its encoding.
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        for (line, text) in (1..).zip(text.lines()) {
-            last = line;
-            if text.trim_start().starts_with("```") {
-                code = if code.is_some() { None } else { Some(line) };
-            } else if code.is_some() {
-                continue;
-            } else if let Some(title) = text.strip_prefix("# ") {
-                suite.title = title.trim().to_owned();
-            } else if let Some(title) = text.strip_prefix("## ") {
-                suite.steps.push(Step { title: title.trim().to_owned(), line, items: Vec::new() });
-            } else if let Some(item) = item(line, text).map_err(|what| SuiteError { line, what })? {
-                match &item.does {
-                    Does::Send(_) | Does::Action(_) => is_sent = true,
-                    Does::Expect(_) if !is_sent => return Err(SuiteError { line, what: Wrong::NothingSent }),
-                    Does::Graph(_) | Does::Clear | Does::Expect(_) => {}
-                }
-                suite.steps.last_mut().map_or(&mut suite.before, |step| &mut step.items).push(item);
-            }
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let mut reader = Reader::of(&text);
+        reader.blocks();
+        reader.rest();
+        if let Some(error) = reader.wrong.into_iter().min_by_key(|error| error.line) {
+            return Err(error);
         }
-        if let Some(line) = code {
-            return Err(SuiteError { line, what: Wrong::OpenCode });
-        }
-        let wrong = |what| Err(SuiteError { line: last.max(1), what });
-        match (suite.title.is_empty(), suite.steps.is_empty()) {
+        let wrong = |what| Err(SuiteError { line: text.lines().count().max(1), what });
+        match (reader.suite.title.is_empty(), reader.suite.steps.is_empty()) {
             (true, _) => wrong(Wrong::NoTitle),
             (_, true) => wrong(Wrong::NoSteps),
-            (false, false) => Ok(suite),
+            (false, false) => Ok(reader.suite),
         }
     }
 
@@ -108,32 +105,222 @@ impl Suite {
 /// What items begin with.
 const KEYS: [&str; 5] = ["graph", "clear", "send", "action", "expect"];
 
-/// Whether a line that is no item was meant as one.
-fn looks_like_an_item(text: &str) -> bool {
-    let Some(text) = text.trim_start().strip_prefix(['-', '*', '+']) else { return false };
-    let first = text.trim_start().split(|sign: char| !sign.is_alphabetic()).next().unwrap_or_default();
-    KEYS.iter().any(|key| first.eq_ignore_ascii_case(key))
+struct Reader<'a> {
+    text: &'a str,
+    /// Where each line begins, and whether it has been read as something.
+    lines: Vec<(usize, bool)>,
+    suite: Suite,
+    is_sent: bool,
+    wrong: Vec<SuiteError>,
 }
 
-/// The item that a line is, if it is one.
-fn item(line: usize, text: &str) -> Result<Option<Item>, Wrong> {
-    let prose = || if looks_like_an_item(text) { Err(Wrong::NotAnItem) } else { Ok(None) };
-    let Some(text) = text.strip_prefix("- ").map(str::trim) else { return prose() };
-    if text == "clear" {
-        return Ok(Some(Item { line, text: text.to_owned(), does: Does::Clear }));
+/// A point of a list while its parts come by.
+struct Point {
+    whole: Range<usize>,
+    /// Its own text ends here; what follows belongs to it all the same.
+    end: usize,
+    /// Where a second block of it begins.
+    more: Option<usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn of(text: &'a str) -> Reader<'a> {
+        let starts = text.split_inclusive('\n').scan(0, |at, line| Some(std::mem::replace(at, *at + line.len())));
+        let suite = Suite { title: String::new(), before: Vec::new(), steps: Vec::new() };
+        Reader { text, lines: starts.map(|start| (start, false)).collect(), suite, is_sent: false, wrong: Vec::new() }
     }
-    let Some((key, value)) = text.split_once(':') else { return prose() };
+
+    fn blocks(&mut self) {
+        let (mut depth, mut point) = (0, None::<Point>);
+        for (event, at) in Parser::new_ext(self.text, Options::empty()).into_offset_iter() {
+            match event {
+                Event::Start(tag) => {
+                    match (&tag, &mut point) {
+                        (Tag::Heading { level, .. }, _) if depth == 0 => self.heading(*level, &at),
+                        (Tag::CodeBlock(CodeBlockKind::Fenced(_)), _) => self.code(&at),
+                        (Tag::HtmlBlock, _) => self.comments(&at),
+                        (Tag::Item, _) if depth == 1 => point = Some(Point { end: at.end, whole: at.clone(), more: None }),
+                        _ => {}
+                    }
+                    if let (2, Some(point)) = (depth, &mut point) {
+                        point.part(&tag, &at, self.text);
+                    }
+                    depth += 1;
+                }
+                Event::End(_) => {
+                    depth -= 1;
+                    if let Some(point) = point.take_if(|_| depth == 1) {
+                        self.point(&point);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Only `# ` makes a title and `## ` a step: a line of dashes below prose is no heading to those who write it.
+    fn heading(&mut self, level: HeadingLevel, at: &Range<usize>) {
+        let raw = self.text[at.clone()].trim();
+        let Some((_, title)) = raw.split_once(char::is_whitespace).filter(|(marks, _)| marks.starts_with('#')) else { return };
+        let title = title.trim().to_owned();
+        self.mark(at);
+        match level {
+            HeadingLevel::H1 if !self.suite.title.is_empty() => self.complain(at.start, Wrong::TwoTitles),
+            HeadingLevel::H1 => self.suite.title = title,
+            HeadingLevel::H2 => self.suite.steps.push(Step { title, line: self.line(at.start), items: Vec::new() }),
+            _ => {}
+        }
+    }
+
+    fn code(&mut self, at: &Range<usize>) {
+        self.mark(at);
+        let raw = &self.text[at.clone()];
+        let fence = raw.trim_start_matches(['`', '~']);
+        let fence = &raw[..raw.len() - fence.len()];
+        let last = raw.trim_end().lines().skip(1).last().unwrap_or_default();
+        let last = last.trim_start_matches(|sign: char| sign == '>' || sign.is_whitespace());
+        if !last.starts_with(fence) || !last.trim_start_matches(&fence[..1]).is_empty() {
+            self.complain(at.start, Wrong::OpenCode);
+        }
+    }
+
+    fn comments(&mut self, block: &Range<usize>) {
+        let mut at = block.start;
+        while let Some(begin) = self.text[at..block.end].find("<!--").map(|place| at + place) {
+            let Some(length) = self.text[begin..block.end].find("-->") else { return self.complain(begin, Wrong::OpenComment) };
+            at = begin + length;
+            self.mark(&(begin..at));
+        }
+    }
+
+    /// A point of a list is an item if it says so, and prose otherwise.
+    fn point(&mut self, point: &Point) {
+        let own = &self.text[point.whole.start..point.end];
+        let is_indented = !self.text[..point.whole.start].ends_with('\n') && point.whole.start > 0;
+        let Some(own) = own.strip_prefix('-').filter(|_| !is_indented) else { return };
+        let mut lines = own.trim_end().split('\n');
+        let first = lines.next().unwrap_or_default().trim();
+        let mut text = first.to_owned();
+        let mut lazy = None;
+        for (place, line) in (1..).zip(lines) {
+            if !line.starts_with([' ', '\t']) {
+                lazy = lazy.or(Some(place));
+            }
+            text = text + " " + line.trim();
+        }
+        let does = match does(&text, first.len()) {
+            Ok(Some(does)) => does,
+            Ok(None) => return,
+            Err(what) => return self.complain(point.whole.start, what),
+        };
+        let line = self.line(point.whole.start);
+        self.mark(&(point.whole.start..point.end));
+        if let Some(place) = lazy {
+            self.wrong.push(SuiteError { line: line + place, what: Wrong::Lazy });
+        }
+        if let Some(more) = point.more {
+            self.complain(more, Wrong::Behind);
+        }
+        match &does {
+            Does::Send(_) | Does::Action(_) => self.is_sent = true,
+            Does::Expect(_) if !self.is_sent => self.complain(point.whole.start, Wrong::NothingSent),
+            Does::Graph(_) | Does::Clear | Does::Expect(_) => {}
+        }
+        let items = self.suite.steps.last_mut().map_or(&mut self.suite.before, |step| &mut step.items);
+        items.push(Item { line, text, does });
+    }
+
+    /// Looks through what nothing has been read from.
+    fn rest(&mut self) {
+        let ends = self.lines.iter().skip(1).map(|(start, _)| *start).chain([self.text.len()]);
+        let lines: Vec<(usize, &str)> = self
+            .lines
+            .iter()
+            .zip(ends)
+            .filter(|((_, is_read), _)| !is_read)
+            .map(|((start, _), end)| (*start, &self.text[*start..end]))
+            .collect();
+        for (start, line) in lines {
+            if looks_like_an_item(line) {
+                self.complain(start, Wrong::NotAnItem);
+            } else if line.trim_start_matches('#').starts_with(char::is_alphanumeric) && line.starts_with("##") {
+                self.complain(start, Wrong::NotAHeading);
+            } else if line.rfind("<!--") > line.rfind("-->") {
+                self.complain(start, Wrong::OpenComment);
+            }
+        }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        self.lines.partition_point(|(start, _)| *start <= at)
+    }
+
+    fn mark(&mut self, at: &Range<usize>) {
+        let (first, last) = (self.line(at.start), self.line(at.end.saturating_sub(1)));
+        self.lines[first - 1..last].iter_mut().for_each(|(_, is_read)| *is_read = true);
+    }
+
+    fn complain(&mut self, at: usize, what: Wrong) {
+        self.wrong.push(SuiteError { line: self.line(at), what });
+    }
+}
+
+impl Point {
+    /// Notes where its own text ends: behind its first paragraph, or before whatever else comes.
+    fn part(&mut self, tag: &Tag<'_>, at: &Range<usize>, text: &str) {
+        let is_first = text[self.whole.start..at.start].trim_start_matches('-').trim().is_empty();
+        match tag {
+            Tag::Paragraph if is_first => self.end = at.end,
+            Tag::Paragraph | Tag::Heading { .. } | Tag::BlockQuote(_) | Tag::CodeBlock(_) | Tag::HtmlBlock | Tag::List(_) => {
+                self.end = self.end.min(at.start);
+                self.more = self.more.or(Some(at.start));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether a line that is no item was meant as one.
+fn looks_like_an_item(line: &str) -> bool {
+    const MARKS: &str = ">-*+–—−‐•·‣◦▪●.)([]|\\_\u{feff}\u{200b}";
+    let line = line.replacen("[x]", "[ ]", 1).replacen("[X]", "[ ]", 1);
+    let Some(at) = line.find(char::is_alphabetic) else { return false };
+    let (marks, rest) = line.split_at(at);
+    if marks.contains(|sign: char| !(sign.is_whitespace() || sign.is_ascii_digit() || MARKS.contains(sign))) {
+        return false;
+    }
+    let (word, behind) = rest.split_at(rest.find(|sign: char| !sign.is_alphabetic()).unwrap_or(rest.len()));
+    let is_key = KEYS.iter().any(|key| word.eq_ignore_ascii_case(key));
+    match marks.trim_matches(|sign: char| sign.is_whitespace() || sign == '>') {
+        "" if !marks.contains('>') => match word {
+            "graph" | "send" | "action" => behind.starts_with(':'),
+            "expect" => behind.split_once(':').is_some_and(|(about, _)| SUBJECTS.contains(&about.trim())),
+            _ => false,
+        },
+        "-" | "*" | "+" => is_key,
+        _ => is_key && (word.eq_ignore_ascii_case("expect") || behind.trim().is_empty() || behind.contains(':')),
+    }
+}
+
+/// What an item does; nothing where a point of a list is prose. Its key stands within its first line.
+fn does(text: &str, first_line: usize) -> Result<Option<Does>, Wrong> {
+    if text == "clear" {
+        return Ok(Some(Does::Clear));
+    }
+    let Some((key, value)) = text.split_once(':').filter(|(key, _)| key.len() < first_line && key.starts_with(char::is_alphabetic)) else {
+        return Ok(None);
+    };
     let (key, value) = (key.trim(), value.trim());
     let needs = |what: String| Wrong::Needs { key: key.to_owned(), what };
     let given = || if value.is_empty() { Err(needs("a value".to_owned())) } else { Ok(value.to_owned()) };
-    let does = match key.split_once(' ') {
-        None if key == "graph" => Does::Graph(given()?),
-        None if key == "send" => Does::Send(given()?),
-        None if key == "action" => Does::Action(Choice::parse(&given()?).map_err(needs)?),
-        Some(("expect", about)) => Does::Expect(Check::parse(about.trim(), &given()?).map_err(needs)?),
-        Some(_) | None => return Err(Wrong::UnknownKey { key: key.to_owned() }),
-    };
-    Ok(Some(Item { line, text: text.to_owned(), does }))
+    match key.split_once(' ') {
+        None if key == "graph" => given().map(Does::Graph),
+        None if key == "send" => given().map(Does::Send),
+        None if key == "action" => Choice::parse(&given()?).map(Does::Action).map_err(needs),
+        Some(("expect", about)) => Check::parse(about.trim(), &given()?).map(Does::Expect).map_err(needs),
+        Some(_) | None => Err(Wrong::UnknownKey { key: key.to_owned() }),
+    }
+    .map(Some)
 }
 
 #[cfg(test)]
@@ -154,7 +341,7 @@ mod tests {
 
     #[test]
     fn how_an_editor_writes_lines_changes_nothing() {
-        for text in [SUITE.replace('\n', "\r\n"), format!("\u{feff}{SUITE}"), SUITE.trim_end().to_owned()] {
+        for text in [SUITE.replace('\n', "\r\n"), SUITE.replace('\n', "\r"), SUITE.trim_end().to_owned()] {
             let suite = Suite::parse(&text).unwrap();
             assert_eq!((suite.title.as_str(), suite.steps.len(), suite.count(|check| !check.is_reported())), ("Smoke", 2, 2), "{text:?}");
             assert!(matches!(&suite.steps[0].items[1].does, Does::Send(text) if text == "hello: you"), "{text:?}");
@@ -223,13 +410,105 @@ mod tests {
         }
     }
 
+    /// The items of a step, and the line of each.
+    fn items(step: &str) -> Vec<(usize, String)> {
+        let suite = Suite::parse(&format!("# T\n## 1\n{step}")).unwrap_or_else(|error| panic!("{error} of\n{step}"));
+        suite.steps[0].items.iter().map(|item| (item.line, item.text.clone())).collect()
+    }
+
+    #[test]
+    fn what_commonmark_calls_code_or_a_comment_is_not_run() {
+        for step in [
+            "~~~\n- send: x\n~~~",
+            "````\n```\n- send: x\n```\n````",
+            "~~~~ markdown\n~~~\n- send: x\n~~~~",
+            "> ```\n> - send: x\n> ```",
+            "1. Like this:\n   ```\n   - send: x\n   ```",
+            "<!-- - send: x -->",
+            "<!--\n- send: x\n\n* expect path: pa\n-->",
+            "<div>\n<!--\n- send: x\n-->\n</div>",
+            "Say `- send: x` to send it.\n`send: x` is an item.",
+        ] {
+            assert_eq!(items(&format!("{step}\n\n- send: y\n")).len(), 1, "{step}");
+        }
+        for (step, line, what) in [
+            ("~~~\n- send: x\n```\n", 3, Wrong::OpenCode),
+            ("````\n- send: x\n```\n", 3, Wrong::OpenCode),
+            ("- send: x\n\n```\n- expect path: pa\n", 5, Wrong::OpenCode),
+            ("<!--\n- send: x\n", 3, Wrong::OpenComment),
+            ("This <!--\n- send: x\n-->\n", 3, Wrong::OpenComment),
+        ] {
+            assert_eq!(Suite::parse(&format!("# T\n## 1\n{step}")).unwrap_err(), SuiteError { line, what }, "{step}");
+        }
+    }
+
+    #[test]
+    fn a_wrapped_item_is_joined_and_nothing_behind_it_is_lost() {
+        let wrapped = "- send: one *two*\n  three <b> \\d\n\n- expect response: contains a\n    or b\n";
+        let joined = [(3, "send: one *two* three <b> \\d".to_owned()), (6, "expect response: contains a or b".to_owned())];
+        assert_eq!(items(wrapped), joined);
+        for (step, line, what) in [
+            ("- send: one\ntwo\n", 4, Wrong::Lazy),
+            ("- send: one\n\n  two\n", 5, Wrong::Behind),
+            ("- send: one\n  > two\n", 4, Wrong::Behind),
+            ("- send: one\n  ```\n  two\n  ```\n", 4, Wrong::Behind),
+            ("- send: one\n  - a bullet\n", 4, Wrong::Behind),
+            ("- send: one\n  - expect path: pa\n", 4, Wrong::Behind),
+            ("##2\n- send: one\n", 3, Wrong::NotAHeading),
+            ("# Another\n- send: one\n", 3, Wrong::TwoTitles),
+        ] {
+            assert_eq!(Suite::parse(&format!("# T\n## 1\n{step}")).unwrap_err(), SuiteError { line, what }, "{step}");
+        }
+    }
+
     #[test]
     fn a_line_that_was_meant_as_an_item_is_not_passed_over() {
-        for line in ["* send: x", "  - send: x", "-send: x", "+ expect path: pa", "- expect path pa", "- Clear", "- clear it"] {
+        for line in [
+            "* send: x",
+            "  - send: x",
+            "      - send: x",
+            "-send: x",
+            "-\u{a0}send: x",
+            "+ expect path: pa",
+            "- expect path pa",
+            "- Clear",
+            "- clear it",
+            "1. expect path: reflex",
+            "2) send: x",
+            "– expect path: reflex",
+            "— send: x",
+            "• send: x",
+            "> - expect path: reflex",
+            "> expect path: reflex",
+            ">- send: x",
+            "- [ ] send: x",
+            "- [x] expect path: reflex",
+            "- - send: x",
+            "**send**: x",
+            "| send: x |",
+            "expect path: reflex",
+            "send: x",
+            "\u{feff}- send: x",
+            "<details>\n- send: x",
+            "Prose.\n1. expect path: reflex",
+        ] {
+            let place = 2 + line.lines().count();
             let error = Suite::parse(&format!("# T\n## 1\n{line}\n")).unwrap_err();
-            assert_eq!(error, SuiteError { line: 3, what: Wrong::NotAnItem }, "{line}");
+            assert_eq!(error, SuiteError { line: place, what: Wrong::NotAnItem }, "{line}");
         }
-        for line in ["a clear day", "- a bullet", "* sending is fine", "--- ", "- expected"] {
+        for line in [
+            "a clear day",
+            "- a bullet",
+            "* sending is fine",
+            "--- ",
+            "- expected",
+            "1. Send a message",
+            "> clear enough",
+            "### Send: what it does",
+            "Prose\n---",
+            "We expect: nothing",
+            "expect nothing: it is prose",
+        ] {
             assert!(Suite::parse(&format!("# T\n## 1\n{line}\n")).is_ok(), "{line}");
         }
     }

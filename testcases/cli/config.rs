@@ -2,6 +2,7 @@
 
 use crate::program::run_with;
 use crate::support::{Folder, Server, run};
+use std::collections::BTreeSet;
 use std::fs;
 
 const SECRET: &str = "sk-very-secret-1234";
@@ -90,6 +91,8 @@ fn what_is_wrong_in_a_file_is_told_with_its_line_and_a_suggestion() {
     folder.write("framewright.toml", "");
     let variable = run_with(folder.path(), &[("FRAMEWRIGHT_LISSTEN", "x")], &["config", "check"]);
     assert!(variable.code == Some(3) && variable.errors.contains("did you mean FRAMEWRIGHT_LISTEN?"), "{variable:?}");
+    let switch = run_with(folder.path(), &[("FRAMEWRIGHT_INSECURE_NO_AUTH", "flase")], &["config", "check"]);
+    assert!(switch.code == Some(2) && switch.errors.contains("'flase'"), "what is neither yes nor no is no yes: {switch:?}");
     let number = run_with(folder.path(), &[("FRAMEWRIGHT_WORKERS", "0")], &["config", "check"]);
     assert!(number.code == Some(2) && number.errors.contains("0 is not in 1..=4096"), "{number:?}");
 }
@@ -170,7 +173,7 @@ fn graphs_are_looked_at_where_the_settings_say_they_are() {
 fn settings_may_stand_before_a_commands_name() {
     let folder = Folder::new();
     folder.write("other.toml", "graph = 'v1-direct'\ngraphs = 'mine'\n");
-    folder.write("mine/prompts/input.md", "# input\nmine\n");
+    folder.write("mine/prompts/input.md", "# input\nmine\n=== user\n{{message}}\n");
     for (arguments, says) in [
         (&["--config", "other.toml", "config", "check"][..], "ok  other.toml  graph: v1-direct"),
         (&["config", "--config", "other.toml", "check"], "ok  other.toml  graph: v1-direct"),
@@ -233,5 +236,39 @@ fn a_file_names_databases_and_every_layer_above_stands_over_it() {
         folder.write("mine/framewright.toml", text);
         let ended = run(folder.path(), &["config", "check", "--config", file]);
         assert!(ended.code == Some(3) && ended.errors.contains(says) && !ended.errors.contains(SECRET), "{ended:?}");
+    }
+}
+
+#[test]
+fn a_blank_variable_is_as_unset_for_every_setting_and_flag() {
+    let folder = Folder::new();
+    folder.write("framewright.toml", "development = true\ntests = true\n[limits]\nworkers = 9\n[databases]\nshop = 'sample'\n");
+    let help: String = [&["--help"][..], &["chat", "--help"], &["test", "--help"], &["graph", "show", "--help"], &["doctor", "--help"]]
+        .map(|arguments| run(folder.path(), arguments).output)
+        .concat();
+    let names = help.split("FRAMEWRIGHT_").skip(1).map(|rest| {
+        let name: String = rest.chars().take_while(|sign| sign.is_ascii_uppercase() || *sign == '_').collect();
+        format!("FRAMEWRIGHT_{name}")
+    });
+    let more = ["FRAMEWRIGHT_LLM_KEY", "FRAMEWRIGHT_DATABASE_SHOP", "FRAMEWRIGHT_NO_SUCH_SETTING", "OPENAI_API_KEY", "OPENAI_BASE_URL"];
+    // Tests are always offline.
+    let names = names.filter(|name| !name.ends_with('_') && name != "FRAMEWRIGHT_OFFLINE");
+    let names: BTreeSet<String> = names.chain(more.map(str::to_owned)).collect();
+    assert!(names.len() > 40 && names.contains("FRAMEWRIGHT_WORKERS") && names.contains("FRAMEWRIGHT_URL"), "{names:?}");
+    for blank in ["", " "] {
+        let variables: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), blank)).collect();
+        for arguments in [
+            &["config", "print", "--origin"][..],
+            &["config", "check"],
+            &["--graph", "v1-direct", "config", "print"],
+            &["graph", "check"],
+            &["graph", "show"],
+            &["chat", "--url", "ftp://host"],
+            &["test", "nowhere.md"],
+            &["test", "nowhere.md", "--from-turn", "msg_1"],
+        ] {
+            let (plain, with) = (run(folder.path(), arguments), run_with(folder.path(), &variables, arguments));
+            assert_eq!((with.code, with.output, with.errors), (plain.code, plain.output, plain.errors), "{arguments:?} {blank:?}");
+        }
     }
 }

@@ -33,6 +33,8 @@ fn a_sound_machine_has_a_line_for_everything() {
     let event_loop = told(&ended, "event loop");
     assert!(["io_uring, on", "epoll, on"].iter().any(|which| event_loop.contains(which)), "{event_loop}");
     assert!(told(&ended, "model").contains("demo"), "{}", ended.output);
+    let only_a_lock = "nothing but a lock is kept there yet: conversations end with the server";
+    assert!(told(&ended, "data").ends_with(&format!("new/folder can be made; {only_a_lock}")), "{}", ended.output);
     assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "it leaves nothing behind");
 }
 
@@ -62,7 +64,7 @@ fn an_address_is_free_ours_or_taken() {
         said.starts_with("✗ ") && said.contains("another program listens on") && said.contains("→ end it, or choose another"),
         "{said}"
     );
-    assert!(taken.errors.contains("1 of 10 are not as they should be"), "{taken:?}");
+    assert!(taken.errors.contains("1 of 10 is not as it should be"), "{taken:?}");
 
     let server = Server::start();
     let data = server.folder.path().to_str().unwrap();
@@ -231,7 +233,7 @@ fn the_model_server_is_asked_for_its_models() {
 fn a_server_without_a_data_folder_is_looked_at_too() {
     let server = Server::with(&Setting { options: &["--graph", "v1-direct"], ..Setting::default() });
     let ended = doctor(&server.folder, &[("FRAMEWRIGHT_LISTEN", &server.address.to_string())], &[]);
-    assert!(ended.code == Some(0) && told(&ended, "data").contains("nothing is kept"), "{ended:?}");
+    assert!(ended.code == Some(0) && told(&ended, "data").contains("no folder: conversations end with the server"), "{ended:?}");
 }
 
 #[test]

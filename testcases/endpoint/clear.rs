@@ -67,13 +67,70 @@ fn a_clear_ends_what_runs_tells_the_sockets_in_order_and_begins_anew() {
         assert_eq!(state[field], value, "{field}");
     }
     assert_eq!(session.messages(), [] as [Value; 0]);
-    let kept: Vec<Value> = session.read("/api/frames")["traces"].as_array().unwrap().iter().map(|trace| trace["id"].clone()).collect();
-    assert_eq!(kept, ["msg_1", "msg_2", "msg_3"], "traces stay");
+    let frames = session.read("/api/frames");
+    assert_eq!((&frames["traces"], &frames["last_trace"]), (&json!([]), &Value::Null), "nothing is left of what was said");
     let seq = messages[3]["seq"].as_u64().unwrap();
     chat.say(&json!({ "text": "{}" }));
     let next = chat.until_done("msg_4");
     assert!(seqs(&next)[0] > seq, "ids and numbers go on");
     assert_eq!(session.read("/api/graph/active")["name"], "v3-framed");
+}
+
+#[test]
+fn a_clear_erases_what_was_said_wherever_it_was_kept() {
+    const SECRET: &str = "my card is 4006381333931";
+    let provider = Provider::start();
+    let server = provider.server();
+    let session = server.session("erased");
+    let script = |more: Value| {
+        let mut script = json!({ "say": SECRET, "tools": [{ "tool": "set_state", "args": { "key": "card", "value": SECRET } }] });
+        script.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        script.to_string()
+    };
+    let mut chat = session.attached();
+    chat.say(&json!({ "text": script(json!({ "memory": { "facts": [SECRET] } })), "id": "named-1" }));
+    let begin = seqs(&chat.until_done("msg_1"))[0] - 1;
+    assert_eq!(session.memorized()["memorizer"]["facts"], json!([SECRET]));
+    // A turn that runs and one that waits are erased as well.
+    chat.say(&json!({ "text": script(json!({ "hold": "output", "after": 1 })) }));
+    provider.holds(1);
+    chat.say(&json!({ "text": SECRET, "id": "named-3" }));
+    chat.until(|message| message["client_id"] == "named-3");
+    let everything = |session: &Conversation| -> String {
+        let paths = [
+            "/api/frames?last=20",
+            "/api/trace?last=500",
+            "/api/history?last=200",
+            "/api/state",
+            "/api/result",
+            "/api/poll",
+            "/api/turn?id=msg_1",
+            "/api/turn?id=msg_2",
+            "/api/graph/prompt?node=output",
+        ];
+        let mut read: String = paths.map(|path| session.call("GET", path, None).text()).concat();
+        let mut events = session.events_since(begin);
+        let told = events.until(|event| event["event"] == "frame_trace" || event["event"] == "cleared");
+        read += &told.iter().map(|told| told.event.to_string()).collect::<String>();
+        read
+    };
+    assert!(everything(&session).matches("4006381333931").count() > 8, "it is there before");
+    session.post("/api/clear", &json!({}));
+    chat.until(|message| message["type"] == "controls");
+    let read = everything(&session);
+    assert!(!read.contains("4006381333931"), "{read}");
+    assert_eq!(session.call("GET", "/api/turn?id=msg_1", None).code(), "turn_not_kept");
+    // A client that was away learns how its turns ended and that the session was cleared, and nothing of what was said.
+    let mut away = session.chat_since(begin);
+    let seen = away.until(|message| message["type"] == "controls" && message["kept_from"].is_null());
+    assert!(!json!(seen).to_string().contains("4006381333931"), "{seen:?}");
+    let ends: Vec<&Value> = seen.iter().filter(|message| message["type"] == "done").map(|message| &message["id"]).collect();
+    assert_eq!(ends, ["msg_1", "msg_2", "msg_3"]);
+    assert!(seen.iter().any(|message| message["type"] == "cleared"));
+    // The names of messages stay: sent again they start nothing.
+    let again = session.post("/api/send", &json!({ "text": SECRET, "id": "named-1" }));
+    assert_eq!(again["id"], "msg_1");
+    assert_eq!(session.read("/api/frames")["traces"], json!([]));
 }
 
 #[test]
@@ -124,7 +181,8 @@ fn a_switch_does_the_same_on_the_new_graph_and_the_sockets_stay_open() {
     chat.until_done("msg_4");
     let trace = session.trace_of("msg_4");
     assert_eq!((&trace["graph"], &trace["total_frames"]), (&json!("v1-direct"), &json!(1)));
-    assert_eq!(session.trace_of("msg_1")["graph"], "v3-framed");
+    let frames = session.read("/api/frames");
+    assert_eq!(frames["traces"].as_array().unwrap().len(), 1, "a switch erases as a clear does: {frames}");
 }
 
 #[test]

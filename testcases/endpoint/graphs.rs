@@ -63,6 +63,13 @@ fn a_wrong_graph_is_refused_with_its_file_its_line_and_what_to_do() {
         ),
         ("a missing prompt", changed("prompts/director.md", "prompts/missing.md"), "\"name\": \"director\"", "prompts/missing.md"),
         ("a wrong number of frames", changed("\"frames\": 4", "\"frames\": 3"), "\"frames\": 3", "4"),
+        ("an unknown class of models", changed("\"model\": \"strong\"", "\"model\": \"gpt-4\""), "gpt-4", "write one of fast, strong"),
+        (
+            "an edge that is there twice",
+            changed(director, "\"edges\": { \"think\": \"thinker\", \"think\": \"output\" }"),
+            "\"think\": \"output\"",
+            "`think` is there twice",
+        ),
     ] {
         let folder = Folder::new();
         folder.write("v3-framed.json", &graph);
@@ -81,13 +88,46 @@ fn a_wrong_graph_is_refused_with_its_file_its_line_and_what_to_do() {
 
 #[test]
 fn a_wrong_prompt_is_refused_with_its_own_file_and_line() {
+    for (file, from, to, at, says) in [
+        ("director", "{{message}}", "{{mesage}}", "{{mesage}}", "there is no slot `mesage`"),
+        ("director", "=== user", "=== User", "=== User", "a prompt is divided once, by the line `=== user`"),
+        ("output", "=== user\n", "", "# output", "the line `=== user` is missing"),
+        ("interpreter", "{{results}}", "", "# interpreter", "needs the slot `results`"),
+        ("input", "{{message}}", "", "# input", "needs the slot `message`"),
+        ("pa", "{{experts}}", "", "# pa", "needs the slot `experts`"),
+    ] {
+        let folder = Folder::new();
+        let file = format!("prompts/{file}.md");
+        let prompt = built_in(&file).replace(from, to);
+        folder.write(&file, &prompt);
+        let path = folder.path().to_str().unwrap();
+        let place = format!("{file}:{}: ", line_of(&prompt, at));
+        for arguments in [&["graph", "check", path][..], &["serve", "--listen", "127.0.0.1:0", "--graphs", path]] {
+            let ended = run(folder.path(), arguments);
+            assert_eq!(ended.code, Some(3), "{ended:?}");
+            assert!(ended.errors.contains(&place) && ended.errors.contains(says), "{place}{says}: {}", ended.errors);
+        }
+    }
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_graph_a_prompt_or_a_schema() {
     let folder = Folder::new();
-    let prompt = built_in("prompts/director.md").replacen("{{message}}", "{{mesage}}", 1);
-    folder.write("prompts/director.md", &prompt);
-    let ended = run(folder.path(), &["graph", "check", folder.path().to_str().unwrap()]);
-    assert_eq!(ended.code, Some(3), "{ended:?}");
-    let place = format!("prompts/director.md:{}", line_of(&prompt, "{{mesage}}"));
-    assert!(ended.errors.contains(&place) && ended.errors.contains("mesage"), "{place}: {}", ended.errors);
+    for file in ["v3-framed.json", "prompts/input.md", "prompts/output.md", "prompts/plain.json", "schemas/perception.json"] {
+        folder.write(file, &format!("\u{feff}{}", built_in(file)));
+    }
+    folder.write("framewright.toml", &format!("\u{feff}graphs = '{}'\n", folder.path().display()));
+    let provider = Provider::start();
+    let settings = folder.path().join("framewright.toml");
+    let options =
+        ["serve", "--listen", "127.0.0.1:0", "--config", settings.to_str().unwrap(), "--model", "puppet", "--llm-url", &provider.url()];
+    let server = Server::of(&options, &[]);
+    assert_eq!(server.session("marked").ask("{}")["path"], "director");
+    for asked in ["input", "output"].iter().flat_map(|role| provider.asked_of(role)) {
+        assert!(!asked.to_string().contains('\u{feff}'), "{asked}");
+    }
+    let input = &provider.asked_of("input")[0];
+    assert!(input["messages"][0]["content"].as_str().unwrap().starts_with("# input\n"), "{input}");
 }
 
 #[test]

@@ -16,6 +16,26 @@ fn what_can_not_be_read_is_told_at_once_and_nothing_is_played() {
     folder.write("key.md", "# T\n## 1\n- sned: x\n");
     folder.write("check.md", "# T\n## 1\n- send: x\n- expect frames: many\n");
     folder.write("two.md", "# T\n## 1\n- send: x\n- expect actions: not has red and not has yellow\n");
+    for (name, step) in [
+        ("number", "1. expect path: reflex"),
+        ("dash", "– expect path: reflex"),
+        ("quote", "> - expect path: reflex"),
+        ("lazy", "- send: one\ntwo"),
+        ("fence", "```\n- expect path: reflex"),
+    ] {
+        folder.write(&format!("{name}.md"), &format!("{GREEN}\n{step}\n"));
+    }
+    let skipped = run(folder.path(), &["test", "number.md", "dash.md", "quote.md", "lazy.md", "fence.md"]);
+    assert_eq!((skipped.code, skipped.output.as_str()), (Some(2), ""), "{skipped:?}");
+    for says in [
+        "number.md:7: this would be skipped as prose; an item stands at the start of its line as `- key: value`\n",
+        "dash.md:7: this would be skipped as prose; an item stands at the start of its line as `- key: value`\n",
+        "quote.md:7: this would be skipped as prose; an item stands at the start of its line as `- key: value`\n",
+        "lazy.md:8: this would be skipped; indent the line to continue the item above, or leave an empty line before prose\n",
+        "fence.md:7: a block of code begins here and is never closed, so what follows would be skipped\n",
+    ] {
+        assert!(skipped.errors.contains(says), "{says}: {}", skipped.errors);
+    }
     let ended = run(folder.path(), &["test", "good.md", "key.md", "check.md", "two.md", "nowhere.md", ".", "--results", "r.json"]);
     assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""), "{ended:?}");
     for says in [

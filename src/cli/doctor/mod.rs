@@ -57,6 +57,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
     });
     match bad {
         0 => Ok(()),
+        1 => Err(Failure { code: 1, says: format!("1 of {count} is not as it should be") }),
         _ => Err(Failure { code: 1, says: format!("{bad} of {count} are not as they should be") }),
     }
 }
@@ -73,7 +74,7 @@ fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
         }
     };
     let databases = written.as_ref().map(|written| &*written.arguments.database).unwrap_or_default();
-    let unknown = settings::unknown_variables(std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()), databases);
+    let unknown = settings::unknown_variables(settings::set_variables(), databases);
     unknown.into_iter().for_each(|said| tell(Finding::bad("environment", said, "rename it, or take it away")));
     tell(machine::event_loop());
     tell(machine::descriptors());

@@ -29,8 +29,8 @@ const EVENTS: &[&str] = &["perceived", "decided", "routed", "planned", "interpre
 const LINES: usize = 30;
 
 pub(super) fn run(options: &Options, id: &str, arguments: Arguments, screen: &Screen) -> Result<(), Failure> {
-    let url = options.url.as_deref().filter(|url| !url.trim().is_empty());
-    let url = url.ok_or_else(|| Failure::usage("--from-turn reads a turn of a server that runs: say which one with --url"))?;
+    let url =
+        options.url.as_deref().ok_or_else(|| Failure::usage("--from-turn reads a turn of a server that runs: say which one with --url"))?;
     if !options.files.is_empty() || options.record.is_some() || options.replay.is_some() {
         return Err(Failure::usage("--from-turn plays no suites: leave out their names, --record and --replay"));
     }

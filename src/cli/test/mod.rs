@@ -12,6 +12,7 @@ use super::colour::Colour;
 use super::{Failure, library, serve};
 use crate::client::{Address, CallTrouble};
 use crate::config::layers::{Origin, Written};
+use crate::config::setting::SETTINGS;
 use crate::config::{Arguments, Config, Upstream};
 use crate::runner::{self, Judge, Plan, Report, Source, TIMEOUT};
 use crate::shell::Server;
@@ -98,8 +99,7 @@ const ANY_SESSION: &str = "test";
 const STOPPED: u8 = 130;
 const RESULTS: &str = "testcases/results.json";
 /// Settings that say who judges; of a server that runs already, nothing else can be set.
-const OF_JUDGE: &[&str] =
-    &["config", "llm_url", "llm_key_file", "offline", "retries", "connect_ms", "first_token_ms", "next_token_ms", "call_ms"];
+const OF_JUDGE: &[&str] = &["llm_url", "llm_key_file", "offline", "retries", "connect_ms", "first_token_ms", "next_token_ms", "call_ms"];
 
 pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure> {
     let is_terminal = std::io::stdout().is_terminal();
@@ -108,7 +108,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
         return from_turn::run(options, turn, arguments(matches)?, &screen);
     }
     let suites = read(&options.files)?;
-    let url = options.url.as_deref().filter(|url| !url.trim().is_empty());
+    let url = options.url.as_deref();
     let tape = cassettes::tape(options, url.is_some(), &suites)?;
     let target = match url {
         Some(url) => there(url, options, matches, &screen)?,
@@ -200,10 +200,9 @@ impl Target {
 
 /// A server that runs already, if it answers.
 fn there(url: &str, options: &Options, matches: &ArgMatches, screen: &Screen) -> Result<Target, Failure> {
-    let settings = Arguments::augment_args(Command::new("settings"));
     let is_said = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let said = settings.get_arguments().filter(|arg| is_said(arg.get_id().as_str()) && !OF_JUDGE.contains(&arg.get_id().as_str()));
-    let said: Vec<String> = said.filter_map(|arg| arg.get_long()).map(|long| format!("--{long}")).collect();
+    let said = SETTINGS.iter().filter(|setting| is_said(setting.id) && !OF_JUDGE.contains(&setting.id));
+    let said: Vec<String> = said.map(|setting| format!("--{}", setting.flag())).collect();
     if !said.is_empty() {
         let them = said.join(", ");
         return Err(Failure::usage(format!("{them} can't be set of a server that runs already: leave it out, or leave out --url")));

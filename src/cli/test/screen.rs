@@ -3,6 +3,7 @@
 //! What a model wrote is shown without what would steer a terminal.
 
 use super::super::chat::steerless;
+use crate::contract::counted;
 use crate::runner::{About, Outcome, Progress, Report, Status};
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -109,8 +110,8 @@ impl Screen {
             told += &field("judge", &one_line(&outcome.detail));
         }
         if let Some(path) = &outcome.path {
-            let plural = if outcome.nodes.len() == 1 { "" } else { "s" };
-            told += &field("path", &format!("{path}, {} frame{plural}: {}", outcome.nodes.len(), outcome.nodes.join(" → ")));
+            let frames = counted(outcome.nodes.len(), "frame", "frames");
+            told += &field("path", &format!("{path}, {frames}: {}", outcome.nodes.join(" → ")));
         }
         let turn = outcome.turn.as_deref().map(|turn| format!("{turn} of ")).unwrap_or_default();
         told + &field("turn", &format!("{turn}session {}", outcome.session))

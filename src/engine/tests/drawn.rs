@@ -12,7 +12,10 @@ const KINDS: [Kind; 6] = [Kind::Input, Kind::Director, Kind::Thinker, Kind::Inte
 /// A library of two drawn graphs, `one` and `two`.
 pub(super) fn library(dice: &mut Dice) -> Arc<Library> {
     let mut files = BTreeMap::from([
-        ("p.md".to_owned(), "# drawn\n=== user\n{{history}} {{memory}} {{results}} {{message}}\n".to_owned()),
+        (
+            "p.md".to_owned(),
+            "# drawn\n=== user\n{{history}} {{memory}} {{results}} {{findings}} {{open}} {{answer}} {{message}}\n".to_owned(),
+        ),
         ("s.schema".to_owned(), r#"{"type":"object"}"#.to_owned()),
         ("plain".to_owned(), r#"{"en":[{"topic":"greeting","says":["hello"],"reply":"Hi."}]}"#.to_owned()),
     ]);

@@ -238,7 +238,7 @@ fn the_memorizer_runs_behind_the_turn_and_once_at_a_time() {
 }
 
 #[test]
-fn clear_begins_anew_and_keeps_ids_traces_and_the_situation() {
+fn clear_begins_anew_erases_what_was_said_and_keeps_ids_and_the_situation() {
     let mut world = World::new("v3-framed");
     turn(&mut world, json!([machine("m")]), "There.");
     world.say("hello");
@@ -251,7 +251,8 @@ fn clear_begins_anew_and_keeps_ids_traces_and_the_situation() {
     let memory = world.session.memory();
     assert_eq!((memory.situation.as_str(), memory.topic.as_deref(), memory.user_name.as_str()), ("at work", None, "ada"));
     assert!(world.session.history().is_empty() && world.labels().is_empty());
-    assert_eq!((world.session.result(), world.session.traces().count()), (TurnResult::Cleared, 3));
+    assert_eq!((world.session.result(), world.session.traces().count()), (TurnResult::Cleared, 0));
+    assert!(world.session.turn(TurnId(1)).is_none());
     assert!(world.session.seq() > seq);
     world.say("hello");
     assert_eq!(world.ends().last(), Some(&(4, Outcome::Answered)));

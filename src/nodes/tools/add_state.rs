@@ -28,6 +28,6 @@ struct Args {
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let Args { id, state: name, buttons, content } = args(value)?;
     let summary = format!("machine {id}: state {name}");
-    let state = state(name, buttons, content, &id);
+    let state = state(name, buttons, content, &id)?;
     apply(view, ui, Change::AddState { id, state }, summary)
 }

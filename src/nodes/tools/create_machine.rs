@@ -2,7 +2,7 @@
 
 use super::shapes::StatesArg;
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, Machine, Ui};
+use crate::contract::{Change, Machine, Ui, counted};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
@@ -26,6 +26,6 @@ struct Args {
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let Args { id, initial, states } = args(value)?;
     let states = states.normal(&id)?;
-    let summary = format!("machine {id} with {} states, in {initial}", states.len());
+    let summary = format!("machine {id} with {}, in {initial}", counted(states.len(), "state", "states"));
     apply(view, ui, Change::CreateMachine(Machine { id, current: initial.clone(), initial, states: Arc::new(states) }), summary)
 }

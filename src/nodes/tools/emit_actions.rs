@@ -22,7 +22,7 @@ struct Args {
 
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let args: Args = args(value)?;
-    let buttons: Vec<_> = args.actions.into_iter().map(|arg| button(arg, &Source::Thinker)).collect();
+    let buttons = args.actions.into_iter().map(|arg| button(arg, &Source::Thinker)).collect::<Result<Vec<_>, _>>()?;
     let labels: Vec<&str> = buttons.iter().map(|button| button.label.as_str()).collect();
     let summary = format!("buttons: {}", labels.join(", "));
     // Only a machine has states to go to.

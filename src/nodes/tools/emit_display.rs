@@ -2,7 +2,7 @@
 
 use super::shapes::{ContentArg, display};
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, Control, Ui};
+use crate::contract::{Change, Control, Ui, counted};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::Value;
@@ -23,6 +23,6 @@ struct Args {
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let args: Args = args(value)?;
     let displays: Vec<Control> = args.items.into_iter().map(|item| Control::Display(display(item))).collect();
-    let summary = format!("{} display{}", displays.len(), if displays.len() == 1 { "" } else { "s" });
+    let summary = counted(displays.len(), "display", "displays");
     apply(view, ui, Change::Show(displays), summary)
 }

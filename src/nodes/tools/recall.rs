@@ -4,7 +4,7 @@
 //! messages and all facts are returned and `matched` is false, so that «what did I say before?» has an answer.
 
 use super::{Act, Done, Tool, args, fits};
-use crate::contract::{Message, Ui, clip};
+use crate::contract::{Message, Ui, clip, counted};
 use crate::nodes::View;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -50,7 +50,8 @@ fn run(view: &View<'_>, _ui: &mut Ui, value: Value) -> Result<Done, String> {
         .map(|(_, message)| json!({"role": message.role, "content": clip(&message.content, MESSAGE_BYTES_MAX), "turn": message.id.to_string()}))
         .collect();
     let rows = (shown.len() + facts.len()) as u64;
-    let summary = format!("{} messages and {} facts{}", shown.len(), facts.len(), if matched { "" } else { ", none of them matching" });
+    let found = [counted(shown.len(), "message", "messages"), counted(facts.len(), "fact", "facts")].join(" and ");
+    let summary = format!("{found}{}", if matched { "" } else { ", none of them matching" });
     let data = json!({"query": query, "matched": matched, "user_name": view.memory.user_name, "messages": shown, "facts": facts});
     Ok(Done { summary, data: Some(data), rows: Some(rows), ..Done::default() })
 }

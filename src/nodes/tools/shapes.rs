@@ -21,17 +21,25 @@ pub(crate) struct ButtonBody {
     go: Option<String>,
     #[serde(default)]
     payload: Option<Value>,
+    /// What models write where `go` is meant.
+    #[serde(default, alias = "to", alias = "next", alias = "goto", alias = "next_state", alias = "state", alias = "transition")]
+    target: Option<Value>,
 }
 
-pub(crate) fn button(arg: ButtonArg, source: &Source) -> Button {
-    let (label, action, go, payload) = match arg {
-        OrText::Text(label) => (label, None, None, None),
-        OrText::Whole(ButtonBody { label, action, go, payload }) => (label, action, go, payload),
+/// # Errors
+/// When a machine's button says where it leads, and not by `go`.
+pub(crate) fn button(arg: ButtonArg, source: &Source) -> Result<Button, String> {
+    let (label, action, go, payload, target) = match arg {
+        OrText::Text(label) => (label, None, None, None, None),
+        OrText::Whole(ButtonBody { label, action, go, payload, target }) => (label, action, go, payload, target),
     };
+    if let (None, Source::Machine(_), Some(state)) = (&go, source, target) {
+        return Err(format!("the button `{label}` leads to {state}, but not by `go`: write `go` with the name of that state"));
+    }
     let action = action.filter(|action| !action.trim().is_empty()).unwrap_or_else(|| slug(&label));
     let mut button = Button::new(label, action);
     (button.go, button.payload, button.source) = (go, payload, source.clone());
-    button
+    Ok(button)
 }
 
 /// A label as an action's name: `Switch on!` becomes `switch_on`.
@@ -100,14 +108,14 @@ pub(crate) struct StateArg {
 impl StateArg {
     fn normal(self, name: Option<String>, machine: &str) -> Result<State, String> {
         let name = name.or(self.name).filter(|name| !name.trim().is_empty()).ok_or("a state in the list has no `name`")?;
-        Ok(state(name, self.buttons, self.content, machine))
+        state(name, self.buttons, self.content, machine)
     }
 }
 
-pub(crate) fn state(name: String, buttons: Vec<ButtonArg>, content: Vec<ContentArg>, machine: &str) -> State {
+pub(crate) fn state(name: String, buttons: Vec<ButtonArg>, content: Vec<ContentArg>, machine: &str) -> Result<State, String> {
     let source = Source::Machine(machine.to_owned());
-    let buttons = buttons.into_iter().map(|arg| button(arg, &source)).collect();
-    State { name, buttons, content: content.into_iter().map(display).collect() }
+    let buttons = buttons.into_iter().map(|arg| button(arg, &source)).collect::<Result<_, _>>()?;
+    Ok(State { name, buttons, content: content.into_iter().map(display).collect() })
 }
 
 /// States as a list, or as a map from their names.
@@ -184,13 +192,25 @@ mod tests {
             (json!({"label": "A", "action": "do_it", "go": "b"}), "A", "do_it", Some("b"), None),
             (json!({"label": "A", "action": " ", "payload": {"n": 1}}), "A", "a", None, Some(json!({"n": 1}))),
         ] {
-            let normal = super::button(fit::<ButtonArg>(button.clone()).unwrap(), &source);
+            let normal = super::button(fit::<ButtonArg>(button.clone()).unwrap(), &source).unwrap();
             let told = (normal.label.as_str(), normal.action.as_str(), normal.go.as_deref(), normal.payload.clone(), &normal.source);
             assert_eq!(told, (label, action, go, payload, &source), "{button}");
         }
         for button in [json!({"action": "a"}), json!(1), json!({"label": {}})] {
             assert!(fit::<ButtonArg>(button.clone()).is_err(), "{button}");
         }
+    }
+
+    #[test]
+    fn a_button_of_a_machine_that_names_its_state_otherwise_is_told_of_go() {
+        let button = |button: Value, source: &Source| super::button(fit::<ButtonArg>(button).unwrap(), source);
+        let machine = Source::Machine("m".to_owned());
+        for field in ["target", "to", "next", "goto", "next_state", "state", "transition"] {
+            let error = button(json!({"label": "On", field: "on"}), &machine).unwrap_err();
+            assert!(error.contains("leads to \"on\"") && error.contains("write `go`"), "{error}");
+        }
+        assert!(button(json!({"label": "On", "go": "on", "type": "button", "target": "on"}), &machine).is_ok(), "it says where it goes");
+        assert!(button(json!({"label": "On", "target": "on"}), &Source::Thinker).is_ok(), "it goes nowhere");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Templates: text and JSON with places to fill in.
 //!
 //! `{name}` is a named group of the pattern that matched, or a slot; `{memory.user_name}` is a field of a slot that is JSON, and
-//! `{rows.0.1}` an item of a list there; `{n|count}` passes what it finds through a filter. In JSON, `{"en": .., "de": ..}` becomes what stands under the language; `{"each": "{labels}", "as": ..}` makes a list:
+//! `{rows.0.1}` an item of a list there; `{n|count}` passes what it finds through a filter, and
+//! `{n|count|row/rows}` says one word of one thing and the other of several. In JSON, `{"en": .., "de": ..}` becomes what stands under the language; `{"each": "{labels}", "as": ..}` makes a list:
 //! one `as` for each item of a list, each part of an enumeration («red, blue and green»), or each number up to a count. A template is filled whole or not at all.
 
 use super::{arithmetic, figures};
@@ -91,6 +92,8 @@ fn filter(name: &str, value: &Value, language: &str) -> Option<Value> {
             let first = letters.next()?;
             Some(Value::from(first.to_uppercase().chain(letters).collect::<String>()))
         }
+        // What stands beside a number: of one thing, of several.
+        _ if name.contains('/') => name.split_once('/').map(|(one, many)| Value::from(if text == "1" { one } else { many })),
         // Within the quotes of a statement: nothing that could end them or stand for anything else.
         "literal" => Some(Value::from(text.replace(['\\', '%', '_'], "").replace('\'', "''"))),
         "quoted" => Some(quoted(value, '“', '”')),
@@ -154,7 +157,7 @@ mod tests {
     use super::*;
 
     fn scope(slots: &BTreeMap<String, String>) -> Scope<'_> {
-        let names = [("labels", "red, 'dark blue' and green!"), ("n", "drei"), ("none", "")];
+        let names = [("labels", "red, 'dark blue' and green!"), ("n", "drei"), ("one", "ein"), ("none", "")];
         let names = names.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Scope { slots, names, item: Value::Null }
     }
@@ -181,6 +184,8 @@ mod tests {
             ("{memory.nothing}", None),
             ("{none}", None),
             ("{nothing}", None),
+            ("{n|count} {n|count|row/rows}", Some("3 rows")),
+            ("{one|count|is/are} {one|count} {one|count|row/rows}", Some("is 1 row")),
             ("{labels|calc}", None),
             ("{labels|nothing}", None),
         ] {

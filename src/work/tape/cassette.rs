@@ -7,6 +7,7 @@
 use super::asked::Asked;
 use super::texts;
 use crate::contract::{Answer, CallError, DatabaseInfo, Usage};
+use crate::text_file::without_mark;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -117,7 +118,7 @@ impl Head {
 pub(super) fn head(path: &Path) -> Option<Head> {
     let mut line = Vec::new();
     BufReader::new(File::open(path).ok()?).take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line).ok()?;
-    match serde_json::from_slice(&line).ok()? {
+    match serde_json::from_slice(without_mark(&line)).ok()? {
         Line::Tape(head) => Some(head),
         Line::Text(_) | Line::Call(_) | Line::Turn(_) => None,
     }
@@ -144,7 +145,8 @@ pub(super) fn read(path: &Path) -> Result<Cassette, TapeError> {
         if bytes.pop() != Some(b'\n') {
             return Err(wrong("the line is cut".to_owned()));
         }
-        let read = serde_json::from_slice(&bytes).map_err(|error| wrong(format!("the line can't be understood ({error})")))?;
+        let read =
+            serde_json::from_slice(without_mark(&bytes)).map_err(|error| wrong(format!("the line can't be understood ({error})")))?;
         match (read, &head) {
             (Line::Tape(_), Some(_)) => return Err(wrong("a second head".to_owned())),
             (Line::Tape(it), None) if it.version != VERSION => {
