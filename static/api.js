@@ -36,7 +36,7 @@ export function post(path, body) {
 
 /** @param {object} body @returns {RequestInit} */
 function posting(body) {
-  return { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  return { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: written(body) };
 }
 
 /** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request */
@@ -61,7 +61,7 @@ export async function eventStream(since, signal) {
 /** @param {URL} url @param {RequestInit} request @param {number} timeout milliseconds until the answer's last byte */
 async function call(url, request, timeout) {
   const response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeout) });
-  const body = await response.json().catch((error) => {
+  const body = await response.text().then(parsed).catch((error) => {
     // A refusal counts without its sentence; any other answer counts only when it is complete.
     if (response.ok) throw isTimeout(error) ? error : new Error('The answer broke off.');
     return {};
@@ -88,4 +88,22 @@ function address(path, query) {
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
   if (session) url.searchParams.set('session', session);
   return url;
+}
+
+/** JSON with every integer as it is written: one that a number can't hold becomes a `BigInt`, or is marked where the browser
+ * doesn't show what was written. @param {string} text */
+export function parsed(text) {
+  return /\d{16}/.test(text) ? JSON.parse(text, exact) : JSON.parse(text);
+}
+
+/** @type {any} */
+const exact = (/** @type {string} */ _name, /** @type {unknown} */ value, /** @type {{source: string} | undefined} */ written) => {
+  if (!Number.isInteger(value) || Number.isSafeInteger(value)) return value;
+  if (!written) return `≈${value}`;
+  return /^-?\d+$/.test(written.source) ? BigInt(written.source) : value;
+};
+
+/** The way back. @param {unknown} value @param {number} [indent] */
+export function written(value, indent) {
+  return JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? /** @type {any} */ (JSON).rawJSON(String(one)) : one), indent);
 }

@@ -38,7 +38,7 @@ export function Composer({ onSent }) {
   return html`
     <form class="composer" onSubmit=${submit}>
       <label class="sr-only" for="message">Message</label>
-      <textarea id="message" ref=${field} rows="1" placeholder="Write a message" enterkeyhint="send" autocomplete="off"
+      <textarea id="message" dir="auto" ref=${field} rows="1" placeholder="Write a message" enterkeyhint="send" autocomplete="off"
         value=${text} onInput=${typed} onKeyDown=${keyPressed} />
       ${busy.value && html`<button type="button" class="round stop" title="Stop (Esc)" aria-label="Stop" onClick=${stop}><${Square} /></button>`}
       <button type="submit" class="round send" title="Send (Enter)" aria-label="Send" aria-disabled=${!text.trim()}><${Send} /></button>
