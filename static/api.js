@@ -1,7 +1,23 @@
 // The server's HTTP interface. Every address carries the page's session; every refusal becomes an error with its code and
-// sentence.
+// sentence. And who is asking: the login comes later; until then `/auth/config` says `enabled: false`.
 
-import { headers, parameters } from './auth.js';
+/** @type {string | null} */
+const token = null;
+
+/** What an HTTP request carries. @returns {Record<string, string>} */
+function headers() {
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+/** What a socket's address carries, which can have no headers. @returns {Record<string, string>} */
+function parameters() {
+  return token ? { token } : {};
+}
+
+/** Logs in where the server asks for it. @param {{enabled: boolean}} config its `/auth/config` */
+export function login(config) {
+  if (config.enabled) throw new Error('This server asks for a login, which this page does not support yet.');
+}
 
 /** The session that the page's own address names; the server's `default` without. */
 export const session = new URLSearchParams(location.search).get('session') ?? '';

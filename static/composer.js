@@ -1,7 +1,7 @@
 // Where messages are written. Enter sends, Shift+Enter begins a line, Esc stops the answer; the draft is kept.
 
 import { html, useEffect, useLayoutEffect, useRef } from './vendor/ui.mjs';
-import { Send, Square } from './icons.js';
+import { Send, Square } from './buttons.js';
 import { busy, draft, say, setDraft, stop } from './session.js';
 
 const HEIGHT_PX_MAX = 220;

@@ -5,16 +5,18 @@
 // blocks lets a streaming answer render only its last block again.
 
 import { DOMPurify, Marked } from './vendor/ui.mjs';
-import { isRightToLeft, unturned, visible } from './words.js';
+import { unturned, visible } from './words.js';
 
 const SAFE_ADDRESS = /^(?:https?:|mailto:)/i;
 
 /** Chinese, Japanese and Korean put no spaces between words: a rule that counts on them doesn't see where one ends. */
 const CJK = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\u3000-\u303f\uff00-\uffef]/u;
-/** What no address holds: the punctuation of those scripts, in full width, and typographic quotes. */
-const AFTER_ADDRESS = /[\u2018-\u201f\u3000-\u3004\u3008-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]/;
+/** What ends an address: besides a space, the punctuation of those scripts, in full width, and typographic quotes. */
+const AFTER_ADDRESS = /[\s<\u2018-\u201f\u3000-\u3004\u3008-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]/;
+const ADDRESS_LENGTH_MAX = 2000;
 /** Formulas: `\(a_1\)`, and `\[…\]` where what stands in it looks like one. */
-const FORMULA = /^(?:\\\(.+?\\\)|\\\[(?=[^\]]*[\\^_=]).+?\\\])/s;
+const FORMULA = /^\\(?:\(.{1,500}?\\\)|\[(.{1,2000}?)\\\])/s;
+const IN_FORMULA = /\\[a-z]|[\^=]/i;
 
 const TAGS =
   'p br hr h3 h4 h5 h6 ul ol li blockquote pre code em strong del a table thead tbody tr th td'.split(' ');
@@ -48,12 +50,12 @@ const marked = new Marked({
       return { type: 'strong', raw: source.slice(0, end), text, tokens: this.lexer.inlineTokens(text) };
     },
     escape(source) {
-      const [raw] = FORMULA.exec(source) ?? [];
-      return raw ? { type: 'escape', raw, text: raw } : false;
+      const [raw, inner] = FORMULA.exec(source) ?? [];
+      return raw && (inner === undefined || IN_FORMULA.test(inner)) ? { type: 'escape', raw, text: raw } : false;
     },
     url(source) {
-      const end = source.search(AFTER_ADDRESS);
-      return end < 0 ? false : marked.Tokenizer.prototype.url.call(this, source.slice(0, end));
+      const end = source.slice(0, ADDRESS_LENGTH_MAX).search(AFTER_ADDRESS);
+      return end < 0 || /[\s<]/.test(source[end]) ? false : marked.Tokenizer.prototype.url.call(this, source.slice(0, end));
     },
   },
 });
@@ -112,7 +114,6 @@ DOMPurify.addHook('beforeSanitizeElements', (node) => {
 
 DOMPurify.addHook('afterSanitizeAttributes', (node) => {
   if (node.matches('td, th, code')) node.setAttribute('dir', 'auto');
-  if (node.tagName === 'TABLE' && isRightToLeft(node.textContent)) node.setAttribute('dir', 'rtl');
   if (node.tagName !== 'A') return;
   node.setAttribute('rel', 'noopener noreferrer');
   node.setAttribute('target', '_blank');

@@ -7,8 +7,7 @@
 // Invariant: what is shown is what the server had said up to `lastSeq`.
 
 import { batch, computed, effect, signal } from './vendor/ui.mjs';
-import { Refusal, parsed, postRepeatable, read, session, written } from './api.js';
-import { login } from './auth.js';
+import { Refusal, login, parsed, postRepeatable, read, session, written } from './api.js';
 import { connect } from './connection.js';
 import * as conversation from './conversation.js';
 import * as live from './live.js';

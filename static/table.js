@@ -19,9 +19,9 @@ export function Table({ columns, rows, label, language, hasAmounts = false }) {
   /** @param {any} cell @param {number} at */
   const text = (cell, at) => (hasAmounts && at > 0 && measured(cell) !== undefined ? amount(cell, language) : shown(cell, kinds[at].isMeasure, language));
   return html`
-    <div class="scroll" tabindex="0" role="region" aria-label=${label}>
-      <table dir=${isRightToLeft(names.join()) ? 'rtl' : undefined} onCopy=${copied}>
-        ${names.length > 0 && html`<thead><tr>${names.map((name, at) => html`<th scope="col" dir="auto" class=${side(at)}>${visible(name)}</th>`)}</tr></thead>`}
+    <div class="scroll" dir=${isRightToLeft(names.join()) ? 'rtl' : undefined} tabindex="0" role="region" aria-label=${label}>
+      <table onCopy=${copied}>
+        ${names.length > 0 && html`<thead><tr>${names.map((name, at) => (name ? html`<th scope="col" dir="auto" class=${side(at)}>${visible(name)}</th>` : html`<td></td>`))}</tr></thead>`}
         <tbody>${body.map((row) => html`<tr>${row.map((cell, at) => html`<${Cell} exact=${plain(cell)} text=${text(cell, at)} side=${side(at)} />`)}</tr>`)}</tbody>
       </table>
     </div>

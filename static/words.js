@@ -13,7 +13,7 @@ export function duration(ms) {
   return `${Math.floor(seconds / 60)}\u00a0min\u00a0${seconds % 60}\u00a0s`;
 }
 
-/** `1 frame`, `4 frames`. @param {number} count @param {string} noun */
+/** `1 frame`, `4 frames`. @param {number | undefined} count @param {string} noun */
 export function counted(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -300,7 +300,7 @@ mod tests {
             json!([
                 {"type": "button", "label": "Red", "action": "red", "source": "thinker"},
                 {"type": "button", "label": "Blue", "action": "blue", "payload": {"rgb": 255}, "source": "thinker"},
-                {"type": "value", "key": "count", "value": 3},
+                {"type": "value", "key": "count", "value": 3, "language": "en"},
                 {"type": "text", "text": "It is dark."},
                 {"type": "button", "label": "Switch on", "action": "switch_on", "source": "machine:lamp"},
             ])

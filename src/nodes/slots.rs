@@ -85,7 +85,7 @@ pub(super) fn named(name: &str) -> Option<&'static Slot> {
 }
 
 /// The language of this turn: as perceived, else as remembered.
-fn language<'a>(view: &'a View<'_>) -> &'a str {
+pub(super) fn language<'a>(view: &'a View<'_>) -> &'a str {
     let routed = view.packet.routing.as_ref().map(|routing| routing.language.as_str()).filter(|language| !language.is_empty());
     let perceived = view.packet.perception.as_ref().map(|perception| perception.language.as_str());
     routed.or(perceived.filter(|language| !language.is_empty())).unwrap_or(&view.memory.language)

@@ -2,10 +2,11 @@
 
 use super::shapes::ContentItem;
 use super::{Act, Done, Tool, apply, args, fits};
-use crate::contract::{Change, Control, Ui};
+use crate::contract::{Change, Control, Display, Ui};
 use crate::nodes::View;
+use crate::nodes::slots::language;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "emit_display",
@@ -22,7 +23,12 @@ struct Args {
 
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let args: Args = args(value)?;
-    let displays: Vec<Control> = args.items.into_iter().map(|item| Control::Display(item.normal())).collect();
+    // Numbers are written as the answer's language does.
+    let with_language = |mut display: Display| {
+        display.rest.entry("language").or_insert_with(|| json!(language(view)));
+        Control::Display(display)
+    };
+    let displays: Vec<Control> = args.items.into_iter().map(|item| with_language(item.normal())).collect();
     let summary = format!("{} display{}", displays.len(), if displays.len() == 1 { "" } else { "s" });
     apply(view, ui, Change::Show(displays), summary)
 }
