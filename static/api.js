@@ -109,7 +109,7 @@ function address(path, query) {
 /** JSON with every integer as it is written: one that a number can't hold becomes a `BigInt`, or is marked where the browser
  * doesn't show what was written. @param {string} text */
 export function parsed(text) {
-  return /\d{16}/.test(text) ? JSON.parse(text, exact) : JSON.parse(text);
+  return /9\d{15}|\d{17}/.test(text) ? JSON.parse(text, exact) : JSON.parse(text);
 }
 
 /** @type {any} */

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { scripted } from './model.mjs';
 import { Stage, becomes, phone, wire } from './stage.mjs';
 
 const stage = new Stage({ wordPause: 1 });
@@ -191,3 +192,43 @@ test('on a phone', () =>
     },
     phone,
   ));
+
+const SQL = `SELECT 'Jan' AS monat, 4006381333931 AS ean, 9007199254740993 AS id, 12.5 AS kwh UNION ALL SELECT 'Feb', 17, 1, NULL
+  UNION ALL SELECT 'Mär', NULL, 2, '1,234.50' UNION ALL SELECT 'Apr', 3, 3, 1234567.891234 UNION ALL SELECT NULL, 4, 4, 0`;
+
+test('what a database holds reaches the page as it is, in the language of the answer, also after a reload', async () => {
+  const query = (show) => ({ tool: 'query', args: { sql: SQL, show } });
+  const model = await scripted({
+    input: { who: 'user', language: 'de', intent: 'question', topic: 'kwh', tone: 'neutral', complexity: 'simple', context: '' },
+    pa: { expert: 'eras', job: 'Liste alles auf.', thinking_message: '', language: 'de' },
+    expert: { tool_sequence: [query({ as: 'table', label: 'Alles' }), query({ as: 'line', label: 'Verlauf', x: 'monat', y: ['kwh'] })], response_hint: '', interpret: false },
+    output: 'Hier ist alles.',
+    memorizer: '{}',
+  });
+  const own = new Stage({ flags: ['--llm-url', model.url, '--model', 'scripted', '--graph', 'v4-eras', '--database', 'eras2_production=sample'] });
+  try {
+    await own.open();
+    await own.visit({}, async (visitor, page) => {
+      await visitor.ask('zeig mir alles');
+      for (let round = 0; round < 2; round += 1) {
+        await page.locator('.display.chart').waitFor();
+        assert.deepEqual(await texts(page, '.display.table tbody td'), [
+          'Jan', '4006381333931', '9007199254740993', '12,5',
+          'Feb', '17', '1', '',
+          'Mär', '', '2', '1,234.50',
+          'Apr', '3', '3', '1.234.567,891',
+          '', '4', '4', '0',
+        ]);
+        assert.equal(await page.locator('.line circle').count(), 3);
+        assert.equal(await page.locator('.undrawn').innerText(), '1 value isn’t a number and isn’t drawn: “1,234.50”');
+        assert.deepEqual(await page.locator('.axes text[text-anchor=middle]').allTextContents(), ['Jan', 'Feb', 'Mär', 'Apr', '']);
+        assert.ok((await page.locator('.axes text[text-anchor=end]').allTextContents()).includes('1.500.000'));
+        await visitor.picture('values-from-a-database');
+        await visitor.reload();
+      }
+    });
+  } finally {
+    await own.close();
+    model.close();
+  }
+});
