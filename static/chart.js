@@ -44,7 +44,7 @@ export function Chart({ display, label, language }) {
         ${series.map((one, at) => html`<${kind === 'line' ? Line : Bars} series=${one} at=${at} of=${series.length} labels=${labels} scale=${scale} />`)}
       </svg>`}
       <${Undrawn} values=${values} isEmpty=${numbers.length === 0} />
-      <details><summary>As a table</summary><${Table} columns=${['', ...series.map(({ name }) => name)]} rows=${rows} label=${title} language=${language} hasAmounts /></details>
+      <details><summary>As a table</summary><${Table} columns=${['', ...series.map(({ name }) => name)]} rows=${rows} label=${title} language=${language} amounts=${series.map((_, at) => at + 1)} /></details>
     </figure>
   `;
 }

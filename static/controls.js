@@ -98,7 +98,7 @@ function Shown({ display }) {
     case 'progress':
       return html`<${Progress} display=${display} label=${label || 'Progress'} language=${language} />`;
     case 'table':
-      return html`<figure class="display table">${label && html`<figcaption class="label" dir="auto">${label}</figcaption>`}<${Table} columns=${display.columns} rows=${display.rows} label=${label || 'Table'} language=${language} /></figure>`;
+      return html`<figure class="display table">${label && html`<figcaption class="label" dir="auto">${label}</figcaption>`}<${Table} columns=${display.columns} rows=${display.rows} label=${label || 'Table'} language=${language} amounts=${list(display.decimals)} /></figure>`;
     case 'chart':
       return html`<${Chart} display=${display} label=${label} language=${language} />`;
     default:

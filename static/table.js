@@ -5,9 +5,9 @@ import { list, plain } from './coerce.js';
 import { amount, columnKind, digits, measured } from './values.js';
 import { isRightToLeft, visible } from './words.js';
 
-/** `hasAmounts`: all columns but the first measure something.
- * @param {{columns?: any, rows?: any, label: string, language: string, hasAmounts?: boolean}} props */
-export function Table({ columns, rows, label, language, hasAmounts = false }) {
+/** `amounts`: the places of columns that measure something, also where they are text.
+ * @param {{columns?: any, rows?: any, label: string, language: string, amounts?: number[]}} props */
+export function Table({ columns, rows, label, language, amounts = [] }) {
   const lines = list(rows);
   const keys = columns ? list(columns).map(columnKey) : Object.keys(lines.find(isObject) ?? {});
   const names = columns ? list(columns).map(columnName) : keys;
@@ -17,7 +17,7 @@ export function Table({ columns, rows, label, language, hasAmounts = false }) {
   /** @param {number} at */
   const side = (at) => (kinds[at].isNumeric ? 'numeric' : '');
   /** @param {any} cell @param {number} at */
-  const text = (cell, at) => (hasAmounts && at > 0 && measured(cell) !== undefined ? amount(cell, language) : shown(cell, kinds[at].isMeasure, language));
+  const text = (cell, at) => (amounts.includes(at) && measured(cell) !== undefined ? amount(cell, language) : shown(cell, kinds[at].isMeasure, language));
   return html`
     <div class="scroll" dir=${isRightToLeft(names.join()) ? 'rtl' : undefined} tabindex="0" role="region" aria-label=${label}>
       <table onCopy=${copied}>

@@ -92,6 +92,9 @@ pub struct Rows {
     pub rows: Vec<Vec<Value>>,
     /// There are more rows than were taken.
     pub is_cut: bool,
+    /// The places of the columns whose text is a number with decimals, exactly as the database keeps it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decimals: Vec<usize>,
 }
 
 /// Why a database brought nothing. The sentence is for the user.

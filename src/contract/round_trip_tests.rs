@@ -124,7 +124,12 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
         database(DatabaseAsk::Describe { table: text("t") }),
         database(DatabaseAsk::Query { sql: text("SELECT 1") }),
     ]);
-    let rows = Rows { columns: vec![text("a")], rows: vec![vec![json!(0.30000000000000004)], vec![json!(u64::MAX)]], is_cut: true };
+    let rows = Rows {
+        columns: vec![text("a")],
+        rows: vec![vec![json!(0.30000000000000004)], vec![json!(u64::MAX)]],
+        is_cut: true,
+        decimals: vec![0],
+    };
     let refused = |reason| DatabaseAnswer::Refused { message: text("no"), reason };
     let answers = [DatabaseAnswer::Rows(rows), refused(Refused::UnknownTable), refused(Refused::UnknownColumn), refused(Refused::Other)];
     for finish in [Finish::Stop, Finish::Length, Finish::ToolCalls, Finish::ContentFilter] {

@@ -228,7 +228,10 @@ fn counted(rows: &Rows) -> String {
 
 fn found(rows: Rows) -> Done {
     let (summary, count) = (counted(&rows), rows.rows.len() as u64);
-    let data = json!({"columns": rows.columns, "rows": rows.rows, "is_cut": rows.is_cut});
+    let mut data = json!({"columns": rows.columns, "rows": rows.rows, "is_cut": rows.is_cut});
+    if !rows.decimals.is_empty() {
+        data["decimals"] = json!(rows.decimals);
+    }
     Done { summary, data: Some(data), rows: Some(count), ..Done::default() }
 }
 

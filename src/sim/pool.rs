@@ -243,5 +243,5 @@ fn rows(rng: &mut Rng, owner: &str, ask: &DatabaseAsk) -> DatabaseAnswer {
         DatabaseAsk::Describe { .. } => (vec!["column", "type"], vec![vec![json!("id"), json!("int")], vec![json!("name"), json!("text")]]),
         DatabaseAsk::Query { .. } => (vec!["n", "who"], (0..below(rng, 5)).map(|n| vec![json!(n), json!(format!("~{owner}~"))]).collect()),
     };
-    DatabaseAnswer::Rows(Rows { columns: columns.into_iter().map(str::to_owned).collect(), rows, is_cut: false })
+    DatabaseAnswer::Rows(Rows { columns: columns.into_iter().map(str::to_owned).collect(), rows, ..Rows::default() })
 }

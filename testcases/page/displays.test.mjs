@@ -28,24 +28,26 @@ const TABLE = {
   type: 'table',
   label: 'Artikel',
   language: 'de',
-  columns: ['ean', 'jahr', 'preis', 'gewicht', 'bemerkung'],
+  columns: ['ean', 'jahr', 'preis', 'gewicht', 'bemerkung', 'fassung', 'mittel'],
+  decimals: [2, 6],
   rows: [
-    [EAN, 2024, '1234.50', 1234567.891234, null],
-    [17, 1999, '0.95', null, '1,234.50'],
-    [null, 2023, null, 3, '0049'],
+    [EAN, 2024, '1234.50', 1234567.891234, null, '1.10', '12345.67891'],
+    [17, 1999, '0.95', null, '1,234.50', '2.15', null],
+    [null, 2023, null, 3, '0049', null, '1.00000'],
   ],
 };
 
 test('a table shows identifiers and integers exactly, decimals in the language of the answer, and nothing for what is missing', () =>
   shows([TABLE], async (page, visitor) => {
     assert.deepEqual(await texts(page, '.display tbody td'), [
-      '4006381333931', '2024', '1234.50', '1.234.567,891', '',
-      '17', '1999', '0.95', '', '1,234.50',
-      '', '2023', '', '3', '0049',
+      '4006381333931', '2024', '1234,50', '1.234.567,891', '', '1.10', '12.345,679',
+      '17', '1999', '0,95', '', '1,234.50', '2.15', '',
+      '', '2023', '', '3', '0049', '', '1,000',
     ]);
     const weight = page.locator('.display tbody td').nth(3);
     assert.equal(await weight.getAttribute('title'), '1234567.891234');
-    assert.deepEqual(await page.locator('.display th').evaluateAll((heads) => heads.map(({ className }) => className)), ['numeric', 'numeric', 'numeric', 'numeric', '']);
+    assert.equal(await page.locator('.display tbody td').nth(6).getAttribute('title'), '12345.67891');
+    assert.deepEqual(await page.locator('.display th').evaluateAll((heads) => heads.map(({ className }) => className)), ['numeric', 'numeric', 'numeric', 'numeric', '', 'numeric', 'numeric']);
     await visitor.finds('a table of values');
     await visitor.picture('values-table');
   }));
@@ -89,9 +91,9 @@ test('copying a cell, or a few, copies the exact values', async () => {
         return page.evaluate(() => navigator.clipboard.readText());
       };
       assert.equal(await copied(3), '1234567.891234');
-      assert.equal(await copied(2, 8), '1234.50\t1234567.891234\t\n17\t1999\t0.95\t');
+      assert.equal(await copied(2, 10), '1234.50\t1234567.891234\t\t1.10\t12345.67891\n17\t1999\t0.95\t');
       assert.equal(await page.locator('.display .number').innerText(), '1.234.567,891 kg');
-      assert.equal(await copied(15), '1234567.891234');
+      assert.equal(await copied(21), '1234567.891234');
       await page.evaluate(() => getSelection().setBaseAndExtent(document.querySelectorAll('.display td')[3].firstChild, 0, document.querySelectorAll('.display td')[3].firstChild, 5));
       await page.keyboard.press('Control+c');
       assert.equal(await page.evaluate(() => navigator.clipboard.readText()), '1.234', 'a part is copied as it was selected');

@@ -166,7 +166,7 @@ fn described(calls: &[Kept], known: &Value) -> Vec<Kept> {
         let columns = list(columns);
         let names: Vec<String> = columns.first().and_then(Value::as_object).into_iter().flat_map(|column| column.keys().cloned()).collect();
         let row = |column: &Value| names.iter().map(|name| column[name].clone()).collect();
-        let rows = Rows { rows: columns.iter().map(row).collect(), columns: names.clone(), is_cut: false };
+        let rows = Rows { rows: columns.iter().map(row).collect(), columns: names.clone(), ..Rows::default() };
         let answer = Answer { database: Some(DatabaseAnswer::Rows(rows)), ..Answer::default() };
         (!is_described(&label)).then_some(Kept { label, is_streamed: false, usage: Usage::NONE, answer })
     };

@@ -75,6 +75,7 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
         (As::Table, _) | (As::Line | As::Bar, None) => {
             rest.insert("columns".to_owned(), json!(columns));
             rest.insert("rows".to_owned(), json!(rows));
+            rest.extend(data.get("decimals").map(|places| ("decimals".to_owned(), places.clone())));
             DisplayKind::Table
         }
     };
@@ -141,5 +142,9 @@ mod tests {
         assert_eq!(shown["x"], json!([2023, null, 2025, 2026]));
         assert_eq!(shown["series"], json!([{"name": "summe", "values": ["1234.50", null, "1,234.50", "9007199254740993"]}]));
         assert_eq!(shown["language"], fixture.view(&packet).memory.language);
+        let data = Some(json!({"columns": ["summe"], "rows": [["1.50"]], "is_cut": false, "decimals": [0]}));
+        let table = ToolReport { args: json!({"sql": "SELECT 1"}), data, ..report };
+        let shown = serde_json::to_value(display(&fixture.view(&packet), &table)).unwrap()["Show"][0].clone();
+        assert_eq!((&shown["rows"], &shown["decimals"]), (&json!([["1.50"]]), &json!([0])));
     }
 }

@@ -17,6 +17,12 @@ impl Taking {
         Taking { rows: Rows { columns, ..Rows::default() }, bytes: 2, limits }
     }
 
+    /// Marks the columns whose text is a number with decimals.
+    pub(super) fn with_decimals(mut self, is_decimal: impl Iterator<Item = bool>) -> Self {
+        self.rows.decimals = is_decimal.enumerate().filter_map(|(place, is_so)| is_so.then_some(place)).collect();
+        self
+    }
+
     /// Takes a row; `false` if there is no room for it, and no more are wanted.
     pub(super) fn take(&mut self, row: Vec<Value>) -> bool {
         let bytes = serde_json::to_string(&row).map_or(usize::MAX, |text| text.len() + 1);
