@@ -33,13 +33,13 @@ function hasDecimals(value) {
   return typeof value === 'number' && !Number.isInteger(value);
 }
 
-/** A number that measures something: `12,345.679` for 12345.6789, and `1234` as it is. Text keeps its last zeros.
+/** A number that measures something: `12,345.679` for 12345.6789, and `1234` as it is. Text that needs no shortening keeps its zeros.
  * @param {number | bigint | string} value as `measured` takes it @param {string} language */
 export function amount(value, language) {
   const size = Math.abs(Number(value));
   const digits = typeof value === 'string' ? (NUMBER.exec(value)?.[1] ?? '').length : 0;
-  const style = size !== 0 && (size < 1e-6 || size >= 1e21) ? FAR : { ...SHORTENED, minimumFractionDigits: Math.min(digits, SHORTENED.maximumFractionDigits) };
-  return format(language, style, value);
+  if (digits > 0 && digits <= SHORTENED.maximumFractionDigits) return format(language, { useGrouping: 'min2', minimumFractionDigits: digits }, value);
+  return format(language, size !== 0 && (size < 1e-6 || size >= 1e21) ? FAR : SHORTENED, value);
 }
 
 /** A number as it is, unless it has decimals. @param {number | bigint} value @param {string} language */
