@@ -1,6 +1,6 @@
 // Where messages are written. Enter sends, Shift+Enter begins a line, Esc stops the answer; the draft is kept.
 
-import { html, useEffect, useLayoutEffect, useRef } from './vendor/ui.mjs';
+import { html, useLayoutEffect, useRef } from './vendor/ui.mjs';
 import { Send, Square } from './buttons.js';
 import { busy, draft, say, setDraft, stop } from './session.js';
 
@@ -12,7 +12,8 @@ export function Composer({ onSent }) {
   const field = useRef(null);
   const text = draft.value;
 
-  useEffect(() => field.current?.focus({ preventScroll: true }), []);
+  // At once: a panel that opens with the page takes the focus afterwards.
+  useLayoutEffect(() => field.current?.focus({ preventScroll: true }), []);
   useLayoutEffect(() => fit(field.current), [text]);
 
   /** @param {Event} event */
