@@ -3,6 +3,7 @@
 import { html, useMemo, useRef } from './vendor/ui.mjs';
 import { blocks, grown, rendered } from './markdown.js';
 import { CopyButton } from './buttons.js';
+import { isRightToLeft, visible } from './words.js';
 
 /** @param {{text: string, isGrowing: boolean}} props */
 export function Answer({ text, isGrowing }) {
@@ -23,10 +24,10 @@ function Block({ block, isGrowing }) {
 
 /** @param {import('./markdown.js').Block} block */
 function drawn(block) {
-  if (block.type === 'code') return html`<${Code} text=${block.text ?? ''} language=${(block.lang ?? '').split(/\s/)[0]} />`;
+  if (block.type === 'code') return html`<${Code} text=${visible(block.text ?? '')} language=${(block.lang ?? '').split(/\s/)[0]} />`;
   const inner = { __html: rendered(block) };
-  if (block.type !== 'table') return html`<div class="block" dangerouslySetInnerHTML=${inner} />`;
-  return html`<div class="block scroll" tabindex="0" role="region" aria-label="Table" dangerouslySetInnerHTML=${inner} />`;
+  if (block.type !== 'table') return html`<div class="block" dir="auto" dangerouslySetInnerHTML=${inner} />`;
+  return html`<div class="block scroll" dir=${isRightToLeft(block.raw) ? 'rtl' : undefined} tabindex="0" role="region" aria-label="Table" dangerouslySetInnerHTML=${inner} />`;
 }
 
 /** @param {{text: string, language: string}} props */

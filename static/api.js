@@ -1,7 +1,23 @@
 // The server's HTTP interface. Every address carries the page's session; every refusal becomes an error with its code and
-// sentence.
+// sentence. And who is asking: the login comes later; until then `/auth/config` says `enabled: false`.
 
-import { headers, parameters } from './auth.js';
+/** @type {string | null} */
+const token = null;
+
+/** What an HTTP request carries. @returns {Record<string, string>} */
+function headers() {
+  return token ? { authorization: `Bearer ${token}` } : {};
+}
+
+/** What a socket's address carries, which can have no headers. @returns {Record<string, string>} */
+function parameters() {
+  return token ? { token } : {};
+}
+
+/** Logs in where the server asks for it. @param {{enabled: boolean}} config its `/auth/config` */
+export function login(config) {
+  if (config.enabled) throw new Error('This server asks for a login, which this page does not support yet.');
+}
 
 /** The session that the page's own address names; the server's `default` without. */
 export const session = new URLSearchParams(location.search).get('session') ?? '';
@@ -36,7 +52,7 @@ export function post(path, body) {
 
 /** @param {object} body @returns {RequestInit} */
 function posting(body) {
-  return { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: JSON.stringify(body) };
+  return { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: written(body) };
 }
 
 /** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request */
@@ -61,7 +77,7 @@ export async function eventStream(since, signal) {
 /** @param {URL} url @param {RequestInit} request @param {number} timeout milliseconds until the answer's last byte */
 async function call(url, request, timeout) {
   const response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeout) });
-  const body = await response.json().catch((error) => {
+  const body = await response.text().then(parsed).catch((error) => {
     // A refusal counts without its sentence; any other answer counts only when it is complete.
     if (response.ok) throw isTimeout(error) ? error : new Error('The answer broke off.');
     return {};
@@ -88,4 +104,22 @@ function address(path, query) {
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
   if (session) url.searchParams.set('session', session);
   return url;
+}
+
+/** JSON with every integer as it is written: one that a number can't hold becomes a `BigInt`, or is marked where the browser
+ * doesn't show what was written. @param {string} text */
+export function parsed(text) {
+  return /9\d{15}|\d{17}/.test(text) ? JSON.parse(text, exact) : JSON.parse(text);
+}
+
+/** @type {any} */
+const exact = (/** @type {string} */ _name, /** @type {unknown} */ value, /** @type {{source: string} | undefined} */ written) => {
+  if (!Number.isInteger(value) || Number.isSafeInteger(value)) return value;
+  if (!written) return `≈${value}`;
+  return /^-?\d+$/.test(written.source) ? BigInt(written.source) : value;
+};
+
+/** The way back. @param {unknown} value @param {number} [indent] */
+export function written(value, indent) {
+  return JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? /** @type {any} */ (JSON).rawJSON(String(one)) : one), indent);
 }

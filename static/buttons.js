@@ -1,7 +1,22 @@
-// Small buttons that several views use.
+// The page's icons, drawn with one pen, and small buttons that several views use.
 
 import { html, useState } from './vendor/ui.mjs';
-import { Check, Close, Copy } from './icons.js';
+
+/** @param {string} path */
+const icon = (path) => () =>
+  html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>`;
+
+export const Mark = icon('M4 20V4h16M9 20V9h11M14 20v-6h6');
+export const Send = icon('M12 20V5M5.5 11.5 12 5l6.5 6.5');
+export const Down = icon('M12 4v15M5.5 12.5 12 19l6.5-6.5');
+export const Square = icon('M7 7h10v10H7z');
+export const Copy = icon('M9 9h11v11H9zM15 9V4H4v11h5');
+export const Check = icon('M4.5 12.5 10 18 20 6.5');
+export const Close = icon('M5 5l14 14M19 5 5 19');
+export const Sun = icon('M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M19 5l-1.4 1.4M6.4 17.6 5 19');
+export const Moon = icon('M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z');
+export const Fresh = icon('M12 5v14M5 12h14');
+export const Panels = icon('M4 5h16v14H4zM13 5v14M16 9h1M16 12h1');
 
 const SHOWN_MS = 1500;
 

@@ -1,7 +1,7 @@
 // What one call asked and what came: the messages of a model, or the statement of a database.
 
 import { html, useEffect, useState } from './vendor/ui.mjs';
-import { read } from './api.js';
+import { read, written } from './api.js';
 import { CopyButton } from './buttons.js';
 import { list, plain } from './coerce.js';
 import { counted } from './words.js';
@@ -57,15 +57,19 @@ export function statement(ask) {
 /** Rows line by line, and what is structured set out, so that it can be read. @param {any} call */
 export function answer({ answer: said, reply }) {
   const rows = reply?.database?.Rows;
-  if (rows) return [list(rows.columns).join(' | '), ...list(rows.rows).map((row) => list(row).map(plain).join(' | '))].join('\n');
+  if (rows) return [list(rows.columns).join(' | '), ...list(rows.rows).map((row) => list(row).map((cell) => (cell === null ? 'NULL' : plain(cell))).join(' | '))].join('\n');
   try {
-    return pretty(JSON.parse(said));
+    return pretty(JSON.parse(said, asWritten));
   } catch {
     return said;
   }
 }
 
+/** Numbers stay as they were written. @type {any} */
+const asWritten = (/** @type {string} */ _name, /** @type {unknown} */ value, /** @type {{source: string} | undefined} */ how) =>
+  typeof value === 'number' && how ? /** @type {any} */ (JSON).rawJSON(how.source) : value;
+
 /** @param {unknown} value */
 function pretty(value) {
-  return JSON.stringify(value, null, 2);
+  return written(value, 2);
 }

@@ -3,7 +3,7 @@
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
 import { Composer } from './composer.js';
-import { Down, Mark } from './icons.js';
+import { Down, Mark } from './buttons.js';
 import { lazy } from './lazy.js';
 import { beside, ready, say, turns } from './session.js';
 import { TurnView } from './turn.js';

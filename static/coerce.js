@@ -1,10 +1,11 @@
 // Values as models write them: whatever they put where, it can be shown.
 
-/** Any value as text; a model may have put anything anywhere. A number may be a year or an id, so it isn't grouped. @param {unknown} value @returns {string} */
+import { written } from './api.js';
+
+/** Any value as text, exactly; a model may have put anything anywhere. @param {unknown} value @returns {string} */
 export function plain(value) {
   if (value === null || value === undefined) return '';
-  if (typeof value === 'number') return String(Number(value.toPrecision(12)));
-  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return typeof value === 'object' ? written(value) : String(value);
 }
 
 /** @template T @param {T | T[] | undefined | null} value @returns {T[]} */

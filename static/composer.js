@@ -1,7 +1,7 @@
 // Where messages are written. Enter sends, Shift+Enter begins a line, Esc stops the answer; the draft is kept.
 
-import { html, useEffect, useLayoutEffect, useRef } from './vendor/ui.mjs';
-import { Send, Square } from './icons.js';
+import { html, useLayoutEffect, useRef } from './vendor/ui.mjs';
+import { Send, Square } from './buttons.js';
 import { busy, draft, say, setDraft, stop } from './session.js';
 
 const HEIGHT_PX_MAX = 220;
@@ -12,7 +12,8 @@ export function Composer({ onSent }) {
   const field = useRef(null);
   const text = draft.value;
 
-  useEffect(() => field.current?.focus({ preventScroll: true }), []);
+  // At once: a panel that opens with the page takes the focus afterwards.
+  useLayoutEffect(() => field.current?.focus({ preventScroll: true }), []);
   useLayoutEffect(() => fit(field.current), [text]);
 
   /** @param {Event} event */
@@ -38,7 +39,7 @@ export function Composer({ onSent }) {
   return html`
     <form class="composer" onSubmit=${submit}>
       <label class="sr-only" for="message">Message</label>
-      <textarea id="message" ref=${field} rows="1" placeholder="Write a message" enterkeyhint="send" autocomplete="off"
+      <textarea id="message" dir="auto" ref=${field} rows="1" placeholder="Write a message" enterkeyhint="send" autocomplete="off"
         value=${text} onInput=${typed} onKeyDown=${keyPressed} />
       ${busy.value && html`<button type="button" class="round stop" title="Stop (Esc)" aria-label="Stop" onClick=${stop}><${Square} /></button>`}
       <button type="submit" class="round send" title="Send (Enter)" aria-label="Send" aria-disabled=${!text.trim()}><${Send} /></button>

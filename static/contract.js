@@ -6,6 +6,7 @@
  * @property {string} [key]     a display's entry in the user interface state
  * @property {string} [action]  a button's
  * @property {unknown} [payload]
+ * @property {string} [language]  a display's: how its numbers are written
  * @property {string} [go]
  * @property {string} [source]  `thinker` or `machine:<id>` */
 

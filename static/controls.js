@@ -6,9 +6,10 @@
 import { html } from './vendor/ui.mjs';
 import { Chart } from './chart.js';
 import { list, plain } from './coerce.js';
-import { beside, press } from './session.js';
-import { Table } from './table.js';
-import { number } from './words.js';
+import { beside, memory, press } from './session.js';
+import { Table, copied } from './table.js';
+import { amount, digits, isMissing, measured, percentage } from './values.js';
+import { unturned, visible } from './words.js';
 
 export function Controls() {
   const { controls, machines, uiState } = beside.value;
@@ -45,7 +46,7 @@ function Group({ group, uiState }) {
   const buttons = group.controls.filter((control) => control.type === 'button');
   return html`
     <div class="group" data-machine=${group.id || undefined} role="group" aria-label=${group.id ? `Machine ${group.id}` : 'Controls of the answer'}>
-      ${group.id && html`<p class="machine-name" aria-live="polite">${spaced(group.id)} <b>${spaced(group.state)}</b></p>`}
+      ${group.id && html`<p class="machine-name" aria-live="polite"><bdi>${spaced(group.id)}</bdi> <b dir="auto">${spaced(group.state)}</b></p>`}
       ${displays.length > 0 && html`<div class="displays" aria-live=${group.id ? 'polite' : undefined}>${displays.map((display) => html`<${Display} display=${bound(display, uiState)} />`)}</div>`}
       ${buttons.length > 0 && html`<div class="buttons">${buttons.map((button) => html`<${Button} button=${button} />`)}</div>`}
     </div>
@@ -54,12 +55,12 @@ function Group({ group, uiState }) {
 
 /** @param {string} name */
 function spaced(name) {
-  return plain(name).replaceAll('_', ' ');
+  return visible(plain(name)).replaceAll('_', ' ');
 }
 
 /** @param {{button: any}} props */
 function Button({ button }) {
-  return html`<button type="button" class="plain control" data-action=${button.action} onClick=${() => press(button)}>${plain(button.label ?? button.action)}</button>`;
+  return html`<button type="button" class="plain control" dir="auto" data-action=${button.action} onClick=${() => press(button)}>${unturned(plain(button.label ?? button.action))}</button>`;
 }
 
 /** What each kind of display shows first; a bound value takes its place. @type {Record<string, string>} */
@@ -77,47 +78,64 @@ export function bound(display, uiState) {
 /** A display, and below it where its rows come from: whether they are cut or sample data, and the SQL for who asks for it.
  * @param {{display: any}} props */
 function Display({ display }) {
-  const origin = [display.sample && 'Sample data', plain(display.note)].filter(Boolean).join(' · ');
+  const origin = [display.sample && 'Sample data', visible(plain(display.note))].filter(Boolean).join(' · ');
   return html`
     <${Shown} display=${display} />
-    ${origin && html`<p class="label">${origin}</p>`}
-    ${display.sql && html`<details class="origin"><summary>SQL</summary><pre tabindex="0"><code>${plain(display.sql)}</code></pre></details>`}
+    ${origin && html`<p class="label" dir="auto">${origin}</p>`}
+    ${display.sql && html`<details class="origin"><summary>SQL</summary><pre tabindex="0"><code>${visible(plain(display.sql))}</code></pre></details>`}
   `;
 }
 
-/** @param {{display: any}} props */
+/** Numbers follow the language of the answer that a display came with, else the one that the user writes. @param {{display: any}} props */
 function Shown({ display }) {
-  const label = plain(display.label ?? display.key);
+  const label = visible(plain(display.label ?? display.key));
+  const language = plain(display.language || memory.value.language);
   switch (display.type) {
     case 'text':
-      return html`<div class="display text">${label && html`<p class="label">${label}</p>`}<p>${plain(display.text ?? display.value)}</p></div>`;
+      return html`<div class="display text">${label && html`<${Label} text=${label} />`}<p dir="auto">${unturned(plain(display.text ?? display.value))}</p></div>`;
     case 'value':
-      return html`
-        <div class="display value">
-          ${label && html`<p class="label">${label}</p>`}
-          <p class="number">${typeof display.value === 'number' ? number(display.value) : plain(display.value)}${display.unit && html` <small>${plain(display.unit)}</small>`}</p>
-        </div>
-      `;
+      return html`<div class="display value">${label && html`<${Label} text=${label} />`}<${Figure} value=${display.value} unit=${visible(plain(display.unit))} language=${language} /></div>`;
     case 'progress':
-      return html`<${Progress} display=${display} label=${label} />`;
+      return html`<${Progress} display=${display} label=${label || 'Progress'} language=${language} />`;
     case 'table':
-      return html`<figure class="display table">${label && html`<figcaption class="label">${label}</figcaption>`}<${Table} columns=${display.columns} rows=${display.rows} label=${label || 'Table'} /></figure>`;
+      return html`<figure class="display table">${label && html`<figcaption class="label" dir="auto">${label}</figcaption>`}<${Table} columns=${display.columns} rows=${display.rows} label=${label || 'Table'} language=${language} amounts=${list(display.decimals)} /></figure>`;
     case 'chart':
-      return html`<${Chart} display=${display} label=${label} />`;
+      return html`<${Chart} display=${display} label=${label} language=${language} />`;
     default:
       return null;
   }
 }
 
-/** @param {{display: any, label: string}} props */
-function Progress({ display, label }) {
-  const max = Number(display.max) || 1;
-  const value = Math.min(max, Math.max(0, Number(display.value) || 0));
-  const percent = `${Math.round((100 * value) / max)} %`;
+/** @param {{text: string}} props */
+function Label({ text }) {
+  return html`<p class="label" dir="auto">${text}</p>`;
+}
+
+/** One value, large. A unit says that it measures something. @param {{value: any, unit: string, language: string}} props */
+function Figure({ value, unit, language }) {
+  const exact = plain(value);
+  const isNumber = typeof value === 'number' || typeof value === 'bigint';
+  const isMeasure = unit !== '' && measured(value) !== undefined;
+  const text = isMeasure ? amount(value, language) : isNumber ? digits(value, language) : visible(exact);
+  return html`
+    <p class="number" dir="auto" onCopy=${copied}>
+      ${isMissing(value) ? '–' : html`<span title=${text === exact ? undefined : visible(exact)} data-exact=${exact}>${text}</span>`}${unit && html` <small>${unit}</small>`}
+    </p>
+  `;
+}
+
+/** Without `max`, a part of one. What isn't a number, or has no known end, has no bar. @param {{display: any, label: string, language: string}} props */
+function Progress({ display, label, language }) {
+  const value = measured(display.value);
+  const max = isMissing(display.max) ? 1 : measured(display.max);
+  const part = value !== undefined && max !== undefined && max > 0 ? value / max : undefined;
+  const isKnown = part !== undefined && (part <= 1 || !isMissing(display.max));
+  const exact = [display.value, display.max].filter((one) => !isMissing(one)).map((one) => visible(plain(one))).join(' / ');
+  const said = isKnown ? percentage(part, language) : exact || '–';
   return html`
     <div class="display progress">
-      <p class="label"><span>${label || 'Progress'}</span><span>${percent}</span></p>
-      <progress max=${max} value=${value} aria-label=${label || 'Progress'}>${percent}</progress>
+      <p class="label"><span dir="auto">${label}</span><span title=${exact}>${said}</span></p>
+      ${isKnown && html`<progress max="1" value=${Math.min(1, Math.max(0, part))} aria-label=${label}>${said}</progress>`}
     </div>
   `;
 }

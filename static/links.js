@@ -4,7 +4,7 @@
 // failed when nothing comes in time. The event stream is read with `fetch`: an `EventSource` can't carry a login and doesn't
 // show the comments that the server writes every 15 s.
 
-import { Refusal, eventStream, socketAddress } from './api.js';
+import { Refusal, eventStream, parsed, socketAddress } from './api.js';
 
 const FIRST_MESSAGE_MS_MAX = 4000;
 const FIRST_BYTES_MS_MAX = 3000;
@@ -26,7 +26,7 @@ export function openSocket(path, query, { onMessage, onEnd }) {
   const timer = setTimeout(() => end(true, ''), FIRST_MESSAGE_MS_MAX);
   socket.onmessage = ({ data }) => {
     clearTimeout(timer);
-    onMessage(JSON.parse(data));
+    onMessage(parsed(data));
   };
   socket.onclose = ({ code, reason }) => end(false, code === 4001 ? `${reason}. Please log in again.` : '');
 
@@ -68,7 +68,7 @@ export function openStream(since, { onMessage, onEnd }) {
       timer = setTimeout(() => control.abort(), SILENCE_MS_MAX);
       const lines = (rest + value).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) if (line.startsWith('data:') && !isClosed) onMessage(JSON.parse(line.slice(5)));
+      for (const line of lines) if (line.startsWith('data:') && !isClosed) onMessage(parsed(line.slice(5)));
     }
   }
 

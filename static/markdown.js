@@ -5,17 +5,28 @@
 // blocks lets a streaming answer render only its last block again.
 
 import { DOMPurify, Marked } from './vendor/ui.mjs';
+import { unturned, visible } from './words.js';
 
 const SAFE_ADDRESS = /^(?:https?:|mailto:)/i;
+
+/** Chinese, Japanese and Korean put no spaces between words: a rule that counts on them doesn't see where one ends. */
+const CJK = /[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Hang}\u3000-\u303f\uff00-\uffef]/u;
+/** What ends an address: besides a space, the punctuation of those scripts, in full width, and typographic quotes. */
+const AFTER_ADDRESS = /[\s<\u2018-\u201f\u3000-\u3004\u3008-\u301f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]/;
+const ADDRESS_LENGTH_MAX = 2000;
+/** Formulas: `\(a_1\)`, and `\[…\]` where what stands in it looks like one. */
+const FORMULA = /^\\(?:\(.{1,500}?\\\)|\[(.{1,2000}?)\\\])/s;
+const IN_FORMULA = /\\[a-z]|[\^=]/i;
 
 const TAGS =
   'p br hr h3 h4 h5 h6 ul ol li blockquote pre code em strong del a table thead tbody tr th td'.split(' ');
 
+/** @type {Marked} */
 const marked = new Marked({
   gfm: true,
   breaks: true,
   renderer: {
-    html: ({ text }) => escaped(text),
+    html: ({ text }) => escaped(text).replace(/&#60;br\s*\/?&#62;/gi, '<br>'),
     image: ({ href, text }) => link(href, escaped(text || 'image')),
     link({ href, tokens }) {
       return link(href, this.parser.parseInline(tokens));
@@ -29,7 +40,31 @@ const marked = new Marked({
     code: ({ text }) => `<pre tabindex="0"><code>${escaped(text)}</code></pre>\n`,
     checkbox: ({ checked }) => (checked ? '☑ ' : '☐ '),
   },
+  tokenizer: {
+    /** Bold beside or around these scripts, whatever punctuation is at its edges. */
+    emStrong(source, masked, before) {
+      const [, inner] = /^\*\*(?![\s*])((?:[^*]|\*(?!\*))*?[^\s*])\*\*(?!\*)/.exec(masked.slice(-source.length)) ?? [];
+      const end = inner ? inner.length + 4 : 0;
+      if (!inner || ![before, ...edges(inner), source.slice(end, end + 2)].some((text) => CJK.test(text ?? ''))) return false;
+      const text = source.slice(2, end - 2);
+      return { type: 'strong', raw: source.slice(0, end), text, tokens: this.lexer.inlineTokens(text) };
+    },
+    escape(source) {
+      const [raw, inner] = FORMULA.exec(source) ?? [];
+      return raw && (inner === undefined || IN_FORMULA.test(inner)) ? { type: 'escape', raw, text: raw } : false;
+    },
+    url(source) {
+      const end = source.slice(0, ADDRESS_LENGTH_MAX).search(AFTER_ADDRESS);
+      return end < 0 || /[\s<]/.test(source[end]) ? false : marked.Tokenizer.prototype.url.call(this, source.slice(0, end));
+    },
+  },
 });
+
+/** The first and the last character. @param {string} text */
+function edges(text) {
+  const all = [...text];
+  return [all[0], all[all.length - 1]];
+}
 
 /** @typedef {{type: string, raw: string, start: number, text?: string, lang?: string}} Block  `start`: where it begins */
 
@@ -71,7 +106,14 @@ export function rendered(block) {
   });
 }
 
+DOMPurify.addHook('beforeSanitizeElements', (node) => {
+  if (node.nodeType !== Node.TEXT_NODE) return;
+  const text = /** @type {Text} */ (node);
+  text.data = text.parentElement?.closest('code') ? visible(text.data) : unturned(text.data);
+});
+
 DOMPurify.addHook('afterSanitizeAttributes', (node) => {
+  if (node.matches('td, th, code')) node.setAttribute('dir', 'auto');
   if (node.tagName !== 'A') return;
   node.setAttribute('rel', 'noopener noreferrer');
   node.setAttribute('target', '_blank');

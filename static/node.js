@@ -2,7 +2,7 @@
 // now, with its schema and its tools.
 
 import { html, useEffect, useRef, useState } from './vendor/ui.mjs';
-import { read } from './api.js';
+import { read, written } from './api.js';
 import { CopyButton } from './buttons.js';
 import { answer, content, statement } from './calldetail.js';
 import { turnAddress } from './route.js';
@@ -63,7 +63,7 @@ function Call({ call, number }) {
   return html`
     <details data-part="in">
       <summary>Input${which}<small>${messages ? counted(messages.length, 'message') : String(rest.database ?? '')}</small></summary>
-      ${messages ? html`<${Messages} messages=${messages} />` : html`<${Text} text=${ask ? statement(ask) : JSON.stringify(rest, null, 2)} label="Copy the input" />`}
+      ${messages ? html`<${Messages} messages=${messages} />` : html`<${Text} text=${ask ? statement(ask) : written(rest, 2)} label="Copy the input" />`}
     </details>
     <details data-part="out" open>
       <summary>Output${which}</summary>
@@ -86,7 +86,7 @@ function Asked({ node, mark }) {
     ${schema && html`
       <details data-part="schema">
         <summary>Schema<small>${Object.keys(/** @type {any} */ (schema).properties ?? {}).join(', ')}</small></summary>
-        <${Text} text=${JSON.stringify(schema, null, 2)} label="Copy the schema" />
+        <${Text} text=${written(schema, 2)} label="Copy the schema" />
       </details>
     `}
     ${tools.length > 0 && html`

@@ -7,8 +7,7 @@
 // Invariant: what is shown is what the server had said up to `lastSeq`.
 
 import { batch, computed, effect, signal } from './vendor/ui.mjs';
-import { Refusal, postRepeatable, read, session } from './api.js';
-import { login } from './auth.js';
+import { Refusal, login, parsed, postRepeatable, read, session, written } from './api.js';
 import { connect } from './connection.js';
 import * as conversation from './conversation.js';
 import * as live from './live.js';
@@ -296,13 +295,13 @@ const PENDING = `pending:${session}`;
 
 /** What was not acknowledged when the page was left. @returns {Partial<Turn>[]} */
 function pendingBefore() {
-  return JSON.parse(remembered(PENDING, 'tab') || '[]');
+  return parsed(remembered(PENDING, 'tab') || '[]');
 }
 
 effect(() => {
   const pending = turns.value.filter(conversation.isPending);
   const kept = pending.map(({ kind, question, sent, clientId }) => ({ kind, question, sent, clientId, status: 'unsent' }));
-  if (ready.value) remember(PENDING, kept.length > 0 ? JSON.stringify(kept) : '', 'tab');
+  if (ready.value) remember(PENDING, kept.length > 0 ? written(kept) : '', 'tab');
 });
 
 /** What the user sees now, displays with the values that they are bound to. */

@@ -97,7 +97,7 @@ function Facts({ facts, none }) {
   useEffect(() => void (isShown.current = true), []);
   const names = Object.keys(facts);
   if (names.length === 0) return html`<p class="none">${none}</p>`;
-  return html`<dl>${names.map((name) => html`<div key=${name}><dt>${name}</dt><${Value} key=${JSON.stringify(facts[name])} value=${facts[name]} isChanged=${isShown.current} /></div>`)}</dl>`;
+  return html`<dl>${names.map((name) => html`<div key=${name}><dt>${name}</dt><${Value} key=${plain(facts[name])} value=${facts[name]} isChanged=${isShown.current} /></div>`)}</dl>`;
 }
 
 /** Drawn afresh for each value. @param {{value: any, isChanged: boolean}} props */

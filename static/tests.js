@@ -110,7 +110,7 @@ function howEnded({ isCutOff }, { failed }) {
   // Of somebody else's run too it is kept how far it came.
   if (isCutOff && offer.value?.running) return 'A run that somebody else started goes on.';
   if (isCutOff) return 'The run was cut off when the server ended: what has no result was not played to its end.';
-  return failed > 0 ? 'The run ended with failures.' : 'The run ended; nothing failed.';
+  return failed > 0 ? `The run ended with ${counted(failed, 'failure')}.` : 'The run ended; nothing failed.';
 }
 
 /** Those that have results, as they came, and below them, where all are wanted, those that could be played.

@@ -1,7 +1,7 @@
 // The bar above: which model answers, whether the server is there, a new conversation, and the theme.
 
 import { html, useRef, useState } from './vendor/ui.mjs';
-import { Fresh, Mark, Moon, Panels, Sun } from './icons.js';
+import { Fresh, Mark, Moon, Panels, Sun } from './buttons.js';
 import { lazy } from './lazy.js';
 import { closePanel, openPanel } from './route.js';
 import { clear, connection, health, turns } from './session.js';

@@ -4,7 +4,7 @@ import { html, useEffect, useState } from './vendor/ui.mjs';
 import { CopyButton, copyText } from './buttons.js';
 import { behind, errors, finished, running, serverNow } from './live.js';
 import { openTurn, turnAddress } from './route.js';
-import { read, session } from './api.js';
+import { read, session, written } from './api.js';
 import { ready, turns } from './session.js';
 import { useTicker } from './ticker.js';
 import { TraceTable } from './tracetable.js';
@@ -135,7 +135,7 @@ function Turn({ turn, view, setView }) {
   return html`
     <article class="trace" aria-label=${`Trace of ${turn.id}`} aria-busy=${turn.status === 'running'}>
       <${Facts} turn=${turn} />
-      <p class="trace-message">${turn.message}</p>
+      <p class="trace-message" dir="auto">${turn.message}</p>
       ${turn.error && html`<p class="failure">${turn.error}</p>`}
       <div class="tools">
         <div class="views" role="group" aria-label="Show as">
@@ -175,7 +175,7 @@ function Json({ turn }) {
     if (turn.trace) read('/api/turn', { id: turn.id }).then((whole) => setTrace(whole.trace), () => setTrace(turn.trace));
   }, [turn.id, Boolean(turn.trace), calls]);
   if (!trace) return html`<p class="hint">A trace is written when its turn has ended.</p>`;
-  const text = JSON.stringify(trace, null, 2);
+  const text = written(trace, 2);
   return html`
     <div class="json">
       <${CopyButton} text=${() => text} label="Copy as JSON" />
@@ -197,7 +197,7 @@ function CopyLink({ id }) {
 /** The turn in full, as a file. @param {string} id */
 async function download(id) {
   const turn = await read('/api/turn', { id });
-  const url = URL.createObjectURL(new Blob([JSON.stringify(turn, null, 2)], { type: 'application/json' }));
+  const url = URL.createObjectURL(new Blob([written(turn, 2)], { type: 'application/json' }));
   const anchor = Object.assign(document.createElement('a'), { href: url, download: `${session || 'default'}-${id}.json` });
   anchor.click();
   URL.revokeObjectURL(url);

@@ -40,7 +40,7 @@ export function TraceTable({ turn }) {
 
 /** @param {{call: LiveCall, place: number | string}} props */
 function Row({ call, place }) {
-  const { prompt_tokens: asked = 0, completion_tokens: said = 0 } = call.usage ?? {};
+  const { prompt_tokens: asked, completion_tokens: said } = call.usage ?? {};
   const waited = call.waited_ms ?? 0;
   return html`
     <tr>

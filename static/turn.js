@@ -5,7 +5,7 @@ import { Answer } from './answer.js';
 import { CopyButton } from './buttons.js';
 import { traces } from './live.js';
 import { openTurn, turnAddress } from './route.js';
-import { counted, duration } from './words.js';
+import { counted, duration, unturned } from './words.js';
 
 /** @typedef {import('./conversation.js').Turn} Turn */
 /** @typedef {import('./contract.js').Trace} Trace */
@@ -23,10 +23,10 @@ function drawn(turn, trace, open) {
   return html`
     <article class=${isWordless ? 'turn wordless' : 'turn'} data-status=${turn.status} data-turn=${turn.id} aria-busy=${turn.status === 'running'}>
       <${Question} turn=${turn} />
-      ${turn.progress && html`<p class="progress-said"><span class="sr-only">While working: </span>${turn.progress.trim()}</p>`}
+      ${turn.progress && html`<p class="progress-said" dir="auto"><span class="sr-only" dir="ltr">While working: </span>${unturned(turn.progress.trim())}</p>`}
       ${turn.answer && html`<${Answer} text=${turn.answer} isGrowing=${turn.status === 'running'} />`}
       ${turn.status === 'running' && !turn.answer && html`<${Working} />`}
-      ${turn.error && html`<p class="failure">${turn.error}</p>`}
+      ${turn.error && html`<p class="failure" dir="auto">${unturned(turn.error)}</p>`}
       <${Foot} turn=${turn} trace=${trace} open=${open} />
     </article>
   `;
@@ -35,8 +35,8 @@ function drawn(turn, trace, open) {
 /** @param {{turn: Turn}} props */
 function Question({ turn }) {
   if (turn.question === null) return null;
-  if (turn.kind === 'action') return html`<p class="pressed"><span class="sr-only">You pressed </span><b>${turn.question}</b></p>`;
-  return html`<p class="question"><span class="sr-only">You: </span>${turn.question}</p>`;
+  if (turn.kind === 'action') return html`<p class="pressed"><span class="sr-only">You pressed </span><b dir="auto">${unturned(turn.question)}</b></p>`;
+  return html`<p class="question" dir="auto"><span class="sr-only" dir="ltr">You: </span>${turn.question}</p>`;
 }
 
 function Working() {

@@ -86,7 +86,7 @@ function Call({ call, turn, scale, now }) {
   const isRunning = call.duration_ms === undefined;
   const length = call.duration_ms ?? Math.max(0, now - call.started_ms);
   const waited = Math.min(call.waited_ms ?? 0, length);
-  const { prompt_tokens: asked = 0, completion_tokens: said = 0 } = call.usage ?? {};
+  const { prompt_tokens: asked, completion_tokens: said } = call.usage ?? {};
   const parts = html`
     <span class="name" title=${call.label}><i class="dot" data-kind=${call.kind}></i><span class="sr-only">${KIND[call.kind] ?? call.kind} </span>${call.label}</span>
     <span class="track">

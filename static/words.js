@@ -1,9 +1,9 @@
-// Numbers and times, as people read them.
+// Numbers, times and text, as people read them.
 
 /** `0.4 ms`, `3.2 ms`, `812 ms`, `4.1 s`, `2 min 5 s`; `<1 ms` for what began and ended within one tick of the server. Kept on
- * one line. @param {unknown} milliseconds */
-export function duration(milliseconds) {
-  const ms = Number(milliseconds) || 0;
+ * one line; empty where no time is known. @param {number | undefined} ms */
+export function duration(ms) {
+  if (ms === undefined) return '';
   if (ms <= 0) return '<1\u00a0ms';
   if (ms < 0.95) return `${Number(ms.toPrecision(1))}\u00a0ms`;
   if (ms < 9.95) return `${Number(ms.toFixed(1))}\u00a0ms`;
@@ -13,12 +13,30 @@ export function duration(milliseconds) {
   return `${Math.floor(seconds / 60)}\u00a0min\u00a0${seconds % 60}\u00a0s`;
 }
 
-/** `1 frame`, `4 frames`. @param {number} count @param {string} noun */
+/** `1 frame`, `4 frames`. @param {number | undefined} count @param {string} noun */
 export function counted(count, noun) {
   return `${number(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** An amount: `12,345.7`, and `2024` as it is. @param {number} value */
+/** A count: `12,345`, `2024`, and `?` where none is known. @param {number | undefined} value */
 export function number(value) {
-  return value.toLocaleString('en', { maximumFractionDigits: 3, useGrouping: 'min2' });
+  return value?.toLocaleString('en', { useGrouping: 'min2' }) ?? '?';
+}
+
+/** Characters that turn the order of those around them, and can so make a text read as another. */
+const TURNING = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** For values and code, where each character counts. @param {string} text */
+export function visible(text) {
+  return text.replace(TURNING, (character) => `\\u${character.charCodeAt(0).toString(16)}`);
+}
+
+/** For prose. @param {string} text */
+export function unturned(text) {
+  return text.replace(TURNING, '');
+}
+
+/** Whether the first letter is Hebrew, Arabic or of a script written like them. @param {string} text */
+export function isRightToLeft(text) {
+  return /^\P{L}*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u.test(text);
 }

@@ -109,6 +109,9 @@ pub struct Rows {
     /// Of a description: the table's name as the database spells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// The places of the columns whose text is a number with decimals, exactly as the database keeps it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decimals: Vec<usize>,
 }
 
 /// Why a database brought nothing. The sentence is for the user.

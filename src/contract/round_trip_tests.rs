@@ -132,6 +132,7 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
         is_cut: true,
         notes: vec![text("b")],
         table: Some(text("T")),
+        decimals: vec![0],
     };
     let refused = |reason| DatabaseAnswer::Refused { message: text("no"), reason };
     let answers = [DatabaseAnswer::Rows(rows), refused(Refused::UnknownTable), refused(Refused::UnknownColumn), refused(Refused::Other)];

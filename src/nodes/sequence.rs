@@ -248,6 +248,9 @@ fn told(rows: &Rows) -> String {
 fn found(rows: Rows) -> Done {
     let (summary, count) = (told(&rows), rows.rows.len() as u64);
     let mut data = json!({"columns": rows.columns, "rows": rows.rows, "is_cut": rows.is_cut});
+    if !rows.decimals.is_empty() {
+        data["decimals"] = json!(rows.decimals);
+    }
     if !rows.notes.is_empty() {
         data["notes"] = json!(rows.notes);
     }
@@ -322,7 +325,7 @@ mod tests {
             json!([
                 {"type": "button", "label": "Red", "action": "red", "source": "thinker"},
                 {"type": "button", "label": "Blue", "action": "blue", "payload": {"rgb": 255}, "source": "thinker"},
-                {"type": "value", "key": "count", "value": 3},
+                {"type": "value", "key": "count", "value": 3, "language": "en"},
                 {"type": "text", "text": "It is dark."},
                 {"type": "button", "label": "Switch on", "action": "switch_on", "source": "machine:lamp"},
             ])

@@ -88,8 +88,9 @@ impl Files {
                 let Some(Kept { plain, gzip }) = files.get(name) else { return Lookup::Nothing };
                 let is_short = prefers_gzip && gzip.is_some();
                 let body = gzip.as_ref().filter(|_| prefers_gzip).unwrap_or(plain);
-                let tag = if is_short { format!("\"{hash}-gzip\"") } else { format!("\"{hash}\"") };
-                let mut found = found(name, body.clone(), caching, Some(tag));
+                // What is cached for ever is never asked about.
+                let tag = (caching == NOT_CACHED).then(|| if is_short { format!("\"{hash}-gzip\"") } else { format!("\"{hash}\"") });
+                let mut found = found(name, body.clone(), caching, tag);
                 found.headers.extend(gzip.as_ref().map(|_| ("vary", "accept-encoding".to_owned())));
                 found.headers.extend(is_short.then(|| ("content-encoding", "gzip".to_owned())));
                 Lookup::Found(found)
@@ -232,13 +233,14 @@ mod tests {
         let files = Files::of(BTreeMap::from([("a.js".to_owned(), long.clone()), ("b.js".to_owned(), (*b"1").into())]), "h".to_owned());
         let header = |found: &Found, name: &str| found.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
         for (path, prefers_gzip, tag, coding, varies) in [
-            ("/static/h/a.js", true, "\"h-gzip\"", Some("gzip"), true),
-            ("/static/h/a.js", false, "\"h\"", None, true),
-            ("/static/h/b.js", true, "\"h\"", None, false),
+            ("/static/a.js", true, Some("\"h-gzip\""), Some("gzip"), true),
+            ("/static/a.js", false, Some("\"h\""), None, true),
+            ("/static/b.js", true, Some("\"h\""), None, false),
+            ("/static/h/a.js", true, None, Some("gzip"), true),
         ] {
             let found = found_at(&files, path, prefers_gzip).unwrap();
             let told = (found.tag.as_deref(), header(&found, "content-encoding"), header(&found, "vary").is_some());
-            assert_eq!(told, (Some(tag), coding.map(str::to_owned), varies), "{path}");
+            assert_eq!(told, (tag, coding.map(str::to_owned), varies), "{path}");
         }
         let (short, mut back) = (found_at(&files, "/static/a.js", true).unwrap().body, Vec::new());
         std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&short[..]), &mut back).unwrap();

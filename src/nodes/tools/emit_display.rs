@@ -4,8 +4,9 @@ use super::shapes::{ContentArg, display};
 use super::{Act, Done, Tool, apply, args, fits};
 use crate::contract::{Change, Control, Ui, counted};
 use crate::nodes::View;
+use crate::nodes::slots::language;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "emit_display",
@@ -22,7 +23,13 @@ struct Args {
 
 fn run(view: &View<'_>, ui: &mut Ui, value: Value) -> Result<Done, String> {
     let args: Args = args(value)?;
-    let displays: Vec<Control> = args.items.into_iter().map(|item| Control::Display(display(item))).collect();
+    // Numbers are written as the answer's language does.
+    let with_language = |arg| {
+        let mut display = display(arg);
+        display.rest.entry("language").or_insert_with(|| json!(language(view)));
+        Control::Display(display)
+    };
+    let displays: Vec<Control> = args.items.into_iter().map(with_language).collect();
     let summary = counted(displays.len(), "display", "displays");
     apply(view, ui, Change::Show(displays), summary)
 }

@@ -5,6 +5,7 @@
 
 use super::{Act, Tool, args, fits};
 use crate::contract::{Change, Control, DatabaseAsk, Display, DisplayKind};
+use crate::nodes::slots::language;
 use crate::nodes::{ToolReport, View};
 use crate::sql;
 use serde::Deserialize;
@@ -60,6 +61,7 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
     let rows: Vec<Vec<Value>> = serde_json::from_value(data["rows"].clone()).ok()?;
     let is_sample = view.database().is_some_and(|database| database.is_sample);
     let mut rest = Map::from_iter([("sql".to_owned(), json!(sql)), ("sample".to_owned(), json!(is_sample))]);
+    rest.insert("language".to_owned(), json!(language(view)));
     let mut notes: Vec<String> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let unknown = show.x.iter().chain(&show.y).find(|name| place(&columns, name).is_none());
     if let (Some(name), As::Line | As::Bar) = (unknown, show.r#as) {
@@ -77,6 +79,7 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
         (As::Table, _) | (As::Line | As::Bar, None) => {
             rest.insert("columns".to_owned(), json!(columns));
             rest.insert("rows".to_owned(), json!(rows));
+            rest.extend(data.get("decimals").map(|places| ("decimals".to_owned(), places.clone())));
             DisplayKind::Table
         }
     };
@@ -87,26 +90,26 @@ fn place(columns: &[String], name: &str) -> Option<usize> {
     columns.iter().position(|column| column.eq_ignore_ascii_case(name))
 }
 
-/// The fields of a chart, where the rows have what it needs: the columns that it names, more than one row, and numbers.
+/// The fields of a chart, where the rows have what it needs: the columns that it names, more than one row, and numbers. Its
+/// values are those of the rows, so that what is missing or isn't a number can be seen as such.
 fn chart(show: &Show, columns: &[String], rows: &[Vec<Value>]) -> Option<Map<String, Value>> {
     let x = show.x.as_ref().map_or(Some(0), |name| place(columns, name))?;
     let mut ys = show.y.iter().map(|name| place(columns, name)).collect::<Option<Vec<usize>>>()?;
     if ys.is_empty() {
-        ys = (0..columns.len()).filter(|column| *column != x && rows.iter().any(|row| number(&row[*column]).is_some())).collect();
+        ys = (0..columns.len()).filter(|column| *column != x && rows.iter().any(|row| is_number(&row[*column]))).collect();
     }
     if rows.len() < 2 || ys.is_empty() {
         return None;
     }
-    let labels: Vec<String> = rows.iter().map(|row| row[x].as_str().map_or_else(|| row[x].to_string(), str::to_owned)).collect();
-    let series: Vec<Value> =
-        ys.into_iter().map(|y| json!({"name": columns[y], "values": rows.iter().map(|row| number(&row[y])).collect::<Vec<_>>()})).collect();
+    let of = |column: usize| rows.iter().map(|row| &row[column]).collect::<Vec<_>>();
+    let series: Vec<Value> = ys.into_iter().map(|y| json!({"name": columns[y], "values": of(y)})).collect();
     let kind = if show.r#as == As::Line { "line" } else { "bar" };
-    Some(Map::from_iter([("kind".to_owned(), json!(kind)), ("x".to_owned(), json!(labels)), ("series".to_owned(), json!(series))]))
+    Some(Map::from_iter([("kind".to_owned(), json!(kind)), ("x".to_owned(), json!(of(x))), ("series".to_owned(), json!(series))]))
 }
 
-/// A number, also where a database writes it as text: decimals.
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str().and_then(|text| text.parse().ok()))
+/// Also where a database writes a number as text: decimals.
+fn is_number(value: &Value) -> bool {
+    value.is_number() || value.as_str().is_some_and(|text| text.parse::<f64>().is_ok_and(f64::is_finite))
 }
 
 #[cfg(test)]
@@ -135,5 +138,22 @@ mod tests {
             let shown = display(&fixture.view(&packet), &report).map(|change| serde_json::to_value(change).unwrap());
             assert_eq!(shown.as_ref().map(|change| change["Show"][0]["type"].as_str().unwrap()), kind, "{show}");
         }
+    }
+
+    #[test]
+    fn a_chart_has_the_values_of_its_rows_as_they_came() {
+        let (fixture, packet) = (Fixture::default(), Packet::default());
+        let args = json!({"sql": "SELECT 1", "show": {"as": "line", "x": "jahr", "y": ["summe"]}});
+        let rows = json!([[2023, "1234.50"], [null, null], [2025, "1,234.50"], [2026, "9007199254740993"]]);
+        let data = Some(json!({"columns": ["jahr", "summe"], "rows": rows, "is_cut": false}));
+        let report = ToolReport { tool: "query".into(), args, ok: true, summary: String::new(), data };
+        let shown = serde_json::to_value(display(&fixture.view(&packet), &report)).unwrap()["Show"][0].clone();
+        assert_eq!(shown["x"], json!([2023, null, 2025, 2026]));
+        assert_eq!(shown["series"], json!([{"name": "summe", "values": ["1234.50", null, "1,234.50", "9007199254740993"]}]));
+        assert_eq!(shown["language"], fixture.view(&packet).memory.language);
+        let data = Some(json!({"columns": ["summe"], "rows": [["1.50"]], "is_cut": false, "decimals": [0]}));
+        let table = ToolReport { args: json!({"sql": "SELECT 1"}), data, ..report };
+        let shown = serde_json::to_value(display(&fixture.view(&packet), &table)).unwrap()["Show"][0].clone();
+        assert_eq!((&shown["rows"], &shown["decimals"]), (&json!([["1.50"]]), &json!([0])));
     }
 }

@@ -54,8 +54,9 @@ fn rows_come_with_plain_values() {
     assert_eq!(answer.rows[0][2..], [json!(7), json!(null), json!(1.5)]);
     let seit = answer.rows[0][1].as_str().unwrap();
     assert!(seit.len() == 10 && seit.starts_with("20"), "{seit}");
-    let decimals = rows(query("SELECT flaeche_m2 FROM eras2_production.nutzeinheiten LIMIT 1"));
-    assert_eq!(decimals.rows[0][0].as_str().and_then(|text| text.split_once('.')).map(|(_, rest)| rest.len()), Some(2));
+    let decimals = rows(query("SELECT id, flaeche_m2, '1.10' AS fassung FROM eras2_production.nutzeinheiten LIMIT 1"));
+    assert_eq!(decimals.decimals, [1], "what only looks like a number with decimals is text");
+    assert_eq!(decimals.rows[0][1].as_str().and_then(|text| text.split_once('.')).map(|(_, rest)| rest.len()), Some(2));
 }
 
 #[test]

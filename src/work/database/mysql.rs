@@ -400,7 +400,8 @@ fn take(
     let statement = conn.prep(sql)?;
     let mut result = conn.exec_iter(&statement, params)?;
     let columns: Vec<Column> = result.columns().as_ref().to_vec();
-    let mut taking = Taking::new(columns.iter().map(|column| column.name_str().into_owned()).collect(), limits);
+    let mut taking = Taking::new(columns.iter().map(|column| column.name_str().into_owned()).collect(), limits)
+        .with_decimals(columns.iter().map(|column| column.column_type() == ColumnType::MYSQL_TYPE_NEWDECIMAL && column.decimals() > 0));
     let mut beyond = 0;
     let mut is_full = false;
     for row in result.by_ref() {

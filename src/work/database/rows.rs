@@ -29,6 +29,12 @@ impl Taking {
         Taking { rows, bytes: 2, limits, cell_bytes_max: None, cut: BTreeMap::new(), lacks_room: false }
     }
 
+    /// Marks the columns whose text is a number with decimals.
+    pub(super) fn with_decimals(mut self, is_decimal: impl Iterator<Item = bool>) -> Self {
+        self.rows.decimals = is_decimal.enumerate().filter_map(|(place, is_so)| is_so.then_some(place)).collect();
+        self
+    }
+
     /// Takes a row; `false` if there is no room for it, and no more are wanted.
     pub(super) fn take(&mut self, row: Vec<Value>) -> bool {
         let place = self.rows.rows.len();

@@ -316,7 +316,7 @@ fn query(connection: &Connection, sql: &str, limits: DatabaseLimits) -> Result<D
     }
     let digits: Vec<Option<usize>> = statement.columns().map(|column| column.decl_type().and_then(decimals)).collect();
     let names = statement.columns().map(|column| column.name().to_owned()).collect();
-    let mut taking = Taking::new(names, limits);
+    let mut taking = Taking::new(names, limits).with_decimals(digits.iter().map(|digits| digits.is_some_and(|digits| digits > 0)));
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let cell = |(place, digits): (usize, &Option<usize>)| row.get_ref(place).map(|value| json(value, *digits));
