@@ -13,8 +13,11 @@ fn shown(session: &Conversation, text: &str) -> (String, Option<String>) {
     let mut events = session.events();
     let id = session.send(text);
     let events: Vec<Value> = events.until_trace(&id).into_iter().map(|told| told.event).collect();
-    let texts = |name: &str| events.iter().filter(|event| event["event"] == name).map(|event| event["text"].as_str().unwrap().to_owned());
-    (texts("streaming").collect(), texts("retold").last())
+    let texts = |name: &'static str| {
+        let named = events.iter().filter(move |event| event["event"] == name);
+        named.map(|event| event["text"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    (texts("streaming").concat(), texts("retold").pop())
 }
 
 /// What nobody may be told, in nothing that was sent to the model.
@@ -186,7 +189,7 @@ fn odd_fields_lose_no_answer_and_an_empty_one_says_why() {
     for (script, word) in [(filtered, "withheld"), (thought, "only thought")] {
         provider.script("agent", &[script]);
         provider.script("agent", &[script]);
-        let session = server.session(word);
+        let session = server.session(&word.replace(' ', "-"));
         let id = session.send("is it?");
         let result = session.result_of(&id);
         assert_eq!(result["status"], "error", "{result}");

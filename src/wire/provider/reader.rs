@@ -188,7 +188,8 @@ impl Reader {
             finish => finish,
         };
         let tool_calls = std::mem::take(&mut self.tool_calls).end().ok_or(CallError::Unreadable)?;
-        let Thinking { answer, thoughts, is_taken_back, .. } = std::mem::take(&mut self.thinking);
+        let (answer, thoughts) = (std::mem::take(&mut self.thinking.answer), std::mem::take(&mut self.thinking.thoughts));
+        let is_taken_back = self.thinking.is_taken_back;
         let hidden = self.usage.reasoning_tokens;
         let thoughts = match answer.trim().is_empty() && thoughts.is_empty() && hidden > 0 {
             true => format!("({hidden} tokens that the provider doesn't show)"),

@@ -328,6 +328,7 @@ fn whole(fixture: &str, is_streamed: bool) -> (String, String) {
     let mut say = |piece: &str| text.push_str(piece);
     let answer =
         reader.feed(fixture.as_bytes(), &mut say).and_then(|()| reader.end(&mut say)).unwrap_or_else(|e| panic!("{e:?}: {fixture}"));
+    assert_eq!(reader.opens_itself(), fixture.contains("hm</") && !fixture.contains("THINK"), "{fixture}");
     (if is_streamed && !answer.is_retold { text } else { answer.text }, answer.thoughts)
 }
 
@@ -345,8 +346,8 @@ fn thoughts_are_kept_apart_wherever_a_provider_puts_them() {
         vec![delta(json!({"content": [{"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]}, "Yes"]}))],
         vec![delta(json!({"content": [{"text": "hm", "thought": true}, {"text": "Yes"}]}))],
         vec![delta(json!({"content": {"type": "reasoning", "text": "hm"}})), text("Yes")],
-        vec![text("<think>h"), text("m</think>"), text("\n\nYes")],
-        vec![text("hm"), text("</think>\nYes")],
+        vec![text("<think>h"), text("m</thi"), text("nk>\n\nYes")],
+        vec![text("hm</think>\nYes")],
         vec![text("[THINK]hm[/THINK]"), text("Yes")],
     ] {
         let fixture = stream(&objects) + &stream(&[finish("stop")]) + DONE;
