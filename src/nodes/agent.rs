@@ -4,7 +4,7 @@
 //! `rounds` times at most; the last round is asked without tools, so that it ends in an answer.
 
 use super::sequence::{Sequence, Step};
-use super::{Flow, Out, PlannedCall, Task, ToolReport, View};
+use super::{Flow, Out, PlannedCall, Task, ToolReport, View, output};
 use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Silence, Text, ToolCall, clip};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -54,8 +54,11 @@ impl Round {
     pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
         match self {
             Round::Asking { number, tools, .. } if answer.tool_calls.is_empty() || number >= view.node.rounds => {
-                match answer.text.trim().is_empty() && view.answer.trim().is_empty() {
-                    true => super::output::silent(&answer, |silence| Task::Agent(Round::Asking { number, tools, silence })),
+                // What was said before the tools ran is no answer to what they found.
+                let has_found = tools.as_ref().is_some_and(|tools| tools.reports.iter().any(|report| report.data.is_some()));
+                let is_owed = has_found && matches!(answer.finish, Finish::Stop | Finish::ToolCalls);
+                match answer.text.trim().is_empty() && (is_owed || view.answer.trim().is_empty()) {
+                    true => output::silent(&answer, |silence| Task::Agent(Round::Asking { number, tools, silence })),
                     false => finish(view, out, tools, answer.finish),
                 }
             }
@@ -113,7 +116,7 @@ fn go_on(view: &View<'_>, number: u32, mut messages: Vec<ChatMessage>, ids: Vec<
 fn finish(view: &View<'_>, out: &mut Out, tools: Option<Box<Sequence>>, finish: Finish) -> Flow {
     out.summary = clip(view.answer, 120);
     out.changes.extend(tools.into_iter().flat_map(|tools| tools.changes));
-    super::output::ended(finish)
+    output::ended(finish)
 }
 
 fn told(report: &ToolReport) -> String {

@@ -1,7 +1,7 @@
 //! The PA and its experts: pictures of their paths, and the rules of the database expert.
 
 use super::world::{World, ada, picture};
-use crate::contract::{CallError, CallKind, CallStatus, Code, DatabaseFault, Input, Limits, Outcome, TurnResult, What};
+use crate::contract::{Answer, CallError, CallKind, CallStatus, Code, DatabaseFault, Finish, Input, Limits, Outcome, TurnResult, What};
 use crate::graph::shipped_with;
 use expect_test::{Expect, expect};
 use serde_json::{Value, json};
@@ -338,6 +338,33 @@ fn an_expert_whose_plan_can_not_be_understood_lets_nobody_guess() {
         assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("expert", 4));
         assert!(last_answer(&world).starts_with("Ich konnte nicht herausfinden"), "{}", last_answer(&world));
         assert_eq!(degraded(&world).as_deref(), Some("eras could not be understood"));
+        world.replay();
+    }
+}
+
+#[test]
+fn what_an_expert_was_cut_in_is_marked_as_cut() {
+    for (finish, ends) in [
+        (Finish::Length, Outcome::Answered),
+        (
+            Finish::ContentFilter,
+            Outcome::Failed {
+                why: "The model's service withheld the rest of this answer. Please ask in another way.".to_owned(),
+                code: None,
+            },
+        ),
+    ] {
+        let mut world = World::new("v4-eras");
+        world.say("wie viele Kunden?");
+        [PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE].into_iter().for_each(|answer| world.answer(answer));
+        let (call, _) = world.out.pop_front().unwrap();
+        world.put(Input::Chunk { call, text: "Es sind".to_owned() });
+        let retries = vec!["cut".to_owned()];
+        world.complete(call, Ok(Answer { finish, retries: retries.clone(), ..Answer::default() }));
+        assert_eq!(last_answer(&world), if finish == Finish::Length { "Es sind …" } else { "Es sind" });
+        assert_eq!(world.ends(), [(1, ends)]);
+        let composing = world.trace().frames[2].calls.last().unwrap();
+        assert_eq!(composing.retries, retries, "the trace says that a call was made again, and why");
         world.replay();
     }
 }

@@ -343,6 +343,25 @@ fn native_tools_run_and_their_results_are_asked_about() {
 }
 
 #[test]
+fn what_an_agent_says_before_its_tools_is_no_answer_to_what_they_find() {
+    let calls = |tool: &str, args: Value| vec![ToolCall { id: "t".into(), tool: tool.into(), args }];
+    let (recall, buttons) = (calls("recall", json!({"query": "tea"})), calls("emit_actions", json!({"actions": ["Red"]})));
+    for (tool_calls, answers, degraded) in
+        [(&recall, &["", "You like tea."][..], None), (&recall, &["", ""], Some("agent could not be understood")), (&buttons, &[""], None)]
+    {
+        let mut world = World::new("v1-direct");
+        world.say("what do I like?");
+        let (call, _) = world.out.pop_front().unwrap();
+        world.put(Input::Chunk { call, text: "One moment.".to_owned() });
+        world.complete(call, Ok(Answer { tool_calls: tool_calls.clone(), ..Answer::default() }));
+        answers.iter().for_each(|answer| world.answer(answer));
+        assert_eq!(world.ends(), [(1, Outcome::Answered)]);
+        assert_eq!(world.trace().degraded.as_deref(), degraded, "{answers:?}");
+        world.replay();
+    }
+}
+
+#[test]
 fn everything_that_grows_has_a_bound() {
     let limits = Limits { history_max: 6, traces_max: 2, answer_bytes_max: 10, ..Limits::default() };
     let mut world = World::with("v1-direct", limits);
