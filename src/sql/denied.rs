@@ -45,7 +45,7 @@ pub enum Denied {
     Schema { name: String },
     #[error(
         "the recursive CTE `{name}` has no bound: either count one column up in one SELECT from `{name}` alone, with WHERE column < a constant of at most {steps_max}, or walk a tree in one SELECT that joins `{name}` with a table where a column of the one equals another column of the other, both written with the name of their table",
-        steps_max = super::series::STEPS_MAX
+        steps_max = super::recursion::STEPS_MAX
     )]
     Recursive { name: String },
 }

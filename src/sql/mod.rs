@@ -11,8 +11,8 @@
 mod denied;
 mod functions;
 mod names;
+mod recursion;
 mod scan;
-mod series;
 mod walk;
 
 pub use denied::Denied;

@@ -5,7 +5,7 @@
 //! someone looks at it.
 
 use super::functions::is_system_table;
-use super::{Denied, series};
+use super::{Denied, recursion};
 use crate::contract::Dialect;
 use sqlparser::ast::{
     AnalyzeFormat, AnalyzeFormatKind, Cte, Distinct, Fetch, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, ObjectName,
@@ -205,7 +205,7 @@ impl Walked<'_> {
             self.query(query)?;
             if let State::Open(times) = self.scope[first + place].state
                 && times > 0
-                && !series::is_bounded(alias, query, times)
+                && !recursion::is_bounded(alias, query, times)
             {
                 return Err(Denied::Recursive { name: alias.name.value.clone() });
             }

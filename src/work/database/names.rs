@@ -4,6 +4,7 @@ use super::Known;
 use crate::contract::{DatabaseAnswer, DatabaseAsk, DatabaseLimits, Rows};
 use crate::sql;
 use crate::work::call::Cancel;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 /// Tables among which one is looked for that is called nearly so.
@@ -15,9 +16,9 @@ impl Known {
     /// How the database spells tables that it doesn't know as they were written: on a server that tells upper from lower case.
     pub(super) fn spelt(&self, tables: &[String], due: Instant, cancel: &Cancel) -> String {
         let Ok(DatabaseAnswer::Rows(known)) = self.backend.ask(&DatabaseAsk::Tables, LOOKED, due, cancel) else { return String::new() };
-        let known: Vec<&str> = known.rows.iter().filter_map(|row| row.first()?.as_str()).collect();
+        let known: BTreeSet<&str> = known.rows.iter().filter_map(|row| row.first()?.as_str()).collect();
         let mut says = String::new();
-        for table in tables.iter().filter(|table| !known.contains(&table.as_str())) {
+        for table in tables.iter().filter(|table| !known.contains(table.as_str())) {
             for alike in known.iter().filter(|known| known.to_lowercase() == table.to_lowercase()) {
                 let dialect = self.info().dialect;
                 says.push_str(&format!("; {} is spelt {} here", sql::quoted(table, dialect), sql::quoted(alike, dialect)));
