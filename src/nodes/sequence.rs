@@ -7,6 +7,7 @@
 use super::tools::{self, Act, Done};
 use super::{Out, PlannedCall, ToolReport, View};
 use crate::contract::{Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Dialect, Refused, Request, Rows, ToolId, Ui, clip};
+use crate::sql;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
@@ -121,7 +122,7 @@ impl Sequence {
                     None => Ok(found(rows)),
                 }
             }
-            (DatabaseAsk::Describe { table }, Some(DatabaseAnswer::Rows(_))) => Err(format!("there is no table `{table}`")),
+            (DatabaseAsk::Describe { table }, Some(DatabaseAnswer::Rows(_))) => Err(format!("there is no table {}", quoted(view, &table))),
             (DatabaseAsk::Query { .. } | DatabaseAsk::Tables, Some(DatabaseAnswer::Rows(rows))) => Ok(found(rows)),
             (DatabaseAsk::Query { .. }, Some(DatabaseAnswer::Refused { message, reason: Refused::UnknownColumn })) => {
                 // What is known of its tables may be old: they are described again before the query is repaired.
@@ -183,12 +184,12 @@ impl Sequence {
         };
         if let DatabaseAsk::Describe { table } = &ask {
             if let (None, Some((_, columns))) = (pending.describing, known(view, table)) {
-                let summary = format!("{table}: known already");
+                let summary = format!("{}: known already", quoted(view, table));
                 self.report(view, out, pending.id, pending.call, Ok(Done { summary, data: Some(columns.clone()), ..Done::default() }));
                 return None;
             }
             if self.is_careful {
-                out.progress(format!("DESCRIBE {table}\n"));
+                out.progress(format!("DESCRIBE {}\n", quoted(view, table)));
             }
         }
         self.out = Some(pending);
@@ -227,6 +228,10 @@ fn known<'v>(view: &View<'v>, table: &str) -> Option<(&'v String, &'v Value)> {
     let is_one = view.database().is_some_and(|database| database.dialect == Dialect::Sqlite);
     let alike = || view.schema.iter().find(|(known, _)| is_one && known.eq_ignore_ascii_case(&name));
     view.schema.get_key_value(&name).or_else(alike)
+}
+
+fn quoted(view: &View<'_>, table: &str) -> String {
+    view.database().map_or_else(|| table.to_owned(), |database| sql::quoted(table, database.dialect))
 }
 
 fn counted(rows: &Rows) -> String {
@@ -285,6 +290,21 @@ mod tests {
             assert!(!report.ok && report.summary.starts_with(says), "{}", report.summary);
             assert!(sequence.changes.is_empty() && sequence.ui == Ui::default());
         }
+    }
+
+    #[test]
+    fn what_was_cut_is_said_beside_the_rows_and_in_the_summary() {
+        let cut = Rows {
+            columns: vec!["a".into()],
+            rows: vec![vec![json!(1)]],
+            is_cut: true,
+            notes: vec!["cut at 1 row".into()],
+            ..Rows::default()
+        };
+        let done = found(cut);
+        assert_eq!(done.summary, "1 row; cut at 1 row");
+        assert_eq!(done.data, Some(json!({"columns": ["a"], "rows": [[1]], "is_cut": true, "notes": ["cut at 1 row"]})));
+        assert_eq!(found(Rows::default()).data, Some(json!({"columns": [], "rows": [], "is_cut": false})));
     }
 
     #[test]

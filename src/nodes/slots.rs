@@ -159,3 +159,38 @@ fn json(value: &(impl Serialize + ?Sized)) -> String {
         bytes => format!("{} [cut: the first {DATA_BYTES} of {bytes} bytes]", clip(&json, DATA_BYTES)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{DatabaseInfo, Dialect};
+    use crate::nodes::Packet;
+    use crate::nodes::testing::Fixture;
+    use serde_json::json;
+
+    #[test]
+    fn the_schema_spells_names_as_the_database_does_and_quotes_those_that_need_it() {
+        let column = |name: &str| json!([{"column": name, "type": "int"}]);
+        for (dialect, says) in [
+            (
+                Dialect::Mysql,
+                "Kunden: [{\"column\":\"Name\",\"type\":\"int\"}]\n`Order Details`: [{\"column\":\"`Unit Price`\",\"type\":\"int\"}]\n`log-2024`: [{\"column\":\"`group`\",\"type\":\"int\"}]\n",
+            ),
+            (
+                Dialect::Sqlite,
+                "Kunden: [{\"column\":\"Name\",\"type\":\"int\"}]\n\"Order Details\": [{\"column\":\"\\\"Unit Price\\\"\",\"type\":\"int\"}]\n\"log-2024\": [{\"column\":\"\\\"group\\\"\",\"type\":\"int\"}]\n",
+            ),
+        ] {
+            let mut fixture = Fixture::default();
+            fixture.node.database = Some("shop".into());
+            fixture.databases = vec![DatabaseInfo { name: "shop".to_owned(), dialect, schema: None, is_sample: false }];
+            for (table, name) in
+                [("shop.Kunden", "Name"), ("shop.Order Details", "Unit Price"), ("shop.log-2024", "group"), ("farm.kühe", "x")]
+            {
+                fixture.schema.insert(table.to_owned(), column(name));
+            }
+            let packet = Packet::default();
+            assert_eq!(schema(&fixture.view(&packet)), says);
+        }
+    }
+}

@@ -1,26 +1,24 @@
-//! The whole tree of a statement, against lists of what is allowed: queries and where their rows come from are here, values in
-//! `walk/expression.rs`.
+//! The whole tree of a statement, against lists of what is allowed: queries are here, where their rows come from in
+//! `walk/from.rs`, values in `walk/expression.rs`.
 //!
 //! Every structure is taken apart field by field and every kind is named, so that what a later parser adds is refused until
 //! someone looks at it.
 
 use super::functions::is_system_table;
-use super::{Denied, is_schema, series};
+use super::{Denied, series};
 use crate::contract::Dialect;
 use sqlparser::ast::{
-    AnalyzeFormat, AnalyzeFormatKind, Cte, Distinct, Fetch, GroupByExpr, GroupByWithModifier, Ident, Join, JoinConstraint, JoinOperator,
-    JsonTableColumn, JsonTableColumnErrorHandling, JsonTableNamedColumn, JsonTableNestedColumn, LimitClause, NamedWindowExpr, ObjectName,
+    AnalyzeFormat, AnalyzeFormatKind, Cte, Distinct, Fetch, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, ObjectName,
     ObjectNamePart, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem, SelectItemQualifiedWildcardKind,
     SelectModifiers, SetExpr, SetQuantifier, ShowCreateObject, ShowStatementFilter, ShowStatementFilterPosition, ShowStatementOptions,
-    Statement, TableAlias, TableFactor, TableWithJoins, Values, WildcardAdditionalOptions, WindowFrameBound, WindowSpec, With,
+    Statement, Values, WildcardAdditionalOptions, WindowFrameBound, WindowSpec, With,
 };
 
 use sqlparser::tokenizer::Span;
 use std::collections::BTreeSet;
 
 mod expression;
-
-use expression::{literal, of_type};
+mod from;
 
 /// Every table is looked for among all CTEs that it could name.
 const CTES_MAX: usize = 64;
@@ -124,6 +122,7 @@ impl Walked<'_> {
         none(limit_from.as_ref(), "LIMIT")?;
         match filter_position {
             None | Some(ShowStatementFilterPosition::Suffix(ShowStatementFilter::Like(_))) => {}
+            Some(ShowStatementFilterPosition::Suffix(ShowStatementFilter::Where(condition))) => self.expression(condition)?,
             Some(_) => return refuse("this filter"),
         }
         match show_in {
@@ -185,7 +184,7 @@ impl Walked<'_> {
             self.alias(Some(alias))?;
             let name = alias.name.value.to_lowercase();
             if is_system_table(&name) {
-                return Err(Denied::Table { name });
+                return Err(Denied::Table { name: alias.name.value.clone() });
             }
             // Names in front of everything that is further out, but not to be used before their turn.
             self.scope.push(Known { name, state: State::Ahead });
@@ -325,126 +324,6 @@ impl Walked<'_> {
         }
     }
 
-    fn from(&mut self, from: &TableWithJoins) -> Outcome {
-        let TableWithJoins { relation, joins } = from;
-        self.factor(relation)?;
-        for Join { relation, global, join_operator } in joins {
-            no(*global, "GLOBAL")?;
-            self.factor(relation)?;
-            match join_operator {
-                JoinOperator::Join(on)
-                | JoinOperator::Inner(on)
-                | JoinOperator::Left(on)
-                | JoinOperator::LeftOuter(on)
-                | JoinOperator::Right(on)
-                | JoinOperator::RightOuter(on)
-                | JoinOperator::FullOuter(on)
-                | JoinOperator::CrossJoin(on)
-                | JoinOperator::StraightJoin(on) => match on {
-                    JoinConstraint::On(expr) => self.expression(expr)?,
-                    JoinConstraint::Using(_) | JoinConstraint::Natural | JoinConstraint::None => {}
-                },
-                _ => return refuse("this kind of join"),
-            }
-        }
-        Ok(())
-    }
-
-    fn factor(&mut self, factor: &TableFactor) -> Outcome {
-        match factor {
-            TableFactor::Table { name, alias, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints } => {
-                none(args.as_ref(), "a table function")?;
-                no(!with_hints.is_empty(), "a hint behind WITH")?;
-                no(!index_hints.is_empty() && self.dialect != Dialect::Mysql, "a hint (USE INDEX, FORCE INDEX)")?;
-                none(version.as_ref(), "a version of a table (FOR SYSTEM_TIME)")?;
-                no(*with_ordinality, "WITH ORDINALITY")?;
-                no(!partitions.is_empty(), "PARTITION")?;
-                none(json_path.as_ref(), "a path behind a table")?;
-                none(sample.as_ref(), "TABLESAMPLE")?;
-                self.alias(alias.as_ref())?;
-                self.table(name)
-            }
-            TableFactor::Derived { lateral: _, subquery, alias, sample } => {
-                none(sample.as_ref(), "TABLESAMPLE")?;
-                self.alias(alias.as_ref())?;
-                self.query(subquery)
-            }
-            TableFactor::NestedJoin { table_with_joins, alias } => {
-                self.alias(alias.as_ref())?;
-                self.from(table_with_joins)
-            }
-            TableFactor::JsonTable { json_expr, json_path, columns, alias } if self.dialect == Dialect::Mysql => {
-                self.alias(alias.as_ref())?;
-                self.expression(json_expr)?;
-                literal(&json_path.value)?;
-                json_columns(columns)
-            }
-            _ => refuse("a table function"),
-        }
-    }
-
-    /// An alias; with columns its name stands before a parenthesis.
-    fn alias(&mut self, alias: Option<&TableAlias>) -> Outcome {
-        let Some(TableAlias { explicit: _, name, columns, at }) = alias else { return Ok(()) };
-        none(at.as_ref(), "AT")?;
-        no(columns.iter().any(|column| column.data_type.is_some()), "the type of a column")?;
-        if !columns.is_empty() {
-            self.declared.insert(name.value.to_lowercase());
-        }
-        Ok(())
-    }
-
-    fn schema(&mut self, name: &Ident) -> Outcome {
-        if !is_schema(&name.value, self.dialect, self.schemas) {
-            return Err(Denied::Schema { name: name.value.clone() });
-        }
-        if self.dialect == Dialect::Mysql && self.schemas.first() != Some(&name.value.as_str()) {
-            self.renamed.push(name.span);
-        }
-        Ok(())
-    }
-
-    fn table(&mut self, name: &ObjectName) -> Outcome {
-        let table = match &name.0[..] {
-            [ObjectNamePart::Identifier(table)] => {
-                let lower = table.value.to_lowercase();
-                if let Some(known) = self.scope.iter_mut().rev().find(|known| known.name == lower) {
-                    return match &mut known.state {
-                        State::Defined => Ok(()),
-                        State::Open(times) => {
-                            *times += 1;
-                            Ok(())
-                        }
-                        State::Ahead => Err(Denied::Recursive { name: table.value.clone() }),
-                    };
-                }
-                table
-            }
-            [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] => {
-                self.schema(schema)?;
-                table
-            }
-            _ => return Err(Denied::Table { name: name.to_string() }),
-        };
-        if is_system_table(&table.value) {
-            return Err(Denied::Table { name: table.value.clone() });
-        }
-        let is_dual = self.dialect == Dialect::Mysql && table.value.eq_ignore_ascii_case("dual");
-        if !is_dual && self.known_tables.insert(table.value.clone()) {
-            self.tables.push(table.value.clone());
-        }
-        Ok(())
-    }
-
-    /// `table.*` or `schema.table.*`.
-    fn qualified(&mut self, name: &ObjectName) -> Outcome {
-        match &name.0[..] {
-            [ObjectNamePart::Identifier(_)] => Ok(()),
-            [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(_)] => self.schema(schema),
-            _ => refuse("this name"),
-        }
-    }
-
     fn grouping(&mut self, group_by: &GroupByExpr) -> Outcome {
         let GroupByExpr::Expressions(expressions, modifiers) = group_by else { return refuse("GROUP BY ALL") };
         no(modifiers.iter().any(|modifier| *modifier != GroupByWithModifier::Rollup), "this modifier of GROUP BY")?;
@@ -470,25 +349,6 @@ impl Walked<'_> {
         }
         Ok(())
     }
-}
-
-/// The columns that `JSON_TABLE` makes of its argument.
-fn json_columns(columns: &[JsonTableColumn]) -> Outcome {
-    columns.iter().try_for_each(|column| match column {
-        JsonTableColumn::ForOrdinality(_) => Ok(()),
-        JsonTableColumn::Nested(JsonTableNestedColumn { path, columns }) => {
-            literal(&path.value)?;
-            json_columns(columns)
-        }
-        JsonTableColumn::Named(JsonTableNamedColumn { name: _, r#type, path, exists: _, on_empty, on_error }) => {
-            of_type(r#type)?;
-            literal(&path.value)?;
-            [on_empty, on_error].into_iter().flatten().try_for_each(|handling| match handling {
-                JsonTableColumnErrorHandling::Default(value) => literal(&value.value),
-                JsonTableColumnErrorHandling::Null | JsonTableColumnErrorHandling::Error => Ok(()),
-            })
-        }
-    })
 }
 
 fn wildcard(options: &WildcardAdditionalOptions) -> Outcome {

@@ -3,6 +3,7 @@
 //! `./testcases/mariadb cargo test --test database` brings the server.
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod names;
 mod tls;
 mod turns;
 mod values;

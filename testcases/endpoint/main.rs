@@ -29,3 +29,4 @@ mod stop;
 mod suites;
 #[allow(dead_code, reason = "it serves the tests of the command line too")]
 mod support;
+mod values;

@@ -162,11 +162,13 @@ fn described(calls: &[Kept], known: &Value) -> Vec<Kept> {
     let is_described = |label: &str| calls.iter().any(|call| call.label.eq_ignore_ascii_case(label));
     let tables = known.as_object().into_iter().flatten().filter(|_| asks_databases);
     let table = |(name, columns): (&String, &Value)| {
-        let label = format!("describe {}", name.split_once('.').map_or(name.as_str(), |(_, table)| table));
+        let table = name.split_once('.').map_or(name.as_str(), |(_, table)| table);
+        let label = format!("describe {table}");
         let columns = list(columns);
         let names: Vec<String> = columns.first().and_then(Value::as_object).into_iter().flat_map(|column| column.keys().cloned()).collect();
         let row = |column: &Value| names.iter().map(|name| column[name].clone()).collect();
-        let rows = Rows { rows: columns.iter().map(row).collect(), columns: names.clone(), ..Rows::default() };
+        let rows =
+            Rows { rows: columns.iter().map(row).collect(), columns: names.clone(), table: Some(table.to_owned()), ..Rows::default() };
         let answer = Answer { database: Some(DatabaseAnswer::Rows(rows)), ..Answer::default() };
         (!is_described(&label)).then_some(Kept { label, is_streamed: false, usage: Usage::NONE, answer })
     };

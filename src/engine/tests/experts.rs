@@ -186,6 +186,18 @@ fn a_table_is_described_before_its_first_query_and_never_again() {
 }
 
 #[test]
+fn a_table_is_kept_under_the_name_that_the_database_gives_it() {
+    let described = r#"{"Rows":{"columns":["column"],"rows":[["id"]],"is_cut":false,"table":"Kunden"}}"#;
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("wie viele Kunden?", &[PERCEIVED, TO_ERAS, &count(false), described, THREE, "Drei.", "{}"])]);
+    let known: Vec<&String> = world.session.schema_cache().keys().collect();
+    assert_eq!(known, ["eras2_production.Kunden"], "as the database spells it, not as the model did");
+    play(&mut world, &[("und jetzt?", &[PERCEIVED, TO_ERAS, &count(false), THREE, "Drei.", "{}"])]);
+    assert_eq!(asked(&world), ["query"], "SQLite takes `kunden` for the same table");
+    world.replay();
+}
+
+#[test]
 fn describing_a_known_table_asks_nobody() {
     let describe = r#"{"tool_sequence":[{"tool":"describe","args":{"table":"kunden"}}],"response_hint":"","interpret":false}"#;
     let mut world = World::new("v4-eras");

@@ -31,9 +31,12 @@ pub(super) fn ada() -> Caller {
     Caller { identity: "ada".into(), channel: "test".into(), utc_offset_minutes: 60 }
 }
 
-/// The database that the shipped graphs name.
+/// The database that the shipped graphs name, and one of another dialect.
 fn databases() -> Vec<DatabaseInfo> {
-    vec![DatabaseInfo { name: "eras2_production".into(), dialect: Dialect::Sqlite, schema: None, is_sample: true }]
+    vec![
+        DatabaseInfo { name: "eras2_production".into(), dialect: Dialect::Sqlite, schema: None, is_sample: true },
+        DatabaseInfo { name: "farm".into(), dialect: Dialect::Mysql, schema: None, is_sample: false },
+    ]
 }
 
 impl World {

@@ -60,7 +60,11 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
     let rows: Vec<Vec<Value>> = serde_json::from_value(data["rows"].clone()).ok()?;
     let is_sample = view.database().is_some_and(|database| database.is_sample);
     let mut rest = Map::from_iter([("sql".to_owned(), json!(sql)), ("sample".to_owned(), json!(is_sample))]);
-    let notes: Vec<&str> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let mut notes: Vec<String> = data["notes"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    let unknown = show.x.iter().chain(&show.y).find(|name| place(&columns, name).is_none());
+    if let (Some(name), As::Line | As::Bar) = (unknown, show.r#as) {
+        notes.push(format!("no chart: no column is called `{name}`"));
+    }
     if !notes.is_empty() {
         rest.insert("note".to_owned(), json!(notes.join("; ")));
     }
@@ -79,11 +83,14 @@ pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
     Some(Change::Show(vec![Control::Display(Display { kind, label: show.label, key: None, rest })]))
 }
 
-/// The fields of a chart, where the rows have what it needs: more than one, and numbers.
+fn place(columns: &[String], name: &str) -> Option<usize> {
+    columns.iter().position(|column| column.eq_ignore_ascii_case(name))
+}
+
+/// The fields of a chart, where the rows have what it needs: the columns that it names, more than one row, and numbers.
 fn chart(show: &Show, columns: &[String], rows: &[Vec<Value>]) -> Option<Map<String, Value>> {
-    let place = |name: &String| columns.iter().position(|column| column.eq_ignore_ascii_case(name));
-    let x = show.x.as_ref().and_then(place).unwrap_or(0);
-    let mut ys: Vec<usize> = show.y.iter().filter_map(place).collect();
+    let x = show.x.as_ref().map_or(Some(0), |name| place(columns, name))?;
+    let mut ys = show.y.iter().map(|name| place(columns, name)).collect::<Option<Vec<usize>>>()?;
     if ys.is_empty() {
         ys = (0..columns.len()).filter(|column| *column != x && rows.iter().any(|row| number(&row[*column]).is_some())).collect();
     }
@@ -118,6 +125,8 @@ mod tests {
             (json!({"as": "bar"}), rows.clone(), Some("chart")),
             (json!({"as": "bar"}), json!([["2023", "10.5"]]), Some("table")),
             (json!({"as": "bar", "y": ["jahr"], "x": "summe"}), json!([["a", "x"], ["b", "y"]]), Some("chart")),
+            (json!({"as": "bar", "x": "jahr", "y": ["umsatz"]}), rows.clone(), Some("table")),
+            (json!({"as": "line", "x": "monat"}), rows.clone(), Some("table")),
             (json!({"as": "none"}), rows, None),
         ] {
             let args = json!({"sql": "SELECT 1", "show": show});

@@ -276,6 +276,9 @@ pub(super) fn of_type(data_type: &DataType) -> Outcome {
         "JSON",
         "BOOLEAN",
         "BLOB",
+        "UUID",
+        // INET4 and INET6.
+        "INET",
     ];
     let name = data_type.to_string();
     let first = name.split(|sign: char| !sign.is_ascii_alphabetic()).next().unwrap_or_default().to_uppercase();

@@ -181,3 +181,54 @@ fn a_value_stays_what_it_is() {
     assert!(long.rows[0][0].as_str().unwrap().ends_with(" of 300000 characters]") && long.rows[2][0] == "short");
     assert_eq!(long.notes, ["2 long values are cut short (`body`), each marked with [cut: …]"]);
 }
+
+fn file(sql: &str) -> (tempfile::TempDir, Databases) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.db");
+    rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    (folder, Databases::new(vec![("shop".to_owned(), Source::Sqlite(path))]))
+}
+
+#[test]
+fn a_table_is_found_by_any_spelling_and_told_by_its_own() {
+    let (_folder, databases) = file(
+        "CREATE TABLE \"Order Details\" (\"Unit No\" INTEGER PRIMARY KEY, price INT);
+         CREATE TABLE items (id INTEGER PRIMARY KEY, part REFERENCES \"Order Details\", whole REFERENCES items(id));",
+    );
+    let describe = |table: &str| {
+        let ask = DatabaseAsk::Describe { table: table.to_owned() };
+        ask_of(&databases, "shop", ask, DatabaseLimits::default(), &Cancel::default())
+    };
+    let details = rows(describe("order details"));
+    assert_eq!((details.table.as_deref(), &details.rows[0][0]), (Some("Order Details"), &json!("Unit No")));
+    let items = rows(describe("ITEMS"));
+    assert_eq!(items.table.as_deref(), Some("items"));
+    let references: Vec<_> = items.rows.iter().map(|row| row[4].clone()).collect();
+    assert_eq!(references, [json!(null), json!("\"Order Details\".\"Unit No\""), json!("items.id")], "a primary key is not always `id`");
+    match describe("Order Detail") {
+        Ok(DatabaseAnswer::Refused { message, reason }) => {
+            assert_eq!((message.as_str(), reason), ("no such table: \"Order Detail\"", Refused::UnknownTable));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_walk_over_a_tree_ends_with_it_and_one_in_a_circle_at_its_limits() {
+    let (_folder, databases) = file(
+        "CREATE TABLE parts (id INTEGER PRIMARY KEY, parent INT);
+         INSERT INTO parts VALUES (1, NULL), (2, 1), (3, 1), (4, 2), (5, 4), (10, 11), (11, 10);",
+    );
+    let below = |root: u32, what: &str| {
+        let sql = format!(
+            "WITH RECURSIVE below AS (SELECT id, 0 AS depth FROM parts WHERE id = {root} \
+             UNION ALL SELECT p.id, b.depth + 1 FROM parts p JOIN below b ON p.parent = b.id) SELECT {what} FROM below"
+        );
+        let limits = DatabaseLimits { time_ms_max: 300, ..DatabaseLimits::default() };
+        ask_of(&databases, "shop", DatabaseAsk::Query { sql }, limits, &Cancel::default())
+    };
+    assert_eq!(rows(below(1, "COUNT(*), MAX(depth)")).rows, [[json!(5), json!(3)]]);
+    let circle = rows(below(10, "id"));
+    assert_eq!((circle.rows.len(), circle.is_cut), (200, true), "rows");
+    assert_eq!(below(10, "COUNT(*)"), Err(CallError::Database(DatabaseFault::Deadline)), "time: no count that is not so");
+}

@@ -2,7 +2,7 @@
 //!
 //! It speaks the provider's wire over loopback. The message (or a control's data) is JSON: `intent` and `complexity` for
 //! `input`, `tools` for `director` and `agent`, `fill` for `thinker`, `memory` for `memorizer`, `judge` for the judge
-//! of a test, `say` for whoever speaks.
+//! of a test, `expert` for the `pa`, `tools` and, when they failed, `repair` for an expert, `say` for whoever speaks.
 //! `hold` names a node whose call stands still, after `after` words, until the test lets it go on or the other side hangs up.
 
 use super::patience::{PATIENCE, eventually};
@@ -127,6 +127,8 @@ struct Asked {
     role: String,
     plan: Value,
     has_tools: bool,
+    /// A job whose tools failed.
+    is_repair: bool,
 }
 
 impl Asked {
@@ -135,13 +137,24 @@ impl Asked {
         let text = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
         let system = messages.first().map(text).unwrap_or_default();
         let role = system.lines().next().unwrap_or_default().trim_start_matches("# ").to_owned();
-        let question = messages.iter().rposition(|message| message["role"] == "user").unwrap_or(0);
+        let last = messages.iter().rposition(|message| message["role"] == "user").unwrap_or(0);
+        let is_job = |message: &Value| text(message).contains("## job\n");
+        let question = messages.iter().rposition(is_job).unwrap_or(last);
         let message = messages.get(question).map(text).unwrap_or_default();
-        let message = message.rsplit("## message\n").next().unwrap_or_default().split("\n## ").next().unwrap_or_default();
+        let message = message
+            .rsplit("## message\n")
+            .next()
+            .unwrap_or_default()
+            .rsplit("## job\n")
+            .next()
+            .unwrap_or_default()
+            .split("\n## ")
+            .next()
+            .unwrap_or_default();
         let plan = message.find('{').zip(message.rfind('}')).and_then(|(from, to)| message.get(from..=to));
         let plan = plan.and_then(|plan| serde_json::from_str(plan).ok()).unwrap_or_else(|| json!({}));
         let is_answered = messages.iter().skip(question).any(|message| message["role"] == "tool");
-        Asked { role, plan, has_tools: body["tools"].is_array() && !is_answered }
+        Asked { role, plan, has_tools: body["tools"].is_array() && !is_answered, is_repair: question < last }
     }
 
     fn structured(&self) -> Option<Value> {
@@ -153,6 +166,10 @@ impl Asked {
             }),
             "director" => json!({
                 "goal": "do as told", "steps": [], "tool_sequence": plan("tools", json!([])), "present_as": "text", "reason": "a test",
+            }),
+            "pa" => json!({ "expert": self.plan["expert"], "job": self.plan.to_string(), "thinking_message": "", "language": "en" }),
+            "expert" => json!({
+                "tool_sequence": plan(if self.is_repair { "repair" } else { "tools" }, json!([])), "response_hint": "", "interpret": false,
             }),
             "thinker" => json!({ "calls": plan("fill", json!([])) }),
             "interpreter" => json!({ "summary": "found", "findings": [] }),
