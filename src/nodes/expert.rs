@@ -5,6 +5,7 @@
 //! notes for the interpreter. A call that fails goes back to the model with the error, twice at most. Default when a plan
 //! can't be understood: compose from what there is.
 
+use super::fit::fitting;
 use super::sequence::{Sequence, Step};
 use super::{ExpertPlan, Flow, Found, Out, Task, View, read, shown};
 use crate::contract::{Answer, ChatMessage, ModelRequest, Request, Role, Text, What, clip};
@@ -88,7 +89,7 @@ fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, step: S
                     report.tool,
                     clip(&report.args.to_string(), 2_000),
                     clip(&report.summary, 1_000),
-                    clip(&serde_json::to_string(&sequence.reports).expect("our own plain data is always JSON"), 8_000),
+                    fitting(&sequence.reports, 8_000),
                 );
                 out.reason = Some(clip(&report.summary, 500));
                 let mut messages = view.node.prompt.fill(view);

@@ -21,7 +21,9 @@ fn long_values_are_cut_before_rows_and_the_model_and_the_user_are_told() {
 
     let note = "1 long value is cut short (`body`), each marked with [cut: …]";
     let composed = model.asked_of("compose").pop().expect("the answer is composed").to_string();
-    for said in ["2 rows; 1 long value is cut short", "of 300000 characters]", "4006381333931", "9007199254740993", "0x4D7953514C00"] {
+    for said in
+        ["2 rows; 1 long value is cut short", "of 300000 characters]", "short", "4006381333931", "9007199254740993", "0x4D7953514C00"]
+    {
         assert!(composed.contains(said), "{said} is not in the request");
     }
     let state = session.read("/api/state");
