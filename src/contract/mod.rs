@@ -6,6 +6,7 @@
 mod call;
 mod client_id;
 mod control;
+mod cut;
 mod database;
 mod event;
 mod input;
@@ -25,6 +26,7 @@ pub use call::{
 };
 pub use client_id::{Accepted, ClientId, INVALID_CLIENT_ID};
 pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source, State, Ui, UiError};
+pub use cut::shorten;
 pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Rows};
 pub use event::{Entry, Event, Outcome, What};
 pub use input::{Caller, Input, Limits};

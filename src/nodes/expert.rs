@@ -6,6 +6,7 @@
 //! can't be understood: the answer says that the question went nowhere; when an answer can't be composed: the interpreter gets
 //! what the tools returned.
 
+use super::fit::fitting;
 use super::sequence::{Sequence, Step};
 use super::{ExpertPlan, Flow, Found, Out, Task, View, read, shown, unrouted};
 use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Request, Role, Text, What, clip};
@@ -93,7 +94,7 @@ fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, step: S
                     report.tool,
                     clip(&report.args.to_string(), 2_000),
                     clip(&report.summary, 1_000),
-                    clip(&serde_json::to_string(&sequence.reports).expect("our own plain data is always JSON"), 8_000),
+                    fitting(&sequence.reports, 8_000),
                 );
                 out.reason = Some(clip(&report.summary, 500));
                 let mut messages = view.node.prompt.fill(view);

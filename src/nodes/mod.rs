@@ -10,6 +10,7 @@ mod agent;
 mod asking;
 mod director;
 mod expert;
+mod fit;
 mod input;
 mod interpreter;
 mod memorizer;

@@ -297,6 +297,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_cut_is_said_beside_the_rows_and_in_the_summary() {
+        let cut = Rows {
+            columns: vec!["a".into()],
+            rows: vec![vec![json!(1)]],
+            is_cut: true,
+            notes: vec!["cut at 1 row".into()],
+            ..Rows::default()
+        };
+        let done = found(cut);
+        assert_eq!(done.summary, "1 row; cut at 1 row");
+        assert_eq!(done.data, Some(json!({"columns": ["a"], "rows": [[1]], "is_cut": true, "notes": ["cut at 1 row"]})));
+        assert_eq!(found(Rows::default()).data, Some(json!({"columns": [], "rows": [], "is_cut": false})));
+    }
+
+    #[test]
     fn a_careful_sequence_stops_at_the_first_failure() {
         let set = |key: &str| ("set_state", json!({"key": key, "value": 1}));
         let calls = || [set("a"), ("no_such_tool", json!({})), set("b")];

@@ -3,6 +3,7 @@
 //! Prompts are built from the session's state alone, each slot is bounded, and user text is never cut without a mark.
 
 use super::View;
+use super::fit::fitting;
 use crate::contract::{Message, Part, Role, clip, push_clipped};
 use crate::sql;
 use serde::Serialize;
@@ -153,11 +154,7 @@ fn dialect(view: &View<'_>) -> String {
 }
 
 fn json(value: &(impl Serialize + ?Sized)) -> String {
-    let json = serde_json::to_string(value).expect("our own plain data is always JSON");
-    match json.len() {
-        0..=DATA_BYTES => json,
-        bytes => format!("{} [cut: the first {DATA_BYTES} of {bytes} bytes]", clip(&json, DATA_BYTES)),
-    }
+    fitting(value, DATA_BYTES)
 }
 
 #[cfg(test)]

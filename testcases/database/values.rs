@@ -63,7 +63,7 @@ fn a_value_of_any_type_stays_what_it_is() {
     }
     assert!(rows.rows[1][1..].iter().all(Value::is_null), "a missing value is none: {:?}", rows.rows[1]);
     let sums =
-        all(&world, "SELECT SUM(large), SUM(flag), SUM(price) * 10, ean + 0, HEX(raw) FROM v GROUP BY ean ORDER BY ean DESC LIMIT 1");
+        all(&world, "SELECT SUM(large), SUM(flag), SUM(price) * 10, ean + 0, HEX(raw) FROM v GROUP BY ean, raw ORDER BY ean DESC LIMIT 1");
     assert_eq!(
         sums.rows,
         [[

@@ -31,3 +31,4 @@ mod suites;
 #[allow(dead_code, reason = "it serves the tests of the command line too")]
 mod support;
 mod thinking;
+mod values;

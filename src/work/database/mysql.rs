@@ -13,6 +13,7 @@ use super::watch::{self, Socket};
 use super::{DESCRIBES, failed, in_trouble, no_such_table, referenced, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused};
 use crate::work::call::Cancel;
+use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
 use mysql::{Column, Conn, DriverError, Error, Params, Row, Value as Cell};
 use mysql_common::proto::codec::error::PacketCodecError;

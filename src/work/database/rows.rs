@@ -3,9 +3,9 @@
 //! What is too much for an answer is cut in this order: first the long values, each to the same length, then whole rows. Each
 //! value that was cut says so itself, and [`Rows::notes`] say what was cut.
 
-use crate::contract::{DatabaseLimits, Rows};
+use crate::contract::{DatabaseLimits, Rows, shorten};
 use serde_json::{Number, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Integers beyond this travel as text: a JSON number is a double to many readers, which holds no larger ones exactly.
 const EXACT_MAX: u64 = (1 << 53) - 1;
@@ -18,15 +18,15 @@ pub(super) struct Taking {
     limits: DatabaseLimits,
     /// Bytes of JSON that a value may have, once some had to be cut.
     cell_bytes_max: Option<usize>,
-    /// Row and column of each value that was cut: the bytes that are left of it, and how many characters it had.
-    cut: BTreeMap<(usize, usize), (usize, usize)>,
+    /// Row and column of each value that was cut.
+    cut: BTreeSet<(usize, usize)>,
     lacks_room: bool,
 }
 
 impl Taking {
     pub(super) fn new(columns: Vec<String>, limits: DatabaseLimits) -> Self {
         let rows = Rows { columns, ..Rows::default() };
-        Taking { rows, bytes: 2, limits, cell_bytes_max: None, cut: BTreeMap::new(), lacks_room: false }
+        Taking { rows, bytes: 2, limits, cell_bytes_max: None, cut: BTreeSet::new(), lacks_room: false }
     }
 
     /// Marks the columns whose text is a number with decimals.
@@ -51,7 +51,7 @@ impl Taking {
         }
         if self.bytes > self.limits.bytes_max {
             self.rows.rows.pop();
-            self.cut.retain(|(row, _), _| *row < place);
+            self.cut.retain(|(row, _)| *row < place);
             self.rows.is_cut = true;
             self.lacks_room = true;
         }
@@ -69,16 +69,10 @@ impl Taking {
         let Some(bytes_max) = self.cell_bytes_max else { return };
         for (place, row) in self.rows.rows.iter_mut().enumerate().skip(begin) {
             for (column, cell) in row.iter_mut().enumerate() {
-                let Value::String(text) = cell else { continue };
-                let known = self.cut.get(&(place, column)).copied();
-                let (kept, of) = known.unwrap_or((text.len(), 0));
-                let fits = fitting(&text[..kept], bytes_max);
-                if fits < kept {
-                    let of = if of == 0 { text.chars().count() } else { of };
-                    text.truncate(fits);
-                    let shown = text.chars().count();
-                    text.push_str(&format!("… [cut: {shown} of {of} characters]"));
-                    self.cut.insert((place, column), (fits, of));
+                if let Value::String(text) = cell
+                    && shorten(text, bytes_max)
+                {
+                    self.cut.insert((place, column));
                 }
             }
         }
@@ -90,7 +84,7 @@ impl Taking {
 
     pub(super) fn done(mut self) -> Rows {
         if !self.cut.is_empty() {
-            let columns: BTreeSet<usize> = self.cut.keys().map(|(_, column)| *column).collect();
+            let columns: BTreeSet<usize> = self.cut.iter().map(|(_, column)| *column).collect();
             let columns: Vec<String> = columns.into_iter().map(|column| format!("`{}`", self.rows.columns[column])).collect();
             let (count, columns) = (self.cut.len(), columns.join(", "));
             let values = if count == 1 { "1 long value is cut short".to_owned() } else { format!("{count} long values are cut short") };
@@ -109,22 +103,6 @@ impl Taking {
 /// The bytes of a row in JSON, with the comma behind it.
 fn size(row: &[Value]) -> usize {
     serde_json::to_string(row).map_or(usize::MAX / 2, |text| text.len() + 1)
-}
-
-/// The longest beginning of a text, in bytes, whose JSON has at most `bytes_max`.
-fn fitting(text: &str, bytes_max: usize) -> usize {
-    let mut bytes = 0;
-    for (place, letter) in text.char_indices() {
-        bytes += match letter {
-            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-            '\0'..='\u{1f}' => 6,
-            _ => letter.len_utf8(),
-        };
-        if bytes > bytes_max {
-            return place;
-        }
-    }
-    text.len()
 }
 
 pub(super) fn whole(number: i64) -> Value {
