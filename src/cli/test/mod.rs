@@ -99,8 +99,7 @@ const ANY_SESSION: &str = "test";
 const STOPPED: u8 = 130;
 const RESULTS: &str = "testcases/results.json";
 /// Settings that say who judges; of a server that runs already, nothing else can be set.
-const OF_JUDGE: &[&str] =
-    &["llm_url", "llm_key_file", "offline", "retries", "connect_ms", "first_token_ms", "next_token_ms", "call_ms"];
+const OF_JUDGE: &[&str] = &["llm_url", "llm_key_file", "offline", "retries", "connect_ms", "first_token_ms", "next_token_ms", "call_ms"];
 
 pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure> {
     let is_terminal = std::io::stdout().is_terminal();
