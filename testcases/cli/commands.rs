@@ -67,7 +67,7 @@ fn the_exit_code_tells_whose_fault_it_is() {
     for (arguments, code, says) in [
         (&["--nonsense"][..], 2, "--nonsense"),
         (&["chatt"], 2, "chat"),
-        (&["--development=perhaps", "--listen", "0.0.0.0:0"], 3, "nobody has to log in"),
+        (&["--development=perhaps"], 2, "invalid value 'perhaps'"),
         (&["--listen", "[::]:0"], 3, "or say --insecure-no-auth if that is meant"),
         (&["--config", "nope.toml"], 3, "there is no such file"),
         (&["--listen", "192.0.2.1:7", "--insecure-no-auth"], 4, "choose another address with --listen"),

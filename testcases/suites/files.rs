@@ -168,3 +168,34 @@ fn a_model_s_words_can_not_steer_the_terminal() {
     );
     assert!(played.code == Some(1) && !played.output.contains('\u{1b}'), "{played:?}");
 }
+
+#[test]
+fn what_is_code_or_a_comment_is_not_run_and_a_wrapped_message_is_sent_whole() {
+    let folder = Folder::new();
+    let never = "- send: hello\n- expect frames: == 99\n";
+    let suite = format!(
+        "# T\n## 1\n~~~\n{never}~~~\n\n````\n```\n{never}```\n````\n\n<!--\n{never}-->\n\n\
+         - send: Reply with the number alone: what is\n  12 * (3 + 4)?\n- expect response: contains 84\n"
+    );
+    folder.write("t.md", &suite);
+    let ended = run(folder.path(), &["test", "t.md"]);
+    assert!(ended.code == Some(0) && ended.output.contains("1 passed"), "{ended:?}");
+}
+
+/// Of the sample data: one customer has this name, several are families.
+#[test]
+fn one_thing_is_told_as_one_and_several_as_several() {
+    let folder = Folder::new();
+    folder.write(
+        "one.md",
+        "# T\n- graph: v4-eras\n## 1\n\
+         - send: find customer Baugenossenschaft Morgenröte eG\n\
+         - expect response: contains \"I found 1 customer whose name contains\"\n\
+         - send: finde den Kunden Baugenossenschaft Morgenröte eG\n\
+         - expect response: contains \"Ich habe 1 Kunden gefunden, dessen Name\"\n\
+         - send: find customer Familie\n\
+         - expect response: matches /I found \\d+ customers whose name contains/\n",
+    );
+    let ended = run(folder.path(), &["test", "one.md"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
