@@ -157,7 +157,10 @@ fn both_dialects_describe_and_answer_alike() {
     }
     // A page writes decimals as its reader's language does; text that looks like them stays text.
     let decimals = |sql: &str| rows(world.query("maria", sql)).decimals;
-    assert_eq!(decimals("SELECT AVG(id), SUM(id), '1.10', CAST(1 AS DECIMAL(9, 2)), 1.5e0, CAST(4006381333931 AS DECIMAL(13, 0)) FROM kunden"), [0, 3]);
+    assert_eq!(
+        decimals("SELECT AVG(id), SUM(id), '1.10', CAST(1 AS DECIMAL(9, 2)), 1.5e0, CAST(4006381333931 AS DECIMAL(13, 0)) FROM kunden"),
+        [0, 3]
+    );
 }
 
 #[test]
