@@ -188,7 +188,7 @@ pub struct Answer {
     pub thoughts: String,
     pub tool_calls: Vec<ToolCall>,
     /// What a database brought.
-    pub database: Option<DatabaseAnswer>,
+    pub database: Option<Box<DatabaseAnswer>>,
     pub finish: Finish,
     /// The model that answered, as it calls itself.
     pub model: String,
@@ -222,7 +222,7 @@ impl Answer {
     pub fn bytes(&self) -> usize {
         let calls: usize = self.tool_calls.iter().map(|call| call.id.len() + call.tool.len() + call.args.to_string().len()).sum();
         let rows = |database| serde_json::to_vec(database).expect("our own plain data is always JSON").len();
-        self.text.len() + self.thoughts.len() + calls + self.database.as_ref().map_or(0, rows)
+        self.text.len() + self.thoughts.len() + calls + self.database.as_deref().map_or(0, rows)
     }
 }
 

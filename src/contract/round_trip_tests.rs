@@ -140,7 +140,7 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
         same(answers.clone().map(|database| Answer {
             text: text("so"),
             tool_calls: vec![call.clone()],
-            database: Some(database),
+            database: Some(Box::new(database)),
             is_retold: true,
             thoughts: text("hm"),
             finish,

@@ -9,7 +9,8 @@ pub fn unique_json(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).map(|Unique(value)| value)
 }
 
-struct Unique(Value);
+/// JSON in which no key is there twice.
+pub struct Unique(pub Value);
 
 struct Reader;
 

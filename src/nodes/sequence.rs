@@ -111,7 +111,7 @@ impl Sequence {
             Some(Request::Model(_)) | None => unreachable!("a sequence waits for databases alone"),
         };
         let describing = pending.describing.take();
-        let outcome = match (asked, answer.database) {
+        let outcome = match (asked, answer.database.map(|answer| *answer)) {
             (_, None) => Err("the database gave no answer".to_owned()),
             (DatabaseAsk::Describe { table }, Some(DatabaseAnswer::Rows(rows))) if !rows.rows.is_empty() => {
                 out.learned.push((known_as(view, rows.table.as_deref().unwrap_or(&table)), Some(described(&rows))));

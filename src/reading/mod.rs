@@ -12,7 +12,7 @@ pub use fit::OrText;
 pub use mended::mended;
 pub use wrong::Wrong;
 
-use crate::contract::unique_json;
+use crate::contract::{Unique, unique_json};
 use serde::de::DeserializeOwned;
 use serde_json::{Deserializer, Value};
 
@@ -70,7 +70,9 @@ pub fn certain(text: &str) -> Option<Value> {
     let text = text.trim();
     let unfenced = text.strip_prefix("```").and_then(|text| text.strip_suffix("```")).map(|text| text.trim_start_matches("json"));
     let text = unfenced.unwrap_or(text);
-    let values = |text: &str| Deserializer::from_str(text).into_iter::<Value>().collect::<Result<Vec<_>, _>>().ok();
+    let values = |text: &str| {
+        Deserializer::from_str(text).into_iter::<Unique>().map(|value| value.map(|Unique(value)| value)).collect::<Result<Vec<_>, _>>().ok()
+    };
     let mut values = values(text).or_else(|| values(&mended(text)?))?;
     if values.len() > 1 {
         values.retain(|value| value.as_object().is_none_or(|object| !object.is_empty()));

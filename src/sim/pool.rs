@@ -116,15 +116,17 @@ fn fate(rng: &mut Rng, owner: &str, request: &Request, failing: u64) -> Fate {
     let answer = fate.outcome.as_mut().expect("it was just made");
     match request {
         Request::Database(request) => {
-            answer.database = Some(rows(rng, owner, &request.ask));
+            answer.database = Some(Box::new(rows(rng, owner, &request.ask)));
             if fails {
                 match below(rng, 5) {
                     0 => fate.outcome = Err(CallError::Database(DatabaseFault::Deadline)),
                     1 => fate.outcome = Err(CallError::Database(DatabaseFault::Broken)),
                     2 => fate.outcome = Err(CallError::Overloaded),
                     _ => {
-                        answer.database =
-                            Some(DatabaseAnswer::Refused { message: format!("no such column ~{owner}~"), reason: Refused::UnknownColumn })
+                        answer.database = Some(Box::new(DatabaseAnswer::Refused {
+                            message: format!("no such column ~{owner}~"),
+                            reason: Refused::UnknownColumn,
+                        }))
                     }
                 }
             }

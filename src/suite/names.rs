@@ -16,7 +16,7 @@ pub struct Names {
     calls: BTreeSet<String>,
 }
 
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 22] = [
     "turn_started",
     "memory",
     "machines",
@@ -29,6 +29,7 @@ const EVENTS: [&str; 21] = [
     "planned",
     "interpreted",
     "streaming",
+    "retold",
     "tool_call",
     "tool_result",
     "controls",

@@ -19,7 +19,7 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
     match &event.what {
         What::Accepted { client_id } => Some(accepted(event.turn, client_id, Some(seq))),
         What::Streaming { text } => delta(text, None),
-        What::Retold { text } => Some(write(&Chat::Retold { id, content: text, seq })),
+        What::Retold { text } => delta(text, Some("retold")),
         What::Progress { text } => delta(text, Some("progress")),
         What::Controls { controls } => Some(write(&Chat::Controls { controls, seq, kept_from: None, gap: false })),
         What::Done { outcome, client_id } => Some(ended(event.turn, outcome, client_id.as_ref(), Some(seq))),
@@ -104,11 +104,6 @@ enum Chat<'a> {
         client_id: Option<&'a ClientId>,
         #[serde(skip_serializing_if = "Option::is_none")]
         seq: Option<Seq>,
-    },
-    Retold {
-        id: Id,
-        content: &'a str,
-        seq: Seq,
     },
     Controls {
         controls: &'a [Control],

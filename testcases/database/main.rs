@@ -70,7 +70,7 @@ impl World {
 
     fn ask(&self, name: &str, ask: DatabaseAsk, limits: DatabaseLimits) -> Outcome {
         let (_handle, outcome) = self.start(name, ask, limits);
-        outcome.recv_timeout(PATIENCE).unwrap().map(|answer| answer.database.unwrap())
+        outcome.recv_timeout(PATIENCE).unwrap().map(|answer| *answer.database.unwrap())
     }
 
     fn query(&self, name: &str, sql: &str) -> Outcome {

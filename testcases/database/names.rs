@@ -75,7 +75,7 @@ fn a_case_sensitive_server_is_read_in_its_own_spelling() {
         assert_eq!((described.table.as_deref(), &described.rows[0][0]), (Some(table), &json!(column)), "two tables");
     }
     assert_eq!(refusal(world.describe("FARBE")).0, "no such table: FARBE; FARBE is spelt Farbe here; FARBE is spelt farbe here");
-    assert_eq!(refusal(world.describe("nothing")).0, "no such table: nothing");
+    assert_eq!(refusal(world.describe("nobody")).0, "no such table: nobody");
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn ask(pool: &Pool, ask: DatabaseAsk) -> Outcome {
     let limits = DatabaseLimits { time_ms_max: 60_000, ..DatabaseLimits::default() };
     let request = Arc::new(Request::Database(DatabaseRequest { database: "shop".into(), ask, limits }));
     let _handle = pool.start(&"test".into(), request, Box::new(reply)).unwrap();
-    outcome.recv_timeout(support::PATIENCE).unwrap().map(|answer| answer.database.unwrap())
+    outcome.recv_timeout(support::PATIENCE).unwrap().map(|answer| *answer.database.unwrap())
 }
 
 fn query(pool: &Pool, sql: &str) -> Outcome {

@@ -169,7 +169,7 @@ fn described(calls: &[Kept], known: &Value) -> Vec<Kept> {
         let row = |column: &Value| names.iter().map(|name| column[name].clone()).collect();
         let rows =
             Rows { rows: columns.iter().map(row).collect(), columns: names.clone(), table: Some(table.to_owned()), ..Rows::default() };
-        let answer = Answer { database: Some(DatabaseAnswer::Rows(rows)), ..Answer::default() };
+        let answer = Answer { database: Some(Box::new(DatabaseAnswer::Rows(rows))), ..Answer::default() };
         (!is_described(&label)).then_some(Kept { label, is_streamed: false, usage: Usage::NONE, answer })
     };
     tables.filter_map(table).collect()

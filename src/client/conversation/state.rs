@@ -28,10 +28,6 @@ enum Message {
         /// On an acknowledgement.
         client_id: Option<String>,
     },
-    Retold {
-        id: String,
-        content: String,
-    },
     Controls {
         controls: Vec<Value>,
         /// On a connection's greeting.
@@ -65,6 +61,8 @@ struct Numbered {
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Progress,
+    /// The answer so far, in the place of what was told.
+    Retold,
 }
 
 /// What happens in a conversation. What every client of the session sees serializes as it does on the chat socket, without names
@@ -261,11 +259,10 @@ impl State {
             }
             Message::Delta { id, content, kind, client_id: None } => {
                 let client_id = self.of_turn(&id);
-                Some(Update::Text { turn: id, client_id, kind, content })
-            }
-            Message::Retold { id, content } => {
-                let client_id = self.of_turn(&id);
-                Some(Update::Retold { turn: id, client_id, content })
+                Some(match kind {
+                    Some(Kind::Retold) => Update::Retold { turn: id, client_id, content },
+                    Some(Kind::Progress) | None => Update::Text { turn: id, client_id, kind, content },
+                })
             }
             Message::Controls { controls, .. } => Some(Update::Controls { controls }),
             Message::Done { refused: true, error, code, client_id, .. } => self.refused(client_id, code, error),

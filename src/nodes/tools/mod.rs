@@ -16,7 +16,7 @@ mod set_state;
 mod shapes;
 
 use super::{ToolReport, View};
-use crate::contract::{Change, DatabaseAsk, ToolSpec, Ui};
+use crate::contract::{Change, DatabaseAsk, ToolSpec, Ui, unique_json};
 use crate::reading;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -120,6 +120,11 @@ fn names(tools: &[ToolSpec]) -> String {
 
 /// Arguments as a tool's own type.
 fn args<T: DeserializeOwned>(value: Value) -> Result<T, String> {
+    if let Value::String(text) = &value
+        && let (Ok(_), Err(twice)) = (serde_json::from_str::<Value>(text), unique_json(text))
+    {
+        return Err(format!("the arguments don't fit: {twice}"));
+    }
     reading::fit(value).map_err(|wrong| format!("the arguments don't fit: {wrong}"))
 }
 
@@ -136,6 +141,14 @@ fn apply(view: &View<'_>, ui: &mut Ui, change: Change, summary: String) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_is_there_twice_is_named() {
+        let text = r#"{"id":"lamp","states":{"red":{},"red":{}}}"#;
+        let value = reading::certain(text).unwrap_or(text.into());
+        let error = args::<Value>(value).unwrap_err();
+        assert!(error.contains("`red` is there twice"), "{error}");
+    }
 
     #[test]
     fn every_tool_states_its_arguments_as_a_schema() {

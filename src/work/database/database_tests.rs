@@ -16,7 +16,7 @@ fn ask_of(
     let mut say = |_: &str| {};
     let mut call = Call { cancel, due: Instant::now() + Duration::from_secs(60), say: &mut say };
     let request = DatabaseRequest { database: name.into(), ask, limits };
-    databases.answer(&request, &mut call).outcome.map(|answer| answer.database.unwrap())
+    databases.answer(&request, &mut call).outcome.map(|answer| *answer.database.unwrap())
 }
 
 fn ask(ask: DatabaseAsk) -> Result<DatabaseAnswer, CallError> {

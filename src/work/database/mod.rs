@@ -94,7 +94,7 @@ impl Databases {
             Some(place) => self.0[place].ask(&request.ask, request.limits, call),
             None => Err(failed(&request.database, DatabaseFault::Unknown, &"no setting names it")),
         };
-        let outcome = outcome.map(|answer| Answer { database: Some(answer), ..Answer::default() });
+        let outcome = outcome.map(|answer| Answer { database: Some(Box::new(answer)), ..Answer::default() });
         Ended { usage: Usage::default(), outcome }
     }
 }
