@@ -49,7 +49,7 @@ mod tests {
     fn a_cut_value_says_how_long_it_was_however_often_it_is_cut() {
         let cut = |text: &str, lengths: &[usize]| {
             let mut text = text.to_owned();
-            let was_cut = lengths.iter().fold(false, |cut, length| shorten(&mut text, *length) || cut);
+            let was_cut = lengths.iter().map(|length| shorten(&mut text, *length)).collect::<Vec<_>>().contains(&true);
             (was_cut, text)
         };
         assert_eq!(cut("short", &[5]), (false, "short".to_owned()));

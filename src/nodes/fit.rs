@@ -45,11 +45,11 @@ fn shorten_texts(value: &mut Value, bytes_max: usize) {
 /// Leaves out half of the rows of every result, and says how many there were; `false` if there are none to leave out.
 fn halve_rows(value: &mut Value) -> bool {
     match value {
-        Value::Array(items) => items.iter_mut().fold(false, |halved, item| halve_rows(item) || halved),
+        Value::Array(items) => halve_each(items.iter_mut()),
         Value::Object(fields) => {
             let count = fields.get("rows").and_then(Value::as_array).map_or(0, Vec::len);
             if count < 2 || !fields.contains_key("columns") {
-                return fields.values_mut().fold(false, |halved, field| halve_rows(field) || halved);
+                return halve_each(fields.values_mut());
             }
             fields.entry("rows_in_all").or_insert(json!(count));
             fields.insert("is_cut".to_owned(), json!(true));
@@ -60,6 +60,15 @@ fn halve_rows(value: &mut Value) -> bool {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+/// All of them, not only the first that has rows.
+fn halve_each<'a>(values: impl Iterator<Item = &'a mut Value>) -> bool {
+    let mut is_halved = false;
+    for value in values {
+        is_halved |= halve_rows(value);
+    }
+    is_halved
 }
 
 #[cfg(test)]

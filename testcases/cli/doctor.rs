@@ -171,7 +171,7 @@ fn an_address_of_the_model_server_that_leads_nowhere_is_noticed() {
         let ended = doctor(&folder, &[("FRAMEWRIGHT_LLM_KEY", SECRET)], &["--listen", "127.0.0.1:0", "--model", "big", "--llm-url", &url]);
         let said = ended.output.split_whitespace().collect::<Vec<_>>().join(" ").replace(&address, "ADDRESS");
         assert!(
-            ended.code == Some(code) && said.contains(&says.replace("127.0.0.1:", "ADDRESS").trim_end_matches(':')),
+            ended.code == Some(code) && said.contains(says.replace("127.0.0.1:", "ADDRESS").trim_end_matches(':')),
             "{path}: {ended:?}"
         );
     }

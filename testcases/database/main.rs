@@ -1,7 +1,7 @@
 //! Databases as the pool asks them: MariaDB beside the SQLite that is built in, and MariaDB in every kind of trouble.
 //!
 //! `./testcases/mariadb cargo test --test database` brings the server.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
 
 mod names;
 mod tls;

@@ -1,5 +1,5 @@
 //! Servers that are like MySQL: each is set up with what it has, and its refusals reach the operator, never the model.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
 
 mod server;
 
