@@ -17,6 +17,13 @@ const PENDING_MAX: usize = 9;
 /// A longer message would end the connection.
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DeltaKind {
+    Progress,
+    Retold,
+}
+
 /// What the server sends on the chat socket.
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -24,7 +31,7 @@ enum Message {
     Delta {
         id: String,
         content: String,
-        kind: Option<Kind>,
+        kind: Option<DeltaKind>,
         /// On an acknowledgement.
         client_id: Option<String>,
     },
@@ -61,8 +68,6 @@ struct Numbered {
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Progress,
-    /// The answer so far, in the place of what was told.
-    Retold,
 }
 
 /// What happens in a conversation. What every client of the session sees serializes as it does on the chat socket, without names
@@ -260,8 +265,9 @@ impl State {
             Message::Delta { id, content, kind, client_id: None } => {
                 let client_id = self.of_turn(&id);
                 Some(match kind {
-                    Some(Kind::Retold) => Update::Retold { turn: id, client_id, content },
-                    Some(Kind::Progress) | None => Update::Text { turn: id, client_id, kind, content },
+                    Some(DeltaKind::Retold) => Update::Retold { turn: id, client_id, content },
+                    Some(DeltaKind::Progress) => Update::Text { turn: id, client_id, kind: Some(Kind::Progress), content },
+                    None => Update::Text { turn: id, client_id, kind: None, content },
                 })
             }
             Message::Controls { controls, .. } => Some(Update::Controls { controls }),
