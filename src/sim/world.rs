@@ -78,7 +78,6 @@ pub(super) enum Owned {
 }
 
 /// What will happen.
-#[expect(clippy::large_enum_variant, reason = "a world has few of them at a time")]
 pub(super) enum Happens {
     ToShard(usize, Owned),
     Wake {

@@ -54,7 +54,6 @@ impl Default for Settings {
 
 /// What a call says: any number of chunks, then its end. `waited` is how long it stood in line.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "moved, never kept in numbers")]
 pub enum Reply {
     Chunk(String),
     Done { usage: Usage, waited: Duration, outcome: Result<Answer, CallError> },

@@ -62,7 +62,7 @@ enum Failure {
     /// The server's answer to something that we ask for ourselves.
     Ours(Error),
     /// Its own answer.
-    Refused(DatabaseAnswer),
+    Refused(Box<DatabaseAnswer>),
 }
 
 impl From<Error> for Failure {
@@ -331,7 +331,7 @@ impl Shared {
             rows.columns = DESCRIBES.map(str::to_owned).to_vec();
             rows.table = own_name;
             if rows.rows.is_empty() {
-                return Err(Failure::Refused(no_such_table(table, Dialect::Mysql)));
+                return Err(Failure::Refused(no_such_table(table, Dialect::Mysql).into()));
             }
         }
         Ok((answer, is_whole))
@@ -339,7 +339,7 @@ impl Shared {
 
     fn failed(&self, failure: Failure, due: Instant, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
         let (error, is_ours) = match failure {
-            Failure::Refused(answer) => return Ok(answer),
+            Failure::Refused(answer) => return Ok(*answer),
             Failure::Server(error) => (error, false),
             Failure::Ours(error) => (error, true),
         };
