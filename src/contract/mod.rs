@@ -34,7 +34,7 @@ pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};
 pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
-pub use unique::{Unique, unique_json};
+pub use unique::{Unique, unique, unique_json};
 
 /// A text that is fixed in the program, or that was read back.
 pub type Name = Cow<'static, str>;

@@ -1,6 +1,6 @@
 //! What frames hand on to each other: the structured answers of the nodes, gathered along the path.
 
-use crate::contract::{Change, Finish, TurnId};
+use crate::contract::{Change, Finish, TurnId, unique};
 use crate::reading;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -127,7 +127,7 @@ pub struct PlannedCall {
 
 /// Arguments, also where they were written as JSON text.
 fn unwrapped<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
-    let args = Value::deserialize(from)?;
+    let args = unique(from)?;
     let inner = args.as_str().and_then(reading::certain).filter(Value::is_object);
     Ok(inner.unwrap_or(args))
 }

@@ -6,6 +6,7 @@
 
 mod fit;
 mod mended;
+mod wanted;
 mod wrong;
 
 pub use fit::OrText;
@@ -31,6 +32,9 @@ pub fn fit<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
 /// fit is what was meant, so it is what the correction speaks of.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     let text = text.trim();
+    if let Some(plain) = plain(text) {
+        return Ok(plain);
+    }
     if let (true, Ok(inner)) = (text.starts_with('"'), serde_json::from_str::<String>(text)) {
         return read(&inner);
     }
@@ -62,6 +66,12 @@ pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
         (None, Some((_, why))) => Err(why),
         (None, None) => Err(Wrong::new("there is no JSON object in it")),
     }
+}
+
+/// Reads an answer that is what was asked for, as most are, without a detour: its first field is one that is wanted.
+fn plain<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let first = text.strip_prefix('{')?.trim_start().strip_prefix('"')?.split('"').next()?;
+    if wanted::fields::<T>().contains(&first) { serde_json::from_str(text).ok() } else { None }
 }
 
 /// Reads text that should be JSON and nothing else, such as a tool's arguments, where its meaning is certain: JSON that was
