@@ -203,7 +203,7 @@ impl Kind {
     pub fn slots(self) -> &'static [&'static str] {
         match self {
             Kind::Input | Kind::Director | Kind::Pa | Kind::Output | Kind::Agent => &["message"],
-            Kind::Thinker => &["message", "open"],
+            Kind::Thinker => &["message", "open", "decision"],
             Kind::Interpreter => &["message", "results"],
             Kind::Memorizer => &["message", "answer"],
             Kind::Expert => &["job"],

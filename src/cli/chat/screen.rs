@@ -1,6 +1,7 @@
 //! What a conversation looks like in a terminal, and what of it goes through a pipe.
 //!
-//! A terminal gets answers as they grow, progress in between, displays and numbered buttons. A pipe gets the answers alone.
+//! A terminal gets answers as they grow, progress in between, displays and numbered buttons. A pipe gets the answers alone,
+//! each when it is whole.
 //! A model wrote the text: signs that would steer the terminal are left out.
 
 use serde_json::Value;
@@ -12,6 +13,8 @@ pub(super) struct Screen<W> {
     is_coloured: bool,
     /// What stands in the line that is not ended yet.
     line: Line,
+    /// A pipe's answer so far: what is written can't be taken back, so it goes out only when it is whole.
+    held: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +32,25 @@ const PLAIN: &str = "\x1b[0m";
 
 impl<W: Write> Screen<W> {
     pub(super) fn new(out: W, is_terminal: bool, is_coloured: bool) -> Self {
-        Screen { out, is_terminal, is_coloured, line: Line::Empty }
+        Screen { out, is_terminal, is_coloured, line: Line::Empty, held: String::new() }
     }
 
     /// More of an answer.
     pub(super) fn answer(&mut self, text: &str) -> io::Result<()> {
-        self.grow(Line::Answer, &steerless(text), "")
+        if self.is_terminal {
+            return self.grow(Line::Answer, &steerless(text), "");
+        }
+        self.held.push_str(text);
+        Ok(())
+    }
+
+    /// The whole answer so far, in place of what was shown of it.
+    pub(super) fn replace_answer(&mut self, text: &str) -> io::Result<()> {
+        if self.is_terminal {
+            self.end_line()?;
+        }
+        self.held.clear();
+        self.answer(text)
     }
 
     /// What is said while others work.
@@ -46,7 +62,7 @@ impl<W: Write> Screen<W> {
         if text.is_empty() {
             return Ok(());
         }
-        if self.line != kind {
+        if self.line != kind && self.is_terminal {
             self.end_line()?;
         }
         let painted = self.painted(text, colour);
@@ -55,8 +71,10 @@ impl<W: Write> Screen<W> {
         self.out.flush()
     }
 
-    /// Ends the line that is open, if one is.
+    /// Ends the line that is open, if one is, and with it the answer that a pipe gets.
     pub(super) fn end_line(&mut self) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        self.grow(Line::Answer, &steerless(&held), "")?;
         if std::mem::replace(&mut self.line, Line::Empty) != Line::Empty {
             self.out.write_all(b"\n")?;
         }
@@ -236,7 +254,24 @@ mod tests {
             screen.controls(&[json!({"type":"button","label":"More"})])
         };
         assert_eq!(shown(true, draw), "> looking …\nIt is [2Jblue.\nconnection lost\n[1] More\n");
-        assert_eq!(shown(false, draw), "It is [2Jblue.");
+        let whole = |screen: &mut Screen<&mut Vec<u8>>| draw(screen).and_then(|()| screen.end_line());
+        assert_eq!(shown(false, whole), "It is [2Jblue.\n");
+    }
+
+    #[test]
+    fn a_pipe_gets_each_answer_once_and_without_what_was_taken_back() {
+        let draw = |screen: &mut Screen<&mut Vec<u8>>| {
+            screen.answer("I think ")?;
+            screen.answer("aloud. ")?;
+            screen.replace_answer("It is ")?;
+            screen.answer("blue.")?;
+            screen.end_line()?;
+            screen.answer("Two\n")?;
+            screen.end_line()?;
+            screen.end_line()
+        };
+        assert_eq!(shown(false, draw), "It is blue.\nTwo\n");
+        assert_eq!(shown(true, draw), "I think aloud. \nIt is blue.\nTwo\n");
     }
 
     #[test]
