@@ -10,8 +10,8 @@ use super::event::{Action, Entry, SessionId, SocketId};
 use super::identity::Key;
 use super::timers::{Timer, Timers};
 use crate::contract::{
-    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Trace,
-    TurnId, Usage, VERSION, What,
+    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal,
+    Request, Trace, TurnId, Usage, VERSION, What,
 };
 use crate::engine::Session;
 use std::collections::BTreeMap;
@@ -46,6 +46,8 @@ pub(super) struct Live {
 /// A call that is out.
 struct Running {
     due: Moment,
+    /// What its end is called where it comes from no worker.
+    late: CallError,
     is_cancelled: bool,
 }
 
@@ -208,7 +210,11 @@ impl Live {
 
     fn call(&mut self, around: &mut Surroundings<'_>, call: CallId, request: Arc<Request>) {
         let due = around.now.moment.after((around.settings.call_time)(&request) + CALL_GRACE);
-        self.calls.insert(call, Running { due, is_cancelled: false });
+        let late = match &*request {
+            Request::Database(_) => CallError::Database(DatabaseFault::Deadline),
+            Request::Model(_) => CallError::Deadline { waited: "its answer".to_owned() },
+        };
+        self.calls.insert(call, Running { due, late, is_cancelled: false });
         around.timers.set(due, Timer::Call(self.id, call));
         around.actions.push(Action::Call { session: self.id, call, owner: self.key.id.clone(), request });
     }
@@ -235,7 +241,7 @@ impl Live {
     /// Its worker should have ended the call by now: it is ended without.
     pub(super) fn overdue(&mut self, around: &mut Surroundings<'_>, call: CallId) -> Result<(), NotTaken> {
         let Some(running) = self.calls.get(&call) else { return Ok(()) };
-        let error = if running.is_cancelled { CallError::Cancelled } else { CallError::Deadline { waited: "its answer".to_owned() } };
+        let error = if running.is_cancelled { CallError::Cancelled } else { running.late.clone() };
         around.actions.push(Action::CancelCall { session: self.id, call });
         self.completion(around, call, Usage::default(), 0, Err(error))
     }

@@ -67,7 +67,9 @@ pub enum SourceError {
     Parameter,
     #[error("ssl-mode is DISABLED, PREFERRED, REQUIRED or VERIFY_IDENTITY")]
     Mode,
-    #[error("ssl-mode=VERIFY_CA would trust any public certificate, whatever its host; use VERIFY_IDENTITY, with ssl-ca=FILE for your own authority")]
+    #[error(
+        "ssl-mode=VERIFY_CA would trust any public certificate, whatever its host; use VERIFY_IDENTITY, with ssl-ca=FILE for your own authority"
+    )]
     AnyHost,
     #[error("only ssl-mode=VERIFY_IDENTITY checks certificates; use it with ssl-ca, or leave ssl-ca out")]
     Unchecked,
