@@ -46,7 +46,7 @@ pub(super) struct Live {
 /// A call that is out.
 struct Running {
     due: Moment,
-    /// What its end is called where it comes from no worker.
+    /// What it failed of if no worker ends it.
     late: CallError,
     is_cancelled: bool,
 }
@@ -210,11 +210,7 @@ impl Live {
 
     fn call(&mut self, around: &mut Surroundings<'_>, call: CallId, request: Arc<Request>) {
         let due = around.now.moment.after((around.settings.call_time)(&request) + CALL_GRACE);
-        let late = match &*request {
-            Request::Database(_) => CallError::Database(DatabaseFault::Deadline),
-            Request::Model(_) => CallError::Deadline { waited: "its answer".to_owned() },
-        };
-        self.calls.insert(call, Running { due, late, is_cancelled: false });
+        self.calls.insert(call, Running { due, late: late(&request), is_cancelled: false });
         around.timers.set(due, Timer::Call(self.id, call));
         around.actions.push(Action::Call { session: self.id, call, owner: self.key.id.clone(), request });
     }
@@ -275,6 +271,14 @@ impl Live {
 const PROMPT_BROKEN: Refusal =
     Refusal::new(Code::SessionBroken, "something broke inside this server while it built the prompt: the session goes on");
 
+/// What became of a call that its worker doesn't end.
+fn late(request: &Request) -> CallError {
+    match request {
+        Request::Database(_) => CallError::Database(DatabaseFault::Deadline),
+        Request::Model(_) => CallError::Deadline { waited: "its answer".to_owned() },
+    }
+}
+
 fn opening(settings: &Settings, key: &Key, from: Caller) -> Input {
     Input::Opened {
         version: VERSION,
@@ -312,4 +316,16 @@ fn before(_input: &Input) {}
 #[cfg(test)]
 fn before(input: &Input) {
     assert!(!matches!(input, Input::Message { text, .. } if text == "break"), "a session that was told to break");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{DatabaseAsk, DatabaseLimits, DatabaseRequest};
+
+    #[test]
+    fn a_database_that_is_not_heard_of_is_not_called_a_model() {
+        let request = DatabaseRequest { database: "shop".into(), ask: DatabaseAsk::Tables, limits: DatabaseLimits::default() };
+        assert_eq!(late(&Request::Database(request)), CallError::Database(DatabaseFault::Deadline));
+    }
 }
