@@ -48,7 +48,7 @@ const CLASSES: &[(&[Dialect], &str, &str)] = &[
          var_pop var_samp variance",
     ),
     (MYSQL, "window", "rownum"),
-    (MYSQL, "condition", "greatest interval isnull least nvl nvl2 strcmp"),
+    (MYSQL, "condition", "greatest isnull least nvl nvl2 strcmp"),
     (
         MYSQL,
         "text",
@@ -157,8 +157,8 @@ pub(super) fn may_stand_before_parenthesis(name: &str, dialect: Dialect) -> bool
 /// Tables that the database itself keeps, or makes up, whatever the schema.
 pub(super) fn is_system_table(name: &str) -> bool {
     let name = name.to_lowercase();
-    let is_sequence =
-        name.strip_prefix("seq_").and_then(|rest| rest.split_once("_to_")).is_some_and(|(from, _)| from.parse::<u64>().is_ok());
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    let is_sequence = name.strip_prefix("seq_").and_then(|rest| rest.split_once("_to_")).is_some_and(|(from, _)| is_number(from));
     is_sequence
         || ["sqlite_", "pragma_", "dbstat", "fts3", "fts4", "fts5", "json_each", "json_tree", "generate_series"]
             .iter()

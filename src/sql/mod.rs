@@ -72,9 +72,7 @@ fn tokens(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Ve
     let tokens = Tokenizer::new(grammar, statement).tokenize_with_location();
     let mut tokens = tokens.map_err(|error| Denied::unreadable(dialect, &error.message))?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
-    if dialect == Dialect::Sqlite {
-        without_index_hints(&mut tokens);
-    } else {
+    if dialect == Dialect::Mysql {
         for place in 0..tokens.len() {
             let is_call = tokens.get(place + 1).is_some_and(|next| next.token == Token::LParen);
             plain(&mut tokens[place].token, is_call);
@@ -92,22 +90,6 @@ fn tokens(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Ve
 
 fn is_word(token: &TokenWithSpan, words: &[&str]) -> bool {
     matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && words.iter().any(|known| known.eq_ignore_ascii_case(&word.value)))
-}
-
-/// `INDEXED BY name` and `NOT INDEXED`, which SQLite takes behind a table alone and the parser doesn't know.
-fn without_index_hints(tokens: &mut Vec<TokenWithSpan>) {
-    let mut place = 0;
-    while place < tokens.len() {
-        match &tokens[place..] {
-            [indexed, by, name, ..] if is_word(indexed, &["INDEXED"]) && is_word(by, &["BY"]) && matches!(name.token, Token::Word(_)) => {
-                tokens.drain(place..place + 3);
-            }
-            [not, indexed, ..] if is_word(not, &["NOT"]) && is_word(indexed, &["INDEXED"]) => {
-                tokens.drain(place..place + 2);
-            }
-            _ => place += 1,
-        }
-    }
 }
 
 /// What the parser doesn't know of MySQL, as its next of kin: a unit of time in two parts, `!`, and `MOD` between two.

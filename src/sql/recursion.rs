@@ -2,7 +2,8 @@
 //! a walk over a tree, such as a category with all below it.
 //!
 //! A series ends at its constant. A walk goes from row to row over a link, so it ends with the table's rows; where the rows
-//! lead in a circle it ends at the limits that every statement has: its time, and the server's depth of recursion.
+//! lead in a circle it ends at the limits that every statement has: its time, and the server's depth of recursion. SQLite has no
+//! such depth; a walk of it in a circle ends with its time, or with the rows that are answered.
 
 use sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, Select, SetExpr, SetOperator, TableAlias, TableFactor, Value,

@@ -50,8 +50,6 @@ struct Shared {
     connecting: AtomicUsize,
     /// A server that was loaded with the sample says so once it is asked.
     is_sample: AtomicBool,
-    /// It offers no TLS: where TLS is preferred only, it is not asked for again.
-    is_plain: AtomicBool,
     /// What it refuses to set, and is not asked for again.
     refused: Mutex<BTreeSet<&'static str>>,
 }
@@ -73,9 +71,8 @@ impl From<Error> for Failure {
 
 impl Mysql {
     pub(super) fn new(address: Address) -> Self {
-        let (is_sample, is_plain) = (AtomicBool::new(false), AtomicBool::new(false));
-        let shared =
-            Shared { address, kept: Mutex::default(), connecting: AtomicUsize::new(0), is_sample, is_plain, refused: Mutex::default() };
+        let (connecting, is_sample) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let shared = Shared { address, kept: Mutex::default(), connecting, is_sample, refused: Mutex::default() };
         Mysql(Arc::new(shared))
     }
 
@@ -224,15 +221,12 @@ impl Shared {
                 TroubleKind::WrongLogin if connect(true).is_ok() => Trouble { kind: TroubleKind::TlsRequired, ..trouble },
                 _ => trouble,
             }),
-            Tls::Preferred if self.is_plain.load(Ordering::Relaxed) => connect(false),
-            Tls::Preferred => match connect(true) {
-                Err(trouble) if matches!(trouble.kind, TroubleKind::TlsUnavailable | TroubleKind::TlsFailed) => {
-                    self.is_plain.store(true, Ordering::Relaxed);
-                    connect(false)
-                }
-                other => other,
-            },
-            Tls::Required | Tls::VerifyCa | Tls::VerifyIdentity => connect(true),
+            // Asked for each time: a server that has none now may have it tomorrow.
+            Tls::Preferred => connect(true).or_else(|trouble| match trouble.kind {
+                TroubleKind::TlsUnavailable | TroubleKind::TlsFailed => connect(false),
+                _ => Err(trouble),
+            }),
+            Tls::Required | Tls::VerifyIdentity => connect(true),
         }
     }
 
@@ -447,7 +441,7 @@ fn warnings(conn: &mut Conn) -> Vec<String> {
         }
         Err(error) => {
             tracing::debug!(cause = said(&error), "warnings can't be read");
-            vec!["the database warns, and does not say of what".to_owned()]
+            vec!["the database gives a warning that can't be read".to_owned()]
         }
     }
 }
