@@ -134,3 +134,28 @@ fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence,
     let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, said, ..Found::default() };
     Flow::Go(if said.is_some() { "output" } else { "interpret" }.into(), Box::new(found))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::testing::{answer, check};
+
+    #[test]
+    fn what_is_no_plan_is_never_taken_for_an_empty_one() {
+        for (says, flow) in [
+            (r#"{"tool_sequence":[]}"#, "ask"),
+            (r#"For example {"interpret": true}. My answer: {"tool_sequence":[],"interpret":true}"#, "ask"),
+            (r#"[{"tool":"query","args":{"sql":"SELECT count(*) FROM k"}}]"#, "again: `tool_sequence` is missing"),
+            (r#"{"tool":"query","args":{"sql":"SELECT count(*) FROM k"}}"#, "again: `tool_sequence` is missing"),
+            (r#"{"tool_calls":[{"name":"query"}]}"#, "again: `tool_sequence` is missing"),
+            (r#"{"sql":"SELECT count(*) FROM k"}"#, "again: `tool_sequence` is missing"),
+            (r#"{"error":"I cannot plan this"}"#, "again: `tool_sequence` is missing"),
+            (r#"{"interpret":true}"#, "again: `tool_sequence` is missing"),
+            (r#"{"tool_sequence":null,"interpret":true}"#, "again: `tool_sequence` is missing"),
+            ("I use {} here.", "again: `tool_sequence` is missing"),
+        ] {
+            let planning = Expert::Planning { done: None, repairs: 0 };
+            assert_eq!(check(|view, out| planning.resume(view, out, answer(says))), flow, "{says}");
+        }
+    }
+}
