@@ -34,6 +34,8 @@ mod tests {
         for (says, flow) in [
             (r#"{"goal":"explain"}"#, "go think"),
             (r#"{"goal":"x","tool_sequence":[{"tool":"recall"}]}"#, "go think"),
+            (r#"{"goal":"x","tool_sequence":[{"tool":"a","name":"b","args":{},"arguments":"{}"},{"name":"c"}]}"#, "go think"),
+            (r#"{"goal":"x","tool_sequence":[{"tool":"a"},{"name":5}]}"#, "again: `tool_sequence[1].tool` is missing"),
             (r#"{"steps":[]}"#, "again: `goal` is missing"),
         ] {
             assert_eq!(check(|view, out| Asking::Director.resume(view, out, says)), flow, "{says}");

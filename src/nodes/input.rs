@@ -67,6 +67,8 @@ mod tests {
             (r#"```json {"intent":"question","complexity":"trivial"}```"#, "go reflex"),
             (r#"{"intent":"question","complexity":"simple"}"#, "go direct"),
             (r#"{"language":"en"}"#, "again: `intent` is missing"),
+            (r#"Use {"language":"en"}: {"intent":"question"}"#, "go direct"),
+            (r#"{"error":"no"}"#, "again: `intent` is missing"),
             ("hello", "again: there is no JSON object in it"),
         ] {
             assert_eq!(check(|view, out| Asking::Input.resume(view, out, says)), route, "{says}");

@@ -34,6 +34,10 @@ mod tests {
             (r#"{"topic":"tea","facts":["likes tea"]}"#, "rest"),
             ("{}", "rest"),
             (r#"{"facts":"likes tea"}"#, "rest"),
+            (
+                r#"{"likes":"tea"}"#,
+                "again: none of its fields is wanted; those that are: user_name, user_mood, topic, situation, language, style_hint, facts",
+            ),
             (r#"{"facts":[{"likes":"tea"}]}"#, "again: `facts[0]` is an object, but a text is wanted"),
         ] {
             assert_eq!(check(|view, out| Asking::Memorizer.resume(view, out, says)), flow, "{says}");
