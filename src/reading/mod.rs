@@ -127,7 +127,7 @@ fn first(text: &str) -> First {
     match (parsed, length) {
         (Ok(object), _) => First::Object(object, whole.len()),
         (Err(_), None) => First::Broken(Wrong::new("its JSON object doesn't end: the last `}` is missing"), text.len()),
-        (Err(error), Some(length)) => First::Broken(Wrong::new(format!("it is not JSON: {error}")), length),
+        (Err(error), Some(length)) => First::Broken(Wrong::quoting(format!("it is not JSON: {error}"), "it is not JSON"), length),
     }
 }
 
