@@ -57,10 +57,7 @@ impl Expert {
             }
             Expert::Composing { plan, sequence } => {
                 if answer.text.trim().is_empty() {
-                    return Flow::Again {
-                        why: answer.silence().why().to_owned(),
-                        task: Task::Expert(Expert::Composing { plan, sequence }),
-                    };
+                    return Flow::Again { why: answer.silence().why().into(), task: Task::Expert(Expert::Composing { plan, sequence }) };
                 }
                 finish(view, out, &plan, *sequence, Some((answer.text, answer.finish)))
             }

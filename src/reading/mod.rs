@@ -199,7 +199,7 @@ fn first(text: &str) -> First {
     let whole = &text[..length];
     match unique_json(whole).or_else(|error| mended(whole).and_then(|text| unique_json(&text).ok()).ok_or(error)) {
         Ok(object) => First::Object(object, length),
-        Err(error) => First::Broken(Wrong::new(format!("it is not JSON: {error}")), length),
+        Err(error) => First::Broken(Wrong::quoting(format!("it is not JSON: {error}"), "it is not JSON"), length),
     }
 }
 

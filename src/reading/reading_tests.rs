@@ -159,6 +159,25 @@ fn wrapped_objects_are_looked_into_and_not_read_again() {
 }
 
 #[test]
+fn an_outline_has_the_place_and_nothing_of_what_was_said() {
+    for (text, outline) in [
+        ("Anna", "there is no JSON object in it"),
+        ("{}", "`goal` is missing"),
+        (r#"{"goal":["Anna"]}"#, "`goal` is a list, but a text is wanted"),
+        (r#"{"goal":"x","show":"Anna"}"#, "`show` is a text, but an object is wanted"),
+        (r#"{"goal":"x","show":{"as":"Anna"}}"#, "`show.as` is a text, but one of `table`, `bar` is wanted"),
+        (r#"{"goal":"x","rows_max":-4711}"#, "`rows_max` is a number, but u32 is wanted"),
+        (r#"{"goal":"x","show":{"is_wide":4711}}"#, "`show.is_wide` is a number, but true or false is wanted"),
+        (r#"{"goal":"x","steps":["a",{"Anna":1}]}"#, "`steps[1]` is an object, but a text is wanted"),
+        (r#"{"Anna":1,"Anna":2}"#, "it is not JSON"),
+        (r#"{"goal":"x" "Anna"}"#, "it is not JSON"),
+    ] {
+        assert_eq!(read::<Plan>(text).unwrap_err().outline(), outline, "{text}");
+    }
+    assert_eq!(<Wrong as serde::de::Error>::custom("Anna").outline(), "it is not what is wanted");
+}
+
+#[test]
 fn a_part_of_an_object_is_never_taken_for_the_whole() {
     let whole = r#"{"goal":"outer","calls":[{"tool":"q","args":{"goal":"inner","note":"}"}}],"note":"{\"goal\":\"text\"}"}"#;
     for end in 0..whole.len() {

@@ -150,6 +150,12 @@ pub(super) fn class_of(function: &str, dialect: Dialect) -> Option<&'static str>
     CLASSES.iter().find(|(whose, _, names)| whose.contains(&dialect) && holds(names, function)).map(|(_, class, _)| *class)
 }
 
+/// Functions that make one value of many rows.
+pub(super) fn aggregates(dialect: Dialect) -> impl Iterator<Item = &'static str> {
+    let classes = CLASSES.iter().filter(move |(whose, class, _)| whose.contains(&dialect) && ["aggregate", "statistics"].contains(class));
+    classes.flat_map(|(_, _, names)| names.split_ascii_whitespace())
+}
+
 pub(super) fn may_stand_before_parenthesis(name: &str, dialect: Dialect) -> bool {
     holds(GRAMMAR, name) || class_of(name, dialect).is_some()
 }

@@ -10,16 +10,19 @@
 
 mod denied;
 mod functions;
+mod grouping;
 mod names;
 mod recursion;
 mod scan;
 mod walk;
 
 pub use denied::Denied;
+pub use grouping::{Known, check_grouping};
 pub use names::{quoted, table_name};
 
 use crate::contract::Dialect;
 use functions::is_system_schema;
+use sqlparser::ast::Statement;
 use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -47,9 +50,7 @@ pub fn check(statement: &str, dialect: Dialect, schemas: &[&str]) -> Result<Read
 
 fn check_by(grammar: &dyn Grammar, statement: &str, dialect: Dialect, schemas: &[&str]) -> Result<Reading, Denied> {
     let scanned = scan::scan(statement, dialect)?;
-    let tokens = tokens(statement, dialect, grammar)?;
-    let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
-    let mut statements = parser.parse_statements().map_err(|error| Denied::unreadable(dialect, &error.to_string()))?;
+    let mut statements = parsed(statement, dialect, grammar)?;
     let (Some(parsed), true) = (statements.pop(), statements.is_empty()) else { return Err(Denied::Several) };
     let walked = walk::walk(&parsed, dialect, schemas)?;
     // Whatever stands before a parenthesis was seen as a call, a declared name or a word of the grammar by both readers.
@@ -57,6 +58,12 @@ fn check_by(grammar: &dyn Grammar, statement: &str, dialect: Dialect, schemas: &
         Some(name) => Err(Denied::Function { name }),
         None => names::renamed(statement, &walked.renamed, dialect, schemas).map(|statement| Reading { tables: walked.tables, statement }),
     }
+}
+
+fn parsed(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Vec<Statement>, Denied> {
+    let tokens = tokens(statement, dialect, grammar)?;
+    let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
+    parser.parse_statements().map_err(|error| Denied::unreadable(dialect, &error.to_string()))
 }
 
 fn grammar(dialect: Dialect) -> &'static dyn Grammar {

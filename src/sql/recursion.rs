@@ -9,7 +9,7 @@ use sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, Select, SetExpr, SetOperator, TableAlias, TableFactor, Value,
 };
 
-/// The highest constant that a series may count to.
+/// The highest constant that a series may count to. A server's own limit may be lower, and stays.
 pub(super) const STEPS_MAX: u32 = 10_000;
 
 /// Whether a CTE that names itself `times` times is one of them: `anchor UNION [ALL] SELECT … FROM itself …`.

@@ -8,6 +8,7 @@
 
 mod cells;
 mod geometry;
+mod keys;
 mod mysql;
 mod names;
 mod rows;
