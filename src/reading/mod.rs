@@ -122,7 +122,10 @@ impl<T: DeserializeOwned> Search<T> {
 /// Why an object that has none of the wanted fields doesn't fit.
 fn unwanted<T: DeserializeOwned>(wanted: &[&str]) -> Wrong {
     match fit::Fitting::of::<T>(Value::Object(Default::default())) {
-        Ok(_) => Wrong::new(format!("none of its fields is wanted; those that are: {}", wanted.join(", "))),
+        Ok(_) => {
+            let words = format!("none of its fields is wanted; those that are: {}", wanted.join(", "));
+            Wrong::quoting(words.clone(), words)
+        }
         Err(why) => why,
     }
 }
