@@ -88,7 +88,7 @@ fn a_thought_that_was_shown_before_it_was_known_for_one_is_taken_back() {
     provider.says("agent", &["Without a thought."]);
     assert_eq!(shown(&session, "sure?"), ("Without a thought.".to_owned(), None));
     // And that answer has made it forgotten: nothing is held back any more.
-    provider.says("agent", &["Plain", " words </think>", "Yes."]);
+    provider.says("agent", &["Plain words", "\n</think>", "Yes."]);
     let (streamed, retold) = shown(&session, "and again?");
     assert!(streamed.contains("Plain words"), "{streamed}");
     assert_eq!(retold.as_deref(), Some("Yes."));
