@@ -4,7 +4,7 @@ use super::Session;
 use super::call::{Ask, Lane};
 use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, What, push_clipped};
 use crate::graph::Entry;
-use crate::nodes::{Flow, Out, Task};
+use crate::nodes::{Flow, Out, Task, learn};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -115,14 +115,7 @@ impl Session {
             }
             self.emit_in(lane, node, what, effects);
         }
-        let (schema, tables_max) = (&mut self.conversation.schema_cache, self.setup.limits.schema_tables_max);
-        for (table, columns) in out.learned {
-            match columns {
-                Some(columns) if schema.len() < tables_max || schema.contains_key(&table) => drop(schema.insert(table, columns)),
-                Some(_) => {}
-                None => drop(schema.remove(&table)),
-            }
-        }
+        learn(&mut self.conversation.schema_cache, out.learned, self.setup.limits.schema_tables_max);
         let facts_max = self.setup.limits.facts_max;
         if out.patch.is_some_and(|patch| self.conversation.memory.apply(patch, facts_max)) {
             let memory = Arc::new(self.conversation.memory.clone());

@@ -28,6 +28,8 @@ pub struct Sequence {
     out: Option<Pending>,
     /// Stops at the first failure, and shows each call as progress: an expert's.
     is_careful: bool,
+    /// How many reports are those of earlier plans.
+    earlier: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,7 +57,7 @@ pub(super) enum Step {
 impl Sequence {
     pub(super) fn new(view: &View<'_>, calls: impl IntoIterator<Item = PlannedCall>) -> Sequence {
         let todo = calls.into_iter().take(CALLS_MAX).collect();
-        Sequence { todo, ui: tools::fresh(view.ui), reports: Vec::new(), changes: Vec::new(), out: None, is_careful: false }
+        Sequence { todo, ui: tools::fresh(view.ui), reports: Vec::new(), changes: Vec::new(), out: None, is_careful: false, earlier: 0 }
     }
 
     /// One that stops at the first failure and shows its calls as progress.
@@ -66,12 +68,18 @@ impl Sequence {
     /// Continues with other calls; what is done stays done.
     pub(super) fn instead(mut self, calls: impl IntoIterator<Item = PlannedCall>) -> Sequence {
         self.todo = calls.into_iter().take(CALLS_MAX).collect();
+        self.earlier = self.reports.len();
         self
     }
 
     /// The last call, if it failed.
     pub(super) fn failure(&self) -> Option<&ToolReport> {
         self.reports.last().filter(|report| !report.ok)
+    }
+
+    /// What became of the calls of the last plan so far.
+    pub(super) fn planned(&self) -> &[ToolReport] {
+        &self.reports[self.earlier..]
     }
 
     /// Runs until it needs a database, a careful one fails, or nothing is left.
@@ -142,7 +150,9 @@ impl Sequence {
             out.tool_result(id, tools::DESCRIBE, false, why, None);
         }
         self.report(view, out, pending.id, pending.call, outcome);
-        self.next(view, out)
+        // What was just described needs no second description.
+        let schema = view.schema_with(out);
+        self.next(&View { schema: &schema, ..*view }, out)
     }
 
     fn go_on(mut self, view: &View<'_>, out: &mut Out, pending: Pending) -> Step {
