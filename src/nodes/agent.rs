@@ -4,13 +4,14 @@
 //! `rounds` times at most; the last round is asked without tools, so that it ends in an answer.
 
 use super::sequence::{Sequence, Step};
+use super::slots::Window;
 use super::{Flow, Out, PlannedCall, Task, ToolReport, View, output};
-use crate::contract::{Answer, ChatMessage, Finish, Message, Request, Role, Silence, Text, ToolCall, clip};
+use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Silence, Text, ToolCall, clip};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Chat turns that go along, and bytes of each.
-const TURNS_MAX: usize = 40;
+const EARLIER: Window = Window { messages_max: 40, step: 5 };
 const TURN_BYTES_MAX: usize = 8_000;
 const CALLS_MAX: usize = 20;
 /// Stands in the place of an answer that never came.
@@ -33,9 +34,7 @@ pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
 pub(super) fn messages(view: &View<'_>) -> Vec<ChatMessage> {
     let mut prompt = view.node.prompt.fill(view);
     let question = prompt.iter().position(|message| message.role == Role::User).map(|at| prompt.split_off(at)).unwrap_or_default();
-    let mut earlier: Vec<&Message> = view.earlier().rev().take(TURNS_MAX).collect();
-    earlier.reverse();
-    for message in earlier.into_iter().skip_while(|message| message.role != Role::User) {
+    for message in EARLIER.of(view).into_iter().skip_while(|message| message.role != Role::User) {
         if message.role == Role::User {
             answered(&mut prompt);
         }
@@ -140,7 +139,7 @@ fn told(report: &ToolReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::TurnId;
+    use crate::contract::{Message, TurnId};
     use crate::nodes::Packet;
     use crate::nodes::testing::{Fixture, answer, check};
     use serde_json::json;

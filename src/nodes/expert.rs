@@ -97,7 +97,8 @@ fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, mut failed: Vec<Faile
     match step {
         Step::Ask(request, sequence) => Flow::Ask(request, Task::Expert(Expert::Running { plan, sequence: Box::new(sequence), failed })),
         Step::Done(sequence) => match sequence.failure() {
-            Some(report) if failed.len() < REPAIRS_MAX => {
+            // A plan without calls repairs nothing: the answer says what failed.
+            Some(report) if failed.len() < REPAIRS_MAX && !sequence.planned().is_empty() => {
                 out.reason = Some(clip(&report.summary, 500));
                 failed.push(Failed { plan: clip(&shown(&plan).to_string(), PLAN_BYTES_MAX), plea: plea(sequence.planned()) });
                 // The prompt tells the tables as they are known by now.
@@ -135,11 +136,20 @@ fn ask_for_plan(view: &View<'_>, done: Option<Box<Sequence>>, failed: Vec<Failed
 
 fn compose(view: &View<'_>, plan: ExpertPlan, sequence: Sequence) -> Flow {
     let mut packet = view.packet.clone();
-    packet.results.extend(sequence.reports.iter().cloned());
+    packet.results.extend(told(&sequence.reports));
     packet.plan = Some(plan.clone());
     let messages = view.node.compose.fill(&View { packet: &packet, ..*view });
     let request = ModelRequest { stage: Some(COMPOSE.into()), schema: None, ..view.request(messages, !plan.interpret) };
     Flow::Ask(Request::Model(request), Task::Expert(Expert::Composing { plan, sequence: Box::new(sequence) }))
+}
+
+/// What an answer is made from: no failure that a later call replaced, and descriptions only where nothing else was found.
+fn told(reports: &[ToolReport]) -> Vec<ToolReport> {
+    let describes = |report: &ToolReport| report.ok && report.tool == tools::DESCRIBE;
+    let has_other = reports.iter().any(|report| report.ok && report.data.is_some() && !describes(report));
+    let last = reports.iter().rposition(|report| !(has_other && describes(report)));
+    let is_told = |(at, report): &(usize, &ToolReport)| if report.ok { !(has_other && describes(report)) } else { Some(*at) == last };
+    reports.iter().enumerate().filter(is_told).map(|(_, report)| report.clone()).collect()
 }
 
 /// The way on: what was streamed is said; what was not goes along as notes, or as what the tools returned.
@@ -152,7 +162,8 @@ fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence,
     };
     let job = view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default();
     let decision = Some(super::Decision { goal: job, present_as: "text".to_owned(), ..super::Decision::default() });
-    let Sequence { reports: results, changes, .. } = sequence;
+    let Sequence { reports, changes, .. } = sequence;
+    let results = told(&reports);
     let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, said, ..Found::default() };
     Flow::Go(if said.is_some() { "output" } else { "interpret" }.into(), Box::new(found))
 }

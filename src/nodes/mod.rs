@@ -20,6 +20,7 @@ mod packet;
 mod plain;
 mod prompt;
 mod question;
+mod screen;
 mod sensor;
 mod sequence;
 mod slots;

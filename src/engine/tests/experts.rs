@@ -259,6 +259,58 @@ fn a_repair_tells_the_table_described_last_and_each_failure_once() {
 }
 
 #[test]
+fn an_answer_is_composed_from_what_was_found_for_the_message_and_not_from_what_was_repaired() {
+    let refused = r#"{"Refused":{"message":"no such function: FOO","reason":"Other"}}"#;
+    let mut world = World::new("v4-eras");
+    world.say("wie viele sind es denn?");
+    let describe = json!({"tool": "describe", "args": {"table": "kunden"}});
+    let query = |sql: &str| json!({"tool": "query", "args": {"sql": sql}});
+    let plan = |calls: Value| json!({"tool_sequence": calls, "response_hint": "", "interpret": false}).to_string();
+    for answer in [PERCEIVED, TO_ERAS, &plan(json!([describe, query("SELECT MIN(id) FROM kunden")])), COLUMNS, refused] {
+        world.answer(answer);
+    }
+    for answer in [&plan(json!([query("SELECT COUNT(*) FROM kunden")])), THREE] {
+        world.answer(answer);
+    }
+    assert_eq!(&*world.asking(), "expert compose");
+    for (text, count) in [
+        ("## message\nwie viele sind es denn?\n", 1),
+        ("## style\ncasual, technical\n", 1),
+        (r#""rows":[[3]]"#, 1),
+        ("no such function", 0),
+        ("MIN(id)", 0),
+        (r#""tool":"describe""#, 0),
+    ] {
+        assert_eq!(told(&world, text), count, "{text}: {}", world.asked());
+    }
+    let mut world = World::new("v4-eras");
+    world.say("wie viele?");
+    for answer in [PERCEIVED, TO_ERAS, &count(false), COLUMNS, refused, &plan(json!([]))] {
+        world.answer(answer);
+    }
+    assert_eq!((&*world.asking(), told(&world, "no such function")), ("expert compose", 1), "who gives up repairing says what failed");
+    let mut world = World::new("v4-eras");
+    world.say("welche Spalten?");
+    for answer in [PERCEIVED, TO_ERAS, &plan(json!([describe])), COLUMNS] {
+        world.answer(answer);
+    }
+    assert_eq!(told(&world, r#""tool":"describe""#), 1, "where nothing else was found it is what was asked for");
+}
+
+#[test]
+fn the_desk_is_told_what_was_pressed() {
+    let to_desk = r#"{"expert":"desk","job":"A button.","thinking_message":"","language":"en"}"#;
+    let button = json!({"tool_sequence": [{"tool": "emit_actions", "args": {"actions": [{"label": "Red", "payload": {"n": 7}}]}}], "response_hint": "", "interpret": false}).to_string();
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("a button", &[PERCEIVED, to_desk, &button, "There.", "{}"])]);
+    world.press("red");
+    world.answer(to_desk);
+    let pressed = r#"## pressed
+{"action":"red","label":"Red","data":{"n":7}}"#;
+    assert_eq!(told(&world, pressed), 1, "{}", world.asked());
+}
+
+#[test]
 fn a_table_that_a_plan_describes_is_not_described_again_for_its_query() {
     let calls =
         json!([{"tool": "describe", "args": {"table": "kunden"}}, {"tool": "query", "args": {"sql": "SELECT COUNT(*) FROM kunden"}}]);
