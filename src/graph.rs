@@ -17,8 +17,10 @@ use std::sync::Arc;
 
 mod description;
 mod due;
+mod schema;
 mod wrong;
 
+use schema::{compact, with_choice};
 pub use wrong::{GraphError, Wrong};
 
 const NODES_MAX: usize = 64;
@@ -309,7 +311,9 @@ impl Reader<'_> {
         let wrong = |line, what| GraphError { file: file.to_owned(), line, what };
         let prompt = Prompt::parse(self.other(node, file)?, tools, experts)
             .map_err(|error| wrong(error.line(), Wrong::Prompt(error.to_string())))?;
-        match needed.iter().find(|slot| !prompt.has(slot)) {
+        // Who fills in open calls need read of no other tools.
+        let has = |slot: &str| prompt.has(slot) || (slot == "tools" && prompt.has("open_tools"));
+        match needed.iter().find(|slot| !has(slot)) {
             Some(slot) => Err(wrong(1, Wrong::NoSlot { node: node.name.clone(), slot })),
             None => Ok(prompt),
         }
@@ -318,7 +322,7 @@ impl Reader<'_> {
     /// A PA's schema names whom it can send to: a model that is held to it sends to nobody else.
     fn schema(&self, node: &NodeFile, file: &str, kind: Kind) -> Result<Arc<Schema>, GraphError> {
         let text = self.other(node, file)?;
-        let mut json = unique_json(text).map_err(|error| GraphError {
+        let json = unique_json(text).map_err(|error| GraphError {
             file: file.to_owned(),
             line: error.line(),
             what: Wrong::Json(without_place(&error.to_string())),
@@ -330,14 +334,13 @@ impl Reader<'_> {
         if let Some(field) = due::fields(kind).iter().find(|field| json["properties"][**field].is_null()) {
             return Err(GraphError { file: file.to_owned(), line: 1, what: Wrong::NoField { node: node.name.clone(), field } });
         }
-        if kind.knows_experts()
-            && let Some(expert) = json.pointer_mut("/properties/expert")
-        {
-            let experts = node.edges.keys().filter(|route| !kind.routes().contains(&route.as_str()));
-            expert["enum"] = experts.cloned().map(Value::from).chain([Value::Null]).collect();
+        let mut schema = compact(text);
+        if kind.knows_experts() {
+            let experts = node.edges.keys().map(String::as_str).filter(|route| !kind.routes().contains(route));
+            schema = with_choice(&schema, "expert", &experts.map(Some).chain([None]).collect::<Vec<_>>());
         }
         let name = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".json").to_owned();
-        Ok(Arc::new(Schema { name, json: json.to_string().into() }))
+        Ok(Arc::new(Schema { name, json: schema.into() }))
     }
 
     fn plain(&self, node: &NodeFile, file: &str) -> Result<Plain, GraphError> {

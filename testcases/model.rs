@@ -150,11 +150,9 @@ impl Server {
                 to.write_all(&whole("200 OK", &models))
             }
             ["POST", "/v1/chat/completions"] => match serde_json::from_slice::<Body>(body) {
+                Ok(body) if !alternates(&body.messages) => to.write_all(&bad_request("roles must alternate user/assistant/user/assistant")),
                 Ok(body) => self.complete(body, to),
-                Err(error) => {
-                    let error = json!({"error": {"message": error.to_string(), "type": "invalid_request_error", "code": 400}});
-                    to.write_all(&whole("400 Bad Request", &error))
-                }
+                Err(error) => to.write_all(&bad_request(&error.to_string())),
             },
             _ => to.write_all(&whole("404 Not Found", &json!({"error": {"message": "no such path", "code": 404}}))),
         }
@@ -261,6 +259,21 @@ impl Server {
             thread::sleep(left.min(Duration::from_millis(20)));
         }
     }
+}
+
+/// Whether user and assistant take turns, the user first: many chat templates refuse anything else.
+fn alternates(messages: &[Message]) -> bool {
+    let roles: Vec<Role> = messages.iter().map(|message| message.role).filter(|role| *role != Role::System).collect();
+    let follows = |pair: &[Role]| match pair[1] {
+        Role::Assistant => pair[0] != Role::Assistant,
+        Role::Tool => pair[0] != Role::User,
+        Role::User | Role::System => pair[0] == Role::Assistant,
+    };
+    roles.first().is_none_or(|first| *first == Role::User) && roles.windows(2).all(follows)
+}
+
+fn bad_request(why: &str) -> Vec<u8> {
+    whole("400 Bad Request", &json!({"error": {"message": why, "type": "invalid_request_error", "code": 400}}))
 }
 
 fn is_closed(client: &TcpStream) -> bool {

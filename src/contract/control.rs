@@ -250,6 +250,8 @@ impl Ui {
     fn change(&mut self, change: Change, limits: &Limits) -> Result<(), UiError> {
         match change {
             Change::Show(mut controls) => {
+                // One that is shown once more, corrected, takes the place of the first.
+                self.thinker.retain(|before| !controls.iter().any(|control| control.replaces(before)));
                 few("controls", self.thinker.len() + controls.len(), limits.controls_max)?;
                 for control in &controls {
                     small("control", control, limits.ui_bytes_max)?;
@@ -355,6 +357,17 @@ impl Display {
 }
 
 impl Control {
+    /// Whether a display is another try at one that is shown: the same, or of the same kind and name.
+    fn replaces(&self, before: &Control) -> bool {
+        match (self, before) {
+            (Control::Display(new), Control::Display(old)) => {
+                let is_named = new.label.is_some() || new.key.is_some();
+                new == old || (is_named && (new.kind, &new.label, &new.key) == (old.kind, &old.label, &old.key))
+            }
+            (Control::Button(_), _) | (_, Control::Button(_)) => false,
+        }
+    }
+
     fn action(&self) -> Option<&str> {
         match self {
             Control::Button(button) => Some(&button.action),

@@ -32,6 +32,26 @@ fn controls_are_the_answers_and_then_each_machines_current_state() {
 }
 
 #[test]
+fn a_display_that_is_shown_once_more_takes_the_place_of_the_first() {
+    let show = |ui: &mut Ui, display: Value| {
+        ui.apply(Change::Show(vec![serde_json::from_value(display).unwrap()]), &Limits::default()).unwrap();
+        ui.thinker.len()
+    };
+    let mut ui = Ui::default();
+    let value = |value: u32| json!({"type": "value", "label": "Sum", "value": value});
+    assert_eq!([show(&mut ui, value(1)), show(&mut ui, value(2))], [1, 1], "corrected");
+    assert_eq!(serde_json::to_value(&ui.thinker[0]).unwrap(), value(2));
+    for (display, count) in [
+        (json!({"type": "text", "label": "Sum", "text": "two"}), 2),
+        (json!({"type": "value", "value": 3}), 3),
+        (json!({"type": "value", "value": 4}), 4),
+        (json!({"type": "value", "value": 4}), 4),
+    ] {
+        assert_eq!(show(&mut ui, display.clone()), count, "{display}");
+    }
+}
+
+#[test]
 fn a_change_that_can_not_be_is_refused_and_leaves_everything_as_it_was() {
     let limits = Limits { machines_max: 1, controls_max: 2, ui_bytes_max: 400, ..Limits::default() };
     let mut ui = Ui::default();

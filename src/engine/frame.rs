@@ -2,9 +2,9 @@
 
 use super::Session;
 use super::call::{Ask, Lane};
-use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, What, clip, push_clipped};
+use crate::contract::{CallRecord, Change, Effect, FrameRecord, MemoryPatch, Outcome, What, clip, push_clipped};
 use crate::graph::Entry;
-use crate::nodes::{Flow, Out, Task};
+use crate::nodes::{Flow, Out, Task, learn};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -73,6 +73,9 @@ impl Session {
             // No frame follows on the background, and nobody reads what it says.
             Flow::Go(..) | Flow::Say(_) if lane == Lane::Background => Ok(()),
             Flow::Go(route, found) => {
+                if let Some(language) = found.language() {
+                    self.meet_language(lane, node, language, effects);
+                }
                 let turn = self.work.turn_mut();
                 if turn.path.last() == Some(&node) {
                     turn.frame.next = Some(self.graph.nodes[node].edges[&*route]);
@@ -121,16 +124,11 @@ impl Session {
             }
             self.emit_in(lane, node, what, effects);
         }
-        let (schema, tables_max) = (&mut self.conversation.schema_cache, self.setup.limits.schema_tables_max);
-        for (table, columns) in out.learned {
-            match columns {
-                Some(columns) if schema.len() < tables_max || schema.contains_key(&table) => drop(schema.insert(table, columns)),
-                Some(_) => {}
-                None => drop(schema.remove(&table)),
-            }
-        }
+        learn(&mut self.conversation.schema_cache, out.learned, self.setup.limits.schema_tables_max);
         let facts_max = self.setup.limits.facts_max;
-        if out.patch.is_some_and(|patch| self.conversation.memory.apply(patch, facts_max)) {
+        let is_language_known = self.about(lane).packet.is_language_known();
+        let patch = out.patch.map(|patch| if is_language_known { MemoryPatch { language: None, ..patch } } else { patch });
+        if patch.is_some_and(|patch| self.conversation.memory.apply(patch, facts_max)) {
             let memory = Arc::new(self.conversation.memory.clone());
             self.emit_in(lane, node, What::Memory { memory }, effects);
         }
@@ -140,6 +138,15 @@ impl Session {
             if !out.summary.is_empty() {
                 frame.summary = out.summary;
             }
+        }
+    }
+
+    /// The language of a message is that of the session from then on: also a button that is pressed at once is answered in it.
+    fn meet_language(&mut self, lane: Lane, node: usize, language: &str, effects: &mut Vec<Effect>) {
+        if self.conversation.memory.language != language {
+            language.clone_into(&mut self.conversation.memory.language);
+            let memory = Arc::new(self.conversation.memory.clone());
+            self.emit_in(lane, node, What::Memory { memory }, effects);
         }
     }
 

@@ -174,7 +174,7 @@ fn a_prompt_without_a_slot_that_its_node_needs_is_refused() {
     for (file, slots) in [
         ("input", &["message"][..]),
         ("director", &["message", "tools"]),
-        ("thinker", &["message", "open", "decision", "tools"]),
+        ("thinker", &["message", "open", "decision"]),
         ("interpreter", &["message", "results", "notes"]),
         ("output", &["message", "goal", "results", "findings"]),
         ("memorizer", &["message", "answer"]),
@@ -193,6 +193,8 @@ fn a_prompt_without_a_slot_that_its_node_needs_is_refused() {
         let error = shipped_but(&file, "=== user", "=== User").expect_err(&file).to_string();
         assert!(error.contains("`=== User` divides nothing"), "{error}");
     }
+    let error = shipped_but("prompts/thinker.md", "{{open_tools}}", "").unwrap_err().to_string();
+    assert!(error.contains("needs the slot `tools`"), "{error}");
 }
 
 #[test]

@@ -4,14 +4,17 @@
 //! `rounds` times at most; the last round is asked without tools, so that it ends in an answer.
 
 use super::sequence::{CALLS_MAX, Sequence, Step};
+use super::slots::Window;
 use super::{Flow, Out, PlannedCall, Task, ToolReport, View, output};
 use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Silence, Text, ToolCall, clip};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Chat turns that go along, and bytes of each.
-const TURNS_MAX: usize = 40;
+const EARLIER: Window = Window { messages_max: 40, step: 5 };
 const TURN_BYTES_MAX: usize = 8_000;
+/// Stands in the place of an answer that never came.
+const NOT_ANSWERED: &str = "(not answered)";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Round {
@@ -30,15 +33,22 @@ pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
 pub(super) fn messages(view: &View<'_>) -> Vec<ChatMessage> {
     let mut prompt = view.node.prompt.fill(view);
     let question = prompt.iter().position(|message| message.role == Role::User).map(|at| prompt.split_off(at)).unwrap_or_default();
-    let mut earlier: Vec<ChatMessage> = view.earlier().rev().take(TURNS_MAX).map(turn).collect();
-    earlier.reverse();
-    prompt.extend(earlier);
+    for message in EARLIER.of(view).into_iter().skip_while(|message| message.role != Role::User) {
+        if message.role == Role::User {
+            answered(&mut prompt);
+        }
+        prompt.push(ChatMessage::new(message.role, Text::slot("said", clip(&message.content, TURN_BYTES_MAX))));
+    }
+    answered(&mut prompt);
     prompt.extend(question);
     prompt
 }
 
-fn turn(message: &crate::contract::Message) -> ChatMessage {
-    ChatMessage::new(message.role, Text::slot("said", clip(&message.content, TURN_BYTES_MAX)))
+/// Many chat templates refuse two messages of a user in a row, as where the turn of the first failed.
+fn answered(messages: &mut Vec<ChatMessage>) {
+    if messages.last().is_some_and(|message| message.role == Role::User) {
+        messages.push(ChatMessage::new(Role::Assistant, Text::slot("said", NOT_ANSWERED)));
+    }
 }
 
 fn ask(view: &View<'_>, messages: Vec<ChatMessage>, number: u32, tools: Option<Box<Sequence>>) -> Flow {
@@ -129,7 +139,9 @@ fn told(report: &ToolReport) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nodes::testing::{answer, check};
+    use crate::contract::{Message, TurnId};
+    use crate::nodes::Packet;
+    use crate::nodes::testing::{Fixture, answer, check};
     use serde_json::json;
 
     #[test]
@@ -149,6 +161,21 @@ mod tests {
                 flow
             });
         }
+    }
+
+    #[test]
+    fn a_conversation_takes_turns_also_where_a_turn_failed_or_its_beginning_is_gone() {
+        let mut fixture = Fixture::default();
+        fixture.node.prompt = crate::nodes::Prompt::parse("# agent\n=== user\n## message\n{{message}}\n", &[], "").unwrap();
+        for (role, text, turn) in
+            [(Role::Assistant, "a1", 1), (Role::User, "u2", 2), (Role::User, "u3", 3), (Role::Assistant, "a3", 3), (Role::User, "u4", 4)]
+        {
+            fixture.history.push_back(Message::new(role, text, TurnId(turn)));
+        }
+        let packet = Packet { turn: TurnId(5), ..Packet::default() };
+        let told: Vec<String> = messages(&fixture.view(&packet)).iter().map(|message| message.text.to_string()).collect();
+        assert_eq!(told[1..6], ["u2", NOT_ANSWERED, "u3", "a3", "u4"]);
+        assert_eq!(told[6..], [NOT_ANSWERED, "## message\na message\n"]);
     }
 
     #[test]

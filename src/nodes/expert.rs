@@ -8,7 +8,7 @@
 
 use super::fit::fitting;
 use super::sequence::{Sequence, Step};
-use super::{ExpertPlan, Flow, Found, Out, Task, View, read, shown, unrouted};
+use super::{ExpertPlan, Flow, Found, Out, Task, ToolReport, View, read, shown, tools, unrouted};
 use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Request, Role, Text, What, clip};
 use serde::{Deserialize, Serialize};
 
@@ -19,26 +19,35 @@ pub(super) const PLAN: &str = "plan";
 pub(super) const COMPOSE: &str = "compose";
 
 /// How often a failing call goes back to the model.
-const REPAIRS_MAX: u32 = 2;
+const REPAIRS_MAX: usize = 2;
+/// Bytes of a plan that failed, as its maker reads it again.
+const PLAN_BYTES_MAX: usize = 8_000;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Expert {
     /// The plan is being made; after a failure with what was done so far.
-    Planning { done: Option<Box<Sequence>>, repairs: u32 },
+    Planning { done: Option<Box<Sequence>>, failed: Vec<Failed> },
     /// A database is asked; the calls that are left wait.
-    Running { plan: ExpertPlan, sequence: Box<Sequence>, repairs: u32 },
+    Running { plan: ExpertPlan, sequence: Box<Sequence>, failed: Vec<Failed> },
     /// The answer is being put together.
     Composing { plan: ExpertPlan, sequence: Box<Sequence> },
 }
 
+/// A plan of which a call failed, and what its maker reads of that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    plan: String,
+    plea: String,
+}
+
 pub(crate) fn begin(view: &View<'_>, _out: &mut Out) -> Flow {
-    ask_for_plan(view, view.node.prompt.fill(view), Expert::Planning { done: None, repairs: 0 })
+    ask_for_plan(view, None, Vec::new())
 }
 
 impl Expert {
     pub(crate) fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
         match self {
-            Expert::Planning { done, repairs } => match read::<ExpertPlan>(&answer.text) {
+            Expert::Planning { done, failed } => match read::<ExpertPlan>(&answer.text) {
                 Ok(plan) => {
                     out.events.push(What::Planned { output: shown(&plan) });
                     let calls = plan.tool_sequence.iter().cloned();
@@ -47,13 +56,13 @@ impl Expert {
                         None => Sequence::new(view, calls).careful(),
                     };
                     let step = sequence.run(view, out);
-                    go_on(view, out, plan, repairs, step)
+                    go_on(view, out, plan, failed, step)
                 }
-                Err(why) => Flow::Again { why, task: Task::Expert(Expert::Planning { done, repairs }) },
+                Err(why) => Flow::Again { why, task: Task::Expert(Expert::Planning { done, failed }) },
             },
-            Expert::Running { plan, sequence, repairs } => {
+            Expert::Running { plan, sequence, failed } => {
                 let step = sequence.resume(view, out, answer);
-                go_on(view, out, plan, repairs, step)
+                go_on(view, out, plan, failed, step)
             }
             Expert::Composing { plan, sequence } => {
                 if answer.text.trim().is_empty() {
@@ -80,41 +89,64 @@ impl Expert {
     }
 }
 
-/// Runs the plan on: asks the database, has a failure mended, or composes. Tells each tool's end as progress.
-fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, repairs: u32, step: Step) -> Flow {
+/// Runs the plan on: queries the database, has a failure repaired, or composes.
+fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, mut failed: Vec<Failed>, step: Step) -> Flow {
     match step {
-        Step::Ask(request, sequence) => Flow::Ask(request, Task::Expert(Expert::Running { plan, sequence: Box::new(sequence), repairs })),
+        Step::Ask(request, sequence) => Flow::Ask(request, Task::Expert(Expert::Running { plan, sequence: Box::new(sequence), failed })),
         Step::Done(sequence) => match sequence.failure() {
-            Some(report) if repairs < REPAIRS_MAX => {
-                let plea = format!(
-                    "The call `{}` with {} failed: {}\nDone so far: {}\nPlan again: the calls that are still needed, this one mended.",
-                    report.tool,
-                    clip(&report.args.to_string(), 2_000),
-                    clip(&report.summary, 1_000),
-                    fitting(&sequence.reports, 8_000),
-                );
+            // A plan without calls repairs nothing: the answer says what failed.
+            Some(report) if failed.len() < REPAIRS_MAX && !sequence.planned().is_empty() => {
                 out.reason = Some(clip(&report.summary, 500));
-                let mut messages = view.node.prompt.fill(view);
-                messages.push(ChatMessage::new(Role::User, Text::slot("failure", plea)));
-                ask_for_plan(view, messages, Expert::Planning { done: Some(Box::new(sequence)), repairs: repairs + 1 })
+                failed.push(Failed { plan: clip(&shown(&plan).to_string(), PLAN_BYTES_MAX), plea: plea(sequence.planned()) });
+                // The prompt tells the tables as they are known by now.
+                let schema = view.schema_with(out);
+                ask_for_plan(&View { schema: &schema, ..*view }, Some(Box::new(sequence)), failed)
             }
             Some(_) | None => compose(view, plan, sequence),
         },
     }
 }
 
-fn ask_for_plan(view: &View<'_>, messages: Vec<ChatMessage>, task: Expert) -> Flow {
+/// What the maker of a plan reads when its last call failed. The calls themselves stand in the plan.
+fn plea(reports: &[ToolReport]) -> String {
+    let (number, last) = (reports.len(), reports.last().expect("a plan fails at a call"));
+    let mut plea = format!("Call {number} of that plan, `{}`, failed: {}\n", last.tool, clip(&last.summary, 1_000));
+    let is_found = |report: &&ToolReport| report.ok && report.tool != tools::DESCRIBE;
+    let found: Vec<_> = reports.iter().filter(is_found).map(|report| (&report.summary, &report.data)).collect();
+    if !found.is_empty() {
+        plea.push_str(&format!("The calls before it worked and need not be repeated: {}\n", fitting(&found, 8_000)));
+    }
+    plea.push_str("Plan again: the calls that are still needed, this one repaired.");
+    plea
+}
+
+/// Asks for a plan, behind those that failed.
+fn ask_for_plan(view: &View<'_>, done: Option<Box<Sequence>>, failed: Vec<Failed>) -> Flow {
+    let mut messages = view.node.prompt.fill(view);
+    for Failed { plan, plea } in &failed {
+        messages.push(ChatMessage::new(Role::Assistant, Text::slot("plan", plan)));
+        messages.push(ChatMessage::new(Role::User, Text::slot("failure", plea)));
+    }
     let request = ModelRequest { stage: Some(PLAN.into()), ..view.request(messages, false) };
-    Flow::Ask(Request::Model(request), Task::Expert(task))
+    Flow::Ask(Request::Model(request), Task::Expert(Expert::Planning { done, failed }))
 }
 
 fn compose(view: &View<'_>, plan: ExpertPlan, sequence: Sequence) -> Flow {
     let mut packet = view.packet.clone();
-    packet.results.extend(sequence.reports.iter().cloned());
+    packet.results.extend(told(&sequence.reports));
     packet.plan = Some(plan.clone());
     let messages = view.node.compose.fill(&View { packet: &packet, ..*view });
     let request = ModelRequest { stage: Some(COMPOSE.into()), schema: None, ..view.request(messages, !plan.interpret) };
     Flow::Ask(Request::Model(request), Task::Expert(Expert::Composing { plan, sequence: Box::new(sequence) }))
+}
+
+/// What an answer is made from: no failure that a later call replaced, and descriptions only where nothing else was found.
+fn told(reports: &[ToolReport]) -> Vec<ToolReport> {
+    let describes = |report: &ToolReport| report.ok && report.tool == tools::DESCRIBE;
+    let has_other = reports.iter().any(|report| report.ok && report.data.is_some() && !describes(report));
+    let last = reports.iter().rposition(|report| !(has_other && describes(report)));
+    let is_told = |(at, report): &(usize, &ToolReport)| if report.ok { !(has_other && describes(report)) } else { Some(*at) == last };
+    reports.iter().enumerate().filter(is_told).map(|(_, report)| report.clone()).collect()
 }
 
 /// The way on: what was streamed is said; what was not goes along as notes, or as what the tools returned.
@@ -127,7 +159,8 @@ fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence,
     };
     let job = view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default();
     let decision = Some(super::Decision { goal: job, present_as: "text".to_owned(), ..super::Decision::default() });
-    let Sequence { reports: results, changes, .. } = sequence;
+    let Sequence { reports, changes, .. } = sequence;
+    let results = told(&reports);
     let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, said, ..Found::default() };
     Flow::Go(if said.is_some() { "output" } else { "interpret" }.into(), Box::new(found))
 }

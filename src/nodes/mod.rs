@@ -20,6 +20,7 @@ mod packet;
 mod plain;
 mod prompt;
 mod question;
+mod screen;
 mod sensor;
 mod sequence;
 mod slots;
@@ -305,7 +306,27 @@ impl Task {
     }
 }
 
+/// Takes over what was learned of tables (`None`: forgotten); a table that isn't known yet only while there is room.
+pub fn learn(schema: &mut BTreeMap<String, Value>, learned: Vec<(String, Option<Value>)>, tables_max: usize) {
+    for (table, columns) in learned {
+        match columns {
+            Some(columns) if schema.len() < tables_max || schema.contains_key(&table) => drop(schema.insert(table, columns)),
+            Some(_) => {}
+            None => drop(schema.remove(&table)),
+        }
+    }
+}
+
 impl<'v> View<'v> {
+    /// What is known of tables with what this step has learned of them.
+    fn schema_with(&self, out: &Out) -> Cow<'v, BTreeMap<String, Value>> {
+        let mut schema = Cow::Borrowed(self.schema);
+        if !out.learned.is_empty() {
+            learn(schema.to_mut(), out.learned.clone(), self.limits.schema_tables_max);
+        }
+        schema
+    }
+
     /// The node's database; nothing where settings name none of that name.
     fn database(&self) -> Option<&'v DatabaseInfo> {
         let name = self.node.database.as_deref()?;

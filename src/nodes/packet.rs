@@ -5,6 +5,9 @@ use crate::reading;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+/// The longest name of a language: `zh-Hant-TW` and the like.
+const LANGUAGE_BYTES_MAX: usize = 16;
+
 /// Everything that earlier frames of a turn produced.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Packet {
@@ -49,6 +52,14 @@ impl Packet {
     }
 }
 
+impl Packet {
+    /// Whether the session knows in which language to answer: a model has perceived it in this turn's message, or a control was
+    /// used, which tells nothing of it. Else the memorizer may say.
+    pub fn is_language_known(&self) -> bool {
+        self.action.is_some() || (self.perception.is_some() && self.reply.is_none())
+    }
+}
+
 /// What the sensor found when the turn began.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sensed {
@@ -71,6 +82,16 @@ pub struct Found {
     pub plan: Option<ExpertPlan>,
     pub notes: Option<String>,
     pub said: Option<Finish>,
+}
+
+impl Found {
+    /// The language that a model has perceived. A listed saying, such as “ok”, belongs to more than one.
+    pub fn language(&self) -> Option<&str> {
+        let language = self.perception.as_ref().filter(|_| self.reply.is_none())?.language.trim();
+        let code = language.split(['-', '_']).next().unwrap_or_default();
+        let is_code = (2..=3).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphabetic());
+        (is_code && language.len() <= LANGUAGE_BYTES_MAX).then_some(language)
+    }
 }
 
 /// A control that was used.

@@ -11,14 +11,19 @@ use std::sync::Arc;
 
 /// What the system says stands above this line, what changes with every turn below it.
 const DIVIDER: &str = "=== user";
+/// What a slot's heading begins with.
+const HEADING: &str = "## ";
 
 /// A prompt, ready to be filled.
 #[derive(Debug, Default)]
 pub struct Prompt {
-    messages: Vec<(Role, Vec<Piece>)>,
+    messages: Vec<(Role, Vec<Block>)>,
     /// Every slot that the file names, those of fixed text included.
     slots: BTreeSet<String>,
 }
+
+/// A heading with what stands below it; what stands before the first heading is one of its own.
+type Block = Vec<Piece>;
 
 #[derive(Debug)]
 enum Piece {
@@ -56,15 +61,19 @@ impl PromptError {
 impl Prompt {
     /// `experts` is what `{{experts}}` becomes: the names and descriptions of those that the node knows.
     pub fn parse(text: &str, tools: &[ToolSpec], experts: &str) -> Result<Prompt, PromptError> {
-        let mut messages = vec![(Role::System, Vec::new())];
+        let mut messages = vec![(Role::System, vec![Block::new()])];
         let (mut fixed, mut slots, mut divided) = (String::new(), BTreeSet::new(), None);
         for (line, text) in (1..).zip(text.split_inclusive('\n')) {
             match text.trim_end() {
                 DIVIDER if divided.is_none() => {
                     close(&mut messages, &mut fixed);
-                    messages.push((Role::User, Vec::new()));
+                    messages.push((Role::User, vec![Block::new()]));
                     divided = Some(line);
                     continue;
+                }
+                heading if divided.is_some() && heading.starts_with(HEADING) => {
+                    close(&mut messages, &mut fixed);
+                    messages.last_mut().expect("the system's message comes first").1.push(Block::new());
                 }
                 found if is_meant_as_divider(found) => return Err(PromptError::Divider { line, found: found.to_owned() }),
                 _ => {}
@@ -90,10 +99,11 @@ impl Prompt {
         }
         close(&mut messages, &mut fixed);
         let line = divided.ok_or(PromptError::NoDivider { line: 1 })?;
-        if last(&mut messages).is_empty() {
+        messages.iter_mut().for_each(|(_, blocks)| blocks.retain(|block| !block.is_empty()));
+        messages.retain(|(_, blocks)| !blocks.is_empty());
+        if messages.last().is_none_or(|(role, _)| *role != Role::User) {
             return Err(PromptError::NoUser { line });
         }
-        messages.retain(|(_, pieces)| !pieces.is_empty());
         Ok(Prompt { messages, slots })
     }
 
@@ -102,14 +112,26 @@ impl Prompt {
         self.slots.contains(slot)
     }
 
-    /// The messages for this turn: fixed text is shared, slots are filled from the view.
+    /// The messages for this turn: fixed text is shared, slots are filled from the view. A heading below which nothing stands
+    /// is left out.
     pub fn fill(&self, view: &View<'_>) -> Vec<ChatMessage> {
-        let message = |(role, pieces): &(Role, Vec<Piece>)| {
-            let mut parts = Vec::with_capacity(pieces.len() + 1);
-            for piece in pieces {
-                match piece {
-                    Piece::Fixed(text) => parts.push(Part::Fixed(text.clone())),
-                    Piece::Slot(slot) => slot.fill(view, &mut parts),
+        self.filled(|slot, parts| slot.fill(view, parts))
+    }
+
+    /// The messages as `slot` fills them.
+    pub(super) fn filled(&self, slot: impl Fn(&'static Slot, &mut Vec<Part>)) -> Vec<ChatMessage> {
+        let message = |(role, blocks): &(Role, Vec<Block>)| {
+            let mut parts = Vec::with_capacity(blocks.iter().map(Vec::len).sum::<usize>() + 1);
+            for block in blocks {
+                let begin = parts.len();
+                for piece in block {
+                    match piece {
+                        Piece::Fixed(text) => parts.push(Part::Fixed(text.clone())),
+                        Piece::Slot(name) => slot(name, &mut parts),
+                    }
+                }
+                if says_nothing(&parts[begin..]) {
+                    parts.truncate(begin);
                 }
             }
             ChatMessage::new(*role, Text(parts))
@@ -124,11 +146,21 @@ fn is_meant_as_divider(line: &str) -> bool {
     (line.trim_start().starts_with('=') && name.eq_ignore_ascii_case("user")) || (line.trim_start().starts_with("===") && !name.is_empty())
 }
 
-fn last(messages: &mut [(Role, Vec<Piece>)]) -> &mut Vec<Piece> {
-    &mut messages.last_mut().expect("the system's message comes first").1
+/// Whether slots stand below a heading, all of them empty, and nothing else does. The message is never left out.
+fn says_nothing(parts: &[Part]) -> bool {
+    let [Part::Fixed(heading), rest @ ..] = parts else { return false };
+    let is_blank = |part: &Part| match part {
+        Part::Slot(name, _) if name == "message" => false,
+        part => matches!(part.text().trim(), "" | "[]"),
+    };
+    heading.starts_with(HEADING) && heading.trim_end().lines().count() == 1 && !rest.is_empty() && rest.iter().all(is_blank)
 }
 
-fn close(messages: &mut [(Role, Vec<Piece>)], fixed: &mut String) {
+fn last(messages: &mut [(Role, Vec<Block>)]) -> &mut Block {
+    messages.last_mut().and_then(|(_, blocks)| blocks.last_mut()).expect("the system's message comes first")
+}
+
+fn close(messages: &mut [(Role, Vec<Block>)], fixed: &mut String) {
     if !fixed.trim().is_empty() || (!fixed.is_empty() && !last(messages).is_empty()) {
         last(messages).push(Piece::Fixed(std::mem::take(fixed).into()));
     }
@@ -175,11 +207,23 @@ mod tests {
     }
 
     #[test]
+    fn a_heading_below_which_nothing_stands_is_left_out() {
+        let text = "# input\n=== user\nRead.\n## history\n{{history}}\n\n## dashboard\n{{dashboard}}\n\n## results\nall: {{results}}\n\n## message\n{{message}}\n";
+        let prompt = Prompt::parse(text, &[], "").unwrap();
+        let (mut fixture, packet) = (Fixture::default(), Packet::default());
+        let told = |fixture: &Fixture| prompt.fill(&fixture.view(&packet)).remove(1).text.to_string();
+        let rest = "## results\nall: []\n\n## message\na message\n";
+        assert_eq!(told(&fixture), format!("Read.\n{rest}"));
+        fixture.history.push_back(crate::contract::Message::new(Role::User, "Hi", crate::contract::TurnId(9)));
+        assert_eq!(told(&fixture), format!("Read.\n## history\nuser: Hi\n\n{rest}"));
+    }
+
+    #[test]
     fn a_line_divides_the_system_from_the_user() {
         let prompt = Prompt::parse("# input\nBe brief.\n=== user\n## message\n{{message}}\n", &[], "").unwrap();
         let roles: Vec<Role> = prompt.messages.iter().map(|(role, _)| *role).collect();
         assert_eq!(roles, [Role::System, Role::User]);
-        assert_eq!(prompt.messages[1].1.len(), 3, "text, slot, text");
+        assert_eq!(prompt.messages[1].1[0].len(), 3, "text, slot, text");
         assert!(prompt.has("message") && !prompt.has("history"));
         let heading = Prompt::parse("Title\n=====\na == b\n=== user\r\n{{ message }}\n", &[], "").unwrap();
         assert_eq!(heading.messages.len(), 2, "an underline is none, nor is an end of line of Windows");

@@ -1,6 +1,6 @@
 //! What a node would be asked now: its prompts, filled from a view. For people who look at a prompt; nothing is asked.
 
-use super::{Kind, Packet, View, agent, expert, slots, thinker};
+use super::{Kind, Packet, Prompt, View, agent, expert, thinker};
 use crate::contract::{ChatMessage, Part, Question};
 
 /// Stands in the place of what the nodes before this one are still to find.
@@ -13,26 +13,29 @@ impl View<'_> {
         let filled = |stage: Option<&'static str>, messages: Vec<ChatMessage>| {
             messages.into_iter().map(move |message| (stage.map(Into::into), message))
         };
-        let mut messages: Vec<_> = match self.node.kind {
+        let fill = |prompt: &Prompt, view: &View<'_>| {
+            prompt.filled(|slot, parts| match is_ahead && (slot.is_missing)(view) {
+                // Empty means something else.
+                true => parts.push(Part::Slot(slot.name.into(), NOT_YET.to_owned())),
+                false => slot.fill(view, parts),
+            })
+        };
+        let messages: Vec<_> = match self.node.kind {
             Kind::Ui | Kind::Sensor => return None,
             Kind::Agent => filled(None, agent::messages(self)).collect(),
             Kind::Thinker => {
                 let planned = self.packet.decision.as_ref().map(|decision| decision.tool_sequence.as_slice()).unwrap_or_default();
                 let packet = Packet { open: thinker::open(planned), ..self.packet.clone() };
-                filled(None, self.node.prompt.fill(&View { packet: &packet, ..*self })).collect()
+                filled(None, fill(&self.node.prompt, &View { packet: &packet, ..*self })).collect()
             }
             Kind::Expert => {
-                let plan = filled(Some(expert::PLAN), self.node.prompt.fill(self));
-                plan.chain(filled(Some(expert::COMPOSE), self.node.compose.fill(self))).collect()
+                let plan = filled(Some(expert::PLAN), fill(&self.node.prompt, self));
+                plan.chain(filled(Some(expert::COMPOSE), fill(&self.node.compose, self))).collect()
             }
             Kind::Input | Kind::Director | Kind::Interpreter | Kind::Output | Kind::Memorizer | Kind::Pa => {
-                filled(None, self.node.prompt.fill(self)).collect()
+                filled(None, fill(&self.node.prompt, self)).collect()
             }
         };
-        if is_ahead {
-            let parts = messages.iter_mut().flat_map(|(_, message)| &mut message.text.0);
-            parts.for_each(|part| self.mark(part));
-        }
         Some(Question {
             node: self.node.name.clone(),
             role: self.node.role.clone(),
@@ -41,14 +44,5 @@ impl View<'_> {
             schema: self.node.schema.clone(),
             tools: self.native_tools(),
         })
-    }
-
-    /// Says of what is not there yet that it is not: empty means something else.
-    fn mark(&self, part: &mut Part) {
-        if let Part::Slot(name, text) = part
-            && slots::named(name).is_some_and(|slot| (slot.is_missing)(self))
-        {
-            NOT_YET.clone_into(text);
-        }
     }
 }

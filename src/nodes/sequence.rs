@@ -34,6 +34,8 @@ pub struct Sequence {
     out: Option<Pending>,
     /// Stops at the first failure, and shows each call as progress: an expert's.
     is_careful: bool,
+    /// How many reports are those of earlier plans.
+    earlier: usize,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,8 +63,8 @@ pub(super) enum Step {
 impl Sequence {
     pub(super) fn new(view: &View<'_>, calls: impl IntoIterator<Item = PlannedCall>) -> Sequence {
         let ui = tools::fresh(view.ui);
-        let empty =
-            Sequence { todo: VecDeque::new(), left_out: None, ui, reports: Vec::new(), changes: Vec::new(), out: None, is_careful: false };
+        let (reports, changes) = (Vec::new(), Vec::new());
+        let empty = Sequence { todo: VecDeque::new(), left_out: None, ui, reports, changes, out: None, is_careful: false, earlier: 0 };
         empty.instead(calls)
     }
 
@@ -76,12 +78,18 @@ impl Sequence {
         let mut calls = calls.into_iter();
         self.todo = calls.by_ref().take(CALLS_MAX).collect();
         self.left_out = left_out(calls, &format!("one plan makes {CALLS_MAX} calls at most; plan again what is still needed"));
+        self.earlier = self.reports.len();
         self
     }
 
     /// The last call, if it failed.
     pub(super) fn failure(&self) -> Option<&ToolReport> {
         self.reports.last().filter(|report| !report.ok)
+    }
+
+    /// What became of the calls of the last plan so far.
+    pub(super) fn planned(&self) -> &[ToolReport] {
+        &self.reports[self.earlier..]
     }
 
     /// Runs until it needs a database, a careful one fails, or nothing is left.
@@ -160,7 +168,9 @@ impl Sequence {
             out.tool_result(id, tools::DESCRIBE, false, why, None);
         }
         self.report(view, out, pending.id, pending.call, outcome);
-        self.next(view, out)
+        // What was just described needs no second description.
+        let schema = view.schema_with(out);
+        self.next(&View { schema: &schema, ..*view }, out)
     }
 
     fn go_on(mut self, view: &View<'_>, out: &mut Out, pending: Pending) -> Step {

@@ -2,8 +2,8 @@
 //!
 //! Prompts are built from the session's state alone, each slot is bounded, and user text is never cut without a mark.
 
-use super::View;
 use super::fit::fitting;
+use super::{View, screen, tools};
 use crate::contract::{Message, Part, Role, clip, push_clipped};
 use crate::sql;
 use serde::Serialize;
@@ -19,9 +19,9 @@ pub(super) struct Slot {
     pub(super) is_missing: fn(&View<'_>) -> bool,
 }
 
-const SUMMARY_MESSAGES: usize = 6;
+const SUMMARY: Window = Window { messages_max: 8, step: 2 };
 const SUMMARY_BYTES: usize = 160;
-const HISTORY_MESSAGES: usize = 12;
+const HISTORY: Window = Window { messages_max: 14, step: 3 };
 const HISTORY_BYTES: usize = 1_000;
 const MESSAGE_BYTES: usize = 32 << 10;
 const DATA_BYTES: usize = 32 << 10;
@@ -29,21 +29,23 @@ const DATA_BYTES: usize = 32 << 10;
 /// All slots, by name.
 pub(super) const ALL: &[Slot] = &[
     known("message", |view| plain(clip(view.message, MESSAGE_BYTES))),
-    known("summary", |view| told(view, SUMMARY_MESSAGES, SUMMARY_BYTES)),
-    known("history", |view| told(view, HISTORY_MESSAGES, HISTORY_BYTES)),
+    known("summary", |view| told(view, SUMMARY, SUMMARY_BYTES)),
+    known("history", |view| told(view, HISTORY, HISTORY_BYTES)),
     known("memory", |view| json(view.memory)),
     Slot { passing: Some(|view| view.packet.sensed.passing.clone()), ..known("sensed", |view| view.packet.sensed.screen.clone()) },
     found("perception", |view| view.packet.perception.as_ref().map(json).unwrap_or_default()),
     known("language", |view| language(view).to_owned()),
-    known("controls", |view| json(&Shown { controls: view.ui.controls(), machines: &view.ui.machines, state: &view.ui.state })),
-    known("dashboard", |view| json(&view.dashboard)),
+    known("controls", screen::controls),
+    known("dashboard", screen::dashboard),
+    known("pressed", |view| view.packet.action.as_ref().map(json).unwrap_or_default()),
     found("decision", |view| view.packet.decision.as_ref().map(json).unwrap_or_default()),
     found("open", |view| json(&view.packet.open)),
+    found("open_tools", open_tools),
     found("goal", |view| plain(view.packet.decision.as_ref().map(|decision| decision.goal.clone()).unwrap_or_default())),
     found("present_as", |view| view.packet.decision.as_ref().map(|decision| decision.present_as.clone()).unwrap_or_default()),
     found("results", |view| json(&view.packet.results)),
     found("findings", findings),
-    found("reflex", |view| view.packet.decision.is_none().to_string()),
+    found("reflex", |view| if view.packet.decision.is_none() { "true".to_owned() } else { String::new() }),
     found("answer", |view| plain(clip(view.answer, HISTORY_BYTES * 4))),
     Slot {
         // A job may be given before there is a turn.
@@ -54,6 +56,7 @@ pub(super) const ALL: &[Slot] = &[
     known("dialect", dialect),
     found("response_hint", |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default()),
     found("notes", |view| plain(view.packet.notes.clone().unwrap_or_default())),
+    known("style", |view| view.memory.style_hint.clone()),
     known("user_name", |view| view.memory.user_name.clone()),
 ];
 
@@ -75,13 +78,6 @@ impl Slot {
     }
 }
 
-#[derive(Serialize)]
-struct Shown<'a> {
-    controls: Vec<crate::contract::Control>,
-    machines: &'a [crate::contract::Machine],
-    state: &'a std::collections::BTreeMap<String, serde_json::Value>,
-}
-
 pub(super) fn named(name: &str) -> Option<&'static Slot> {
     ALL.iter().find(|slot| slot.name == name)
 }
@@ -93,11 +89,33 @@ pub(super) fn language<'a>(view: &'a View<'_>) -> &'a str {
     routed.or(perceived.filter(|language| !language.is_empty())).unwrap_or(&view.memory.language)
 }
 
+/// The last messages before the running turn's, as many as a prompt takes.
+#[derive(Clone, Copy)]
+pub(super) struct Window {
+    pub(super) messages_max: usize,
+    /// Its beginning moves by so many turns at once: as long as it stays, so does the beginning of the prompt, and a provider's
+    /// cache hits.
+    pub(super) step: u64,
+}
+
+impl Window {
+    pub(super) fn of<'v>(self, view: &'v View<'_>) -> Vec<&'v Message> {
+        let mut newest: Vec<&Message> = view.earlier().rev().take(self.messages_max + 1).collect();
+        newest.reverse();
+        if newest.len() <= self.messages_max {
+            return newest;
+        }
+        let begins = |pair: &[&Message]| pair[0].id.0 / self.step != pair[1].id.0 / self.step;
+        let first = newest.windows(2).position(begins).map_or(1, |before| before + 1);
+        newest.split_off(first)
+    }
+}
+
 /// The last messages as lines, not as chat turns: a model that reads them answers the question it is asked, not the last line.
-fn told(view: &View<'_>, messages_max: usize, bytes_max: usize) -> String {
-    let newest: Vec<&Message> = view.earlier().rev().take(messages_max).collect();
+fn told(view: &View<'_>, window: Window, bytes_max: usize) -> String {
+    let newest = window.of(view);
     let mut lines = String::with_capacity(newest.iter().map(|message| message.content.len().min(bytes_max) + 16).sum());
-    for message in newest.into_iter().rev() {
+    for message in newest {
         if !lines.is_empty() {
             lines.push('\n');
         }
@@ -119,6 +137,12 @@ fn plain(text: String) -> String {
     }
     let text = text.replace("\n#", "\n #");
     if text.starts_with('#') { format!(" {text}") } else { text }
+}
+
+/// The signatures of the tools whose calls are open, each once.
+fn open_tools(view: &View<'_>) -> String {
+    let is_open = |tool: &&tools::Tool| view.packet.open.iter().any(|call| call.tool == tool.name);
+    tools::signatures(&tools::ALL.iter().filter(is_open).map(tools::Tool::spec).collect::<Vec<_>>())
 }
 
 fn findings(view: &View<'_>) -> String {
@@ -153,17 +177,36 @@ fn dialect(view: &View<'_>) -> String {
     view.database().map_or_else(|| "unknown".to_owned(), |database| database.dialect.to_string())
 }
 
-fn json(value: &(impl Serialize + ?Sized)) -> String {
+pub(super) fn json(value: &(impl Serialize + ?Sized)) -> String {
     fitting(value, DATA_BYTES)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{DatabaseInfo, Dialect};
+    use crate::contract::{DatabaseInfo, Dialect, TurnId};
     use crate::nodes::Packet;
     use crate::nodes::testing::Fixture;
     use serde_json::json;
+
+    #[test]
+    fn the_window_moves_in_steps_and_is_never_longer_than_it_may_be() {
+        let (mut fixture, mut begins) = (Fixture::default(), Vec::new());
+        for turn in 1..=40 {
+            let packet = Packet { turn: TurnId(turn), ..Packet::default() };
+            let view = fixture.view(&packet);
+            let window = HISTORY.of(&view);
+            let expected = (HISTORY.messages_max - 2 * HISTORY.step as usize + 1).min(2 * (turn as usize - 1));
+            assert!((expected..=HISTORY.messages_max).contains(&window.len()), "turn {turn}: {}", window.len());
+            begins.extend(window.first().map(|message| message.id.0));
+            for role in [Role::User, Role::Assistant] {
+                fixture.history.push_back(Message::new(role, "said", TurnId(turn)));
+            }
+        }
+        begins.dedup();
+        let steps: Vec<u64> = begins.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(steps[1..], [3; 10], "{begins:?}");
+    }
 
     #[test]
     fn the_schema_spells_names_as_the_database_does_and_quotes_those_that_need_it() {

@@ -4,10 +4,11 @@
 
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
-    ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, ToolSpec, Trace, TurnDetail, TurnId, TurnResult, Usage,
-    What, clip, milliseconds,
+    ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
+    clip, milliseconds,
 };
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -478,8 +479,23 @@ fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
     })
 }
 
-/// Body of `/api/graph/prompt`.
+/// Body of `/api/graph/prompt`. Schemas stand there as they are sent, in the order of their files.
 pub fn question(question: &Question) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        node: &'a str,
+        kind: &'a str,
+        model: &'a str,
+        messages: Vec<Value>,
+        schema: Option<&'a RawValue>,
+        tools: Vec<Tool<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Tool<'a> {
+        name: &'a str,
+        description: &'a str,
+        parameters: &'a RawValue,
+    }
     let message = |(stage, message): &(Option<Name>, ChatMessage)| {
         let mut shown = json!({ "role": message.role, "content": message.text.to_string() });
         if let Some(stage) = stage {
@@ -487,16 +503,18 @@ pub fn question(question: &Question) -> Vec<u8> {
         }
         shown
     };
-    let plain = |json: &str| serde_json::from_str::<Value>(json).expect("schemas are known to parse");
-    let tool = |tool: &ToolSpec| json!({ "name": tool.name, "description": tool.description, "parameters": plain(&tool.parameters) });
-    write(&json!({
-        "node": question.node,
-        "kind": question.role,
-        "model": question.model,
-        "messages": question.messages.iter().map(message).collect::<Vec<_>>(),
-        "schema": question.schema.as_ref().map(|schema| plain(&schema.json)),
-        "tools": question.tools.iter().map(tool).collect::<Vec<_>>(),
-    }))
+    fn plain(json: &str) -> &RawValue {
+        serde_json::from_str(json).expect("schemas are known to parse")
+    }
+    let tools = question.tools.iter();
+    write(&Body {
+        node: &question.node,
+        kind: &question.role,
+        model: &question.model,
+        messages: question.messages.iter().map(message).collect(),
+        schema: question.schema.as_ref().map(|schema| plain(&schema.json)),
+        tools: tools.map(|tool| Tool { name: &tool.name, description: &tool.description, parameters: plain(&tool.parameters) }).collect(),
+    })
 }
 
 /// A body of bytes.

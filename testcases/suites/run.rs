@@ -149,7 +149,9 @@ fn a_message_goes_with_what_its_user_sees() {
         .iter()
         .map(|body| {
             let asked = body["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap();
-            asked.split("## dashboard\n").nth(1).unwrap().split("\n## ").next().unwrap().contains("Red one")
+            let controls = asked.split("## controls\n").nth(1).is_some_and(|rest| rest.contains("Red one"));
+            assert_eq!(asked.contains("## dashboard\nthe same as under `controls`\n"), controls, "{asked}");
+            controls
         })
         .collect();
     assert_eq!(dashboards, [false, true, false]);

@@ -121,6 +121,21 @@ fn a_machine_is_added_to_set_back_and_taken_away_by_later_answers() {
 }
 
 #[test]
+fn who_fills_in_open_calls_sees_what_they_may_change_and_reads_of_no_other_tool() {
+    let mut world = World::new("v3-framed");
+    turn(
+        &mut world,
+        json!([tool("create_machine", json!({"id": "lamp", "initial": "off", "states": {"off": {"content": "It is dark."}}}))]),
+    );
+    world.say("let it say more");
+    world.answer(r#"{"intent":"request","complexity":"simple","language":"en"}"#);
+    world.answer(r#"{"goal":"Say it.","tool_sequence":[{"tool":"add_state"}]}"#);
+    assert_eq!(&*world.asking(), "thinker");
+    let asked = world.asked();
+    assert!(asked.contains("It is dark.") && asked.contains("- `add_state`:") && !asked.contains("- `recall`:"), "{asked}");
+}
+
+#[test]
 fn what_is_shown_of_the_state_is_kept_until_it_is_set_anew() {
     let mut world = World::new("v3-framed");
     let shows = tool("emit_display", json!({"items": [{"type": "value", "key": "count", "value": 0}]}));

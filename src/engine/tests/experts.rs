@@ -218,7 +218,7 @@ fn a_failing_query_goes_back_to_the_model_twice_at_most() {
         world.answer(answer);
     }
     assert_eq!(&*world.asking(), "expert plan");
-    assert!(world.asked().contains("failed: syntax error near x"), "{}", world.asked());
+    assert!(world.asked().contains("Call 1 of that plan, `query`, failed: syntax error near x"), "{}", world.asked());
     for answer in [&count(false), refused, &count(false), refused] {
         world.answer(answer);
     }
@@ -226,6 +226,98 @@ fn a_failing_query_goes_back_to_the_model_twice_at_most() {
     assert!(world.asked().contains("syntax error near x"));
     world.answer("Das ging leider nicht.");
     assert_eq!(world.ends(), [(1, Outcome::Answered)]);
+    world.replay();
+}
+
+/// How often a text stands in what was last asked.
+fn told(world: &World, text: &str) -> usize {
+    world.asked().matches(text).count()
+}
+
+#[test]
+fn a_repair_tells_the_table_described_last_and_each_failure_once() {
+    let refused = r#"{"Refused":{"message":"no such function: FOO","reason":"Other"}}"#;
+    let broken = |function: &str| plan(&["SELECT COUNT(*) FROM kunden", &format!("SELECT {function}(x) FROM objekte")], false);
+    let mut world = World::new("v4-eras");
+    world.say("wie viele?");
+    for answer in [PERCEIVED, TO_ERAS, &broken("MAX"), COLUMNS, THREE, COLUMNS, refused] {
+        world.answer(answer);
+    }
+    assert!(told(&world, "\nobjekte: [{") == 1 && told(&world, "\nkunden: [{") == 1, "{}", world.asked());
+    for text in ["SELECT MAX(x)", "no such function: FOO", r#""rows":[[3]]"#] {
+        assert_eq!(told(&world, text), 1, "{text}: {}", world.asked());
+    }
+    world.answer(&plan(&["SELECT MIN(x) FROM objekte"], false));
+    world.answer(&refused.replace("FOO", "BAR"));
+    for text in ["SELECT MAX(x)", "SELECT MIN(x)", "no such function: FOO", "no such function: BAR"] {
+        assert_eq!(told(&world, text), 1, "{text}: {}", world.asked());
+    }
+    for answer in [&plan(&["SELECT AVG(x) FROM objekte"], false), THREE, "Drei.", "{}"] {
+        world.answer(answer);
+    }
+    world.replay();
+}
+
+#[test]
+fn an_answer_is_composed_from_what_was_found_for_the_message_and_not_from_what_was_repaired() {
+    let refused = r#"{"Refused":{"message":"no such function: FOO","reason":"Other"}}"#;
+    let mut world = World::new("v4-eras");
+    world.say("wie viele sind es denn?");
+    let describe = json!({"tool": "describe", "args": {"table": "kunden"}});
+    let query = |sql: &str| json!({"tool": "query", "args": {"sql": sql}});
+    let plan = |calls: Value| json!({"tool_sequence": calls, "response_hint": "", "interpret": false}).to_string();
+    for answer in [PERCEIVED, TO_ERAS, &plan(json!([describe, query("SELECT MIN(id) FROM kunden")])), COLUMNS, refused] {
+        world.answer(answer);
+    }
+    for answer in [&plan(json!([query("SELECT COUNT(*) FROM kunden")])), THREE] {
+        world.answer(answer);
+    }
+    assert_eq!(&*world.asking(), "expert compose");
+    for (text, count) in [
+        ("## message\nwie viele sind es denn?\n", 1),
+        ("## style\ncasual, technical\n", 1),
+        (r#""rows":[[3]]"#, 1),
+        ("no such function", 0),
+        ("MIN(id)", 0),
+        (r#""tool":"describe""#, 0),
+    ] {
+        assert_eq!(told(&world, text), count, "{text}: {}", world.asked());
+    }
+    let mut world = World::new("v4-eras");
+    world.say("wie viele?");
+    for answer in [PERCEIVED, TO_ERAS, &count(false), COLUMNS, refused, &plan(json!([]))] {
+        world.answer(answer);
+    }
+    assert_eq!((&*world.asking(), told(&world, "no such function")), ("expert compose", 1), "who gives up repairing says what failed");
+    let mut world = World::new("v4-eras");
+    world.say("welche Spalten?");
+    for answer in [PERCEIVED, TO_ERAS, &plan(json!([describe])), COLUMNS] {
+        world.answer(answer);
+    }
+    assert_eq!(told(&world, r#""tool":"describe""#), 1, "where nothing else was found it is what was asked for");
+}
+
+#[test]
+fn the_desk_is_told_what_was_pressed() {
+    let to_desk = r#"{"expert":"desk","job":"A button.","thinking_message":"","language":"en"}"#;
+    let button = json!({"tool_sequence": [{"tool": "emit_actions", "args": {"actions": [{"label": "Red", "payload": {"n": 7}}]}}], "response_hint": "", "interpret": false}).to_string();
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("a button", &[PERCEIVED, to_desk, &button, "There.", "{}"])]);
+    world.press("red");
+    world.answer(to_desk);
+    let pressed = r#"## pressed
+{"action":"red","label":"Red","data":{"n":7}}"#;
+    assert_eq!(told(&world, pressed), 1, "{}", world.asked());
+}
+
+#[test]
+fn a_table_that_a_plan_describes_is_not_described_again_for_its_query() {
+    let calls =
+        json!([{"tool": "describe", "args": {"table": "kunden"}}, {"tool": "query", "args": {"sql": "SELECT COUNT(*) FROM kunden"}}]);
+    let plan = json!({"tool_sequence": calls, "response_hint": "", "interpret": false}).to_string();
+    let mut world = World::new("v4-eras");
+    play(&mut world, &[("wie viele?", &[PERCEIVED, TO_ERAS, &plan, COLUMNS, THREE, "Drei.", "{}"])]);
+    assert_eq!(asked(&world), ["describe kunden", "query"]);
     world.replay();
 }
 

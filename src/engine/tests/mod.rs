@@ -4,6 +4,7 @@ mod controls;
 mod drawn;
 mod experts;
 mod golden;
+mod language;
 mod named;
 mod question;
 mod rules;

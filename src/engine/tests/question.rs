@@ -4,7 +4,7 @@ use super::world::World;
 use crate::contract::{Code, Input, Question, Request};
 use serde_json::json;
 
-const PERCEIVED: &str = r#"{"intent":"question","language":"de"}"#;
+const PERCEIVED: &str = r#"{"intent":"question","language":"en"}"#;
 
 /// All messages of one stage as one text.
 fn told(question: &Question, stage: Option<&str>) -> String {
@@ -79,7 +79,10 @@ fn what_a_node_would_be_asked_is_what_it_is_asked_during_the_turn_and_after_it()
                 Some("plan") => assert!(told(&question, stage).contains("INTEGER") && !asked.contains("INTEGER"), "{graph}: {node}"),
                 Some(_) | None => {
                     // What the answer shows stands on the screen now.
-                    let but_the_screen = |text: &str| text.lines().filter(|line| !line.starts_with("{\"controls\":")).collect::<String>();
+                    let but_the_screen = |text: &str| {
+                        let is_kept = |line: &&str| !line.starts_with("{\"controls\":") && *line != "## controls" && !line.is_empty();
+                        text.lines().filter(is_kept).collect::<String>()
+                    };
                     let (told, asked) = (but_the_screen(&told(&question, stage)), but_the_screen(&asked));
                     assert_eq!(told, asked, "{graph}: {node} {stage:?} after the turn");
                 }

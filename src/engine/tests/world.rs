@@ -1,8 +1,8 @@
 //! A world for one session: it plays browser and worker pool, keeps the journal, and replays it at the end.
 
 use crate::contract::{
-    Answer, CallError, CallId, CallKind, Caller, Control, DatabaseInfo, Dialect, Effect, Event, Input, Limits, Moment, Now, Outcome,
-    Request, Time, Trace, Usage, VERSION, What,
+    Answer, CallError, CallId, CallKind, Caller, Control, DatabaseInfo, Dialect, Effect, Event, Input, Limits, ModelRequest, Moment, Now,
+    Outcome, Request, Role, Time, Trace, Usage, VERSION, What,
 };
 use crate::engine::{Session, Snapshot};
 use crate::graph::{Library, shipped};
@@ -37,6 +37,15 @@ fn databases() -> Vec<DatabaseInfo> {
         DatabaseInfo { name: "eras2_production".into(), dialect: Dialect::Sqlite, schema: None, is_sample: true },
         DatabaseInfo { name: "farm".into(), dialect: Dialect::Mysql, schema: None, is_sample: false },
     ]
+}
+
+/// User and assistant take turns, the user first: many chat templates refuse anything else.
+fn alternates(request: &ModelRequest) {
+    let roles: Vec<Role> = request.messages.iter().map(|message| message.role).filter(|role| *role != Role::System).collect();
+    assert_eq!(roles.first(), Some(&Role::User), "{roles:?}");
+    for pair in roles.windows(2) {
+        assert!(pair[0] != pair[1] || pair[0] == Role::Tool, "{roles:?}");
+    }
 }
 
 impl World {
@@ -88,7 +97,12 @@ impl World {
         for effect in effects {
             self.effects.push(if self.is_reloading { round_trip(&effect) } else { serde_json::to_string(&effect).unwrap() });
             match effect {
-                Effect::Call { id, request } => self.out.push_back((id, request)),
+                Effect::Call { id, request } => {
+                    if let Request::Model(request) = &*request {
+                        alternates(request);
+                    }
+                    self.out.push_back((id, request));
+                }
                 Effect::Cancel { id } => self.out.retain(|(call, _)| *call != id),
                 Effect::Emit(event) => self.events.push(event),
             }

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "emit_display",
-    description: "shows displays under this answer. `key` binds one to an entry set by set_state. text: `text`; value: `value`, `unit`; table: `columns`, `rows`; chart: `kind` (line or bar), `x` (labels), `series` ([{name, values}]); progress: `value`, `max`.",
-    parameters: r#"{"type":"object","properties":{"items":{"type":"array","items":{"type":"object","properties":{"type":{"enum":["text","value","table","chart","progress"]},"label":{"type":"string"},"key":{"type":"string"}},"required":["type"]}}},"required":["items"]}"#,
+    description: "shows displays under this answer. A text needs `text`; a value `value`; a progress `value` and `max`; a table `columns` and `rows`; a chart `kind`, `x` (labels) and `series`, with a value for each label. `key` shows an entry set by set_state in place of these.",
+    parameters: r#"{"type":"object","properties":{"items":{"type":"array","items":{"type":"object","properties":{"type":{"enum":["text","value","table","chart","progress"]},"label":{"type":"string"},"key":{"type":"string"},"text":{"type":"string"},"value":{},"unit":{"type":"string"},"max":{"type":"number"},"columns":{"type":"array","items":{"type":"string"}},"rows":{"type":"array","items":{"type":"array","items":{}}},"kind":{"enum":["line","bar"]},"x":{"type":"array","items":{}},"series":{"type":"array","items":{"type":"object","properties":{"name":{"type":"string"},"values":{"type":"array","items":{}}},"required":["name","values"]}}},"required":["type"]}}},"required":["items"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

@@ -7,6 +7,7 @@ mod add_state;
 mod create_machine;
 mod describe;
 mod destroy_machine;
+mod drawable;
 mod emit_actions;
 mod emit_display;
 mod query;

@@ -3,10 +3,11 @@
 //! The statement goes through the gate before it goes out. Its tables are described first where the session does not know
 //! them yet. `show` says how the user sees the rows: as a table, a line chart, a bar chart, or not at all.
 
-use super::{Act, Tool, args, fits};
+use super::{Act, Tool, args};
 use crate::contract::{Change, Control, DatabaseAsk, Display, DisplayKind};
 use crate::nodes::slots::language;
 use crate::nodes::{ToolReport, View};
+use crate::reading::{self, OrText};
 use crate::sql;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -15,38 +16,65 @@ pub(super) const TOOL: Tool = Tool {
     name: "query",
     description: "runs one SELECT on the database. Returns data. The user sees its rows as `show` says: as `table` (the default), as a `line` or `bar` chart of the columns `y` over the column `x`, or `none`.",
     parameters: r#"{"type":"object","properties":{"sql":{"type":"string"},"show":{"type":"object","properties":{"as":{"enum":["table","line","bar","none"]},"label":{"type":"string"},"x":{"type":"string"},"y":{"type":"array","items":{"type":"string"}}},"required":["as"]}},"required":["sql"]}"#,
-    fits: fits::<Args>,
+    fits: |value| read(value.clone()).map(drop),
     act: Act::Ask { ask, display: Some(display) },
 };
 
 #[derive(Deserialize)]
 struct Args {
     sql: String,
-    #[serde(default)]
-    show: Show,
+    #[serde(default = "as_table")]
+    show: OrText<Show>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// `as` alone, or with what a chart needs.
+#[derive(Deserialize)]
 struct Show {
     r#as: As,
+    #[serde(default)]
     label: Option<String>,
+    #[serde(default)]
     x: Option<String>,
+    #[serde(default)]
     y: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+fn as_table() -> OrText<Show> {
+    OrText::Whole(Show::of(As::Table))
+}
+
+impl Show {
+    fn of(r#as: As) -> Show {
+        Show { r#as, label: None, x: None, y: Vec::new() }
+    }
+
+    fn read(show: OrText<Show>) -> Result<Show, String> {
+        match show {
+            OrText::Whole(show) => Ok(show),
+            OrText::Text(text) => match reading::fit(json!({"as": text})) {
+                Ok(show) => Ok(show),
+                Err(wrong) => Err(format!("the arguments don't fit: in `show` {wrong}")),
+            },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum As {
-    #[default]
     Table,
     Line,
     Bar,
     None,
 }
 
+fn read(value: Value) -> Result<(String, Show), String> {
+    let Args { sql, show } = args(value)?;
+    Ok((sql, Show::read(show)?))
+}
+
 fn ask(view: &View<'_>, value: &Value) -> Result<(DatabaseAsk, Vec<String>), String> {
-    let Args { sql, .. } = args(value.clone())?;
+    let (sql, _) = read(value.clone())?;
     // Of a database that no setting names, the answer says so.
     let Some(database) = view.database() else { return Ok((DatabaseAsk::Query { sql }, Vec::new())) };
     let reading = sql::check(&sql, database.dialect, &database.schemas()).map_err(|denied| format!("not allowed: {denied}"))?;
@@ -55,7 +83,7 @@ fn ask(view: &View<'_>, value: &Value) -> Result<(DatabaseAsk, Vec<String>), Str
 
 /// The rows as the user sees them, with the statement for whoever wants to look behind it.
 pub(super) fn display(view: &View<'_>, report: &ToolReport) -> Option<Change> {
-    let Args { sql, show } = args(report.args.clone()).ok()?;
+    let (sql, show) = read(report.args.clone()).ok()?;
     let data = report.data.as_ref()?;
     let columns: Vec<String> = serde_json::from_value(data["columns"].clone()).ok()?;
     let rows: Vec<Vec<Value>> = serde_json::from_value(data["rows"].clone()).ok()?;
@@ -137,6 +165,22 @@ mod tests {
             let report = ToolReport { tool: "query".into(), args, ok: true, summary: String::new(), data };
             let shown = display(&fixture.view(&packet), &report).map(|change| serde_json::to_value(change).unwrap());
             assert_eq!(shown.as_ref().map(|change| change["Show"][0]["type"].as_str().unwrap()), kind, "{show}");
+        }
+    }
+
+    #[test]
+    fn how_rows_are_shown_is_said_in_one_of_the_known_ways_or_not_at_all() {
+        for (show, says) in [
+            (json!("pie"), Some("in `show` `as` is the text \"pie\", but one of `table`, `line`, `bar`, `none` is wanted")),
+            (json!({"as": "pie"}), Some("`show.as` is the text \"pie\", but one of")),
+            (json!({"kind": "bar"}), Some("`show.as` is missing")),
+            (json!("bar"), None),
+            (json!({"as": "line", "y": "n"}), None),
+            (Value::Null, None),
+        ] {
+            let error = (TOOL.fits)(&json!({"sql": "SELECT 1", "show": show})).err();
+            assert_eq!(error.is_some(), says.is_some(), "{show}: {error:?}");
+            assert!(error.iter().zip(says).all(|(error, says)| error.contains(says)), "{error:?}");
         }
     }
 

@@ -1,7 +1,8 @@
 //! `recall`: searches this session's messages and facts; returns data.
 //!
-//! A message is found when it holds a word of the query; the best and newest come first. Where nothing matches, the last
-//! messages and all facts are returned and `matched` is false, so that «what did I say before?» has an answer.
+//! A message is found when it holds a word of the query; the best and newest are returned, or those that stand first. A query
+//! without a word to look for, as in «what did I say before?», finds the last messages, or the first, and all facts. Where
+//! nothing matches nothing is returned, and `matched` is false.
 
 use super::{Act, Done, Tool, args, fits};
 use crate::contract::{Message, Ui, clip, counted};
@@ -11,8 +12,8 @@ use serde_json::{Value, json};
 
 pub(super) const TOOL: Tool = Tool {
     name: "recall",
-    description: "searches what was said earlier in this conversation and the facts remembered about the user. Returns data.",
-    parameters: r#"{"type":"object","properties":{"query":{"type":"string","description":"the words to look for; empty for the last messages"}},"required":["query"]}"#,
+    description: "searches what was said earlier in this conversation and the facts remembered about the user. Returns data; `matched` is false where nothing was found.",
+    parameters: r#"{"type":"object","properties":{"query":{"type":"string","description":"the words to look for; empty for whatever was said"},"from":{"enum":["start","end"],"description":"start: what was said first; end, the default: what was said last"}},"required":["query"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };
@@ -23,35 +24,49 @@ const MESSAGE_BYTES_MAX: usize = 1_000;
 #[derive(Deserialize)]
 struct Args {
     query: String,
+    #[serde(default)]
+    from: From,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum From {
+    Start,
+    #[default]
+    End,
 }
 
 fn run(view: &View<'_>, _ui: &mut Ui, value: Value) -> Result<Done, String> {
-    let Args { query } = args(value)?;
+    let Args { query, from } = args(value)?;
     let words = words(&query);
     let score = |text: &str| {
         let text = text.to_lowercase();
         words.iter().filter(|word| has_word(&text, word)).count()
     };
-    let mut found: Vec<(usize, usize, &Message)> =
-        view.earlier().enumerate().map(|(at, message)| (score(&message.content), at, message)).filter(|(score, ..)| *score > 0).collect();
-    let facts: Vec<&String> = view.memory.facts.iter().filter(|fact| score(fact) > 0).collect();
+    let is_found = |score: usize| score > 0 || words.is_empty();
+    let mut found: Vec<(usize, usize, &Message)> = view
+        .earlier()
+        .enumerate()
+        .map(|(at, message)| (score(&message.content), at, message))
+        .filter(|(score, ..)| is_found(*score))
+        .collect();
+    let facts: Vec<&String> = view.memory.facts.iter().filter(|fact| is_found(score(fact))).collect();
+    found.sort_by_key(|(score, at, _)| {
+        let place = if from == From::Start { *at } else { usize::MAX - at };
+        (std::cmp::Reverse(*score), place)
+    });
+    found.truncate(FOUND_MAX);
+    found.sort_by_key(|(_, at, _)| *at);
     let matched = !found.is_empty() || !facts.is_empty();
-    let facts = if matched { facts } else { view.memory.facts.iter().collect() };
-    let mut messages: Vec<(usize, &Message)> = if matched {
-        found.sort_by_key(|(score, at, _)| std::cmp::Reverse((*score, *at)));
-        found.into_iter().map(|(_, at, message)| (at, message)).take(FOUND_MAX).collect()
-    } else {
-        let all: Vec<(usize, &Message)> = view.earlier().enumerate().collect();
-        all.into_iter().rev().take(FOUND_MAX).collect()
-    };
-    messages.sort_by_key(|(at, _)| *at);
-    let shown: Vec<Value> = messages
+    let shown: Vec<Value> = found
         .iter()
-        .map(|(_, message)| json!({"role": message.role, "content": clip(&message.content, MESSAGE_BYTES_MAX), "turn": message.id.to_string()}))
+        .map(|(.., message)| json!({"role": message.role, "content": clip(&message.content, MESSAGE_BYTES_MAX), "turn": message.id.to_string()}))
         .collect();
     let rows = (shown.len() + facts.len()) as u64;
-    let found = [counted(shown.len(), "message", "messages"), counted(facts.len(), "fact", "facts")].join(" and ");
-    let summary = format!("{found}{}", if matched { "" } else { ", none of them matching" });
+    let summary = match matched {
+        true => [counted(shown.len(), "message", "messages"), counted(facts.len(), "fact", "facts")].join(" and "),
+        false => "nothing that was said or noted matches".to_owned(),
+    };
     let data = json!({"query": query, "matched": matched, "user_name": view.memory.user_name, "messages": shown, "facts": facts});
     Ok(Done { summary, data: Some(data), rows: Some(rows), ..Done::default() })
 }
@@ -81,19 +96,35 @@ mod tests {
     use crate::nodes::testing::Fixture;
 
     #[test]
-    fn finds_by_word_else_returns_the_last_messages() {
+    fn finds_by_word_from_either_end_and_says_when_nothing_matches() {
         let mut fixture = Fixture::default();
         for (number, text) in ["I like green tea", "trains are late", "more tea please"].into_iter().enumerate() {
             let id = TurnId(number as u64 + 1);
             fixture.history.push_back(Message::new(Role::User, text, id));
         }
-        fixture.memory.facts.push("drinks tea".into());
-        let packet = Packet { turn: TurnId(9), ..Packet::default() };
-        for (query, matched, messages, facts) in [("tea", true, 2, 1), ("what did I say before?", false, 3, 1), ("TRAINS", true, 1, 0)] {
-            let done = run(&fixture.view(&packet), &mut Ui::default(), json!({"query": query})).unwrap();
-            let data = done.data.unwrap();
-            assert_eq!(data["matched"], matched, "{query}");
-            assert_eq!((data["messages"].as_array().unwrap().len(), data["facts"].as_array().unwrap().len()), (messages, facts), "{query}");
+        for number in 4..=12 {
+            fixture.history.push_back(Message::new(Role::User, "hm", TurnId(number)));
         }
+        fixture.memory.facts.push("drinks tea".into());
+        let packet = Packet { turn: TurnId(99), ..Packet::default() };
+        for (args, matched, turns, facts) in [
+            (json!({"query": "tea"}), true, &[1, 3][..], 1),
+            (json!({"query": "TRAINS"}), true, &[2], 0),
+            (json!({"query": "coffee"}), false, &[], 0),
+            (json!({"query": "what did I say before?"}), true, &[5, 6, 7, 8, 9, 10, 11, 12], 1),
+            (json!({"query": "", "from": "start"}), true, &[1, 2, 3, 4, 5, 6, 7, 8], 1),
+            (json!({"query": "", "from": "end"}), true, &[5, 6, 7, 8, 9, 10, 11, 12], 1),
+        ] {
+            let done = run(&fixture.view(&packet), &mut Ui::default(), args.clone()).unwrap();
+            let data = done.data.unwrap();
+            assert_eq!(data["matched"], matched, "{args}");
+            let found: Vec<String> = turns.iter().map(|turn| format!("msg_{turn}")).collect();
+            let told: Vec<&str> = data["messages"].as_array().unwrap().iter().map(|message| message["turn"].as_str().unwrap()).collect();
+            assert_eq!((told, data["facts"].as_array().unwrap().len()), (found.iter().map(String::as_str).collect(), facts), "{args}");
+            assert_eq!(done.summary.starts_with("nothing"), !matched, "{args}");
+        }
+        let nobody = Fixture::default();
+        let done = run(&nobody.view(&packet), &mut Ui::default(), json!({"query": ""})).unwrap();
+        assert_eq!(done.data.unwrap()["matched"], false, "nothing was said yet");
     }
 }

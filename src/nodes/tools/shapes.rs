@@ -2,6 +2,7 @@
 //!
 //! A button may be a label alone, states may be a map or a list, content may be a sentence: what a model means is taken.
 
+use super::drawable::drawable;
 use crate::contract::{Button, Display, DisplayKind, Source, State};
 use crate::reading::OrText;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
@@ -93,7 +94,7 @@ impl<'de> Deserialize<'de> for DisplayBody {
                     }
                 }
                 let kind = kind.ok_or_else(|| Error::missing_field("type"))?;
-                Ok(DisplayBody(Display { kind, label, key, rest }))
+                drawable(Display { kind, label, key, rest }).map(DisplayBody).map_err(Error::custom)
             }
         }
         from.deserialize_map(Fields)

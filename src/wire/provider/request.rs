@@ -2,8 +2,9 @@
 
 use super::dialect::{Dialect, Format, Longest};
 use super::tags;
-use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Part, Role, Schema, Text, ToolCall, ToolSpec};
-use serde::{Serialize, Serializer};
+use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Part, Role, Schema, Text, ToolCall};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -19,13 +20,13 @@ pub fn body(request: &ModelRequest, model: &str, dialect: Dialect) -> Vec<u8> {
     let longest = |name: Longest| dialect.limit(request.tokens_max).filter(|_| dialect.longest == name);
     let shape = request.schema.as_deref().map(|schema| (schema, format(request, dialect)));
     let mut messages: Vec<Message<'_>> = request.messages.iter().map(Message::from).collect();
-    let mut tools: Vec<Value> = request.tools.iter().map(tool).collect();
+    let mut tools: Vec<Tool<'_>> = request.tools.iter().map(|tool| function(&tool.name, &tool.description, &tool.parameters)).collect();
     let (mut response_format, mut tool_choice) = (None, None);
     match shape {
         None => {}
         Some((schema, Format::Schema)) => response_format = Some(json_schema(schema, dialect.strict)),
         Some((schema, Format::Object)) => {
-            response_format = Some(json!({"type": "json_object"}));
+            response_format = Some(ResponseFormat { kind: "json_object", json_schema: None });
             let last = messages.iter_mut().rev().find(|message| message.role == Role::User);
             if let Some(Content { more, .. }) = last.and_then(|message| message.content.as_mut()) {
                 *more = format!("\n\nAnswer with nothing but one JSON object that fits this JSON Schema:\n{}", schema.json);
@@ -85,13 +86,43 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    response_format: Option<Value>,
+    response_format: Option<ResponseFormat<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    tools: Vec<Value>,
+    tools: Vec<Tool<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct ResponseFormat<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    json_schema: Option<JsonSchema<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonSchema<'a> {
+    name: &'a str,
+    strict: bool,
+    /// As it was written: models fill in fields in this order.
+    schema: &'a RawValue,
+}
+
+#[derive(Serialize)]
+struct Tool<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    function: Function<'a>,
+}
+
+#[derive(Serialize)]
+struct Function<'a> {
+    name: &'a str,
+    description: &'a str,
+    parameters: &'a RawValue,
 }
 
 #[derive(Serialize)]
@@ -148,21 +179,16 @@ fn tool_call(call: &ToolCall) -> Value {
     json!({"id": call.id, "type": "function", "function": {"name": call.tool, "arguments": arguments}})
 }
 
-fn tool(tool: &ToolSpec) -> Value {
-    function(&tool.name, &tool.description, &tool.parameters)
+fn function<'a>(name: &'a str, description: &'a str, parameters: &'a str) -> Tool<'a> {
+    Tool { kind: "function", function: Function { name, description, parameters: parsed(parameters) } }
 }
 
-fn function(name: &str, description: &str, parameters: &str) -> Value {
-    json!({"type": "function", "function": {"name": name, "description": description, "parameters": parsed(parameters)}})
+fn json_schema(schema: &Schema, may_be_strict: bool) -> ResponseFormat<'_> {
+    let strict = may_be_strict && is_strict(&parsed(&schema.json));
+    ResponseFormat { kind: "json_schema", json_schema: Some(JsonSchema { name: &schema.name, strict, schema: parsed(&schema.json) }) }
 }
 
-fn json_schema(schema: &Schema, may_be_strict: bool) -> Value {
-    let shape = parsed(&schema.json);
-    let strict = may_be_strict && is_strict(&shape);
-    json!({"type": "json_schema", "json_schema": {"name": schema.name, "strict": strict, "schema": shape}})
-}
-
-fn parsed(json: &str) -> Value {
+fn parsed<'a, T: Deserialize<'a>>(json: &'a str) -> T {
     serde_json::from_str(json).expect("schemas are parsed when a graph is loaded")
 }
 
@@ -188,7 +214,7 @@ fn is_strict(schema: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::Part;
+    use crate::contract::{Part, ToolSpec};
     use std::sync::Arc;
 
     fn request() -> ModelRequest {
@@ -248,6 +274,21 @@ mod tests {
             ])
         );
         assert_eq!(sent["tools"][0]["function"]["parameters"], json!({"type": "object"}));
+    }
+
+    #[test]
+    fn schemas_keep_the_order_in_which_they_were_written() {
+        let json = r#"{"type":"object","properties":{"why":{"type":"string"},"answer":{"type":"string"}}}"#;
+        let schema = Arc::new(Schema { name: "s".into(), json: json.into() });
+        let tool = ToolSpec { name: "t".into(), description: "d".into(), parameters: json.into() };
+        let asked = ModelRequest { schema: Some(schema), tools: Arc::new([tool]), ..request() };
+        for (format, count) in [(Format::Schema, 2), (Format::Object, 1), (Format::Tool, 1)] {
+            let body = String::from_utf8(body(&asked, "m", Dialect { format, ..Dialect::default() })).unwrap();
+            assert_eq!(body.matches(json).count(), count, "{format:?}: {body}");
+        }
+        let alone = ModelRequest { tools: Arc::default(), ..asked };
+        let body = body(&alone, "m", Dialect { format: Format::Tool, ..Dialect::default() });
+        assert!(String::from_utf8(body).unwrap().contains(json));
     }
 
     #[test]

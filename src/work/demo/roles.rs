@@ -17,7 +17,7 @@ pub(super) fn answer(rules: &Rules, asked: Asked, may_call_tools: bool) -> (Stri
     if let Some(job) = slots.get("job") {
         // To whom a job is all there is, it is the message.
         let wanted = experts::wanted(job).to_owned();
-        slots.entry("message".to_owned()).or_insert(wanted);
+        slots.insert("message".to_owned(), wanted);
     }
     let message = slots.get("message").cloned().unwrap_or_default();
     let language = language(rules, &message, &slots);

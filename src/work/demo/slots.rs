@@ -18,8 +18,10 @@ const NAMES: &[&str] = &[
     "language",
     "controls",
     "dashboard",
+    "pressed",
     "decision",
     "open",
+    "open_tools",
     "goal",
     "present_as",
     "results",
@@ -32,6 +34,7 @@ const NAMES: &[&str] = &[
     "dialect",
     "response_hint",
     "notes",
+    "style",
 ];
 
 /// The role that a request is for, and the material that goes with it.
