@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn who_made_no_plan_says_so() {
         let (fixture, packet) = (Fixture::default(), Packet::default());
-        let planning = Expert::Planning { done: None, repairs: 0 };
+        let planning = Expert::Planning { done: None, failed: Vec::new() };
         match planning.give_up(&fixture.view(&packet), &mut Out::default()) {
             Flow::Go(_, found) => assert!(found.reply.unwrap().starts_with("I could not plan how to answer")),
             _ => panic!("the answer is said"),
@@ -195,7 +195,7 @@ mod tests {
             (r#"{"tool_sequence":null,"interpret":true}"#, "again: `tool_sequence` is missing"),
             ("I use {} here.", "again: `tool_sequence` is missing"),
         ] {
-            let planning = Expert::Planning { done: None, repairs: 0 };
+            let planning = Expert::Planning { done: None, failed: Vec::new() };
             assert_eq!(check(|view, out| planning.resume(view, out, answer(says))), flow, "{says}");
         }
     }
