@@ -12,6 +12,7 @@ mod event;
 mod input;
 mod memory;
 mod refusal;
+mod survey;
 mod time;
 mod trace;
 mod unique;
@@ -32,6 +33,7 @@ pub use event::{Entry, Event, Outcome, What};
 pub use input::{Caller, Input, Limits};
 pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};
+pub use survey::{Holds, Survey, SurveyedColumn, SurveyedTable};
 pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
 pub use unique::{Unique, unique_json};
@@ -40,7 +42,7 @@ pub use unique::{Unique, unique_json};
 pub type Name = Cow<'static, str>;
 
 /// What an input or an effect looks like on disk; raised when a shape changes.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// A turn of one session, counted from 1; `msg_7` on the wire. 0 stands for «no turn».
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

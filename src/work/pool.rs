@@ -137,6 +137,13 @@ impl Pool {
         }
     }
 
+    /// Has all databases surveyed, now and when it is due, in the background. A replay has what its tape says of them.
+    pub fn keep_surveyed(&self) {
+        if self.0.settings.tape.as_ref().is_none_or(|tape| tape.is_recording()) {
+            self.0.settings.databases.keep_surveyed();
+        }
+    }
+
     /// Starts a call of a session, or says at once why not. `reply` is called on a worker's thread, and may block it.
     pub fn start(&self, session: &Arc<str>, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
         let lane = self.0.lane(&request);

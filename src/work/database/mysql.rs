@@ -7,18 +7,19 @@
 use super::cells::{json, plain};
 use super::rows::{Taking, plain_type};
 use super::setup::{self, Variables};
+use super::survey::COLUMNS;
 use super::source::{Address, ROW_BYTES_MAX, Tls};
 use super::trouble::{Trouble, TroubleKind, said};
 use super::watch::{self, Socket};
 use super::{DESCRIBES, failed, in_trouble, no_such_table, referenced, refused, sample};
-use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused};
+use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};
 use crate::work::call::Cancel;
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
 use mysql::{Column, Conn, DriverError, Error, Params, Row, Value as Cell};
 use mysql_common::proto::codec::error::PacketCodecError;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -280,6 +281,8 @@ impl Shared {
         let (answer, is_whole) = match ask {
             DatabaseAsk::Tables => self.tables(conn, limits, socket).map_err(ours)?,
             DatabaseAsk::Describe { table } => self.describe(conn, table, limits, socket).map_err(ours)?,
+            DatabaseAsk::Columns => self.columns(conn, limits, socket).map_err(ours)?,
+            DatabaseAsk::Range { .. } => unreachable!("a range is asked for column by column"),
             DatabaseAsk::Query { sql } => take(conn, sql, Params::Empty, limits, socket, |row, columns| {
                 row.into_iter().zip(columns).map(|(cell, column)| json(cell, column)).collect()
             })?,
@@ -318,14 +321,8 @@ impl Shared {
             let mut next = || texts.next().flatten();
             let (name, kind, nullable, key, references) = (next(), next(), next(), next(), next());
             own_name = next();
-            let key = match key.as_deref() {
-                Some("PRI") => "primary",
-                Some("UNI") => "unique",
-                Some("MUL") => "index",
-                _ => "",
-            };
             let kind = kind.map(|kind| plain_type(&kind));
-            vec![name.into(), kind.into(), nullable.map(|is| is == "YES").into(), key.into(), referenced(references, Dialect::Mysql)]
+            vec![name.into(), kind.into(), is_yes(nullable), key_of(key), referenced(references, Dialect::Mysql)]
         })?;
         if let DatabaseAnswer::Rows(rows) = &mut answer {
             rows.columns = DESCRIBES.map(str::to_owned).to_vec();
@@ -333,6 +330,47 @@ impl Shared {
             if rows.rows.is_empty() {
                 return Err(Failure::Refused(no_such_table(table, Dialect::Mysql).into()));
             }
+        }
+        Ok((answer, is_whole))
+    }
+
+    /// The columns of all tables. References come in a question of their own: asked for each column they take too long.
+    fn columns(&self, conn: &mut Conn, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
+        let references = "SELECT table_name, column_name, referenced_table_name, referenced_column_name
+            FROM information_schema.key_column_usage WHERE table_schema = ? AND referenced_table_name IS NOT NULL";
+        let sql = "SELECT c.table_name, t.table_comment, t.table_rows, t.table_type, c.column_name, c.column_type, c.is_nullable,
+            c.column_key, NULL, c.column_comment FROM information_schema.columns c
+            JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
+            WHERE c.table_schema = ? ORDER BY c.table_name, c.ordinal_position";
+        let mut referred = BTreeMap::new();
+        let (_, is_whole) = take(conn, references, (&self.address.schema,).into(), limits, socket, |row, _| {
+            if let [Some(table), Some(column), Some(to), Some(of)] = &row.into_iter().map(plain).collect::<Vec<_>>()[..] {
+                referred.insert((table.clone(), column.clone()), format!("{to}\n{of}"));
+            }
+            Vec::new()
+        })?;
+        if !is_whole {
+            return Ok((DatabaseAnswer::Rows(Rows { is_cut: true, ..Rows::default() }), false));
+        }
+        let mut is_sample = false;
+        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema,).into(), limits, socket, |row, _| {
+            let mut texts = row.into_iter().map(plain);
+            let mut next = || texts.next().flatten();
+            let (table, about, rows, what, name, kind) = (next(), next(), next(), next(), next(), next());
+            let (nullable, key, _, comment) = (next(), next(), next(), next());
+            is_sample |= about.as_deref().is_some_and(|about| about.starts_with(sample::MARK));
+            let is_view = what.is_none_or(|what| what != "BASE TABLE" && what != "SYSTEM VERSIONED");
+            // A view has the word for one in the place of its comment.
+            let about = about.filter(|_| !is_view);
+            let to = table.clone().zip(name.clone()).and_then(|place| referred.remove(&place));
+            let kind = kind.map(|kind| plain_type(&kind));
+            let table = [table.into(), about.into(), rows.into(), is_view.into()];
+            let column = [name.into(), kind.into(), is_yes(nullable), key_of(key), referenced(to, Dialect::Mysql), comment.into()];
+            table.into_iter().chain(column).collect()
+        })?;
+        self.is_sample.store(is_sample, Ordering::Relaxed);
+        if let DatabaseAnswer::Rows(rows) = &mut answer {
+            rows.columns = COLUMNS.map(str::to_owned).to_vec();
         }
         Ok((answer, is_whole))
     }
@@ -387,6 +425,21 @@ impl Shared {
         // Where there is no thread, the server's own time limit ends it.
         let _ = thread::Builder::new().name("ending a statement".to_owned()).stack_size(STACK_BYTES).spawn(kill);
     }
+}
+
+fn is_yes(said: Option<String>) -> Value {
+    said.map(|said| said == "YES").into()
+}
+
+/// A key as a description names it.
+fn key_of(said: Option<String>) -> Value {
+    let key = match said.as_deref() {
+        Some("PRI") => "primary",
+        Some("UNI") => "unique",
+        Some("MUL") => "index",
+        _ => "",
+    };
+    key.into()
 }
 
 /// Runs a statement and takes its rows; the second says whether all of them were read.

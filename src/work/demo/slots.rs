@@ -29,6 +29,7 @@ const NAMES: &[&str] = &[
     "user_name",
     "job",
     "schema",
+    "today",
     "dialect",
     "response_hint",
     "notes",
