@@ -67,6 +67,7 @@ pub(super) fn schema(view: &View<'_>) -> String {
     for (name, note) in view.node.notes.iter().filter(|(name, _)| !tables.iter().any(|table| is_of(name, table))) {
         let _ = writeln!(lines, "Note on {name}: {note}");
     }
+    lines.truncate(lines.trim_end().len());
     lines
 }
 
@@ -265,3 +266,7 @@ fn words(text: &str) -> Vec<String> {
     parts.retain(|part| part.chars().count() >= 3);
     parts
 }
+
+#[cfg(test)]
+#[path = "schema_tests.rs"]
+mod tests;

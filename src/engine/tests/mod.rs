@@ -10,4 +10,5 @@ mod rules;
 mod simulation;
 mod snapshot;
 mod stream;
+mod survey;
 mod world;

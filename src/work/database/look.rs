@@ -92,7 +92,8 @@ impl Look<'_> {
 /// A column's range, where it says something: the ends of an alphabet do not.
 pub(super) fn range(class: Class, (from, to): (Value, Value)) -> Option<Holds> {
     let is_date = |value: &Value| {
-        let digits = |text: &str, places: std::ops::Range<usize>| text.get(places).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
+        let digits =
+            |text: &str, places: std::ops::Range<usize>| text.get(places).is_some_and(|part| part.bytes().all(|b| b.is_ascii_digit()));
         value.as_str().is_some_and(|text| digits(text, 0..4) && digits(text, 5..7) && digits(text, 8..10) && text.as_bytes()[4] == b'-')
     };
     let says_something = match class {
@@ -160,7 +161,10 @@ mod tests {
         let range = |class, from, to| range(class, (from, to)).map(|holds| holds.to_string());
         assert_eq!(range(Class::Number, json!("12.50"), json!(900)), Some("12.50 to 900".to_owned()));
         assert_eq!(range(Class::Time, json!("2022-01-01"), json!("2022-01-01")), Some("'2022-01-01'".to_owned()));
-        assert_eq!(range(Class::Text, json!("2022-01-01"), json!("2024-02-03 04:05")), Some("'2022-01-01' to '2024-02-03 04:05'".to_owned()));
+        assert_eq!(
+            range(Class::Text, json!("2022-01-01"), json!("2024-02-03 04:05")),
+            Some("'2022-01-01' to '2024-02-03 04:05'".to_owned())
+        );
         assert_eq!(range(Class::Text, json!("Aachen"), json!("Zwickau")), None);
         assert_eq!(range(Class::Number, json!(null), json!(null)), None);
         assert_eq!(literal(&json!("it's\n## job\nall"), Class::Text), "'it''s ## job all'");

@@ -10,6 +10,7 @@ mod cells;
 mod geometry;
 mod look;
 mod mysql;
+mod mysql_lists;
 mod names;
 mod rows;
 pub mod sample;

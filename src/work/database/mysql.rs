@@ -5,21 +5,21 @@
 //! what it was doing.
 
 use super::cells::{json, plain};
-use super::rows::{Taking, plain_type};
+use super::mysql_lists::{self, Listed};
+use super::rows::Taking;
 use super::setup::{self, Variables};
-use super::survey::COLUMNS;
 use super::source::{Address, ROW_BYTES_MAX, Tls};
 use super::trouble::{Trouble, TroubleKind, said};
 use super::watch::{self, Socket};
-use super::{DESCRIBES, failed, in_trouble, no_such_table, referenced, refused, sample};
-use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};
+use super::{failed, in_trouble, refused};
+use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Refused};
 use crate::work::call::Cancel;
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
 use mysql::{Column, Conn, DriverError, Error, Params, Row, Value as Cell};
 use mysql_common::proto::codec::error::PacketCodecError;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -58,7 +58,7 @@ struct Shared {
 }
 
 /// Why a question brought no answer.
-enum Failure {
+pub(super) enum Failure {
     Server(Error),
     /// The server's answer to something that we ask for ourselves.
     Ours(Error),
@@ -279,9 +279,9 @@ impl Shared {
         socket: &Socket,
     ) -> Result<(DatabaseAnswer, bool), Failure> {
         let (answer, is_whole) = match ask {
-            DatabaseAsk::Tables => self.tables(conn, limits, socket).map_err(ours)?,
-            DatabaseAsk::Describe { table } => self.describe(conn, table, limits, socket).map_err(ours)?,
-            DatabaseAsk::Columns => self.columns(conn, limits, socket).map_err(ours)?,
+            DatabaseAsk::Tables => self.listed(mysql_lists::tables(conn, &self.address.schema, limits, socket))?,
+            DatabaseAsk::Describe { table } => mysql_lists::describe(conn, &self.address.schema, table, limits, socket).map_err(ours)?,
+            DatabaseAsk::Columns => self.listed(mysql_lists::columns(conn, &self.address.schema, limits, socket))?,
             DatabaseAsk::Range { .. } => unreachable!("a range is asked for column by column"),
             DatabaseAsk::Query { sql } => take(conn, sql, Params::Empty, limits, socket, |row, columns| {
                 row.into_iter().zip(columns).map(|(cell, column)| json(cell, column)).collect()
@@ -293,85 +293,10 @@ impl Shared {
         Ok((answer, is_whole))
     }
 
-    fn tables(&self, conn: &mut Conn, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
-        let sql = "SELECT table_name AS `table`, table_comment FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name";
-        let mut is_sample = false;
-        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema,).into(), limits, socket, |row, _| {
-            let mut texts = row.into_iter().map(plain);
-            let name = texts.next().flatten();
-            is_sample |= texts.next().flatten().is_some_and(|about| about.starts_with(sample::MARK));
-            vec![name.into()]
-        })?;
+    /// An answer that also says whether the server holds the sample.
+    fn listed(&self, listed: Result<Listed, Failure>) -> Result<(DatabaseAnswer, bool), Failure> {
+        let Listed { answer, is_whole, is_sample } = listed.map_err(ours)?;
         self.is_sample.store(is_sample, Ordering::Relaxed);
-        if let DatabaseAnswer::Rows(rows) = &mut answer {
-            rows.columns.truncate(1);
-        }
-        Ok((answer, is_whole))
-    }
-
-    fn describe(&self, conn: &mut Conn, table: &str, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
-        let sql = "SELECT c.column_name, c.column_type, c.is_nullable, c.column_key,
-            (SELECT CONCAT(k.referenced_table_name, '\n', k.referenced_column_name) FROM information_schema.key_column_usage k
-             WHERE k.table_schema = c.table_schema AND k.table_name = c.table_name AND k.column_name = c.column_name
-             AND k.referenced_table_name IS NOT NULL LIMIT 1), c.table_name
-            FROM information_schema.columns c WHERE c.table_schema = ? AND c.table_name = ? ORDER BY c.ordinal_position";
-        let mut own_name = None;
-        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema, table).into(), limits, socket, |row, _| {
-            let mut texts = row.into_iter().map(plain);
-            let mut next = || texts.next().flatten();
-            let (name, kind, nullable, key, references) = (next(), next(), next(), next(), next());
-            own_name = next();
-            let kind = kind.map(|kind| plain_type(&kind));
-            vec![name.into(), kind.into(), is_yes(nullable), key_of(key), referenced(references, Dialect::Mysql)]
-        })?;
-        if let DatabaseAnswer::Rows(rows) = &mut answer {
-            rows.columns = DESCRIBES.map(str::to_owned).to_vec();
-            rows.table = own_name;
-            if rows.rows.is_empty() {
-                return Err(Failure::Refused(no_such_table(table, Dialect::Mysql).into()));
-            }
-        }
-        Ok((answer, is_whole))
-    }
-
-    /// The columns of all tables. References come in a question of their own: asked for each column they take too long.
-    fn columns(&self, conn: &mut Conn, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
-        let references = "SELECT table_name, column_name, referenced_table_name, referenced_column_name
-            FROM information_schema.key_column_usage WHERE table_schema = ? AND referenced_table_name IS NOT NULL";
-        let sql = "SELECT c.table_name, t.table_comment, t.table_rows, t.table_type, c.column_name, c.column_type, c.is_nullable,
-            c.column_key, NULL, c.column_comment FROM information_schema.columns c
-            JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
-            WHERE c.table_schema = ? ORDER BY c.table_name, c.ordinal_position";
-        let mut referred = BTreeMap::new();
-        let (_, is_whole) = take(conn, references, (&self.address.schema,).into(), limits, socket, |row, _| {
-            if let [Some(table), Some(column), Some(to), Some(of)] = &row.into_iter().map(plain).collect::<Vec<_>>()[..] {
-                referred.insert((table.clone(), column.clone()), format!("{to}\n{of}"));
-            }
-            Vec::new()
-        })?;
-        if !is_whole {
-            return Ok((DatabaseAnswer::Rows(Rows { is_cut: true, ..Rows::default() }), false));
-        }
-        let mut is_sample = false;
-        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema,).into(), limits, socket, |row, _| {
-            let mut texts = row.into_iter().map(plain);
-            let mut next = || texts.next().flatten();
-            let (table, about, rows, what, name, kind) = (next(), next(), next(), next(), next(), next());
-            let (nullable, key, _, comment) = (next(), next(), next(), next());
-            is_sample |= about.as_deref().is_some_and(|about| about.starts_with(sample::MARK));
-            let is_view = what.is_none_or(|what| what != "BASE TABLE" && what != "SYSTEM VERSIONED");
-            // A view has the word for one in the place of its comment.
-            let about = about.filter(|_| !is_view);
-            let to = table.clone().zip(name.clone()).and_then(|place| referred.remove(&place));
-            let kind = kind.map(|kind| plain_type(&kind));
-            let table = [table.into(), about.into(), rows.into(), is_view.into()];
-            let column = [name.into(), kind.into(), is_yes(nullable), key_of(key), referenced(to, Dialect::Mysql), comment.into()];
-            table.into_iter().chain(column).collect()
-        })?;
-        self.is_sample.store(is_sample, Ordering::Relaxed);
-        if let DatabaseAnswer::Rows(rows) = &mut answer {
-            rows.columns = COLUMNS.map(str::to_owned).to_vec();
-        }
         Ok((answer, is_whole))
     }
 
@@ -427,23 +352,8 @@ impl Shared {
     }
 }
 
-fn is_yes(said: Option<String>) -> Value {
-    said.map(|said| said == "YES").into()
-}
-
-/// A key as a description names it.
-fn key_of(said: Option<String>) -> Value {
-    let key = match said.as_deref() {
-        Some("PRI") => "primary",
-        Some("UNI") => "unique",
-        Some("MUL") => "index",
-        _ => "",
-    };
-    key.into()
-}
-
 /// Runs a statement and takes its rows; the second says whether all of them were read.
-fn take(
+pub(super) fn take(
     conn: &mut Conn,
     sql: &str,
     params: Params,

@@ -3,8 +3,8 @@
 //! Each question has a connection to itself. It can't write: the file is opened for reading, `query_only` is on, and an
 //! authorizer lets nothing pass but reading tables and calling functions. The sample is one image that all connections read.
 
-use super::survey::COLUMNS;
 use super::rows::{Taking, hex, plain_type, real, text, whole};
+use super::survey::COLUMNS;
 use super::trouble::{Trouble, TroubleKind};
 use super::{DESCRIBES, in_trouble, no_such_table, referenced, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};

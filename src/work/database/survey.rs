@@ -34,8 +34,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_TIMES: u32 = 20;
 
 /// What the answer to [`DatabaseAsk::Columns`] says of each column. `rows` is an estimate, or NULL.
-pub(super) const COLUMNS: [&str; 10] =
-    ["table", "about", "rows", "is_view", "column", "type", "nullable", "key", "references", "comment"];
+pub(super) const COLUMNS: [&str; 10] = ["table", "about", "rows", "is_view", "column", "type", "nullable", "key", "references", "comment"];
 
 /// A database's survey, and when the next is due.
 #[derive(Default)]
@@ -163,7 +162,13 @@ impl Known {
                 let is_view = row[3] == true;
                 views.extend(is_view.then_some(survey.tables.len()));
                 let about = clip(&one_line(text(1)), TEXT_BYTES_MAX);
-                survey.tables.push(SurveyedTable { name: text(0).to_owned(), comment: about, rows, is_estimate: true, columns: Vec::new() });
+                survey.tables.push(SurveyedTable {
+                    name: text(0).to_owned(),
+                    comment: about,
+                    rows,
+                    is_estimate: true,
+                    columns: Vec::new(),
+                });
             }
             let column = SurveyedColumn {
                 name: text(4).to_owned(),
@@ -263,3 +268,7 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "survey_tests.rs"]
+mod tests;
