@@ -139,8 +139,12 @@ impl Pool {
 
     /// Has all databases surveyed, now and when it is due, in the background. A replay has what its tape says of them.
     pub fn keep_surveyed(&self) {
-        if self.0.settings.tape.as_ref().is_none_or(|tape| tape.is_recording()) {
-            self.0.settings.databases.keep_surveyed();
+        let databases = &self.0.settings.databases;
+        match &self.0.settings.tape {
+            None => databases.keep_surveyed(),
+            // Each recording is to have the same.
+            Some(tape) if tape.is_recording() => databases.survey(),
+            Some(_) => {}
         }
     }
 

@@ -27,8 +27,8 @@ impl Class {
         let base = kind.split(['(', ' ']).next().unwrap_or_default();
         let length = kind.split_once('(').and_then(|(_, rest)| rest.split([')', ',']).next()?.parse::<u32>().ok());
         match base {
-            "year" | "real" | "float" | "double" | "decimal" | "numeric" | "bool" | "boolean" | "integer" => Some(Class::Number),
-            _ if base.ends_with("int") => Some(Class::Number),
+            "int" | "integer" | "tinyint" | "smallint" | "mediumint" | "bigint" | "year" | "bool" | "boolean" => Some(Class::Number),
+            "decimal" | "numeric" | "real" | "float" | "double" => Some(Class::Number),
             "date" | "datetime" | "timestamp" => Some(Class::Time),
             "char" | "varchar" | "nchar" | "nvarchar" | "character" => length.is_none_or(|length| length <= 255).then_some(Class::Text),
             // So SQLite calls any text; MySQL calls a long one so, whose values are few or too long all the same.

@@ -239,9 +239,10 @@ impl Known {
     /// What stands in columns now; a column of which nothing can be said in time is left out.
     pub(super) fn range(&self, columns: &[(String, String)], due: Instant, cancel: &Cancel) -> Result<DatabaseAnswer, CallError> {
         let mut found = Rows { columns: vec!["column".to_owned(), "holds".to_owned()], ..Rows::default() };
+        // Well before the call's own end: a look that takes too long must not cost the answer.
+        let due = due.min(Instant::now() + TABLE_TIME);
+        let look = Look { backend: &self.backend, due, cancel };
         for (table, column) in columns {
-            let due = due.min(Instant::now() + TABLE_TIME);
-            let look = Look { backend: &self.backend, due, cancel };
             let described = self.backend.ask(&DatabaseAsk::Describe { table: table.clone() }, DatabaseLimits::default(), due, cancel);
             let Ok(DatabaseAnswer::Rows(described)) = described else { continue };
             let row = described.rows.iter().find(|row| row.first().and_then(Value::as_str) == Some(column));
