@@ -68,7 +68,7 @@ pub(super) fn describe(
 pub(super) fn columns(conn: &mut Conn, schema: &str, limits: DatabaseLimits, socket: &Socket) -> Result<Listed, Failure> {
     let references = "SELECT table_name, column_name, referenced_table_name, referenced_column_name
         FROM information_schema.key_column_usage WHERE table_schema = ? AND referenced_table_name IS NOT NULL";
-    let sql = "SELECT c.table_name, t.table_comment, t.table_rows, t.table_type, c.column_name, c.column_type, c.is_nullable,
+    let sql = "SELECT c.table_name, t.table_comment, CAST(t.table_rows AS CHAR), t.table_type, c.column_name, c.column_type, c.is_nullable,
         c.column_key, c.column_comment FROM information_schema.columns c
         JOIN information_schema.tables t ON t.table_schema = c.table_schema AND t.table_name = c.table_name
         WHERE c.table_schema = ? ORDER BY c.table_name, c.ordinal_position";

@@ -158,7 +158,7 @@ impl Known {
                     survey.is_cut = true;
                     break;
                 }
-                let rows = row[2].as_u64().or_else(|| text(2).parse().ok());
+                let rows = text(2).parse().ok();
                 let is_view = row[3] == true;
                 views.extend(is_view.then_some(survey.tables.len()));
                 let about = clip(&one_line(text(1)), TEXT_BYTES_MAX);
