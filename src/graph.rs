@@ -2,9 +2,8 @@
 //!
 //! Files come as text by their path below `graphs/`; this module opens none. What is checked: every name is known, every route
 //! has an edge and every edge a target, every node can be reached, there is no circle, every slot of every prompt is known,
-//! every prompt has its divider and the slots
-//! that its node needs, every model is of a known class, and every way through the graph is stated with its frames and its budget of
-//! model calls.
+//! every prompt has its divider and the slots that its node needs, every schema has the fields that its node reads, every model
+//! is of a known class, and every way through the graph is stated with its frames and its budget of model calls.
 
 pub use crate::contract::Entry;
 use crate::contract::{DatabaseLimits, Schema, ToolSpec, unique_json};
@@ -17,6 +16,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 mod description;
+mod due;
 mod wrong;
 
 pub use wrong::{GraphError, Wrong};
@@ -282,18 +282,11 @@ impl Reader<'_> {
         if let (None, Some(tool)) = (&node.database, node.tools.iter().find(needs_database)) {
             return Err(wrong(Wrong::NoDatabase { node: name(), tool: tool.clone() }));
         }
-        let experts = experts(node, all);
+        let experts = due::experts(node, all);
         let prompt = |file: &Option<String>, needed: &[&'static str]| -> Result<Prompt, GraphError> {
             file.as_ref().map(|file| self.prompt(node, file, needed, &specs, &experts)).transpose().map(Option::unwrap_or_default)
         };
-        let needed = [
-            kind.slots(),
-            if kind.plans() && !specs.is_empty() { &["tools"] } else { &[] },
-            if experts.is_empty() { &[] } else { &["experts"] },
-            if kind == Kind::Output && leads(Kind::Thinker, node, all) { &["results"] } else { &[] },
-            if kind == Kind::Output && leads(Kind::Interpreter, node, all) { &["findings"] } else { &[] },
-        ]
-        .concat();
+        let needed = due::slots(kind, node, all);
         let beside = node.with.iter().map(|to| find(&node.name, "with", to)).collect::<Result<_, _>>()?;
         Ok(Node {
             name: node.name.as_str().into(),
@@ -346,6 +339,9 @@ impl Reader<'_> {
         if json["type"] != "object" {
             let error = "its `type` is not `object`; an answer is always an object".to_owned();
             return Err(GraphError { file: file.to_owned(), line: 1, what: Wrong::Schema { file: file.to_owned(), error } });
+        }
+        if let Some(field) = due::fields(kind).iter().find(|field| json["properties"][**field].is_null()) {
+            return Err(GraphError { file: file.to_owned(), line: 1, what: Wrong::NoField { node: node.name.clone(), field } });
         }
         if kind.knows_experts()
             && let Some(expert) = json.pointer_mut("/properties/expert")
@@ -440,20 +436,6 @@ impl Reader<'_> {
     fn error_at(&self, line: usize, what: Wrong) -> GraphError {
         GraphError { file: self.file.to_owned(), line, what }
     }
-}
-
-/// The experts that a node's edges lead to, by route: what its prompt says of them.
-fn experts(node: &NodeFile, all: &[NodeFile]) -> String {
-    let told = |(route, to): (&String, &String)| {
-        let expert = all.iter().find(|other| other.name == *to && !other.description.is_empty())?;
-        Some(format!("- `{route}`: {}", expert.description))
-    };
-    node.edges.iter().filter_map(told).collect::<Vec<_>>().join("\n")
-}
-
-/// Whether a node of this kind has an edge to `node`.
-fn leads(kind: Kind, node: &NodeFile, all: &[NodeFile]) -> bool {
-    all.iter().any(|other| other.kind == kind.to_string() && other.edges.values().any(|to| *to == node.name))
 }
 
 fn database_limits(given: Option<QueryLimits>) -> DatabaseLimits {

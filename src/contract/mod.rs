@@ -36,7 +36,7 @@ pub use refusal::{Code, Refusal};
 pub use survey::{Holds, Survey, SurveyedColumn, SurveyedTable};
 pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
-pub use unique::{Unique, unique_json};
+pub use unique::{Unique, unique, unique_json};
 
 /// A text that is fixed in the program, or that was read back.
 pub type Name = Cow<'static, str>;

@@ -9,6 +9,14 @@ pub fn unique_json(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text).map(|Unique(value)| value)
 }
 
+/// For a field: JSON in which no key is there twice.
+///
+/// # Errors
+/// As [`unique_json`].
+pub fn unique<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+    Unique::deserialize(from).map(|Unique(value)| value)
+}
+
 /// JSON in which no key is there twice.
 pub struct Unique(pub Value);
 

@@ -249,10 +249,15 @@ impl Session {
         self.record_call(running, end(Some(came), answer.retries.clone()), effects);
         let mut out = Out::after(self.counters.tool_last);
         let flow = task.resume(&View { asked: Some(&request), ..self.view(lane, node) }, &mut out, answer);
+        let flow = match flow {
+            Flow::Again { task, .. } if finish == Finish::Length => {
+                Flow::Again { why: "it is too long and was cut before its end".into(), task }
+            }
+            other => other,
+        };
         match flow {
             Flow::Again { why, task } if !is_repair && self.may_ask(lane, &request) => {
-                let why = if finish == Finish::Length { "it is too long and was cut before its end".to_owned() } else { why };
-                let (request, reason) = (repair(&request, &said, &why), Some(clip(&why, 500)));
+                let (request, reason) = (repair(&request, &said, &why.why), Some(clip(&why.why, 500)));
                 self.ask(lane, Ask { node, request, task, reason, is_repair: true }, effects);
                 Ok(())
             }

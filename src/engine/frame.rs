@@ -2,11 +2,14 @@
 
 use super::Session;
 use super::call::{Ask, Lane};
-use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, What, push_clipped};
+use crate::contract::{CallRecord, Change, Effect, FrameRecord, Outcome, What, clip, push_clipped};
 use crate::graph::Entry;
 use crate::nodes::{Flow, Out, Task};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+
+/// Bytes of the reason why a node took its default route.
+const REASON_BYTES_MAX: usize = 200;
 
 /// One step of a turn. `number` counts from 1; 0 before the first.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -63,7 +66,10 @@ impl Session {
                 Ok(())
             }
             Flow::Ask(_, task) => self.give_up(lane, node, task, "has no calls left", effects),
-            Flow::Again { task, .. } => self.give_up(lane, node, task, "could not be understood", effects),
+            Flow::Again { why, task } => {
+                let why = format!("could not be understood: {}", clip(&why.outline, REASON_BYTES_MAX));
+                self.give_up(lane, node, task, &why, effects)
+            }
             // No frame follows on the background, and nobody reads what it says.
             Flow::Go(..) | Flow::Say(_) if lane == Lane::Background => Ok(()),
             Flow::Go(route, found) => {

@@ -27,8 +27,10 @@ const GOOD: &str = r#"{
 
 const PROMPT: &str = "# x\n{{tools}}\n=== user\n{{message}}\n";
 
+const SCHEMA: &str = r#"{"type":"object","properties":{"intent":{},"goal":{},"tool_sequence":{}}}"#;
+
 fn load(graph: &str) -> Result<Library, GraphError> {
-    let files = [("tiny.json", graph), ("p.md", PROMPT), ("s.json.txt", r#"{"type":"object"}"#)];
+    let files = [("tiny.json", graph), ("p.md", PROMPT), ("s.json.txt", SCHEMA)];
     Library::load(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into())
 }
 
@@ -161,7 +163,7 @@ fn a_bad_prompt_is_refused_in_its_own_file() {
         ("{{tools}}", "", "graphs/p.md:1: node `director` needs the slot `tools`; write `{{tools}}` into this prompt"),
         ("{{message}}", "{{history}}", "graphs/p.md:1: node `input` needs the slot `message`; write `{{message}}` into this prompt"),
     ] {
-        let files = [("tiny.json", GOOD), ("p.md", &PROMPT.replace(from, to)), ("s.json.txt", r#"{"type":"object"}"#)];
+        let files = [("tiny.json", GOOD), ("p.md", &PROMPT.replace(from, to)), ("s.json.txt", SCHEMA)];
         let error = Library::load(&files.map(|(name, text)| (name.to_owned(), text.to_owned())).into()).unwrap_err();
         assert!(error.to_string().starts_with(says), "{error}");
     }
@@ -172,13 +174,13 @@ fn a_prompt_without_a_slot_that_its_node_needs_is_refused() {
     for (file, slots) in [
         ("input", &["message"][..]),
         ("director", &["message", "tools"]),
-        ("thinker", &["message", "open", "tools"]),
-        ("interpreter", &["message", "results"]),
-        ("output", &["message", "results", "findings"]),
+        ("thinker", &["message", "open", "decision", "tools"]),
+        ("interpreter", &["message", "results", "notes"]),
+        ("output", &["message", "goal", "results", "findings"]),
         ("memorizer", &["message", "answer"]),
         ("agent", &["message"]),
         ("pa", &["message", "experts"]),
-        ("eras", &["job", "tools"]),
+        ("eras", &["job", "tools", "schema", "dialect"]),
         ("desk", &["job", "tools"]),
         ("compose", &["job", "results"]),
     ] {
@@ -190,5 +192,32 @@ fn a_prompt_without_a_slot_that_its_node_needs_is_refused() {
         }
         let error = shipped_but(&file, "=== user", "=== User").expect_err(&file).to_string();
         assert!(error.contains("`=== User` divides nothing"), "{error}");
+    }
+}
+
+#[test]
+fn refuses_a_schema_without_a_field_that_its_node_reads() {
+    for (file, node, fields) in [
+        ("perception", "input", &["intent"][..]),
+        ("decision", "director", &["goal", "tool_sequence"]),
+        ("calls", "thinker", &["calls"]),
+        ("interpretation", "interpreter", &["summary"]),
+        ("routing", "pa", &["expert", "job"]),
+        ("plan", "eras", &["tool_sequence"]),
+    ] {
+        let file = format!("schemas/{file}.json");
+        let text = &shipped_files()[&file];
+        let mut without_all: Value = serde_json::from_str(text).unwrap();
+        without_all.as_object_mut().unwrap().remove("properties");
+        for (field, error) in fields
+            .iter()
+            .map(|field| (field, shipped_but(&file, &format!("\"{field}\": {{"), "\"other\": {")))
+            .chain([(&fields[0], shipped_but(&file, text, &without_all.to_string()))])
+        {
+            let says = format!(
+                "graphs/{file}:1: node `{node}` needs the field `{field}` in its model's answers; add it to this schema's `properties`"
+            );
+            assert_eq!(error.expect_err(field).to_string(), says);
+        }
     }
 }

@@ -30,6 +30,7 @@ pub enum Wrong {
     NoDatabase { node: String, tool: String },
     UnknownModel { node: String, model: String },
     NoSlot { node: String, slot: &'static str },
+    NoField { node: String, field: &'static str },
     Superfluous { node: String, field: &'static str },
     Schema { file: String, error: String },
     Prompt(String),
@@ -85,6 +86,9 @@ impl fmt::Display for Wrong {
                 MODELS.join(", ")
             ),
             Wrong::NoSlot { node, slot } => write!(f, "node `{node}` needs the slot `{slot}`; write `{{{{{slot}}}}}` into this prompt"),
+            Wrong::NoField { node, field } => {
+                write!(f, "node `{node}` needs the field `{field}` in its model's answers; add it to this schema's `properties`")
+            }
             Wrong::Superfluous { node, field } => write!(f, "node `{node}` has a `{field}`, which its kind does not use; remove it"),
             Wrong::Schema { error, .. } => write!(f, "{error}"),
             Wrong::Prompt(error) => write!(f, "{error}"),

@@ -3,7 +3,7 @@
 //! The whole conversation goes to the model as chat turns. Tools that it calls are run and their results asked about again,
 //! `rounds` times at most; the last round is asked without tools, so that it ends in an answer.
 
-use super::sequence::{Sequence, Step};
+use super::sequence::{CALLS_MAX, Sequence, Step};
 use super::{Flow, Out, PlannedCall, Task, ToolReport, View, output};
 use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Silence, Text, ToolCall, clip};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,6 @@ use std::sync::Arc;
 /// Chat turns that go along, and bytes of each.
 const TURNS_MAX: usize = 40;
 const TURN_BYTES_MAX: usize = 8_000;
-const CALLS_MAX: usize = 20;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Round {
@@ -67,11 +66,12 @@ impl Round {
                     Some(Request::Model(request)) => request.messages.clone(),
                     Some(Request::Database(_)) | None => Vec::new(),
                 };
-                let calls: Vec<ToolCall> = answer.tool_calls.into_iter().take(CALLS_MAX).collect();
                 let said = ChatMessage::new(Role::Assistant, Text::slot("said", answer.text));
-                messages.push(ChatMessage { tool_calls: calls.clone(), ..said });
+                // One beyond the bound: its result says which calls were left out.
+                let calls: Vec<ToolCall> = answer.tool_calls.iter().take(CALLS_MAX + 1).cloned().collect();
                 let ids = calls.iter().map(|call| call.id.clone()).collect();
-                let planned = calls.into_iter().map(|call| PlannedCall { tool: call.tool, args: call.args });
+                messages.push(ChatMessage { tool_calls: calls, ..said });
+                let planned = answer.tool_calls.into_iter().map(|call| PlannedCall { tool: call.tool, args: call.args });
                 let sequence = match tools {
                     Some(earlier) => earlier.instead(planned),
                     None => Sequence::new(view, planned),
@@ -131,6 +131,25 @@ mod tests {
     use super::*;
     use crate::nodes::testing::{answer, check};
     use serde_json::json;
+
+    #[test]
+    fn the_model_learns_which_of_many_calls_were_left_out() {
+        for (count, results, last) in [(20, 20, "q20"), (30, 21, "left out (one plan makes 20 calls at most")] {
+            let call = |number| ToolCall { id: format!("c{number}"), tool: "recall".into(), args: json!({"query": format!("q{number}")}) };
+            let wants = Answer { tool_calls: (1..=count).map(call).collect(), ..answer("") };
+            let round = Round::Asking { number: 1, tools: None, silence: Silence::Empty };
+            check(|view, out| {
+                let flow = round.resume(view, out, wants);
+                let Flow::Ask(Request::Model(request), _) = &flow else { panic!("{flow:?}") };
+                let calls = &request.messages.iter().find(|message| !message.tool_calls.is_empty()).unwrap().tool_calls;
+                let told: Vec<_> = request.messages.iter().filter_map(|message| message.tool_call_id.clone()).collect();
+                assert!(told.len() == results && calls.iter().map(|call| &call.id).eq(&told), "every call has its result");
+                let said = format!("{:?}", request.messages.last());
+                assert!(said.contains(last), "{said}");
+                flow
+            });
+        }
+    }
 
     #[test]
     fn tools_are_run_and_asked_about_until_the_rounds_are_used_up() {

@@ -3,7 +3,7 @@
 //! The engine asks once more for an answer that doesn't fit; after that the node takes its default route, which makes nothing
 //! up. To add such a node: copy the nearest file and add a line to [`Asking`].
 
-use super::{Flow, Out, Task, View, director, input, interpreter, memorizer, pa, read};
+use super::{Flow, Out, Task, Unfit, View, director, input, interpreter, memorizer, pa, read};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub(super) trait Asks {
     type Answer: DeserializeOwned;
 
     /// Routes by an answer, or says why it doesn't fit.
-    fn take(view: &View<'_>, out: &mut Out, answer: Self::Answer) -> Result<Flow, String>;
+    fn take(view: &View<'_>, out: &mut Out, answer: Self::Answer) -> Result<Flow, Unfit>;
 
     /// The default route, where no answer could be understood.
     fn give_up(view: &View<'_>, out: &mut Out) -> Flow;
@@ -57,6 +57,6 @@ impl Asking {
     }
 }
 
-fn take<N: Asks>(view: &View<'_>, out: &mut Out, answer: &str) -> Result<Flow, String> {
+fn take<N: Asks>(view: &View<'_>, out: &mut Out, answer: &str) -> Result<Flow, Unfit> {
     N::take(view, out, read(answer)?)
 }

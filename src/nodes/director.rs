@@ -3,7 +3,7 @@
 //! Asks a strong model for a [`Decision`]: the goal, the steps, the tools to call with their arguments, how to present the
 //! answer, and why. One route, `think`. Default when the model can't be understood: nothing is planned, and the answer says so.
 
-use super::{Decision, Flow, Found, Out, View, asking::Asks, shown, unrouted};
+use super::{Decision, Flow, Found, Out, Unfit, View, asking::Asks, shown, unrouted};
 use crate::contract::{What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["think"];
@@ -13,7 +13,7 @@ pub(super) struct Director;
 impl Asks for Director {
     type Answer = Decision;
 
-    fn take(_view: &View<'_>, out: &mut Out, decision: Decision) -> Result<Flow, String> {
+    fn take(_view: &View<'_>, out: &mut Out, decision: Decision) -> Result<Flow, Unfit> {
         out.events.push(What::Decided { output: shown(&decision) });
         out.summary = clip(&decision.goal, 120);
         Ok(Flow::Go("think".into(), Box::new(Found { decision: Some(decision), ..Found::default() })))
@@ -34,6 +34,8 @@ mod tests {
         for (says, flow) in [
             (r#"{"goal":"explain"}"#, "go think"),
             (r#"{"goal":"x","tool_sequence":[{"tool":"recall"}]}"#, "go think"),
+            (r#"{"goal":"x","tool_sequence":[{"tool":"a","name":"b","args":{},"arguments":"{}"},{"name":"c"}]}"#, "go think"),
+            (r#"{"goal":"x","tool_sequence":[{"tool":"a"},{"name":5}]}"#, "again: `tool_sequence[1].tool` is missing"),
             (r#"{"steps":[]}"#, "again: `goal` is missing"),
         ] {
             assert_eq!(check(|view, out| Asking::Director.resume(view, out, says)), flow, "{says}");

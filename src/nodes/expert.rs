@@ -3,7 +3,7 @@
 //! Stateless: the job that it is given is all it knows. It plans its tool calls ([`ExpertPlan`]), runs them with a line of
 //! progress each, and a second call composes the answer from their results: streamed, or, when the plan says `interpret`, as
 //! notes for the interpreter. A call that fails goes back to the model with the error, twice at most. Default when a plan
-//! can't be understood: the answer says that the question went nowhere; when an answer can't be composed: the interpreter gets
+//! can't be understood: the answer says that nothing could be planned; when an answer can't be composed: the interpreter gets
 //! what the tools returned.
 
 use super::fit::fitting;
@@ -57,10 +57,7 @@ impl Expert {
             }
             Expert::Composing { plan, sequence } => {
                 if answer.text.trim().is_empty() {
-                    return Flow::Again {
-                        why: answer.silence().why().to_owned(),
-                        task: Task::Expert(Expert::Composing { plan, sequence }),
-                    };
+                    return Flow::Again { why: answer.silence().why().into(), task: Task::Expert(Expert::Composing { plan, sequence }) };
                 }
                 finish(view, out, &plan, *sequence, Some((answer.text, answer.finish)))
             }
@@ -72,7 +69,7 @@ impl Expert {
             // What its calls found so far stays out of it: without a plan nobody knows what it answers.
             Expert::Planning { .. } => {
                 out.summary = "not understood".to_owned();
-                unrouted::go(view, "output")
+                unrouted::unplanned(view, "output")
             }
             Expert::Running { plan, sequence, .. } => {
                 let sequence = sequence.cut_short(view, out);
@@ -133,4 +130,40 @@ fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence,
     let Sequence { reports: results, changes, .. } = sequence;
     let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, said, ..Found::default() };
     Flow::Go(if said.is_some() { "output" } else { "interpret" }.into(), Box::new(found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nodes::Packet;
+    use crate::nodes::testing::{Fixture, answer, check};
+
+    #[test]
+    fn who_made_no_plan_says_so() {
+        let (fixture, packet) = (Fixture::default(), Packet::default());
+        let planning = Expert::Planning { done: None, repairs: 0 };
+        match planning.give_up(&fixture.view(&packet), &mut Out::default()) {
+            Flow::Go(_, found) => assert!(found.reply.unwrap().starts_with("I could not plan how to answer")),
+            _ => panic!("the answer is said"),
+        }
+    }
+
+    #[test]
+    fn what_is_no_plan_is_never_taken_for_an_empty_one() {
+        for (says, flow) in [
+            (r#"{"tool_sequence":[]}"#, "ask"),
+            (r#"For example {"interpret": true}. My answer: {"tool_sequence":[],"interpret":true}"#, "ask"),
+            (r#"[{"tool":"query","args":{"sql":"SELECT count(*) FROM k"}}]"#, "again: `tool_sequence` is missing"),
+            (r#"{"tool":"query","args":{"sql":"SELECT count(*) FROM k"}}"#, "again: `tool_sequence` is missing"),
+            (r#"{"tool_calls":[{"name":"query"}]}"#, "again: `tool_sequence` is missing"),
+            (r#"{"sql":"SELECT count(*) FROM k"}"#, "again: `tool_sequence` is missing"),
+            (r#"{"error":"I cannot plan this"}"#, "again: `tool_sequence` is missing"),
+            (r#"{"interpret":true}"#, "again: `tool_sequence` is missing"),
+            (r#"{"tool_sequence":null,"interpret":true}"#, "again: `tool_sequence` is missing"),
+            ("I use {} here.", "again: `tool_sequence` is missing"),
+        ] {
+            let planning = Expert::Planning { done: None, repairs: 0 };
+            assert_eq!(check(|view, out| planning.resume(view, out, answer(says))), flow, "{says}");
+        }
+    }
 }

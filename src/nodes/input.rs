@@ -4,7 +4,7 @@
 //! trivial takes the route `reflex`, the rest `direct`. Default route when the model can't be understood: `direct`.
 
 use super::{
-    Flow, Found, Out, Perception, View,
+    Flow, Found, Out, Perception, Unfit, View,
     asking::{Asking, Asks},
     shown,
 };
@@ -35,9 +35,9 @@ pub(super) struct Input;
 impl Asks for Input {
     type Answer = Perception;
 
-    fn take(_view: &View<'_>, out: &mut Out, perception: Perception) -> Result<Flow, String> {
+    fn take(_view: &View<'_>, out: &mut Out, perception: Perception) -> Result<Flow, Unfit> {
         if perception.intent.is_empty() {
-            return Err("`intent` is missing".to_owned());
+            return Err("`intent` is missing".into());
         }
         Ok(go(out, perception, None))
     }
@@ -67,6 +67,8 @@ mod tests {
             (r#"```json {"intent":"question","complexity":"trivial"}```"#, "go reflex"),
             (r#"{"intent":"question","complexity":"simple"}"#, "go direct"),
             (r#"{"language":"en"}"#, "again: `intent` is missing"),
+            (r#"Use {"language":"en"}: {"intent":"question"}"#, "go direct"),
+            (r#"{"error":"no"}"#, "again: `intent` is missing"),
             ("hello", "again: there is no JSON object in it"),
         ] {
             assert_eq!(check(|view, out| Asking::Input.resume(view, out, says)), route, "{says}");

@@ -3,7 +3,7 @@
 //! Asks a model for an [`Interpretation`] of what the tools returned. One route, `output`. Default when the model can't be
 //! understood: an expert's notes and the data itself, shortened; where there is neither, the answer says so.
 
-use super::{Flow, Found, Interpretation, Out, View, asking::Asks, shown, unrouted};
+use super::{Flow, Found, Interpretation, Out, Unfit, View, asking::Asks, shown, unrouted};
 use crate::contract::{What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
@@ -16,7 +16,7 @@ pub(super) struct Interpreter;
 impl Asks for Interpreter {
     type Answer = Interpretation;
 
-    fn take(_view: &View<'_>, out: &mut Out, interpretation: Interpretation) -> Result<Flow, String> {
+    fn take(_view: &View<'_>, out: &mut Out, interpretation: Interpretation) -> Result<Flow, Unfit> {
         out.events.push(What::Interpreted { output: shown(&interpretation) });
         out.summary = clip(&interpretation.summary, 120);
         Ok(Flow::Go("output".into(), Box::new(Found { interpretation: Some(interpretation), ..Found::default() })))

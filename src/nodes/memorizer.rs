@@ -2,7 +2,7 @@
 //!
 //! Runs behind the turn and holds nothing up. Asks a fast model for a [`MemoryPatch`]; what can't be read, twice, changes nothing.
 
-use super::{Flow, Out, View, asking::Asks};
+use super::{Flow, Out, Unfit, View, asking::Asks};
 use crate::contract::{MemoryPatch, What};
 
 pub(super) struct Memorizer;
@@ -10,7 +10,7 @@ pub(super) struct Memorizer;
 impl Asks for Memorizer {
     type Answer = MemoryPatch;
 
-    fn take(_view: &View<'_>, out: &mut Out, patch: MemoryPatch) -> Result<Flow, String> {
+    fn take(_view: &View<'_>, out: &mut Out, patch: MemoryPatch) -> Result<Flow, Unfit> {
         if patch != MemoryPatch::default() {
             out.events.push(What::Updated { detail: "memory".to_owned() });
         }
@@ -34,6 +34,10 @@ mod tests {
             (r#"{"topic":"tea","facts":["likes tea"]}"#, "rest"),
             ("{}", "rest"),
             (r#"{"facts":"likes tea"}"#, "rest"),
+            (
+                r#"{"likes":"tea"}"#,
+                "again: none of its fields is wanted; those that are: user_name, user_mood, topic, situation, language, style_hint, facts",
+            ),
             (r#"{"facts":[{"likes":"tea"}]}"#, "again: `facts[0]` is an object, but a text is wanted"),
         ] {
             assert_eq!(check(|view, out| Asking::Memorizer.resume(view, out, says)), flow, "{says}");

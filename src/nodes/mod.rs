@@ -162,9 +162,25 @@ pub enum Flow {
     /// Done, with nothing to hand on.
     Rest,
     /// The answer doesn't fit: the engine asks once more with `why`, then lets the task give up.
-    Again { why: String, task: Task },
+    Again { why: Unfit, task: Task },
     /// The turn can't go on; the sentence is for the user.
     Fail(String),
+}
+
+/// Why an answer doesn't fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfit {
+    /// For the model; it may quote what the model wrote.
+    pub why: String,
+    /// For the trace and the log: without anything that a model or a user wrote.
+    pub outline: String,
+}
+
+impl From<&str> for Unfit {
+    /// A sentence that quotes nothing.
+    fn from(sentence: &str) -> Unfit {
+        Unfit { why: sentence.to_owned(), outline: sentence.to_owned() }
+    }
 }
 
 /// What a node waits with.
@@ -206,7 +222,7 @@ impl Kind {
     pub fn slots(self) -> &'static [&'static str] {
         match self {
             Kind::Input | Kind::Director | Kind::Pa | Kind::Output | Kind::Agent => &["message"],
-            Kind::Thinker => &["message", "open"],
+            Kind::Thinker => &["message", "open", "decision"],
             Kind::Interpreter => &["message", "results"],
             Kind::Memorizer => &["message", "answer"],
             Kind::Expert => &["job"],
@@ -269,7 +285,7 @@ impl Task {
         // Where JSON is wanted, nothing at all is told from something that isn't JSON.
         let wants_json = matches!(view.asked, Some(Request::Model(request)) if request.schema.is_some());
         if wants_json && answer.text.trim().is_empty() {
-            return Flow::Again { why: answer.silence().why().to_owned(), task: self };
+            return Flow::Again { why: answer.silence().why().into(), task: self };
         }
         match self {
             Task::Asking(task) => task.resume(view, out, &answer.text),
@@ -355,8 +371,8 @@ impl Out {
 }
 
 /// Reads a structured answer, or says what is wrong with it.
-fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, String> {
-    reading::read(text).map_err(|wrong| wrong.to_string())
+fn read<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Unfit> {
+    reading::read(text).map_err(|wrong| Unfit { why: wrong.to_string(), outline: wrong.outline() })
 }
 
 /// A value as a trace event shows it.

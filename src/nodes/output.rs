@@ -47,7 +47,7 @@ pub(super) fn silent(answer: &Answer, task: impl FnOnce(Silence) -> Task) -> Flo
     match (answer.finish, silence) {
         (_, Silence::Withheld) => Flow::Fail(silence.to_string()),
         (Finish::Length, _) => Flow::Fail("The model reached its longest answer before it said anything. Please ask for less.".to_owned()),
-        (_, Silence::Empty | Silence::OnlyThoughts) => Flow::Again { why: silence.why().to_owned(), task: task(silence) },
+        (_, Silence::Empty | Silence::OnlyThoughts) => Flow::Again { why: silence.why().into(), task: task(silence) },
     }
 }
 
@@ -88,7 +88,7 @@ mod tests {
         let thought = Answer { thoughts: "hm".to_owned(), ..answer("") };
         let flow = check(|view, out| match Speaking::default().resume(view, out, thought) {
             Flow::Again { why, task } => {
-                assert_eq!(why, "it held only thoughts and no answer");
+                assert_eq!(why.why, "it held only thoughts and no answer");
                 task.give_up(view, out)
             }
             other => other,

@@ -4,7 +4,7 @@
 //! thinking message is shown at once. Routes: `output`, and one for each expert that the graph draws an edge to. Default when
 //! the model can't be understood: `output`, which says that the question went nowhere.
 
-use super::{Decision, Flow, Found, Out, PaRouting, View, asking::Asks, shown, unrouted};
+use super::{Decision, Flow, Found, Out, PaRouting, Unfit, View, asking::Asks, shown, unrouted};
 use crate::contract::{What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
@@ -14,12 +14,15 @@ pub(super) struct Pa;
 impl Asks for Pa {
     type Answer = PaRouting;
 
-    fn take(view: &View<'_>, out: &mut Out, routing: PaRouting) -> Result<Flow, String> {
+    fn take(view: &View<'_>, out: &mut Out, routing: PaRouting) -> Result<Flow, Unfit> {
         let expert = routing.expert.filter(|name| !name.is_empty() && name != "null");
         let experts = || view.node.edges.keys().map(String::as_str).filter(|route| !ROUTES.contains(route));
         if let Some(name) = expert.as_deref().filter(|name| !experts().any(|known| known == *name)) {
             let known: Vec<&str> = experts().collect();
-            return Err(format!("there is no expert `{name}`; the experts are {}, or null", known.join(", ")));
+            return Err(Unfit {
+                why: format!("there is no expert `{name}`; the experts are {}, or null", known.join(", ")),
+                outline: "the expert that it names is not known".to_owned(),
+            });
         }
         let routing = PaRouting { expert, ..routing };
         out.events.push(What::Routed { output: shown(&routing) });

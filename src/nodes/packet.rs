@@ -1,6 +1,6 @@
 //! What frames hand on to each other: the structured answers of the nodes, gathered along the path.
 
-use crate::contract::{Change, Finish, TurnId};
+use crate::contract::{Change, Finish, TurnId, unique};
 use crate::reading;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -87,17 +87,22 @@ pub struct Action {
 
 /// What `input` perceives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Perception {
+    #[serde(default)]
     pub who: String,
     /// ISO 639-1, such as `en`.
+    #[serde(default)]
     pub language: String,
     /// `social`, `question`, `request`, `action`, `recall`, `other`.
     pub intent: String,
+    #[serde(default)]
     pub topic: String,
+    #[serde(default)]
     pub tone: String,
     /// `trivial`, `simple`, `complex`.
+    #[serde(default)]
     pub complexity: String,
+    #[serde(default)]
     pub context: String,
 }
 
@@ -118,16 +123,35 @@ pub struct Decision {
 
 /// A tool to call. `args` that are missing or don't fit are filled in by `thinker`'s model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenCall")]
 pub struct PlannedCall {
-    #[serde(alias = "name")]
     pub tool: String,
-    #[serde(default, alias = "arguments", deserialize_with = "unwrapped")]
     pub args: Value,
+}
+
+/// A call as models write it: under our names, under those of their own tools, or under both; ours win.
+#[derive(Deserialize)]
+struct WrittenCall {
+    tool: Option<String>,
+    name: Option<Value>,
+    #[serde(default, deserialize_with = "unwrapped")]
+    args: Value,
+    #[serde(default, deserialize_with = "unwrapped")]
+    arguments: Value,
+}
+
+impl TryFrom<WrittenCall> for PlannedCall {
+    type Error = &'static str;
+
+    fn try_from(WrittenCall { tool, name, args, arguments }: WrittenCall) -> Result<PlannedCall, &'static str> {
+        let tool = tool.or_else(|| Some(name?.as_str()?.to_owned())).ok_or("`tool` is missing")?;
+        Ok(PlannedCall { tool, args: if args.is_null() { arguments } else { args } })
+    }
 }
 
 /// Arguments, also where they were written as JSON text.
 fn unwrapped<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
-    let args = Value::deserialize(from)?;
+    let args = unique(from)?;
     let inner = args.as_str().and_then(reading::certain).filter(Value::is_object);
     Ok(inner.unwrap_or(args))
 }
@@ -167,7 +191,7 @@ pub struct PaRouting {
 /// What an expert plans.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExpertPlan {
-    #[serde(default)]
+    /// Required: without it nothing was planned, and what is then composed is made up.
     pub tool_sequence: Vec<PlannedCall>,
     #[serde(default)]
     pub response_hint: String,

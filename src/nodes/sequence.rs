@@ -16,14 +16,20 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Calls that one sequence may make.
-const CALLS_MAX: usize = 20;
+/// Calls that one sequence may make. What is planned beyond is reported as left out.
+pub(super) const CALLS_MAX: usize = 20;
+/// Bytes of the list of calls that are left out, and of one call in it.
+const LEFT_OUT_BYTES_MAX: usize = 300;
+const CALL_BYTES_MAX: usize = 100;
 /// Columns whose range is looked at where a statement finds nothing.
 const RANGES_MAX: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
     todo: VecDeque<PlannedCall>,
+    /// The first call that is left out, and what is said of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    left_out: Option<(PlannedCall, String)>,
     ui: Ui,
     pub(super) reports: Vec<ToolReport>,
     pub(super) changes: Vec<Change>,
@@ -59,8 +65,10 @@ pub(super) enum Step {
 
 impl Sequence {
     pub(super) fn new(view: &View<'_>, calls: impl IntoIterator<Item = PlannedCall>) -> Sequence {
-        let todo = calls.into_iter().take(CALLS_MAX).collect();
-        Sequence { todo, ui: tools::fresh(view.ui), reports: Vec::new(), changes: Vec::new(), out: None, is_careful: false }
+        let ui = tools::fresh(view.ui);
+        let empty =
+            Sequence { todo: VecDeque::new(), left_out: None, ui, reports: Vec::new(), changes: Vec::new(), out: None, is_careful: false };
+        empty.instead(calls)
     }
 
     /// One that stops at the first failure and shows its calls as progress.
@@ -70,7 +78,9 @@ impl Sequence {
 
     /// Continues with other calls; what is done stays done.
     pub(super) fn instead(mut self, calls: impl IntoIterator<Item = PlannedCall>) -> Sequence {
-        self.todo = calls.into_iter().take(CALLS_MAX).collect();
+        let mut calls = calls.into_iter();
+        self.todo = calls.by_ref().take(CALLS_MAX).collect();
+        self.left_out = left_out(calls, &format!("one plan makes {CALLS_MAX} calls at most; plan again what is still needed"));
         self
     }
 
@@ -105,7 +115,15 @@ impl Sequence {
                 return Step::Done(self);
             }
         }
+        self.report_left_out(view, out);
         Step::Done(self)
+    }
+
+    fn report_left_out(&mut self, view: &View<'_>, out: &mut Out) {
+        if let Some((call, why)) = self.left_out.take() {
+            let id = out.tool_call(&call.tool, call.args.clone());
+            self.report(view, out, id, call, Err(why));
+        }
     }
 
     /// Takes a database's answer and continues.
@@ -181,7 +199,9 @@ impl Sequence {
             }
             self.report(view, out, id, call, none.map(found).ok_or(why));
         }
-        self.todo.clear();
+        let rest = std::mem::take(&mut self.todo).into_iter().chain(self.left_out.take().map(|(call, _)| call));
+        self.left_out = left_out(rest, "too many questions to the database in one turn");
+        self.report_left_out(view, out);
         self
     }
 
@@ -238,6 +258,24 @@ impl Sequence {
         }
         self.reports.push(report);
     }
+}
+
+/// The first of the calls that are not made, and why, with as many of them as fit.
+fn left_out(calls: impl IntoIterator<Item = PlannedCall>, why: &str) -> Option<(PlannedCall, String)> {
+    let mut calls = calls.into_iter();
+    let first = calls.next()?;
+    let named = |call: &PlannedCall| clip(&format!("`{}` {}", call.tool, call.args), CALL_BYTES_MAX);
+    let (mut said, mut more) = (format!("left out ({why}): {}", named(&first)), 0);
+    for call in calls {
+        match named(&call) {
+            next if more == 0 && said.len() + next.len() < LEFT_OUT_BYTES_MAX => said.push_str(&format!(", {next}")),
+            _ => more += 1,
+        }
+    }
+    if more > 0 {
+        said.push_str(&format!(" and {more} more"));
+    }
+    Some((first, said))
 }
 
 /// The name under which a session keeps a table's description, whose own name it holds as the database spells it.
@@ -361,6 +399,24 @@ mod tests {
         let set = |key: &str| ("set_state", json!({"key": key, "value": 1}));
         let calls = || [set("a"), ("no_such_tool", json!({})), set("b")];
         assert_eq!((run(calls(), true).reports.len(), run(calls(), false).reports.len()), (2, 3));
+    }
+
+    #[test]
+    fn calls_beyond_the_bound_are_reported_as_left_out() {
+        let set = |number: usize| ("set_state", json!({"key": format!("k{number}"), "value": number}));
+        for is_careful in [true, false] {
+            assert!(run((1..=20).map(set), is_careful).reports.iter().all(|report| report.ok));
+            let few = run((1..=22).map(set), is_careful);
+            assert_eq!(few.reports.len(), 21);
+            assert_eq!(
+                few.failure().unwrap().summary,
+                "left out (one plan makes 20 calls at most; plan again what is still needed): \
+                 `set_state` {\"key\":\"k21\",\"value\":21}, `set_state` {\"key\":\"k22\",\"value\":22}"
+            );
+            let many = run((1..=1000).map(set), is_careful);
+            let said = &many.failure().unwrap().summary;
+            assert!(said.len() < 400 && said.ends_with(" and 975 more"), "{said}");
+        }
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) fn drawn(flow: Flow) -> String {
         Flow::Go(route, _) => format!("go {route}"),
         Flow::Say(text) => format!("say {text}"),
         Flow::Rest => "rest".to_owned(),
-        Flow::Again { why, .. } => format!("again: {why}"),
+        Flow::Again { why, .. } => format!("again: {}", why.why),
         Flow::Fail(why) => format!("fail: {why}"),
     }
 }

@@ -5,7 +5,7 @@
 //! that stay open are reported as failed.
 
 use super::sequence::{Sequence, Step};
-use super::{Flow, Found, Out, Packet, PlannedCall, Task, ToolReport, View, read, tools};
+use super::{Flow, Found, Out, Packet, PlannedCall, Task, ToolReport, Unfit, View, read, tools};
 use crate::contract::{Answer, What};
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +71,7 @@ impl Thinking {
 }
 
 /// Puts the model's arguments, in order, where the plan left them open.
-fn fill(calls: &[PlannedCall], text: &str) -> Result<Vec<PlannedCall>, String> {
+fn fill(calls: &[PlannedCall], text: &str) -> Result<Vec<PlannedCall>, Unfit> {
     let mut filled = read::<Filled>(text)?.calls;
     let mut calls = calls.to_vec();
     for call in calls.iter_mut().filter(|call| is_open(call)) {
@@ -80,9 +80,12 @@ fn fill(calls: &[PlannedCall], text: &str) -> Result<Vec<PlannedCall>, String> {
             (Some(place), _) => filled.remove(place).args,
             (None, Some(new)) => {
                 let why = tools::named(&new.tool).and_then(|tool| (tool.fits)(&new.args).err());
-                return Err(format!("`{}`: {}", call.tool, why.unwrap_or_default()));
+                return Err(Unfit {
+                    why: format!("`{}`: {}", call.tool, why.unwrap_or_default()),
+                    outline: format!("`{}`: its arguments don't fit", call.tool),
+                });
             }
-            (None, None) => return Err(format!("the arguments of `{}` are missing", call.tool)),
+            (None, None) => return Err(format!("the arguments of `{}` are missing", call.tool).as_str().into()),
         };
     }
     Ok(calls)

@@ -1,4 +1,5 @@
-//! What the user reads when nobody could be found to answer: a sentence of our own, because a model would guess.
+//! What the user reads when nobody could be found to answer, or nobody knew how: a sentence of our own, because a model would
+//! guess.
 
 use super::{Flow, Found, View, slots};
 
@@ -25,15 +26,42 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Goes where the answer is said, with this sentence for the answer.
+/// The same where an expert was found, but made no plan.
+const UNPLANNED: &[(&str, &str)] = &[
+    ("en", "I could not plan how to answer this question, and I would rather not guess. Please try again, or put it in other words."),
+    (
+        "de",
+        "Ich konnte nicht planen, wie sich diese Frage beantworten lässt, und raten möchte ich nicht. Bitte versuche es noch einmal oder formuliere die Frage anders.",
+    ),
+    ("es", "No he podido planificar cómo responder a esta pregunta, y no quiero adivinar. Inténtalo de nuevo o formúlala de otra manera."),
+    ("fr", "Je n'ai pas réussi à planifier la réponse à cette question, et je préfère ne pas deviner. Réessaie ou reformule-la."),
+    (
+        "it",
+        "Non sono riuscito a pianificare come rispondere a questa domanda, e non voglio tirare a indovinare. Riprova o formulala in un altro modo.",
+    ),
+    ("nl", "Ik kon niet plannen hoe ik deze vraag beantwoord, en ik wil niet gokken. Probeer het opnieuw of stel de vraag anders."),
+    ("pt", "Não consegui planear como responder a esta pergunta, e não quero adivinhar. Tente de novo ou formule-a de outra maneira."),
+];
+
+/// Goes where the answer is said, with the sentence that nobody was found for the answer.
 pub(super) fn go(view: &View<'_>, route: &'static str) -> Flow {
-    Flow::Go(route.into(), Box::new(Found { reply: Some(sentence(slots::language(view)).to_owned()), ..Found::default() }))
+    say(view, route, SENTENCES)
 }
 
-fn sentence(language: &str) -> &'static str {
+/// The same with the sentence that an expert made no plan.
+pub(super) fn unplanned(view: &View<'_>, route: &'static str) -> Flow {
+    say(view, route, UNPLANNED)
+}
+
+fn say(view: &View<'_>, route: &'static str, sentences: &[(&str, &'static str)]) -> Flow {
+    let reply = Some(sentence(sentences, slots::language(view)).to_owned());
+    Flow::Go(route.into(), Box::new(Found { reply, ..Found::default() }))
+}
+
+fn sentence(sentences: &[(&str, &'static str)], language: &str) -> &'static str {
     let code = language.split(['-', '_']).next().unwrap_or(language);
-    let known = SENTENCES.iter().find(|(known, _)| known.eq_ignore_ascii_case(code.trim()));
-    known.unwrap_or(&SENTENCES[0]).1
+    let known = sentences.iter().find(|(known, _)| known.eq_ignore_ascii_case(code.trim()));
+    known.unwrap_or(&sentences[0]).1
 }
 
 #[cfg(test)]
@@ -45,7 +73,11 @@ mod tests {
         for (language, begins) in
             [("en", "I could"), ("de", "Ich konnte"), ("de-CH", "Ich konnte"), ("DE_at", "Ich konnte"), ("", "I could"), ("tlh", "I could")]
         {
-            assert!(sentence(language).starts_with(begins), "{language}");
+            for sentences in [SENTENCES, UNPLANNED] {
+                assert!(sentence(sentences, language).starts_with(begins), "{language}");
+            }
         }
+        let languages = |sentences: &[(&'static str, &str)]| sentences.iter().map(|(language, _)| *language).collect::<Vec<_>>();
+        assert_eq!(languages(SENTENCES), languages(UNPLANNED));
     }
 }

@@ -4,22 +4,16 @@ use super::wrong::{At, Wrong};
 use serde::de::value::{MapAccessDeserializer, StrDeserializer, StringDeserializer};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
-use std::cell::Cell;
 use std::vec;
 
 pub(super) struct Fitting<'a> {
     value: Value,
     at: At<'a>,
-    /// How many of the wanted fields the outermost object has.
-    known: &'a Cell<usize>,
 }
 
 impl Fitting<'_> {
-    /// Fits a value, and tells how many of its fields are wanted.
-    pub(super) fn of<T: DeserializeOwned>(value: Value) -> (Result<T, Wrong>, usize) {
-        let known = Cell::new(0);
-        let fitted = T::deserialize(Fitting { value, at: At::Root, known: &known });
-        (fitted, known.get())
+    pub(super) fn of<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
+        T::deserialize(Fitting { value, at: At::Root })
     }
 
     fn wrong(&self, wanted: &str) -> Wrong {
@@ -84,7 +78,7 @@ impl<'de> Deserializer<'de> for Fitting<'_> {
     type Error = Wrong;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-        let Fitting { value, at, known } = self;
+        let Fitting { value, at } = self;
         let taken = match value {
             Value::Null => visitor.visit_unit(),
             Value::Bool(truth) => visitor.visit_bool(truth),
@@ -94,8 +88,8 @@ impl<'de> Deserializer<'de> for Fitting<'_> {
                 (None, None, number) => visitor.visit_f64(number.unwrap_or(f64::NAN)),
             },
             Value::String(text) => visitor.visit_string(text),
-            Value::Array(items) => visitor.visit_seq(Items { items: items.into_iter(), at, known, place: 0 }),
-            Value::Object(fields) => visitor.visit_map(Fields { fields: fields.into_iter(), at, known, next: None }),
+            Value::Array(items) => visitor.visit_seq(Items { items: items.into_iter(), at, place: 0 }),
+            Value::Object(fields) => visitor.visit_map(Fields { fields: fields.into_iter(), at, next: None }),
         };
         taken.map_err(|wrong: Wrong| wrong.at(&at))
     }
@@ -141,7 +135,7 @@ impl<'de> Deserializer<'de> for Fitting<'_> {
             one => vec![one],
         };
         items.retain(|item| !item.is_null());
-        let items = Items { items: items.into_iter(), at: self.at, known: self.known, place: 0 };
+        let items = Items { items: items.into_iter(), at: self.at, place: 0 };
         visitor.visit_seq(items).map_err(|wrong: Wrong| wrong.at(&self.at))
     }
 
@@ -151,7 +145,7 @@ impl<'de> Deserializer<'de> for Fitting<'_> {
     }
 
     /// `null` is a field that is absent.
-    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, wanted: &'static [&'static str], visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_struct<V: Visitor<'de>>(self, _: &'static str, _: &'static [&'static str], visitor: V) -> Result<V::Value, Wrong> {
         let mut this = self.unwrapped();
         if let Value::Array(items) = &mut this.value
             && let [Value::Object(_)] = &items[..]
@@ -160,9 +154,6 @@ impl<'de> Deserializer<'de> for Fitting<'_> {
         }
         if let Value::Object(fields) = &mut this.value {
             fields.retain(|_, value| !value.is_null());
-            if matches!(this.at, At::Root) {
-                this.known.set(wanted.iter().filter(|name| fields.contains_key(**name)).count());
-            }
         }
         this.deserialize_map(visitor)
     }
@@ -198,7 +189,6 @@ impl<'de> Deserializer<'de> for Fitting<'_> {
 struct Items<'a> {
     items: vec::IntoIter<Value>,
     at: At<'a>,
-    known: &'a Cell<usize>,
     place: usize,
 }
 
@@ -209,7 +199,8 @@ impl<'de> SeqAccess<'de> for Items<'_> {
         let Some(value) = self.items.next() else { return Ok(None) };
         let place = self.place;
         self.place += 1;
-        seed.deserialize(Fitting { value, at: At::Item(&self.at, place), known: self.known }).map(Some)
+        let at = At::Item(&self.at, place);
+        seed.deserialize(Fitting { value, at }).map(Some).map_err(|wrong| wrong.at(&at))
     }
 }
 
@@ -217,7 +208,6 @@ impl<'de> SeqAccess<'de> for Items<'_> {
 struct Fields<'a> {
     fields: serde_json::map::IntoIter,
     at: At<'a>,
-    known: &'a Cell<usize>,
     next: Option<(String, Value)>,
 }
 
@@ -233,7 +223,8 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Wrong> {
         let (name, value) = self.next.take().ok_or_else(|| Wrong::custom("a value is read before its name"))?;
-        seed.deserialize(Fitting { value, at: At::Field(&self.at, &name), known: self.known })
+        let at = At::Field(&self.at, &name);
+        seed.deserialize(Fitting { value, at }).map_err(|wrong| wrong.at(&at))
     }
 }
 

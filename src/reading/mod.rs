@@ -6,6 +6,7 @@
 
 mod fit;
 mod mended;
+mod wanted;
 mod wrong;
 
 pub use fit::OrText;
@@ -13,55 +14,126 @@ pub use mended::mended;
 pub use wrong::Wrong;
 
 use crate::contract::{Unique, unique_json};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Deserializer, Value};
 
 /// Objects that are tried in one text.
 const TRIES_MAX: usize = 64;
 
+/// What an object without an end counts for: all that follows is looked through for its end.
+const OPEN_TRIES: usize = 7;
+
 /// Puts a value into a type.
 pub fn fit<T: DeserializeOwned>(value: Value) -> Result<T, Wrong> {
-    fit::Fitting::of(value).0
+    fit::Fitting::of(value)
 }
 
 /// Reads a structured answer: the first object in `text` that fits, whatever stands around it.
 ///
 /// Objects are tried in order; braces in the prose are none. An object without any field that is wanted is looked into, since
-/// models wrap what they were asked for, and taken only where there is no better one. One that has such a field and doesn't
-/// fit is what was meant, so it is what the correction speaks of.
+/// models wrap what they were asked for, and is never taken itself; an empty one is, where nothing is required and there is no
+/// better one. One that has such a field and doesn't fit is what was meant, so it is what the correction speaks of.
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, Wrong> {
     let text = text.trim();
+    if let Some(plain) = plain(text) {
+        return Ok(plain);
+    }
     if let (true, Ok(inner)) = (text.starts_with('"'), serde_json::from_str::<String>(text)) {
         return read(&inner);
     }
-    let (mut spare, mut wrong) = (None, None);
+    let mut search = Search { wanted: wanted::fields::<T>(), spare: None, wrong: None, tries: TRIES_MAX };
     let mut from = 0;
-    for _ in 0..TRIES_MAX {
-        let Some(at) = text[from..].find('{').map(|at| from + at) else { break };
-        match first(&text[at..]) {
-            First::Object(object, length) => {
-                let (fitted, known) = fit::Fitting::of(object);
-                match fitted {
-                    Ok(fitted) if known > 0 => return Ok(fitted),
-                    Ok(fitted) => spare = spare.or(Some(fitted)),
-                    Err(why) if wrong.as_ref().is_none_or(|(best, _)| *best < known) => wrong = Some((known, why)),
-                    Err(_) => {}
+    while search.tries > 0
+        && let Some(at) = text[from..].find('{').map(|at| from + at)
+    {
+        search.tries -= 1;
+        from = at
+            + match first(&text[at..]) {
+                First::Object(object, length) => {
+                    if let Some(found) = search.look(object) {
+                        return Ok(found);
+                    }
+                    length
                 }
-                from = at + if known > 0 { length } else { 1 };
-            }
-            First::Broken(why, length) => {
-                wrong = wrong.or(Some((1, why)));
-                from = at + length;
-            }
-            First::Prose => from = at + 1,
-        }
+                First::Broken(why, length) => {
+                    search.note(1, why);
+                    length
+                }
+                First::Open(why) => {
+                    search.note(1, why);
+                    search.tries = search.tries.saturating_sub(OPEN_TRIES);
+                    1
+                }
+                First::Prose => 1,
+            };
     }
-    match (spare, wrong) {
+    match (search.spare, search.wrong) {
         (_, Some((1.., why))) => Err(why),
         (Some(spare), _) => Ok(spare),
         (None, Some((_, why))) => Err(why),
         (None, None) => Err(Wrong::new("there is no JSON object in it")),
     }
+}
+
+struct Search<T> {
+    wanted: &'static [&'static str],
+    spare: Option<T>,
+    /// The best that doesn't fit: how many of its fields are wanted, and why it doesn't.
+    wrong: Option<(usize, Wrong)>,
+    tries: usize,
+}
+
+impl<T: DeserializeOwned> Search<T> {
+    /// The first object in a value that is wanted and fits.
+    fn look(&mut self, value: Value) -> Option<T> {
+        match value {
+            Value::Object(fields) => {
+                let known = self.wanted.iter().filter(|name| fields.contains_key(**name)).count();
+                if known == 0 && !self.wanted.is_empty() && !fields.is_empty() {
+                    self.note(0, unwanted::<T>(self.wanted));
+                    return fields.into_values().find_map(|value| self.look_deeper(value));
+                }
+                match fit::Fitting::of(Value::Object(fields)) {
+                    Ok(fitted) if known > 0 => return Some(fitted),
+                    Ok(fitted) => self.spare = self.spare.take().or(Some(fitted)),
+                    Err(why) => self.note(known, why),
+                }
+                None
+            }
+            Value::Array(items) => items.into_iter().find_map(|item| self.look_deeper(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        }
+    }
+
+    fn look_deeper(&mut self, value: Value) -> Option<T> {
+        if value.is_object() {
+            self.tries = self.tries.checked_sub(1)?;
+        }
+        self.look(value)
+    }
+
+    fn note(&mut self, known: usize, why: Wrong) {
+        if self.wrong.as_ref().is_none_or(|(best, _)| *best < known) {
+            self.wrong = Some((known, why));
+        }
+    }
+}
+
+/// Why an object that has none of the wanted fields doesn't fit.
+fn unwanted<T: DeserializeOwned>(wanted: &[&str]) -> Wrong {
+    match fit::Fitting::of::<T>(Value::Object(Default::default())) {
+        Ok(_) => {
+            let words = format!("none of its fields is wanted; those that are: {}", wanted.join(", "));
+            Wrong::quoting(words.clone(), words)
+        }
+        Err(why) => why,
+    }
+}
+
+/// Reads an answer that is what was asked for, as most are, without a detour: its first field is one that is wanted.
+fn plain<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let first = text.strip_prefix('{')?.trim_start().strip_prefix('"')?.split('"').next()?;
+    if wanted::fields::<T>().contains(&first) { serde_json::from_str(text).ok() } else { None }
 }
 
 /// Reads text that should be JSON and nothing else, such as a tool's arguments, where its meaning is certain: JSON that was
@@ -102,7 +174,7 @@ pub fn last(text: &str) -> Option<&str> {
         from += match first(&text[from..]) {
             First::Object(_, length) if from + length == text.len() => return Some(&text[from..]),
             First::Object(_, length) | First::Broken(_, length) => length,
-            First::Prose => 1,
+            First::Open(_) | First::Prose => 1,
         };
     }
     None
@@ -114,6 +186,8 @@ enum First {
     Object(Value, usize),
     /// Meant as an object, and its length up to where it ends or breaks off.
     Broken(Wrong, usize),
+    /// Neither an end nor a first field: it may be prose, and nothing in it is a part of it.
+    Open(Wrong),
     Prose,
 }
 
@@ -121,14 +195,21 @@ fn first(text: &str) -> First {
     if !text[1..].trim_start().starts_with(['"', '}']) {
         return First::Prose;
     }
-    let length = balanced(text);
-    let whole = &text[..length.unwrap_or(text.len())];
-    let parsed = unique_json(whole).or_else(|error| mended(whole).and_then(|text| unique_json(&text).ok()).ok_or(error));
-    match (parsed, length) {
-        (Ok(object), _) => First::Object(object, whole.len()),
-        (Err(_), None) => First::Broken(Wrong::new("its JSON object doesn't end: the last `}` is missing"), text.len()),
-        (Err(error), Some(length)) => First::Broken(Wrong::new(format!("it is not JSON: {error}")), length),
+    let Some(length) = balanced(text) else {
+        let why = Wrong::new("its JSON object doesn't end: the last `}` is missing");
+        return if has_field(text) { First::Broken(why, text.len()) } else { First::Open(why) };
+    };
+    let whole = &text[..length];
+    match unique_json(whole).or_else(|error| mended(whole).and_then(|text| unique_json(&text).ok()).ok_or(error)) {
+        Ok(object) => First::Object(object, length),
+        Err(error) => First::Broken(Wrong::quoting(format!("it is not JSON: {error}"), "it is not JSON"), length),
     }
+}
+
+/// Whether the object that `text` begins with has the name of a field at its head.
+fn has_field(text: &str) -> bool {
+    let mut names = Deserializer::from_str(&text[1..]).into_iter::<IgnoredAny>();
+    matches!(names.next(), Some(Ok(_))) && text[1 + names.byte_offset()..].trim_start().starts_with(':')
 }
 
 /// Where the object that `text` begins with ends.

@@ -66,6 +66,9 @@ fn the_object_is_found_whatever_stands_around_it() {
         r#"{"goal":"x","steps":["a",],}"#,
         r#"{"goal":"x","note":"\ud83d"}"#,
         r#"{"goal":"x","rows_max":NaN}"#,
+        r#"For example {"rows_max":5}. My answer: {"goal":"x"}"#,
+        r#"Use {"x and then answer {"goal":"x"}"#,
+        r#"Use {"x and then answer {"a":[1,{"goal":"x"}]}"#,
     ] {
         assert_eq!(goal(text), "x", "{text}");
     }
@@ -125,6 +128,53 @@ fn what_is_wrong_is_told_with_its_place() {
         assert_eq!(goal(text), why, "{text}");
     }
     assert_eq!(fit::<Plan>(json!("no")).unwrap_err().to_string(), r#"it is the text "no", but an object is wanted"#);
+}
+
+/// Where nothing is required, only an object that says so by being empty stands for nothing.
+#[test]
+fn an_object_without_a_field_that_is_wanted_is_never_taken() {
+    let show = |y: &[&str]| Show { y: y.iter().map(|name| (*name).to_owned()).collect(), ..Show::default() };
+    for (text, read_as) in [
+        ("{}", Ok(show(&[]))),
+        ("Nothing: {}", Ok(show(&[]))),
+        (r#"{"y":null}"#, Ok(show(&[]))),
+        (r#"{"show":{"y":"n"}}"#, Ok(show(&["n"]))),
+        (r#"Use {} here: {"y":"n"}"#, Ok(show(&["n"]))),
+        (r#"{"error":"I can't"}"#, Err("none of its fields is wanted; those that are: as, y, is_wide".to_owned())),
+        (r#"[{"tool":"query","args":{"sql":"SELECT 1"}}]"#, Err("none of its fields is wanted; those that are: as, y, is_wide".to_owned())),
+    ] {
+        assert_eq!(read::<Show>(text).map_err(|wrong| wrong.to_string()), read_as, "{text}");
+    }
+    assert!(read::<serde::de::IgnoredAny>(r#"{"a":1}"#).is_ok(), "whoever wants no field takes any object");
+}
+
+/// Each byte is parsed once, however deep the object stands that is wanted.
+#[test]
+fn wrapped_objects_are_looked_into_and_not_read_again() {
+    let wrapped = |depth: usize| format!("{}{{\"goal\":\"x\"}}{}", "{\"a\":".repeat(depth), "}".repeat(depth));
+    assert_eq!((goal(&wrapped(1)), goal(&wrapped(60))), ("x".to_owned(), "x".to_owned()));
+    assert_eq!(goal(&wrapped(TRIES_MAX)), "`goal` is missing", "so many are tried");
+    let braces = json!({"text": "{} ".repeat(200), "list": [[{"goal": "x"}]]});
+    assert_eq!(goal(&braces.to_string()), "x", "what stands in a text is none");
+}
+
+#[test]
+fn an_outline_has_the_place_and_nothing_of_what_was_said() {
+    for (text, outline) in [
+        ("Anna", "there is no JSON object in it"),
+        ("{}", "`goal` is missing"),
+        (r#"{"goal":["Anna"]}"#, "`goal` is a list, but a text is wanted"),
+        (r#"{"goal":"x","show":"Anna"}"#, "`show` is a text, but an object is wanted"),
+        (r#"{"goal":"x","show":{"as":"Anna"}}"#, "`show.as` is a text, but one of `table`, `bar` is wanted"),
+        (r#"{"goal":"x","rows_max":-4711}"#, "`rows_max` is a number, but u32 is wanted"),
+        (r#"{"goal":"x","show":{"is_wide":4711}}"#, "`show.is_wide` is a number, but true or false is wanted"),
+        (r#"{"goal":"x","steps":["a",{"Anna":1}]}"#, "`steps[1]` is an object, but a text is wanted"),
+        (r#"{"Anna":1,"Anna":2}"#, "it is not JSON"),
+        (r#"{"goal":"x" "Anna"}"#, "it is not JSON"),
+    ] {
+        assert_eq!(read::<Plan>(text).unwrap_err().outline(), outline, "{text}");
+    }
+    assert_eq!(<Wrong as serde::de::Error>::custom("Anna").outline(), "it is not what is wanted");
 }
 
 #[test]

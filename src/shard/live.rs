@@ -10,8 +10,8 @@ use super::event::{Action, Entry, SessionId, SocketId};
 use super::identity::Key;
 use super::timers::{Timer, Timers};
 use crate::contract::{
-    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Trace,
-    TurnId, Usage, VERSION, What,
+    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal,
+    Request, Trace, TurnId, Usage, VERSION, What,
 };
 use crate::engine::Session;
 use std::collections::BTreeMap;
@@ -46,6 +46,8 @@ pub(super) struct Live {
 /// A call that is out.
 struct Running {
     due: Moment,
+    /// What it failed of if no worker ends it.
+    late: CallError,
     is_cancelled: bool,
 }
 
@@ -212,7 +214,7 @@ impl Live {
 
     fn call(&mut self, around: &mut Surroundings<'_>, call: CallId, request: Arc<Request>) {
         let due = around.now.moment.after((around.settings.call_time)(&request) + CALL_GRACE);
-        self.calls.insert(call, Running { due, is_cancelled: false });
+        self.calls.insert(call, Running { due, late: late(&request), is_cancelled: false });
         around.timers.set(due, Timer::Call(self.id, call));
         around.actions.push(Action::Call { session: self.id, call, owner: self.key.id.clone(), request });
     }
@@ -239,7 +241,7 @@ impl Live {
     /// Its worker should have ended the call by now: it is ended without.
     pub(super) fn overdue(&mut self, around: &mut Surroundings<'_>, call: CallId) -> Result<(), NotTaken> {
         let Some(running) = self.calls.get(&call) else { return Ok(()) };
-        let error = if running.is_cancelled { CallError::Cancelled } else { CallError::Deadline { waited: "its answer".to_owned() } };
+        let error = if running.is_cancelled { CallError::Cancelled } else { running.late.clone() };
         around.actions.push(Action::CancelCall { session: self.id, call });
         self.completion(around, call, Usage::default(), 0, Err(error))
     }
@@ -281,6 +283,14 @@ fn survey(around: &Surroundings<'_>, key: &Key, session: &mut Session) {
     }
 }
 
+/// What became of a call that its worker doesn't end.
+fn late(request: &Request) -> CallError {
+    match request {
+        Request::Database(_) => CallError::Database(DatabaseFault::Deadline),
+        Request::Model(_) => CallError::Deadline { waited: "its answer".to_owned() },
+    }
+}
+
 fn opening(settings: &Settings, key: &Key, from: Caller) -> Input {
     Input::Opened {
         version: VERSION,
@@ -318,4 +328,16 @@ fn before(_input: &Input) {}
 #[cfg(test)]
 fn before(input: &Input) {
     assert!(!matches!(input, Input::Message { text, .. } if text == "break"), "a session that was told to break");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::{DatabaseAsk, DatabaseLimits, DatabaseRequest};
+
+    #[test]
+    fn a_database_that_is_not_heard_of_is_not_called_a_model() {
+        let request = DatabaseRequest { database: "shop".into(), ask: DatabaseAsk::Tables, limits: DatabaseLimits::default() };
+        assert_eq!(late(&Request::Database(request)), CallError::Database(DatabaseFault::Deadline));
+    }
 }

@@ -44,7 +44,11 @@ pub enum Denied {
     #[error("`{name}` is not the database that may be read: leave the name of the database out")]
     Schema { name: String },
     #[error(
-        "the recursive CTE `{name}` has no bound: either count one column up in one SELECT from `{name}` alone, with WHERE column < a constant of at most {steps_max}, or walk a tree in one SELECT that joins `{name}` with a table where a column of the one equals another column of the other, both written with the name of their table",
+        "`{name}` is neither grouped nor aggregated, so its value would be that of an arbitrary row: add it to GROUP BY, aggregate it, or take one row with ORDER BY … LIMIT 1"
+    )]
+    Ungrouped { name: String },
+    #[error(
+        "the recursive CTE `{name}` has no bound: either count one column up in one SELECT from `{name}` alone, with WHERE column < a constant of at most {steps_max} (MySQL and MariaDB stop after 1000 steps unless configured otherwise), or walk a tree in one SELECT that joins `{name}` with a table where a column of the one equals another column of the other, both written with the name of their table",
         steps_max = super::recursion::STEPS_MAX
     )]
     Recursive { name: String },

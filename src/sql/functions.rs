@@ -48,7 +48,7 @@ const CLASSES: &[(&[Dialect], &str, &str)] = &[
          var_pop var_samp variance",
     ),
     (MYSQL, "window", "rownum"),
-    (MYSQL, "condition", "greatest interval isnull least nvl nvl2 strcmp"),
+    (MYSQL, "condition", "greatest isnull least nvl nvl2 strcmp"),
     (
         MYSQL,
         "text",
@@ -150,6 +150,12 @@ pub(super) fn class_of(function: &str, dialect: Dialect) -> Option<&'static str>
     CLASSES.iter().find(|(whose, _, names)| whose.contains(&dialect) && holds(names, function)).map(|(_, class, _)| *class)
 }
 
+/// Functions that make one value of many rows.
+pub(super) fn aggregates(dialect: Dialect) -> impl Iterator<Item = &'static str> {
+    let classes = CLASSES.iter().filter(move |(whose, class, _)| whose.contains(&dialect) && ["aggregate", "statistics"].contains(class));
+    classes.flat_map(|(_, _, names)| names.split_ascii_whitespace())
+}
+
 pub(super) fn may_stand_before_parenthesis(name: &str, dialect: Dialect) -> bool {
     holds(GRAMMAR, name) || class_of(name, dialect).is_some()
 }
@@ -157,8 +163,8 @@ pub(super) fn may_stand_before_parenthesis(name: &str, dialect: Dialect) -> bool
 /// Tables that the database itself keeps, or makes up, whatever the schema.
 pub(super) fn is_system_table(name: &str) -> bool {
     let name = name.to_lowercase();
-    let is_sequence =
-        name.strip_prefix("seq_").and_then(|rest| rest.split_once("_to_")).is_some_and(|(from, _)| from.parse::<u64>().is_ok());
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+    let is_sequence = name.strip_prefix("seq_").and_then(|rest| rest.split_once("_to_")).is_some_and(|(from, _)| is_number(from));
     is_sequence
         || ["sqlite_", "pragma_", "dbstat", "fts3", "fts4", "fts5", "json_each", "json_tree", "generate_series"]
             .iter()

@@ -10,16 +10,19 @@
 
 mod denied;
 mod functions;
+mod grouping;
 mod names;
 mod recursion;
 mod scan;
 mod walk;
 
 pub use denied::Denied;
+pub use grouping::{Known, check_grouping};
 pub use names::{quoted, table_name};
 
 use crate::contract::Dialect;
 use functions::is_system_schema;
+use sqlparser::ast::Statement;
 use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, SQLiteDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -47,9 +50,7 @@ pub fn check(statement: &str, dialect: Dialect, schemas: &[&str]) -> Result<Read
 
 fn check_by(grammar: &dyn Grammar, statement: &str, dialect: Dialect, schemas: &[&str]) -> Result<Reading, Denied> {
     let scanned = scan::scan(statement, dialect)?;
-    let tokens = tokens(statement, dialect, grammar)?;
-    let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
-    let mut statements = parser.parse_statements().map_err(|error| Denied::unreadable(dialect, &error.to_string()))?;
+    let mut statements = parsed(statement, dialect, grammar)?;
     let (Some(parsed), true) = (statements.pop(), statements.is_empty()) else { return Err(Denied::Several) };
     let walked = walk::walk(&parsed, dialect, schemas)?;
     // Whatever stands before a parenthesis was seen as a call, a declared name or a word of the grammar by both readers.
@@ -57,6 +58,12 @@ fn check_by(grammar: &dyn Grammar, statement: &str, dialect: Dialect, schemas: &
         Some(name) => Err(Denied::Function { name }),
         None => names::renamed(statement, &walked.renamed, dialect, schemas).map(|statement| Reading { tables: walked.tables, statement }),
     }
+}
+
+fn parsed(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Vec<Statement>, Denied> {
+    let tokens = tokens(statement, dialect, grammar)?;
+    let mut parser = Parser::new(grammar).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
+    parser.parse_statements().map_err(|error| Denied::unreadable(dialect, &error.to_string()))
 }
 
 fn grammar(dialect: Dialect) -> &'static dyn Grammar {
@@ -72,9 +79,7 @@ fn tokens(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Ve
     let tokens = Tokenizer::new(grammar, statement).tokenize_with_location();
     let mut tokens = tokens.map_err(|error| Denied::unreadable(dialect, &error.message))?;
     tokens.retain(|token| !matches!(token.token, Token::Whitespace(_)));
-    if dialect == Dialect::Sqlite {
-        without_index_hints(&mut tokens);
-    } else {
+    if dialect == Dialect::Mysql {
         for place in 0..tokens.len() {
             let is_call = tokens.get(place + 1).is_some_and(|next| next.token == Token::LParen);
             plain(&mut tokens[place].token, is_call);
@@ -92,22 +97,6 @@ fn tokens(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Ve
 
 fn is_word(token: &TokenWithSpan, words: &[&str]) -> bool {
     matches!(&token.token, Token::Word(word) if word.quote_style.is_none() && words.iter().any(|known| known.eq_ignore_ascii_case(&word.value)))
-}
-
-/// `INDEXED BY name` and `NOT INDEXED`, which SQLite takes behind a table alone and the parser doesn't know.
-fn without_index_hints(tokens: &mut Vec<TokenWithSpan>) {
-    let mut place = 0;
-    while place < tokens.len() {
-        match &tokens[place..] {
-            [indexed, by, name, ..] if is_word(indexed, &["INDEXED"]) && is_word(by, &["BY"]) && matches!(name.token, Token::Word(_)) => {
-                tokens.drain(place..place + 3);
-            }
-            [not, indexed, ..] if is_word(not, &["NOT"]) && is_word(indexed, &["INDEXED"]) => {
-                tokens.drain(place..place + 2);
-            }
-            _ => place += 1,
-        }
-    }
 }
 
 /// What the parser doesn't know of MySQL, as its next of kin: a unit of time in two parts, `!`, and `MOD` between two.

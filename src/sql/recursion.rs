@@ -2,13 +2,14 @@
 //! a walk over a tree, such as a category with all below it.
 //!
 //! A series ends at its constant. A walk goes from row to row over a link, so it ends with the table's rows; where the rows
-//! lead in a circle it ends at the limits that every statement has: its time, and the server's depth of recursion.
+//! lead in a circle it ends at the limits that every statement has: its time, and the server's depth of recursion. SQLite has no
+//! such depth; a walk of it in a circle ends with its time, or with the rows that are answered.
 
 use sqlparser::ast::{
     BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, Select, SetExpr, SetOperator, TableAlias, TableFactor, Value,
 };
 
-/// The highest constant that a series may count to.
+/// The highest constant that a series may count to. A server's own limit may be lower, and stays.
 pub(super) const STEPS_MAX: u32 = 10_000;
 
 /// Whether a CTE that names itself `times` times is one of them: `anchor UNION [ALL] SELECT … FROM itself …`.

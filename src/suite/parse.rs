@@ -110,6 +110,7 @@ struct Reader<'a> {
     /// Where each line begins, and whether it has been read as something.
     lines: Vec<(usize, bool)>,
     suite: Suite,
+    comments: Vec<Range<usize>>,
     is_sent: bool,
     wrong: Vec<SuiteError>,
 }
@@ -127,7 +128,8 @@ impl<'a> Reader<'a> {
     fn of(text: &'a str) -> Reader<'a> {
         let starts = text.split_inclusive('\n').scan(0, |at, line| Some(std::mem::replace(at, *at + line.len())));
         let suite = Suite { title: String::new(), before: Vec::new(), steps: Vec::new() };
-        Reader { text, lines: starts.map(|start| (start, false)).collect(), suite, is_sent: false, wrong: Vec::new() }
+        let lines = starts.map(|start| (start, false)).collect();
+        Reader { text, lines, suite, comments: Vec::new(), is_sent: false, wrong: Vec::new() }
     }
 
     fn blocks(&mut self) {
@@ -163,7 +165,9 @@ impl<'a> Reader<'a> {
         let raw = self.text[at.clone()].trim();
         let Some((_, title)) = raw.split_once(char::is_whitespace).filter(|(marks, _)| marks.starts_with('#')) else { return };
         let title = title.trim().to_owned();
-        self.mark(at);
+        if matches!(level, HeadingLevel::H1 | HeadingLevel::H2) {
+            self.mark(at);
+        }
         match level {
             HeadingLevel::H1 if !self.suite.title.is_empty() => self.complain(at.start, Wrong::TwoTitles),
             HeadingLevel::H1 => self.suite.title = title,
@@ -187,8 +191,8 @@ impl<'a> Reader<'a> {
         let mut at = block.start;
         while let Some(begin) = self.text[at..block.end].find("<!--").map(|place| at + place) {
             let Some(length) = self.text[begin..block.end].find("-->") else { return self.complain(begin, Wrong::OpenComment) };
-            at = begin + length;
-            self.mark(&(begin..at));
+            at = begin + length + "-->".len();
+            self.comments.push(begin..at);
         }
     }
 
@@ -232,15 +236,15 @@ impl<'a> Reader<'a> {
     /// Looks through what nothing has been read from.
     fn rest(&mut self) {
         let ends = self.lines.iter().skip(1).map(|(start, _)| *start).chain([self.text.len()]);
-        let lines: Vec<(usize, &str)> = self
+        let lines: Vec<(usize, String)> = self
             .lines
             .iter()
             .zip(ends)
             .filter(|((_, is_read), _)| !is_read)
-            .map(|((start, _), end)| (*start, &self.text[*start..end]))
+            .map(|((start, _), end)| (*start, self.without_comments(*start..end)))
             .collect();
         for (start, line) in lines {
-            if looks_like_an_item(line) {
+            if looks_like_an_item(&line) {
                 self.complain(start, Wrong::NotAnItem);
             } else if line.trim_start_matches('#').starts_with(char::is_alphanumeric) && line.starts_with("##") {
                 self.complain(start, Wrong::NotAHeading);
@@ -248,6 +252,15 @@ impl<'a> Reader<'a> {
                 self.complain(start, Wrong::OpenComment);
             }
         }
+    }
+
+    fn without_comments(&self, at: Range<usize>) -> String {
+        let (mut kept, mut from) = (String::new(), at.start);
+        for comment in self.comments.iter().filter(|comment| comment.start < at.end && comment.end > at.start) {
+            kept += &self.text[from..comment.start.max(from)];
+            from = comment.end.min(at.end);
+        }
+        kept + &self.text[from..at.end]
     }
 
     fn line(&self, at: usize) -> usize {
@@ -279,26 +292,36 @@ impl Point {
     }
 }
 
-/// Whether a line that is no item was meant as one.
+/// Whether a line that is no item was meant as one. Whatever stands before its first letter may be a mark of a list or of emphasis.
 fn looks_like_an_item(line: &str) -> bool {
-    const MARKS: &str = ">-*+–—−‐•·‣◦▪●.)([]|\\_\u{feff}\u{200b}";
     let line = line.replacen("[x]", "[ ]", 1).replacen("[X]", "[ ]", 1);
     let Some(at) = line.find(char::is_alphabetic) else { return false };
     let (marks, rest) = line.split_at(at);
-    if marks.contains(|sign: char| !(sign.is_whitespace() || sign.is_ascii_digit() || MARKS.contains(sign))) {
+    if marks.ends_with('`') && quotes_an_item(rest) {
         return false;
     }
     let (word, behind) = rest.split_at(rest.find(|sign: char| !sign.is_alphabetic()).unwrap_or(rest.len()));
-    let is_key = KEYS.iter().any(|key| word.eq_ignore_ascii_case(key));
-    match marks.trim_matches(|sign: char| sign.is_whitespace() || sign == '>') {
-        "" if !marks.contains('>') => match word {
-            "graph" | "send" | "action" => behind.starts_with(':'),
-            "expect" => behind.split_once(':').is_some_and(|(about, _)| SUBJECTS.contains(&about.trim())),
+    let key = word.to_ascii_lowercase();
+    let is_key = KEYS.contains(&key.as_str());
+    let marks = marks.trim();
+    let is_heading = marks.starts_with('#');
+    let is_number = |sign: char| sign == '#' || sign.is_ascii_digit() || ".) ".contains(sign);
+    match marks {
+        _ if marks.is_empty() || (is_heading && marks.chars().all(is_number)) => match key.as_str() {
+            // A heading in prose may be called `Send: how it works`.
+            "graph" | "send" | "action" => behind.starts_with(':') && (!is_heading || word == key),
+            "expect" => behind.split_once(':').is_some_and(|(about, _)| SUBJECTS.contains(&about.trim().to_ascii_lowercase().as_str())),
             _ => false,
         },
-        "-" | "*" | "+" => is_key,
-        _ => is_key && (word.eq_ignore_ascii_case("expect") || behind.trim().is_empty() || behind.contains(':')),
+        _ if ["-", "*", "+"].contains(&marks.trim_matches([' ', '\t', '>'])) => is_key,
+        _ => is_key && (key == "expect" || behind.trim().is_empty() || behind.contains(':')),
     }
+}
+
+/// Whether prose speaks of an item: "`send: x` sends x".
+fn quotes_an_item(rest: &str) -> bool {
+    let Some((code, behind)) = rest.split_once('`') else { return false };
+    code.split_once(':').is_some_and(|(_, value)| !value.trim().is_empty()) && behind.contains(char::is_alphanumeric)
 }
 
 /// What an item does; nothing where a point of a list is prose. Its key stands within its first line.

@@ -10,8 +10,18 @@ use std::sync::{Mutex, MutexGuard};
 #[derive(Debug)]
 pub(super) struct Dialects {
     first: Dialect,
-    learned: Mutex<BTreeMap<String, Dialect>>,
+    learned: Mutex<BTreeMap<String, Learned>>,
 }
+
+#[derive(Clone, Copy, Debug)]
+struct Learned {
+    dialect: Dialect,
+    /// Answers in a row that held the end of a thought and no beginning.
+    bare: u32,
+}
+
+/// One such answer proves nothing: a user can ask for it.
+const BARE_MIN: u32 = 2;
 
 const MODELS_MAX: usize = 64;
 
@@ -22,21 +32,26 @@ impl Dialects {
     }
 
     pub(super) fn dialect(&self, model: &str) -> Dialect {
-        self.learned().get(model).copied().unwrap_or(self.first)
+        self.learned().get(model).map_or(self.first, |learned| learned.dialect)
     }
 
-    /// A model has answered what was asked like this.
-    pub(super) fn worked(&self, model: &str, dialect: Dialect) {
+    /// A model has answered what was asked like this. `is_bare`: whether the answer held the end of a thought that nothing had
+    /// begun; nothing where that says nothing of the model.
+    pub(super) fn worked(&self, model: &str, dialect: Dialect, is_bare: Option<bool>) {
         let mut learned = self.learned();
-        let known = learned.get(model).copied().unwrap_or(self.first);
-        // An answer that was asked for before the first thought came says nothing against it.
-        let dialect = Dialect { opens_thoughts: dialect.opens_thoughts | known.opens_thoughts, ..dialect };
-        if known != dialect && (learned.len() < MODELS_MAX || learned.contains_key(model)) {
-            learned.insert(model.to_owned(), dialect);
+        let known = learned.get(model).copied().unwrap_or(Learned { dialect: self.first, bare: 0 });
+        let bare = match is_bare {
+            Some(true) => known.bare.saturating_add(1).min(BARE_MIN),
+            Some(false) => 0,
+            None => known.bare,
+        };
+        let dialect = Dialect { opens_thoughts: bare >= BARE_MIN, ..dialect };
+        if (known.dialect, known.bare) != (dialect, bare) && (learned.len() < MODELS_MAX || learned.contains_key(model)) {
+            learned.insert(model.to_owned(), Learned { dialect, bare });
         }
     }
 
-    fn learned(&self) -> MutexGuard<'_, BTreeMap<String, Dialect>> {
+    fn learned(&self) -> MutexGuard<'_, BTreeMap<String, Learned>> {
         self.learned.lock().expect("nothing panics while it holds this lock")
     }
 }
@@ -50,14 +65,30 @@ mod tests {
     fn what_worked_is_kept_for_each_model_and_for_so_many() {
         let dialects = Dialects::new(Dialect::default());
         let object = Dialect { format: Format::Object, ..Dialect::default() };
-        dialects.worked("small", object);
+        dialects.worked("small", object, None);
         assert_eq!((dialects.dialect("small"), dialects.dialect("big")), (object, Dialect::default()));
-        (0..100).for_each(|number| dialects.worked(&number.to_string(), object));
+        (0..100).for_each(|number| dialects.worked(&number.to_string(), object, None));
         assert_eq!(dialects.learned().len(), MODELS_MAX);
-        dialects.worked("small", Dialect { usage: false, ..object });
+        dialects.worked("small", Dialect { usage: false, ..object }, None);
         assert!(!dialects.dialect("small").usage);
-        dialects.worked("small", Dialect { opens_thoughts: true, ..object });
-        dialects.worked("small", object);
-        assert!(dialects.dialect("small").opens_thoughts, "how a model thinks is learned for good");
+    }
+
+    #[test]
+    fn how_a_model_thinks_is_learned_of_two_answers_and_forgotten_after_one() {
+        let dialects = Dialects::new(Dialect::default());
+        for (is_bare, is_known) in [
+            (Some(true), false),
+            (Some(false), false),
+            (Some(true), false),
+            (None, false),
+            (Some(true), true),
+            (None, true),
+            (Some(true), true),
+            (Some(false), false),
+            (Some(true), false),
+        ] {
+            dialects.worked("small", Dialect::default(), is_bare);
+            assert_eq!(dialects.dialect("small").opens_thoughts, is_known, "{is_bare:?}");
+        }
     }
 }

@@ -238,6 +238,8 @@ impl Line {
                     let limit = dialect.limit(request.tokens_max);
                     let Some(roomier) = dialect.roomier(cuts).filter(|_| limit.is_some()) else {
                         tracing::warn!(role, model, "the answer was cut before it could be read, without a limit of ours");
+                        // With all the room there is it ended no thought, so it may have begun none.
+                        shared.dialects.worked(model, shared.dialects.dialect(model), tried.is_bare);
                         return Ok(tried.answer);
                     };
                     let next = roomier.limit(request.tokens_max);
@@ -247,9 +249,8 @@ impl Line {
                     dialect = roomier;
                     continue;
                 }
-                Ok(Tried { answer, reasoning_tokens, opens_thoughts, .. }) => {
-                    let opens_thoughts = dialect.opens_thoughts | opens_thoughts;
-                    shared.dialects.worked(model, Dialect { opens_thoughts, ..dialect }.with_room_for(reasoning_tokens));
+                Ok(Tried { answer, reasoning_tokens, is_bare, .. }) => {
+                    shared.dialects.worked(model, dialect.with_room_for(reasoning_tokens), is_bare);
                     return Ok(answer);
                 }
                 Err(failure) => failure,
@@ -306,9 +307,13 @@ impl Line {
         spent.usage += reader.usage();
         match outcome {
             Ok((answer, was_shown)) => {
+                // An answer in a shape is often given without a thought, and who is asked for tags writes some.
+                let says_how_it_thinks = !manner.names_tags && (request.schema.is_none() || reader.opens_itself());
+                let has_content = was_shown || !answer.text.trim().is_empty() || !answer.thoughts.is_empty();
                 let answer = provider::shaped(answer, request, dialect);
                 let is_unread = answer.finish == Finish::Length && !was_shown && !(request.schema.is_some() && is_whole(&answer.text));
-                Ok(Tried { answer, is_unread, reasoning_tokens: reader.usage().reasoning_tokens, opens_thoughts: reader.opens_itself() })
+                let is_bare = says_how_it_thinks.then(|| reader.opens_itself()).filter(|is_bare| *is_bare || has_content);
+                Ok(Tried { answer, is_unread, reasoning_tokens: reader.usage().reasoning_tokens, is_bare })
             }
             Err(mut failure) => {
                 failure.has_begun = reader.has_begun();
@@ -373,7 +378,8 @@ struct Tried {
     /// The limit cut it before it could be read, and nobody has seen any of it.
     is_unread: bool,
     reasoning_tokens: u64,
-    opens_thoughts: bool,
+    /// Whether it ended a thought that nothing had begun; nothing where that says nothing of the model.
+    is_bare: Option<bool>,
 }
 
 /// Whether a structured answer was complete before the limit cut what came behind it.

@@ -1,7 +1,7 @@
 //! `framewright chat` with a real server: through a pipe, in a terminal, and over a connection that breaks.
 
 use crate::program::{end_of, framewright, run_on};
-use crate::support::{Folder, Server, Setting, eventually, nobody, own_address};
+use crate::support::{Folder, Provider, Server, Setting, eventually, nobody, own_address};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -30,6 +30,15 @@ fn through_a_pipe_each_line_is_a_message_and_only_answers_come_out() {
     assert!(ended.code == Some(0) && ended.output.starts_with("Your name is Ada.\n"), "{ended:?}");
     assert_eq!(server.session("pipe").read("/api/graph/active")["name"], "v1-direct");
     assert_eq!(server.session("pipe").read("/api/history?last=10")["messages"][0]["content"], "1", "a number is a message like any other");
+}
+
+#[test]
+fn a_pipe_gets_an_answer_once_without_the_reasoning_that_was_streamed_before_it() {
+    let provider = Provider::start();
+    let server = provider.server_on("v1-direct");
+    provider.says("agent", &["zebra thought. ", "more", "</think>", "Yes."]);
+    let ended = run_on(&mut chat(&server, "retold"), "is it?\n");
+    assert_eq!((ended.code, ended.output.as_str(), ended.errors.as_str()), (Some(0), "Yes.\n", ""), "{ended:?}");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn an_address_is_free_ours_or_taken() {
         said.starts_with("✗ ") && said.contains("another program listens on") && said.contains("→ end it, or choose another"),
         "{said}"
     );
-    assert!(taken.errors.contains("1 of 10 is not as it should be"), "{taken:?}");
+    assert!(taken.errors.contains("1 of 10 checks failed"), "{taken:?}");
 
     let server = Server::start();
     let data = server.folder.path().to_str().unwrap();
@@ -186,7 +186,7 @@ fn a_database_file_is_opened_and_what_is_wrong_with_it_is_said() {
     for (url, code, says) in [
         ("sample", 0, "✓ database shop: sample data, 6 tables"),
         ("sqlite:one.db", 0, "✓ database shop: SQLite, 1 table"),
-        ("sqlite:none.db", 1, "✗ database shop is no such file (none.db: unable to open database"),
+        ("sqlite:none.db", 1, "✗ database shop names a file that isn't there (none.db: unable to open database"),
         ("sqlite:no.db", 1, "✗ database shop can't be read as a SQLite database (no.db: file is not a database"),
     ] {
         let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--graph", "v1-direct", "--database", &format!("shop={url}")]);

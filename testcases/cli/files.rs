@@ -90,6 +90,11 @@ fn a_file_is_sent_as_the_client_takes_it_and_kept_as_long_as_its_name_says() {
         let keeping = answer.header("cache-control").unwrap().to_owned();
         assert_eq!(keeping, if path == "/" { "no-cache" } else { "public, max-age=31536000, immutable" }, "{path}");
 
+        // A name with a hash in it never stands for anything else: there is nothing to ask again.
+        if path != "/" {
+            assert_eq!(answer.header("etag"), None, "{path}");
+            continue;
+        }
         let tag = answer.header("etag").unwrap().to_owned();
         let ask = format!("Accept-Encoding: {accepted}\r\n");
         let head = fetch(&mut wire, path, &format!("HEAD {ask}"));
@@ -107,9 +112,9 @@ fn a_file_is_sent_as_the_client_takes_it_and_kept_as_long_as_its_name_says() {
             assert_eq!(again.body.is_empty(), status == 304, "{path} {asks}");
         }
     }
-    let short = fetch(&mut wire, &script, "Accept-Encoding: gzip\r\n");
-    assert_ne!(short.header("etag"), plain.header("etag"), "two codings are two things to keep");
-    let told = fetch(&mut wire, &script, &format!("If-None-Match: {}\r\n", short.header("etag").unwrap()));
+    let short = fetch(&mut wire, "/", "Accept-Encoding: gzip\r\n");
+    assert_ne!(short.header("etag"), page.header("etag"), "two codings are two things to keep");
+    let told = fetch(&mut wire, "/", &format!("If-None-Match: {}\r\n", short.header("etag").unwrap()));
     assert_eq!(told.status, 200, "what was kept is in a coding that is not taken now");
     assert_eq!(wire.ask("POST", "/", Some(&serde_json::json!({}))).header("allow"), Some("GET, HEAD"));
 }

@@ -65,16 +65,16 @@ fn a_case_sensitive_server_is_read_in_its_own_spelling() {
     assert_eq!(admin().query_first::<u32, _>("SELECT @@lower_case_table_names").unwrap(), Some(0), "case matters here");
     let kunden = rows(world.describe("Kunden"));
     assert_eq!((kunden.table.as_deref(), &kunden.rows[1][0]), (Some("Kunden"), &json!("Last Name")));
-    let unknown = ("no such table: kunden; kunden is spelt Kunden here".to_owned(), Refused::UnknownTable);
+    let unknown = ("no such table: kunden; there is Kunden, but no kunden".to_owned(), Refused::UnknownTable);
     assert_eq!(refusal(world.describe("kunden")), unknown);
     let (message, reason) = refusal(world.query("shop", "SELECT * FROM kunden JOIN `order details` ON 1 = 1"));
     assert_eq!(reason, Refused::UnknownTable);
-    assert!(message.contains("; kunden is spelt Kunden here; `order details` is spelt `Order Details` here"), "{message}");
+    assert!(message.contains("; there is Kunden, but no kunden; there is `Order Details`, but no `order details`"), "{message}");
     for (table, column) in [("Farbe", "gross"), ("farbe", "klein")] {
         let described = rows(world.describe(table));
         assert_eq!((described.table.as_deref(), &described.rows[0][0]), (Some(table), &json!(column)), "two tables");
     }
-    assert_eq!(refusal(world.describe("FARBE")).0, "no such table: FARBE; FARBE is spelt Farbe here; FARBE is spelt farbe here");
+    assert_eq!(refusal(world.describe("FARBE")).0, "no such table: FARBE; there is Farbe, but no FARBE; there is farbe, but no FARBE");
     assert_eq!(refusal(world.describe("nobody")).0, "no such table: nobody");
 }
 

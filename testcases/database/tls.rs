@@ -41,13 +41,13 @@ fn encrypts_as_its_address_says() {
         ("plain", format!("{}?ssl-mode=DISABLED", url()), false),
         ("preferred", url(), true),
         ("required", format!("{}?ssl-mode=REQUIRED", url()), true),
-        ("authority", format!("{}?ssl-mode=VERIFY_CA&ssl-ca={ca}", url()), true),
         ("identity", format!("{}?ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}", url()), true),
         ("implied", format!("{}?ssl-ca={ca}", url()), true),
         ("unknown", format!("{}?ssl-mode=VERIFY_IDENTITY", url()), false),
-        ("stranger", format!("{}?ssl-mode=VERIFY_CA&ssl-ca={other}", url()), false),
+        ("stranger", format!("{}?ssl-ca={other}", url()), false),
         ("absent", format!("{}?ssl-ca=/nowhere/ca.pem", url()), false),
         ("elsewhere", format!("{localhost}?ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}"), false),
+        ("implied elsewhere", format!("{localhost}?ssl-ca={ca}"), false),
     ];
     let named: Vec<(&str, &str)> = addresses.iter().map(|(name, url, _)| (*name, url.as_str())).collect();
     let world = world(&named);

@@ -77,7 +77,7 @@ fn a_model_is_shown_names_as_the_database_spells_them_and_mends_its_own() {
     }));
     let asked = model.asked_of("expert");
     let repair = asked.last().unwrap().to_string();
-    assert!(asked.len() == 3 && repair.contains("kunden is spelt Kunden here"), "{repair}");
+    assert!(asked.len() == 3 && repair.contains("there is Kunden, but no kunden"), "{repair}");
     assert!(turn["display"].to_string().contains("[[5]]") || turn.to_string().contains("[[5]]"), "{turn}");
     ask(json!({"expert": "eras", "say": "Done.", "tools": []}));
     let asked = model.asked_of("expert");

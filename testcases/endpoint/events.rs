@@ -133,7 +133,7 @@ fn a_turn_that_fails_says_so_and_is_closed_all_the_same() {
     assert!(events.iter().any(|event| event["event"] == "error" && event["detail"] == sentence), "{events:?}");
     assert_eq!(events.last().unwrap()["trace"]["status"], "error");
     let result = session.result();
-    assert_eq!(result, json!({ "status": "error", "id": "msg_1", "stage": "error", "detail": sentence }));
+    assert_eq!(result, json!({ "status": "error", "id": "msg_1", "stage": "error", "detail": sentence, "code": "model_unreachable" }));
     assert_eq!(session.messages()[0]["partial"], true, "a failed turn keeps its message");
     assert_eq!(session.ask("hello")["path"], "reflex", "what needs no model still works");
 }

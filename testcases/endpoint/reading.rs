@@ -40,9 +40,9 @@ fn what_a_model_thinks_is_kept_in_the_trace_and_shown_to_nobody() {
     let provider = Provider::start();
     let server = provider.server();
     let session = server.session("thoughts");
-    // The template opens the first thought itself; the structured answer is read, and the shape is learned for the next one.
+    // The template opens the first thought itself; the structured answers are read, and two of them teach how the model thinks.
     provider.says("input", &["Maybe {social}? ", "zebra1\n</think>\n\n", PERCEIVED]);
-    provider.says("director", &["<think>Use {x}. zebra2</think>```json\n", DECIDED, "\n```"]);
+    provider.says("director", &["Use {x}. zebra2\n</think>```json\n", DECIDED, "\n```"]);
     provider.says("output", &["Let me see. ", "zebra3\n</th", "ink>\n\nYes, ", "it is.", "[THINK]zebra4", "[/THINK]", " Really."]);
     assert_eq!(shown(&session, "is it?"), ("Yes, it is. Really.".to_owned(), None), "nothing is shown before it is clear");
     let result = session.result();
@@ -77,14 +77,21 @@ fn a_thought_that_was_shown_before_it_was_known_for_one_is_taken_back() {
     assert_eq!(retold.as_deref(), Some("Yes, it is."));
     assert_eq!(session.result()["response"], "Yes, it is.");
     assert_eq!(session.messages()[1]["content"], "Yes, it is.");
+    provider.says("agent", &["Once more: zebra", "\n</think>\n\nYes."]);
+    assert_eq!(shown(&session, "really?").1.as_deref(), Some("Yes."), "one answer proves nothing");
     // From then on it is known.
     let mut chat = session.attached();
     provider.says("agent", &["Hm, ", "zebra", "</think>", "No."]);
     chat.say(&json!({"text": "and now?"}));
-    let messages = chat.until_done("msg_2");
+    let messages = chat.until_done("msg_3");
     assert!(!messages.iter().any(|message| message.to_string().contains("zebra")), "{messages:?}");
     provider.says("agent", &["Without a thought."]);
     assert_eq!(shown(&session, "sure?"), ("Without a thought.".to_owned(), None));
+    // And that answer has made it forgotten: nothing is held back any more.
+    provider.says("agent", &["Plain words", "\n</think>", "Yes."]);
+    let (streamed, retold) = shown(&session, "and again?");
+    assert!(streamed.contains("Plain words"), "{streamed}");
+    assert_eq!(retold.as_deref(), Some("Yes."));
     is_never_sent(&provider, "zebra");
 }
 

@@ -74,7 +74,7 @@ fn a_model_that_never_has_room_for_an_answer_leads_to_a_sentence_and_not_to_a_gu
     assert_eq!(result["status"], "done");
     let response = result["response"].as_str().unwrap();
     assert!(response.starts_with("I could not work out") && !response.contains(char::is_numeric), "{response}");
-    let reason = "input could not be understood; pa could not be understood";
+    let reason = "input could not be understood: it is too long and was cut before its end; pa could not be understood: it is too long and was cut before its end";
     assert_eq!((&trace["degraded"], &trace["path"]), (&json!(reason), &json!("pa")));
     assert_eq!(line_of(&server, &id)["degraded"], reason);
     assert!(calls(&trace).iter().all(|call| call["label"] == "input" || call["label"] == "pa"), "nobody else was asked: {trace}");

@@ -37,6 +37,33 @@ fn long_values_are_cut_before_rows_and_the_model_and_the_user_are_told() {
     assert_eq!(table["rows"][1], json!([2, null, 7, "1.2345", "0x", "short"]));
 }
 
+#[test]
+fn a_seller_at_random_goes_back_to_the_model_which_groups_by_it() {
+    let folder = Folder::new();
+    let path = folder.path().join("shop.db");
+    let sql = "CREATE TABLE sales (id INTEGER PRIMARY KEY, region TEXT, seller TEXT, amount INT);
+         INSERT INTO sales VALUES (1, 'north', 'Ada', 10), (2, 'north', 'Bob', 20), (3, 'north', 'Ada', 5);";
+    rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let (model, database) = (Provider::start(), format!("eras2_production=sqlite:{}", path.display()));
+    let options = ["--llm-url", &model.url(), "--model", "puppet", "--graph", "v4-eras", "--database", &database];
+    let server = Server::with(&Setting { options: &options, ..Setting::default() });
+    let session = server.session("grouped");
+    let tools = |sql: &str| json!([{"tool": "query", "args": {"sql": sql}}]);
+    let plan = json!({
+        "expert": "eras", "say": "Ada sold 15, Bob 20.",
+        "tools": tools("SELECT region, seller, SUM(amount) FROM sales GROUP BY region"),
+        "repair": tools("SELECT region, seller, SUM(amount) FROM sales GROUP BY region, seller ORDER BY seller"),
+    });
+    let id = session.send(&plan.to_string());
+    assert_eq!(session.result_of(&id)["status"], "done");
+    let why = "`seller` is neither grouped nor aggregated, so its value would be that of an arbitrary row: add it to GROUP BY";
+    let plans = model.asked_of("expert");
+    assert!(plans.len() == 2 && !plans[0].to_string().contains(why) && plans[1].to_string().contains(why), "{plans:?}");
+    let table = session.read("/api/state");
+    let table = find(&table, &|value| value["type"] == "table").expect("the rows are shown");
+    assert_eq!(table["rows"], json!([["north", "Ada", 15], ["north", "Bob", 20]]));
+}
+
 /// The first part of a value that is so.
 fn find<'a>(value: &'a Value, is_so: &dyn Fn(&Value) -> bool) -> Option<&'a Value> {
     if value.is_object() && is_so(value) {

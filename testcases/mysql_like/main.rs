@@ -239,6 +239,16 @@ fn unreachable_is_told_apart() {
 }
 
 #[test]
+fn tls_is_asked_for_at_each_connection_where_it_is_preferred() {
+    let server = Server::start(Script { version: "8.0.36", ..Script::default() });
+    let databases = Databases::new(vec![("shop".to_owned(), Source::parse(&server.url()).unwrap())]);
+    for connections in [2, 4] {
+        databases.look(|_, found| assert!(found.unwrap().contains("not encrypted")));
+        assert_eq!(server.connections(), connections, "one that asks for TLS, one without");
+    }
+}
+
+#[test]
 fn doctor_says_what_a_server_has_and_what_it_refuses() {
     let script = Script {
         version: "8.0.11-TiDB-v7.5.0",

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -23,6 +24,7 @@ pub(crate) struct Script {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     said: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -30,14 +32,21 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
-        let heard = said.clone();
+        let (heard, connections) = (said.clone(), Arc::new(AtomicUsize::new(0)));
+        let counted = connections.clone();
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                counted.fetch_add(1, Ordering::SeqCst);
                 let (script, heard) = (script.clone(), heard.clone());
                 thread::spawn(move || Line { stream, script, heard, sequence: 0, statements: BTreeMap::new() }.run());
             }
         });
-        Server { address, said }
+        Server { address, said, connections }
+    }
+
+    /// How often someone has connected.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> String {

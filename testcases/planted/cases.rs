@@ -329,7 +329,7 @@ pub(crate) const CASES: &[Case] = &[
         fault: "a decision can't be read and is asked for again",
         graph: "v3-framed",
         breaks: Breaks::Model(|role, _, said| if role == "director" { "I would rather not say.".to_owned() } else { said }),
-        suite: "- send: why is the sky blue?\n! expect calls: director == 1\n- expect frames: == 4\n- expect response: contains light",
+        suite: "- send: why is the sky blue?\n! expect calls: director == 1\n- expect frames: == 4\n! expect response: contains light\n! expect trace: not has degraded",
     },
     Case {
         fault: "a plan forgets its tool",

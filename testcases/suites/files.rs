@@ -193,7 +193,7 @@ fn one_thing_is_told_as_one_and_several_as_several() {
          - expect response: contains \"I found 1 customer whose name contains\"\n\
          - send: finde den Kunden Baugenossenschaft Morgenröte eG\n\
          - expect response: contains \"Ich habe 1 Kunden gefunden, dessen Name\"\n\
-         - send: find customer Familie\n\
+         - send: find customer Wohn\n\
          - expect response: matches /I found \\d+ customers whose name contains/\n",
     );
     let ended = run(folder.path(), &["test", "one.md"]);

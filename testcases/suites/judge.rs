@@ -26,7 +26,7 @@ fn a_model_scores_answers_and_that_is_reported_apart() {
     for (result, (status, says)) in judged.iter().zip([
         ("PASS", "9 of 10: It names the scattering."),
         ("FAIL", "6 of 10: It explains nothing."),
-        ("SKIP", "puppet could not judge it: its answer is no score"),
+        ("SKIP", "puppet could not judge it: its answer is no score: there is no JSON object in it"),
     ]) {
         assert_eq!((result["status"].as_str(), result["detail"].as_str()), (Some(status), Some(says)), "{result}");
     }

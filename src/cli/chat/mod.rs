@@ -277,8 +277,8 @@ impl<W: Write> Chat<W> {
                 }
             }
             Update::Retold { content, .. } => {
-                self.screen.note("The model was thinking aloud. Its answer:")?;
-                self.screen.answer(&content)?;
+                self.screen.note("The text so far was the model's reasoning. The answer:")?;
+                self.screen.replace_answer(&content)?;
             }
             Update::Attached { resumed, controls } => {
                 self.screen.note(match resumed {
@@ -289,6 +289,9 @@ impl<W: Write> Chat<W> {
                 })?;
                 if matches!(resumed, Resumed::Gap | Resumed::Restarted) {
                     self.running = None;
+                }
+                if resumed == Resumed::Restarted {
+                    self.screen.replace_answer("")?;
                 }
                 self.take_controls(controls)?;
             }
@@ -320,14 +323,13 @@ impl<W: Write> Chat<W> {
         if !is_own && !self.is_interactive {
             return Ok(Go::On);
         }
-        self.screen.end_line()?;
         if done.has_gap {
             match self.conversation.answer(&done.turn) {
-                Ok(answer) => self.screen.answer(&answer)?,
+                Ok(answer) => self.screen.replace_answer(&answer)?,
                 Err(why) => self.complain(&format!("The answer is incomplete: {why}"))?,
             }
-            self.screen.end_line()?;
         }
+        self.screen.end_line()?;
         if let Some(why) = &done.error {
             self.complain(why)?;
         } else if done.cancelled {

@@ -1,7 +1,8 @@
 //! What a conversation looks like in a terminal, and what of it goes through a pipe.
 //!
-//! A terminal gets answers as they grow, progress in between, displays and numbered buttons. A pipe gets the answers alone.
-//! A model wrote the text: signs that would steer the terminal are left out.
+//! A terminal gets answers as they grow, progress in between, displays and numbered buttons. A pipe gets the answers alone,
+//! each when it is whole.
+//! A model wrote the text: characters that would steer the terminal or reverse text are left out.
 
 use serde_json::Value;
 use std::io::{self, Write};
@@ -12,6 +13,8 @@ pub(super) struct Screen<W> {
     is_coloured: bool,
     /// What stands in the line that is not ended yet.
     line: Line,
+    /// A pipe's answer so far: what is written can't be taken back, so it goes out only when it is whole.
+    held: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +32,25 @@ const PLAIN: &str = "\x1b[0m";
 
 impl<W: Write> Screen<W> {
     pub(super) fn new(out: W, is_terminal: bool, is_coloured: bool) -> Self {
-        Screen { out, is_terminal, is_coloured, line: Line::Empty }
+        Screen { out, is_terminal, is_coloured, line: Line::Empty, held: String::new() }
     }
 
     /// More of an answer.
     pub(super) fn answer(&mut self, text: &str) -> io::Result<()> {
-        self.grow(Line::Answer, &steerless(text), "")
+        if self.is_terminal {
+            return self.grow(Line::Answer, &steerless(text), "");
+        }
+        self.held.push_str(text);
+        Ok(())
+    }
+
+    /// The whole answer so far, in place of what was shown of it.
+    pub(super) fn replace_answer(&mut self, text: &str) -> io::Result<()> {
+        if self.is_terminal {
+            self.end_line()?;
+        }
+        self.held.clear();
+        self.answer(text)
     }
 
     /// What is said while others work.
@@ -46,7 +62,7 @@ impl<W: Write> Screen<W> {
         if text.is_empty() {
             return Ok(());
         }
-        if self.line != kind {
+        if self.line != kind && self.is_terminal {
             self.end_line()?;
         }
         let painted = self.painted(text, colour);
@@ -55,8 +71,10 @@ impl<W: Write> Screen<W> {
         self.out.flush()
     }
 
-    /// Ends the line that is open, if one is.
+    /// Ends the line that is open, if one is, and with it the answer that a pipe gets.
     pub(super) fn end_line(&mut self) -> io::Result<()> {
+        let held = std::mem::take(&mut self.held);
+        self.grow(Line::Answer, &steerless(&held), "")?;
         if std::mem::replace(&mut self.line, Line::Empty) != Line::Empty {
             self.out.write_all(b"\n")?;
         }
@@ -134,9 +152,10 @@ pub(super) fn buttons(controls: &[Value]) -> impl Iterator<Item = &Value> {
     controls.iter().filter(|control| control["type"] == "button")
 }
 
-/// Without what would steer a terminal.
+/// Without what would steer a terminal, or turn the direction of what follows (bidi embeddings, overrides and isolates).
 pub(in crate::cli) fn steerless(text: &str) -> String {
-    text.chars().filter(|sign| !sign.is_control() || matches!(sign, '\n' | '\t')).collect()
+    let turns = |sign: char| matches!(sign, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|sign| !turns(*sign) && (!sign.is_control() || matches!(sign, '\n' | '\t'))).collect()
 }
 
 fn one_line(text: &str) -> String {
@@ -161,15 +180,25 @@ fn drawing(display: &Value) -> String {
     let under = |text: String| if label.is_empty() { text } else { format!("{label}\n{text}") };
     match display["type"].as_str().unwrap_or_default() {
         "value" => headed(format!("{} {}", words(&display["value"]), words(&display["unit"])).trim_end().to_owned()),
-        "progress" => {
-            let max = display["max"].as_f64().filter(|max| *max > 0.0).unwrap_or(1.0);
-            let share = (display["value"].as_f64().unwrap_or(0.0) / max).clamp(0.0, 1.0);
-            let done = (share * 20.0).round() as usize;
-            headed(format!("[{}{}] {} %", "#".repeat(done), ".".repeat(20 - done), (share * 100.0).round()))
-        }
+        "progress" => headed(progress(&display["value"], &display["max"])),
         "table" => under(table(&display["columns"], &display["rows"])),
         "chart" => under(chart(display)),
         _ => headed(words(display.get("text").unwrap_or(&display["value"]))),
+    }
+}
+
+/// A bar and its percentage, as on the page: without a `max`, a part of one. What isn't a number, or has no known end, has no bar.
+fn progress(value: &Value, max: &Value) -> String {
+    let end = if max.is_null() { Some(1.0) } else { max.as_f64().filter(|max| *max > 0.0) };
+    let part = value.as_f64().zip(end).map(|(value, end)| value / end).filter(|part| *part <= 1.0 || !max.is_null());
+    match part {
+        Some(part) => {
+            let done = (part.clamp(0.0, 1.0) * 20.0).round() as usize;
+            format!("[{}{}] {} %", "#".repeat(done), ".".repeat(20 - done), (part * 100.0).round())
+        }
+        None if value.is_null() && max.is_null() => "–".to_owned(),
+        None if max.is_null() => words(value),
+        None => format!("{} / {}", if value.is_null() { "–".to_owned() } else { words(value) }, words(max)),
     }
 }
 
@@ -236,7 +265,51 @@ mod tests {
             screen.controls(&[json!({"type":"button","label":"More"})])
         };
         assert_eq!(shown(true, draw), "> looking …\nIt is [2Jblue.\nconnection lost\n[1] More\n");
-        assert_eq!(shown(false, draw), "It is [2Jblue.");
+        let whole = |screen: &mut Screen<&mut Vec<u8>>| draw(screen).and_then(|()| screen.end_line());
+        assert_eq!(shown(false, whole), "It is [2Jblue.\n");
+    }
+
+    #[test]
+    fn a_pipe_gets_each_answer_once_and_without_what_was_taken_back() {
+        let draw = |screen: &mut Screen<&mut Vec<u8>>| {
+            screen.answer("I think ")?;
+            screen.answer("aloud. ")?;
+            screen.replace_answer("It is ")?;
+            screen.answer("blue.")?;
+            screen.end_line()?;
+            screen.answer("Two\n")?;
+            screen.end_line()?;
+            screen.end_line()
+        };
+        assert_eq!(shown(false, draw), "It is blue.\nTwo\n");
+        assert_eq!(shown(true, draw), "I think aloud. \nIt is blue.\nTwo\n");
+    }
+
+    #[test]
+    fn text_directions_stay_as_they_are() {
+        let said = "see \u{202e}gpj.exe\u{202c} \u{2067}x\u{2069} שלום";
+        assert_eq!(shown(false, |screen| screen.answer(said)), "see gpj.exe x שלום");
+        let button = json!({"type": "button", "label": "\u{202a}Pay\u{2066} 5"});
+        assert_eq!(shown(true, |screen| screen.controls(std::slice::from_ref(&button))), "[1] Pay 5\n");
+    }
+
+    #[test]
+    fn unknown_progress_has_no_bar() {
+        for (value, max, drawn) in [
+            (json!(1), json!(4), "[#####...............] 25 %"),
+            (json!(0.5), json!(null), "[##########..........] 50 %"),
+            (json!(0), json!(4), "[....................] 0 %"),
+            (json!(6), json!(4), "[####################] 150 %"),
+            (json!(-1), json!(4), "[....................] -25 %"),
+            (json!(null), json!(4), "– / 4"),
+            (json!("half"), json!(4), "half / 4"),
+            (json!(3), json!(0), "3 / 0"),
+            (json!(3), json!("many"), "3 / many"),
+            (json!(3), json!(null), "3"),
+            (json!(null), json!(null), "–"),
+        ] {
+            assert_eq!(progress(&value, &max), drawn, "{value} of {max}");
+        }
     }
 
     #[test]

@@ -55,11 +55,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
         bad += usize::from(finding.mend.is_some());
         print!("{}", line(&finding, is_coloured));
     });
-    match bad {
-        0 => Ok(()),
-        1 => Err(Failure { code: 1, says: format!("1 of {count} is not as it should be") }),
-        _ => Err(Failure { code: 1, says: format!("{bad} of {count} are not as they should be") }),
-    }
+    if bad == 0 { Ok(()) } else { Err(Failure { code: 1, says: format!("{bad} of {count} checks failed") }) }
 }
 
 fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {

@@ -9,14 +9,17 @@ use std::sync::Arc;
 
 const KINDS: [Kind; 6] = [Kind::Input, Kind::Director, Kind::Thinker, Kind::Interpreter, Kind::Output, Kind::Agent];
 
+/// The fields of all kinds.
+const SCHEMA: &str = r#"{"type":"object","properties":{"intent":{},"goal":{},"tool_sequence":{},"calls":{},"summary":{}}}"#;
+
 /// A library of two drawn graphs, `one` and `two`.
 pub(super) fn library(dice: &mut Dice) -> Arc<Library> {
     let mut files = BTreeMap::from([
         (
             "p.md".to_owned(),
-            "# drawn\n=== user\n{{history}} {{memory}} {{results}} {{findings}} {{open}} {{answer}} {{message}}\n".to_owned(),
+            "# drawn\n=== user\n{{history}} {{memory}} {{decision}} {{results}} {{findings}} {{open}} {{answer}} {{message}}\n".to_owned(),
         ),
-        ("s.schema".to_owned(), r#"{"type":"object"}"#.to_owned()),
+        ("s.schema".to_owned(), SCHEMA.to_owned()),
         ("plain".to_owned(), r#"{"en":[{"topic":"greeting","says":["hello"],"reply":"Hi."}]}"#.to_owned()),
     ]);
     for name in ["one", "two"] {

@@ -300,6 +300,9 @@ fn degraded(world: &World) -> Option<String> {
     degraded
 }
 
+/// Why an answer without JSON doesn't fit.
+const NO_JSON: &str = "there is no JSON object in it";
+
 fn last_answer(world: &World) -> &str {
     &world.session.history().back().unwrap().content
 }
@@ -307,12 +310,18 @@ fn last_answer(world: &World) -> &str {
 #[test]
 fn a_question_that_nobody_can_be_found_for_is_answered_with_a_sentence_and_not_by_a_guess() {
     let nowhere = r#"{"expert":"weather","job":"rain?","thinking_message":"","language":"en"}"#;
-    for pa in [["hm", "well"], [nowhere, nowhere], ["", r#"{"expert":"eras"}"#]] {
+    for (pa, why) in [
+        (["hm", "well"], "there is no JSON object in it"),
+        ([nowhere, nowhere], "the expert that it names is not known"),
+        (["", r#"{"expert":"eras"}"#], "`job` is missing"),
+        (["", r#"{"expert":"eras","job":["Anna has 4711"]}"#], "`job` is a list, but a text is wanted"),
+        (["", r#"{"expert":["Anna"]}"#], "`expert` is a list, but a text is wanted"),
+    ] {
         let mut world = World::new("v4-eras");
         play(&mut world, &[("wie viele Kunden?", &[PERCEIVED, pa[0], pa[1], "{}"])]);
         assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("pa", 3));
         assert!(last_answer(&world).starts_with("Ich konnte nicht herausfinden"), "{}", last_answer(&world));
-        assert_eq!(degraded(&world).as_deref(), Some("pa could not be understood"));
+        assert_eq!(degraded(&world), Some(format!("pa could not be understood: {why}")));
         assert!(!world.names().contains(&"routed"), "nothing is shown that no model said");
         play(&mut world, &[("hallo du da", &[PERCEIVED, TO_NOBODY, "Hallo.", "{}"])]);
         assert_eq!((last_answer(&world), degraded(&world)), ("Hallo.", None), "the next turn is as any other");
@@ -321,7 +330,10 @@ fn a_question_that_nobody_can_be_found_for_is_answered_with_a_sentence_and_not_b
     let mut world = World::new("v4-eras");
     play(&mut world, &[("how many?", &["hm", "hm", "hm", "hm", "{}"])]);
     assert!(last_answer(&world).starts_with("I could not work out"), "where the language is not known it is English");
-    assert_eq!(degraded(&world).as_deref(), Some("input could not be understood; pa could not be understood"));
+    assert_eq!(
+        degraded(&world).as_deref(),
+        Some(format!("input could not be understood: {NO_JSON}; pa could not be understood: {NO_JSON}").as_str())
+    );
 }
 
 #[test]
@@ -336,8 +348,8 @@ fn an_expert_whose_plan_can_not_be_understood_lets_nobody_guess() {
         let mut world = World::new("v4-eras");
         play(&mut world, &[("wie viele Kunden?", answers)]);
         assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("expert", 4));
-        assert!(last_answer(&world).starts_with("Ich konnte nicht herausfinden"), "{}", last_answer(&world));
-        assert_eq!(degraded(&world).as_deref(), Some("eras could not be understood"));
+        assert!(last_answer(&world).starts_with("Ich konnte nicht planen"), "{}", last_answer(&world));
+        assert_eq!(degraded(&world), Some(format!("eras could not be understood: {NO_JSON}")));
         world.replay();
     }
 }
@@ -372,16 +384,16 @@ fn what_an_expert_was_cut_in_is_marked_as_cut() {
 #[test]
 fn every_default_route_that_still_answers_marks_the_turn() {
     for (answers, answer, reason) in [
-        (&["hm", "hm", TO_NOBODY, "Hi.", "{}"][..], "Hi.", Some("input could not be understood")),
+        (&["hm", "hm", TO_NOBODY, "Hi.", "{}"][..], "Hi.", Some("input could not be understood: there is no JSON object in it")),
         (
             &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "", "", SUMMED, "Drei.", "{}"],
             "Drei.",
-            Some("eras could not be understood"),
+            Some("eras could not be understood: it was empty"),
         ),
         (
             &[PERCEIVED, TO_ERAS, &count(true), COLUMNS, THREE, "Drei.", "hm", "hm", "Drei.", "{}"],
             "Drei.",
-            Some("interpreter could not be understood"),
+            Some("interpreter could not be understood: there is no JSON object in it"),
         ),
         // A repair that works leaves nothing behind.
         (&[PERCEIVED, "hm", TO_NOBODY, "Hi.", "{}"], "Hi.", None),
@@ -395,7 +407,11 @@ fn every_default_route_that_still_answers_marks_the_turn() {
     play(&mut world, &[("hallo du da", &[PERCEIVED, TO_NOBODY, "Hi.", "hm", "hm"])]);
     assert_eq!(degraded(&world), None, "the answer is good");
     let last = world.events.last().unwrap();
-    assert_eq!(last.what, What::Thinking { detail: "memorizer could not be understood".to_owned() }, "the trace says it behind the turn");
+    assert_eq!(
+        last.what,
+        What::Thinking { detail: format!("memorizer could not be understood: {NO_JSON}") },
+        "the trace says it behind the turn"
+    );
 }
 
 #[test]

@@ -178,7 +178,7 @@ fn an_answer_that_does_not_fit_is_asked_for_once_more_and_then_the_default_route
                   call 5 output Done 100 us
               behind: call 6 memorizer Done 100 us
             turn 2: "why?"  director Done 4 frames
-              degraded: input could not be understood; director could not be understood
+              degraded: input could not be understood: there is no JSON object in it; director could not be understood: there is no JSON object in it
               1 input         200 us  -> direct  [not understood]
                   call 7 input Done 100 us
                   call 8 input Done 100 us

@@ -346,9 +346,11 @@ fn native_tools_run_and_their_results_are_asked_about() {
 fn what_an_agent_says_before_its_tools_is_no_answer_to_what_they_find() {
     let calls = |tool: &str, args: Value| vec![ToolCall { id: "t".into(), tool: tool.into(), args }];
     let (recall, buttons) = (calls("recall", json!({"query": "tea"})), calls("emit_actions", json!({"actions": ["Red"]})));
-    for (tool_calls, answers, degraded) in
-        [(&recall, &["", "You like tea."][..], None), (&recall, &["", ""], Some("agent could not be understood")), (&buttons, &[""], None)]
-    {
+    for (tool_calls, answers, degraded) in [
+        (&recall, &["", "You like tea."][..], None),
+        (&recall, &["", ""], Some("agent could not be understood: it was empty")),
+        (&buttons, &[""], None),
+    ] {
         let mut world = World::new("v1-direct");
         world.say("what do I like?");
         let (call, _) = world.out.pop_front().unwrap();

@@ -15,15 +15,17 @@ pub(crate) type ButtonArg = OrText<ButtonBody>;
 #[derive(Deserialize)]
 pub(crate) struct ButtonBody {
     label: String,
-    #[serde(default)]
     action: Option<String>,
-    #[serde(default)]
     go: Option<String>,
-    #[serde(default)]
     payload: Option<Value>,
-    /// What models write where `go` is meant.
-    #[serde(default, alias = "to", alias = "next", alias = "goto", alias = "next_state", alias = "state", alias = "transition")]
+    // What models write where `go` is meant, some of it beside it.
     target: Option<Value>,
+    to: Option<Value>,
+    next: Option<Value>,
+    goto: Option<Value>,
+    next_state: Option<Value>,
+    state: Option<Value>,
+    transition: Option<Value>,
 }
 
 /// # Errors
@@ -31,7 +33,10 @@ pub(crate) struct ButtonBody {
 pub(crate) fn button(arg: ButtonArg, source: &Source) -> Result<Button, String> {
     let (label, action, go, payload, target) = match arg {
         OrText::Text(label) => (label, None, None, None, None),
-        OrText::Whole(ButtonBody { label, action, go, payload, target }) => (label, action, go, payload, target),
+        OrText::Whole(ButtonBody { label, action, go, payload, target, to, next, goto, next_state, state, transition }) => {
+            let target = [target, to, next, goto, next_state, state, transition].into_iter().flatten().next();
+            (label, action, go, payload, target)
+        }
     };
     if let (None, Source::Machine(_), Some(state)) = (&go, source, target) {
         return Err(format!("the button `{label}` leads to {state}, but not by `go`: write `go` with the name of that state"));
@@ -97,8 +102,10 @@ impl<'de> Deserialize<'de> for DisplayBody {
 
 #[derive(Deserialize)]
 pub(crate) struct StateArg {
-    #[serde(default, alias = "state", alias = "id")]
     name: Option<String>,
+    // What models write where `name` is meant, some of it beside it.
+    state: Option<Value>,
+    id: Option<Value>,
     #[serde(default)]
     buttons: Vec<ButtonArg>,
     #[serde(default)]
@@ -107,7 +114,8 @@ pub(crate) struct StateArg {
 
 impl StateArg {
     fn normal(self, name: Option<String>, machine: &str) -> Result<State, String> {
-        let name = name.or(self.name).filter(|name| !name.trim().is_empty()).ok_or("a state in the list has no `name`")?;
+        let other = || [self.state, self.id].into_iter().flatten().find_map(|name| crate::reading::fit(name).ok());
+        let name = name.or(self.name).or_else(other).filter(|name| !name.trim().is_empty()).ok_or("a state in the list has no `name`")?;
         state(name, self.buttons, self.content, machine)
     }
 }
@@ -210,6 +218,8 @@ mod tests {
             assert!(error.contains("leads to \"on\"") && error.contains("write `go`"), "{error}");
         }
         assert!(button(json!({"label": "On", "go": "on", "type": "button", "target": "on"}), &machine).is_ok(), "it says where it goes");
+        let both = json!({"label": "On", "go": "on", "state": "off", "transition": {"to": "off"}});
+        assert_eq!(button(both, &machine).unwrap().go.as_deref(), Some("on"), "`go` wins");
         assert!(button(json!({"label": "On", "target": "on"}), &Source::Thinker).is_ok(), "it goes nowhere");
     }
 
@@ -219,6 +229,7 @@ mod tests {
         for field in ["name", "state", "id"] {
             assert_eq!(normal(json!({field: "a"})).name, "a", "{field}");
         }
+        assert_eq!(normal(json!({"id": 7, "name": "a", "state": {}})).name, "a", "`name` wins");
         let value = json!({"type": "value", "label": "Score", "value": 7});
         for (content, shown) in [
             (json!("It is dark."), vec![json!({"type": "text", "text": "It is dark."})]),

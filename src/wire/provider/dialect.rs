@@ -188,7 +188,7 @@ impl Dialect {
 
     /// How to ask again after a refusal; nothing, if no other way of asking would help. `has_shape`: a shape was asked for.
     pub fn after(self, complaint: &Complaint, has_shape: bool) -> Option<Dialect> {
-        if !matches!(complaint.status, 400 | 404 | 405 | 415 | 422) {
+        if !matches!(complaint.status, 400 | 404 | 405 | 415 | 422) || complaint.is_about_money() {
             return None;
         }
         let is_about_longest = self.longest.name().is_some_and(|name| complaint.names(name));
@@ -288,6 +288,7 @@ mod tests {
             (PLAIN, 400, r#"{"error":{"message":"too long","param":"messages","code":"context_length_exceeded"}}"#, None),
             (PLAIN, 400, r#"{"error":{"message":"the request exceeds the available context size"}}"#, None),
             (Dialect { format: Format::Tool, ..PLAIN }, 400, r#"{"error":{"message":"tools are not supported"}}"#, None),
+            (PLAIN, 400, r#"{"error":{"message":"Your credit balance is too low to access the API."}}"#, None),
             (PLAIN, 401, r#"{"error":{"param":"response_format"}}"#, None),
             (PLAIN, 429, r#"{"error":{"param":"max_tokens"}}"#, None),
             (PLAIN, 500, r#"{"error":{"param":"response_format"}}"#, None),

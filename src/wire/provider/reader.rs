@@ -175,7 +175,12 @@ impl Reader {
                 }
             }
         }
-        self.thinking.end(self.finish.unwrap_or_default());
+        let finish = match self.finish.unwrap_or_default() {
+            _ if self.finish.is_none() && !self.done => Finish::Length,
+            Finish::Stop if !self.tool_calls.is_empty() => Finish::ToolCalls,
+            finish => finish,
+        };
+        self.thinking.end(finish);
         self.say(say)?;
         if self.finish.is_none() && !self.done {
             return Err(CallError::Truncated);
@@ -183,10 +188,6 @@ impl Reader {
         if !self.has_choice {
             return Err(CallError::Unreadable);
         }
-        let finish = match self.finish.unwrap_or_default() {
-            Finish::Stop if !self.tool_calls.is_empty() => Finish::ToolCalls,
-            finish => finish,
-        };
         let tool_calls = std::mem::take(&mut self.tool_calls).end().ok_or(CallError::Unreadable)?;
         let (answer, thoughts) = (std::mem::take(&mut self.thinking.answer), std::mem::take(&mut self.thinking.thoughts));
         let is_taken_back = self.thinking.is_taken_back;

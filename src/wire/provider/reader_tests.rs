@@ -355,6 +355,10 @@ fn thoughts_are_kept_apart_wherever_a_provider_puts_them() {
             assert_eq!(whole(&fixture, is_streamed), ("Yes".to_owned(), "hm".to_owned()), "{fixture}");
         }
     }
+    let call = tools(json!([{"index": 0, "id": "a", "function": {"name": "t", "arguments": "{}"}}]));
+    let thought = text("Well. <think>secret");
+    check(&stream(&[thought.clone(), call, finish("stop")]), Heard { text: "Well. ".to_owned(), ..called(&[("t", json!({}))], 0) });
+    check(&stream(&[thought]), failed("Well. ", Truncated));
     let document = json!({"choices": [{"message": {"content": "hm</think>{\"a\":1}"}, "finish_reason": "stop"}]}).to_string();
     assert_eq!(whole(&document, false), (r#"{"a":1}"#.to_owned(), "hm".to_owned()));
 }

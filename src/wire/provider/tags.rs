@@ -85,6 +85,9 @@ pub(super) struct Code {
     line: usize,
     /// The mark that opened a block, and its length.
     fence: Option<(u8, usize)>,
+    /// Some text was read, and the line after it may be an indented block: it follows a blank line, or one of the block.
+    may_indent: bool,
+    has_text: bool,
 }
 
 /// Of a long line so much is looked at.
@@ -94,13 +97,26 @@ impl Code {
     /// `text` has grown since it was asked last.
     pub(super) fn holds_end(&mut self, text: &str) -> bool {
         while let Some(length) = text[self.line..].find('\n') {
-            self.read(text[self.line..self.line + length].trim());
+            self.read(&text[self.line..self.line + length]);
             self.line += length + 1;
         }
-        self.fence.is_some() || ends_in_ticks(&text.as_bytes()[self.line.max(text.len().saturating_sub(LINE_BYTES_MAX))..])
+        let is_block = self.may_indent && is_indented(&text[self.line..]);
+        self.fence.is_some() || is_block || ends_in_ticks(&text.as_bytes()[self.line.max(text.len().saturating_sub(LINE_BYTES_MAX))..])
+    }
+
+    /// Whether the code that holds `at` in a text has no end: ticks end with their line.
+    pub(super) fn is_open_since(text: &str, at: usize) -> bool {
+        let line_end = text[at..].find('\n').map_or(text.len(), |length| at + length);
+        let mut code = Code::default();
+        let is_open = code.holds_end(&text[..line_end]);
+        is_open && (code.fence.is_none() || { code.holds_end(text) && code.fence.is_some() })
     }
 
     fn read(&mut self, line: &str) {
+        let is_blank = line.trim().is_empty();
+        self.has_text |= !is_blank;
+        self.may_indent = self.has_text && (is_blank || (self.may_indent && is_indented(line)));
+        let line = line.trim();
         let Some(mark @ (b'`' | b'~')) = line.bytes().next() else { return };
         let length = line.bytes().take_while(|byte| *byte == mark).count();
         match self.fence {
@@ -109,6 +125,10 @@ impl Code {
             None | Some(_) => {}
         }
     }
+}
+
+fn is_indented(line: &str) -> bool {
+    line.starts_with("    ") || line.starts_with('\t')
 }
 
 /// Whether a line has opened code between backticks and not closed it.
@@ -166,6 +186,11 @@ mod tests {
             ("```html\n<a>\n```\n", false),
             ("~~~~\n~~~\n", true),
             ("  ```\nx\n  ```\ny", false),
+            ("So:\n\n    a", true),
+            ("So:\n\n    a\n\tb", true),
+            ("So:\n    a", false),
+            ("So:\n\n    a\nb", false),
+            ("\n\n    a", false),
         ] {
             assert_eq!(Code::default().holds_end(text), is_code, "{text:?}");
             let mut code = Code::default();

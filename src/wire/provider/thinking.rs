@@ -5,13 +5,14 @@
 //! so ([`Manner::opens_itself`]), and what comes before the end is held back.
 //!
 //! A tag is text where it stands in code, and, if the question speaks of such tags, where it doesn't begin a line. A thought
-//! behind text that is not closed when the model stops by itself was text too; it is held back until then. Where JSON is wanted
-//! and nothing was said, the object that ends the thoughts is the answer.
+//! behind text that is not closed when the model stops by itself, and calls no tool, was text too; it is held back until then.
+//! Where JSON is wanted and nothing was said, the object that ends the thoughts is the answer.
 
 use super::tags::{self, Begun, Code, Tag};
 use crate::contract::Finish;
 use crate::reading;
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// What is known of an answer before it comes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,8 +38,10 @@ pub(super) struct Thinking {
     has_thought: bool,
     /// The end of a thought came without its beginning.
     pub(super) has_opened_itself: bool,
-    /// Since the last such end, how much of the thoughts came before it: where nothing comes after it, it ended nothing.
-    aside: Option<usize>,
+    /// What the last such end made a thought: where nothing comes after it, it ended nothing.
+    aside: Option<Range<usize>>,
+    /// Where, in the thoughts, an end without a beginning stood in code, and how long it is: text, if the code ends.
+    in_code: Option<(usize, usize)>,
     /// Bytes of the answer that were handed on.
     handed_on: usize,
     /// Something that was handed on turned out to be a thought.
@@ -93,13 +96,37 @@ impl Thinking {
         self.push(rest);
     }
 
-    /// Takes a piece of a thought that came as one.
+    /// Takes a piece of a thought that came as one. It never mixes with what may yet turn out to be text.
     pub(super) fn think(&mut self, piece: &str) {
         // Who sends thoughts apart sends none in the text.
-        if matches!(&self.state, State::Thinking { tag: Some(tag), .. } if tag.is_empty()) && self.thoughts.is_empty() {
-            self.state = State::Answering;
+        if self.may_have_opened_itself() {
+            let said = std::mem::take(&mut self.thoughts);
+            (self.state, self.code, self.in_code) = (State::Answering, Code::default(), None);
+            if !said.trim().is_empty() {
+                self.push(&said);
+            }
         }
+        let before = self.thoughts.len();
         self.keep(piece);
+        let length = self.thoughts.len() - before;
+        let open = match &mut self.state {
+            State::Thinking { from, tag: Some(_) } => Some(from),
+            State::Thinking { .. } | State::Answering => None,
+        };
+        let at = self.aside.as_ref().map(|aside| aside.start).or(open.as_deref().copied()).unwrap_or(before);
+        let thought = self.thoughts.split_off(before);
+        self.thoughts.insert_str(at, &thought);
+        if let Some(from) = open {
+            *from += length;
+        }
+        if let Some(aside) = &mut self.aside {
+            *aside = aside.start + length..aside.end + length;
+        }
+    }
+
+    /// Nothing opened the thought that is taken for open: it may be the answer.
+    fn may_have_opened_itself(&self) -> bool {
+        matches!(&self.state, State::Thinking { tag: Some(tag), .. } if tag.is_empty())
     }
 
     /// What there is of the answer that was not handed on yet.
@@ -123,6 +150,15 @@ impl Thinking {
     }
 
     fn meet(&mut self, tag: Tag, name: &str) {
+        if tag == Tag::Close && self.may_have_opened_itself() {
+            if self.manner.names_tags && !begins_line(&self.thoughts) {
+                return self.keep(name);
+            }
+            if self.code.holds_end(&self.thoughts) {
+                self.in_code = Some((self.thoughts.len(), name.len()));
+                return self.keep(name);
+            }
+        }
         if matches!(self.state, State::Answering) && self.is_text_here() {
             return self.push(name);
         }
@@ -130,7 +166,7 @@ impl Thinking {
             (State::Thinking { tag, .. }, Tag::Close) => {
                 self.has_opened_itself |= tag.as_ref().is_some_and(String::is_empty);
                 self.state = State::Answering;
-                self.has_thought = true;
+                (self.code, self.in_code, self.has_thought) = (Code::default(), None, true);
             }
             (State::Thinking { from, tag }, Tag::Open) => {
                 // It opens what was taken for open already.
@@ -153,35 +189,47 @@ impl Thinking {
     }
 
     fn is_text_here(&mut self) -> bool {
-        let line = self.answer.trim_end_matches([' ', '\t']);
-        let begins_line = line.is_empty() || line.ends_with('\n');
-        (self.manner.names_tags && !begins_line) || self.code.holds_end(&self.answer)
+        (self.manner.names_tags && !begins_line(&self.answer)) || self.code.holds_end(&self.answer)
     }
 
     /// A thought has ended that nobody saw begin.
     fn closed(&mut self) {
         if !self.answer.trim().is_empty() {
             self.has_opened_itself |= !self.has_thought;
-            self.aside = self.has_thought.then_some(self.thoughts.len());
             self.is_taken_back |= self.handed_on > 0;
             let said = std::mem::take(&mut self.answer);
+            let from = self.thoughts.len();
             self.keep(&said);
+            self.aside = self.has_thought.then_some(from..self.thoughts.len());
         }
         (self.answer, self.code, self.handed_on, self.has_thought) = (String::new(), Code::default(), 0, true);
+    }
+
+    /// An end that stood in code ended a thought after all if that code has no end.
+    fn close_in_code(&mut self) {
+        if let Some((at, length)) = self.in_code.take()
+            && self.may_have_opened_itself()
+            && Code::is_open_since(&self.thoughts, at)
+        {
+            let said = self.thoughts.split_off(at);
+            (self.state, self.code, self.has_thought, self.has_opened_itself) = (State::Answering, Code::default(), true, true);
+            self.push(&said[length..]);
+        }
     }
 
     /// The answer has ended like this.
     pub(super) fn end(&mut self, finish: Finish) {
         let held = std::mem::take(&mut self.held);
         self.push(&held);
+        self.close_in_code();
         if let State::Thinking { from, tag: Some(tag) } = &mut self.state
-            && finish != Finish::Length
+            && finish == Finish::Stop
         {
             self.answer.push_str(tag);
             self.answer += &self.thoughts.split_off(*from);
         }
-        if let Some(from) = self.aside.filter(|_| self.answer.trim().is_empty()) {
-            self.answer = self.thoughts.split_off(from);
+        if let Some(aside) = self.aside.take().filter(|_| self.answer.trim().is_empty()) {
+            self.answer = self.thoughts.drain(aside).collect();
             self.handed_on = if self.is_taken_back { self.answer.len() } else { 0 };
         }
         // Some models, and some servers, never end a thought before the object that is wanted.
@@ -189,6 +237,12 @@ impl Thinking {
             self.answer = reading::last(&self.thoughts).unwrap_or_default().to_owned();
         }
     }
+}
+
+/// Whether what comes behind a text begins a line.
+fn begins_line(text: &str) -> bool {
+    let line = text.trim_end_matches([' ', '\t']);
+    line.is_empty() || line.ends_with('\n')
 }
 
 #[cfg(test)]

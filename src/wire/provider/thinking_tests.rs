@@ -65,6 +65,7 @@ fn what_only_looks_like_a_thought_stays() {
         " <thin",
         "a[0] < b[1]",
         "Yes. <think>",
+        "So:\n\n    <think>a</think>\n    b\n\nThat is all.",
         "Tags are written <think> with a bracket.",
         "“quoted” – and so on…",
         "  blanks",
@@ -103,6 +104,57 @@ fn what_is_known_of_a_model_holds_text_back_until_it_is_clear() {
     apart.think("hm");
     apart.take("Yes");
     assert_eq!((apart.answer.as_str(), apart.thoughts.as_str()), ("Yes", "hm"), "this time they come apart: nothing is held back");
+}
+
+/// A piece of content, or a thought that came apart.
+fn told_in_turn(pieces: &[Result<&str, &str>], manner: Manner, finish: Finish) -> (String, String) {
+    let mut thinking = Thinking::new(manner, BYTES_MAX);
+    for piece in pieces {
+        match piece {
+            Ok(said) => thinking.take(said),
+            Err(thought) => thinking.think(thought),
+        }
+    }
+    thinking.end(finish);
+    (thinking.answer, thinking.thoughts)
+}
+
+#[test]
+fn thoughts_that_come_apart_never_mix_with_what_is_held_back() {
+    let known = Manner { opens_itself: true, ..PLAIN };
+    for (pieces, manner, answer, thoughts) in [
+        (&[Ok("\n"), Err("secret"), Ok("Answer")][..], known, "Answer", "secret"),
+        (&[Ok("Hi. "), Err("secret"), Ok("Answer")], known, "Hi. Answer", "secret"),
+        (&[Ok("Hi. <think>"), Err("sec"), Ok("or?"), Err("ret")], PLAIN, "Hi. <think>or?", "secret"),
+        (&[Ok("<think>a</think>b</think>"), Err("secret")], PLAIN, "b", "asecret"),
+        (&[Ok("<think>a</think>b</think><think>c</think>")], PLAIN, "b", "ac"),
+    ] {
+        assert_eq!(told_in_turn(pieces, manner, Stop), (answer.to_owned(), thoughts.to_owned()), "{pieces:?}");
+    }
+}
+
+#[test]
+fn an_open_thought_is_text_only_where_the_model_stops_by_itself() {
+    let known = Manner { opens_itself: true, ..PLAIN };
+    for finish in [Finish::ToolCalls, Finish::ContentFilter, Length] {
+        check("Here it is. <think>secret plan", PLAIN, finish, "Here it is. ", "secret plan");
+        check("secret plan to call", known, finish, "", "secret plan to call");
+    }
+}
+
+#[test]
+fn what_is_held_back_may_speak_of_tags_and_show_them_in_code() {
+    let known = Manner { opens_itself: true, ..PLAIN };
+    let named = Manner { names_tags: true, ..known };
+    for (content, manner, answer, thoughts) in [
+        ("It is <think> and it ends with </think>. That is all.", named, "It is <think> and it ends with </think>. That is all.", ""),
+        ("So:\n```\n<think>a</think>\n```\nThat is all.", known, "So:\n```\n<think>a</think>\n```\nThat is all.", ""),
+        ("Write `</think>` here.", known, "Write `</think>` here.", ""),
+        ("They ask.\n</think>\nIt is </think>.", named, "It is </think>.", "They ask.\n"),
+        ("a `hm</think>Yes.", known, "Yes.", "a `hm"),
+    ] {
+        check(content, manner, Stop, answer, thoughts);
+    }
 }
 
 #[test]

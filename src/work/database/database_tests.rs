@@ -215,6 +215,53 @@ fn a_table_is_found_by_any_spelling_and_told_by_its_own() {
 }
 
 #[test]
+fn a_seller_at_random_is_an_error_and_what_depends_on_a_group_is_not() {
+    let (_folder, databases) = file(
+        "CREATE TABLE Sales (id INTEGER PRIMARY KEY, region TEXT, seller TEXT, customer INT, amount REAL, year AS (amount * 2));
+         INSERT INTO sales VALUES (1, 'north', 'Ada', 1, 10), (2, 'north', 'Bob', 1, 20), (3, 'south', 'Cid', 2, 5);
+         CREATE TABLE customers (id INT PRIMARY KEY, name TEXT, email TEXT NOT NULL UNIQUE, phone TEXT UNIQUE, tag TEXT NOT NULL);
+         INSERT INTO customers VALUES (1, 'Ada Ltd', 'a@x', NULL, 't'), (2, 'Bob Ltd', 'b@x', NULL, 'T');
+         CREATE UNIQUE INDEX by_tag ON customers (LOWER(tag), name); CREATE UNIQUE INDEX some ON customers (tag) WHERE name > 'B';
+         CREATE TABLE parts (sale INT, place INT, item TEXT, PRIMARY KEY (place, sale)) WITHOUT ROWID;
+         CREATE VIEW regions AS SELECT id, region AS name, seller FROM sales;",
+    );
+    let ask = |sql: &str| {
+        let ask = DatabaseAsk::Query { sql: sql.to_owned() };
+        ask_of(&databases, "shop", ask, DatabaseLimits::default(), &Cancel::default())
+    };
+    for (sql, column) in [
+        ("SELECT region, seller, SUM(amount) FROM sales GROUP BY region", "seller"),
+        ("SELECT seller, MAX(amount) FROM shop.sales", "seller"),
+        ("SELECT phone, name, COUNT(*) FROM customers GROUP BY phone", "name"),
+        ("SELECT tag, name, COUNT(*) FROM customers GROUP BY tag", "name"),
+        ("SELECT sale, item, COUNT(*) FROM parts GROUP BY sale", "item"),
+        ("SELECT name, seller, COUNT(*) FROM regions GROUP BY name", "seller"),
+        ("SELECT region, year, COUNT(*) FROM sales GROUP BY region", "year"),
+    ] {
+        match ask(sql) {
+            Ok(DatabaseAnswer::Refused { message, reason: Refused::Other }) => {
+                assert!(message.starts_with(&format!("`{column}` is neither grouped nor aggregated")), "{sql}: {message}");
+            }
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+    for (sql, first) in [
+        ("SELECT region, SUM(amount) FROM sales GROUP BY region ORDER BY 2 DESC", json!(["north", 30.0])),
+        ("SELECT c.name, SUM(s.amount) FROM customers c JOIN sales s ON s.customer = c.id GROUP BY c.id", json!(["Ada Ltd", 30.0])),
+        ("SELECT name, COUNT(*) FROM customers GROUP BY email", json!(["Ada Ltd", 1])),
+        ("SELECT seller, name, COUNT(*) FROM regions GROUP BY id", json!(["Ada", "north", 1])),
+        ("SELECT seller, year, COUNT(*) FROM SALES GROUP BY rowid", json!(["Ada", 20.0, 1])),
+    ] {
+        assert_eq!(json!(rows(ask(sql)).rows[0]), first, "{sql}");
+    }
+    // What isn't there is said first.
+    match ask("SELECT region, salesman, SUM(amount) FROM sales GROUP BY region") {
+        Ok(DatabaseAnswer::Refused { reason: Refused::UnknownColumn, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn a_walk_over_a_tree_ends_with_it_and_one_in_a_circle_at_its_limits() {
     let (_folder, databases) = file(
         "CREATE TABLE parts (id INTEGER PRIMARY KEY, parent INT);

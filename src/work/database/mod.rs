@@ -8,6 +8,7 @@
 
 mod cells;
 mod geometry;
+mod keys;
 mod look;
 mod mysql;
 mod mysql_lists;

@@ -1,14 +1,15 @@
 //! MySQL and MariaDB: connections that are kept, statements that are prepared, transactions that only read.
 //!
-//! A connection is reset before each question and set up again ([`setup`]), so that nothing of the last one is left. A failure of
-//! that, or of a question of ours, is never the model's. A deadline or a cancellation shuts its socket down; such a connection is never used again, and the server is asked to end
-//! what it was doing.
+//! A connection is reset before each question and set up again (`connection.rs`, [`super::setup`]), so that nothing of the last
+//! one is left. A failure of that, or of a question of ours, is never the model's. A deadline or a cancellation shuts the socket
+//! down; such a connection is never used again, and the server is told to end what it was doing.
+
+mod connection;
 
 use super::cells::{json, plain};
 use super::mysql_lists::{self, Listed};
 use super::rows::Taking;
-use super::setup::{self, Variables};
-use super::source::{Address, ROW_BYTES_MAX, Tls};
+use super::source::{Address, ROW_BYTES_MAX};
 use super::trouble::{Trouble, TroubleKind, said};
 use super::watch::{self, Socket};
 use super::{failed, in_trouble, refused};
@@ -22,21 +23,16 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread;
 use std::time::{Duration, Instant};
 
 /// Connections that are kept for the next question.
 const KEPT_MAX: usize = 8;
-/// Connections that are being made; a server that takes none would gather them.
-const CONNECTING_MAX: usize = 16;
 /// A server that is down is tried again for so long, with growing pauses.
 const TRYING_MAX: Duration = Duration::from_millis(1_500);
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 /// Rows beyond the cut that are read to keep the connection; with more it is cheaper to make a new one.
 const DRAINED_MAX: usize = 2_000;
-const STACK_BYTES: usize = 256 << 10;
 /// Warnings of one statement that are noted.
 const WARNINGS_MAX: usize = 3;
 /// What the server changed or left out of an answer without failing: a text cut or read as another number, a date that is none,
@@ -51,8 +47,6 @@ struct Shared {
     connecting: AtomicUsize,
     /// A server that was loaded with the sample says so once it is asked.
     is_sample: AtomicBool,
-    /// It offers no TLS: where TLS is preferred only, it is not asked for again.
-    is_plain: AtomicBool,
     /// What it refuses to set, and is not asked for again.
     refused: Mutex<BTreeSet<&'static str>>,
 }
@@ -74,9 +68,8 @@ impl From<Error> for Failure {
 
 impl Mysql {
     pub(super) fn new(address: Address) -> Self {
-        let (is_sample, is_plain) = (AtomicBool::new(false), AtomicBool::new(false));
-        let shared =
-            Shared { address, kept: Mutex::default(), connecting: AtomicUsize::new(0), is_sample, is_plain, refused: Mutex::default() };
+        let (connecting, is_sample) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let shared = Shared { address, kept: Mutex::default(), connecting, is_sample, refused: Mutex::default() };
         Mysql(Arc::new(shared))
     }
 
@@ -184,93 +177,6 @@ impl Shared {
         }
     }
 
-    fn refused(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
-        self.refused.lock().expect("nothing panics while it holds this lock")
-    }
-
-    /// On a thread of its own: a server that takes the connection and then says nothing is waited for no longer than `due`.
-    fn connect_by(self: Arc<Self>, due: Instant) -> Result<Conn, Trouble> {
-        if self.connecting.fetch_add(1, Ordering::Relaxed) >= CONNECTING_MAX {
-            self.connecting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Trouble::new(TroubleKind::NotListening, format!("{CONNECTING_MAX} connections are being made already")));
-        }
-        let (to, conn) = channel();
-        let shared = self.clone();
-        let connect = move || {
-            let conn = shared.connected();
-            shared.connecting.fetch_sub(1, Ordering::Relaxed);
-            let _ = to.send(conn);
-        };
-        if let Err(error) = thread::Builder::new().name("connecting".to_owned()).stack_size(STACK_BYTES).spawn(connect) {
-            self.connecting.fetch_sub(1, Ordering::Relaxed);
-            return Err(Trouble::new(TroubleKind::Other, error.to_string()));
-        }
-        match conn.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            Ok(conn) => conn,
-            Err(RecvTimeoutError::Disconnected) => Err(Trouble::new(TroubleKind::Other, "connecting panicked")),
-            Err(RecvTimeoutError::Timeout) => Err(Trouble::new(TroubleKind::Silent, "no connection in time")),
-        }
-    }
-
-    /// With TLS where the address says so, or where the server offers it and nothing was said.
-    fn connected(&self) -> Result<Conn, Trouble> {
-        if let Some(path) = &self.address.authority {
-            // Otherwise this is told as a failure of the network.
-            std::fs::File::open(path).map_err(|error| Trouble::new(TroubleKind::TlsFailed, format!("{}: {error}", path.display())))?;
-        }
-        let connect = |is_encrypted| Conn::new(self.address.options(is_encrypted)).map_err(|error| Trouble::of_connecting(&error));
-        match self.address.tls {
-            Tls::Disabled => connect(false).map_err(|trouble| match trouble.kind {
-                // MariaDB refuses whoever must use TLS and doesn't like a wrong password.
-                TroubleKind::WrongLogin if connect(true).is_ok() => Trouble { kind: TroubleKind::TlsRequired, ..trouble },
-                _ => trouble,
-            }),
-            Tls::Preferred if self.is_plain.load(Ordering::Relaxed) => connect(false),
-            Tls::Preferred => match connect(true) {
-                Err(trouble) if matches!(trouble.kind, TroubleKind::TlsUnavailable | TroubleKind::TlsFailed) => {
-                    self.is_plain.store(true, Ordering::Relaxed);
-                    connect(false)
-                }
-                other => other,
-            },
-            Tls::Required | Tls::VerifyCa | Tls::VerifyIdentity => connect(true),
-        }
-    }
-
-    /// Takes away what the last question left, and sets what every question needs. Returns what the server has.
-    fn ready(&self, conn: &mut Conn, due: Instant) -> Result<Variables, Error> {
-        conn.reset()?;
-        let has: Variables = conn.query::<Row, _>(setup::QUESTION)?.into_iter().filter_map(variable).collect();
-        let left = due.saturating_duration_since(Instant::now()).max(Duration::from_millis(10));
-        let assignments = setup::fitted(&has, left, &self.refused());
-        if !assignments.is_empty() && refusal(conn.query_drop(setup::statement(&assignments)))?.is_some() {
-            for assignment in &assignments {
-                match refusal(conn.query_drop(setup::statement([assignment])))? {
-                    Some(error) if assignment.is_needed => return Err(error),
-                    Some(error) => self.note_refusal(assignment.variable, &error),
-                    None => {}
-                }
-            }
-        }
-        conn.query_drop("SET NAMES utf8mb4")?;
-        if !self.refused().contains(READ_ONLY) {
-            match refusal(conn.query_drop("START TRANSACTION READ ONLY"))? {
-                None => return Ok(has),
-                Some(error) => self.note_refusal(READ_ONLY, &error),
-            }
-        }
-        conn.query_drop("START TRANSACTION")?;
-        Ok(has)
-    }
-
-    fn note_refusal(&self, what: &'static str, error: &Error) {
-        if self.refused().insert(what) {
-            let cause = crate::log::redacted(&said(error), []);
-            tracing::warn!(database = self.address.schema, what, cause, "the database refuses a setting and is used without it");
-        }
-    }
-
-    /// The answer, and whether the connection is fit for another question.
     fn answer(
         &self,
         conn: &mut Conn,
@@ -337,19 +243,6 @@ impl Shared {
             _ => Ok(refused(without_places(&error.message), Refused::Other)),
         }
     }
-
-    /// Asks the server to end a statement that nobody waits for any more.
-    fn kill(self: Arc<Self>, id: u32) {
-        let due = Instant::now() + Duration::from_secs(5);
-        let kill = move || {
-            if let Ok(mut conn) = self.connect_by(due) {
-                let _guard = watch::guard(Socket::new(conn.as_raw_fd()), due);
-                let _ = conn.query_drop(format!("KILL {id}"));
-            }
-        };
-        // Where there is no thread, the server's own time limit ends it.
-        let _ = thread::Builder::new().name("ending a statement".to_owned()).stack_size(STACK_BYTES).spawn(kill);
-    }
 }
 
 /// Runs a statement and takes its rows; the second says whether all of them were read.
@@ -410,30 +303,8 @@ fn warnings(conn: &mut Conn) -> Vec<String> {
         }
         Err(error) => {
             tracing::debug!(cause = said(&error), "warnings can't be read");
-            vec!["the database warns, and does not say of what".to_owned()]
+            vec!["the database gives a warning that can't be read".to_owned()]
         }
-    }
-}
-
-/// A variable and its value, as the server lists them.
-fn variable(row: Row) -> Option<(String, String)> {
-    let [name, value]: [Cell; 2] = row.unwrap().try_into().ok()?;
-    Some((plain(name)?.to_ascii_lowercase(), plain(value)?))
-}
-
-/// What `refused` holds of a server without read-only transactions.
-const READ_ONLY: &str = "START TRANSACTION READ ONLY";
-
-/// The error of a server that refuses a statement for good; one of this moment remains an error.
-fn refusal(said: Result<(), Error>) -> Result<Option<Error>, Error> {
-    match said {
-        Ok(()) => Ok(None),
-        Err(Error::MySqlError(error))
-            if !matches!(error.code, 1040 | 1053 | 1077 | 1079 | 1205 | 1213 | 1317 | 1927 | 1969 | 3024 | 4031) =>
-        {
-            Ok(Some(Error::MySqlError(error)))
-        }
-        Err(error) => Err(error),
     }
 }
 

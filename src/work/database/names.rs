@@ -21,7 +21,7 @@ impl Known {
         for table in tables.iter().filter(|table| !known.contains(table.as_str())) {
             for alike in known.iter().filter(|known| known.to_lowercase() == table.to_lowercase()) {
                 let dialect = self.info().dialect;
-                says.push_str(&format!("; {} is spelt {} here", sql::quoted(table, dialect), sql::quoted(alike, dialect)));
+                says.push_str(&format!("; there is {1}, but no {0}", sql::quoted(table, dialect), sql::quoted(alike, dialect)));
             }
         }
         says

@@ -1,8 +1,9 @@
 //! Where a database is: `mysql://user:password@host:port/name`, `sqlite:path`, or the sample.
 //!
-//! `?ssl-mode=` and `ssl-ca=` of an address mean what they mean to MySQL's own clients.
+//! `?ssl-mode=` and `ssl-ca=` of an address mean what they mean to MySQL's own clients, but for `VERIFY_CA`: the driver trusts
+//! the public authorities whatever else it is told, so any certificate that one of them signed, for any host, would pass.
 
-use mysql::{Opts, OptsBuilder, SslOpts, UrlError};
+use mysql::{Opts, OptsBuilder, SslOpts};
 use percent_encoding::percent_decode_str;
 use std::fmt;
 use std::path::PathBuf;
@@ -32,7 +33,6 @@ pub(super) enum Tls {
     /// Where the server offers it, without a look at its certificate.
     Preferred,
     Required,
-    VerifyCa,
     VerifyIdentity,
 }
 
@@ -42,7 +42,6 @@ impl Address {
         let verified = SslOpts::default().with_root_cert_path(self.authority.clone());
         let tls = match self.tls {
             Tls::VerifyIdentity => verified,
-            Tls::VerifyCa => verified.with_danger_skip_domain_validation(true),
             Tls::Disabled | Tls::Preferred | Tls::Required => verified.with_danger_accept_invalid_certs(true),
         };
         OptsBuilder::from_opts(self.options.clone()).ssl_opts(is_encrypted.then_some(tls)).into()
@@ -64,13 +63,15 @@ pub enum SourceError {
     Path,
     #[error("a database is written as mysql://user:password@host:3306/name, with %40 for an @ in the password")]
     Address,
-    #[error("`{0}` is no parameter of a database's address; known are ssl-mode and ssl-ca")]
-    Parameter(String),
-    #[error("ssl-mode is DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY")]
+    #[error("the `?` of a database's address is followed by ssl-mode and ssl-ca, each at most once; a ? in the password is written %3F")]
+    Parameter,
+    #[error("ssl-mode is DISABLED, PREFERRED, REQUIRED or VERIFY_IDENTITY")]
     Mode,
-    #[error("ssl-mode=VERIFY_CA needs the certificate of the authority: ssl-ca=FILE")]
-    Authority,
-    #[error("ssl-ca is checked with ssl-mode=VERIFY_CA or VERIFY_IDENTITY only; take one of these, or leave it out")]
+    #[error(
+        "ssl-mode=VERIFY_CA would trust any public certificate, whatever its host; use VERIFY_IDENTITY, with ssl-ca=FILE for your own authority"
+    )]
+    AnyHost,
+    #[error("only ssl-mode=VERIFY_IDENTITY checks certificates; use it with ssl-ca, or leave ssl-ca out")]
     Unchecked,
 }
 
@@ -96,25 +97,30 @@ impl Source {
         }
         let rest = url.strip_prefix("mysql://").or_else(|| url.strip_prefix("mariadb://")).ok_or(SourceError::Scheme)?;
         let (place, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+        // The rest of a password that was not encoded; the name would be shown.
+        if place.split_once('/').is_some_and(|(_, name)| name.contains(['/', '@'])) {
+            return Err(SourceError::Address);
+        }
         let (mut mode, mut authority, mut others) = (None, None, Vec::new());
         for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
-            match name.replace('_', "-").as_str() {
-                "ssl-mode" => mode = Some(Tls::named(value).ok_or(SourceError::Mode)?),
-                "ssl-ca" => authority = Some(PathBuf::from(percent_decode_str(value).decode_utf8_lossy().into_owned())),
-                _ => others.push(parameter),
+            let is_new = match name.replace('_', "-").as_str() {
+                "ssl-mode" => mode.replace(Tls::named(value)?).is_none(),
+                "ssl-ca" => authority.replace(PathBuf::from(percent_decode_str(value).decode_utf8_lossy().into_owned())).is_none(),
+                _ => {
+                    others.push(parameter);
+                    OTHERS.contains(&name)
+                }
+            };
+            if !is_new {
+                return Err(SourceError::Parameter);
             }
         }
-        let tls = mode.unwrap_or(if authority.is_some() { Tls::VerifyCa } else { Tls::Preferred });
-        match (tls, &authority) {
-            (Tls::VerifyCa, None) => return Err(SourceError::Authority),
-            (Tls::Disabled | Tls::Preferred | Tls::Required, Some(_)) => return Err(SourceError::Unchecked),
-            (Tls::VerifyIdentity, _) | (Tls::VerifyCa, Some(_)) | (Tls::Disabled | Tls::Preferred | Tls::Required, None) => {}
+        let tls = mode.unwrap_or(if authority.is_some() { Tls::VerifyIdentity } else { Tls::Preferred });
+        if authority.is_some() && tls != Tls::VerifyIdentity {
+            return Err(SourceError::Unchecked);
         }
-        let options = Opts::from_url(&format!("mysql://{place}?{}", others.join("&"))).map_err(|error| match error {
-            UrlError::UnknownParameter(name) => SourceError::Parameter(name),
-            _ => SourceError::Address,
-        })?;
+        let options = Opts::from_url(&format!("mysql://{place}?{}", others.join("&"))).map_err(|_| SourceError::Address)?;
         let schema = options.get_db_name().filter(|name| !name.is_empty()).ok_or(SourceError::Schema)?.to_owned();
         let options = OptsBuilder::from_opts(options)
             .tcp_connect_timeout(Some(CONNECT_MAX))
@@ -130,17 +136,30 @@ impl Source {
 }
 
 impl Tls {
-    fn named(name: &str) -> Option<Tls> {
+    fn named(name: &str) -> Result<Tls, SourceError> {
+        if name.eq_ignore_ascii_case("VERIFY_CA") {
+            return Err(SourceError::AnyHost);
+        }
         let known = [
             ("DISABLED", Tls::Disabled),
             ("PREFERRED", Tls::Preferred),
             ("REQUIRED", Tls::Required),
-            ("VERIFY_CA", Tls::VerifyCa),
             ("VERIFY_IDENTITY", Tls::VerifyIdentity),
         ];
-        known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, tls)| tls)
+        known.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, tls)| tls).ok_or(SourceError::Mode)
     }
 }
+
+/// What else the driver reads of an address and keeps to.
+const OTHERS: [&str; 7] = [
+    "compress",
+    "enable_cleartext_plugin",
+    "secure_auth",
+    "tcp_keepalive_probe_count",
+    "tcp_keepalive_probe_interval_secs",
+    "tcp_keepalive_time_ms",
+    "tcp_user_timeout_ms",
+];
 
 /// A row that is larger ends the connection before it fills the memory.
 pub(super) const ROW_BYTES_MAX: usize = 16 << 20;
@@ -187,14 +206,44 @@ mod tests {
             ("a=sqlite:", Err(SourceError::Path)),
             ("a=mysql://u:p@h/x?ssl-mode=VERIFY_IDENTITY", Ok("mysql://h:3306/x")),
             ("a=mysql://u:p@h/x?ssl-ca=ca%20file.pem&compress=true", Ok("mysql://h:3306/x")),
-            ("a=mysql://u:p@h/x?ssl_mode=verify_ca&ssl-ca=ca.pem", Ok("mysql://h:3306/x")),
+            ("a=mysql://u:p@h/x?ssl_mode=verify_identity&ssl-ca=ca.pem", Ok("mysql://h:3306/x")),
+            ("a=mysql://u:p@h/x?ssl_mode=verify_ca&ssl-ca=ca.pem", Err(SourceError::AnyHost)),
             ("a=mysql://u:p@h/x?ssl-mode=yes", Err(SourceError::Mode)),
-            ("a=mysql://u:p@h/x?ssl-mode=VERIFY_CA", Err(SourceError::Authority)),
+            ("a=mysql://u:p@h/x?ssl-mode=VERIFY_CA", Err(SourceError::AnyHost)),
             ("a=mysql://u:p@h/x?ssl-mode=REQUIRED&ssl-ca=ca.pem", Err(SourceError::Unchecked)),
-            ("a=mysql://u:p@h/x?charset=utf8mb4", Err(SourceError::Parameter("charset".to_owned()))),
+            ("a=mysql://u:p@h/x?charset=utf8mb4", Err(SourceError::Parameter)),
+            ("a=mysql://u:p@h/x?cert_chain_path=a.pem&priv_key_path=a.key", Err(SourceError::Parameter)),
+            ("a=mysql://u:p@h/x?ssl-mode=REQUIRED&ssl_mode=DISABLED", Err(SourceError::Parameter)),
+            ("a=mysql://u:p@h/x?ssl-ca=a.pem&ssl-ca=b.pem", Err(SourceError::Parameter)),
         ] {
             let read = Source::named(text).map(|(_, source)| format!("{source:?}"));
             assert_eq!(read.as_deref().map_err(Clone::clone), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn no_part_of_a_password_that_was_not_encoded_is_ever_shown() {
+        for text in [
+            "a=mysql://root:?Secret99@h/shop",
+            "a=mysql://u:12?Secret@h/shop",
+            "a=mysql://u:12?x&Secret&y@h/shop",
+            "a=mysql://u:12?ssl-mode=Secret@h/shop",
+            "a=mysql://u:12?compress=Secret@h/shop",
+            "a=mysql://u:12/Secret@h/shop",
+            "a=mysql://u:12#Secret@h/shop",
+            "a=mysql://u:Secret#@h/shop",
+        ] {
+            let why = Source::named(text).expect_err(text);
+            assert!(!format!("{why} {why:?}").contains("Secret"), "{text}: {why}");
+        }
+    }
+
+    #[test]
+    fn an_authority_of_ones_own_is_trusted_for_the_host_of_the_address_alone() {
+        let Ok(Source::Mysql(address)) = Source::parse("mysql://u:p@h/x?ssl-ca=ca.pem") else { panic!("it is no address of a server") };
+        assert_eq!(address.tls, Tls::VerifyIdentity);
+        let options = address.options(true);
+        let tls = options.get_ssl_opts().unwrap();
+        assert!(!tls.skip_domain_validation() && !tls.accept_invalid_certs());
     }
 }

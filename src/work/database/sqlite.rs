@@ -1,13 +1,15 @@
 //! SQLite, built in: a file, or the sample in memory.
 //!
 //! Each question has a connection to itself. It can't write: the file is opened for reading, `query_only` is on, and an
-//! authorizer lets nothing pass but reading tables and calling functions. The sample is one image that all connections read.
+//! authorizer lets nothing pass but reading tables and calling functions. What MySQL refuses with `ONLY_FULL_GROUP_BY` is refused
+//! before it runs. The sample is one image that all connections read.
 
 use super::rows::{Taking, hex, plain_type, real, text, whole};
 use super::survey::COLUMNS;
 use super::trouble::{Trouble, TroubleKind};
-use super::{DESCRIBES, in_trouble, no_such_table, referenced, refused, sample};
+use super::{DESCRIBES, in_trouble, keys, no_such_table, referenced, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};
+use crate::sql;
 use crate::work::call::Cancel;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::config::DbConfig;
@@ -15,7 +17,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Row};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Row, Statement};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -243,9 +245,28 @@ impl Line {
         match ask {
             DatabaseAsk::Tables => self.ours(|connection| tables(connection, schema, limits)),
             DatabaseAsk::Describe { table } => self.ours(|connection| describe(connection, schema, table, limits)),
-            DatabaseAsk::Query { sql } => query(&self.connection, sql, limits),
+            DatabaseAsk::Query { sql } => self.query(sql, limits, schema),
             DatabaseAsk::Columns => self.ours(|connection| columns(connection, schema, limits)),
             DatabaseAsk::Range { .. } => unreachable!("a range is asked for column by column"),
+        }
+    }
+
+    fn query(&self, sql: &str, limits: DatabaseLimits, schema: &str) -> Result<DatabaseAnswer, Error> {
+        // First, so that names that aren't known are refused as such.
+        let statement = self.connection.prepare(sql)?;
+        let mut failure = None;
+        let mut look = |table: &str| {
+            let known = self.ours(|connection| keys::known(connection, schema, table));
+            known.unwrap_or_else(|error| {
+                failure = Some(error);
+                None
+            })
+        };
+        let checked = sql::check_grouping(sql, &[schema], &mut look);
+        match (failure, checked) {
+            (Some(error), _) => Err(error),
+            (None, Err(denied)) => Ok(refused(denied.to_string(), Refused::Other)),
+            (None, Ok(())) => rows_of(statement, limits),
         }
     }
 
@@ -340,8 +361,7 @@ fn columns(connection: &Connection, schema: &str, limits: DatabaseLimits) -> Res
     Ok(DatabaseAnswer::Rows(taking.done()))
 }
 
-fn query(connection: &Connection, sql: &str, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {
-    let mut statement = connection.prepare(sql)?;
+fn rows_of(mut statement: Statement<'_>, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {
     if !statement.readonly() {
         return Ok(refused("only reading is allowed", Refused::Other));
     }

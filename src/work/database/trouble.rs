@@ -91,7 +91,7 @@ impl fmt::Display for Trouble {
             TroubleKind::WrongLogin => "refuses the user or the password",
             TroubleKind::UnknownDatabase => "has no database of that name",
             TroubleKind::NoRight => "gives the user no right to the database",
-            TroubleKind::NoFile => "is no such file",
+            TroubleKind::NoFile => "names a file that isn't there",
             TroubleKind::NoDatabaseFile => "can't be read as a SQLite database",
             TroubleKind::TlsRequired => "demands TLS",
             TroubleKind::TlsUnavailable => "offers no TLS",
