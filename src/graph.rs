@@ -25,6 +25,9 @@ pub use wrong::{GraphError, Wrong};
 
 const NODES_MAX: usize = 64;
 const PATHS_MAX: usize = 64;
+/// Notes of a node, and bytes of each.
+const NOTES_MAX: usize = 200;
+const NOTE_BYTES_MAX: usize = 200;
 
 /// All graphs, found by name, and the hash of every file that they were read from.
 #[derive(Debug)]
@@ -90,6 +93,8 @@ struct NodeFile {
     schema: Option<String>,
     database: Option<String>,
     limits: Option<QueryLimits>,
+    #[serde(default)]
+    notes: BTreeMap<String, String>,
     plain: Option<String>,
     #[serde(default)]
     tools: Vec<String>,
@@ -244,10 +249,17 @@ impl Reader<'_> {
             ("plain", node.plain.is_some(), kind == Kind::Input),
             ("tools", !node.tools.is_empty(), calls_tools),
             ("database", node.database.is_some(), calls_tools),
+            ("notes", !node.notes.is_empty(), node.database.is_some()),
         ] {
             if is_given && !is_used {
                 return Err(wrong(Wrong::Superfluous { node: name(), field }));
             }
+        }
+        if node.notes.len() > NOTES_MAX {
+            return Err(wrong(Wrong::TooMany { what: "notes", most: NOTES_MAX }));
+        }
+        if node.notes.values().any(|note| note.len() > NOTE_BYTES_MAX) {
+            return Err(wrong(Wrong::TooMany { what: "bytes in a note", most: NOTE_BYTES_MAX }));
         }
         if let Some(model) = node.model.as_ref().filter(|model| !MODELS.contains(&model.as_str())) {
             return Err(wrong(Wrong::UnknownModel { node: name(), model: model.clone() }));
@@ -289,6 +301,7 @@ impl Reader<'_> {
             compose_file: node.compose.as_deref().map(Into::into),
             database: node.database.as_deref().map(Into::into),
             database_limits: database_limits(node.limits),
+            notes: node.notes.clone(),
             schema: node.schema.as_ref().map(|file| self.schema(node, file, kind)).transpose()?,
             tools: specs.clone().into(),
             rounds: node.rounds.get(),

@@ -59,7 +59,9 @@ impl Options {
     }
 
     pub(super) fn show_of_fresh_session(&self, library: Library, graph: &str, written: &[String]) -> Result<(), Failure> {
-        let databases = Databases::new(databases(written, |name| std::env::var(name).ok()).map_err(Failure::config)?).infos();
+        let databases = Databases::new(databases(written, |name| std::env::var(name).ok()).map_err(Failure::config)?);
+        databases.survey();
+        let databases = databases.infos();
         let local = jiff::Zoned::now();
         let from = Caller { identity: "anonymous".to_owned(), channel: String::new(), utc_offset_minutes: local.offset().seconds() / 60 };
         let wall = Time(u64::try_from(local.timestamp().as_microsecond()).unwrap_or_default());

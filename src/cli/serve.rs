@@ -60,6 +60,7 @@ pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Ser
         origins: Origins { allowed: config.origins.clone(), hosts: config.hosts.clone(), ..rules.origins },
         ..rules
     };
+    pool.keep_surveyed();
     shell::serve(settings, rules).map_err(failure)
 }
 

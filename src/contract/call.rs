@@ -35,6 +35,8 @@ impl Request {
                 DatabaseAsk::Tables => "tables".into(),
                 DatabaseAsk::Describe { table } => format!("describe {table}").into(),
                 DatabaseAsk::Query { .. } => "query".into(),
+                DatabaseAsk::Columns => "columns".into(),
+                DatabaseAsk::Range { .. } => "range".into(),
             },
         }
     }

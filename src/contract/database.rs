@@ -1,11 +1,13 @@
 //! Questions to a database and what they bring. Only reads: a statement goes through the gate before it goes out.
 
+use super::Survey;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
 
-/// A database as a session knows it: stated when the session opens, so that a replay plans in the same dialect.
+/// A database as a session knows it: stated when the session opens and when it changes, so that a replay plans in the same
+/// dialect and with the same survey.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatabaseInfo {
     pub name: String,
@@ -15,6 +17,9 @@ pub struct DatabaseInfo {
     pub schema: Option<String>,
     /// It holds the sample data that ships with the program; marked as such wherever it shows.
     pub is_sample: bool,
+    /// What it holds; nothing until the first survey is done. All sessions share one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub survey: Option<Arc<Survey>>,
 }
 
 impl DatabaseInfo {
@@ -58,6 +63,11 @@ pub enum DatabaseAsk {
     Describe { table: String },
     /// One reading statement, as the gate let it through.
     Query { sql: String },
+    /// All columns of all tables, one a row, for a survey.
+    Columns,
+    /// What stands in columns, each named as table and column, one a row: `column`, `holds`. Those of which nothing short can
+    /// be said are left out.
+    Range { columns: Vec<(String, String)> },
 }
 
 /// Where an answer is cut.

@@ -71,6 +71,8 @@ impl Default for Limits {
 pub enum Input {
     /// The first input of every session: what it runs on. `library` is the content hash of all graphs, prompts and schemas.
     Opened { version: u32, library: String, graph: String, databases: Vec<DatabaseInfo>, limits: Limits, from: Caller },
+    /// What is known of its databases has changed: a survey is done, or was done again.
+    Surveyed { databases: Vec<DatabaseInfo> },
     /// A watcher came; its caller is who the session talks to from now on.
     Attached { from: Caller },
     /// A person wrote something. `dashboard` is what they see now.
@@ -113,6 +115,7 @@ impl Input {
         match self {
             Input::Message { client_id, .. } | Input::Action { client_id, .. } => client_id.as_ref(),
             Input::Opened { .. }
+            | Input::Surveyed { .. }
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop

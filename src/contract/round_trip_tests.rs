@@ -52,21 +52,37 @@ fn errors_and_refusals_read_back() {
     ]);
 }
 
+fn survey() -> Survey {
+    let column = |holds| SurveyedColumn {
+        name: text("c"),
+        kind: text("int"),
+        nullable: true,
+        key: text("index"),
+        references: Some(text("t.id")),
+        comment: text("said"),
+        holds,
+    };
+    let columns = [None, Some(Holds::Values(vec![text("'a'")])), Some(Holds::Range(text("1"), text("2")))].map(column).to_vec();
+    let table = SurveyedTable { name: text("t"), comment: text("about"), rows: Some(7), is_estimate: true, columns };
+    Survey { tables: vec![table, SurveyedTable { name: text("u"), ..SurveyedTable::default() }], is_cut: true }
+}
+
 #[test]
 fn inputs_and_what_a_session_accepts_read_back() {
     let from = || Caller { identity: text("Ada"), channel: text("test"), utc_offset_minutes: -90 };
     let client_id = || Some("tab:1".parse().unwrap());
     let call = CallId(7);
-    let database = DatabaseInfo { name: text("d"), dialect: Dialect::Mysql, schema: Some(text("s")), is_sample: true };
+    let database = DatabaseInfo { name: text("d"), dialect: Dialect::Mysql, schema: Some(text("s")), is_sample: true, survey: None };
     same([
         Input::Opened {
             version: VERSION,
             library: text("hash"),
             graph: text("g"),
-            databases: vec![database.clone(), DatabaseInfo { dialect: Dialect::Sqlite, schema: None, ..database }],
+            databases: vec![database.clone(), DatabaseInfo { dialect: Dialect::Sqlite, schema: None, ..database.clone() }],
             limits: Limits::default(),
             from: from(),
         },
+        Input::Surveyed { databases: vec![DatabaseInfo { survey: Some(Arc::new(survey())), ..database }] },
         Input::Attached { from: from() },
         Input::Message {
             text: text("hi"),
@@ -125,6 +141,8 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
         database(DatabaseAsk::Tables),
         database(DatabaseAsk::Describe { table: text("t") }),
         database(DatabaseAsk::Query { sql: text("SELECT 1") }),
+        database(DatabaseAsk::Columns),
+        database(DatabaseAsk::Range { columns: vec![(text("t"), text("c"))] }),
     ]);
     let rows = Rows {
         columns: vec![text("a")],

@@ -26,7 +26,7 @@ use crate::contract::{
     Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, What,
 };
 use crate::graph::{Graph, Library};
-use crate::nodes::View;
+use crate::nodes::{View, schema};
 use background::Background;
 use call::Running;
 use named::Named;
@@ -178,6 +178,7 @@ impl Session {
             Input::Switch { graph, .. } if self.library.graph(graph).is_none() => Err(unknown_graph(graph, &self.library.names())),
             Input::Switch { .. }
             | Input::Opened { .. }
+            | Input::Surveyed { .. }
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop
@@ -201,6 +202,7 @@ impl Session {
         }
         match input {
             Input::Opened { version: _, library: _, graph, databases, limits, from } => self.open(&graph, limits, databases, from),
+            Input::Surveyed { databases } => self.surveyed(databases),
             Input::Attached { from } => self.meet(from, effects),
             Input::Message { text, dashboard, client_id, from } => {
                 self.enqueue(Begun::Message { text: text.into(), dashboard }, client_id, from, effects);
@@ -235,6 +237,12 @@ impl Session {
         self.setup = Setup { is_open: true, limits, databases, caller: from };
         // Above every number of an earlier session of this name: a client that resumes from one of those learns of the gap.
         self.counters.seq_last = Seq(self.counters.now.wall.0);
+    }
+
+    /// Takes what a new survey found. A description that it contradicts is older: the table is described again at its next query.
+    fn surveyed(&mut self, databases: Vec<DatabaseInfo>) {
+        self.conversation.schema_cache.retain(|table, columns| schema::agrees(&databases, table, columns));
+        self.setup.databases = databases;
     }
 
     /// Who the session talks to from now on. A name that nobody chose follows the identity.

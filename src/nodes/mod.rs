@@ -20,6 +20,7 @@ mod packet;
 mod plain;
 mod prompt;
 mod question;
+pub mod schema;
 mod screen;
 mod sensor;
 mod sequence;
@@ -92,6 +93,8 @@ pub struct Node {
     /// The database that `describe` and `query` ask.
     pub database: Option<Arc<str>>,
     pub database_limits: DatabaseLimits,
+    /// What tables and columns mean where their names don't say, by `table` or `table.column`.
+    pub notes: BTreeMap<String, String>,
     /// Where each route leads, as an index into the graph's nodes.
     pub edges: BTreeMap<String, usize>,
     /// Nodes that run in the same frame.

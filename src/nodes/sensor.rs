@@ -16,10 +16,19 @@ pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
     Flow::Rest
 }
 
+/// The day where the user is.
+pub(super) fn today(now: Time, caller: &Caller) -> String {
+    local(now, caller, "%A, %Y-%m-%d")
+}
+
 fn local_time(now: Time, caller: &Caller) -> String {
+    local(now, caller, "%A, %Y-%m-%d %H:%M")
+}
+
+fn local(now: Time, caller: &Caller, format: &str) -> String {
     let offset = Offset::from_seconds(caller.utc_offset_minutes * 60).unwrap_or(Offset::UTC);
     let time = Timestamp::from_microsecond(i64::try_from(now.0).unwrap_or(i64::MAX)).unwrap_or(Timestamp::MAX);
-    time.to_zoned(offset.to_time_zone()).strftime("%A, %Y-%m-%d %H:%M").to_string()
+    time.to_zoned(offset.to_time_zone()).strftime(format).to_string()
 }
 
 /// The largest unit that says enough.
@@ -46,6 +55,7 @@ mod tests {
         {
             let caller = Caller { utc_offset_minutes, ..Caller::default() };
             assert_eq!(local_time(now, &caller), told);
+            assert!(told.starts_with(&today(now, &caller)));
         }
     }
 

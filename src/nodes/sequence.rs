@@ -4,6 +4,7 @@
 //! seen to that a table is described before it is first queried: whatever the model planned, a query of tables that this
 //! session does not know yet asks for their description first. What was learned is kept, so it is asked for once.
 
+use super::schema;
 use super::tools::{self, Act, Done};
 use super::{Out, PlannedCall, ToolReport, View};
 use crate::contract::{
@@ -20,6 +21,8 @@ pub(super) const CALLS_MAX: usize = 20;
 /// Bytes of the list of calls that are left out, and of one call in it.
 const LEFT_OUT_BYTES_MAX: usize = 300;
 const CALL_BYTES_MAX: usize = 100;
+/// Columns whose range is looked at where a statement finds nothing.
+const RANGES_MAX: usize = 8;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sequence {
@@ -52,6 +55,8 @@ struct Pending {
     tables: Vec<String>,
     /// The database's refusal, while its tables are described again.
     refusal: Option<String>,
+    /// Rows that say «none», while the range of the columns that the statement names is looked at.
+    none: Option<Rows>,
 }
 
 /// How far a sequence has come.
@@ -102,7 +107,7 @@ impl Sequence {
                     Ok((ask, tables)) => {
                         let unknown = |table: &&String| known(view, table).is_none();
                         let undescribed = tables.iter().filter(unknown).cloned().collect();
-                        let pending = Pending { id, call, ask, undescribed, describing: None, tables, refusal: None };
+                        let pending = Pending { id, call, ask, undescribed, describing: None, tables, refusal: None, none: None };
                         match self.next_question(view, out, pending) {
                             Some(request) => return Step::Ask(request, self),
                             None if self.is_careful && self.failure().is_some() => return Step::Done(self),
@@ -151,7 +156,18 @@ impl Sequence {
                 }
             }
             (DatabaseAsk::Describe { table }, Some(DatabaseAnswer::Rows(_))) => Err(format!("there is no table {}", quoted(view, &table))),
-            (DatabaseAsk::Query { .. } | DatabaseAsk::Tables, Some(DatabaseAnswer::Rows(rows))) => Ok(found(rows)),
+            (DatabaseAsk::Query { sql }, Some(DatabaseAnswer::Rows(rows))) if is_none(&rows) => {
+                let columns = schema::named_columns(view, &sql, &pending.tables, RANGES_MAX);
+                if columns.is_empty() {
+                    Ok(found(rows))
+                } else {
+                    pending.none = Some(rows);
+                    let request = self.wait(view, pending, DatabaseAsk::Range { columns });
+                    return Step::Ask(request, self);
+                }
+            }
+            (DatabaseAsk::Range { .. }, answer) => Ok(found_none(pending.none.take().unwrap_or_default(), answer)),
+            (DatabaseAsk::Query { .. } | DatabaseAsk::Tables | DatabaseAsk::Columns, Some(DatabaseAnswer::Rows(rows))) => Ok(found(rows)),
             (DatabaseAsk::Query { .. }, Some(DatabaseAnswer::Refused { message, reason: Refused::UnknownColumn })) => {
                 // What is known of its tables may be old: they are described again before the query is repaired.
                 for table in &pending.tables {
@@ -186,12 +202,12 @@ impl Sequence {
 
     /// No more database calls are left: what remains is not done.
     pub(super) fn cut_short(mut self, view: &View<'_>, out: &mut Out) -> Sequence {
-        if let Some(Pending { id, call, describing, .. }) = self.out.take() {
+        if let Some(Pending { id, call, describing, none, .. }) = self.out.take() {
             let why = "too many questions to the database in one turn".to_owned();
             if let Some(id) = describing {
                 out.tool_result(id, tools::DESCRIBE, false, &why, None);
             }
-            self.report(view, out, id, call, Err(why));
+            self.report(view, out, id, call, none.map(found).ok_or(why));
         }
         let rest = std::mem::take(&mut self.todo).into_iter().chain(self.left_out.take().map(|(call, _)| call));
         self.left_out = left_out(rest, "too many questions to the database in one turn");
@@ -224,9 +240,14 @@ impl Sequence {
                 out.progress(format!("DESCRIBE {}\n", quoted(view, table)));
             }
         }
+        Some(self.wait(view, pending, ask))
+    }
+
+    /// The question to the database for which a call waits.
+    fn wait(&mut self, view: &View<'_>, pending: Pending, ask: DatabaseAsk) -> Request {
         self.out = Some(pending);
         let database: Arc<str> = view.node.database.clone().unwrap_or_default();
-        Some(Request::Database(DatabaseRequest { database, ask, limits: view.node.database_limits }))
+        Request::Database(DatabaseRequest { database, ask, limits: view.node.database_limits })
     }
 
     /// Notes what became of a call, and shows it.
@@ -303,6 +324,30 @@ fn found(rows: Rows) -> Done {
         data["notes"] = json!(rows.notes);
     }
     Done { summary, data: Some(data), rows: Some(count), ..Done::default() }
+}
+
+/// Whether a result says that there is nothing: no row, or a single one of nothing but zeros and NULL.
+fn is_none(rows: &Rows) -> bool {
+    let is_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::String(text) => text.parse::<f64>() == Ok(0.0),
+        value => value.as_f64() == Some(0.0),
+    };
+    rows.rows.len() <= 1 && rows.rows.iter().flatten().all(is_nothing)
+}
+
+/// Rows that say «none», with what there is in the columns that the statement names.
+fn found_none(rows: Rows, looked: Option<DatabaseAnswer>) -> Done {
+    let mut done = found(rows);
+    let Some(DatabaseAnswer::Rows(looked)) = looked else { return done };
+    let texts = |row: &Vec<Value>| Some((row.first()?.as_str()?.to_owned(), row.get(1)?.as_str()?.to_owned()));
+    let range: Vec<(String, String)> = looked.rows.iter().filter_map(texts).collect();
+    if let (Some(data), false) = (&mut done.data, range.is_empty()) {
+        let lines: Vec<String> = range.iter().map(|(column, holds)| format!("{column} holds {holds}")).collect();
+        done.summary = format!("{}: nothing found; {}", done.summary, lines.join("; "));
+        data["range"] = range.into_iter().map(|(column, holds)| (column, holds.into())).collect::<serde_json::Map<_, _>>().into();
+    }
+    done
 }
 
 /// A description as it is kept and as prompts carry it: one object a column.

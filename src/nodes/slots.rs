@@ -3,9 +3,8 @@
 //! Prompts are built from the session's state alone, each slot is bounded, and user text is never cut without a mark.
 
 use super::fit::fitting;
-use super::{View, screen, tools};
+use super::{View, schema, screen, sensor, tools};
 use crate::contract::{Message, Part, Role, clip, push_clipped};
-use crate::sql;
 use serde::Serialize;
 
 /// A slot of a prompt.
@@ -52,7 +51,9 @@ pub(super) const ALL: &[Slot] = &[
         is_missing: |view| view.packet.routing.is_none(),
         ..known("job", |view| plain(view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default()))
     },
-    known("schema", schema),
+    known("schema", |view| plain(schema::schema(view))),
+    // A day that passes is no other question.
+    Slot { passing: Some(|view| sensor::today(view.wall, view.caller)), ..known("today", schema::latest) },
     known("dialect", dialect),
     found("response_hint", |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default()),
     found("notes", |view| plain(view.packet.notes.clone().unwrap_or_default())),
@@ -152,27 +153,6 @@ fn findings(view: &View<'_>) -> String {
     plain(lines.join("\n"))
 }
 
-/// What is known of the node's database: each described table with its columns, all names as a statement has to write them.
-fn schema(view: &View<'_>) -> String {
-    let Some(database) = view.database() else { return "unknown".to_owned() };
-    let quoted = |name: &str| sql::quoted(name, database.dialect);
-    let mut lines = String::new();
-    for (name, columns) in view.schema {
-        if let Some(table) = name.strip_prefix(&database.name).and_then(|rest| rest.strip_prefix('.')) {
-            let mut columns = columns.clone();
-            for column in columns.as_array_mut().into_iter().flatten() {
-                if let Some(name) = column.get_mut("column")
-                    && let Some(text) = name.as_str()
-                {
-                    *name = quoted(text).into();
-                }
-            }
-            lines.push_str(&format!("{}: {columns}\n", quoted(table)));
-        }
-    }
-    if lines.is_empty() { "nothing is described yet".to_owned() } else { clip(&lines, DATA_BYTES) }
-}
-
 fn dialect(view: &View<'_>) -> String {
     view.database().map_or_else(|| "unknown".to_owned(), |database| database.dialect.to_string())
 }
@@ -184,10 +164,9 @@ pub(super) fn json(value: &(impl Serialize + ?Sized)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{DatabaseInfo, Dialect, TurnId};
+    use crate::contract::TurnId;
     use crate::nodes::Packet;
     use crate::nodes::testing::Fixture;
-    use serde_json::json;
 
     #[test]
     fn the_window_moves_in_steps_and_is_never_longer_than_it_may_be() {
@@ -206,31 +185,5 @@ mod tests {
         begins.dedup();
         let steps: Vec<u64> = begins.windows(2).map(|pair| pair[1] - pair[0]).collect();
         assert_eq!(steps[1..], [3; 10], "{begins:?}");
-    }
-
-    #[test]
-    fn the_schema_spells_names_as_the_database_does_and_quotes_those_that_need_it() {
-        let column = |name: &str| json!([{"column": name, "type": "int"}]);
-        for (dialect, says) in [
-            (
-                Dialect::Mysql,
-                "Kunden: [{\"column\":\"Name\",\"type\":\"int\"}]\n`Order Details`: [{\"column\":\"`Unit Price`\",\"type\":\"int\"}]\n`log-2024`: [{\"column\":\"`group`\",\"type\":\"int\"}]\n",
-            ),
-            (
-                Dialect::Sqlite,
-                "Kunden: [{\"column\":\"Name\",\"type\":\"int\"}]\n\"Order Details\": [{\"column\":\"\\\"Unit Price\\\"\",\"type\":\"int\"}]\n\"log-2024\": [{\"column\":\"\\\"group\\\"\",\"type\":\"int\"}]\n",
-            ),
-        ] {
-            let mut fixture = Fixture::default();
-            fixture.node.database = Some("shop".into());
-            fixture.databases = vec![DatabaseInfo { name: "shop".to_owned(), dialect, schema: None, is_sample: false }];
-            for (table, name) in
-                [("shop.Kunden", "Name"), ("shop.Order Details", "Unit Price"), ("shop.log-2024", "group"), ("farm.kühe", "x")]
-            {
-                fixture.schema.insert(table.to_owned(), column(name));
-            }
-            let packet = Packet::default();
-            assert_eq!(schema(&fixture.view(&packet)), says);
-        }
     }
 }

@@ -57,6 +57,7 @@ impl Default for Fixture {
             compose_file: None,
             database: None,
             database_limits: DatabaseLimits::default(),
+            notes: BTreeMap::new(),
             edges: BTreeMap::new(),
             beside: Vec::new(),
             together: Arc::default(),

@@ -125,7 +125,7 @@ impl Live {
             (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. } | Input::Clear { .. }) => {
                 return Ok(Accepted::Plain);
             }
-            (false, Input::Opened { .. } | Input::Chunk { .. } | Input::Completion { .. }) => {
+            (false, Input::Opened { .. } | Input::Surveyed { .. } | Input::Chunk { .. } | Input::Completion { .. }) => {
                 unreachable!("the shard opens a session with its first input, and no call was out before")
             }
         };
@@ -133,6 +133,9 @@ impl Live {
             before(&input);
             let accepted = session.accepts(&input)?;
             if !matches!(accepted, Accepted::Known { .. }) {
+                if self.is_open && matches!(input, Input::Message { .. } | Input::Action { .. }) {
+                    survey(around, &self.key, session);
+                }
                 if let Some(from) = opens_for {
                     session.handle(now, opening(around.settings, &self.key, from), &mut effects);
                 }
@@ -154,7 +157,7 @@ impl Live {
 
     /// What a node would be asked now; where the session has not opened, as it would open.
     pub(super) fn question(
-        &self,
+        &mut self,
         around: &mut Surroundings<'_>,
         from: Caller,
         node: &str,
@@ -162,6 +165,7 @@ impl Live {
     ) -> Result<Question, Refusal> {
         let asked = catch_unwind(AssertUnwindSafe(|| {
             if self.is_open {
+                survey(around, &self.key, &mut self.session);
                 return self.session.question(around.now, node, text);
             }
             let mut session = Session::new(around.settings.library.clone(), &around.settings.graph, &from);
@@ -270,6 +274,14 @@ impl Live {
 
 const PROMPT_BROKEN: Refusal =
     Refusal::new(Code::SessionBroken, "something broke inside this server while it built the prompt: the session goes on");
+
+/// Tells a session between two turns what has been found out about its databases since it was last told.
+fn survey(around: &Surroundings<'_>, key: &Key, session: &mut Session) {
+    let databases = (around.settings.databases)(&key.id);
+    if !session.busy() && databases != session.databases() {
+        session.handle(around.now, Input::Surveyed { databases }, &mut Vec::new());
+    }
+}
 
 /// What became of a call that its worker doesn't end.
 fn late(request: &Request) -> CallError {

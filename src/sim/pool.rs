@@ -241,6 +241,9 @@ fn tool_call(rng: &mut Rng, owner: &str) -> ToolCall {
 
 fn rows(rng: &mut Rng, owner: &str, ask: &DatabaseAsk) -> DatabaseAnswer {
     let (columns, rows) = match ask {
+        DatabaseAsk::Columns | DatabaseAsk::Range { .. } => {
+            (vec!["column", "holds"], vec![vec![json!("kunden.name"), json!("'a' to 'z'")]])
+        }
         DatabaseAsk::Tables => (vec!["table"], vec![vec![json!("kunden")]]),
         DatabaseAsk::Describe { .. } => (vec!["column", "type"], vec![vec![json!("id"), json!("int")], vec![json!("name"), json!("text")]]),
         DatabaseAsk::Query { .. } => (vec!["n", "who"], (0..below(rng, 5)).map(|n| vec![json!(n), json!(format!("~{owner}~"))]).collect()),

@@ -369,7 +369,8 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
     let tight = |small: usize, large: usize| if script.is_tight { small } else { large };
     let listen = SocketAddr::from(([127, 0, 0, 1], 7878));
     let clients: usize = script.users.iter().map(|user| user.clients.len()).sum();
-    let database = DatabaseInfo { name: "eras2_production".to_owned(), dialect: Dialect::Sqlite, schema: None, is_sample: true };
+    let database =
+        DatabaseInfo { name: "eras2_production".to_owned(), dialect: Dialect::Sqlite, schema: None, is_sample: true, survey: None };
     Settings {
         shards: script.shards,
         library,

@@ -415,7 +415,7 @@ pub struct State<'a> {
     pub schema_cache: &'a BTreeMap<String, Value>,
 }
 
-/// Body of `/api/turn`: the trace, the databases that the session knows, and each call's request and answer, each cut to
+/// Body of `/api/turn`: the trace, the databases that the session knows, without what a survey found in them, and each call's request and answer, each cut to
 /// `bytes_max`; `reply` is the answer as data, where it was kept whole.
 pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -> Vec<u8> {
     #[derive(Serialize)]
@@ -426,7 +426,7 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -
         #[serde(skip_serializing_if = "Option::is_none")]
         client_id: Option<&'a ClientId>,
         trace: &'a Trace,
-        databases: &'a [DatabaseInfo],
+        databases: Vec<DatabaseInfo>,
         calls: Vec<Call<'a>>,
     }
     #[derive(Serialize)]
@@ -450,6 +450,7 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -
         answer: clip(&call.came.said(), bytes_max),
         reply: call.came.whole(),
     });
+    let databases = databases.iter().map(|database| DatabaseInfo { survey: None, ..database.clone() }).collect();
     let (trace, action) = (&*detail.trace, detail.action.as_deref());
     write(&Body { id: Id(trace.id), action, client_id: trace.client_id.as_ref(), trace, databases, calls: calls.collect() })
 }

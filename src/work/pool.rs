@@ -137,6 +137,17 @@ impl Pool {
         }
     }
 
+    /// Has all databases surveyed, now and when it is due, in the background. A replay has what its tape says of them.
+    pub fn keep_surveyed(&self) {
+        let databases = &self.0.settings.databases;
+        match &self.0.settings.tape {
+            None => databases.keep_surveyed(),
+            // Each recording is to have the same.
+            Some(tape) if tape.is_recording() => databases.survey(),
+            Some(_) => {}
+        }
+    }
+
     /// Starts a call of a session, or says at once why not. `reply` is called on a worker's thread, and may block it.
     pub fn start(&self, session: &Arc<str>, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
         let lane = self.0.lane(&request);

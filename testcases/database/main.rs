@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
 
 mod names;
+mod survey;
 mod tls;
 mod turns;
 mod values;

@@ -82,10 +82,8 @@ fn a_model_is_shown_names_as_the_database_spells_them_and_mends_its_own() {
     ask(json!({"expert": "eras", "say": "Done.", "tools": []}));
     let asked = model.asked_of("expert");
     let prompt = asked.last().unwrap()["messages"].as_array().unwrap().last().unwrap()["content"].as_str().unwrap().to_owned();
-    for line in
-        ["\nKunden: [{\"column\":\"Id\"", "{\"column\":\"`Last Name`\"", "\n`Order Details`: [{\"column\":\"`Unit No`\"", "\n`log-2024`: ["]
-    {
+    for line in ["\nKunden", "\n- Id int", "\n- `Last Name` ", "\n`Order Details`", "\n- `Unit No` ", "\n`log-2024`"] {
         assert!(prompt.contains(line), "{line} is not in {prompt}");
     }
-    assert!(!prompt.contains("kunden: ") && !prompt.contains("order details: "), "{prompt}");
+    assert!(!prompt.contains("\nkunden") && !prompt.contains("\norder details"), "{prompt}");
 }

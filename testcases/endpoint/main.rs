@@ -30,5 +30,6 @@ mod stop;
 mod suites;
 #[allow(dead_code, reason = "it serves the tests of the command line too")]
 mod support;
+mod survey;
 mod thinking;
 mod values;

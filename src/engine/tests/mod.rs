@@ -11,4 +11,5 @@ mod rules;
 mod simulation;
 mod snapshot;
 mod stream;
+mod survey;
 mod world;

@@ -32,10 +32,10 @@ pub(super) fn ada() -> Caller {
 }
 
 /// The database that the shipped graphs name, and one of another dialect.
-fn databases() -> Vec<DatabaseInfo> {
+pub(super) fn databases() -> Vec<DatabaseInfo> {
     vec![
-        DatabaseInfo { name: "eras2_production".into(), dialect: Dialect::Sqlite, schema: None, is_sample: true },
-        DatabaseInfo { name: "farm".into(), dialect: Dialect::Mysql, schema: None, is_sample: false },
+        DatabaseInfo { name: "eras2_production".into(), dialect: Dialect::Sqlite, schema: None, is_sample: true, survey: None },
+        DatabaseInfo { name: "farm".into(), dialect: Dialect::Mysql, schema: None, is_sample: false, survey: None },
     ]
 }
 

@@ -126,7 +126,8 @@ fn an_examples_calls_name_tools_of_the_node_and_work_one_after_the_other() {
                 }
                 Act::Ask { ask, .. } => {
                     for dialect in [Dialect::Sqlite, Dialect::Mysql] {
-                        fixture.databases = vec![DatabaseInfo { name: name.clone(), dialect, schema: None, is_sample: false }];
+                        fixture.databases =
+                            vec![DatabaseInfo { name: name.clone(), dialect, schema: None, is_sample: false, survey: None }];
                         assert!(ask(&fixture.view(&packet), &call.args).is_ok(), "{file}: {}", call.args);
                     }
                 }

@@ -43,7 +43,7 @@ mod tests {
         let mut fixture = Fixture::default();
         fixture.node.database = Some("shop".into());
         let schema = Some("Shop_2".to_owned());
-        fixture.databases = vec![DatabaseInfo { name: "shop".to_owned(), dialect: Dialect::Mysql, schema, is_sample: false }];
+        fixture.databases = vec![DatabaseInfo { name: "shop".to_owned(), dialect: Dialect::Mysql, schema, is_sample: false, survey: None }];
         let packet = Packet::default();
         let view = fixture.view(&packet);
         for (name, table) in [

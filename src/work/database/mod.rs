@@ -1,6 +1,6 @@
-//! Databases: who can be asked, and one question to one of them, on a worker's thread.
+//! Databases: who can be asked, one question to one of them, on a worker's thread, and what a survey found in each.
 //!
-//! MySQL or MariaDB, or SQLite built in, each behind the same three questions. Every statement goes through the gate here
+//! MySQL or MariaDB, or SQLite built in, each behind the same questions. Every statement goes through the gate here
 //! again, whoever let it through before; then it runs in a transaction that can only read, under a deadline that is ours.
 //!
 //! Invariants: what is answered is cut where [`DatabaseLimits`] says; no answer holds an address, a user or a path; a
@@ -9,13 +9,16 @@
 mod cells;
 mod geometry;
 mod keys;
+mod look;
 mod mysql;
+mod mysql_lists;
 mod names;
 mod rows;
 pub mod sample;
 mod setup;
 mod source;
 mod sqlite;
+mod survey;
 mod trouble;
 mod watch;
 
@@ -40,6 +43,7 @@ pub struct Databases(Arc<Vec<Known>>);
 struct Known {
     name: String,
     backend: Backend,
+    surveys: survey::Surveys,
 }
 
 enum Backend {
@@ -55,7 +59,7 @@ impl Databases {
                 Source::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::file(&name, path)),
                 Source::Mysql(address) => Backend::Mysql(Box::new(mysql::Mysql::new(*address))),
             };
-            Known { name, backend }
+            Known { name, backend, surveys: survey::Surveys::default() }
         };
         Databases(Arc::new(sources.into_iter().map(known).collect()))
     }
@@ -81,7 +85,7 @@ impl Databases {
 
     /// Connects to each as a question would, and tells what is there or why it can't be used.
     pub fn look(&self, mut tell: impl FnMut(&str, Result<String, Trouble>)) {
-        for Known { name, backend } in self.0.iter() {
+        for Known { name, backend, .. } in self.0.iter() {
             let found = match backend {
                 Backend::Sqlite(sqlite) => sqlite.look(),
                 Backend::Mysql(mysql) => mysql.look(Instant::now() + LOOK_TIME_MAX),
@@ -92,7 +96,11 @@ impl Databases {
 
     pub(super) fn answer(&self, request: &DatabaseRequest, call: &mut Call<'_>) -> Ended {
         let outcome = match self.place(&request.database) {
-            Some(place) => self.0[place].ask(&request.ask, request.limits, call),
+            Some(place) => {
+                let outcome = self.0[place].ask(&request.ask, request.limits, call);
+                self.survey_if_due(place);
+                outcome
+            }
             None => Err(failed(&request.database, DatabaseFault::Unknown, &"no setting names it")),
         };
         let outcome = outcome.map(|answer| Answer { database: Some(Box::new(answer)), ..Answer::default() });
@@ -130,7 +138,7 @@ impl Known {
             Backend::Mysql(mysql) => (Dialect::Mysql, mysql.schema(), mysql.is_sample()),
         };
         let schema = (schema != self.name).then(|| schema.to_owned());
-        DatabaseInfo { name: self.name.clone(), dialect, schema, is_sample }
+        DatabaseInfo { name: self.name.clone(), dialect, schema, is_sample, survey: self.surveys.latest() }
     }
 
     fn ask(&self, ask: &DatabaseAsk, limits: DatabaseLimits, call: &mut Call<'_>) -> Result<DatabaseAnswer, CallError> {
@@ -144,11 +152,17 @@ impl Known {
                 }
             }
             DatabaseAsk::Describe { table } => (ask.clone(), vec![table.clone()]),
-            DatabaseAsk::Tables => (DatabaseAsk::Tables, Vec::new()),
+            DatabaseAsk::Tables | DatabaseAsk::Columns => (ask.clone(), Vec::new()),
+            DatabaseAsk::Range { columns } => return self.range(columns, due, call.cancel),
         };
         let mut answer = self.backend.ask(&ask, limits, due, call.cancel)?;
         match &mut answer {
-            DatabaseAnswer::Rows(rows) => names::without_places(rows),
+            DatabaseAnswer::Rows(rows) => {
+                names::without_places(rows);
+                if let DatabaseAsk::Describe { .. } = ask {
+                    self.surveys.compare(rows);
+                }
+            }
             DatabaseAnswer::Refused { message, reason: Refused::UnknownTable } => message.push_str(&self.spelt(&tables, due, call.cancel)),
             DatabaseAnswer::Refused { .. } => {}
         }

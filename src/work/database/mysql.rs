@@ -7,12 +7,13 @@
 mod connection;
 
 use super::cells::{json, plain};
-use super::rows::{Taking, plain_type};
+use super::mysql_lists::{self, Listed};
+use super::rows::Taking;
 use super::source::{Address, ROW_BYTES_MAX};
 use super::trouble::{Trouble, TroubleKind, said};
 use super::watch::{self, Socket};
-use super::{DESCRIBES, failed, in_trouble, no_such_table, referenced, refused, sample};
-use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused};
+use super::{failed, in_trouble, refused};
+use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Refused};
 use crate::work::call::Cancel;
 use mysql::consts::ColumnType;
 use mysql::prelude::Queryable;
@@ -51,7 +52,7 @@ struct Shared {
 }
 
 /// Why a question brought no answer.
-enum Failure {
+pub(super) enum Failure {
     Server(Error),
     /// The server's answer to something that we ask for ourselves.
     Ours(Error),
@@ -184,8 +185,10 @@ impl Shared {
         socket: &Socket,
     ) -> Result<(DatabaseAnswer, bool), Failure> {
         let (answer, is_whole) = match ask {
-            DatabaseAsk::Tables => self.tables(conn, limits, socket).map_err(ours)?,
-            DatabaseAsk::Describe { table } => self.describe(conn, table, limits, socket).map_err(ours)?,
+            DatabaseAsk::Tables => self.listed(mysql_lists::tables(conn, &self.address.schema, limits, socket))?,
+            DatabaseAsk::Describe { table } => mysql_lists::describe(conn, &self.address.schema, table, limits, socket).map_err(ours)?,
+            DatabaseAsk::Columns => self.listed(mysql_lists::columns(conn, &self.address.schema, limits, socket))?,
+            DatabaseAsk::Range { .. } => unreachable!("a range is asked for column by column"),
             DatabaseAsk::Query { sql } => take(conn, sql, Params::Empty, limits, socket, |row, columns| {
                 row.into_iter().zip(columns).map(|(cell, column)| json(cell, column)).collect()
             })?,
@@ -196,50 +199,10 @@ impl Shared {
         Ok((answer, is_whole))
     }
 
-    fn tables(&self, conn: &mut Conn, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
-        let sql = "SELECT table_name AS `table`, table_comment FROM information_schema.tables WHERE table_schema = ? ORDER BY table_name";
-        let mut is_sample = false;
-        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema,).into(), limits, socket, |row, _| {
-            let mut texts = row.into_iter().map(plain);
-            let name = texts.next().flatten();
-            is_sample |= texts.next().flatten().is_some_and(|about| about.starts_with(sample::MARK));
-            vec![name.into()]
-        })?;
+    /// An answer that also says whether the server holds the sample.
+    fn listed(&self, listed: Result<Listed, Failure>) -> Result<(DatabaseAnswer, bool), Failure> {
+        let Listed { answer, is_whole, is_sample } = listed.map_err(ours)?;
         self.is_sample.store(is_sample, Ordering::Relaxed);
-        if let DatabaseAnswer::Rows(rows) = &mut answer {
-            rows.columns.truncate(1);
-        }
-        Ok((answer, is_whole))
-    }
-
-    fn describe(&self, conn: &mut Conn, table: &str, limits: DatabaseLimits, socket: &Socket) -> Result<(DatabaseAnswer, bool), Failure> {
-        let sql = "SELECT c.column_name, c.column_type, c.is_nullable, c.column_key,
-            (SELECT CONCAT(k.referenced_table_name, '\n', k.referenced_column_name) FROM information_schema.key_column_usage k
-             WHERE k.table_schema = c.table_schema AND k.table_name = c.table_name AND k.column_name = c.column_name
-             AND k.referenced_table_name IS NOT NULL LIMIT 1), c.table_name
-            FROM information_schema.columns c WHERE c.table_schema = ? AND c.table_name = ? ORDER BY c.ordinal_position";
-        let mut own_name = None;
-        let (mut answer, is_whole) = take(conn, sql, (&self.address.schema, table).into(), limits, socket, |row, _| {
-            let mut texts = row.into_iter().map(plain);
-            let mut next = || texts.next().flatten();
-            let (name, kind, nullable, key, references) = (next(), next(), next(), next(), next());
-            own_name = next();
-            let key = match key.as_deref() {
-                Some("PRI") => "primary",
-                Some("UNI") => "unique",
-                Some("MUL") => "index",
-                _ => "",
-            };
-            let kind = kind.map(|kind| plain_type(&kind));
-            vec![name.into(), kind.into(), nullable.map(|is| is == "YES").into(), key.into(), referenced(references, Dialect::Mysql)]
-        })?;
-        if let DatabaseAnswer::Rows(rows) = &mut answer {
-            rows.columns = DESCRIBES.map(str::to_owned).to_vec();
-            rows.table = own_name;
-            if rows.rows.is_empty() {
-                return Err(Failure::Refused(no_such_table(table, Dialect::Mysql).into()));
-            }
-        }
         Ok((answer, is_whole))
     }
 
@@ -283,7 +246,7 @@ impl Shared {
 }
 
 /// Runs a statement and takes its rows; the second says whether all of them were read.
-fn take(
+pub(super) fn take(
     conn: &mut Conn,
     sql: &str,
     params: Params,

@@ -5,6 +5,7 @@
 //! before it runs. The sample is one image that all connections read.
 
 use super::rows::{Taking, hex, plain_type, real, text, whole};
+use super::survey::COLUMNS;
 use super::trouble::{Trouble, TroubleKind};
 use super::{DESCRIBES, in_trouble, keys, no_such_table, referenced, refused, sample};
 use crate::contract::{CallError, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseLimits, Dialect, Refused, Rows};
@@ -16,7 +17,7 @@ use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Statement};
+use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Row, Statement};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -245,6 +246,8 @@ impl Line {
             DatabaseAsk::Tables => self.ours(|connection| tables(connection, schema, limits)),
             DatabaseAsk::Describe { table } => self.ours(|connection| describe(connection, schema, table, limits)),
             DatabaseAsk::Query { sql } => self.query(sql, limits, schema),
+            DatabaseAsk::Columns => self.ours(|connection| columns(connection, schema, limits)),
+            DatabaseAsk::Range { .. } => unreachable!("a range is asked for column by column"),
         }
     }
 
@@ -291,34 +294,14 @@ fn tables(connection: &Connection, schema: &str, limits: DatabaseLimits) -> Resu
 }
 
 fn describe(connection: &Connection, schema: &str, table: &str, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {
-    let sql = "SELECT c.name, c.type, c.\"notnull\", c.pk,
-        (SELECT MAX(l.\"unique\") FROM pragma_index_list(?1, ?2) l JOIN pragma_index_info(l.name, ?2) i WHERE i.name = c.name AND i.seqno = 0),
-        (SELECT f.\"table\" || char(10) || COALESCE(f.\"to\", (SELECT p.name FROM pragma_table_info(f.\"table\", ?2) p WHERE p.pk = 1))
-         FROM pragma_foreign_key_list(?1, ?2) f WHERE f.\"from\" = c.name LIMIT 1)
-        FROM pragma_table_info(?1, ?2) c ORDER BY c.cid";
-    let mut statement = connection.prepare(sql)?;
+    let sql = format!("SELECT {} FROM pragma_table_info(?1, ?2) c ORDER BY c.cid", column_of("?1"));
+    let mut statement = connection.prepare(&sql)?;
     let mut taking = Taking::new(DESCRIBES.map(str::to_owned).to_vec(), limits);
     let mut columns = statement.query([table, schema])?;
     let mut is_known = false;
     while let Some(row) = columns.next()? {
         is_known = true;
-        let (name, kind, is_needed): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let (primary, unique): (i64, Option<i64>) = (row.get(3)?, row.get(4)?);
-        let key = match (primary, unique) {
-            (1.., _) => "primary",
-            (_, Some(1)) => "unique",
-            (_, Some(_)) => "index",
-            (_, None) => "",
-        };
-        let references: Option<String> = row.get(5)?;
-        let is_nullable = !is_needed && primary == 0;
-        if !taking.take(vec![
-            name.into(),
-            plain_type(&kind).into(),
-            is_nullable.into(),
-            key.into(),
-            referenced(references, Dialect::Sqlite),
-        ]) {
+        if !taking.take(column(row)?.to_vec()) {
             break;
         }
     }
@@ -328,6 +311,54 @@ fn describe(connection: &Connection, schema: &str, table: &str, limits: Database
     let own_name = format!("SELECT name FROM \"{schema}\".sqlite_master WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE");
     let table = connection.query_row(&own_name, [table], |row| row.get(0))?;
     Ok(DatabaseAnswer::Rows(Rows { table: Some(table), ..taking.done() }))
+}
+
+/// What [`column`] reads of a column `c` of a table.
+fn column_of(table: &str) -> String {
+    format!(
+        "c.name, c.type, c.\"notnull\", c.pk,
+        (SELECT MAX(l.\"unique\") FROM pragma_index_list({table}, ?2) l JOIN pragma_index_info(l.name, ?2) i
+         WHERE i.name = c.name AND i.seqno = 0),
+        (SELECT f.\"table\" || char(10) || COALESCE(f.\"to\", (SELECT p.name FROM pragma_table_info(f.\"table\", ?2) p WHERE p.pk = 1))
+         FROM pragma_foreign_key_list({table}, ?2) f WHERE f.\"from\" = c.name LIMIT 1)"
+    )
+}
+
+/// A column as a description has it.
+fn column(row: &Row<'_>) -> Result<[Value; DESCRIBES.len()], Error> {
+    let (name, kind, is_needed): (String, String, bool) = (row.get(0)?, row.get(1)?, row.get(2)?);
+    let (primary, unique): (i64, Option<i64>) = (row.get(3)?, row.get(4)?);
+    let key = match (primary, unique) {
+        (1.., _) => "primary",
+        (_, Some(1)) => "unique",
+        (_, Some(_)) => "index",
+        (_, None) => "",
+    };
+    let references: Option<String> = row.get(5)?;
+    let is_nullable = !is_needed && primary == 0;
+    Ok([name.into(), plain_type(&kind).into(), is_nullable.into(), key.into(), referenced(references, Dialect::Sqlite)])
+}
+
+/// The columns of all tables. There are no comments and no statistics.
+fn columns(connection: &Connection, schema: &str, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {
+    let sql = format!(
+        "SELECT {}, ?1, m.name, m.type FROM \"{schema}\".sqlite_master m, pragma_table_info(m.name, ?2) c
+         WHERE m.type IN ('table', 'view') AND m.name NOT LIKE 'sqlite^_%' ESCAPE '^' ORDER BY m.name, c.cid",
+        column_of("m.name")
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let mut taking = Taking::new(COLUMNS.map(str::to_owned).to_vec(), limits);
+    let mut rows = statement.query(["", schema])?;
+    while let Some(row) = rows.next()? {
+        let (about, table, what): (String, String, String) = (row.get(6)?, row.get(7)?, row.get(8)?);
+        let mut cells = vec![table.into(), about.into(), Value::Null, (what == "view").into()];
+        cells.extend(column(row)?);
+        cells.push("".into());
+        if !taking.take(cells) {
+            break;
+        }
+    }
+    Ok(DatabaseAnswer::Rows(taking.done()))
 }
 
 fn rows_of(mut statement: Statement<'_>, limits: DatabaseLimits) -> Result<DatabaseAnswer, Error> {

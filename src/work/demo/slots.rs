@@ -31,6 +31,7 @@ const NAMES: &[&str] = &[
     "user_name",
     "job",
     "schema",
+    "today",
     "dialect",
     "response_hint",
     "notes",
