@@ -164,11 +164,10 @@ fn the_same_conversation_on_the_demo_model_and_over_http() {
 fn an_event_stream_tells_the_same_as_the_result() {
     let model = Process::model("1");
     for server in [Process::server(&["--demo-delay-ms", "1"]), Process::server_with(&model)] {
-        let events = BufReader::new(server.request("GET", "/api/events?session=a", ""));
-        let events = events
-            .lines()
-            .map(Result::unwrap)
-            .filter_map(|line| Some(serde_json::from_str::<Value>(line.strip_prefix("data: ")?).unwrap()));
+        let mut lines = BufReader::new(server.request("GET", "/api/events?session=a", "")).lines().map(Result::unwrap);
+        // From this comment on the stream misses nothing.
+        assert!(lines.any(|line| line.starts_with(':')));
+        let events = lines.filter_map(|line| Some(serde_json::from_str::<Value>(line.strip_prefix("data: ")?).unwrap()));
         let (answer, path, frames) = server.turn("a", "why is the sky blue?");
         let mut streamed = String::new();
         for event in events {
