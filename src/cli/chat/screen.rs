@@ -288,7 +288,8 @@ mod tests {
     #[test]
     fn text_directions_stay_as_they_are() {
         let said = "see \u{202e}gpj.exe\u{202c} \u{2067}x\u{2069} שלום";
-        assert_eq!(shown(false, |screen| screen.answer(said)), "see gpj.exe x שלום");
+        let whole = |screen: &mut Screen<&mut Vec<u8>>| screen.answer(said).and_then(|()| screen.end_line());
+        assert_eq!(shown(false, whole), "see gpj.exe x שלום\n");
         let button = json!({"type": "button", "label": "\u{202a}Pay\u{2066} 5"});
         assert_eq!(shown(true, |screen| screen.controls(std::slice::from_ref(&button))), "[1] Pay 5\n");
     }
