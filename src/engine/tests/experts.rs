@@ -243,7 +243,7 @@ fn a_repair_tells_the_table_described_last_and_each_failure_once() {
     for answer in [PERCEIVED, TO_ERAS, &broken("MAX"), COLUMNS, THREE, COLUMNS, refused] {
         world.answer(answer);
     }
-    assert!(told(&world, "\nobjekte: [{") == 1 && told(&world, "\nkunden: [{") == 1, "{}", world.asked());
+    assert!(told(&world, "\nobjekte\n- id int") == 1 && told(&world, "\nkunden\n- id int") == 1, "{}", world.asked());
     for text in ["SELECT MAX(x)", "no such function: FOO", r#""rows":[[3]]"#] {
         assert_eq!(told(&world, text), 1, "{text}: {}", world.asked());
     }
