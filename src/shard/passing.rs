@@ -32,8 +32,7 @@ impl Shard {
         let (now, settings) = (self.clock.moment(), self.settings.clone());
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.came_due();
-        let is_stream = matches!(socket.kind, Kind::Stream(_));
-        if socket.is_stuck(now, &settings, if is_stream { 2 } else { 1 }) {
+        if socket.is_stuck(now, &settings, socket.patience().into()) {
             return self.drop_socket(id, actions);
         }
         if socket.is_stuck(now, &settings, 1) {

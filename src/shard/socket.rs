@@ -208,9 +208,7 @@ impl Socket {
 
     /// When to look at it next, unless something happens before.
     pub(super) fn due(&self, settings: &Settings) -> Option<Moment> {
-        // A stream whose write stands still gets a goodbye first, and is cut after the same time again.
-        let patience = if self.is_closing { 2 } else { 1 };
-        let stalls = self.is_writing.then(|| self.moved.after(settings.write_time * patience));
+        let stalls = self.is_writing.then(|| self.moved.after(settings.write_time * if self.is_closing { self.patience() } else { 1 }));
         let kind = match &self.kind {
             // While an answer is being sent only that is timed.
             Kind::Http(_) if self.is_writing => None,
@@ -256,6 +254,12 @@ impl Socket {
             Kind::Leaving(attach, _) => attach.leftover.len(),
             Kind::Lingering { .. } => 0,
         }
+    }
+
+    /// How many times what one write may take one that stands still is waited for. A stream gets a goodbye first, and is cut after
+    /// the same time again; a client that has gone needs none.
+    pub(super) fn patience(&self) -> u32 {
+        if matches!(self.kind, Kind::Stream(_)) && !self.peer_ended { 2 } else { 1 }
     }
 
     /// Whether a write has stood still for more than so many times what one may take.

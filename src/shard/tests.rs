@@ -484,6 +484,18 @@ fn a_reader_that_stands_still_is_told_and_then_cut() {
 }
 
 #[test]
+fn a_client_that_has_gone_with_a_write_standing_still_is_not_waited_for_twice() {
+    let mut world = World::new(settings());
+    let socket = world.websocket("/ws");
+    world.take(socket);
+    world.stuck.push(socket);
+    world.say(socket, r#"{"text":"hello"}"#);
+    world.tick(vec![Event::Ended { socket }]);
+    world.pass(bounds::WRITE_TIME + Duration::from_secs(1));
+    assert!(world.closed.contains(&socket));
+}
+
+#[test]
 fn silent_websockets_are_pinged_and_then_cut_and_event_streams_get_comments() {
     let mut world = World::new(settings());
     let socket = world.websocket("/ws");
