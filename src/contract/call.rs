@@ -185,7 +185,7 @@ pub struct Answer {
     /// The text stands in the place of what was streamed: some of that turned out to be a thought.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_retold: bool,
-    /// What the model thought, for whoever looks closely: nobody is shown it as an answer, and it is never sent again.
+    /// What the model thought, for the trace: it is never shown as an answer and never sent again.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub thoughts: String,
     pub tool_calls: Vec<ToolCall>,

@@ -113,7 +113,7 @@ pub struct Rows {
     pub rows: Vec<Vec<Value>>,
     /// There are more rows than were taken.
     pub is_cut: bool,
-    /// What whoever reads the rows must know of them: what was cut, what the database warned of. One sentence each.
+    /// What a reader of the rows must know: what was cut, what the database warned of. One sentence each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Of a description: the table's name as the database spells it.

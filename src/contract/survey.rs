@@ -1,6 +1,6 @@
 //! What a database holds, as a survey without a model found it: its tables, their columns, and what stands in these.
 //!
-//! A survey reaches a session as part of what it is told of its databases, so that a replay fills the same prompts.
+//! A survey reaches a session as part of what it knows of its databases, so that a replay fills the same prompts.
 
 use serde::{Deserialize, Serialize};
 

@@ -283,7 +283,7 @@ impl fmt::Display for Kind {
 
 impl Task {
     pub fn resume(self, view: &View<'_>, out: &mut Out, answer: Answer) -> Flow {
-        // Where JSON is wanted, nothing at all is told from something that isn't JSON.
+        // Where JSON is wanted, an empty text differs from one that isn't JSON.
         let wants_json = matches!(view.asked, Some(Request::Model(request)) if request.schema.is_some());
         if wants_json && answer.text.trim().is_empty() {
             return Flow::Again { why: answer.silence().why().into(), task: self };

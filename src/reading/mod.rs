@@ -5,12 +5,12 @@
 //! What doesn't fit is a [`Wrong`]: the place, what stands there, and what is wanted, in words that a model can act on.
 
 mod fit;
-mod mended;
+mod repaired;
 mod wanted;
 mod wrong;
 
 pub use fit::OrText;
-pub use mended::mended;
+pub use repaired::repaired;
 pub use wrong::Wrong;
 
 use crate::contract::{Unique, unique_json};
@@ -145,7 +145,7 @@ pub fn certain(text: &str) -> Option<Value> {
     let values = |text: &str| {
         Deserializer::from_str(text).into_iter::<Unique>().map(|value| value.map(|Unique(value)| value)).collect::<Result<Vec<_>, _>>().ok()
     };
-    let mut values = values(text).or_else(|| values(&mended(text)?))?;
+    let mut values = values(text).or_else(|| values(&repaired(text)?))?;
     if values.len() > 1 {
         values.retain(|value| value.as_object().is_none_or(|object| !object.is_empty()));
         values.dedup();
@@ -200,7 +200,7 @@ fn first(text: &str) -> First {
         return if has_field(text) { First::Broken(why, text.len()) } else { First::Open(why) };
     };
     let whole = &text[..length];
-    match unique_json(whole).or_else(|error| mended(whole).and_then(|text| unique_json(&text).ok()).ok_or(error)) {
+    match unique_json(whole).or_else(|error| repaired(whole).and_then(|text| unique_json(&text).ok()).ok_or(error)) {
         Ok(object) => First::Object(object, length),
         Err(error) => First::Broken(Wrong::quoting(format!("it is not JSON: {error}"), "it is not JSON"), length),
     }

@@ -189,7 +189,7 @@ mod tests {
         let left = |seen: u64| backlog.after(Seq(seen)).map(|event| (event.seq.0, event.what.name())).collect::<Vec<_>>();
         assert_eq!(left(0), [(4, "done"), (5, "cleared"), (6, "streaming")]);
         assert_eq!(left(4), [(5, "cleared"), (6, "streaming")]);
-        assert!((0..=6).all(|seen| backlog.reaches(Seq(seen))), "whoever was in the middle of it goes on to the clear");
+        assert!((0..=6).all(|seen| backlog.reaches(Seq(seen))), "a client in the middle of it goes on to the clear");
         assert_eq!(
             backlog.lines(10).map(|(event, text)| (event.what.name(), text.to_owned())).collect::<Vec<_>>(),
             [("cleared", String::new()), ("streaming", "new".to_owned())]

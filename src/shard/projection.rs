@@ -61,7 +61,7 @@ pub(super) struct OneTurn {
     has_ended: bool,
 }
 
-const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "not all events of this turn are kept: see whether `/api/turn` still has it");
+const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "not all events of this turn are kept: try `/api/turn`, which may still have it");
 
 impl OneTurn {
     /// Follows a turn, and says from where: behind `since`, but never behind its end. `is_due`: it waits or runs.

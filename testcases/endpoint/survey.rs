@@ -30,7 +30,7 @@ fn the_schema_its_meanings_and_the_date_reach_the_planner_before_the_first_messa
     let (day, latest) = today.split_once(", ").unwrap();
     assert!(day.ends_with("day") && latest.ends_with("; the latest date in the database is 2025-06-28"), "{today}");
     assert!(!prompt.contains("nothing is described yet"));
-    // A session that was there before the survey is told too; and its first question describes what it queries, its second nothing.
+    // A session from before the survey gets it too; its first question describes what it queries, its second nothing.
     assert_eq!(session.ask("wie viele Kunden haben wir?")["path"], "expert");
     prompt_with(&session, "rechnungen (288 rows)");
 }

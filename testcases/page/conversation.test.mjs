@@ -47,7 +47,7 @@ test('an acknowledgement that names a turn from before the last one takes the me
   assert.deepEqual(drawn(acknowledged(asked([], 'q'), 'c-q', 'msg_3', 5)), []);
 });
 
-test('what is told again takes the place of what was told, and more may follow', () => {
+test('a retold answer replaces the text before, and more may follow', () => {
   const retold = { event: 'retold', turn: 'msg_1', frame: 1, text: 'A' };
   const turns = played(asked([], 'q'), started('msg_1', 'q'), said('msg_1', 'Hm</think>A'), retold, said('msg_1', 'B'), ended('msg_1'));
   assert.deepEqual(drawn(turns), ['msg_1 done q→AB']);

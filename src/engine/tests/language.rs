@@ -40,7 +40,7 @@ fn a_button_that_is_pressed_at_once_is_answered_in_the_language_of_the_last_mess
     assert_eq!((memory.language.as_str(), memory.topic.as_deref()), ("de", Some("buttons")), "no memorizer changes it");
     let told =
         world.events.iter().filter_map(|event| if let What::Memory { memory } = &event.what { Some(&memory.language) } else { None });
-    assert_eq!(told.collect::<Vec<_>>(), ["de", "de"], "whoever watches learns of it when it changes");
+    assert_eq!(told.collect::<Vec<_>>(), ["de", "de"], "watchers see it when it changes");
     world.put(Input::Clear { from: ada() });
     assert_eq!(world.session.memory().language, "en");
     world.replay();

@@ -391,14 +391,20 @@ fn numbers_go_up_and_effects_are_in_order() {
     assert_eq!(names[done + 1..], ["process_start", "process_end"], "the memorizer comes behind");
 }
 
-#[test]
-fn what_turns_out_to_be_a_thought_is_taken_back_and_the_rest_of_the_turn_stays() {
+/// A turn that has said something, used a tool and is about to say more.
+fn behind_a_tool() -> World {
     let mut world = World::new("v1-direct");
     world.say("two buttons");
     let (call, _) = world.out.pop_front().unwrap();
     world.put(Input::Chunk { call, text: "Let me see.".into() });
     let tool_calls = vec![ToolCall { id: "t".into(), tool: "emit_actions".into(), args: json!({"actions": ["Yes"]}) }];
     world.complete(call, Ok(Answer { tool_calls, ..Answer::default() }));
+    world
+}
+
+#[test]
+fn what_turns_out_to_be_a_thought_is_taken_back_and_the_rest_of_the_turn_stays() {
+    let mut world = behind_a_tool();
     let (call, _) = world.out.pop_front().unwrap();
     world.put(Input::Chunk { call, text: "Hm, zebra</think>Here".into() });
     let told = Answer { text: "Here it is.".into(), is_retold: true, thoughts: "Hm, zebra".into(), ..Answer::default() };
@@ -415,12 +421,7 @@ fn what_turns_out_to_be_a_thought_is_taken_back_and_the_rest_of_the_turn_stays()
 
 #[test]
 fn what_a_later_call_of_a_turn_says_stands_in_a_paragraph_of_its_own() {
-    let mut world = World::new("v1-direct");
-    world.say("two buttons");
-    let (call, _) = world.out.pop_front().unwrap();
-    world.put(Input::Chunk { call, text: "Let me see.".into() });
-    let tool_calls = vec![ToolCall { id: "t".into(), tool: "emit_actions".into(), args: json!({"actions": ["Yes"]}) }];
-    world.complete(call, Ok(Answer { tool_calls, ..Answer::default() }));
+    let mut world = behind_a_tool();
     world.answer("Here it is.");
     assert_eq!(world.session.history().back().unwrap().content, "Let me see.\n\nHere it is.");
     world.replay();

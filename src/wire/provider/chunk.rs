@@ -62,9 +62,9 @@ impl Chunk {
     pub(super) fn read(json: &[u8]) -> Option<Chunk> {
         serde_json::from_slice(json).ok().or_else(|| {
             let text = std::str::from_utf8(json).ok()?;
-            let mended = reading::mended(text);
+            let repaired = reading::repaired(text);
             // As a value first: of a field that stands there twice, the last counts.
-            let value: Value = serde_json::from_str(mended.as_deref().unwrap_or(text)).ok()?;
+            let value: Value = serde_json::from_str(repaired.as_deref().unwrap_or(text)).ok()?;
             Chunk::deserialize(value).ok()
         })
     }

@@ -45,17 +45,20 @@ pub enum Longest {
     Unsaid,
 }
 
+/// How a provider is asked of which nothing is known.
+const PLAIN: Dialect = Dialect {
+    format: Format::Schema,
+    longest: Longest::MaxTokens,
+    room: Some(0),
+    strict: true,
+    usage: true,
+    require_parameters: false,
+    opens_thoughts: false,
+};
+
 impl Default for Dialect {
     fn default() -> Self {
-        Dialect {
-            format: Format::Schema,
-            longest: Longest::MaxTokens,
-            room: Some(0),
-            strict: true,
-            usage: true,
-            require_parameters: false,
-            opens_thoughts: false,
-        }
+        PLAIN
     }
 }
 
@@ -224,16 +227,6 @@ impl Dialect {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PLAIN: Dialect = Dialect {
-        format: Format::Schema,
-        longest: Longest::MaxTokens,
-        room: Some(0),
-        strict: true,
-        usage: true,
-        require_parameters: false,
-        opens_thoughts: false,
-    };
 
     #[test]
     fn a_refusal_is_answered_by_asking_in_a_simpler_way() {

@@ -2,7 +2,7 @@
 //!
 //! A connection is reset before each question and set up again (`connection.rs`, [`super::setup`]), so that nothing of the last
 //! one is left. A failure of that, or of a question of ours, is never the model's. A deadline or a cancellation shuts the socket
-//! down; such a connection is never used again, and the server is told to end what it was doing.
+//! down; such a connection is never used again, and the server is asked to end what it was doing.
 
 mod connection;
 

@@ -72,7 +72,7 @@ impl Surveys {
         state.is_stale |= differs;
     }
 
-    /// Whether a survey is due now; if so, whoever asks has to do it.
+    /// Whether a survey is due now; if so, the caller has to run it.
     fn begins(&self) -> bool {
         let mut state = self.state();
         let is_due = state.last.is_none_or(|(ended, took)| {

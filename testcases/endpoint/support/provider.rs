@@ -2,7 +2,7 @@
 //!
 //! It speaks the provider's wire over loopback. The message (or a control's data) is JSON: `intent` and `complexity` for
 //! `input`, `tools` for `director` and `agent`, `fill` for `thinker`, `memory` for `memorizer`, `judge` for the judge
-//! of a test, `expert` for the `pa`, `tools` and, when they failed, `repair` for an expert, `say` for whoever speaks.
+//! of a test, `expert` for the `pa`, `tools` and, when they failed, `repair` for an expert, `say` for the node that speaks.
 //! What a test scripts with [`Provider::script`] goes out word for word instead.
 //! `hold` names a node whose call stands still, after `after` words, until the test lets it go on or the other side hangs up.
 

@@ -54,13 +54,13 @@ impl Shared {
     /// With TLS where the address says so, or where the server offers it and nothing was said.
     fn connected(&self) -> Result<Conn, Trouble> {
         if let Some(path) = &self.address.authority {
-            // Otherwise this is told as a failure of the network.
+            // Otherwise this would look like a failure of the network.
             std::fs::File::open(path).map_err(|error| Trouble::new(TroubleKind::TlsFailed, format!("{}: {error}", path.display())))?;
         }
         let connect = |is_encrypted| Conn::new(self.address.options(is_encrypted)).map_err(|error| Trouble::of_connecting(&error));
         match self.address.tls {
             Tls::Disabled => connect(false).map_err(|trouble| match trouble.kind {
-                // MariaDB refuses whoever must use TLS and doesn't like a wrong password.
+                // MariaDB gives the same error to a user who must use TLS as for a wrong password.
                 TroubleKind::WrongLogin if connect(true).is_ok() => Trouble { kind: TroubleKind::TlsRequired, ..trouble },
                 _ => trouble,
             }),

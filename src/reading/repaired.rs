@@ -1,9 +1,9 @@
 //! JSON that is broken in a way that leaves no doubt of what it says.
 
 /// JSON text with what is certain put right: control characters inside a text, half of a surrogate pair, a comma before a
-/// closing bracket, and the numbers that JSON doesn't have. Nothing where there is nothing to mend.
-pub fn mended(json: &str) -> Option<String> {
-    let mut mended = String::with_capacity(json.len());
+/// closing bracket, and the numbers that JSON doesn't have. Nothing where there is nothing to repair.
+pub fn repaired(json: &str) -> Option<String> {
+    let mut repaired = String::with_capacity(json.len());
     let (mut in_text, mut has_changed, mut rest) = (false, false, json);
     while let Some(next) = rest.chars().next() {
         let (length, instead) = match next {
@@ -24,10 +24,10 @@ pub fn mended(json: &str) -> Option<String> {
         };
         let (part, after) = rest.split_at(length);
         has_changed |= instead.is_some();
-        mended.push_str(instead.unwrap_or(part));
+        repaired.push_str(instead.unwrap_or(part));
         rest = after;
     }
-    has_changed.then_some(mended)
+    has_changed.then_some(repaired)
 }
 
 const REPLACEMENT: &str = "\\uFFFD";
