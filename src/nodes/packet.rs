@@ -109,16 +109,16 @@ pub struct Action {
 /// What `input` perceives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Perception {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub who: String,
     /// ISO 639-1, such as `en`.
     #[serde(default)]
     pub language: String,
     /// `social`, `question`, `request`, `action`, `recall`, `other`.
     pub intent: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tone: String,
     /// `trivial`, `simple`, `complex`.
     #[serde(default)]
@@ -131,14 +131,14 @@ pub struct Perception {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     pub goal: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
     #[serde(default)]
     pub tool_sequence: Vec<PlannedCall>,
     /// `text`, `list`, `table`, `buttons`.
     #[serde(default)]
     pub present_as: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 

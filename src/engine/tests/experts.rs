@@ -243,7 +243,7 @@ fn a_repair_tells_the_table_described_last_and_each_failure_once() {
     for answer in [PERCEIVED, TO_ERAS, &broken("MAX"), COLUMNS, THREE, COLUMNS, refused] {
         world.answer(answer);
     }
-    assert!(told(&world, "\nobjekte\n- id int") == 1 && told(&world, "\nkunden\n- id int") == 1, "{}", world.asked());
+    assert!(told(&world, "\nobjekte: ") == 1 && told(&world, "\nkunden: ") == 1, "{}", world.asked());
     for text in ["SELECT MAX(x)", "no such function: FOO", r#""rows":[[3]]"#] {
         assert_eq!(told(&world, text), 1, "{text}: {}", world.asked());
     }
@@ -275,7 +275,7 @@ fn an_answer_is_composed_from_what_was_found_for_the_message_and_not_from_what_w
     assert_eq!(&*world.asking(), "expert compose");
     for (text, count) in [
         ("## message\nwie viele sind es denn?\n", 1),
-        ("## style\ncasual, technical\n", 1),
+        ("## style", 0),
         (r#""rows":[[3]]"#, 1),
         ("no such function", 0),
         ("MIN(id)", 0),

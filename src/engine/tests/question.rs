@@ -107,7 +107,7 @@ fn a_message_that_is_not_there_yet_finds_nothing_but_the_conversation() {
             "director",
             Some("and now?"),
             &["## message\nand now?", "user: why?", "assistant: Because.", "local time: ", "## perception\n(not known yet"][..],
-            "intent",
+            "\"intent\":",
         ),
         ("director", None, &["## message\nwhy?", r#""intent":"question""#], "user: why?"),
         (
