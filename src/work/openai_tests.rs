@@ -84,6 +84,7 @@ fn question() -> ModelRequest {
         schema: None,
         tools: Arc::default(),
         stream: true,
+        says: None,
         tokens_max: 10,
     }
 }

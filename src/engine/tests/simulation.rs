@@ -3,7 +3,7 @@
 
 use super::drawn;
 use super::world::{World, ada};
-use crate::contract::{Accepted, Answer, CallError, CallId, ClientId, Control, Input, Limits, Memory, Outcome, ToolCall, What};
+use crate::contract::{Accepted, Answer, CallError, CallId, ClientId, Control, Input, Limits, Memory, Outcome, Role, ToolCall, What};
 use crate::graph::shipped;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -136,7 +136,7 @@ fn fitting(node: &str, dice: &mut Dice) -> String {
             json!({"goal": "g", "tool_sequence": [{"tool": call.tool, "args": call.args}]}).to_string()
         }
         "thinker" => json!({"calls": [{"tool": "recall", "args": {"query": "lamp"}}]}).to_string(),
-        "interpreter" => json!({"summary": "s"}).to_string(),
+        "interpreter" => json!({"summary": dice.pick(&["s", "word word summary"])}).to_string(),
         "memorizer" => json!({"topic": "lamps", "facts": ["has a lamp"]}).to_string(),
         _ => "An answer.".to_owned(),
     }
@@ -195,6 +195,17 @@ fn check_streams(world: &World, seed: u64) {
     assert_eq!(machines.unwrap_or(json!([])), json!(world.session.ui().machines), "seed {seed}: watchers have its machines");
     let state = last(|what| if let What::State { state } = what { Some(json!(state)) } else { None });
     assert_eq!(state.unwrap_or(json!({})), json!(world.session.ui().state), "seed {seed}: watchers have its state");
+    let mut answers: BTreeMap<u64, String> = BTreeMap::new();
+    for event in &world.events {
+        match &event.what {
+            What::Streaming { text } => answers.entry(event.turn.0).or_default().push_str(text),
+            What::Retold { text } => drop(answers.insert(event.turn.0, text.to_string())),
+            _ => {}
+        }
+    }
+    for message in world.session.history().iter().filter(|message| message.role == Role::Assistant) {
+        assert_eq!(answers.get(&message.id.0), Some(&message.content), "seed {seed}: the pieces of an answer are the answer");
+    }
     let mut tools = BTreeMap::new();
     let mut named = BTreeMap::new();
     for event in &world.events {
