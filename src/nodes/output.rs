@@ -63,8 +63,8 @@ pub(super) fn ended(finish: Finish) -> Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nodes::{Packet, Said};
     use crate::nodes::testing::{answer, check, check_with};
+    use crate::nodes::{Packet, Said};
 
     #[test]
     fn an_empty_answer_is_no_answer() {

@@ -39,7 +39,11 @@ enum At {
     /// In the text that excludes it.
     Unless(Letters, String),
     /// In or behind a value that is skipped.
-    Other { depth: u32, in_text: bool, is_escaped: bool },
+    Other {
+        depth: u32,
+        in_text: bool,
+        is_escaped: bool,
+    },
     /// The field is complete, or broken.
     Over,
 }

@@ -56,15 +56,22 @@ fn the_pa_answers_itself_in_three_frames_or_lets_output_write() {
     check(
         &[("tell me something nice", &[PERCEIVED, ANSWERED, "{}"]), ("and now?", &[PERCEIVED, TO_NOBODY, "Hello.", "{}"])],
         expect![[r#"
-        turn 1: "tell me something nice"  pa Done 3 frames
-          1 input         100 us  -> direct  [question · de]
-              call 1 input Done 100 us
-          2 pa            100 us  -> output  [no expert · Say hello.]
-              call 2 pa Done 100 us
-          3 output+ui     100 us  [Hello.]
-              call 3 output Done 100 us
-          behind: call 4 memorizer Done 100 us
-    "#]],
+            turn 1: "tell me something nice"  pa Done 3 frames
+              1 input         100 us  -> direct  [question · de]
+                  call 1 input Done 100 us
+              2 pa            100 us  -> output  [no expert · Hello.]
+                  call 2 pa Done 100 us
+              3 output+ui       0 us  [said by the pa]
+              behind: call 3 memorizer Done 100 us
+            turn 2: "and now?"  pa Done 3 frames
+              1 input         100 us  -> direct  [question · de]
+                  call 4 input Done 100 us
+              2 pa            100 us  -> output  [no expert · Say hello.]
+                  call 5 pa Done 100 us
+              3 output+ui     100 us  [Hello.]
+                  call 6 output Done 100 us
+              behind: call 7 memorizer Done 100 us
+        "#]],
     );
 }
 
@@ -95,22 +102,20 @@ fn an_expert_whose_rows_need_judgement_takes_five_frames() {
     check(
         &[("wie viele Kunden?", &script)],
         expect![[r#"
-        turn 1: "wie viele Kunden?"  expert+interpreter Done 5 frames
-          1 input         100 us  -> direct  [question · de]
-              call 1 input Done 100 us
-          2 pa            100 us  -> eras  [eras · Zähle die Kunden.]
-              call 2 pa Done 100 us
-          3 eras          400 us  -> interpret  [query ok]
-              call 3 expert plan Done 100 us
-              call 4 describe kunden Done 100 us
-              call 5 query Done 100 us
-              call 6 expert compose Done 100 us
-          4 interpreter   100 us  -> output  [Drei.]
-              call 7 interpreter Done 100 us
-          5 output+ui     100 us  [Es sind drei.]
-              call 8 output Done 100 us
-          behind: call 9 memorizer Done 100 us
-    "#]],
+            turn 1: "wie viele Kunden?"  expert+interpreter Done 5 frames
+              1 input         100 us  -> direct  [question · de]
+                  call 1 input Done 100 us
+              2 pa            100 us  -> eras  [eras · Zähle die Kunden.]
+                  call 2 pa Done 100 us
+              3 eras          300 us  -> interpret  [query ok]
+                  call 3 expert plan Done 100 us
+                  call 4 describe kunden Done 100 us
+                  call 5 query Done 100 us
+              4 interpreter   100 us  -> output  [Es sind drei.]
+                  call 6 interpreter Done 100 us
+              5 output+ui       0 us  [said by the interpreter]
+              behind: call 7 memorizer Done 100 us
+        "#]],
     );
 }
 
@@ -147,14 +152,12 @@ fn actions_enter_at_the_pa() {
             turn 3: "Blue"  action+expert+interpreter Done 4 frames
               1 pa            100 us  -> desk  [desk · Two buttons.]
                   call 10 pa Done 100 us
-              2 desk          200 us  -> interpret  [recall ok]
+              2 desk          100 us  -> interpret  [recall ok]
                   call 11 expert plan Done 100 us
-                  call 12 expert compose Done 100 us
-              3 interpreter   100 us  -> output  [Blue.]
-                  call 13 interpreter Done 100 us
-              4 output+ui     100 us  [Blue!]
-                  call 14 output Done 100 us
-              behind: call 15 memorizer Done 100 us
+              3 interpreter   100 us  -> output  [Blue!]
+                  call 12 interpreter Done 100 us
+              4 output+ui       0 us  [said by the interpreter]
+              behind: call 13 memorizer Done 100 us
         "#]],
     );
 }

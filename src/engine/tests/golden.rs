@@ -40,11 +40,10 @@ fn a_plain_greeting_takes_two_frames_and_no_model() {
         "v3-framed",
         &[("hello", &[])],
         expect![[r#"
-        turn 1: "hello"  reflex Done 2 frames
-          1 input           0 us  -> reflex  [social · en]
-          2 output+ui       0 us  [Hello, ada! What can I do for you?]
-          behind: call 1 memorizer Done 100 us
-    "#]],
+            turn 1: "hello"  reflex Done 2 frames
+              1 input           0 us  -> reflex  [social · en]
+              2 output+ui       0 us  [Hello, ada! What can I do for you?]
+        "#]],
     );
 }
 
@@ -89,18 +88,17 @@ fn data_is_interpreted_in_a_fifth_frame() {
         "v3-framed",
         &[("what did I say?", &[PERCEIVED, RECALLING, INTERPRETED, "{}"])],
         expect![[r#"
-        turn 1: "what did I say?"  director+interpreter Done 5 frames
-          1 input         100 us  -> direct  [question · en]
-              call 1 input Done 100 us
-          2 director      100 us  -> think  [tell what was said]
-              call 2 director Done 100 us
-          3 thinker         0 us  -> interpret  [recall ok]
-          4 interpreter   100 us  -> output  [nothing was said]
-              call 3 interpreter Done 100 us
-          5 output+ui     100 us  [Nothing.]
-              call 4 output Done 100 us
-          behind: call 5 memorizer Done 100 us
-    "#]],
+            turn 1: "what did I say?"  director+interpreter Done 5 frames
+              1 input         100 us  -> direct  [question · en]
+                  call 1 input Done 100 us
+              2 director      100 us  -> think  [tell what was said]
+                  call 2 director Done 100 us
+              3 thinker         0 us  -> interpret  [recall ok]
+              4 interpreter   100 us  -> output  [Nothing was said.]
+                  call 3 interpreter Done 100 us
+              5 output+ui       0 us  [said by the interpreter]
+              behind: call 4 memorizer Done 100 us
+        "#]],
     );
 }
 
@@ -137,11 +135,10 @@ fn a_machines_button_takes_one_frame_and_other_actions_three_or_four() {
               1 director      100 us  -> think  [tell what was said]
                   call 8 director Done 100 us
               2 thinker         0 us  -> interpret  [recall ok]
-              3 interpreter   100 us  -> output  [nothing was said]
+              3 interpreter   100 us  -> output  [Nothing was said.]
                   call 9 interpreter Done 100 us
-              4 output+ui     100 us  [Because.]
-                  call 10 output Done 100 us
-              behind: call 11 memorizer Done 100 us
+              4 output+ui       0 us  [said by the interpreter]
+              behind: call 10 memorizer Done 100 us
         "#]],
     );
 }

@@ -131,11 +131,18 @@ fn the_interpreter_s_summary_is_streamed_too() {
     world.say("what did I say?");
     world.answer(PERCEIVED);
     world.answer(r#"{"goal":"tell it","tool_sequence":[{"tool":"recall","args":{"query":""}}],"present_as":"list"}"#);
-    for told in ["## language\nen\n", "## style\ncasual, technical\n", "## message\nwhat did I say?\n", "## goal\ntell it\n", "## present_as\nlist\n"] {
+    for told in [
+        "## language\nen\n",
+        "## style\ncasual, technical\n",
+        "## message\nwhat did I say?\n",
+        "## goal\ntell it\n",
+        "## present_as\nlist\n",
+    ] {
         assert!(world.asked().contains(told), "{told}: {}", world.asked());
     }
-    world.answer(r#"{"findings":["summary: none"],"summary":"Nothing so far."}"#);
-    assert_eq!((shown(&world).concat(), answer(&world)), ("Nothing so far.".to_owned(), "Nothing so far."));
+    let summary = "Nothing so far, but there is still time.";
+    world.answer(&format!(r#"{{"findings":[],"summary":"{summary}"}}"#));
+    assert_eq!((shown(&world).concat().as_str(), answer(&world)), (summary, summary));
     assert!(shown(&world).len() == 2, "in the pieces in which it came: {:?}", shown(&world));
     assert_eq!((world.trace().frames.len(), &*world.asking()), (5, "memorizer"));
     world.replay();

@@ -1,9 +1,9 @@
 //! Fixtures in each provider's dialect: what it sends, and what we hear. Each is cut in two at every byte, and comes byte by byte.
 
 use super::*;
+use crate::contract::Says;
 use CallError::{Busy, Failed, NotFound, QuotaExhausted, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
 use Finish::{Length, Stop};
-use crate::contract::Says;
 use serde_json::json;
 
 /// What was said, how it ended, the tools called and the tokens used.
@@ -332,7 +332,7 @@ fn of_an_answer_in_a_shape_only_the_field_for_the_user_goes_out_and_its_text_sta
         (vec![text(&format!("<think>maybe {example}</think>{head}")), text(tail)], "Grüße, 🎲!\n"),
         (vec![json!({"choices": [{"delta": {"reasoning_content": example}}]}), text(head), text(tail)], "Grüße, 🎲!\n"),
         // What was taken for the answer was a thought: what follows differs from it, and the whole corrects it.
-        (vec![text(&format!("{example}</think>")), text(head), text(tail)], "Hm."),
+        (vec![text(example), text("</think>"), text(head), text(tail)], "Hm."),
     ] {
         let fixture = stream(&objects) + &stream(&[finish("stop")]) + DONE;
         for cut in 0..=fixture.len() {

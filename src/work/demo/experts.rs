@@ -63,7 +63,8 @@ impl AtWork<'_> {
         };
         let line = self.rules.questions.answer_in.text(&self.language, &self.scope);
         let job = line.map_or(job.clone(), |line| format!("{job}\n{line}"));
-        Routing { expert: Some(expert), job, thinking_message: thinking.unwrap_or_default(), language: &self.language, answer: None }.written()
+        Routing { expert: Some(expert), job, thinking_message: thinking.unwrap_or_default(), language: &self.language, answer: None }
+            .written()
     }
 
     fn answers(&self, answer: Option<String>) -> String {

@@ -181,11 +181,7 @@ impl AtWork<'_> {
         let failed = || self.rules.failed.text(&self.language, &self.scope);
         let found = || self.scope.slots.get("findings").cloned();
         let said = |rule: &Rule| rule.says.text(&self.language, &self.scope);
-        found()
-            .or_else(failed)
-            .or_else(|| said(self.rule))
-            .or_else(|| said(&self.rules.otherwise))
-            .unwrap_or_default()
+        found().or_else(failed).or_else(|| said(self.rule)).or_else(|| said(&self.rules.otherwise)).unwrap_or_default()
     }
 
     pub(super) fn is_otherwise(&self) -> bool {
