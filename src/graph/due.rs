@@ -11,7 +11,7 @@ pub(super) fn slots(kind: Kind, node: &NodeFile, all: &[NodeFile]) -> Vec<&'stat
         (kind.plans() && !node.tools.is_empty(), &["tools"]),
         (kind.knows_experts() && !experts(node, all).is_empty(), &["experts"]),
         (kind == Kind::Expert && node.database.is_some(), &["schema", "dialect"]),
-        (kind == Kind::Interpreter && follows(Kind::Expert), &["response_hint"]),
+        (kind == Kind::Interpreter && follows(Kind::Expert), &["goal"]),
         // A PA that chooses no expert hands on its brief as the goal.
         (kind == Kind::Output && follows(Kind::Pa), &["goal"]),
         (kind == Kind::Output && follows(Kind::Thinker), &["results"]),

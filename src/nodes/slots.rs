@@ -56,7 +56,6 @@ pub(super) const ALL: &[Slot] = &[
     Slot { passing: Some(|view| sensor::today(view.wall, view.caller)), ..known("today", schema::latest) },
     known("dialect", dialect),
     found("response_hint", |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default()),
-    found("notes", |view| plain(view.packet.notes.clone().unwrap_or_default())),
     known("style", |view| view.memory.style().to_owned()),
     known("user_name", |view| view.memory.user_name.clone()),
 ];
