@@ -133,7 +133,6 @@ fn the_interpreter_s_summary_is_streamed_too() {
     world.answer(r#"{"goal":"tell it","tool_sequence":[{"tool":"recall","args":{"query":""}}],"present_as":"list"}"#);
     for told in [
         "## language\nen\n",
-        "## style\ncasual, technical\n",
         "## message\nwhat did I say?\n",
         "## goal\ntell it\n",
         "## present_as\nlist\n",
