@@ -331,6 +331,7 @@ fn of_an_answer_in_a_shape_only_the_field_for_the_user_goes_out_and_its_text_sta
         (vec![text(&format!("Sure:\n```json\n{head}")), text(&format!("{tail}\n```"))], "Grüße, 🎲!\n"),
         (vec![text(&format!("<think>maybe {example}</think>{head}")), text(tail)], "Grüße, 🎲!\n"),
         (vec![json!({"choices": [{"delta": {"reasoning_content": example}}]}), text(head), text(tail)], "Grüße, 🎲!\n"),
+        (vec![text(r#"{"x":[1,"#), text("</think>"), text(head), text(tail)], "Grüße, 🎲!\n"),
         // What was taken for the answer was a thought: what follows differs from it, and the whole corrects it.
         (vec![text(example), text("</think>"), text(head), text(tail)], "Hm."),
     ] {
