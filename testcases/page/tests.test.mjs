@@ -369,12 +369,12 @@ test('a difference marks what the rule makes worth a mark', () => {
 
 test('results are put in order by suite and step; what is only reported does not count', () => {
   const result = (suite, step, status, reported) => ({ suite, step, check: 'c', status, elapsed_ms: 2, session: `of-${suite}`, reported });
-  const suites = grouped([result('a', '1', 'PASS'), result('b', '1', 'FAIL'), result('a', '2', 'SKIP'), result('a', '1', 'FAIL', true), result('b', '2', 'PASS')]);
+  const suites = grouped([result('a', '1', 'PASS'), result('b', '1', 'FAIL'), result('a', '2', 'SKIP'), result('a', '1', 'FAIL', true), result('b', '2', 'PASS'), result('b', '2', 'FLAKY'), result('b', '2', 'constructor')]);
   assert.deepEqual(suites.map(({ name, session, steps, elapsed_ms: ms }) => [name, session, steps.map((step) => [step.name, step.results.length]), ms]), [
     ['a', 'of-a', [['1', 2], ['2', 1]], 6],
-    ['b', 'of-b', [['1', 1], ['2', 1]], 4],
+    ['b', 'of-b', [['1', 1], ['2', 3]], 8],
   ]);
-  assert.deepEqual(total(suites), { passed: 2, failed: 1, skipped: 1, reported: 1 });
+  assert.deepEqual(total(suites), { passed: 2, failed: 1, skipped: 1, unknown: 2, reported: 1 });
   assert.deepEqual(failures(suites).map(({ name, steps }) => [name, steps.map((step) => step.name)]), [['b', ['1']]]);
 });
 
