@@ -167,7 +167,12 @@ impl Code {
         let line_end = text[at..].find('\n').map_or(text.len(), |length| at + length);
         let mut code = Code::default();
         let is_open = code.holds_end(&text[..line_end]);
-        is_open && (code.fence.is_none() || { code.holds_end(text) && code.fence.is_some() })
+        is_open
+            && (code.fence.is_none() || {
+                code.holds_end(text);
+                code.read(&text[code.line..]);
+                code.fence.is_some()
+            })
     }
 
     fn read(&mut self, line: &str) {
