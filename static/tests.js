@@ -108,11 +108,13 @@ function Progress({ now, counts, isLost }) {
 const LOST = 'No news for long: the runner may be gone.';
 
 /** @param {import('./test-status.js').Board} now @param {Counts} counts */
-function howEnded({ isCutOff }, { failed }) {
+function howEnded({ isCutOff }, { failed, unknown }) {
   // Of somebody else's run too it is kept how far it came.
   if (isCutOff && offer.value?.running) return 'A run that somebody else started goes on.';
   if (isCutOff) return 'The run was cut off when the server ended: what has no result was not played to its end.';
-  return failed > 0 ? `The run ended with ${counted(failed, 'failure')}.` : 'The run ended; nothing failed.';
+  if (failed > 0) return `The run ended with ${counted(failed, 'failure')}.`;
+  if (unknown > 0) return `The run ended; ${counted(unknown, 'check')} ${unknown === 1 ? 'has' : 'have'} a status that this page does not know.`;
+  return 'The run ended; nothing failed.';
 }
 
 /** Those that have results, as they came, and below them, where all are wanted, those that could be played.

@@ -144,7 +144,11 @@ pub fn certain(text: &str) -> Option<Value> {
     let unfenced = text.strip_prefix("```").and_then(|text| text.strip_suffix("```")).map(|text| text.trim_start_matches("json"));
     let text = unfenced.unwrap_or(text);
     let values = |text: &str| {
-        Deserializer::from_str(&exact(text)).into_iter::<Unique>().map(|value| value.map(|Unique(value)| value)).collect::<Result<Vec<_>, _>>().ok()
+        Deserializer::from_str(&exact(text))
+            .into_iter::<Unique>()
+            .map(|value| value.map(|Unique(value)| value))
+            .collect::<Result<Vec<_>, _>>()
+            .ok()
     };
     let mut values = values(text).or_else(|| values(&repaired(text)?))?;
     if values.len() > 1 {

@@ -71,7 +71,9 @@ mod tests {
         }
         let why = check("SELECT CHAR(77 USING utf8mb4)", Dialect::Mysql, &[]).unwrap_err().to_string();
         assert_eq!(why, "the gate can't read `USING` in `CHAR(…)`: write CONVERT(CHAR(…) USING …) instead");
-        for other in ["SELECT CHAR(77), FROM t", "SELECT CONVERT(CHAR(77), x y", "DELETE FROM t RETURNING id", "SELECT `CHAR`(77) RETURNING"] {
+        for other in
+            ["SELECT CHAR(77), FROM t", "SELECT CONVERT(CHAR(77), x y", "DELETE FROM t RETURNING id", "SELECT `CHAR`(77) RETURNING"]
+        {
             let why = check(other, Dialect::Mysql, &[]).unwrap_err();
             assert!(!matches!(why, Denied::Unread { .. }), "{other}: {why}");
         }

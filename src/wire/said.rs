@@ -124,10 +124,7 @@ mod tests {
             (r#"{"type":"message","text":" hi ","dashboard":[1]}"#, message(" hi ", vec![json!(1)], None)),
             (r#"{"type":"action","action":"a"}"#, action(Value::Null, None, None)),
             (r#"{"type":"action","action":"a","data":{"b":1},"source":"machine:m","id":"x"}"#, action(json!({"b":1}), machine(), id("x"))),
-            (
-                r#"{"type":"action","action":"a","data":123456789012345678901}"#,
-                action(json!("123456789012345678901"), None, None),
-            ),
+            (r#"{"type":"action","action":"a","data":123456789012345678901}"#, action(json!("123456789012345678901"), None, None)),
             (r#"{"type":"cancel_process","pid":3}"#, Ok(Input::Cancel { call: CallId(3) })),
             (r#"{"type":"stop"}"#, Ok(Input::Stop)),
             ("hello", Err(Code::InvalidJson)),

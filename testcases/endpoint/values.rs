@@ -97,7 +97,9 @@ fn a_number_of_a_model_or_a_client_keeps_its_digits_wherever_it_goes() {
     let body = format!(r#"{{"action":"go","data":{{"id":{LARGE},"part":{FINE}}},"source":"thinker"}}"#);
     let (target, length) = (session.target("/api/action"), body.len());
     let mut wire = server.connect();
-    wire.send(format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"));
+    wire.send(format!(
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    ));
     let answer = wire.answer();
     assert_eq!(answer.status, 200, "{answer:?}");
     session.result_of("msg_2");

@@ -238,7 +238,8 @@ fn a_thought_without_end_hides_no_json() {
 /// Whatever is thrown together of tags, code and text: no byte of text is lost or doubled, and the cuts change nothing.
 #[test]
 fn every_mixture_is_told_apart_in_the_same_way_however_it_is_cut() {
-    const PARTS: &[&str] = &["<x>", "</x>\n", "<think>", "</think>", "a", " b\n", "`", "```\n", "[THINK]", "[/THINK]", "<", "◁", "…", "c d"];
+    const PARTS: &[&str] =
+        &["<x>", "</x>\n", "<think>", "</think>", "a", " b\n", "`", "```\n", "[THINK]", "[/THINK]", "<", "◁", "…", "c d"];
     let mut rng = fastrand::Rng::with_seed(11);
     for _ in 0..3_000 {
         let parts: Vec<&str> = (0..rng.usize(1..9)).map(|_| PARTS[rng.usize(..PARTS.len())]).collect();
