@@ -9,6 +9,7 @@ mod control;
 mod cut;
 mod database;
 mod event;
+mod exact;
 mod input;
 mod memory;
 mod refusal;
@@ -30,6 +31,7 @@ pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source
 pub use cut::shorten;
 pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Rows};
 pub use event::{Entry, Event, Outcome, What};
+pub use exact::exact;
 pub use input::{Caller, Input, Limits};
 pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};

@@ -299,7 +299,7 @@ impl Line {
         };
         let manner = Manner {
             opens_itself: dialect.opens_thoughts,
-            names_tags: provider::names_tags(request),
+            named: provider::named_tags(request),
             wants_json: request.schema.is_some() && dialect.format != provider::Format::Tool,
         };
         let streams = match &mut spent.spoken {
@@ -313,7 +313,7 @@ impl Line {
         match outcome {
             Ok((answer, was_shown)) => {
                 // An answer in a shape is often given without a thought, and who is asked for tags writes some.
-                let says_how_it_thinks = !manner.names_tags && (request.schema.is_none() || reader.opens_itself());
+                let says_how_it_thinks = manner.named.is_empty() && (request.schema.is_none() || reader.opens_itself());
                 let has_content = was_shown || !answer.text.trim().is_empty() || !answer.thoughts.is_empty();
                 let answer = provider::shaped(answer, request, dialect);
                 let was_read = if request.schema.is_some() { is_whole(&answer.text) } else { was_shown };
