@@ -104,6 +104,15 @@ pub(super) fn fresh(name: &str, body: Vec<u8>) -> Found {
     found(name, body.into(), NOT_CACHED, None)
 }
 
+/// The body of a request, sent back.
+pub(super) fn repeated(body: Vec<u8>) -> Found {
+    Found {
+        body: body.into(),
+        headers: vec![("content-type", "application/octet-stream".to_owned()), ("cache-control", "no-store".to_owned())],
+        tag: None,
+    }
+}
+
 impl Found {
     /// Whether the client has just this already. What stands between may have called a tag of ours weak.
     pub(super) fn is_known(&self, request: &Request) -> bool {

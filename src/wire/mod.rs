@@ -10,4 +10,5 @@ pub mod json; // the wire contract's JSON, outgoing
 pub mod provider; // chat completions
 pub mod said; // and incoming
 pub mod sse; // event streams
+mod target; // what a request asks for, and of which host
 pub mod websocket; // the handshake and the frames
