@@ -70,6 +70,7 @@ codes! {
     NotFound "not_found" 404,
     MethodNotAllowed "method_not_allowed" 405,
     RequestTimeout "request_timeout" 408,
+    PreconditionFailed "precondition_failed" 412,
     BodyTooLarge "body_too_large" 413,
     UriTooLong "uri_too_long" 414,
     UnsupportedMediaType "unsupported_media_type" 415,

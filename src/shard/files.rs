@@ -120,6 +120,12 @@ impl Found {
         let lists = |value: &str| request.lists("if-none-match", value);
         lists(tag) || lists(&format!("W/{tag}")) || lists("*")
     }
+
+    /// Whether the client wants no other version than one that this is not.
+    pub(super) fn is_another(&self, request: &Request) -> bool {
+        let lists = |value: &str| request.lists("if-match", value);
+        request.header("if-match").is_some() && !lists("*") && !self.tag.as_deref().is_some_and(lists)
+    }
 }
 
 /// As gzip, if that saves at least a tenth.

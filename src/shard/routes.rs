@@ -150,6 +150,7 @@ pub(super) fn route(server: &Server<'_>, request: &Request, framing: &Framing) -
         (false, false) => match server.settings.files.find(request) {
             Lookup::Nothing => refused(NOTHING_HERE, &[]),
             _ if method != Method::Get => refused(WRONG_METHOD, GET),
+            Lookup::Found(file) if file.is_another(request) => refused(ANOTHER_VERSION, &[]),
             Lookup::Found(file) => Outcome::File(file),
             Lookup::OnDisk(name) => Outcome::Job(Job::File { name }),
         },
@@ -164,6 +165,7 @@ const PREFLIGHT: Headers = &[
 ];
 const WRONG_METHOD: Refusal = Refusal::new(Code::MethodNotAllowed, "this path takes another method: see the Allow header");
 const UNKNOWN_METHOD: Refusal = Refusal::new(Code::NotImplemented, "this method is unknown here: see the Allow header");
+const ANOTHER_VERSION: Refusal = Refusal::new(Code::PreconditionFailed, "the file has changed: none of the tags of If-Match is its own");
 const NOTHING_HERE: Refusal = Refusal::new(Code::NotFound, "there is nothing at this path");
 
 fn refused(refusal: Refusal, headers: Headers) -> Outcome {

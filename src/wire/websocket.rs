@@ -5,6 +5,7 @@
 
 use super::answer::Manner;
 use super::http::{Method, Request};
+use super::utf8::Follower;
 use std::io::{self, Read, Write};
 use tungstenite::Error;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
@@ -101,6 +102,7 @@ pub enum Received {
 /// Reads one client's frames. Replies that the protocol asks for (pongs, the echo of a close) are written to `out`.
 pub struct Codec {
     socket: WebSocket<Memory>,
+    follower: Follower,
 }
 
 /// A socket made of memory: bytes that have arrived, and bytes to send.
@@ -143,7 +145,8 @@ impl Codec {
             .max_write_buffer_size(1024)
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
-        Codec { socket: WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config)) }
+        let socket = WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config));
+        Codec { socket, follower: Follower::default() }
     }
 
     /// Adds bytes that have arrived.
@@ -152,6 +155,7 @@ impl Codec {
         memory.arrived.drain(..memory.taken);
         memory.taken = 0;
         memory.arrived.extend_from_slice(bytes);
+        self.follower.follow(bytes);
     }
 
     /// The next thing that the client sent, if all of it is there. After [`Received::Over`] nothing follows.
@@ -162,7 +166,7 @@ impl Codec {
                 Ok(Message::Binary(bytes)) => break Some(Received::Binary(bytes.into())),
                 Ok(Message::Ping(payload) | Message::Pong(payload)) => break Some(Received::Control(CONTROL_HEAD_BYTES + payload.len())),
                 Ok(Message::Close(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock && !self.follower.has_seen_bad_text() => break None,
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Received::Over),
                 Err(error) => {
                     let (code, reason) = farewell(&error);
@@ -188,7 +192,8 @@ const CONTROL_HEAD_BYTES: usize = 6;
 fn farewell(error: &Error) -> (u16, &'static str) {
     match error {
         Error::Capacity(_) => (1009, "the message is too large: send at most 1 MiB"),
-        Error::Utf8(_) => (1007, "the message is not UTF-8"),
+        // Nothing more has come, and what has is bad already.
+        Error::Utf8(_) | Error::Io(_) => (1007, "the message is not UTF-8"),
         _ => (1002, "the frames can't be read"),
     }
 }
@@ -266,6 +271,7 @@ mod tests {
             (frame(0x81, &[b'y'; 1001]), 1009),                                      // too large
             ([frame(0x01, &[b'y'; 600]), frame(0x80, &[b'y'; 600])].concat(), 1009), // too large in pieces
             (frame(0x81, b"\xff"), 1007),                                            // no UTF-8
+            (frame(0x81, &[0xff; 900])[..200].to_vec(), 1007),                       // nor will the rest make it
             (frame(0xc1, b""), 1002),                                                // a bit that means nothing
             (frame(0x80, b""), 1002),                                                // goes on where nothing began
             (frame(0x09, b""), 1002),                                                // a ping in pieces
