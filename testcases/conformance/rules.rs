@@ -202,9 +202,7 @@ pub(crate) fn rules() -> Vec<Rule> {
     rule("", "chunks from an HTTP/1.0 client", BAD, Ends, &old);
     rule("9112 6.3", "a length and chunks", BAD, Ends, &post(&["Content-Length: 4", "Transfer-Encoding: chunked"], "0\r\n\r\n"));
     rule("", "chunks and a length", BAD, Ends, &post(&["Transfer-Encoding: chunked", "Content-Length: 5"], "0\r\n\r\n"));
-    for coding in
-        ["gzip", "chunked, identity", "identity", "xchunked", "\"chunked\"", "chunked;q=1", "", "chunked,", "chunked\x0b"]
-    {
+    for coding in ["gzip", "chunked, identity", "identity", "xchunked", "\"chunked\"", "chunked;q=1", "", "chunked,", "chunked\x0b"] {
         rule("", "chunked is not the last coding", BAD, Ends, &post(&[&format!("Transfer-Encoding: {coding}")], "0\r\n\r\n"));
     }
     // A list may have empty elements; but not every reader knows, so that such a list is not taken here.
