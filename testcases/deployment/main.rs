@@ -6,6 +6,7 @@
 
 mod http2;
 mod nginx;
+#[allow(dead_code, reason = "it serves the tests of conformance too")]
 mod secure;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
 #[path = "../endpoint/support/mod.rs"]
