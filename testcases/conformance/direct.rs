@@ -37,6 +37,11 @@ fn compare(answer: &Answer, expected: &str, what: &str) {
         };
         assert!(holds, "{what}: {part}, not {answer:?}");
     }
+    if answer.status >= 200 {
+        // RFC 9110, 6.6.1 and 5.6.7.
+        let date = regex_lite::Regex::new(r"^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$").unwrap();
+        assert!(answer.header("date").is_some_and(|text| date.is_match(text)), "{what}: {answer:?}");
+    }
     if answer.status >= 400 && !expected.contains("content-length: *") {
         answer.detail();
     }
