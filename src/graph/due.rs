@@ -41,7 +41,7 @@ pub(super) fn fields(kind: Kind) -> &'static [&'static str] {
 pub(super) fn experts(node: &NodeFile, all: &[NodeFile]) -> String {
     if node.kind == Kind::Output.to_string() {
         let experts = all.iter().filter(|other| other.kind == Kind::Expert.to_string());
-        return experts.map(|expert| format!("- {}\n", expert.description)).collect();
+        return experts.map(|expert| format!("\n- {}", expert.description)).collect();
     }
     let told = |(route, to): (&String, &String)| {
         let expert = all.iter().find(|other| other.name == *to && !other.description.is_empty())?;
