@@ -298,7 +298,7 @@ fn is_labelled(line: &str) -> bool {
     let Some(at) = line.find(char::is_alphanumeric) else { return false };
     let (marks, rest) = line.split_at(at);
     let (word, behind) = rest.split_at(rest.find(|sign: char| !is_word(sign)).unwrap_or(rest.len()));
-    let is_numeral = word.chars().count() == 1 || word.bytes().all(|byte| b"ivxIVX".contains(&byte));
+    let is_numeral = (word.chars().count() == 1 && !word.contains(char::is_numeric)) || word.bytes().all(|byte| b"ivxIVX".contains(&byte));
     if is_numeral && behind.starts_with(['.', ')']) && looks_like_an_item(&format!("1{behind}")) {
         return true;
     }

@@ -226,7 +226,7 @@ fn a_line_that_was_meant_as_an_item_is_not_passed_over() {
         "Note: nobody sends: it is quiet",
         "For example: `send: x` sends x",
         "TODO: `expect path: x` checks the path",
-        "Whoever reads this long sentence: expect path: reflex is an item",
+        "Whoever has read this much longer sentence: expect path: reflex is an item",
     ] {
         assert!(Suite::parse(&format!("# T\n## 1\n{line}\n")).is_ok(), "{line}");
     }
