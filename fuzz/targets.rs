@@ -241,7 +241,10 @@ fn suite(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match Suite::parse(text) {
         Ok(suite) => assert!(!suite.steps.is_empty() && !suite.title.is_empty()),
-        Err(error) => assert!((1..=text.lines().count().max(1) + 1).contains(&error.line), "{error}"),
+        Err(error) => {
+            let lines = text.replace("\r\n", "\n").replace('\r', "\n").lines().count();
+            assert!((1..=lines.max(1)).contains(&error.line), "{error}");
+        }
     }
 }
 

@@ -64,7 +64,7 @@ const TROUBLE_BYTES_MAX: usize = 8 << 10;
 
 #[derive(Debug)]
 enum Form {
-    /// Only spaces so far, or the beginning of a byte order mark.
+    /// Only blanks so far, or the beginning of a byte order mark.
     Unknown(Vec<u8>),
     Stream(Lines),
     Document(Vec<u8>),
@@ -137,15 +137,15 @@ impl<'a> Reader<'a> {
         let mut rest = bytes;
         if let Form::Unknown(held) = &mut self.form {
             held.extend_from_slice(bytes);
-            let Some(form) = recognised(held, self.bounds.piece_bytes_max) else {
-                // Blanks before an answer mean nothing; kept, each further one would be read again with all before it.
-                if held.trim_ascii_start().is_empty() || held.strip_prefix(BYTE_ORDER_MARK).is_some() {
-                    held.clear();
-                }
-                return Ok(());
+            let blank = held.len() - without_blanks(held).len();
+            held.drain(..blank);
+            let Some(first) = held.first().filter(|_| !BYTE_ORDER_MARK.starts_with(held)) else { return Ok(()) };
+            let form = match first {
+                b'{' | b'[' | b'<' | b'"' => Form::Document(Vec::new()),
+                _ => Form::Stream(Lines::new(self.bounds.piece_bytes_max)),
             };
             begun = std::mem::take(held);
-            rest = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&begun);
+            rest = &begun;
             self.form = form;
         }
         if let Form::Document(document) = &mut self.form {
@@ -302,16 +302,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What an answer is that begins like this; `None` until that can be told.
-fn recognised(begun: &[u8], piece_bytes_max: usize) -> Option<Form> {
-    if BYTE_ORDER_MARK.starts_with(begun) && begun.len() < BYTE_ORDER_MARK.len() {
-        return None;
+/// An answer without what may stand before it and means nothing.
+fn without_blanks(mut begun: &[u8]) -> &[u8] {
+    loop {
+        begun = begun.trim_ascii_start();
+        match begun.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => begun = rest,
+            None => return begun,
+        }
     }
-    let first = *begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begun).trim_ascii_start().first()?;
-    Some(match first {
-        b'{' | b'[' | b'<' | b'"' => Form::Document(Vec::new()),
-        _ => Form::Stream(Lines::new(piece_bytes_max)),
-    })
 }
 
 /// An object that doesn't read as a chunk may still say what went wrong.
