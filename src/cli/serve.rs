@@ -49,6 +49,7 @@ pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Ser
     };
     let rules = shell::rules(Arc::new(library), &config.graph, &pool);
     let rules = shard::Settings {
+        conformance: config.conformance,
         files: if config.development { Files::Development } else { rules.files },
         about: about(config),
         limits: config.limits.of_session(),
@@ -81,8 +82,9 @@ fn first_line(server: &Server, config: &Config) -> String {
     let (shards, backend) = (counted(server.shards(), "shard", "shards"), server.backend());
     // Every page of every site may then use the server.
     let origins = if config.origins.iter().any(|origin| origin == "*") { "  allow-origin: *" } else { "" };
+    let echo = if config.conformance { "  conformance: echo, for tests only" } else { "" };
     let (address, model) = (server.address(), &config.upstream);
-    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: off{origins}")
+    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: off{origins}{echo}")
 }
 
 fn failure(error: ServeError) -> Failure {

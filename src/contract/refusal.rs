@@ -70,9 +70,13 @@ codes! {
     NotFound "not_found" 404,
     MethodNotAllowed "method_not_allowed" 405,
     RequestTimeout "request_timeout" 408,
+    PreconditionFailed "precondition_failed" 412,
     BodyTooLarge "body_too_large" 413,
+    UriTooLong "uri_too_long" 414,
     UnsupportedMediaType "unsupported_media_type" 415,
     ExpectationFailed "expectation_failed" 417,
+    /// The target is not for this connection.
+    Misdirected "misdirected" 421,
     UpgradeRequired "upgrade_required" 426,
     HeadTooLarge "head_too_large" 431,
     NotImplemented "not_implemented" 501,

@@ -7,11 +7,13 @@
 
 mod fit;
 mod repaired;
+mod spoken;
 mod wanted;
 mod wrong;
 
 pub use fit::OrText;
 pub use repaired::repaired;
+pub use spoken::Spoken;
 pub use wrong::Wrong;
 
 use crate::contract::{Unique, exact, unique_json};

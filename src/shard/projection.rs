@@ -16,7 +16,7 @@ fn write(out: &mut Vec<u8>, show: Show, event: &Event) {
         Show::Chat => json::chat(event).into_iter().for_each(|json| websocket::write_text(out, &json)),
         Show::Trace => json::trace(event).into_iter().for_each(|json| websocket::write_text(out, &json)),
         Show::Events => json::trace(event).into_iter().for_each(|json| sse::write_event(out, Some(event.seq.0), &json)),
-        Show::Tests | Show::Turn(_) => {}
+        Show::Tests | Show::Turn(_) | Show::Echo => {}
     }
 }
 

@@ -1,6 +1,6 @@
 //! A socket that shows something for good: a WebSocket or an event stream.
 
-use super::bounds::{FRAME_BYTES_MAX, LATER_MAX};
+use super::bounds::{BESIDE_BYTES_MAX, ECHO_BYTES_MAX, FRAME_BYTES_MAX, LATER_MAX};
 use super::event::{SessionId, Show};
 use super::projection::OneTurn;
 use crate::contract::{Caller, Moment, Seq};
@@ -40,13 +40,17 @@ const BURST_READ_BYTES: usize = 16 << 10;
 
 impl Stream {
     pub(super) fn new(show: Show, sub: Arc<str>, caller: Caller, now: Moment) -> Stream {
-        let is_websocket = !matches!(show, Show::Events | Show::Turn(_));
+        let message_bytes_max = match show {
+            Show::Chat | Show::Trace | Show::Tests => Some(FRAME_BYTES_MAX),
+            Show::Echo => Some(ECHO_BYTES_MAX),
+            Show::Events | Show::Turn(_) => None,
+        };
         Stream {
             show,
             session: None,
             sub,
             caller,
-            codec: is_websocket.then(|| Codec::new(FRAME_BYTES_MAX)),
+            codec: message_bytes_max.map(Codec::new),
             shown: Seq(0),
             one_turn: None,
             later: VecDeque::new(),
@@ -59,6 +63,11 @@ impl Stream {
 
     pub(super) fn is_websocket(&self) -> bool {
         self.codec.is_some()
+    }
+
+    /// Bytes beside the session's events that may wait for it. An echo may be as large as what it repeats.
+    pub(super) fn beside_bytes_max(&self) -> usize {
+        if self.show == Show::Echo { ECHO_BYTES_MAX + BESIDE_BYTES_MAX } else { BESIDE_BYTES_MAX }
     }
 
     /// Takes what was read.

@@ -17,7 +17,7 @@ mod thinking;
 mod tool_calls;
 
 pub use dialect::{Complaint, Dialect, Format, Longest};
-pub use reader::{Bounds, Reader};
+pub use reader::{Bounds, Reader, Streams};
 pub use request::{body, named_tags, shaped};
 pub use thinking::Manner;
 

@@ -80,6 +80,8 @@ export class Stage {
   async visit({ prepare, tolerates, through = this.address, isConnecting = true, ...options }, scene) {
     const session = `page-${process.pid}-${(sessions += 1)}`;
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
+    // On a busy machine a step may take long; what never comes still fails.
+    context.setDefaultTimeout(90_000);
     try {
       await makeLate(context);
       const page = await context.newPage();

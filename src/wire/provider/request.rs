@@ -228,6 +228,7 @@ mod tests {
             schema: None,
             tools: Arc::default(),
             stream: false,
+            says: None,
             tokens_max: 0,
         }
     }

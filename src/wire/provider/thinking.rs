@@ -144,6 +144,11 @@ impl Thinking {
         matches!(&self.state, State::Thinking { tag: Some(tag), .. } if tag.is_empty())
     }
 
+    /// Nothing of the answer was handed on yet, or all of that turned out to be a thought.
+    pub(super) fn starts_over(&self) -> bool {
+        self.handed_on == 0
+    }
+
     /// What there is of the answer that was not handed on yet.
     pub(super) fn news(&mut self) -> &str {
         let from = std::mem::replace(&mut self.handed_on, self.answer.len());
@@ -278,7 +283,7 @@ impl Thinking {
         }
         // Some models, and some servers, never end a thought before the object that is wanted.
         if self.manner.wants_json && finish == Finish::Stop && self.answer.trim().is_empty() {
-            self.answer = reading::last(&self.thoughts).unwrap_or_default().to_owned();
+            (self.handed_on, self.answer) = (0, reading::last(&self.thoughts).unwrap_or_default().to_owned());
         }
     }
 }
