@@ -131,12 +131,7 @@ fn the_interpreter_s_summary_is_streamed_too() {
     world.say("what did I say?");
     world.answer(PERCEIVED);
     world.answer(r#"{"goal":"tell it","tool_sequence":[{"tool":"recall","args":{"query":""}}],"present_as":"list"}"#);
-    for told in [
-        "## language\nen\n",
-        "## message\nwhat did I say?\n",
-        "## goal\ntell it\n",
-        "## present_as\nlist\n",
-    ] {
+    for told in ["## language\nen\n", "## message\nwhat did I say?\n", "## goal\ntell it\n", "## present_as\nlist\n"] {
         assert!(world.asked().contains(told), "{told}: {}", world.asked());
     }
     let summary = "Nothing so far, but there is still time.";
