@@ -16,6 +16,7 @@ use crate::reading::{self, Spoken};
 use crate::wire::provider::{self, Bounds, Complaint, Dialect, Manner, Reader, Streams};
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -96,6 +97,8 @@ struct Line {
     shared: Arc<Shared>,
     agent: Agent,
     deadline: ReadDeadline,
+    /// The agent may hold a connection of the call before, which the server may have closed.
+    is_kept: Cell<bool>,
 }
 
 impl OpenAi {
@@ -113,7 +116,7 @@ impl OpenAi {
     /// A model for one worker.
     pub fn line(&self) -> Box<dyn Model> {
         let deadline = ReadDeadline::default();
-        Box::new(Line { agent: self.0.agent(&deadline), shared: self.0.clone(), deadline })
+        Box::new(Line { agent: self.0.agent(&deadline), shared: self.0.clone(), deadline, is_kept: Cell::new(false) })
     }
 }
 
@@ -288,11 +291,17 @@ impl Line {
         let body = provider::body(request, model, dialect);
         let mut waiting = Waiting { deadline: &self.deadline, due: call.due, waits_for: "the first word" };
         waiting.until(deadlines.connection + deadlines.first_word);
-        let mut post = self.agent.post(&self.shared.url).content_type("application/json").header("accept", "text/event-stream");
-        if let Some(bearer) = &self.shared.bearer {
-            post = post.header("authorization", bearer);
-        }
-        let response = match post.send(&body[..]) {
+        let send = || {
+            let post = self.agent.post(&self.shared.url).content_type("application/json").header("accept", "text/event-stream");
+            let bearer = self.shared.bearer.as_deref();
+            bearer.into_iter().fold(post, |post, bearer| post.header("authorization", bearer)).send(&body[..])
+        };
+        let sent = match send() {
+            // llama.cpp's server closes right behind an answer, whatever it announces: a new connection is no retry.
+            Err(ureq::Error::Io(_)) if self.is_kept.replace(false) && !call.cancel.is_cancelled() => send(),
+            sent => sent,
+        };
+        let response = match sent {
             Ok(response) if response.status().is_success() => response,
             Ok(response) => return Err(refused(response, &waiting)),
             Err(error) => return Err(waiting.failure(&error, CallError::Unreachable)),
@@ -310,6 +319,7 @@ impl Line {
         let mut reader = Reader::new(Bounds::default(), manner, streams);
         let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, call);
         spent.usage += reader.usage();
+        self.is_kept.set(outcome.is_ok());
         match outcome {
             Ok((answer, was_shown)) => {
                 // An answer in a shape is often given without a thought, and who is asked for tags writes some.

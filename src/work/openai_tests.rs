@@ -122,6 +122,32 @@ fn two_answers_come_over_one_connection() {
 }
 
 #[test]
+fn a_kept_connection_that_the_server_has_closed_is_no_failed_try() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url: Uri = format!("http://{}/v1", listener.local_addr().unwrap()).parse().unwrap();
+    let server = thread::spawn(move || {
+        let answer = chunked(OK, &[HI, STOP]) + "0\r\n\r\n";
+        // The first connection takes a second request and hangs up; a new one that does so is a failure.
+        for answers in [1, 1, 0] {
+            let (mut stream, _) = listener.accept().unwrap();
+            for _ in 0..answers {
+                request(&mut stream).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+            request(&mut stream).unwrap();
+        }
+    });
+    let (mut model, cancel) = (line(url, LONG), Cancel::default());
+    for _ in 0..2 {
+        let (said, outcome) = ask(&mut *model, &cancel, LONG);
+        assert_eq!((said.as_str(), outcome.map(|answer| answer.retries)), ("Hi", Ok(Vec::new())));
+    }
+    let (_, outcome) = ask(&mut *model, &cancel, LONG);
+    assert_eq!(outcome, Err(CallError::Unreachable));
+    server.join().unwrap();
+}
+
+#[test]
 fn every_fault_is_an_error_in_its_time() {
     let late = |waited: &str| CallError::Deadline { waited: waited.to_owned() };
     let drip = ": still here\n\n".repeat(3);
