@@ -178,8 +178,10 @@ fn provider(bytes: &[u8]) {
 
 fn answer(how: u8, bytes: &[u8], piece: usize) -> String {
     let bounds = Bounds { text_bytes_max: 500, piece_bytes_max: 2_000, all_bytes_max: 1 << 20 };
-    let manner = Manner { opens_itself: how & 1 != 0, names_tags: how & 2 != 0, wants_json: how & 4 != 0 };
-    let mut reader = provider::Reader::new(bounds, manner, how & 8 != 0);
+    let named = provider::Kinds::named_in(if how & 2 != 0 { "<think> [THINK]" } else { "" });
+    let manner = Manner { opens_itself: how & 1 != 0, named, wants_json: how & 4 != 0 };
+    let streams = if how & 8 != 0 { provider::Streams::Text } else { provider::Streams::Nothing };
+    let mut reader = provider::Reader::new(bounds, manner, streams);
     let mut said = String::new();
     let mut fed = Ok(());
     for piece in bytes.chunks(piece.min(bytes.len().max(1))) {

@@ -39,7 +39,7 @@ impl Kinds {
     pub(super) const NONE: Kinds = Kinds(0);
 
     /// Those of which a text speaks.
-    pub(super) fn named_in(text: &str) -> Kinds {
+    pub fn named_in(text: &str) -> Kinds {
         if !may_begin(text) {
             return Kinds::NONE;
         }
