@@ -35,11 +35,12 @@ impl Lines {
 
     /// Takes bytes up to the end of one line; returns what is left and what the line said, if anything.
     pub(super) fn take<'a>(&mut self, bytes: &'a [u8]) -> Result<(&'a [u8], Option<Said>), TooLong> {
-        let bytes = match bytes.first() {
-            Some(b'\n') if self.after_cr => &bytes[1..],
+        let bytes = match bytes {
+            [] => return Ok((bytes, None)),
+            [b'\n', rest @ ..] if self.after_cr => rest,
             _ => bytes,
         };
-        self.after_cr &= bytes.is_empty();
+        self.after_cr = false;
         let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let part = &bytes[..end.unwrap_or(bytes.len())];
         if self.line.len() + part.len() + self.data.as_ref().map_or(0, Vec::len) > self.bytes_max {
@@ -93,11 +94,13 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// Everything that `text` says when it arrives in two parts, `cut` bytes first.
+    /// Everything that `text` says when it arrives in three parts, `cut` bytes first and then a single one.
     fn said(text: &str, cut: usize) -> Result<Vec<Said>, TooLong> {
         let mut lines = Lines::new(40);
         let mut all = Vec::new();
-        for mut part in [&text.as_bytes()[..cut], &text.as_bytes()[cut..]] {
+        let (first, rest) = text.as_bytes().split_at(cut);
+        let (byte, rest) = rest.split_at(rest.len().min(1));
+        for mut part in [first, byte, rest] {
             while !part.is_empty() {
                 let (rest, said) = lines.take(part)?;
                 all.extend(said);
@@ -119,6 +122,7 @@ mod tests {
             ("data: a\n\ndata: b\n\n", vec![data("a"), data("b")]),
             ("data: a\r\n\r\ndata: b\r\n\r\n", vec![data("a"), data("b")]),
             ("data: a\r\rdata:b\r\r", vec![data("a"), data("b")]),
+            ("data: a\r\n\ndata: b\n\r\n", vec![data("a"), data("b")]),
             ("data: a\ndata:  b\ndata\n\n", vec![data("a\n b\n")]),
             (": ping\nid: 7\nretry: 1\nnonsense\n\ndata: a", vec![data("a")]),
             ("\n\n\n", vec![]),
