@@ -20,6 +20,8 @@ mod from_turn;
 mod judge;
 #[path = "suites/player.rs"]
 mod player;
+#[path = "suites/plays.rs"]
+mod plays;
 #[path = "suites/remote.rs"]
 mod remote;
 #[path = "suites/run.rs"]
