@@ -36,6 +36,8 @@ pub(super) struct Running {
     text: String,
     /// How long the turn's answer was before.
     answer_before: usize,
+    /// What it streams goes on where the turn's answer ends.
+    goes_on: bool,
     /// It is the second try: if its answer doesn't fit either, the task gives up.
     is_repair: bool,
 }
@@ -120,7 +122,8 @@ impl Session {
         self.emit_in(lane, node, what, effects);
         effects.push(Effect::Call { id: call, request: request.clone() });
         let started = self.counters.now;
-        self.work.calls.push(Running { call, lane, node, task, request, started, text: String::new(), answer_before: 0, is_repair });
+        let text = String::new();
+        self.work.calls.push(Running { call, lane, node, task, request, started, text, answer_before: 0, goes_on: false, is_repair });
     }
 
     /// Whether a lane has calls left: those of some path that the turn can still take; in the background those that its node
@@ -152,7 +155,8 @@ impl Session {
         if running.request.says().is_some() {
             // A second try shows only what goes beyond the first.
             let shown = self.work.turn.as_ref().map_or("", |turn| &turn.about.answer);
-            let new = running.text.trim_start().strip_prefix(shown).unwrap_or_default().to_owned();
+            let new = if running.goes_on { text } else { running.text.trim_start().strip_prefix(shown).unwrap_or_default() }.to_owned();
+            running.goes_on |= !new.is_empty();
             self.say(node, &new, effects);
         } else if running.request.is_streamed() {
             let before = self.work.turn().about.answer.len();
