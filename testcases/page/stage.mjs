@@ -59,7 +59,7 @@ export class Stage {
     // Whatever model this machine has configured, the tests talk to the demo.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENAI|FRAMEWRIGHT)_/.test(name)));
     const options = { cwd: this.data, env, stdio: ['ignore', 'pipe', 'pipe'] };
-    const flags = ['--listen', listen, '--data', this.data, '--demo-delay-ms', String(this.wordPause), ...this.flags];
+    const flags = ['--listen', listen, '--data', this.data, '--demo-delay-ms', String(this.wordPause), '--offline', ...this.flags];
     this.server = spawn(binary, flags, options);
     this.address = await addressOf(this.server);
   }
