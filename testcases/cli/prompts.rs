@@ -16,7 +16,7 @@ fn a_prompt_is_shown_as_a_node_would_be_asked_at_the_beginning_of_a_session() {
             &["v4-eras", "--node", "eras", "--text", "count"],
             &["## job\ncount\n", "=== system (plan)\n# expert\n", "=== user (compose)\n", "## dialect\nSQLite\n"],
         ),
-        (&["--node", "output"], &["=== user\n## memory\n{\"user_name\":\"anonymous\""]),
+        (&["--node", "output"], &["=== user\n## memory\n{\"language\":\"en\"}\n"]),
     ] {
         let ended = run(folder.path(), &[&["graph", "show"], arguments].concat());
         assert_eq!(ended.code, Some(0), "{ended:?}");

@@ -44,7 +44,7 @@ fn a_database_that_changes_is_surveyed_again_and_all_sessions_know() {
     let database = format!("eras2_production=sqlite:{}", path.display());
     let server = Server::with(&Setting { options: &["--graph", "v4-eras", "--database", &database], ..Setting::default() });
     let old = server.session("old");
-    prompt_with(&old, "kunden (2 rows)\n- id int, primary key\n- art text, nullable: 'a'\n");
+    prompt_with(&old, "kunden (2 rows): customers, who own or manage properties\n- id int, primary key\n- art text, nullable: 'a'\n");
     old.ask("wie viele Kunden haben wir?");
     run("ALTER TABLE kunden ADD COLUMN seit date; UPDATE kunden SET seit = '2024-05-06'");
     // Another session describes the table: it differs from the survey.
