@@ -4,12 +4,13 @@
 //! arrives in pieces is read whole and in pieces, and both must come to the same.
 
 use framewright::config::file::File;
-use framewright::contract::{Caller, Dialect, Refusal};
+use framewright::contract::{Caller, Dialect, Refusal, Says};
 use framewright::graph::Library;
+use framewright::reading::Spoken;
 use framewright::sql;
 use framewright::suite::Suite;
 use framewright::wire::http::{Limits, Reader, Step};
-use framewright::wire::provider::{self, Bounds, Complaint, Manner};
+use framewright::wire::provider::{self, Bounds, Complaint, Kinds, Manner, Streams};
 use framewright::wire::said;
 use framewright::wire::websocket::{Codec, Received};
 use framewright::work::tape::{self, Tape};
@@ -178,8 +179,15 @@ fn provider(bytes: &[u8]) {
 
 fn answer(how: u8, bytes: &[u8], piece: usize) -> String {
     let bounds = Bounds { text_bytes_max: 500, piece_bytes_max: 2_000, all_bytes_max: 1 << 20 };
-    let manner = Manner { opens_itself: how & 1 != 0, names_tags: how & 2 != 0, wants_json: how & 4 != 0 };
-    let mut reader = provider::Reader::new(bounds, manner, how & 8 != 0);
+    let named = if how & 2 != 0 { Kinds::named_in("<think>, <thought> and [THINK]") } else { Kinds::default() };
+    let manner = Manner { opens_itself: how & 1 != 0, named, wants_json: how & 4 != 0 };
+    let mut spoken = Spoken::new(&Says { field: "answer".into(), unless: (how & 32 != 0).then(|| "expert".into()) });
+    let streams = match how & 24 {
+        0 => Streams::Nothing,
+        8 => Streams::Text,
+        _ => Streams::Field(&mut spoken),
+    };
+    let mut reader = provider::Reader::new(bounds, manner, streams);
     let mut said = String::new();
     let mut fed = Ok(());
     for piece in bytes.chunks(piece.min(bytes.len().max(1))) {

@@ -67,7 +67,7 @@ impl OneTurn {
     /// Follows a turn, and says from where: behind `since`, but never behind its end. `is_due`: it waits or runs.
     ///
     /// # Errors
-    /// When its first events or all of them have gone, or there was no such turn.
+    /// When its first events or all of them have gone.
     pub(super) fn follow(turn: TurnId, backlog: &Backlog, since: Option<Seq>, is_due: bool) -> Result<(OneTurn, Seq), Refusal> {
         let mut events = backlog.after(Seq(0)).filter(|event| event.turn == turn);
         let followed = OneTurn { turn, has_ended: false };

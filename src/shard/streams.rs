@@ -1,6 +1,6 @@
 //! Sockets that show something: how they attach, are read, see what is new, and leave; and the test status of users.
 
-use super::answers::DRAINING;
+use super::answers::{DRAINING, UNKNOWN_TURN};
 use super::event::{Action, Attach, Job, Mail, Show, SocketId};
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
@@ -66,6 +66,7 @@ impl Shard {
                 Show::Tests | Show::Turn(_) | Show::Echo => None,
             };
             let follows = match show {
+                Show::Turn(turn) if !live.session.has_had(turn) => Some(Err(UNKNOWN_TURN)),
                 Show::Turn(turn) => Some(OneTurn::follow(turn, backlog, since.map(Seq), live.session.is_due(turn))),
                 Show::Chat | Show::Trace | Show::Events | Show::Tests | Show::Echo => None,
             };
