@@ -247,13 +247,13 @@ fn head_end(buffer: &mut Vec<u8>, scanned: &mut usize, head_bytes_max: usize) ->
     let mut at = *scanned;
     while let Some(offset) = buffer[at..].iter().position(|&byte| byte == b'\n') {
         let line_feed = at + offset;
+        if line_feed >= head_bytes_max {
+            break;
+        }
         if line_feed == 0 || buffer[line_feed - 1] != b'\r' {
             return refused(Code::BadRequest, "a line of the head ends without a carriage return: end lines with CRLF");
         }
         at = line_feed + 1;
-        if at > head_bytes_max {
-            break;
-        }
         if line_feed >= 3 && buffer[line_feed - 3..].starts_with(b"\r\n\r\n") {
             return Ok(Some(at));
         }

@@ -133,6 +133,7 @@ fn a_head_has_a_longest_length_and_a_longest_list() {
     let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(600));
     check(&long, &["431"]);
     check(&long[..610], &["431"]);
+    check(&format!("GET /{}\n", "x".repeat(600)), &["414"]);
     for (line, status) in [(format!("GET /{} HTTP/1.1\r\n", "x".repeat(600)), "414"), ("X".repeat(601), "501")] {
         check(&line, &[status]);
         check(&line[..601], &[status]);
