@@ -100,6 +100,7 @@ impl Memory {
     /// the oldest are dropped.
     pub fn apply(&mut self, patch: MemoryPatch, facts_max: usize) -> bool {
         let mut has_changed = false;
+        let says_more = patch.says_more();
         let mut replace = |field: &mut String, new: Option<String>| {
             if let Some(new) = new.filter(|new| !new.trim().is_empty()).map(|new| super::clip(new.trim(), 500)) {
                 has_changed |= *field != new;
@@ -110,8 +111,9 @@ impl Memory {
         replace(&mut self.user_mood, patch.user_mood);
         replace(&mut self.language, patch.language);
         replace(&mut self.style_hint, patch.style_hint);
-        // An empty one says that it is over.
-        if let Some(situation) = patch.situation.map(|situation| super::clip(situation.trim(), 500)) {
+        // An empty one says that it is over, unless all is empty: some models fill in every field.
+        let situation = patch.situation.map(|situation| super::clip(situation.trim(), 500));
+        if let Some(situation) = situation.filter(|situation| !situation.is_empty() || says_more) {
             has_changed |= self.situation != situation;
             self.situation = situation;
         }
@@ -179,6 +181,15 @@ pub struct MemoryPatch {
     pub forget: Vec<String>,
 }
 
+impl MemoryPatch {
+    /// Whether it says anything beside the situation.
+    fn says_more(&self) -> bool {
+        let texts = [&self.user_name, &self.user_mood, &self.topic, &self.language, &self.style_hint];
+        let mut texts = texts.into_iter().flatten().chain(&self.facts).chain(&self.forget);
+        texts.any(|text| !text.trim().is_empty())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,9 +208,9 @@ mod tests {
         assert!(memory.apply(moved, 2));
         assert_eq!(memory.facts, ["b", "c"], "what is wrong now makes room");
         assert!(!memory.apply(MemoryPatch { forget: vec!["a".into()], ..Default::default() }, 2), "it is forgotten already");
-        for situation in ["asks for a price", ""] {
-            assert!(memory.apply(MemoryPatch { situation: Some(situation.into()), ..Default::default() }, 2));
-            assert_eq!(memory.situation, situation);
+        for (situation, topic, is_new) in [("asks for a price", "", true), ("", " ", false), ("", "trains", true)] {
+            let patch = MemoryPatch { situation: Some(situation.into()), topic: Some(topic.into()), ..Default::default() };
+            assert_eq!((memory.apply(patch, 2), memory.situation.is_empty()), (is_new, topic == "trains"), "{situation:?} {topic:?}");
         }
     }
 }

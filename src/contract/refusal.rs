@@ -98,7 +98,7 @@ codes! {
     UnknownGraph "unknown_graph" 404,
     UnknownNode "unknown_node" 404,
     UnknownSuite "unknown_suite" 404,
-    /// The session has had no such turn.
+    /// The session knows no such turn.
     UnknownTurn "unknown_turn" 404,
     /// It has had it, and keeps it no longer or not yet.
     TurnNotKept "turn_not_kept" 404,

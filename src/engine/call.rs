@@ -5,8 +5,8 @@
 use super::turn::{About, Turn};
 use super::{Session, Work};
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Finish, Now, Outcome, Request, Role, Text,
-    Usage, What, clip,
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Finish, Now, Outcome, Request, Role, Silence,
+    Text, Usage, What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
 use serde::{Deserialize, Serialize};
@@ -36,8 +36,10 @@ pub(super) struct Running {
     text: String,
     /// How long the turn's answer was before.
     answer_before: usize,
-    /// What it streams goes on where the turn's answer ends.
-    goes_on: bool,
+    /// Of an answer of which a field is streamed: how much had been shown before, and how much of that it has repeated; nothing
+    /// once it differs.
+    shown_before: usize,
+    repeated: Option<usize>,
     /// It is the second try: if its answer doesn't fit either, the task gives up.
     is_repair: bool,
 }
@@ -122,8 +124,9 @@ impl Session {
         self.emit_in(lane, node, what, effects);
         effects.push(Effect::Call { id: call, request: request.clone() });
         let started = self.counters.now;
-        let text = String::new();
-        self.work.calls.push(Running { call, lane, node, task, request, started, text, answer_before: 0, goes_on: false, is_repair });
+        let shown_before = self.work.turn.as_ref().map_or(0, |turn| turn.about.answer.len());
+        let (text, answer_before, repeated) = (String::new(), 0, Some(0));
+        self.work.calls.push(Running { call, lane, node, task, request, started, text, answer_before, shown_before, repeated, is_repair });
     }
 
     /// Whether a lane has calls left: those of some path that the turn can still take; in the background those that its node
@@ -153,10 +156,14 @@ impl Session {
             return;
         }
         if running.request.says().is_some() {
-            // A second try shows only what goes beyond the first.
+            // Leading blanks are never shown, and a second try shows only what goes beyond the first.
+            let text = if running.repeated == Some(0) { text.trim_start() } else { text };
+            let Some(repeated) = running.repeated else { return };
             let shown = self.work.turn.as_ref().map_or("", |turn| &turn.about.answer);
-            let new = if running.goes_on { text } else { running.text.trim_start().strip_prefix(shown).unwrap_or_default() }.to_owned();
-            running.goes_on |= !new.is_empty();
+            let rest = shown.get(repeated..running.shown_before).unwrap_or_default();
+            let new = if rest.starts_with(text) { Some("") } else { text.strip_prefix(rest) };
+            running.repeated = new.map(|new| repeated + text.len() - new.len());
+            let new = new.unwrap_or_default().to_owned();
             self.say(node, &new, effects);
         } else if running.request.is_streamed() {
             let before = self.work.turn().about.answer.len();
@@ -273,6 +280,12 @@ impl Session {
         let flow = match flow {
             Flow::Again { task, .. } if finish == Finish::Length => {
                 Flow::Again { why: "it is too long and was cut before its end".into(), task }
+            }
+            // A filter that ends an answer for the user would end the next one too.
+            Flow::Again { .. } if finish == Finish::ContentFilter && request.says().is_some() => Flow::Fail(Silence::Withheld.to_string()),
+            Flow::Go(route, mut found) if finish == Finish::ContentFilter => {
+                found.said.iter_mut().for_each(|said| said.finish = finish);
+                Flow::Go(route, found)
             }
             other => other,
         };

@@ -40,7 +40,7 @@ pub(super) fn fields(kind: Kind) -> &'static [&'static str] {
 /// What `{{experts}}` says: the experts that a node's edges lead to, by route. Who speaks for the assistant knows of all.
 pub(super) fn experts(node: &NodeFile, all: &[NodeFile]) -> String {
     if node.kind == Kind::Output.to_string() {
-        let experts = all.iter().filter(|other| other.kind == Kind::Expert.to_string());
+        let experts = all.iter().filter(|other| other.kind == Kind::Expert.to_string() && !other.description.is_empty());
         return experts.map(|expert| format!("\n- {}", expert.description)).collect();
     }
     let told = |(route, to): (&String, &String)| {

@@ -1,7 +1,7 @@
 //! Director: decides what is to be done before anyone does it.
 //!
-//! Asks a strong model for a [`Decision`]: the goal, the steps, the tools to call with their arguments, how to present the
-//! answer, and why. One route, `think`. Default when the model can't be understood: nothing is planned, and the answer says so.
+//! Asks a strong model for a [`Decision`]: the goal, the tools to call with their arguments, and how to present the
+//! answer. One route, `think`. Default when the model can't be understood: nothing is planned, and the answer says so.
 
 use super::{Decision, Flow, Found, Out, Unfit, View, asking::Asks, shown, unrouted};
 use crate::contract::{What, clip};

@@ -29,7 +29,7 @@ impl Asks for Pa {
             });
         }
         out.events.push(What::Routed { output: shown(&routing) });
-        if !routing.thinking_message.trim().is_empty() {
+        if routing.answer.is_empty() && !routing.thinking_message.trim().is_empty() {
             out.progress(format!("{}\n", routing.thinking_message.trim()));
         }
         let route = routing.expert.clone();

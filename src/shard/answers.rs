@@ -14,7 +14,7 @@ const BUSY: Refusal = Refusal::new(Code::SessionBusy, "a turn of this session is
 const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is no longer kept: `/api/frames` lists those that are");
 const NOT_KEPT_YET: Refusal = Refusal::new(Code::TurnNotKept, "this turn has not ended: ask again when it has");
 pub(super) const UNKNOWN_TURN: Refusal =
-    Refusal::new(Code::UnknownTurn, "this conversation has had no such turn: `/api/frames` lists those that are kept");
+    Refusal::new(Code::UnknownTurn, "this session knows no such turn: `/api/frames` lists those that are kept");
 
 /// Changes go in as inputs; everything else only reads.
 pub(super) fn answer(

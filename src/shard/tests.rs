@@ -548,8 +548,8 @@ fn a_stream_of_one_turn_ends_with_it() {
     assert!(refused.contains(r#"data: {"type":"done","#) && refused.contains(r#""code":"unknown_turn""#), "{refused}");
     assert!(world.shut.contains(&never));
     for (turn, code, says) in [
-        ("msg_0", "unknown_turn", "this conversation has had no such turn"),
-        ("msg_3", "unknown_turn", "this conversation has had no such turn"),
+        ("msg_0", "unknown_turn", "this session knows no such turn"),
+        ("msg_3", "unknown_turn", "this session knows no such turn"),
         ("msg_1", "turn_not_kept", "this turn has not ended"),
         ("msg_2", "turn_not_kept", "this turn has not ended"),
     ] {

@@ -91,9 +91,12 @@ pub(super) fn edited(statement: &str, mut edits: Vec<(Span, String)>) -> String 
     let mut behind = here;
     let mut edits = edits.into_iter().peekable();
     for sign in statement.chars() {
-        while let Some((place, instead)) = edits.next_if(|(place, _)| place.start == here) {
-            text += &instead;
-            behind = place.end;
+        while let Some((place, instead)) = edits.next_if(|(place, _)| place.start <= here) {
+            // A place that is nowhere changes nothing, and holds up no other.
+            if place.start == here {
+                text += &instead;
+                behind = place.end;
+            }
         }
         if here >= behind {
             text.push(sign);

@@ -241,8 +241,9 @@ pub(super) fn refused<T>(code: Code, detail: &'static str) -> Result<T, Refusal>
 
 /// Where the head ends, if all of it is there. Only CRLF ends a line; empty lines before the first are no part of it.
 fn head_end(buffer: &mut Vec<u8>, scanned: &mut usize, head_bytes_max: usize) -> Result<Option<usize>, Refusal> {
-    while *scanned == 0 && buffer.starts_with(b"\r\n") {
-        buffer.drain(..2);
+    if *scanned == 0 {
+        let blank = buffer.chunks_exact(2).take_while(|pair| pair == b"\r\n").count();
+        buffer.drain(..2 * blank);
     }
     let mut at = *scanned;
     while let Some(offset) = buffer[at..].iter().position(|&byte| byte == b'\n') {

@@ -303,7 +303,10 @@ impl Line {
         };
         let response = match sent {
             Ok(response) if response.status().is_success() => response,
-            Ok(response) => return Err(refused(response, &waiting)),
+            Ok(response) => {
+                self.is_kept.set(false);
+                return Err(refused(response, &waiting));
+            }
             Err(error) => return Err(waiting.failure(&error, CallError::Unreachable)),
         };
         let manner = Manner {

@@ -2,7 +2,7 @@
 //! in the end is the answer.
 
 use super::world::World;
-use crate::contract::{Answer, CallError, Input, Limits, Outcome, Role, What};
+use crate::contract::{Answer, CallError, Finish, Input, Limits, Outcome, Role, What};
 
 const PERCEIVED: &str = r#"{"intent":"question","language":"en"}"#;
 const ROUTED: &str = r#"{"expert":null,"job":"","thinking_message":"","language":"en","answer":"Hello world."}"#;
@@ -115,6 +115,37 @@ fn a_call_that_fails_leaves_what_was_shown_marked() {
     assert_eq!((last.content.as_str(), last.partial), ("Hello", true));
     assert!(matches!(world.ends()[0].1, Outcome::Failed { .. }));
     world.replay();
+}
+
+#[test]
+fn what_a_filter_withholds_is_said_to_be_withheld_and_not_that_nobody_could_answer() {
+    let cut = r#"{"expert":null,"job":null,"thinking_message":"","language":"en","answer":"Hello wor"#;
+    for text in [cut, ROUTED] {
+        let mut world = asked(Limits::default());
+        let (call, _) = world.out.pop_front().unwrap();
+        world.complete(call, Ok(Answer { text: text.to_owned(), finish: Finish::ContentFilter, ..Answer::default() }));
+        match &world.ends()[0].1 {
+            Outcome::Failed { why, .. } => assert!(why.contains("withheld"), "{why}"),
+            other => panic!("{text}: {other:?}"),
+        }
+        world.replay();
+    }
+}
+
+#[test]
+fn a_second_try_that_comes_in_small_pieces_shows_what_is_new_and_nothing_once_it_differs() {
+    for (pieces, then) in [(&["He", "l", "lo w", "orld."][..], "Hello world."), (&["He", "y", "!"], "Hello w")] {
+        let mut world = asked(Limits::default());
+        streams(&mut world, &["Hello w"], r#"{"expert":null,"answer":"Hello w"#);
+        let call = world.out[0].0;
+        for piece in pieces {
+            world.put(Input::Chunk { call, text: (*piece).to_owned() });
+        }
+        assert_eq!(shown(&world).concat(), then);
+        streams(&mut world, &[], ROUTED);
+        assert_eq!(answer(&world), "Hello world.");
+        world.replay();
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Shape {
             _ if !self.r#enum.is_empty() => self.r#enum.iter().map(Value::to_string).collect::<Vec<_>>().join(" | "),
             (Some("array"), Some(items), _) if items.r#enum.is_empty() => format!("{}[]", items.written()),
             (Some("array"), Some(items), _) => format!("({})[]", items.written()),
-            (_, _, Some(values)) => format!("{{[name]: {}}}", values.written()),
+            (_, _, Some(values)) if self.properties.is_empty() => format!("{{[name]: {}}}", values.written()),
             (Some("object"), ..) if !self.properties.is_empty() => {
                 let property = |(name, shape): (&String, &Shape)| {
                     let optional = if self.required.contains(name) { "" } else { "?" };

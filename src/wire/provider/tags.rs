@@ -116,7 +116,11 @@ pub(super) fn begins_line(text: &str) -> bool {
 
 /// Whether a text ends inside an element of markup that began a line: behind `<diary>`, before `</diary>`.
 pub(super) fn ends_in_element(text: &str) -> bool {
-    const NEVER_CLOSED: [&str; 6] = ["br", "hr", "img", "input", "link", "wbr"];
+    // Those without an end, and those that may do without.
+    const NEVER_CLOSED: [&str; 26] = [
+        "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr", "body", "colgroup", "dd",
+        "dt", "head", "html", "li", "option", "p", "tbody", "td", "th", "tr",
+    ];
     let text = &text[text.ceil_char_boundary(text.len().saturating_sub(LINE_BYTES_MAX))..];
     let mut open: Vec<&str> = Vec::new();
     for (at, _) in text.match_indices('<') {

@@ -198,11 +198,16 @@ impl Thinking {
                 }
                 self.keep(name);
             }
-            (State::Thinking { .. }, Tag::Frame) => self.state = State::Answering,
+            (State::Thinking { .. }, Tag::Frame) => {
+                self.state = State::Answering;
+                // What was known of code and tags are places in the thoughts.
+                self.shown.clear();
+                (self.code, self.in_code) = (Code::default(), None);
+            }
             (State::Answering, Tag::Open(_)) => {
                 let is_at_head = self.answer.trim().is_empty();
                 if is_at_head {
-                    (self.handed_on, self.answer) = (0, String::new());
+                    (self.handed_on, self.answer, self.code) = (0, String::new(), Code::default());
                 }
                 self.state = State::Thinking { from: self.thoughts.len(), tag: (!is_at_head).then(|| name.to_owned()) };
             }

@@ -239,7 +239,7 @@ fn a_thought_without_end_hides_no_json() {
 #[test]
 fn every_mixture_is_told_apart_in_the_same_way_however_it_is_cut() {
     const PARTS: &[&str] =
-        &["<x>", "</x>\n", "<think>", "</think>", "a", " b\n", "`", "```\n", "[THINK]", "[/THINK]", "<", "◁", "…", "c d"];
+        &["<x>", "</x>\n", "<think>", "</think>", "a", " b\n", "`", "```\n", "[THINK]", "[/THINK]", "<", "◁", "…", "c d", "<|return|>"];
     let mut rng = fastrand::Rng::with_seed(11);
     for _ in 0..3_000 {
         let parts: Vec<&str> = (0..rng.usize(1..9)).map(|_| PARTS[rng.usize(..PARTS.len())]).collect();
@@ -249,7 +249,7 @@ fn every_mixture_is_told_apart_in_the_same_way_however_it_is_cut() {
         assert_eq!((&whole.answer, &whole.thoughts), (&torn.answer, &torn.thoughts), "{content:?} {manner:?}");
         let letters = |text: &str| text.chars().filter(char::is_ascii_lowercase).count();
         let kept = letters(&whole.answer) + letters(&whole.thoughts);
-        let tags = letters(&content) - letters(&content.replace("</think>", "").replace("<think>", ""));
+        let tags = letters(&content) - letters(&["</think>", "<think>", "<|return|>"].iter().fold(content.clone(), |text, tag| text.replace(tag, "")));
         assert!((letters(&content) - tags..=letters(&content)).contains(&kept), "{content:?} {manner:?} {whole:?}");
     }
 }
