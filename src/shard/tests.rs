@@ -5,11 +5,19 @@ use super::*;
 use crate::contract::{Answer, CallError, CallId, Time, Usage};
 use identity::Key;
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
+
+mod isolation;
+mod sign_in;
 
 /// One shard, its clients, and everything it asked for.
 struct World {
     shard: Shard,
     now: Now,
+    /// Where clients come from.
+    peer: IpAddr,
+    /// What was asked of the issuer.
+    asked: Vec<Ask>,
     next_socket: u64,
     /// What each client was sent.
     sent: BTreeMap<SocketId, Vec<u8>>,
@@ -45,6 +53,8 @@ impl World {
         World {
             shard: Shard::new(ShardId(0), Arc::new(settings), "test"),
             now: Now { moment: Moment(1_000_000), wall: Time(1_750_000_000_000_000) },
+            peer: Ipv4Addr::LOCALHOST.into(),
+            asked: Vec::new(),
             next_socket: 0,
             sent: BTreeMap::new(),
             stuck: Vec::new(),
@@ -102,6 +112,7 @@ impl World {
                 Action::Call { session, call, .. } => self.calls.push((session, call)),
                 Action::CancelCall { call, .. } => self.cancelled.push(call),
                 Action::Job { ticket, job } => self.jobs.push((ticket, job)),
+                Action::Ask(ask) => self.asked.push(ask),
                 Action::WakeAt(moment) => self.wake_at = Some(moment),
                 Action::Log(entry) => self.log.push(entry),
                 Action::Drained => self.ended.push("drained"),
@@ -114,7 +125,7 @@ impl World {
     fn connect(&mut self) -> SocketId {
         self.next_socket += 1;
         let socket = SocketId(self.next_socket);
-        self.tick(vec![Event::Accepted { socket }]);
+        self.tick(vec![Event::Accepted { socket, peer: self.peer }]);
         socket
     }
 

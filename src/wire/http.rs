@@ -196,12 +196,12 @@ impl Request {
     }
 
     /// All headers of this name.
-    pub fn headers(&self, name: &'static str) -> impl Iterator<Item = &str> {
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values(name)
     }
 
     /// Values that are UTF-8; others are as if they were not there.
-    fn values(&self, name: &'static str) -> impl Iterator<Item = &str> {
+    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.headers.iter().filter(move |(key, _)| self.head[key.clone()].eq_ignore_ascii_case(name.as_bytes()));
         named.filter_map(|(_, value)| std::str::from_utf8(&self.head[value.clone()]).ok())
     }

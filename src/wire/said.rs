@@ -30,6 +30,19 @@ pub fn said(text: &str, from: Caller) -> Result<Input, Refusal> {
     }
 }
 
+/// Whether a message brings a newer token, `{"type":"auth","token"}`.
+pub fn is_auth(text: &str) -> bool {
+    text.contains("\"auth\"") && object(text.as_bytes()).is_ok_and(|object| object.get("type").and_then(Value::as_str) == Some("auth"))
+}
+
+/// The token of such a message.
+pub fn token(text: &str) -> Result<String, Refusal> {
+    match object(text.as_bytes())?.remove("token") {
+        Some(Value::String(token)) if !token.is_empty() => Ok(token),
+        _ => Err(Refusal::new(Code::InvalidParameter, "`token` is missing: send the new token")),
+    }
+}
+
 /// The client id of what [`said`] refused, if it has a valid one.
 pub fn client_id_of(text: &str) -> Option<ClientId> {
     object(text.as_bytes()).ok().and_then(|mut object| client_id(&mut object).ok()).flatten()
