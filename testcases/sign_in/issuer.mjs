@@ -117,7 +117,7 @@ export class Issuer {
           },
         },
       },
-      ttl: { AccessToken: 3600, IdToken: 3600, Interaction: 3600, Session: 3600, Grant: 3600 },
+      ttl: { AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600, IdToken: 3600, Interaction: 3600, Session: 3600, Grant: 3600 },
       findAccount: (_ctx, id) => ({
         accountId: id,
         claims: () => ({ sub: id, name: `${id[0].toUpperCase()}${id.slice(1)} Lovelace`, preferred_username: `${id}@acme`, email: `${id}@acme.example` }),

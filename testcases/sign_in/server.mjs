@@ -63,10 +63,10 @@ export class Server {
     return new Socket(this.address.replace('http', 'ws') + path, protocols);
   }
 
-  /** Reads an event stream until it ends. */
+  /** Opens an event stream; `text` is all of it once it has ended. */
   async events(path, { token, headers = {} }) {
     const answer = await fetch(this.address + path, { headers: { ...headers, authorization: `Bearer ${token}` } });
-    return { status: answer.status, text: await answer.text() };
+    return { status: answer.status, text: answer.text() };
   }
 }
 
