@@ -5,7 +5,7 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
-use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RsaPublicKeyComponents};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RsaPublicKeyComponents};
 use data_encoding::BASE64URL_NOPAD;
 use framewright::auth::{Issuer, KeySet, News, Rules};
 use framewright::contract::{Moment, Now, Time};
@@ -13,8 +13,10 @@ use framewright::graph::Library;
 use framewright::shard::event::{Action, Event, ShardId, SocketId};
 use framewright::shard::{Settings, Shard};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -100,6 +102,20 @@ impl World {
     }
 }
 
+/// The graphs of this repository.
+fn library() -> Arc<Library> {
+    let mut files = BTreeMap::new();
+    for folder in ["", "prompts/", "schemas/"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs").join(folder);
+        let entries = std::fs::read_dir(path).expect("the folder is there").map(|entry| entry.expect("it can be read"));
+        for entry in entries.filter(|entry| entry.path().is_file()) {
+            let text = std::fs::read_to_string(entry.path()).expect("it is text");
+            files.insert(format!("{folder}{}", entry.file_name().display()), text);
+        }
+    }
+    Arc::new(Library::load(&files).expect("the shipped graphs load"))
+}
+
 fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[times.len() / 2]
@@ -109,7 +125,7 @@ fn median(mut times: Vec<f64>) -> f64 {
 fn main() {
     let is_real = std::env::args().any(|argument| argument == "--bench");
     let (pairs, times, firsts) = if is_real { (31, 2_000, 500) } else { (1, 20, 3) };
-    let library = Arc::new(framewright::graph::Library::shipped());
+    let library = library();
     let signer = Signer(RsaKeyPair::generate(KeySize::Rsa2048).expect("the system has random numbers"));
     let ask = |token: &str| {
         format!("GET /api/graph/list HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n\r\n").into_bytes()

@@ -5,7 +5,7 @@
 //! decided in `sign_in.rs`.
 
 use super::ids::ShardId;
-use crate::auth::{KeyHash, LEEWAY_S, Scopes};
+use crate::auth::{KeyHash, LEEWAY_S, Names, Scopes};
 use crate::contract::{Caller, Code, Moment, Now, Refusal};
 use crate::wire::http::Request;
 use sha2::{Digest, Sha256};
@@ -20,6 +20,7 @@ pub struct User {
     pub sub: Arc<str>,
     /// The user's name, else the preferred one, else `sub`.
     pub identity: Arc<str>,
+    pub email: Option<Arc<str>>,
     pub scopes: Scopes,
     /// Their token does not hold their name; userinfo may.
     pub is_nameless: bool,
@@ -31,7 +32,25 @@ pub struct User {
 
 impl User {
     pub fn anonymous() -> User {
-        User { sub: ANONYMOUS.into(), identity: ANONYMOUS.into(), scopes: Scopes::USER, is_nameless: false, expires_s: None, key: None }
+        User {
+            sub: ANONYMOUS.into(),
+            identity: ANONYMOUS.into(),
+            email: None,
+            scopes: Scopes::USER,
+            is_nameless: false,
+            expires_s: None,
+            key: None,
+        }
+    }
+
+    /// Takes over what a token or userinfo says of them.
+    pub(super) fn is_called(&mut self, names: &Names) {
+        if let Some(shown) = names.shown() {
+            self.identity = shown.into();
+        }
+        if let Some(email) = &names.email {
+            self.email = Some(email.as_str().into());
+        }
     }
 
     /// When a stream of theirs ends: when the token expires, or a little later if the issuer's clock is behind ours.

@@ -121,9 +121,9 @@ impl Shard {
 fn beginning(what: &What) -> Map<String, Value> {
     let entries = match what {
         What::Kept { user } => {
-            let User { sub, identity, scopes, expires_s, .. } = &**user;
+            let User { sub, identity, email, scopes, expires_s, .. } = &**user;
             let expires_at = expires_s.map(|seconds| seconds.saturating_mul(1000));
-            json!({ "sub": sub, "identity": identity, "scopes": scopes.names(), "expires_at": expires_at })
+            json!({ "sub": sub, "identity": identity, "email": email, "scopes": scopes.names(), "expires_at": expires_at })
         }
         _ => json!({ "status": "deleted" }),
     };

@@ -16,7 +16,7 @@ use crate::wire::http::Request;
 use crate::wire::websocket;
 
 /// The close code of a socket whose token is missing, wrong or expired.
-const UNAUTHORIZED: u16 = 4001;
+pub(super) const UNAUTHORIZED: u16 = 4001;
 /// The close code of a socket whose user may not use it.
 const FORBIDDEN: u16 = 4003;
 static TOO_MANY_PARKED: Refusal =

@@ -26,7 +26,7 @@ pub(super) struct SignIn {
     /// By the SHA-256 of the token, with seconds of wall time.
     verified: Recent<[u8; 32], User>,
     /// By `sub`, with seconds of the moment: what userinfo said, or that it said nothing.
-    names: Recent<Arc<str>, Option<Arc<str>>>,
+    names: Recent<Arc<str>, Names>,
     anonymous: User,
 }
 
@@ -95,7 +95,7 @@ impl SignIn {
             Some(token) => self.token(token, now, patience),
             None => match Some(is_socket).filter(|is| *is).and_then(|_| on_socket()) {
                 Some(token) => self.token(&token, now, patience),
-                None => self.from_proxy(request, peer),
+                None => self.proxied(request, peer),
             },
         };
         match who {
@@ -128,9 +128,9 @@ impl SignIn {
             self.verified.put(hash, until, user.clone());
         }
         if user.is_nameless
-            && let Some(Some(name)) = self.names.get(&user.sub, now.moment.0 / 1_000_000)
+            && let Some(names) = self.names.get(&user.sub, now.moment.0 / 1_000_000)
         {
-            user.identity = name.clone();
+            user.is_called(names);
         }
         Who::Is(user)
     }
@@ -147,7 +147,7 @@ impl SignIn {
     }
 
     /// The user that a trusted proxy has signed in.
-    fn from_proxy(&self, request: &Request, peer: IpAddr) -> Who {
+    fn proxied(&self, request: &Request, peer: IpAddr) -> Who {
         let Some(proxy) = self.rules.proxy.as_ref().filter(|proxy| proxy.trusted.iter().any(|network| network.has(peer))) else {
             return Who::Refused(MISSING);
         };
@@ -186,8 +186,7 @@ impl SignIn {
             News::ApiKeys(keys) => self.api_keys = keys,
             News::Userinfo { sub, names } => {
                 let seconds = if names.is_some() { NAMES_TIME } else { NAMES_TIME / 10 }.as_secs();
-                let shown = names.as_ref().and_then(Names::shown).map(Arc::from);
-                self.names.put(sub, now.moment.0 / 1_000_000 + seconds, shown);
+                self.names.put(sub, now.moment.0 / 1_000_000 + seconds, names.unwrap_or_default());
             }
         }
     }
@@ -233,11 +232,12 @@ fn verified(token: &str, issuer: &Issuer, keys: Option<&KeySet>, now: Now) -> Re
         rejected => Missing::Nothing(rejected),
     })?;
     let scopes = if verified.is_admin { Scopes::ADMIN } else { Scopes::USER };
-    let name: Option<Arc<str>> = verified.names.shown().map(Arc::from);
     // Userinfo is asked where the token has no `name`, even if it has a preferred one.
     let is_nameless = verified.names.name.is_none();
-    let identity = name.unwrap_or_else(|| verified.sub.clone());
-    Ok(User { sub: verified.sub, identity, scopes, is_nameless, expires_s: Some(verified.expires_s), key: None })
+    let identity = verified.sub.clone();
+    let mut user = User { sub: verified.sub, identity, email: None, scopes, is_nameless, expires_s: Some(verified.expires_s), key: None };
+    user.is_called(&verified.names);
+    Ok(user)
 }
 
 /// The token of an `Authorization: Bearer`.

@@ -5,6 +5,7 @@ use super::event::{Action, Attach, Job, Mail, Show, SocketId};
 use super::identity::User;
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
+use super::parked::UNAUTHORIZED;
 use super::projection::OneTurn;
 use super::routes::too_large;
 use super::sign_in::Patience;
@@ -36,6 +37,7 @@ impl Shard {
         let Attach { show, key, user, caller, since, head, leftover } = attach;
         // Whoever looks at another's session does not take part in it.
         let is_own = user.sub == key.sub;
+        let is_revoked = !self.sign_in.still_may(&user, show.scope());
         let caller = if is_own { caller } else { Caller { identity: (*key.sub).to_owned(), ..caller } };
         let mut stream = Box::new(Stream::new(show, user, key.sub.clone(), caller.clone(), self.clock.now()));
         let session = match show {
@@ -51,6 +53,10 @@ impl Shard {
         match session {
             Some(session) => self.watch(id, session, show, is_own.then_some(caller), since, actions),
             None => self.watch_tests(id, &key.sub),
+        }
+        if is_revoked && let Some(socket) = self.sockets.get_mut(&id) {
+            // On its way here it missed the news.
+            socket.say_goodbye(UNAUTHORIZED, "Invalid token");
         }
         self.receive(id, &leftover, actions);
         self.touch(id);

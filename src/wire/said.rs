@@ -166,4 +166,21 @@ mod tests {
             assert_eq!(client_id_of(text).as_ref().map(ClientId::as_str), found, "{text}");
         }
     }
+
+    #[test]
+    fn a_newer_token_is_told_from_a_message_that_speaks_of_one() {
+        for (text, is_auth, token) in [
+            (r#"{"type":"auth","token":"a.b.c"}"#, true, Some("a.b.c")),
+            (r#"{"token":"a.b.c","type":"auth","x":1}"#, true, Some("a.b.c")),
+            (r#"{"type":"auth"}"#, true, None),
+            (r#"{"type":"auth","token":""}"#, true, None),
+            (r#"{"type":"auth","token":["a"]}"#, true, None),
+            (r#"{"type":"message","text":"send {\"type\":\"auth\"}"}"#, false, None),
+            (r#"{"text":"\"auth\"","token":"x"}"#, false, Some("x")),
+            (r#"["auth"]"#, false, None),
+            (r#"{"type":"auth""#, false, None),
+        ] {
+            assert_eq!((super::is_auth(text), super::token(text).ok().as_deref()), (is_auth, token), "{text}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 // Sign-in as a deployment has it: the real server, a real issuer with the paths and claims of Zitadel, real tokens.
 
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -231,6 +231,23 @@ scene('a socket learns the name from userinfo on both shards', {}, async ({ issu
   await named.ask('hello');
   assert.equal((await server.call('/api/state', { token: jwt })).body.memorizer.user_name, 'Ada Lovelace');
   await named.close();
+});
+
+scene('a run of test suites and its results are its own user\'s', { roles: { root: ['admin'] } }, async ({ issuer, server }) => {
+  await mkdir(join(server.folder, 'testcases'));
+  await writeFile(join(server.folder, 'testcases', 'mini.md'), '# Mini\n\nOne check.\n\n## 1. A greeting\n- send: hello\n- expect path: reflex\n');
+  const [ada, eve, root] = await Promise.all(['ada', 'eve', 'root'].map((login) => token(issuer, login)));
+  const watching = server.socket('/ws/test', ['bearer', eve]);
+  await watching.opened;
+  assert.equal((await server.call('/api/tests/run', { token: ada, body: { suites: ['mini'] } })).body.status, 'started');
+  const status = async (bearer) => (await server.call('/api/test/status', { token: bearer })).body;
+  await becomes(async () => (await status(ada)).last_green?.status, 'PASS');
+  await becomes(async () => (await status(ada)).running, false);
+  assert.deepEqual((await status(eve)).results, []);
+  assert.deepEqual((await server.call('/api/tests', { token: eve })).body, {}, 'not even from the file');
+  assert.equal((await server.call('/api/test/status?user=ada', { token: root })).body.last_green.status, 'PASS');
+  assert.equal(watching.messages.length, 1, 'nothing but the status at the start');
+  await watching.close();
 });
 
 test('API keys are created, used and revoked without a restart', { timeout: 120_000 }, async () => {

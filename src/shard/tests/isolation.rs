@@ -9,9 +9,11 @@ use std::fmt::Write as _;
 /// What stands in everything that is Ada's, and must never reach Eve, who sends none of it.
 const MARKS: &[&str] = &["pelican", "\"ada\"", "ada/"];
 
-/// What Eve sends to each route, as targets and bodies; `{}` stands for a body that names nothing. The second column is the
-/// scope that the route needs.
-const PROBES: &[(&str, &str, &str, &[&str], &[&str])] = &[
+/// A route's method, path and scope; targets and bodies.
+type Probe = (&'static str, &'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+
+/// What Eve sends to each route, as targets and bodies; `{}` stands for a body that names nothing.
+const PROBES: &[Probe] = &[
     ("GET", "/health", "-", &["", "?user=ada"], &[]),
     ("GET", "/auth/config", "-", &["", "?user=ada"], &[]),
     ("GET", "/api/me", "read", &["", "?user=ada"], &[]),

@@ -3,6 +3,8 @@
 use super::*;
 use crate::auth::testing::{CLIENT, ISSUER, NOW, NOW_S, PROJECT, SIGNERS, Signer, claims, issuer, key_set};
 use crate::auth::{ApiKeys, KeyHash, Names, News, Proxy};
+use crate::shard::event::Show;
+use crate::shard::identity::User;
 
 /// Rules with an issuer, a trusted proxy at 10.0.0.1 and API keys.
 pub(super) fn rules() -> Rules {
@@ -538,7 +540,7 @@ fn a_user_sees_and_deletes_what_is_kept_of_them_and_nothing_else() {
     assert_eq!(
         me,
         json!({
-            "sub": "ada", "identity": "ada", "scopes": ["chat", "read", "tests"], "expires_at": (NOW_S + 3600) * 1000, "tests": true,
+            "sub": "ada", "identity": "ada", "email": null, "scopes": ["chat", "read", "tests"], "expires_at": (NOW_S + 3600) * 1000, "tests": true,
             "sessions": [session("a", 2, 1, false), session("b", me["sessions"][1]["messages"].as_u64().unwrap(), 1, true)],
         })
     );
@@ -594,4 +596,19 @@ fn what_is_kept_is_gathered_from_all_shards() {
     world.tick(vec![Event::Mail(Mail::Reply { ticket, reply: Refusal::new(crate::contract::Code::Draining, "x").into() })]);
     assert!(world.take(socket).contains("draining"));
     assert_eq!(world.shard.sizes().waiting, 0);
+}
+
+#[test]
+fn a_key_that_was_revoked_while_its_socket_moved_between_shards_lets_nobody_in() {
+    let mut world = world();
+    for (name, expected) in [("gone", closed(4001, "Invalid token")), ("ci", None)] {
+        world.news(News::ApiKeys(keys_file(&[("ci", r#""chat""#)])));
+        let (sub, socket): (Arc<str>, _) = (format!("key:{name}").into(), SocketId(1_000 + name.len() as u64));
+        let user = User { sub: sub.clone(), key: Some(KeyHash::of(&format!("fw_{name}"))), ..User::anonymous() };
+        let (key, caller) = (Key { sub, id: "default".into() }, crate::contract::Caller::default());
+        let attach =
+            Attach { show: Show::Chat, key, user, caller, since: None, head: b"HTTP/1.1 101\r\n\r\n".to_vec(), leftover: Vec::new() };
+        world.tick(vec![Event::Arrived { socket, attach: Box::new(attach) }]);
+        assert_eq!(world.farewell(socket), expected, "{name}");
+    }
 }
