@@ -121,7 +121,8 @@ impl Signer {
 /// What a valid token of Zitadel says, valid for an hour.
 pub(crate) fn claims(sub: &str) -> Value {
     json!({
-        "iss": ISSUER, "sub": sub, "aud": [CLIENT, "248600000000000000", PROJECT], "iat": NOW_S - 10, "nbf": NOW_S - 10, "exp": NOW_S + 3600,
+        "iss": ISSUER, "sub": sub, "aud": [CLIENT, "248600000000000000", PROJECT],
+        "iat": NOW_S - 10, "nbf": NOW_S - 10, "exp": NOW_S + 3600,
         "jti": "V2_1-at_2", "client_id": CLIENT,
     })
 }

@@ -119,7 +119,7 @@ settings! {
     AUTH auth_header: Option<String>, "NAME", Header, None,
         "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]";
     AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
-        "Addresses or networks of the proxies whose header counts, such as 127.0.0.1 or 10.0.0.0/8 [default: none]";
+        "Addresses or networks of the proxies whose header counts, such as 10.0.0.0/8 [default: none]";
     AUTH api_keys: Option<PathBuf>, "FILE", Path, None,
         "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,

@@ -110,7 +110,10 @@ impl Shard {
         let sessions: Vec<Value> = open
             .map(|live| {
                 let (messages, turns) = (live.session.history().len(), live.session.traces().count());
-                json!({ "id": live.key.id, "messages": messages, "turns": turns, "busy": live.session.busy(), "watchers": live.watchers.len() })
+                json!({
+                    "id": live.key.id, "messages": messages, "turns": turns,
+                    "busy": live.session.busy(), "watchers": live.watchers.len(),
+                })
             })
             .collect();
         json!({ "sessions": sessions, "tests": self.tests.has(&key.sub) })

@@ -159,11 +159,11 @@ fn who_is_turned_away_is_told_how_to_sign_in() {
         (SIGNERS[0].token(&expired), "token_expired"),
         ("a.b.c".to_owned(), "invalid_token"),
         ("fw_nobody".to_owned(), "invalid_token"),
-        ("x".repeat(9000), "opaque_token"),
+        ("x".repeat(9000), "invalid_token"),
     ] {
         let (status, body) = world.ask(&bearer(&token));
-        assert_eq!((status, body["code"].as_str()), (401, Some(code)).min((401, body["code"].as_str())), "{token}: {body}");
-        assert!(!body["detail"].as_str().unwrap().contains(&token[..token.len().min(5)]) || token.len() < 6, "it is not repeated: {body}");
+        assert_eq!((status, body["code"].as_str()), (401, Some(code)), "{token}: {body}");
+        assert!(!body.to_string().contains(&token), "it is not repeated: {body}");
     }
     assert!(world.codes().contains(&"opaque_token") && world.codes().contains(&"missing_token"));
     let config = world.get("/auth/config");
@@ -189,10 +189,7 @@ fn without_keys_requests_wait_and_are_answered_when_the_issuer_is() {
     world.send(first, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
     world.tick(vec![keys(&SIGNERS[..1])]);
     let answers = world.take(first);
-    assert_eq!(
-        answers.matches("HTTP/1.1 200").count(),
-        if world.reading.contains_key(&first) { answers.matches("HTTP/1.1").count() } else { 2 }
-    );
+    assert_eq!(answers.matches("HTTP/1.1 200").count(), 2, "{answers}");
     assert!(world.take(second).starts_with("HTTP/1.1 200") && world.take(chat).starts_with("HTTP/1.1 101"));
     assert_eq!(world.shard.sizes().waiting, 0);
 
@@ -534,14 +531,15 @@ fn a_user_sees_and_deletes_what_is_kept_of_them_and_nothing_else() {
     }
     ask(&mut world, "POST", "/api/send?session=b", "ada", &json!({ "text": ASKS }).to_string());
     ask(&mut world, "POST", "/api/test/status", "ada", r#"{"event":"suite_start","suite":"adas","count":1}"#);
-    let session = |id: &str, messages: u64, turns: u64, busy: bool| json!({"id": id, "messages": messages, "turns": turns, "busy": busy, "watchers": 0});
+    let session = |id: &str, messages: u64, busy: bool| json!({"id": id, "messages": messages, "turns": 1, "busy": busy, "watchers": 0});
+    let of_b = |me: &Value| me["sessions"][1]["messages"].as_u64().unwrap();
     let (status, me) = ask(&mut world, "GET", "/api/me", "ada", "");
     assert_eq!(status, 200);
     assert_eq!(
         me,
         json!({
-            "sub": "ada", "identity": "ada", "email": null, "scopes": ["chat", "read", "tests"], "expires_at": (NOW_S + 3600) * 1000, "tests": true,
-            "sessions": [session("a", 2, 1, false), session("b", me["sessions"][1]["messages"].as_u64().unwrap(), 1, true)],
+            "sub": "ada", "identity": "ada", "email": null, "scopes": ["chat", "read", "tests"],
+            "expires_at": (NOW_S + 3600) * 1000, "tests": true, "sessions": [session("a", 2, false), session("b", of_b(&me), true)],
         })
     );
     let watching = world.socket_with("/ws?session=a", &bearer(&token("ada")));
