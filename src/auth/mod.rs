@@ -17,7 +17,7 @@ pub use keys::{JWKS_BYTES_MAX, KeySet, KeySetError};
 pub use network::Network;
 pub use refresh::Refresh;
 pub use roles::Role;
-pub use token::{LEEWAY_S, Names, Rejected, TOKEN_BYTES_MAX, Verified, shape, verify};
+pub use token::{ANONYMOUS, LEEWAY_S, Names, Rejected, TOKEN_BYTES_MAX, Verified, shape, verify};
 
 use std::sync::Arc;
 

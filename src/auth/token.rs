@@ -199,11 +199,13 @@ fn check_claims(claims: &Map<String, Value>, issuer: &Issuer, name: &str, now_s:
 }
 
 /// A user's id: printable, bounded, and none of those that this server gives out itself.
-pub(super) fn is_sub(sub: &str) -> bool {
+fn is_sub(sub: &str) -> bool {
     let is_plain = (1..=SUB_BYTES_MAX).contains(&sub.len()) && !sub.chars().any(|sign| sign.is_control() || sign.is_whitespace());
-    is_plain && !OWN_PREFIXES.iter().any(|prefix| sub.starts_with(prefix))
+    is_plain && sub != ANONYMOUS && !OWN_PREFIXES.iter().any(|prefix| sub.starts_with(prefix))
 }
 
+/// Who everyone is where nobody signs in.
+pub const ANONYMOUS: &str = "anonymous";
 /// What the ids begin with that this server gives to API keys and to users that a proxy has signed in.
 const OWN_PREFIXES: [&str; 2] = ["key:", "proxy:"];
 

@@ -314,6 +314,7 @@ fn bad_tokens() -> Vec<(String, String)> {
         json!("a b"),
         json!("ada\r\nx: y"),
         json!("key:ci"),
+        json!("anonymous"),
         json!("proxy:ada"),
         json!("\u{7f}"),
         json!("a\u{85}b"),

@@ -5,15 +5,12 @@
 //! decided in `sign_in.rs`.
 
 use super::ids::ShardId;
-use crate::auth::{KeyHash, LEEWAY_S, Names, Scopes};
+use crate::auth::{ANONYMOUS, KeyHash, LEEWAY_S, Names, Scopes};
 use crate::contract::{Caller, Code, Moment, Now, Refusal};
 use crate::wire::http::Request;
 use sha2::{Digest, Sha256};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-
-/// Who everyone is where nobody signs in.
-pub const ANONYMOUS: &str = "anonymous";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

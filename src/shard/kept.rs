@@ -3,11 +3,12 @@
 use super::bounds::FORWARD_TIME;
 use super::connection::Framing;
 use super::event::{Action, Mail, SessionId, SocketId};
-use super::identity::{ANONYMOUS, Key, User};
+use super::identity::{Key, User};
 use super::operation::{Operation, Reply, What};
 use super::requests::SHARD_SILENT;
 use super::timers::Timer;
 use super::{ReplyTo, Shard, Ticket, Waiting};
+use crate::auth::ANONYMOUS;
 use crate::contract::{Caller, Moment};
 use serde_json::{Map, Value, json};
 

@@ -29,6 +29,8 @@ struct World {
     closed: Vec<SocketId>,
     handed: Vec<(SocketId, ShardId, Box<Attach>)>,
     calls: Vec<(SessionId, CallId)>,
+    /// Whose they were, as the pool knows them.
+    owners: Vec<Arc<str>>,
     cancelled: Vec<CallId>,
     mail: Vec<(ShardId, Mail)>,
     jobs: Vec<(Ticket, Job)>,
@@ -63,6 +65,7 @@ impl World {
             closed: Vec::new(),
             handed: Vec::new(),
             calls: Vec::new(),
+            owners: Vec::new(),
             cancelled: Vec::new(),
             mail: Vec::new(),
             jobs: Vec::new(),
@@ -109,7 +112,10 @@ impl World {
                     self.handed.push((socket, shard, attach));
                 }
                 Action::Mail { shard, mail } => self.mail.push((shard, mail)),
-                Action::Call { session, call, .. } => self.calls.push((session, call)),
+                Action::Call { session, call, owner, .. } => {
+                    self.calls.push((session, call));
+                    self.owners.push(owner);
+                }
                 Action::CancelCall { call, .. } => self.cancelled.push(call),
                 Action::Job { ticket, job } => self.jobs.push((ticket, job)),
                 Action::Ask(ask) => self.asked.push(ask),

@@ -1,6 +1,6 @@
 // The real server on a free port, and what a client of it does: calls, sockets, event streams.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -70,10 +70,12 @@ export class Server {
   }
 }
 
-/** Runs a command of the program. */
+/** Runs a command of the program. @returns {Promise<{status: number, stdout: string, stderr: string}>} */
 export function run(folder, ...words) {
-  const { status, stdout, stderr } = spawnSync(binary, words, { cwd: folder, env, encoding: 'utf8' });
-  return { status, stdout, stderr };
+  return new Promise((resolve) => {
+    const options = { cwd: folder, env, encoding: 'utf8' };
+    execFile(binary, words, options, (error, stdout, stderr) => resolve({ status: error?.code ?? 0, stdout, stderr }));
+  });
 }
 
 /** A WebSocket with everything that it was sent. */

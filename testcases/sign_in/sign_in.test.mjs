@@ -172,7 +172,10 @@ test('an issuer that is down at the start is waited for, and answers are given m
     assert.equal(await socket.closed, '1013 Sign-in is not available');
     assert.equal(await server.status(undefined, '/health'), 200);
     assert.equal(await server.status('opaque'), 401);
+    const doctor = async () => (await run(server.folder, 'doctor', ...flags(issuer))).stdout;
+    assert.match(await doctor(), /✗ issuer .*could not be fetched/);
     issuer.mode = 'good';
+    assert.match(await doctor(), /✓ issuer .*: 1 key/);
     await becomes(() => server.status(ada), 200);
   } finally {
     await server.stop();
@@ -254,7 +257,7 @@ test('API keys are created, used and revoked without a restart', { timeout: 120_
   const folder = await mkdtemp(join(tmpdir(), 'framewright-keys-'));
   const file = join(folder, 'keys.toml');
   const command = (...words) => run(folder, 'key', ...words, '--api-keys', file);
-  const first = command('create', 'ci');
+  const first = await command('create', 'ci');
   assert.equal(first.status, 0, first.stderr);
   const key = first.stdout.trim();
   assert.match(key, /^fw_[\w-]{43}$/);
@@ -264,11 +267,11 @@ test('API keys are created, used and revoked without a restart', { timeout: 120_
     assert.match(server.log, /auth: API keys/);
     assert.equal(await server.status(key), 200);
     assert.equal(await server.status(), 401);
-    const board = command('create', 'board', '--scopes', 'read').stdout.trim();
+    const board = (await command('create', 'board', '--scopes', 'read')).stdout.trim();
     await becomes(() => server.status(board), 200);
     assert.equal((await server.call('/api/send', { token: board, body: { text: 'hello' } })).code, 'missing_scope');
-    assert.match(command('list').stdout, /board +read\nci +chat read/);
-    assert.equal(command('create', 'ci').status, 3, 'a name is taken once');
+    assert.match((await command('list')).stdout, /board +read\nci +chat read/);
+    assert.equal((await command('create', 'ci')).status, 3, 'a name is taken once');
     const chat = server.socket('/ws', ['bearer', key]);
     await chat.opened;
     assert.ok((await chat.ask('hello')).length > 0);
@@ -278,7 +281,7 @@ test('API keys are created, used and revoked without a restart', { timeout: 120_
     await becomes(() => /file of API keys is wrong/.test(server.log), true);
     assert.equal(await server.status(key), 200);
     await writeFile(file, whole);
-    assert.equal(command('revoke', 'ci').status, 0);
+    assert.equal((await command('revoke', 'ci')).status, 0);
     assert.equal(await chat.closed, '4001 Invalid token');
     assert.equal((await server.call('/api/state', { token: key })).code, 'invalid_token');
     assert.equal(await server.status(board), 200);

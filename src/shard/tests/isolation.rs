@@ -134,6 +134,7 @@ fn with_ada() -> (World, Vec<SocketId>) {
     }
     send(&mut world, "and what does a pelican eat?", "adas-pelican");
     assert!(!world.calls.is_empty(), "a call of hers is out");
+    assert!(world.owners.iter().all(|owner| &**owner == "ada/adas-session"), "the pool and its tapes know whose it is: {:?}", world.owners);
     world.of("ada", "POST", "/api/test/status", "", r#"{"event":"suite_start","suite":"adas-pelican-suite","count":1}"#);
     let watching = ["/ws", "/ws/trace", "/ws/test"].map(|path| {
         let socket = world.socket_with(&format!("{path}?session=adas-session"), &bearer(&token("ada")));
