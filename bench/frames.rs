@@ -27,8 +27,8 @@ const SOCIAL: &str =
 const DECIDED: &str = r#"{"goal":"Explain in a few sentences why the heating bill of a house rises in a mild winter: prices per unit, the fixed part of the costs, and estimated readings.","steps":["name the three causes","say how to check each"],"tool_sequence":[],"present_as":"text","reason":"A plain question that needs no data."}"#;
 const RECALLING: &str = r#"{"goal":"Tell the user what they said about the houses in Graz, and nothing else.","steps":["look it up","tell it"],"tool_sequence":[{"tool":"recall","args":{"query":"houses Graz"}}],"present_as":"text","reason":"It was said earlier, so it has to be looked up."}"#;
 const SHOWING: &str = r#"{"goal":"Say that the two buttons are there.","steps":["show buttons"],"tool_sequence":[{"tool":"emit_actions","args":{"actions":[{"label":"Red","action":"red"},{"label":"Blue","action":"blue"}]}},{"tool":"create_machine","args":{"id":"lamp","initial":"off","states":{"off":{"buttons":[{"label":"On","action":"flip","go":"on"}]},"on":{"buttons":[{"label":"Off","action":"flip","go":"off"}]}}}}],"present_as":"buttons","reason":"The user asked for buttons."}"#;
-const INTERPRETED: &str =
-    r#"{"summary":"The user said that they look after 40 houses in Graz.","findings":["user: \"I look after 40 houses in Graz\""]}"#;
+/// Before the summary, which is the answer.
+const FOUND: &str = r#"{"findings":["user: \"I look after 40 houses in Graz\""],"summary":"#;
 const REMEMBERED: &str = r#"{"topic":"heating bills","facts":["looks after 40 houses in Graz"]}"#;
 /// An answer of twenty words, as it is streamed.
 const WORDS: usize = 20;
@@ -52,6 +52,8 @@ enum Begins {
 enum Says {
     Json(&'static str),
     Stream,
+    /// JSON with a field that is streamed.
+    Spoken,
 }
 
 const QUESTION: &str = "why did the heating bill of the house in the Elisabethstraße rise although the winter was mild?";
@@ -75,7 +77,7 @@ const CASES: &[Case] = &[
         name: "director+interpreter",
         graph: "v3-framed",
         input: Begins::Message("what did I tell you about the houses in Graz?"),
-        answers: &[Says::Json(PERCEIVED), Says::Json(RECALLING), Says::Json(INTERPRETED), Says::Stream],
+        answers: &[Says::Json(PERCEIVED), Says::Json(RECALLING), Says::Spoken],
         frames: 5,
     },
     Case { name: "machine", graph: "v3-framed", input: Begins::Action("flip"), answers: &[], frames: 1 },
@@ -226,16 +228,24 @@ fn answer(session: &mut Session, now: &mut Now, effects: &mut Vec<Effect>, call:
     let mut answer = Answer { model: "bench".to_owned(), ..Answer::default() };
     match says {
         Says::Json(text) => answer.text = text.to_owned(),
-        Says::Stream => {
+        Says::Stream | Says::Spoken => {
             for _ in 0..WORDS {
                 pass(now, 10);
                 session.handle(*now, Input::Chunk { call, text: WORD.to_owned() }, effects);
+            }
+            if let Says::Spoken = says {
+                answer.text = interpreted();
             }
         }
     }
     let usage = Usage { prompt_tokens: 900, completion_tokens: 60, total_tokens: 960, cached_tokens: 0, reasoning_tokens: 0 };
     pass(now, 100);
     session.handle(*now, Input::Completion { call, usage, waited_us: 0, outcome: Ok(answer) }, effects);
+}
+
+/// What an interpreter writes.
+fn interpreted() -> String {
+    format!("{FOUND}\"{}\"}}", WORD.repeat(WORDS))
 }
 
 /// The same path written out by hand.
@@ -289,7 +299,7 @@ impl Bare {
         self.history.push_back(Message::new(Role::User, message, id));
         for says in case.answers {
             match says {
-                Says::Stream => {
+                Says::Stream | Says::Spoken => {
                     self.ask(&mut trace, message, "");
                     if case.graph == "v1-direct" {
                         let turns: Vec<String> = self.history.iter().rev().take(40).map(|message| message.content.clone()).collect();
@@ -300,6 +310,11 @@ impl Bare {
                         let word: Arc<str> = WORD.into();
                         seen.add(&word);
                         answer.push_str(&word);
+                    }
+                    if let Says::Spoken = says {
+                        let interpretation: Interpretation = serde_json::from_str(&interpreted()).expect("an interpretation");
+                        self.frame(&mut trace, "interpreter", &interpretation.summary);
+                        answer = interpretation.summary;
                     }
                     self.frame(&mut trace, "output", &answer);
                     trace.calls.last_mut().expect("it was asked").1.clone_from(&answer);
@@ -328,11 +343,6 @@ impl Bare {
                 let perception: Perception = serde_json::from_str(text).expect("a perception");
                 self.frame(trace, "input", &perception.topic);
                 black_box(perception);
-            }
-            INTERPRETED => {
-                let interpretation: Interpretation = serde_json::from_str(text).expect("an interpretation");
-                self.frame(trace, "interpreter", &interpretation.summary);
-                black_box(interpretation);
             }
             plan => {
                 let decision: Decision = serde_json::from_str(plan).expect("a decision");

@@ -54,6 +54,8 @@ pub struct Config {
     /// How long running turns may go on when the server is told to end.
     pub drain_time: Duration,
     pub development: bool,
+    /// Echoes requests and messages, for tests of the protocols.
+    pub conformance: bool,
     pub tests: bool,
     /// Where suites are, and the results of the last run.
     pub suites: PathBuf,
@@ -162,6 +164,7 @@ impl Config {
             graphs: arguments.graphs,
             drain_time: Duration::from_millis(u64::from(arguments.drain_ms)),
             development: arguments.development,
+            conformance: arguments.conformance,
             tests: arguments.tests,
             suites: arguments.suites,
             hosts: arguments.host,

@@ -65,9 +65,12 @@ export function answer({ answer: said, reply }) {
   }
 }
 
-/** Numbers stay as they were written. @type {any} */
-const asWritten = (/** @type {string} */ _name, /** @type {unknown} */ value, /** @type {{source: string} | undefined} */ how) =>
-  typeof value === 'number' && how ? /** @type {any} */ (JSON).rawJSON(how.source) : value;
+/** Numbers stay as they were written; where the browser doesn't show how, so does the whole. @type {any} */
+const asWritten = (/** @type {string} */ _name, /** @type {unknown} */ value, /** @type {{source: string} | undefined} */ how) => {
+  if (typeof value !== 'number') return value;
+  if (!how) throw new Error('its digits are not known');
+  return /** @type {any} */ (JSON).rawJSON(how.source);
+};
 
 /** @param {unknown} value */
 function pretty(value) {

@@ -132,7 +132,7 @@
  * @property {string} suite
  * @property {string} step
  * @property {string} check
- * @property {'PASS' | 'FAIL' | 'SKIP'} status
+ * @property {string} status  `PASS`, `FAIL` or `SKIP`
  * @property {string} [detail]
  * @property {number} [elapsed_ms]
  * @property {string} [file]

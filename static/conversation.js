@@ -98,7 +98,7 @@ export function after(turns, event) {
   if (known?.status !== 'running') return turns;
   const { key, answer, progress } = known;
   if (event.event === 'streaming') return replaced(turns, key, { answer: answer + event.text });
-  // Some of what was shown turned out to be a thought of the model.
+  // Some of what was shown turned out to be a thought of the model, or not the answer.
   if (event.event === 'retold') return replaced(turns, key, { answer: event.text });
   if (event.event === 'thinking' && event.kind === 'progress') return replaced(turns, key, { progress: progress + event.detail });
   return event.event === 'error' ? replaced(turns, key, { trouble: event.detail }) : turns;

@@ -3,7 +3,7 @@
 // Pure. What a run reports beyond its checks (time, judgement) is shown and does not count.
 
 /** @typedef {import('./contract.js').TestResult} TestResult */
-/** @typedef {{passed: number, failed: number, skipped: number, reported: number}} Counts */
+/** @typedef {{passed: number, failed: number, skipped: number, unknown: number, reported: number}} Counts */
 /** @typedef {{key: string, name: string, results: TestResult[], counts: Counts}} Step */
 /** @typedef {{name: string, file: string, session: string, last: string, steps: Step[], counts: Counts, elapsed_ms: number}} Suite */
 
@@ -35,13 +35,15 @@ export function grouped(results) {
 
 /** @returns {Counts} */
 function none() {
-  return { passed: 0, failed: 0, skipped: 0, reported: 0 };
+  return { passed: 0, failed: 0, skipped: 0, unknown: 0, reported: 0 };
 }
 
-/** @param {TestResult} result @returns {keyof Counts} */
+/** @type {Map<unknown, keyof Counts>} */
+const KINDS = new Map([['PASS', 'passed'], ['FAIL', 'failed'], ['SKIP', 'skipped']]);
+
+/** A runner may be newer than this page. @param {TestResult} result @returns {keyof Counts} */
 export function kindOf({ status, reported }) {
-  if (reported) return 'reported';
-  return status === 'PASS' ? 'passed' : status === 'FAIL' ? 'failed' : 'skipped';
+  return reported ? 'reported' : KINDS.get(status) ?? 'unknown';
 }
 
 /** @param {Suite[]} suites @returns {Counts} */

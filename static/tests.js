@@ -5,7 +5,8 @@ import { session as ownSession } from './api.js';
 import { board, isSilent, offer, played, run, watchBoard } from './test-status.js';
 import { difference } from './difference.js';
 import { failures, grouped, kindOf, total } from './results.js';
-import { counted, duration } from './words.js';
+import { plain } from './coerce.js';
+import { counted, duration, visible } from './words.js';
 
 /** @typedef {import('./contract.js').TestResult} TestResult */
 /** @typedef {import('./contract.js').SuiteEntry} SuiteEntry */
@@ -90,13 +91,14 @@ function Progress({ now, counts, isLost }) {
     html`<span data-kind="passed">${counts.passed} passed</span>`,
     html`<span data-kind=${counts.failed > 0 ? 'failed' : 'none'}>${counts.failed} failed</span>`,
     counts.skipped > 0 && html`<span data-kind="skipped">${counts.skipped} skipped</span>`,
+    counts.unknown > 0 && html`<span data-kind="unknown">${counts.unknown} unknown</span>`,
     counts.reported > 0 && html`<span data-kind="reported">${counts.reported} reported</span>`,
   ];
   return html`
     <div class="progress-of-tests" data-running=${now.running}>
       <p class="tally"><b>${done}${now.total > 0 && html`<small> of ${all}</small>`}</b> ${parts}</p>
       <div class="bar" role="progressbar" aria-label="Checks" aria-valuemin="0" aria-valuemax=${all} aria-valuenow=${done}>
-        ${['passed', 'reported', 'skipped', 'failed'].map((kind) => html`<i data-kind=${kind} style=${{ width: `${(100 * counts[/** @type {keyof Counts} */ (kind)]) / (all || 1)}%` }}></i>`)}
+        ${['passed', 'reported', 'skipped', 'unknown', 'failed'].map((kind) => html`<i data-kind=${kind} style=${{ width: `${(100 * counts[/** @type {keyof Counts} */ (kind)]) / (all || 1)}%` }}></i>`)}
       </div>
       <p class="current">${isLost ? LOST : now.running ? now.current || 'Starting …' : howEnded(now, counts)}</p>
     </div>
@@ -106,11 +108,13 @@ function Progress({ now, counts, isLost }) {
 const LOST = 'No news for long: the runner may be gone.';
 
 /** @param {import('./test-status.js').Board} now @param {Counts} counts */
-function howEnded({ isCutOff }, { failed }) {
+function howEnded({ isCutOff }, { failed, unknown }) {
   // Of somebody else's run too it is kept how far it came.
   if (isCutOff && offer.value?.running) return 'A run that somebody else started goes on.';
   if (isCutOff) return 'The run was cut off when the server ended: what has no result was not played to its end.';
-  return failed > 0 ? `The run ended with ${counted(failed, 'failure')}.` : 'The run ended; nothing failed.';
+  if (failed > 0) return `The run ended with ${counted(failed, 'failure')}.`;
+  if (unknown > 0) return `The run ended; ${counted(unknown, 'check')} ${unknown === 1 ? 'has' : 'have'} a status that this page does not know.`;
+  return 'The run ended; nothing failed.';
 }
 
 /** Those that have results, as they came, and below them, where all are wanted, those that could be played.
@@ -154,8 +158,9 @@ function SuiteView({ suite, entry, playing }) {
 }
 
 /** @param {Counts} counts @returns {keyof Counts} */
-function worst({ failed, skipped, passed }) {
+function worst({ failed, unknown, skipped, passed }) {
   if (failed > 0) return 'failed';
+  if (unknown > 0) return 'unknown';
   return passed > 0 ? 'passed' : skipped > 0 ? 'skipped' : 'reported';
 }
 
@@ -197,6 +202,7 @@ const SIGN = {
   passed: { sign: '✓', word: 'passed' },
   failed: { sign: '✗', word: 'failed' },
   skipped: { sign: '–', word: 'skipped' },
+  unknown: { sign: '?', word: 'unknown' },
   reported: { sign: '·', word: 'reported' },
   running: { sign: '▸', word: 'runs' },
   unended: { sign: '…', word: 'did not end' },
@@ -218,7 +224,8 @@ function Check({ result }) {
         <span class="time">${[result.frames !== undefined && counted(result.frames, 'frame'), result.elapsed_ms !== undefined && duration(result.elapsed_ms)].filter(Boolean).join(' · ')}</span>
       </p>
       ${kind === 'failed' && html`<${Failure} result=${result} />`}
-      ${(kind === 'skipped' || kind === 'reported') && html`<p class="facts">${result.detail || result.got}</p>`}
+      ${kind === 'unknown' && html`<p class="facts">This page does not know the status <bdi>“${visible(plain(result.status))}”</bdi>.</p>`}
+      ${(kind === 'skipped' || kind === 'unknown' || kind === 'reported') && html`<p class="facts">${result.detail || result.got}</p>`}
     </li>
   `;
 }

@@ -7,7 +7,7 @@ use super::Failure;
 use crate::contract::{Code, Refusal};
 use crate::shard::bounds::{BODY_BYTES_MAX, COMMENT_EVERY, HEAD_BYTES_MAX, IDLE_TIME, SILENCE_MAX};
 use crate::wire::answer;
-use crate::wire::http::{BODY_TOO_LARGE, HEAD_TOO_LARGE};
+use crate::wire::http::{BODY_TOO_LARGE, HEAD_TOO_LARGE, URI_TOO_LONG};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 #[derive(clap::Args)]
@@ -73,6 +73,7 @@ pub(super) fn configuration(options: &Options, listen: SocketAddr) -> Result<Str
         ("silence", (SILENCE_MAX.as_secs() + 30).to_string()),
         ("body_too_large", quoted(Code::BodyTooLarge, BODY_TOO_LARGE)),
         ("head_too_large", quoted(Code::HeadTooLarge, HEAD_TOO_LARGE)),
+        ("uri_too_long", quoted(Code::UriTooLong, URI_TOO_LONG)),
         ("away", quoted(Code::Unavailable, AWAY)),
     ];
     Ok(values.iter().fold(text, |text, (slot, value)| text.replace(&format!("{{{{{slot}}}}}"), value)))

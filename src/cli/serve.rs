@@ -53,6 +53,7 @@ pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Ser
     let api_keys = settings.key_file.as_ref().map(KeyFile::keys).unwrap_or_default();
     let rules = shell::rules(Arc::new(library), &config.graph, &pool);
     let rules = shard::Settings {
+        conformance: config.conformance,
         files: if config.development { Files::Development } else { rules.files },
         about: about(config),
         limits: config.limits.of_session(),
@@ -87,9 +88,10 @@ fn first_line(server: &Server, config: &Config) -> String {
     let (shards, backend) = (counted(server.shards(), "shard", "shards"), server.backend());
     // Every page of every site may then use the server.
     let origins = if config.origins.iter().any(|origin| origin == "*") { "  allow-origin: *" } else { "" };
+    let echo = if config.conformance { "  conformance: echo, for tests only" } else { "" };
     let (address, model) = (server.address(), &config.upstream);
     let auth = auth(config);
-    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: {auth}{origins}")
+    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{echo}")
 }
 
 /// How users sign in.

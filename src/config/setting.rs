@@ -102,6 +102,8 @@ settings! {
          sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL of one; a file may list them in a section [databases]";
     GENERAL development: bool, "BOOL", Switch, Some("false"),
         "Read the page's files from disk for every request and disable caching";
+    GENERAL conformance: bool, "BOOL", Switch, Some("false"),
+        "Send back every request to `/` and every message on `/ws/echo`; for tests of the protocols only, since it takes the page's place";
     GENERAL tests: bool, "BOOL", Switch, Some("false"),
         "Allow users to start test suites from a browser; they run on this server";
     GENERAL suites: PathBuf, "DIR", Path, Some("testcases"),
@@ -174,7 +176,7 @@ settings! {
 
 /// Shown by `--help`, but not by `-h`.
 const RARE: &[&str] =
-    &["sessions", "session_bytes", "request_bytes", "message_bytes", "connections", "queue", "waiting", "history", "traces"];
+    &["conformance", "sessions", "session_bytes", "request_bytes", "message_bytes", "connections", "queue", "waiting", "history", "traces"];
 
 /// The one flag that a file can't hold.
 pub(super) const FILE: &str = "config";

@@ -21,9 +21,17 @@ impl Request {
         }
     }
 
-    /// Whether text comes as chunks that the user sees.
+    /// Whether all of the answer's text comes as chunks.
     pub fn is_streamed(&self) -> bool {
         matches!(self, Request::Model(model) if model.stream)
+    }
+
+    /// The field of the answer that comes as chunks.
+    pub fn says(&self) -> Option<&Says> {
+        match self {
+            Request::Model(model) => model.says.as_ref(),
+            Request::Database(_) => None,
+        }
     }
 
     /// What people see it called: for a model the asking node's kind, for a database what it is asked.
@@ -66,11 +74,25 @@ pub struct ModelRequest {
     pub tools: Arc<[ToolSpec]>,
     /// Whether text comes as chunks while it is made.
     pub stream: bool,
+    /// What comes as chunks of an answer with a schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<Says>,
     /// Longest answer, in tokens.
     pub tokens_max: u32,
     /// Nobody waits for it: it makes way for calls of turns.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub background: bool,
+}
+
+/// The field of a structured answer that is written for the user. It is streamed, decoded, while the rest of the answer stays
+/// hidden.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Says {
+    /// A string at the top level of the answer.
+    pub field: Name,
+    /// Another such field, which excludes this one: stream only after it was seen to be null or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unless: Option<Name>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,7 +202,7 @@ pub struct ToolCall {
 /// What a finished call brought.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
-    /// All of the text, unless it was streamed as chunks.
+    /// All of the text, unless it was streamed as chunks. Of an answer with a schema always all, also where a field was streamed.
     pub text: String,
     /// The text stands in the place of what was streamed: some of that turned out to be a thought.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -59,7 +59,7 @@ pub enum What {
     Streaming {
         text: Arc<str>,
     },
-    /// The answer so far, in the place of all pieces before: some of them turned out to be a thought of the model.
+    /// The answer so far, in the place of all pieces before: some of them turned out to be a thought, or not the answer.
     Retold {
         text: Arc<str>,
     },

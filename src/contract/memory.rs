@@ -59,17 +59,41 @@ pub struct Memory {
 }
 
 impl Memory {
+    const STYLE: &str = "casual, technical";
+    const MOOD: &str = "neutral";
+    const NOBODY: &str = "anonymous";
+
     pub fn initial(identity: &str) -> Self {
         Memory {
             user_name: identity.to_owned(),
-            user_mood: "neutral".to_owned(),
+            user_mood: Memory::MOOD.to_owned(),
             topic: None,
             topic_history: Vec::new(),
             situation: String::new(),
             language: "en".to_owned(),
-            style_hint: "casual, technical".to_owned(),
+            style_hint: Memory::STYLE.to_owned(),
             facts: Vec::new(),
         }
+    }
+
+    /// What a model is shown: only what was learned. What a new memory holds by itself says nothing of the user.
+    pub fn learned(&self) -> Learned<'_> {
+        let known = |value: &'_ str, initial: &str| !value.is_empty() && value != initial;
+        Learned {
+            user_name: known(&self.user_name, Memory::NOBODY).then_some(&self.user_name),
+            user_mood: known(&self.user_mood, Memory::MOOD).then_some(&self.user_mood),
+            topic: self.topic.as_deref(),
+            topic_history: &self.topic_history,
+            situation: &self.situation,
+            language: &self.language,
+            style_hint: self.style(),
+            facts: &self.facts,
+        }
+    }
+
+    /// How the user likes answers, as far as they said so.
+    pub fn style(&self) -> &str {
+        if self.style_hint == Memory::STYLE { "" } else { &self.style_hint }
     }
 
     /// Applies a patch and returns whether anything changed. Topics and facts are kept without duplicates; beyond `facts_max`
@@ -84,14 +108,21 @@ impl Memory {
         };
         replace(&mut self.user_name, patch.user_name);
         replace(&mut self.user_mood, patch.user_mood);
-        replace(&mut self.situation, patch.situation);
         replace(&mut self.language, patch.language);
         replace(&mut self.style_hint, patch.style_hint);
+        // An empty one says that it is over.
+        if let Some(situation) = patch.situation.map(|situation| super::clip(situation.trim(), 500)) {
+            has_changed |= self.situation != situation;
+            self.situation = situation;
+        }
         if let Some(topic) = patch.topic.filter(|topic| !topic.trim().is_empty()) {
             let topic = super::clip(topic.trim(), 200);
             has_changed |= remember(&mut self.topic_history, topic.clone(), facts_max) | (self.topic.as_ref() != Some(&topic));
             self.topic = Some(topic);
         }
+        let known = self.facts.len();
+        self.facts.retain(|fact| !patch.forget.iter().any(|wrong| wrong.trim().eq_ignore_ascii_case(fact)));
+        has_changed |= self.facts.len() != known;
         for fact in patch.facts.into_iter().filter(|fact| !fact.trim().is_empty()) {
             has_changed |= remember(&mut self.facts, super::clip(fact.trim(), 500), facts_max);
         }
@@ -111,7 +142,28 @@ fn remember(list: &mut Vec<String>, item: String, most: usize) -> bool {
     true
 }
 
-/// What the memorizer found out in one turn; what it leaves out stays as it is, and `facts` are added.
+/// See [`Memory::learned`].
+#[derive(Serialize)]
+pub struct Learned<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_mood: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    topic_history: &'a [String],
+    #[serde(skip_serializing_if = "str::is_empty")]
+    situation: &'a str,
+    language: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    style_hint: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    facts: &'a [String],
+}
+
+/// What the memorizer found out in one turn; what it leaves out stays as it is, `facts` are added, and those to
+/// `forget` removed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MemoryPatch {
@@ -122,6 +174,9 @@ pub struct MemoryPatch {
     pub language: Option<String>,
     pub style_hint: Option<String>,
     pub facts: Vec<String>,
+    /// Facts that are wrong now, word for word.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub forget: Vec<String>,
 }
 
 #[cfg(test)]
@@ -138,5 +193,13 @@ mod tests {
         assert_eq!((memory.facts.len(), memory.topic_history.len()), (1, 1));
         memory.apply(MemoryPatch { facts: vec!["a".into(), "b".into()], ..Default::default() }, 2);
         assert_eq!(memory.facts, ["a", "b"], "the oldest leaves");
+        let moved = MemoryPatch { facts: vec!["c".into()], forget: vec!["A".into(), "never said".into()], ..Default::default() };
+        assert!(memory.apply(moved, 2));
+        assert_eq!(memory.facts, ["b", "c"], "what is wrong now makes room");
+        assert!(!memory.apply(MemoryPatch { forget: vec!["a".into()], ..Default::default() }, 2), "it is forgotten already");
+        for situation in ["asks for a price", ""] {
+            assert!(memory.apply(MemoryPatch { situation: Some(situation.into()), ..Default::default() }, 2));
+            assert_eq!(memory.situation, situation);
+        }
     }
 }

@@ -9,6 +9,7 @@ mod control;
 mod cut;
 mod database;
 mod event;
+mod exact;
 mod input;
 mod memory;
 mod refusal;
@@ -22,7 +23,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use call::{
-    Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Question, Request, Role, Schema, Silence, Text, ToolCall,
+    Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Question, Request, Role, Says, Schema, Silence, Text, ToolCall,
     ToolSpec, Usage,
 };
 pub use client_id::{Accepted, ClientId, INVALID_CLIENT_ID};
@@ -30,6 +31,7 @@ pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source
 pub use cut::shorten;
 pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Rows};
 pub use event::{Entry, Event, Outcome, What};
+pub use exact::exact;
 pub use input::{Caller, Input, Limits};
 pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};
@@ -42,7 +44,7 @@ pub use unique::{Unique, unique, unique_json};
 pub type Name = Cow<'static, str>;
 
 /// What an input or an effect looks like on disk; raised when a shape changes.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// A turn of one session, counted from 1; `msg_7` on the wire. 0 stands for «no turn».
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

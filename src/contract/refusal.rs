@@ -70,9 +70,13 @@ codes! {
     NotFound "not_found" 404,
     MethodNotAllowed "method_not_allowed" 405,
     RequestTimeout "request_timeout" 408,
+    PreconditionFailed "precondition_failed" 412,
     BodyTooLarge "body_too_large" 413,
+    UriTooLong "uri_too_long" 414,
     UnsupportedMediaType "unsupported_media_type" 415,
     ExpectationFailed "expectation_failed" 417,
+    /// The target is not for this connection.
+    Misdirected "misdirected" 421,
     UpgradeRequired "upgrade_required" 426,
     HeadTooLarge "head_too_large" 431,
     NotImplemented "not_implemented" 501,
@@ -105,6 +109,9 @@ codes! {
     UnknownGraph "unknown_graph" 404,
     UnknownNode "unknown_node" 404,
     UnknownSuite "unknown_suite" 404,
+    /// The session has had no such turn.
+    UnknownTurn "unknown_turn" 404,
+    /// It has had it, and keeps it no longer or not yet.
     TurnNotKept "turn_not_kept" 404,
     // What the session or server does now.
     /// A turn of this session is running or waiting.

@@ -1,12 +1,14 @@
 //! JSON in which no object has a key twice. Most readers keep the last one and drop the others without a word.
+//!
+//! What reads text keeps its numbers, too: see [`exact`](super::exact()).
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Reads JSON; a key that an object has twice is an error that names it.
+/// Reads JSON to the digit; a key that an object has twice is an error that names it.
 pub fn unique_json(text: &str) -> serde_json::Result<Value> {
-    serde_json::from_str(text).map(|Unique(value)| value)
+    serde_json::from_str(&super::exact(text)).map(|Unique(value)| value)
 }
 
 /// For a field: JSON in which no key is there twice.
@@ -88,6 +90,7 @@ mod tests {
     fn a_key_that_is_there_twice_is_named_with_its_place() {
         let text = r#"{"a":[null,true,-1,18446744073709551615,0.1,1e300,"x\"y",{}],"b":{"a":1}}"#;
         assert_eq!(unique_json(text).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(unique_json(r#"{"a":18446744073709551616}"#).unwrap()["a"], "18446744073709551616");
         for (text, says) in [
             ("{\"a\":1,\n\"a\":1}", "`a` is there twice: one of them would be lost; rename or remove it at line 2"),
             (r#"{"states":[{"red":{},"green":{},"red":{}}]}"#, "`red` is there twice"),

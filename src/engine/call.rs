@@ -145,8 +145,16 @@ impl Session {
         if running.text.len() < self.setup.limits.answer_bytes_max {
             running.text.push_str(text);
         }
-        let (node, is_said) = (running.node, running.lane == Lane::Turn && running.request.is_streamed());
-        if is_said {
+        let node = running.node;
+        if running.lane == Lane::Background {
+            return;
+        }
+        if running.request.says().is_some() {
+            // A second try shows only what goes beyond the first.
+            let shown = self.work.turn.as_ref().map_or("", |turn| &turn.about.answer);
+            let new = running.text.trim_start().strip_prefix(shown).unwrap_or_default().to_owned();
+            self.say(node, &new, effects);
+        } else if running.request.is_streamed() {
             let before = self.work.turn().about.answer.len();
             // What a later call of the turn says starts a new paragraph.
             if is_first && before > 0 {
@@ -177,7 +185,16 @@ impl Session {
         }
     }
 
-    /// Takes back what a call has said, and says this instead: some of it was a thought.
+    /// Makes this the whole answer of the turn: says what is left of it, or takes back what was shown instead.
+    pub(super) fn tell(&mut self, node: usize, text: &str, effects: &mut Vec<Effect>) {
+        let text = clip(text.trim_start(), self.setup.limits.answer_bytes_max);
+        match text.strip_prefix(&*self.work.turn().about.answer) {
+            Some(rest) => self.say(node, rest, effects),
+            None => self.retell(node, 0, &text, effects),
+        }
+    }
+
+    /// Takes back what a call has said, and says this instead.
     fn retell(&mut self, node: usize, before: usize, text: &str, effects: &mut Vec<Effect>) {
         let room = self.setup.limits.answer_bytes_max;
         let answer = &mut self.work.turn_mut().about.answer;
@@ -239,7 +256,7 @@ impl Session {
         let (lane, node, is_repair) = (running.lane, running.node, running.is_repair);
         if answer.is_retold && lane == Lane::Turn {
             self.retell(node, running.answer_before, &answer.text, effects);
-        } else if !running.text.is_empty() {
+        } else if !running.text.is_empty() && running.request.says().is_none() {
             answer.text = std::mem::take(&mut running.text);
         } else if lane == Lane::Turn && running.request.is_streamed() {
             self.say(node, &answer.text, effects);

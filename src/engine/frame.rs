@@ -72,7 +72,8 @@ impl Session {
             }
             // No frame follows on the background, and nobody reads what it says.
             Flow::Go(..) | Flow::Say(_) if lane == Lane::Background => Ok(()),
-            Flow::Go(route, found) => {
+            Flow::Go(route, mut found) => {
+                let answer = found.answer.take();
                 if let Some(language) = found.language() {
                     self.meet_language(lane, node, language, effects);
                 }
@@ -82,6 +83,12 @@ impl Session {
                     turn.frame.route = route.into_owned();
                 }
                 turn.about.packet.add(*found);
+                match answer {
+                    Some(answer) => self.tell(node, &answer, effects),
+                    // What was shown of an answer that nobody gave is none.
+                    None if self.work.turn().about.packet.said.is_none() => self.tell(node, "", effects),
+                    None => {}
+                }
                 Ok(())
             }
             Flow::Say(text) => {

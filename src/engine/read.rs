@@ -28,6 +28,11 @@ impl Session {
         running.chain(self.work.waiting.iter().map(|waiting| waiting.id)).any(|id| id == turn)
     }
 
+    /// Whether this turn has begun, waits, or is over.
+    pub fn has_had(&self, turn: TurnId) -> bool {
+        (1..=self.counters.turn_last.0).contains(&turn.0)
+    }
+
     /// Finished turns and the running turn's user message.
     pub fn history(&self) -> &VecDeque<Message> {
         &self.conversation.history

@@ -207,11 +207,11 @@ impl Session {
         let is_answered = outcome == Outcome::Answered;
         self.emit(id, frame, self.engine.clone(), What::Done { outcome, client_id: turn.client_id }, effects);
         self.conversation.history_seq = self.counters.seq_last;
-        // A machine's own button calls no model: there is nothing to remember of it.
         if turn.entry != Entry::Machine {
             let about = Arc::new(turn.about);
             self.kept.last = Some(about.clone());
-            if is_answered {
+            // Of a message that was answered without a model there is nothing to remember.
+            if is_answered && turn.calls > 0 {
                 self.memorize(about, effects);
             }
         }

@@ -9,9 +9,9 @@ pub(super) fn slots(kind: Kind, node: &NodeFile, all: &[NodeFile]) -> Vec<&'stat
     [
         (true, kind.slots()),
         (kind.plans() && !node.tools.is_empty(), &["tools"]),
-        (!experts(node, all).is_empty(), &["experts"]),
+        (kind.knows_experts() && !experts(node, all).is_empty(), &["experts"]),
         (kind == Kind::Expert && node.database.is_some(), &["schema", "dialect"]),
-        (kind == Kind::Interpreter && follows(Kind::Expert), &["notes"]),
+        (kind == Kind::Interpreter && follows(Kind::Expert), &["goal"]),
         // A PA that chooses no expert hands on its brief as the goal.
         (kind == Kind::Output && follows(Kind::Pa), &["goal"]),
         (kind == Kind::Output && follows(Kind::Thinker), &["results"]),
@@ -37,8 +37,12 @@ pub(super) fn fields(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// The experts that a node's edges lead to, by route: what its prompt says of them.
+/// What `{{experts}}` says: the experts that a node's edges lead to, by route. Who speaks for the assistant knows of all.
 pub(super) fn experts(node: &NodeFile, all: &[NodeFile]) -> String {
+    if node.kind == Kind::Output.to_string() {
+        let experts = all.iter().filter(|other| other.kind == Kind::Expert.to_string());
+        return experts.map(|expert| format!("\n- {}", expert.description)).collect();
+    }
     let told = |(route, to): (&String, &String)| {
         let expert = all.iter().find(|other| other.name == *to && !other.description.is_empty())?;
         Some(format!("- `{route}`: {}", expert.description))

@@ -175,7 +175,7 @@ fn a_prompt_without_a_slot_that_its_node_needs_is_refused() {
         ("input", &["message"][..]),
         ("director", &["message", "tools"]),
         ("thinker", &["message", "open", "decision"]),
-        ("interpreter", &["message", "results", "notes"]),
+        ("interpreter", &["message", "results", "goal"]),
         ("output", &["message", "goal", "results", "findings"]),
         ("memorizer", &["message", "answer"]),
         ("agent", &["message"]),

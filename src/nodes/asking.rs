@@ -4,12 +4,18 @@
 //! up. To add such a node: copy the nearest file and add a line to [`Asking`].
 
 use super::{Flow, Out, Task, Unfit, View, director, input, interpreter, memorizer, pa, read};
+use crate::contract::{ModelRequest, Request, Says};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub(super) trait Asks {
     /// What the model answers.
     type Answer: DeserializeOwned;
+
+    /// The field of the answer that the user reads while it is made.
+    fn says() -> Option<Says> {
+        None
+    }
 
     /// Routes by an answer, or says why it doesn't fit.
     fn take(view: &View<'_>, out: &mut Out, answer: Self::Answer) -> Result<Flow, Unfit>;
@@ -31,7 +37,14 @@ pub enum Asking {
 impl Asking {
     /// The question, in the node's own prompt.
     pub(super) fn begin(self, view: &View<'_>) -> Flow {
-        view.ask(Task::Asking(self))
+        let says = match self {
+            Asking::Input => input::Input::says(),
+            Asking::Director => director::Director::says(),
+            Asking::Interpreter => interpreter::Interpreter::says(),
+            Asking::Pa => pa::Pa::says(),
+            Asking::Memorizer => memorizer::Memorizer::says(),
+        };
+        Flow::Ask(Request::Model(ModelRequest { says, ..view.request(view.node.prompt.fill(view), false) }), Task::Asking(self))
     }
 
     pub(super) fn resume(self, view: &View<'_>, out: &mut Out, answer: &str) -> Flow {

@@ -1,14 +1,14 @@
 //! Expert: a specialist that a graph configures without code: a database, a prompt, tools, limits.
 //!
-//! Stateless: the job that it is given is all it knows. It plans its tool calls ([`ExpertPlan`]), runs them with a line of
-//! progress each, and a second call composes the answer from their results: streamed, or, when the plan says `interpret`, as
-//! notes for the interpreter. A call that fails goes back to the model with the error, twice at most. Default when a plan
+//! Stateless: the job that it is given is all it knows. It plans its tool calls ([`ExpertPlan`]) and runs them with a line of
+//! progress each. Where the plan says `interpret`, the interpreter writes the answer from their results; else a second call
+//! composes it, streamed. A call that fails goes back to the model with the error, twice at most. Default when a plan
 //! can't be understood: the answer says that nothing could be planned; when an answer can't be composed: the interpreter gets
 //! what the tools returned.
 
 use super::fit::fitting;
 use super::sequence::{Sequence, Step};
-use super::{ExpertPlan, Flow, Found, Out, Task, ToolReport, View, read, shown, tools, unrouted};
+use super::{ExpertPlan, Flow, Found, Out, Said, Task, ToolReport, View, read, shown, tools, unrouted};
 use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Request, Role, Text, What, clip};
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,7 @@ impl Expert {
                 if answer.text.trim().is_empty() {
                     return Flow::Again { why: answer.silence().why().into(), task: Task::Expert(Expert::Composing { plan, sequence }) };
                 }
-                finish(view, out, &plan, *sequence, Some((answer.text, answer.finish)))
+                finish(view, out, plan, *sequence, Some(answer.finish))
             }
         }
     }
@@ -82,14 +82,14 @@ impl Expert {
             }
             Expert::Running { plan, sequence, .. } => {
                 let sequence = sequence.cut_short(view, out);
-                finish(view, out, &plan, sequence, None)
+                finish(view, out, plan, sequence, None)
             }
-            Expert::Composing { plan, sequence } => finish(view, out, &plan, *sequence, None),
+            Expert::Composing { plan, sequence } => finish(view, out, plan, *sequence, None),
         }
     }
 }
 
-/// Runs the plan on: queries the database, has a failure repaired, or composes.
+/// Runs the plan on: queries the database, has a failure repaired, composes, or leaves that to the interpreter.
 fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, mut failed: Vec<Failed>, step: Step) -> Flow {
     match step {
         Step::Ask(request, sequence) => Flow::Ask(request, Task::Expert(Expert::Running { plan, sequence: Box::new(sequence), failed })),
@@ -102,6 +102,7 @@ fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, mut failed: Vec<Faile
                 let schema = view.schema_with(out);
                 ask_for_plan(&View { schema: &schema, ..*view }, Some(Box::new(sequence)), failed)
             }
+            Some(_) | None if plan.interpret => finish(view, out, plan, sequence, None),
             Some(_) | None => compose(view, plan, sequence),
         },
     }
@@ -136,7 +137,7 @@ fn compose(view: &View<'_>, plan: ExpertPlan, sequence: Sequence) -> Flow {
     packet.results.extend(told(&sequence.reports));
     packet.plan = Some(plan.clone());
     let messages = view.node.compose.fill(&View { packet: &packet, ..*view });
-    let request = ModelRequest { stage: Some(COMPOSE.into()), schema: None, ..view.request(messages, !plan.interpret) };
+    let request = ModelRequest { stage: Some(COMPOSE.into()), schema: None, ..view.request(messages, true) };
     Flow::Ask(Request::Model(request), Task::Expert(Expert::Composing { plan, sequence: Box::new(sequence) }))
 }
 
@@ -149,20 +150,17 @@ fn told(reports: &[ToolReport]) -> Vec<ToolReport> {
     reports.iter().enumerate().filter(is_told).map(|(_, report)| report.clone()).collect()
 }
 
-/// The way on: what was streamed is said; what was not goes along as notes, or as what the tools returned.
-fn finish(view: &View<'_>, out: &mut Out, plan: &ExpertPlan, sequence: Sequence, answer: Option<(String, Finish)>) -> Flow {
+/// The way on: an answer that was composed has been streamed; else the interpreter gets what the tools returned.
+fn finish(view: &View<'_>, out: &mut Out, plan: ExpertPlan, sequence: Sequence, composed: Option<Finish>) -> Flow {
     out.summary = super::thinker::summary(&sequence.reports);
-    let (notes, said) = match answer {
-        Some((text, _)) if plan.interpret => (Some(text), None),
-        Some((_, finish)) => (None, Some(finish)),
-        None => (None, None),
-    };
+    let said = composed.map(|finish| Said { by: view.node.role.clone(), finish });
+    let route = if said.is_some() { "output" } else { "interpret" };
     let job = view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default();
     let decision = Some(super::Decision { goal: job, present_as: "text".to_owned(), ..super::Decision::default() });
     let Sequence { reports, changes, .. } = sequence;
     let results = told(&reports);
-    let found = Found { results, changes, plan: Some(plan.clone()), notes, decision, said, ..Found::default() };
-    Flow::Go(if said.is_some() { "output" } else { "interpret" }.into(), Box::new(found))
+    let found = Found { results, changes, plan: Some(plan), decision, said, ..Found::default() };
+    Flow::Go(route.into(), Box::new(found))
 }
 
 #[cfg(test)]
@@ -185,7 +183,7 @@ mod tests {
     fn what_is_no_plan_is_never_taken_for_an_empty_one() {
         for (says, flow) in [
             (r#"{"tool_sequence":[]}"#, "ask"),
-            (r#"For example {"interpret": true}. My answer: {"tool_sequence":[],"interpret":true}"#, "ask"),
+            (r#"For example {"interpret": true}. My answer: {"tool_sequence":[],"interpret":true}"#, "go interpret"),
             (r#"[{"tool":"query","args":{"sql":"SELECT count(*) FROM k"}}]"#, "again: `tool_sequence` is missing"),
             (r#"{"tool":"query","args":{"sql":"SELECT count(*) FROM k"}}"#, "again: `tool_sequence` is missing"),
             (r#"{"tool_calls":[{"name":"query"}]}"#, "again: `tool_sequence` is missing"),

@@ -1,10 +1,11 @@
 //! Interpreter: says what the data means, and only what is in it.
 //!
-//! Asks a model for an [`Interpretation`] of what the tools returned. One route, `output`. Default when the model can't be
-//! understood: an expert's notes as they are; without any the data itself, shortened; where there is neither, the answer says so.
+//! Calls a model for an [`Interpretation`] of what the tools returned. Its summary is the answer, streamed from the field. One
+//! route, `output`. Default when the model can't be understood: `output` writes from the data itself, shortened; where there is
+//! none, the answer says so.
 
-use super::{Flow, Found, Interpretation, Out, Unfit, View, asking::Asks, shown, unrouted};
-use crate::contract::{What, clip};
+use super::{Flow, Found, Interpretation, Out, Said, Unfit, View, asking::Asks, shown, unrouted};
+use crate::contract::{Finish, Says, What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
 
@@ -16,17 +17,22 @@ pub(super) struct Interpreter;
 impl Asks for Interpreter {
     type Answer = Interpretation;
 
-    fn take(_view: &View<'_>, out: &mut Out, interpretation: Interpretation) -> Result<Flow, Unfit> {
+    fn says() -> Option<Says> {
+        Some(Says { field: "summary".into(), unless: None })
+    }
+
+    fn take(view: &View<'_>, out: &mut Out, interpretation: Interpretation) -> Result<Flow, Unfit> {
+        if interpretation.summary.trim().is_empty() {
+            return Err("`summary` is empty".into());
+        }
         out.events.push(What::Interpreted { output: shown(&interpretation) });
         out.summary = clip(&interpretation.summary, 120);
-        Ok(Flow::Go("output".into(), Box::new(Found { interpretation: Some(interpretation), ..Found::default() })))
+        let said = Some(Said { by: view.node.role.clone(), finish: Finish::Stop });
+        let answer = Some(interpretation.summary.clone());
+        Ok(Flow::Go("output".into(), Box::new(Found { interpretation: Some(interpretation), answer, said, ..Found::default() })))
     }
 
     fn give_up(view: &View<'_>, _out: &mut Out) -> Flow {
-        if let Some(notes) = &view.packet.notes {
-            let interpretation = Interpretation { summary: notes.clone(), findings: Vec::new() };
-            return Flow::Go("output".into(), Box::new(Found { interpretation: Some(interpretation), ..Found::default() }));
-        }
         let raw: Vec<String> = view.packet.results.iter().filter_map(|report| Some(report.data.as_ref()?.to_string())).collect();
         if raw.is_empty() {
             return unrouted::go(view, "output");
@@ -51,25 +57,30 @@ mod tests {
 
     #[test]
     fn an_interpretation_needs_a_summary() {
-        for (says, flow) in
-            [(r#"{"summary":"two messages speak of tea"}"#, "go output"), (r#"{"findings":[]}"#, "again: `summary` is missing")]
-        {
+        for (says, flow) in [
+            (r#"{"summary":"two messages speak of tea"}"#, "go output"),
+            (r#"{"findings":[]}"#, "again: `summary` is missing"),
+            (r#"{"findings":["tea"],"summary":" "}"#, "again: `summary` is empty"),
+        ] {
             assert_eq!(check(|view, out| Asking::Interpreter.resume(view, out, says)), flow, "{says}");
         }
         assert_eq!(check(|view, out| Asking::Interpreter.give_up(view, out)), "go output");
     }
 
     #[test]
-    fn where_it_gives_up_an_expert_s_notes_go_on_and_the_rows_stay_behind() {
-        let report = |data| ToolReport { tool: "query".into(), args: json!({}), ok: true, summary: String::new(), data: Some(data) };
-        let results = vec![report(json!({"columns": ["n"], "rows": [[7]]}))];
-        for (notes, says) in [(Some("Seven, says the expert."), "Seven, says the expert."), (None, "The data, not interpreted:")] {
-            let packet = Packet { notes: notes.map(str::to_owned), results: results.clone(), ..Packet::default() };
-            let Flow::Go(_, found) = Interpreter::give_up(&Fixture::default().view(&packet), &mut Out::default()) else {
-                panic!("it goes on")
-            };
-            let interpretation = found.interpretation.unwrap();
-            assert_eq!((interpretation.summary.as_str(), interpretation.findings.is_empty()), (says, notes.is_some()));
+    fn its_summary_is_the_answer_and_where_it_gives_up_output_writes_from_the_data() {
+        let data = Some(json!({"columns": ["n"], "rows": [[7]]}));
+        let report = ToolReport { tool: "query".into(), args: json!({}), ok: true, summary: String::new(), data };
+        let (packet, fixture) = (Packet { results: vec![report], ..Packet::default() }, Fixture::default());
+        let says = r#"{"findings":["n: 7"],"summary":"Seven."}"#;
+        for (flow, summary, answer) in [
+            (Asking::Interpreter.resume(&fixture.view(&packet), &mut Out::default(), says), "Seven.", Some("Seven.")),
+            (Asking::Interpreter.give_up(&fixture.view(&packet), &mut Out::default()), "The data, not interpreted:", None),
+        ] {
+            let Flow::Go(_, found) = flow else { panic!("it goes on") };
+            assert_eq!((found.answer.as_deref(), found.said.is_some()), (answer, answer.is_some()));
+            let Interpretation { findings, summary: told } = found.interpretation.unwrap();
+            assert_eq!((told.as_str(), findings.len()), (summary, 1));
         }
     }
 }

@@ -36,7 +36,7 @@ mod tests {
             (r#"{"facts":"likes tea"}"#, "rest"),
             (
                 r#"{"likes":"tea"}"#,
-                "again: none of its fields is wanted; those that are: user_name, user_mood, topic, situation, language, style_hint, facts",
+                "again: none of its fields is wanted; those that are: user_name, user_mood, topic, situation, language, style_hint, facts, forget",
             ),
             (r#"{"facts":[{"likes":"tea"}]}"#, "again: `facts[0]` is an object, but a text is wanted"),
         ] {

@@ -43,7 +43,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-pub use packet::{Action, Decision, ExpertPlan, Found, Interpretation, PaRouting, Packet, Perception, PlannedCall, Sensed, ToolReport};
+pub use packet::{
+    Action, Decision, ExpertPlan, Found, Interpretation, PaRouting, Packet, Perception, PlannedCall, Said, Sensed, ToolReport,
+};
 pub use plain::Plain;
 pub use prompt::{Prompt, PromptError};
 
@@ -351,6 +353,7 @@ impl<'v> View<'v> {
             schema: self.node.schema.clone(),
             tools: self.native_tools(),
             stream,
+            says: None,
             tokens_max: self.node.tokens_max,
         }
     }

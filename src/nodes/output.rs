@@ -1,6 +1,6 @@
 //! Output: the answer, in the user's language and style, streamed as it is made.
 //!
-//! What an expert has streamed already is not said again; what a plain case has answered is said without a model. An empty
+//! What an earlier node has said already is not said again; what a plain case has answered is said without a model. An empty
 //! answer is asked for once more, then the turn fails.
 
 use super::{Flow, Out, Task, View};
@@ -14,10 +14,10 @@ pub struct Speaking {
 }
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
-    match (&view.packet.reply, view.packet.said) {
-        (_, Some(finish)) => {
-            out.summary = "said by the expert".to_owned();
-            ended(finish)
+    match (&view.packet.reply, &view.packet.said) {
+        (_, Some(said)) => {
+            out.summary = format!("said by the {}", said.by);
+            ended(said.finish)
         }
         (Some(reply), None) => {
             out.summary = clip(reply, 120);
@@ -63,8 +63,8 @@ pub(super) fn ended(finish: Finish) -> Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nodes::Packet;
     use crate::nodes::testing::{answer, check, check_with};
+    use crate::nodes::{Packet, Said};
 
     #[test]
     fn an_empty_answer_is_no_answer() {
@@ -79,7 +79,7 @@ mod tests {
         ] {
             let cut = Answer { finish, ..answer(text) };
             assert!(check(|view, out| Speaking::default().resume(view, out, cut)).starts_with(flow), "{finish:?}");
-            let packet = Packet { said: Some(finish), ..Packet::default() };
+            let packet = Packet { said: Some(Said { by: "expert".into(), finish }), ..Packet::default() };
             if !text.is_empty() {
                 assert!(check_with(&packet, begin).starts_with(flow), "what an expert has said ends the same: {finish:?}");
             }

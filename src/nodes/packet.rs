@@ -2,8 +2,10 @@
 
 use crate::contract::{Change, Finish, TurnId, unique};
 use crate::reading;
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// The longest name of a language: `zh-Hant-TW` and the like.
 const LANGUAGE_BYTES_MAX: usize = 16;
@@ -29,24 +31,21 @@ pub struct Packet {
     pub routing: Option<PaRouting>,
     /// What the expert that composes, or has, planned.
     pub plan: Option<ExpertPlan>,
-    /// What an expert found, for the interpreter.
-    pub notes: Option<String>,
-    /// An expert has streamed the answer already, and this is how it ended.
-    pub said: Option<Finish>,
+    /// The answer has been given already.
+    pub said: Option<Said>,
 }
 
 impl Packet {
     /// Takes over what a frame found; what it left empty stays as it was.
     pub fn add(&mut self, found: Found) {
-        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, notes, said } = found;
+        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, answer: _, said } = found;
         self.perception = perception.or(self.perception.take());
         self.reply = reply.or(self.reply.take());
         self.decision = decision.or(self.decision.take());
         self.interpretation = interpretation.or(self.interpretation.take());
         self.routing = routing.or(self.routing.take());
         self.plan = plan.or(self.plan.take());
-        self.notes = notes.or(self.notes.take());
-        self.said = said.or(self.said);
+        self.said = said.or(self.said.take());
         self.results.extend(results);
         self.changes.extend(changes);
     }
@@ -80,8 +79,17 @@ pub struct Found {
     pub interpretation: Option<Interpretation>,
     pub routing: Option<PaRouting>,
     pub plan: Option<ExpertPlan>,
-    pub notes: Option<String>,
-    pub said: Option<Finish>,
+    /// The whole answer, of which the user may have seen a part, or something else. It is shown and not handed on.
+    pub answer: Option<String>,
+    pub said: Option<Said>,
+}
+
+/// Who gave the answer, before `output`, and how it ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    /// A node's kind.
+    pub by: Arc<str>,
+    pub finish: Finish,
 }
 
 impl Found {
@@ -109,16 +117,16 @@ pub struct Action {
 /// What `input` perceives.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Perception {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub who: String,
     /// ISO 639-1, such as `en`.
     #[serde(default)]
     pub language: String,
     /// `social`, `question`, `request`, `action`, `recall`, `other`.
     pub intent: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub topic: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tone: String,
     /// `trivial`, `simple`, `complex`.
     #[serde(default)]
@@ -131,14 +139,14 @@ pub struct Perception {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     pub goal: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<String>,
     #[serde(default)]
     pub tool_sequence: Vec<PlannedCall>,
     /// `text`, `list`, `table`, `buttons`.
     #[serde(default)]
     pub present_as: String,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
 }
 
@@ -192,21 +200,51 @@ pub struct ToolReport {
 /// What `interpreter` makes of the data.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interpretation {
-    pub summary: String,
     #[serde(default)]
     pub findings: Vec<String>,
+    /// The answer, as the user reads it.
+    pub summary: String,
 }
 
-/// Where the PA sends a message. Without an expert, `job` is the brief for `output`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// Where the PA sends a message. Without an expert it holds the answer, or else `job` is the brief for `output`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PaRouting {
-    #[serde(default)]
     pub expert: Option<String>,
     pub job: String,
-    #[serde(default)]
     pub thinking_message: String,
-    #[serde(default)]
     pub language: String,
+    /// Empty where an expert is named.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
+}
+
+/// A routing as models write it.
+#[derive(Deserialize)]
+struct WrittenRouting {
+    expert: Option<String>,
+    job: Option<String>,
+    thinking_message: Option<String>,
+    language: Option<String>,
+    answer: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for PaRouting {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<PaRouting, D::Error> {
+        let WrittenRouting { expert, job, thinking_message, language, answer } = WrittenRouting::deserialize(from)?;
+        let expert = expert.filter(|name| !matches!(name.trim(), "" | "null"));
+        let answer = answer.filter(|answer| expert.is_none() && !answer.trim().is_empty()).unwrap_or_default();
+        let job = job.unwrap_or_default();
+        if job.trim().is_empty() && answer.is_empty() {
+            return Err(D::Error::missing_field("job"));
+        }
+        Ok(PaRouting {
+            expert,
+            job,
+            thinking_message: thinking_message.unwrap_or_default(),
+            language: language.unwrap_or_default(),
+            answer,
+        })
+    }
 }
 
 /// What an expert plans.

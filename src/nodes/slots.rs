@@ -30,7 +30,7 @@ pub(super) const ALL: &[Slot] = &[
     known("message", |view| plain(clip(view.message, MESSAGE_BYTES))),
     known("summary", |view| told(view, SUMMARY, SUMMARY_BYTES)),
     known("history", |view| told(view, HISTORY, HISTORY_BYTES)),
-    known("memory", |view| json(view.memory)),
+    known("memory", |view| json(&view.memory.learned())),
     Slot { passing: Some(|view| view.packet.sensed.passing.clone()), ..known("sensed", |view| view.packet.sensed.screen.clone()) },
     found("perception", |view| view.packet.perception.as_ref().map(json).unwrap_or_default()),
     known("language", |view| language(view).to_owned()),
@@ -56,8 +56,7 @@ pub(super) const ALL: &[Slot] = &[
     Slot { passing: Some(|view| sensor::today(view.wall, view.caller)), ..known("today", schema::latest) },
     known("dialect", dialect),
     found("response_hint", |view| view.packet.plan.as_ref().map(|plan| plan.response_hint.clone()).unwrap_or_default()),
-    found("notes", |view| plain(view.packet.notes.clone().unwrap_or_default())),
-    known("style", |view| view.memory.style_hint.clone()),
+    known("style", |view| view.memory.style().to_owned()),
     known("user_name", |view| view.memory.user_name.clone()),
 ];
 

@@ -2,18 +2,21 @@
 //!
 //! [`read`] finds the object in an answer's text, [`fit`] puts a value into a type. Shapes are taken where their meaning is
 //! certain: `null` for an optional field is absent, JSON as text is JSON, one value where a list is meant is a list of one.
+//! A number that would be rounded is a text, so that its digits stay.
 //! What doesn't fit is a [`Wrong`]: the place, what stands there, and what is wanted, in words that a model can act on.
 
 mod fit;
 mod repaired;
+mod spoken;
 mod wanted;
 mod wrong;
 
 pub use fit::OrText;
 pub use repaired::repaired;
+pub use spoken::Spoken;
 pub use wrong::Wrong;
 
-use crate::contract::{Unique, unique_json};
+use crate::contract::{Unique, exact, unique_json};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Deserializer, Value};
 
@@ -133,7 +136,7 @@ fn unwanted<T: DeserializeOwned>(wanted: &[&str]) -> Wrong {
 /// Reads an answer that is what was asked for, as most are, without a detour: its first field is one that is wanted.
 fn plain<T: DeserializeOwned>(text: &str) -> Option<T> {
     let first = text.strip_prefix('{')?.trim_start().strip_prefix('"')?.split('"').next()?;
-    if wanted::fields::<T>().contains(&first) { serde_json::from_str(text).ok() } else { None }
+    if wanted::fields::<T>().contains(&first) { serde_json::from_str(&exact(text)).ok() } else { None }
 }
 
 /// Reads text that should be JSON and nothing else, such as a tool's arguments, where its meaning is certain: JSON that was
@@ -143,7 +146,11 @@ pub fn certain(text: &str) -> Option<Value> {
     let unfenced = text.strip_prefix("```").and_then(|text| text.strip_suffix("```")).map(|text| text.trim_start_matches("json"));
     let text = unfenced.unwrap_or(text);
     let values = |text: &str| {
-        Deserializer::from_str(text).into_iter::<Unique>().map(|value| value.map(|Unique(value)| value)).collect::<Result<Vec<_>, _>>().ok()
+        Deserializer::from_str(&exact(text))
+            .into_iter::<Unique>()
+            .map(|value| value.map(|Unique(value)| value))
+            .collect::<Result<Vec<_>, _>>()
+            .ok()
     };
     let mut values = values(text).or_else(|| values(&repaired(text)?))?;
     if values.len() > 1 {

@@ -49,8 +49,8 @@ pub(super) struct Turn {
 const AWAY_MAX: Duration = Duration::from_secs(30);
 const REST: Duration = Duration::from_millis(50);
 const REST_MAX: Duration = Duration::from_secs(1);
-/// How long the consequences of a turn may take to become visible.
-const AFTER_TIME: Duration = Duration::from_secs(5);
+/// How long a turn's trace may take to become visible.
+const AFTER_TIME: Duration = Duration::from_secs(30);
 
 impl Session {
     pub(super) fn new(address: Address, timeout: Duration, stop: Arc<AtomicBool>) -> Session {
@@ -185,7 +185,7 @@ impl Session {
 
     /// The state of the session, once the memorizer has ended or takes too long.
     pub(super) fn settled(&self) -> Result<Value, Trouble> {
-        self.settled_within(AFTER_TIME)
+        self.settled_within(self.timeout)
     }
 
     /// The same with a turn's timeout, and an error where the memorizer exceeds it.

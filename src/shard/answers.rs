@@ -11,7 +11,10 @@ use sha2::{Digest, Sha256};
 /// Why nothing new starts.
 pub(super) const DRAINING: &str = "the server is shutting down: try again in a moment";
 const BUSY: Refusal = Refusal::new(Code::SessionBusy, "a turn of this session is running: wait for it, or stop it");
-const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is not kept: `/api/frames` lists those that are");
+const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is no longer kept: `/api/frames` lists those that are");
+const NOT_KEPT_YET: Refusal = Refusal::new(Code::TurnNotKept, "this turn has not ended: ask again when it has");
+pub(super) const UNKNOWN_TURN: Refusal =
+    Refusal::new(Code::UnknownTurn, "this conversation has had no such turn: `/api/frames` lists those that are kept");
 
 /// Changes go in as inputs; everything else only reads.
 pub(super) fn answer(
@@ -62,7 +65,8 @@ pub(super) fn answer(
         What::Frames { last } => Reply::of(json::frames(session.graph().name(), session.traces(), last.clamp(1, limits.traces_max.max(1)))),
         What::Turn(id) => match session.turn(id) {
             Some(detail) => Reply::of(json::turn(&detail, session.databases(), limits.detail_bytes_max)),
-            None => return refuse(NOT_KEPT),
+            None if session.is_due(id) => return refuse(NOT_KEPT_YET),
+            None => return refuse(if session.has_had(id) { NOT_KEPT } else { UNKNOWN_TURN }),
         },
         What::State => Reply::ok(&json::State {
             status: "active",

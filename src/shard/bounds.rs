@@ -8,6 +8,8 @@ pub const HEAD_BYTES_MAX: usize = 16 << 10;
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 /// A frame or message on a WebSocket. Beyond: closed with 1009.
 pub(super) const FRAME_BYTES_MAX: usize = 1 << 20;
+/// The same on `/ws/echo`, in conformance tests: the largest messages of the Autobahn suite.
+pub(super) const ECHO_BYTES_MAX: usize = 16 << 20;
 /// A client message, whichever way it comes. Beyond: refused, and the socket stays open.
 pub const MESSAGE_BYTES_MAX: usize = 256 << 10;
 /// Bytes of requests and messages that have arrived in part, of all connections of a shard. Beyond: `503`, closed.

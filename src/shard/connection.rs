@@ -40,8 +40,6 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    pub(super) const CLOSE: Framing = Framing { head_only: false, keep_alive: false, allow_origin: None };
-
     pub(super) fn of(request: &Request) -> Framing {
         Framing { head_only: request.method == Method::Head, keep_alive: request.keep_alive, allow_origin: None }
     }
@@ -132,6 +130,11 @@ impl Connection {
     /// Whether part of a request is here.
     pub(super) fn has_begun(&self) -> bool {
         self.reader.begun(&self.buffer)
+    }
+
+    /// How a request is refused that can't be read to its end.
+    pub(super) fn last_words(&self) -> Framing {
+        Framing { head_only: self.reader.is_head(), keep_alive: false, allow_origin: None }
     }
 
     pub(super) fn take_leftover(&mut self) -> Vec<u8> {

@@ -118,6 +118,8 @@ pub enum Show {
     Events,
     /// `/api/events?turn=msg_7`
     Turn(TurnId),
+    /// `/ws/echo`, in conformance tests
+    Echo,
 }
 
 /// What an HTTP connection becomes, carried to the shard where it will live.

@@ -113,12 +113,28 @@ pub(super) fn fresh(name: &str, body: Vec<u8>) -> Found {
     found(name, body.into(), NOT_CACHED, None)
 }
 
+/// The body of a request, sent back.
+pub(super) fn repeated(body: Vec<u8>) -> Found {
+    Found {
+        body: body.into(),
+        headers: vec![("content-type", "application/octet-stream".to_owned()), ("cache-control", "no-store".to_owned())],
+        tag: None,
+        is_page: false,
+    }
+}
+
 impl Found {
     /// Whether the client has just this already. What stands between may have called a tag of ours weak.
     pub(super) fn is_known(&self, request: &Request) -> bool {
         let Some(tag) = &self.tag else { return false };
         let lists = |value: &str| request.lists("if-none-match", value);
         lists(tag) || lists(&format!("W/{tag}")) || lists("*")
+    }
+
+    /// Whether the client wants no other version than one that this is not.
+    pub(super) fn is_another(&self, request: &Request) -> bool {
+        let lists = |value: &str| request.lists("if-match", value);
+        request.header("if-match").is_some() && !lists("*") && !self.tag.as_deref().is_some_and(lists)
     }
 }
 

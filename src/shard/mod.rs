@@ -91,6 +91,8 @@ pub struct Settings {
     pub silence_max: Duration,
     /// How long a step of a write may take.
     pub write_time: Duration,
+    /// Echoes what is sent to `/` and `/ws/echo`, so that test suites can see what was understood.
+    pub conformance: bool,
 }
 
 pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
@@ -120,6 +122,7 @@ impl Settings {
             session_idle: bounds::SESSION_IDLE,
             silence_max: bounds::SILENCE_MAX,
             write_time: bounds::WRITE_TIME,
+            conformance: false,
         }
     }
 

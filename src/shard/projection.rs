@@ -16,7 +16,7 @@ fn write(out: &mut Vec<u8>, show: Show, event: &Event) {
         Show::Chat => json::chat(event).into_iter().for_each(|json| websocket::write_text(out, &json)),
         Show::Trace => json::trace(event).into_iter().for_each(|json| websocket::write_text(out, &json)),
         Show::Events => json::trace(event).into_iter().for_each(|json| sse::write_event(out, Some(event.seq.0), &json)),
-        Show::Tests | Show::Turn(_) => {}
+        Show::Tests | Show::Turn(_) | Show::Echo => {}
     }
 }
 
@@ -67,7 +67,7 @@ impl OneTurn {
     /// Follows a turn, and says from where: behind `since`, but never behind its end. `is_due`: it waits or runs.
     ///
     /// # Errors
-    /// When its first events or all of them have gone, or there was no such turn.
+    /// When its first events or all of them have gone.
     pub(super) fn follow(turn: TurnId, backlog: &Backlog, since: Option<Seq>, is_due: bool) -> Result<(OneTurn, Seq), Refusal> {
         let mut events = backlog.after(Seq(0)).filter(|event| event.turn == turn);
         let followed = OneTurn { turn, has_ended: false };

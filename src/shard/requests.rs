@@ -229,7 +229,10 @@ impl Shard {
     /// Answers a connection that can't go on, and ends it.
     pub(super) fn refuse(&mut self, id: SocketId, refusal: &Refusal, actions: &mut Vec<Action>) {
         actions.push(Action::Log(refused_line(refusal)));
-        self.write_reply(id, &Framing::CLOSE, &refusal.clone().into(), &[]);
+        if let Some(Socket { kind: Kind::Http(connection), .. }) = self.sockets.get(&id) {
+            let framing = connection.last_words();
+            self.write_reply(id, &framing, &refusal.clone().into(), &[]);
+        }
         self.count_input(id, actions);
     }
 

@@ -4,7 +4,7 @@ use super::Settings;
 use super::answers::DRAINING;
 use super::connection::Framing;
 use super::event::{Attach, Job, ShardId, Show};
-use super::files::{Found, Lookup};
+use super::files::{self, Found, Lookup};
 use super::identity::{Key, User, caller, shard_of_user};
 use super::operation::{Operation, Reply, What};
 use super::sign_in::bearer;
@@ -108,7 +108,8 @@ const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
 const GET: Headers = &[("allow", "GET, HEAD")];
 const POST: Headers = &[("allow", "POST")];
 const BOTH: Headers = &[("allow", "GET, HEAD, POST")];
-const UPGRADE: Headers = &[("upgrade", "websocket"), ("sec-websocket-version", "13")];
+const ALL: Headers = &[("allow", "GET, HEAD, OPTIONS, POST")];
+const UPGRADE: Headers = &[("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-version", "13")];
 
 /// Body of `/health` while serving, which never changes. `io` is the event loop that the answer comes through.
 pub(super) fn healthy(about: &Map<String, Value>, io: &str) -> Vec<u8> {
@@ -175,6 +176,16 @@ pub(super) fn route(server: &Server<'_>, request: &Request, route: Option<&Route
     if request.method == Method::Options && framing.allow_origin.is_some() {
         return Outcome::Reply(Reply { status: 200, body: Vec::new() }, PREFLIGHT);
     }
+    if server.settings.conformance
+        && let Some(outcome) = echo(server, request, &user, framing)
+    {
+        return outcome;
+    }
+    match (request.method, request.path()) {
+        (Method::Options, "*") => return Outcome::Reply(Reply::of(Vec::new()), ALL),
+        (Method::Unknown, _) => return refused(UNKNOWN_METHOD, ALL),
+        _ => {}
+    }
     if let Some(route) = route {
         return make(server, request, route.call, user, framing).unwrap_or_else(|refusal| refused(refusal, &[]));
     }
@@ -188,6 +199,7 @@ pub(super) fn route(server: &Server<'_>, request: &Request, route: Option<&Route
         (false, false) => match server.settings.files.find(request) {
             Lookup::Nothing => refused(NOTHING_HERE, &[]),
             _ if method != Method::Get => refused(WRONG_METHOD, GET),
+            Lookup::Found(file) if file.is_another(request) => refused(ANOTHER_VERSION, &[]),
             Lookup::Found(file) => Outcome::File(file),
             Lookup::OnDisk(name) => Outcome::Job(Job::File { name }),
         },
@@ -201,6 +213,8 @@ const PREFLIGHT: Headers = &[
     ("access-control-max-age", "600"),
 ];
 const WRONG_METHOD: Refusal = Refusal::new(Code::MethodNotAllowed, "this path takes another method: see the Allow header");
+const UNKNOWN_METHOD: Refusal = Refusal::new(Code::NotImplemented, "this method is unknown here: see the Allow header");
+const ANOTHER_VERSION: Refusal = Refusal::new(Code::PreconditionFailed, "the file has changed: none of the tags of If-Match is its own");
 const NOTHING_HERE: Refusal = Refusal::new(Code::NotFound, "there is nothing at this path");
 
 const NO_TOKEN_FOR_TESTS: Refusal =
@@ -208,6 +222,21 @@ const NO_TOKEN_FOR_TESTS: Refusal =
 
 fn refused(refusal: Refusal, headers: Headers) -> Outcome {
     Outcome::Reply(refusal.into(), headers)
+}
+
+/// What a server in conformance tests answers beside its calls.
+fn echo(server: &Server<'_>, request: &Request, user: &User, framing: &Framing) -> Option<Outcome> {
+    match request.path() {
+        "/" => Some(Outcome::File(files::repeated(request.body.clone()))),
+        "/ws/echo" => {
+            let from = caller(user, request, server.utc_offset_minutes);
+            Some(
+                upgrade(server, request, Show::Echo, &user.sub, user.clone(), from, framing)
+                    .unwrap_or_else(|refusal| refused(refusal, &[])),
+            )
+        }
+        _ => None,
+    }
 }
 
 fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing: &Framing) -> Outcomes {
@@ -309,7 +338,7 @@ fn upgrade(server: &Server<'_>, request: &Request, show: Show, sub: &Arc<str>, u
     let protocol = request.lists("sec-websocket-protocol", "bearer").then_some("bearer");
     let mut head = Vec::new();
     websocket::write_switch(&mut head, framing.manner(server.date), &accept, protocol);
-    let shard = placed(server, &key, show == Show::Tests);
+    let shard = placed(server, &key, matches!(show, Show::Tests | Show::Echo));
     Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, since, head, leftover: Vec::new() }), shard))
 }
 

@@ -105,7 +105,8 @@ impl Socket {
             return;
         }
         write(&mut self.out);
-        if self.out.len() > BESIDE_BYTES_MAX {
+        let most = if let Kind::Stream(stream) = &self.kind { stream.beside_bytes_max() } else { BESIDE_BYTES_MAX };
+        if self.out.len() > most {
             self.say_goodbye(1013, TOO_FAR_BEHIND);
         }
     }

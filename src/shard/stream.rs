@@ -1,6 +1,6 @@
 //! A socket that shows something for good: a WebSocket or an event stream.
 
-use super::bounds::{FRAME_BYTES_MAX, LATER_MAX};
+use super::bounds::{BESIDE_BYTES_MAX, ECHO_BYTES_MAX, FRAME_BYTES_MAX, LATER_MAX};
 use super::event::{SessionId, Show};
 use super::identity::User;
 use super::projection::OneTurn;
@@ -48,7 +48,11 @@ const BURST_READ_BYTES: usize = 16 << 10;
 
 impl Stream {
     pub(super) fn new(show: Show, user: User, sub: Arc<str>, caller: Caller, now: Now) -> Stream {
-        let is_websocket = !matches!(show, Show::Events | Show::Turn(_));
+        let message_bytes_max = match show {
+            Show::Chat | Show::Trace | Show::Tests => Some(FRAME_BYTES_MAX),
+            Show::Echo => Some(ECHO_BYTES_MAX),
+            Show::Events | Show::Turn(_) => None,
+        };
         Stream {
             show,
             session: None,
@@ -57,7 +61,7 @@ impl Stream {
             renewal: None,
             user,
             caller,
-            codec: is_websocket.then(|| Codec::new(FRAME_BYTES_MAX)),
+            codec: message_bytes_max.map(Codec::new),
             shown: Seq(0),
             one_turn: None,
             later: VecDeque::new(),
@@ -75,6 +79,11 @@ impl Stream {
 
     pub(super) fn is_websocket(&self) -> bool {
         self.codec.is_some()
+    }
+
+    /// Bytes beside the session's events that may wait for it. An echo may be as large as what it repeats.
+    pub(super) fn beside_bytes_max(&self) -> usize {
+        if self.show == Show::Echo { ECHO_BYTES_MAX + BESIDE_BYTES_MAX } else { BESIDE_BYTES_MAX }
     }
 
     /// Takes what was read.
@@ -125,7 +134,7 @@ impl Show {
     pub(super) fn scope(self) -> Scope {
         match self {
             Show::Chat => Scope::Chat,
-            Show::Trace | Show::Events | Show::Turn(_) => Scope::Read,
+            Show::Trace | Show::Events | Show::Turn(_) | Show::Echo => Scope::Read,
             Show::Tests => Scope::Tests,
         }
     }

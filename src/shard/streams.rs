@@ -1,6 +1,6 @@
 //! Sockets that show something: how they attach, are read, see what is new, and leave; and the test status of users.
 
-use super::answers::DRAINING;
+use super::answers::{DRAINING, UNKNOWN_TURN};
 use super::event::{Action, Attach, Job, Mail, Show, SocketId};
 use super::identity::User;
 use super::live::NotTaken;
@@ -41,7 +41,7 @@ impl Shard {
         let caller = if is_own { caller } else { Caller { identity: (*key.sub).to_owned(), ..caller } };
         let mut stream = Box::new(Stream::new(show, user, key.sub.clone(), caller.clone(), self.clock.now()));
         let session = match show {
-            Show::Tests => None,
+            Show::Tests | Show::Echo => None,
             Show::Chat | Show::Trace | Show::Events | Show::Turn(_) => {
                 Some(self.sessions.find_or_place(&self.settings, &key, &caller, self.clock.moment()))
             }
@@ -52,7 +52,8 @@ impl Shard {
         socket.out.extend_from_slice(&head);
         match session {
             Some(session) => self.watch(id, session, show, is_own.then_some(caller), since, actions),
-            None => self.watch_tests(id, &key.sub),
+            None if show == Show::Tests => self.watch_tests(id, &key.sub),
+            None => {}
         }
         if is_revoked && let Some(socket) = self.sockets.get_mut(&id) {
             // On its way here it missed the news.
@@ -81,11 +82,12 @@ impl Shard {
             let hello = match show {
                 Show::Chat => Some(json::attached(&live.session.ui().controls(), backlog.last(), backlog.kept_from(), gap)),
                 Show::Events | Show::Trace => since.map(|_| json::resumed(backlog.last(), backlog.kept_from(), gap)),
-                Show::Tests | Show::Turn(_) => None,
+                Show::Tests | Show::Turn(_) | Show::Echo => None,
             };
             let follows = match show {
+                Show::Turn(turn) if !live.session.has_had(turn) => Some(Err(UNKNOWN_TURN)),
                 Show::Turn(turn) => Some(OneTurn::follow(turn, backlog, since.map(Seq), live.session.is_due(turn))),
-                Show::Chat | Show::Trace | Show::Events | Show::Tests => None,
+                Show::Chat | Show::Trace | Show::Events | Show::Tests | Show::Echo => None,
             };
             (attached, hello, follows, backlog.start(since.map(Seq)))
         });
@@ -97,7 +99,7 @@ impl Shard {
                     hello.iter().for_each(|hello| socket.push(|out| sse::write_event(out, None, hello)));
                 }
                 (_, Some(hello)) => socket.push(|out| websocket::write_text(out, &hello)),
-                (Show::Chat | Show::Trace | Show::Tests | Show::Turn(_), None) => {}
+                (Show::Chat | Show::Trace | Show::Tests | Show::Turn(_) | Show::Echo, None) => {}
             }
             if let Kind::Stream(stream) = &mut socket.kind {
                 match follows {
@@ -210,18 +212,20 @@ impl Shard {
                 break;
             }
             let Kind::Stream(stream) = &mut socket.kind else { return };
-            let is_chat = stream.show == Show::Chat;
+            let (is_chat, is_echo) = (stream.show == Show::Chat, stream.show == Show::Echo);
             let Some(received) = stream.next(&mut socket.out) else { break };
             match received {
                 Received::Over => {
                     self.stop_showing(id, actions);
                     break;
                 }
-                Received::Text(text) if said::is_auth(&text) => self.receive_token(id, &text, actions),
+                Received::Text(text) if !is_echo && said::is_auth(&text) => self.receive_token(id, &text, actions),
                 Received::Text(text) if is_chat => self.receive_text(id, &text, actions),
-                Received::Binary if is_chat => self.refuse_on_socket(id, &BINARY, None),
+                Received::Binary(_) if is_chat => self.refuse_on_socket(id, &BINARY, None),
+                Received::Text(text) if is_echo => socket.push(|out| websocket::write_text(out, text.as_bytes())),
+                Received::Binary(bytes) if is_echo => socket.push(|out| websocket::write_binary(out, &bytes)),
                 // What a client sends on the other sockets is ignored.
-                Received::Text(_) | Received::Binary | Received::Control(_) => {}
+                Received::Text(_) | Received::Binary(_) | Received::Control(_) => {}
             }
         }
         let Some(socket) = self.sockets.get_mut(&id) else { return };

@@ -561,7 +561,19 @@ fn a_stream_of_one_turn_ends_with_it() {
     world.say(chat, &json!({ "text": ASKS }).to_string());
     world.say(chat, &json!({ "text": PLAIN }).to_string());
     let (running, waiting, never) = (follow(&mut world, "msg_1", ""), follow(&mut world, "msg_2", ""), follow(&mut world, "msg_3", ""));
-    assert!(world.take(never).contains(r#"data: {"type":"done","error":"not all events"#) && world.shut.contains(&never));
+    let refused = world.take(never);
+    assert!(refused.contains(r#"data: {"type":"done","#) && refused.contains(r#""code":"unknown_turn""#), "{refused}");
+    assert!(world.shut.contains(&never));
+    for (turn, code, says) in [
+        ("msg_0", "unknown_turn", "this conversation has had no such turn"),
+        ("msg_3", "unknown_turn", "this conversation has had no such turn"),
+        ("msg_1", "turn_not_kept", "this turn has not ended"),
+        ("msg_2", "turn_not_kept", "this turn has not ended"),
+    ] {
+        let (status, body) = world.get(&format!("/api/turn?id={turn}"));
+        assert_eq!((status, &body["code"]), (404, &json!(code)), "{turn}");
+        assert!(body["detail"].as_str().unwrap().starts_with(says), "{turn}: {body}");
+    }
     let begun = world.take(running);
     assert!(begun.contains(r#""event":"turn_started""#), "it is shown from its start: {begun}");
     assert_eq!(world.take(waiting).matches("data: ").count(), 0);

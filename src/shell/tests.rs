@@ -133,6 +133,7 @@ fn asked(role: &str) -> ModelRequest {
         schema: None,
         tools: [].into(),
         stream: true,
+        says: None,
         tokens_max: 1,
     }
 }

@@ -253,8 +253,15 @@ impl World<'_> {
                     asked.push(turn);
                     continue;
                 }
-                let deltas = chat.iter().filter(|(of, json)| *of == turn && json["type"] == "delta" && json["kind"].is_null());
-                let shown: String = deltas.filter_map(|(_, json)| json["content"].as_str()).collect();
+                let mut shown = String::new();
+                for (_, json) in chat.iter().filter(|(of, json)| *of == turn && json["type"] == "delta") {
+                    let content = json["content"].as_str().unwrap_or_default();
+                    match json["kind"].as_str() {
+                        None => shown.push_str(content),
+                        Some("retold") => content.clone_into(&mut shown),
+                        Some(_) => {}
+                    }
+                }
                 if message["content"] != shown {
                     return Err(format!(
                         "turn {turn} of user {} is kept as {} and was shown as {shown:?}",

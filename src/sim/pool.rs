@@ -142,9 +142,15 @@ fn fate(rng: &mut Rng, owner: &str, request: &Request, failing: u64) -> Fate {
             if &*request.label() == "agent" && one_in(rng, 3) {
                 answer.tool_calls = vec![tool_call(rng, owner)];
             }
-            match request.is_streamed() {
-                true => fate.chunks = torn(rng, &text),
-                false => answer.text = text,
+            fate.chunks = match request.says() {
+                // What was shown need not be what is meant in the end.
+                Some(_) if one_in(rng, 8) => torn(rng, &format!("Hm, ~{owner}~")),
+                Some(says) => torn(rng, field(&text, &says.field).as_deref().unwrap_or_default()),
+                None if request.is_streamed() => torn(rng, &text),
+                None => Vec::new(),
+            };
+            if !request.is_streamed() {
+                answer.text = text;
             }
             if fails && one_in(rng, 2) {
                 fate.chunks.truncate(below(rng, 3) as usize);
@@ -164,6 +170,10 @@ fn fate(rng: &mut Rng, owner: &str, request: &Request, failing: u64) -> Fate {
         (fate.chunks, fate.usage, fate.waited_us) = (Vec::new(), Usage::default(), 0);
     }
     fate
+}
+
+fn field(text: &str, name: &str) -> Option<String> {
+    Some(serde_json::from_str::<Value>(text).ok()?.get(name)?.as_str()?.to_owned())
 }
 
 fn torn(rng: &mut Rng, text: &str) -> Vec<String> {
@@ -206,7 +216,8 @@ fn fitting(rng: &mut Rng, owner: &str, asking: &str) -> String {
         "memorizer" => json!({ "topic": tagged("lamps"), "facts": [tagged("has a lamp")] }),
         "pa" => json!({
             "expert": if one_in(rng, 4) { Value::Null } else { json!(pick(rng, &["eras", "desk"])) }, "job": tagged("count"),
-            "thinking_message": tagged("Let me look."), "language": "en"
+            "thinking_message": tagged("Let me look."), "language": "en",
+            "answer": if one_in(rng, 2) { tagged("Ünïcödé 🎲") } else { String::new() }
         }),
         plan if plan.ends_with("plan") => {
             let query = json!({ "tool": "query", "args": { "sql": "SELECT COUNT(*) AS n FROM kunden" } });

@@ -281,7 +281,7 @@ impl World<'_> {
             Show::Trace => "/ws/trace",
             Show::Tests => "/ws/test",
             Show::Events => "/api/events",
-            Show::Turn(_) => unreachable!("users of the simulation follow sessions"),
+            Show::Turn(_) | Show::Echo => unreachable!("users of the simulation follow sessions"),
         };
         let since = since.map_or(String::new(), |since| format!("&since={since}"));
         let upgrade = match show {

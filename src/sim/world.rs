@@ -394,5 +394,6 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         session_idle: if script.is_tight { Duration::from_secs(20) } else { bounds::SESSION_IDLE },
         silence_max: bounds::SILENCE_MAX,
         write_time: bounds::WRITE_TIME,
+        conformance: false,
     }
 }

@@ -28,8 +28,11 @@ pub enum Denied {
     Word { word: String },
     #[error("only reading is allowed: write one SELECT (or WITH … SELECT)")]
     Kind,
-    #[error("the statement can't be read as {dialect}: {why}")]
+    #[error("the gate can't read the statement as {dialect}: {why}")]
     Unreadable { dialect: &'static str, why: String },
+    /// It is right, but the parser doesn't know it.
+    #[error("the gate can't read `{words}` in `{function}(…)`: write {instead} instead")]
+    Unread { function: &'static str, words: String, instead: &'static str },
     /// A part that the lists don't know.
     #[error("{what} is not allowed here: write a plain SELECT without it")]
     Part { what: &'static str },

@@ -14,11 +14,13 @@ mod grouping;
 mod names;
 mod recursion;
 mod scan;
+mod unread;
 mod walk;
 
 pub use denied::Denied;
 pub use grouping::{Known, check_grouping};
 pub use names::{quoted, table_name};
+pub use recursion::STEP;
 
 use crate::contract::Dialect;
 use functions::is_system_schema;
@@ -49,8 +51,9 @@ pub fn check(statement: &str, dialect: Dialect, schemas: &[&str]) -> Result<Read
 }
 
 fn check_by(grammar: &dyn Grammar, statement: &str, dialect: Dialect, schemas: &[&str]) -> Result<Reading, Denied> {
-    let scanned = scan::scan(statement, dialect)?;
-    let mut statements = parsed(statement, dialect, grammar)?;
+    let explained = |why| unread::explained(why, statement, dialect);
+    let scanned = scan::scan(statement, dialect).map_err(explained)?;
+    let mut statements = parsed(statement, dialect, grammar).map_err(explained)?;
     let (Some(parsed), true) = (statements.pop(), statements.is_empty()) else { return Err(Denied::Several) };
     let walked = walk::walk(&parsed, dialect, schemas)?;
     // Whatever stands before a parenthesis was seen as a call, a declared name or a word of the grammar by both readers.
@@ -58,6 +61,18 @@ fn check_by(grammar: &dyn Grammar, statement: &str, dialect: Dialect, schemas: &
         Some(name) => Err(Denied::Function { name }),
         None => names::renamed(statement, &walked.renamed, dialect, schemas).map(|statement| Reading { tables: walked.tables, statement }),
     }
+}
+
+/// A statement that passed the gate, for SQLite: each recursion in it calls [`STEP`] for each row from which it goes on.
+pub fn counting(statement: &str, schemas: &[&str]) -> Result<String, Denied> {
+    let mut counters = Vec::new();
+    if statement.to_lowercase().contains("with") {
+        let parsed = parsed(statement, Dialect::Sqlite, grammar(Dialect::Sqlite))?;
+        for query in parsed.iter().filter(|parsed| matches!(parsed, Statement::Query(_))) {
+            counters.extend(walk::walk(query, Dialect::Sqlite, schemas)?.counters);
+        }
+    }
+    Ok(names::edited(statement, counters))
 }
 
 fn parsed(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Vec<Statement>, Denied> {
@@ -90,6 +105,15 @@ fn tokens(statement: &str, dialect: Dialect, grammar: &dyn Grammar) -> Result<Ve
             && is_word(what, &["INDEX", "INDEXES", "KEYS"])
         {
             what.token = Token::make_keyword("COLUMNS");
+        }
+        // The form that is shown without being asked for, and unknown to the parser.
+        if let [explain, format, equals, form, ..] = &mut tokens[..]
+            && is_word(explain, &["EXPLAIN", "DESCRIBE", "DESC"])
+            && is_word(format, &["FORMAT"])
+            && equals.token == Token::Eq
+            && is_word(form, &["TRADITIONAL"])
+        {
+            form.token = Token::make_keyword("TREE");
         }
     }
     Ok(tokens)

@@ -3,7 +3,7 @@
 use super::functions::is_system_table;
 use super::{Denied, check, grammar, is_schema};
 use crate::contract::{Dialect, clip};
-use sqlparser::tokenizer::{Span, Token, Tokenizer};
+use sqlparser::tokenizer::{Location, Span, Token, Tokenizer};
 
 /// No database has longer ones.
 const SIGNS_MAX: usize = 64;
@@ -40,7 +40,7 @@ pub fn quoted(name: &str, dialect: Dialect) -> String {
     if is_plain { name.to_owned() } else { in_quotes(name, dialect) }
 }
 
-fn in_quotes(name: &str, dialect: Dialect) -> String {
+pub(super) fn in_quotes(name: &str, dialect: Dialect) -> String {
     match dialect {
         Dialect::Mysql => format!("`{}`", name.replace('`', "``")),
         Dialect::Sqlite => format!("\"{}\"", name.replace('"', "\"\"")),
@@ -78,20 +78,27 @@ fn name(token: &Token) -> Option<&str> {
 /// The statement with the schema's own name, the first of `schemas`, at each of `places`. It is checked again.
 pub(super) fn renamed(statement: &str, places: &[Span], dialect: Dialect, schemas: &[&str]) -> Result<String, Denied> {
     let (Some(own), false) = (schemas.first(), places.is_empty()) else { return Ok(statement.to_owned()) };
-    let mut places = places.to_vec();
-    places.sort();
-    places.dedup();
-    let mut text = String::with_capacity(statement.len());
-    let (mut line, mut column) = (1, 1);
-    let mut places = places.into_iter().peekable();
-    for sign in statement.chars() {
-        while places.next_if(|place| (place.end.line, place.end.column) <= (line, column)).is_some() {}
-        match places.peek() {
-            Some(place) if (place.start.line, place.start.column) == (line, column) => text.push_str(&in_quotes(own, dialect)),
-            Some(place) if (place.start.line, place.start.column) < (line, column) => {}
-            Some(_) | None => text.push(sign),
-        }
-        (line, column) = if sign == '\n' { (line + 1, 1) } else { (line, column + 1) };
-    }
+    let text = edited(statement, places.iter().map(|place| (*place, in_quotes(own, dialect))).collect());
     check(&text, dialect, &[own]).map(|_| text)
+}
+
+/// The statement with other text at some places.
+pub(super) fn edited(statement: &str, mut edits: Vec<(Span, String)>) -> String {
+    edits.sort();
+    edits.dedup();
+    let mut text = String::with_capacity(statement.len());
+    let mut here = Location::new(1, 1);
+    let mut behind = here;
+    let mut edits = edits.into_iter().peekable();
+    for sign in statement.chars() {
+        while let Some((place, instead)) = edits.next_if(|(place, _)| place.start == here) {
+            text += &instead;
+            behind = place.end;
+        }
+        if here >= behind {
+            text.push(sign);
+        }
+        here = if sign == '\n' { Location::new(here.line + 1, 1) } else { Location::new(here.line, here.column + 1) };
+    }
+    text
 }

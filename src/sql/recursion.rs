@@ -3,11 +3,13 @@
 //!
 //! A series ends at its constant. A walk goes from row to row over a link, so it ends with the table's rows; where the rows
 //! lead in a circle it ends at the limits that every statement has: its time, and the server's depth of recursion. SQLite has no
-//! such depth; a walk of it in a circle ends with its time, or with the rows that are answered.
+//! such depth, but goes from row to row: there each CTE counts its rows, with a part that adds none ([`counter`]).
 
 use sqlparser::ast::{
-    BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, Select, SetExpr, SetOperator, TableAlias, TableFactor, Value,
+    BinaryOperator, Expr, GroupByExpr, JoinConstraint, JoinOperator, Query, Select, SelectItem, SetExpr, SetOperator, SetQuantifier,
+    TableAlias, TableFactor, Value,
 };
+use sqlparser::tokenizer::Span;
 
 /// The highest constant that a series may count to. A server's own limit may be lower, and stays.
 pub(super) const STEPS_MAX: u32 = 10_000;
@@ -21,6 +23,38 @@ pub(super) fn is_bounded(alias: &TableAlias, query: &Query, times: usize) -> boo
         && step.having.is_none()
         && query.with.is_none();
     times == 1 && is_plain && (is_series(left, step, &alias.name.value) || is_walk(step, &alias.name.value))
+}
+
+/// The function that SQLite calls for each row from which a recursion goes on. No statement of a model may call it.
+pub const STEP: &str = "framewright_step";
+
+/// What makes a bounded recursion count its rows, and where it stands: before the part that goes on.
+pub(super) fn counter(alias: &TableAlias, query: &Query) -> Option<(Span, String)> {
+    let SetExpr::SetOperation { left, set_quantifier, right, .. } = &*query.body else { return None };
+    let SetExpr::Select(step) = &**right else { return None };
+    let own = super::names::in_quotes(&alias.name.value, crate::contract::Dialect::Sqlite);
+    // As many columns as the CTE has. NULL changes the type of none of them, so it comes first.
+    let count = match alias.columns.len() {
+        0 => columns(left).or_else(|| columns(right)),
+        count => Some(count),
+    };
+    let nothing = count.map_or_else(|| format!("{own}.*"), |count| vec!["NULL"; count].join(", "));
+    let union = if *set_quantifier == SetQuantifier::All { "UNION ALL" } else { "UNION" };
+    let at = Span { end: step.select_token.0.span.start, ..step.select_token.0.span };
+    Some((at, format!("SELECT {nothing} FROM {own} WHERE {STEP}() {union} ")))
+}
+
+/// How many columns a query has, where that can be seen.
+fn columns(body: &SetExpr) -> Option<usize> {
+    match body {
+        SetExpr::Select(select) => {
+            let is_one = |item: &SelectItem| matches!(item, SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. });
+            select.projection.iter().all(is_one).then_some(select.projection.len())
+        }
+        SetExpr::SetOperation { left, right, .. } => columns(right).or_else(|| columns(left)),
+        SetExpr::Values(values) => values.rows.first().map(|row| row.content.len()),
+        _ => None,
+    }
 }
 
 fn is_series(anchor: &SetExpr, step: &Select, own: &str) -> bool {

@@ -168,7 +168,7 @@ fn a_denial_says_what_to_do() {
         ("SELECT 1 FROM t FOR SHARE", "a lock (FOR UPDATE, FOR SHARE) is not allowed here: write a plain SELECT without it"),
         ("SELECT @a", "`@` is not allowed outside a quoted text: write values into the statement, without variables or parameters"),
         ("SELECT /*! 1 */", "comments that are code or hints (`/*!`, `/*M!`, `/*+`) are not allowed: leave them out"),
-        ("SELECT FROM WHERE", "the statement can't be read as MySQL: Expected an expression, found: FROM at Line: 1, Column: 13"),
+        ("SELECT FROM WHERE", "the gate can't read the statement as MySQL: Expected an expression, found: FROM at Line: 1, Column: 13"),
     ] {
         assert_eq!(gate(statement, Dialect::Mysql).map_err(|why| why.to_string()), Err(says.to_owned()), "{statement}");
     }

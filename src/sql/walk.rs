@@ -29,6 +29,8 @@ pub(super) struct Walked<'a> {
     schemas: &'a [&'a str],
     /// Where the schema stands under another name than its own.
     pub(super) renamed: Vec<Span>,
+    /// What makes each recursion count its rows, and where it goes.
+    pub(super) counters: Vec<(Span, String)>,
     pub(super) tables: Vec<String>,
     /// The same, to find them in.
     known_tables: BTreeSet<String>,
@@ -71,6 +73,7 @@ pub(super) fn walk<'a>(statement: &Statement, dialect: Dialect, schemas: &'a [&'
         dialect,
         schemas,
         renamed: Vec::new(),
+        counters: Vec::new(),
         tables: Vec::new(),
         known_tables: BTreeSet::new(),
         declared: BTreeSet::new(),
@@ -205,9 +208,11 @@ impl Walked<'_> {
             self.query(query)?;
             if let State::Open(times) = self.scope[first + place].state
                 && times > 0
-                && !recursion::is_bounded(alias, query, times)
             {
-                return Err(Denied::Recursive { name: alias.name.value.clone() });
+                if !recursion::is_bounded(alias, query, times) {
+                    return Err(Denied::Recursive { name: alias.name.value.clone() });
+                }
+                self.counters.extend(recursion::counter(alias, query));
             }
             self.scope[first + place].state = State::Defined;
         }

@@ -244,7 +244,7 @@ impl<'a> Reader<'a> {
             .map(|((start, _), end)| (*start, self.without_comments(*start..end)))
             .collect();
         for (start, line) in lines {
-            if looks_like_an_item(&line) {
+            if looks_like_an_item(&line) || is_labelled(&line) {
                 self.complain(start, Wrong::NotAnItem);
             } else if line.trim_start_matches('#').starts_with(char::is_alphanumeric) && line.starts_with("##") {
                 self.complain(start, Wrong::NotAHeading);
@@ -291,6 +291,29 @@ impl Point {
         }
     }
 }
+
+/// Whether a line that is no item was meant as one, behind a letter of a list or a label: `b) send: x`, `TODO: expect …`.
+fn is_labelled(line: &str) -> bool {
+    let is_word = |sign: char| sign.is_alphanumeric() || sign == '_' || sign == '-';
+    let Some(at) = line.find(char::is_alphanumeric) else { return false };
+    let (marks, rest) = line.split_at(at);
+    let (word, behind) = rest.split_at(rest.find(|sign: char| !is_word(sign)).unwrap_or(rest.len()));
+    let is_numeral = (word.chars().count() == 1 && !word.contains(char::is_numeric)) || word.bytes().all(|byte| b"ivxIVX".contains(&byte));
+    if is_numeral && behind.starts_with(['.', ')']) && looks_like_an_item(&format!("1{behind}")) {
+        return true;
+    }
+    let is_shouted = word.len() > 1 && !word.contains(char::is_lowercase);
+    let label = behind.find(':').map(|at| behind.split_at(at + 1)).filter(|(label, _)| label.len() <= LABEL_BYTES_MAX);
+    let behind_words = is_shouted.then_some(behind).into_iter().chain(label.map(|(_, behind)| behind));
+    !marks.ends_with('`')
+        && behind_words.into_iter().any(|behind| {
+            let item = behind.trim_start_matches(|sign: char| !sign.is_alphabetic() && sign != '`');
+            looks_like_an_item(item)
+        })
+}
+
+/// A longer one is prose.
+const LABEL_BYTES_MAX: usize = 30;
 
 /// Whether a line that is no item was meant as one. Whatever stands before its first letter may be a mark of a list or of emphasis.
 fn looks_like_an_item(line: &str) -> bool {

@@ -187,6 +187,17 @@ fn a_line_that_was_meant_as_an_item_is_not_passed_over() {
         "Expect path: reflex",
         "EXPECT Path: reflex",
         "Send: hello",
+        "a) expect path: reflex",
+        "  B. send: x",
+        "(c) expect path: reflex",
+        "iv) expect path reflex",
+        "é) expect path: reflex",
+        "TODO: expect path: reflex",
+        "**TODO** expect path: reflex",
+        "FIXME - send: x",
+        "Check: expect path: reflex",
+        "Step 2: - send: x",
+        "> Note: expect response: contains x",
     ] {
         let place = 2 + line.lines().count();
         let error = Suite::parse(&format!("# T\n## 1\n{line}\n")).unwrap_err();
@@ -207,6 +218,15 @@ fn a_line_that_was_meant_as_an_item_is_not_passed_over() {
         "Prose\n---",
         "We expect: nothing",
         "expect nothing: it is prose",
+        "i.e. expect path: reflex",
+        "a) a heading",
+        "A. Sending: how it works",
+        "TODO: think of more",
+        "NOTE expect a short delay",
+        "Note: nobody sends: it is quiet",
+        "For example: `send: x` sends x",
+        "TODO: `expect path: x` checks the path",
+        "Whoever has read this much longer sentence: expect path: reflex is an item",
     ] {
         assert!(Suite::parse(&format!("# T\n## 1\n{line}\n")).is_ok(), "{line}");
     }

@@ -7,7 +7,8 @@
 //! Invariants: no byte of a body is ever read as a head; what is refused is never continued; a head and a body never
 //! hold more than their limits.
 
-use super::chunked::{Place, chunks};
+use super::chunked::Chunks;
+use super::target::{Target, is_host};
 use crate::contract::{Code, Refusal};
 use percent_encoding::percent_decode_str;
 use std::ops::Range;
@@ -21,19 +22,24 @@ pub struct Limits {
 
 /// A head may hold this many lines; more is an attack.
 const HEADERS_MAX: usize = 100;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     Get,
     Head,
     Post,
     Options,
+    /// A method of RFC 9110 or 5789 that no path takes.
     Other,
+    Unknown,
 }
 
 /// A whole request. Headers are looked up in the head as it came.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub method: Method,
+    /// HTTP/1.1. An HTTP/1.0 client must get no `1xx` (RFC 9110, 15.2).
+    pub is_modern: bool,
     /// Whether the connection stays open after the answer.
     pub keep_alive: bool,
     pub body: Vec<u8>,
@@ -60,6 +66,7 @@ pub enum Step {
 pub struct Reader {
     limits: Limits,
     state: State,
+    is_head: bool,
 }
 
 enum State {
@@ -74,7 +81,7 @@ enum State {
     },
     Chunked {
         request: Box<Request>,
-        place: Place,
+        chunks: Chunks,
         waits: bool,
     },
     Refused(Refusal),
@@ -82,12 +89,17 @@ enum State {
 
 impl Reader {
     pub fn new(limits: Limits) -> Self {
-        Reader { limits, state: State::Head { scanned: 0 } }
+        Reader { limits, state: State::Head { scanned: 0 }, is_head: false }
     }
 
     /// Whether a request has begun: its bytes may not take for ever.
     pub fn begun(&self, buffer: &[u8]) -> bool {
         !matches!(self.state, State::Head { .. }) || !buffer.is_empty()
+    }
+
+    /// Whether the request that was read last is a HEAD, even a refused one: its answer has no body.
+    pub fn is_head(&self) -> bool {
+        self.is_head
     }
 
     /// Bytes of the body that have arrived, once the head is complete.
@@ -112,7 +124,9 @@ impl Reader {
 
     fn advance(&mut self, buffer: &mut Vec<u8>) -> Result<Step, Refusal> {
         if let State::Head { scanned } = &mut self.state {
-            let Some(end) = head_end(buffer, scanned, self.limits.head_bytes_max)? else { return Ok(Step::More) };
+            let end = head_end(buffer, scanned, self.limits.head_bytes_max);
+            self.is_head = buffer.starts_with(b"HEAD ");
+            let Some(end) = end? else { return Ok(Step::More) };
             let rest = buffer.split_off(end);
             let (request, framing) = read_head(std::mem::replace(buffer, rest), self.limits.body_bytes_max)?;
             self.state = match framing {
@@ -126,7 +140,7 @@ impl Reader {
                 }
                 Framing::Chunked => {
                     let waits = expects_continue(&request)?;
-                    State::Chunked { request, place: Place::Size, waits }
+                    State::Chunked { request, chunks: Chunks::default(), waits }
                 }
             };
         }
@@ -142,18 +156,16 @@ impl Reader {
                 request.body = std::mem::replace(buffer, rest);
                 Ok(Step::Request(request))
             }
-            State::Chunked { mut request, mut place, waits } => {
-                if waits && buffer.is_empty() {
-                    self.state = State::Chunked { request, place, waits: false };
-                    return Ok(Step::Continue);
-                }
-                match chunks(buffer, &mut request.body, &mut place, &self.limits)? {
-                    true => Ok(Step::Request(request)),
-                    false => {
-                        self.state = State::Chunked { request, place, waits: false };
-                        Ok(Step::More)
-                    }
-                }
+            State::Chunked { mut request, mut chunks, waits } => {
+                let step = if waits && buffer.is_empty() {
+                    Step::Continue
+                } else if chunks.read(buffer, &mut request.body, &self.limits)? {
+                    return Ok(Step::Request(request));
+                } else {
+                    Step::More
+                };
+                self.state = State::Chunked { request, chunks, waits: false };
+                Ok(step)
             }
         }
     }
@@ -195,6 +207,13 @@ impl Request {
         kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
     }
 
+    /// The value of a header that may stand there only once.
+    pub fn only(&self, name: &'static str) -> Option<&str> {
+        let mut values = self.raw(name);
+        let value = values.next().filter(|_| values.next().is_none())?;
+        std::str::from_utf8(value).ok()
+    }
+
     /// All headers of this name.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values(name)
@@ -202,8 +221,12 @@ impl Request {
 
     /// Values that are UTF-8; others are as if they were not there.
     fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.raw(name).filter_map(|value| std::str::from_utf8(value).ok())
+    }
+
+    fn raw(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let named = self.headers.iter().filter(move |(key, _)| self.head[key.clone()].eq_ignore_ascii_case(name.as_bytes()));
-        named.filter_map(|(_, value)| std::str::from_utf8(&self.head[value.clone()]).ok())
+        named.map(|(_, value)| &self.head[value.clone()])
     }
 }
 
@@ -236,9 +259,12 @@ fn head_end(buffer: &mut Vec<u8>, scanned: &mut usize, head_bytes_max: usize) ->
         }
     }
     *scanned = if buffer == b"\r" { 0 } else { buffer.len() };
+    let line = &buffer[..buffer.len().min(head_bytes_max)];
     match buffer.len() > head_bytes_max {
-        true => refused(Code::HeadTooLarge, HEAD_TOO_LARGE),
         false => Ok(None),
+        true if line.contains(&b'\n') => refused(Code::HeadTooLarge, HEAD_TOO_LARGE),
+        true if line.contains(&b' ') => refused(Code::UriTooLong, URI_TOO_LONG),
+        true => refused(Code::NotImplemented, UNKNOWN_METHOD),
     }
 }
 
@@ -268,84 +294,52 @@ fn read_head(head: Vec<u8>, body_bytes_max: usize) -> Result<(Box<Request>, Fram
         let start = part.as_ptr() as usize - head.as_ptr() as usize;
         start..start + part.len()
     };
-    let method = match parsed.method {
-        Some("GET") => Method::Get,
-        Some("HEAD") => Method::Head,
-        Some("POST") => Method::Post,
-        Some("OPTIONS") => Method::Options,
-        _ => Method::Other,
+    let method = match parsed.method.unwrap_or("") {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "OPTIONS" => Method::Options,
+        "PUT" | "DELETE" | "PATCH" | "CONNECT" | "TRACE" => Method::Other,
+        _ => Method::Unknown,
     };
-    let target = parsed.path.unwrap_or("");
-    let (authority, path, query) = target_parts(target)?;
+    let Target { authority, path, query } = Target::read(method, parsed.path.unwrap_or(""))?;
     let headers = parsed.headers.iter().map(|header| (within(header.name.as_bytes()), within(header.value))).collect();
     let (authority, path, query) = (within(authority.as_bytes()), within(path.as_bytes()), within(query.as_bytes()));
-    let modern = parsed.version == Some(1);
-    let mut request = Box::new(Request { method, keep_alive: modern, body: Vec::new(), head, path, query, authority, headers });
-    check_host(&request, modern)?;
-    request.keep_alive = match modern {
-        true => !request.lists("connection", "close"),
-        false => request.lists("connection", "keep-alive"),
-    };
-    let framing = framing(&request, modern, body_bytes_max)?;
+    let is_modern = parsed.version == Some(1);
+    let mut request = Box::new(Request { method, is_modern, keep_alive: false, body: Vec::new(), head, path, query, authority, headers });
+    check_host(&request)?;
+    let stays = is_modern || request.lists("connection", "keep-alive");
+    request.keep_alive = stays && !request.lists("connection", "close");
+    let framing = framing(&request, body_bytes_max)?;
     Ok((request, framing))
 }
 
-/// `/path?query`, or `http://authority/path?query` as a proxy would send it.
-fn target_parts(target: &str) -> Result<(&str, &str, &str), Refusal> {
-    if target.contains('#') {
-        return refused(Code::BadRequest, "the request's target has a fragment: leave out what follows the `#`");
-    }
-    let bare = ["http://", "https://"].iter().find_map(|scheme| {
-        let named = target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-        named.then(|| &target[scheme.len()..])
-    });
-    let (authority, rest) = match bare {
-        Some(bare) => bare.split_at(bare.find(['/', '?']).unwrap_or(bare.len())),
-        None => target.split_at(0),
-    };
-    if bare.is_some() && !is_host(authority.as_bytes()) {
-        return refused(Code::BadRequest, "the request's target names no host");
-    }
-    let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
-    let path = if path.is_empty() && bare.is_some() { "/" } else { path };
-    match path.starts_with('/') || path == "*" {
-        // A lone `/` is not a part of the head: point at the target's first slash instead.
-        true if path == "/" => Ok((authority, &target[target.find('/').unwrap_or(0)..][..1], query.get(1..).unwrap_or(&rest[..0]))),
-        true => Ok((authority, path, query.get(1..).unwrap_or(&rest[..0]))),
-        false => refused(Code::BadRequest, "the request's target must begin with `/`"),
-    }
-}
-
-fn check_host(request: &Request, modern: bool) -> Result<(), Refusal> {
-    let mut hosts = request.headers.iter().filter(|(name, _)| request.head[name.clone()].eq_ignore_ascii_case(b"host"));
+fn check_host(request: &Request) -> Result<(), Refusal> {
+    let mut hosts = request.raw("host");
     match (hosts.next(), hosts.next()) {
-        (None, _) if modern => refused(Code::BadRequest, "the request has no Host header: send exactly one"),
+        (None, _) if request.is_modern => refused(Code::BadRequest, "the request has no Host header: send exactly one"),
         (_, Some(_)) => refused(Code::BadRequest, "the request has more than one Host header: send exactly one"),
-        (Some((_, value)), None) if !is_host(&request.head[value.clone()]) => refused(Code::BadRequest, "the Host header names no host"),
+        (Some(host), None) if !is_host(host) => refused(Code::BadRequest, "the Host header names no host"),
         _ => Ok(()),
     }
 }
 
-/// A name or address, with or without a port.
-fn is_host(host: &[u8]) -> bool {
-    let mark = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(byte);
-    !host.is_empty() && host.iter().all(mark)
-}
-
 /// How the body's end is found. Whatever is not clear is refused.
-fn framing(request: &Request, modern: bool, body_bytes_max: usize) -> Result<Framing, Refusal> {
-    let raw = |name: &'static [u8]| {
-        let named = request.headers.iter().filter(move |(key, _)| request.head[key.clone()].eq_ignore_ascii_case(name));
-        named.map(|(_, value)| &request.head[value.clone()])
-    };
-    let (mut codings, mut lengths) = (raw(b"transfer-encoding"), raw(b"content-length"));
-    match (codings.next(), lengths.next()) {
+fn framing(request: &Request, body_bytes_max: usize) -> Result<Framing, Refusal> {
+    let (mut codings, mut lengths) = (request.raw("transfer-encoding").peekable(), request.raw("content-length"));
+    match (codings.peek(), lengths.next()) {
         (Some(_), Some(_)) => refused(Code::BadRequest, "the request has both Content-Length and Transfer-Encoding: send one of them"),
-        (Some(_), None) if !modern => refused(Code::BadRequest, "HTTP/1.0 knows no Transfer-Encoding: send Content-Length"),
-        (Some(coding), None) => match coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none() {
-            true => Ok(Framing::Chunked),
-            false => refused(Code::NotImplemented, "the only Transfer-Encoding taken here is `chunked`, once"),
-        },
+        (Some(_), None) if !request.is_modern => refused(Code::BadRequest, "HTTP/1.0 knows no Transfer-Encoding: send Content-Length"),
+        (Some(_), None) => {
+            let codings: Vec<&[u8]> = codings.flat_map(|line| line.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii).collect();
+            match codings.iter().position(|coding| coding.eq_ignore_ascii_case(b"chunked")) {
+                Some(0) if codings.len() == 1 => Ok(Framing::Chunked),
+                // Nobody could tell where such a body ends (RFC 9112, 6.3).
+                Some(at) if at + 1 < codings.len() => refused(Code::BadRequest, NOT_LAST),
+                None => refused(Code::BadRequest, NOT_LAST),
+                Some(_) => refused(Code::NotImplemented, "the only Transfer-Encoding taken here is `chunked`"),
+            }
+        }
         (None, Some(length)) => {
             if lengths.next().is_some() {
                 return refused(Code::BadRequest, "the request has more than one Content-Length: send exactly one");
@@ -362,11 +356,14 @@ fn framing(request: &Request, modern: bool, body_bytes_max: usize) -> Result<Fra
     }
 }
 
+const NOT_LAST: &str = "the last Transfer-Encoding must be `chunked`, once";
+const UNKNOWN_METHOD: &str = "this method is unknown here";
+pub const URI_TOO_LONG: &str = "the request's target is too long: send less in the path and query";
 pub const HEAD_TOO_LARGE: &str = "the request's head is too large: send fewer or shorter headers";
 pub const BODY_TOO_LARGE: &str = "the request's body is too large: send at most 1 MiB";
 
 fn expects_continue(request: &Request) -> Result<bool, Refusal> {
-    match request.header("expect") {
+    match request.header("expect").filter(|_| request.is_modern) {
         None => Ok(false),
         Some(expectation) if expectation.eq_ignore_ascii_case("100-continue") => Ok(true),
         Some(_) => refused(Code::ExpectationFailed, "the only Expect taken here is `100-continue`"),
@@ -379,156 +376,5 @@ fn decoded(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LIMITS: Limits = Limits { head_bytes_max: 600, body_bytes_max: 64 };
-
-    /// What a reader makes of some bytes that come in pieces of one size: each request as `METHOD path body`.
-    fn read(bytes: &[u8], piece: usize) -> Vec<String> {
-        let (mut reader, mut buffer, mut seen) = (Reader::new(LIMITS), Vec::new(), Vec::new());
-        for piece in bytes.chunks(piece) {
-            buffer.extend_from_slice(piece);
-            loop {
-                match reader.step(&mut buffer) {
-                    Step::More => break,
-                    Step::Continue => seen.push("continue".to_owned()),
-                    Step::Refused(refused) => {
-                        seen.push(refused.code.status().to_string());
-                        return seen;
-                    }
-                    Step::Request(request) => {
-                        let close = if request.keep_alive { "" } else { " close" };
-                        let body = String::from_utf8_lossy(&request.body).into_owned();
-                        let body = if body.is_empty() { body } else { format!(" {body}") };
-                        seen.push(format!("{:?} {}{body}{close}", request.method, request.path()));
-                    }
-                }
-            }
-        }
-        seen
-    }
-
-    /// The same whatever pieces the bytes come in.
-    fn check(text: &str, expected: &[&str]) {
-        for piece in [1, 2, 3, 7, usize::MAX] {
-            assert_eq!(read(text.as_bytes(), piece.min(text.len())), expected, "pieces of {piece}: {text:?}");
-        }
-    }
-
-    #[test]
-    fn requests_follow_one_another_on_one_connection() {
-        check("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b?c=1 HTTP/1.1\r\nhost: a:80\r\n\r\n", &["Get /", "Get /b"]);
-        check("\r\nHEAD / HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", &["Head /"]);
-        check("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: a\r\n\r\n", &["Post /p abc", "Get /"]);
-        check("POST /p HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", &["Post /p"]);
-        check("GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close\r\n\r\n", &["Get / close"]);
-        check("GET / HTTP/1.0\r\n\r\n", &["Get / close"]);
-        check("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", &["Get /"]);
-        check("GET http://b:1/x?y HTTP/1.1\r\nHost: a\r\n\r\n", &["Get /x"]);
-        check("GET http://b HTTP/1.1\r\nHost: a\r\n\r\n", &["Get /"]);
-        check("BREW * HTTP/1.1\r\nHost: a\r\n\r\n", &["Other *"]);
-    }
-
-    #[test]
-    fn a_chunked_body_is_put_together_and_its_framing_is_strict() {
-        let post = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-        for (body, expected) in [
-            ("3\r\nabc\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", &["Post / abc", "Get /"] as &[&str]),
-            ("3;x=\"y\"\r\nabc\r\n02\r\nde\r\n000\r\nA: b\r\nC: d\r\n\r\n", &["Post / abcde"]),
-            ("3\nabc\r\n0\r\n\r\n", &["400"]),
-            ("3\r\nabcd\r\n0\r\n\r\n", &["400"]),
-            ("3\r\nab\r\n0\r\n\r\n", &["400"]),
-            ("3 \r\nabc\r\n0\r\n\r\n", &["400"]),
-            ("0x3\r\nabc\r\n0\r\n\r\n", &["400"]),
-            ("+3\r\nabc\r\n0\r\n\r\n", &["400"]),
-            ("-1\r\nabc\r\n0\r\n\r\n", &["400"]),
-            ("\r\nabc\r\n0\r\n\r\n", &["400"]),
-            ("3;a\rb\r\nabc\r\n0\r\n\r\n", &["400"]),
-            ("fffffffffffffffff\r\n", &["400"]),
-            ("ffffffffffffffff\r\n", &["413"]),
-            ("41\r\n", &["413"]),
-            ("0\r\nA : b\r\n\r\n", &["400"]),
-            ("0\r\n folded\r\n\r\n", &["400"]),
-        ] {
-            check(&format!("{post}{body}"), expected);
-        }
-    }
-
-    #[test]
-    fn what_two_readers_could_understand_differently_is_refused() {
-        for (head, status) in [
-            ("GET / HTTP/1.1\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: user@a\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost:\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\nHost: a\n\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\n Host: a\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", "400"),
-            ("GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", "400"),
-            ("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-            ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-            ("GET x HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-            ("GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-            ("CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "400"),
-            ("GET / HTTP/2.0\r\nHost: a\r\n\r\n", "505"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x1\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 65\r\n\r\n", "413"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "501"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "501"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n", "501"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n", "501"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \x0bchunked\r\n\r\n", "400"),
-            ("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", "400"),
-            ("POST / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nContent-Length: 1\r\n\r\n", "417"),
-        ] {
-            check(head, &[status]);
-        }
-    }
-
-    #[test]
-    fn a_head_has_a_longest_length_and_a_longest_list() {
-        let long = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(600));
-        check(&long, &["431"]);
-        check(&long[..610], &["431"]);
-        let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "A:\r\n".repeat(100));
-        check(&many, &["431"]);
-    }
-
-    #[test]
-    fn a_client_that_waits_is_told_once_to_go_on() {
-        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n";
-        let (mut reader, mut buffer) = (Reader::new(LIMITS), head.as_bytes().to_vec());
-        assert!(matches!(reader.step(&mut buffer), Step::Continue));
-        assert!(matches!(reader.step(&mut buffer), Step::More));
-        buffer.extend_from_slice(b"ab");
-        assert!(matches!(reader.step(&mut buffer), Step::Request(request) if request.body == b"ab"));
-        assert_eq!(read(format!("{head}ab").as_bytes(), usize::MAX), ["Post / ab"], "who does not wait is not told");
-    }
-
-    #[test]
-    fn queries_and_headers_are_found_by_name() {
-        let text = "GET /p?a=1%202+3&b&%63=%zz HTTP/1.1\r\nHost: h\r\nX-Y:  z \r\nConnection: keep-alive, Upgrade\r\n\
-                    Content-Type: Application/JSON; charset=utf-8\r\n\r\n";
-        let mut buffer = text.as_bytes().to_vec();
-        let Step::Request(request) = Reader::new(LIMITS).step(&mut buffer) else { panic!("a whole request") };
-        for (name, value) in [("a", Some("1 2 3")), ("b", Some("")), ("c", Some("%zz")), ("d", None)] {
-            assert_eq!(request.query(name).as_deref(), value, "{name}");
-        }
-        assert_eq!((request.header("x-y"), request.host()), (Some("z"), "h"));
-        assert!(request.lists("connection", "upgrade") && request.is_json());
-    }
-}
+#[path = "http_tests.rs"]
+mod tests;

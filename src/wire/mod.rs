@@ -10,4 +10,6 @@ pub mod json; // the wire contract's JSON, outgoing
 pub mod provider; // chat completions
 pub mod said; // and incoming
 pub mod sse; // event streams
+mod target; // what a request asks for, and of which host
+mod utf8; // text of WebSockets, checked as it arrives
 pub mod websocket; // the handshake and the frames

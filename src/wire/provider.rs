@@ -17,8 +17,9 @@ mod thinking;
 mod tool_calls;
 
 pub use dialect::{Complaint, Dialect, Format, Longest};
-pub use reader::{Bounds, Reader};
-pub use request::{body, names_tags, shaped};
+pub use reader::{Bounds, Reader, Streams};
+pub use request::{body, named_tags, shaped};
+pub use tags::Kinds;
 pub use thinking::Manner;
 
 use crate::contract::CallError;

@@ -1,16 +1,16 @@
 //! What clients send, read into inputs. What they may not send is refused with a code and a sentence that says what to do.
 
-use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source};
+use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, exact};
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
 
-/// Parses a JSON object.
+/// Parses a JSON object, to the digit.
 pub fn object(bytes: &[u8]) -> Result<Object, Refusal> {
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(Refusal::new(Code::InvalidJson, "this is JSON but not an object: send one in `{…}`")),
-        Err(_) => Err(Refusal::new(Code::InvalidJson, "this is not JSON: send one object in `{…}`")),
+    match std::str::from_utf8(bytes).map(|text| serde_json::from_str(&exact(text))) {
+        Ok(Ok(Value::Object(object))) => Ok(object),
+        Ok(Ok(_)) => Err(Refusal::new(Code::InvalidJson, "this is JSON but not an object: send one in `{…}`")),
+        Ok(Err(_)) | Err(_) => Err(Refusal::new(Code::InvalidJson, "this is not JSON: send one object in `{…}`")),
     }
 }
 
@@ -137,6 +137,7 @@ mod tests {
             (r#"{"type":"message","text":" hi ","dashboard":[1]}"#, message(" hi ", vec![json!(1)], None)),
             (r#"{"type":"action","action":"a"}"#, action(Value::Null, None, None)),
             (r#"{"type":"action","action":"a","data":{"b":1},"source":"machine:m","id":"x"}"#, action(json!({"b":1}), machine(), id("x"))),
+            (r#"{"type":"action","action":"a","data":123456789012345678901}"#, action(json!("123456789012345678901"), None, None)),
             (r#"{"type":"cancel_process","pid":3}"#, Ok(Input::Cancel { call: CallId(3) })),
             (r#"{"type":"stop"}"#, Ok(Input::Stop)),
             ("hello", Err(Code::InvalidJson)),

@@ -5,6 +5,7 @@
 
 use super::answer::Manner;
 use super::http::{Method, Request};
+use super::utf8::Follower;
 use std::io::{self, Read, Write};
 use tungstenite::Error;
 use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
@@ -32,12 +33,13 @@ impl NoUpgrade {
 /// Checks a handshake and finds what to accept it with.
 pub fn accept(request: &Request) -> Result<String, NoUpgrade> {
     let asked = request.lists("upgrade", "websocket") && request.lists("connection", "upgrade");
-    if request.method != Method::Get || !asked || request.header("sec-websocket-version") != Some("13") {
+    // HTTP/1.0 knows no `Upgrade` (RFC 9110, 7.8).
+    if request.method != Method::Get || !request.is_modern || !asked || request.only("sec-websocket-version") != Some("13") {
         return Err(NoUpgrade::NotAsked);
     }
     // 16 bytes in base64 are 22 signs and two fills.
     let sound = |key: &&str| key.len() == 24 && key.ends_with("==") && key[..22].bytes().all(is_base64);
-    let key = request.header("sec-websocket-key").filter(sound).ok_or(NoUpgrade::Key)?;
+    let key = request.only("sec-websocket-key").filter(sound).ok_or(NoUpgrade::Key)?;
     Ok(tungstenite::handshake::derive_accept_key(key.as_bytes()))
 }
 
@@ -60,9 +62,18 @@ pub fn write_switch(out: &mut Vec<u8>, manner: Manner<'_>, accept: &str, protoco
 
 /// Frames one text message.
 pub fn write_text(out: &mut Vec<u8>, text: &[u8]) {
-    let header = FrameHeader { is_final: true, opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
-    header.format(text.len() as u64, out).expect("a vector takes everything");
-    out.extend_from_slice(text);
+    write_message(out, Data::Text, text);
+}
+
+/// Frames one binary message.
+pub fn write_binary(out: &mut Vec<u8>, bytes: &[u8]) {
+    write_message(out, Data::Binary, bytes);
+}
+
+fn write_message(out: &mut Vec<u8>, kind: Data, payload: &[u8]) {
+    let header = FrameHeader { is_final: true, opcode: OpCode::Data(kind), ..FrameHeader::default() };
+    header.format(payload.len() as u64, out).expect("a vector takes everything");
+    out.extend_from_slice(payload);
 }
 
 /// Frames a ping; what answers it says that the peer is there.
@@ -81,7 +92,7 @@ pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &'static str) {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Received {
     Text(String),
-    Binary,
+    Binary(Vec<u8>),
     /// A ping or pong of so many bytes on the wire, which the codec has dealt with.
     Control(usize),
     /// The conversation is over; what the codec has to reply is in its output.
@@ -91,6 +102,7 @@ pub enum Received {
 /// Reads one client's frames. Replies that the protocol asks for (pongs, the echo of a close) are written to `out`.
 pub struct Codec {
     socket: WebSocket<Memory>,
+    follower: Follower,
 }
 
 /// A socket made of memory: bytes that have arrived, and bytes to send.
@@ -133,7 +145,8 @@ impl Codec {
             .max_write_buffer_size(1024)
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
-        Codec { socket: WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config)) }
+        let socket = WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config));
+        Codec { socket, follower: Follower::default() }
     }
 
     /// Adds bytes that have arrived.
@@ -142,6 +155,7 @@ impl Codec {
         memory.arrived.drain(..memory.taken);
         memory.taken = 0;
         memory.arrived.extend_from_slice(bytes);
+        self.follower.follow(bytes);
     }
 
     /// The next thing that the client sent, if all of it is there. After [`Received::Over`] nothing follows.
@@ -149,10 +163,10 @@ impl Codec {
         let said = loop {
             match self.socket.read() {
                 Ok(Message::Text(text)) => break Some(Received::Text(text.as_str().to_owned())),
-                Ok(Message::Binary(_)) => break Some(Received::Binary),
+                Ok(Message::Binary(bytes)) => break Some(Received::Binary(bytes.into())),
                 Ok(Message::Ping(payload) | Message::Pong(payload)) => break Some(Received::Control(CONTROL_HEAD_BYTES + payload.len())),
                 Ok(Message::Close(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break None,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock && !self.follower.has_seen_bad_text() => break None,
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Received::Over),
                 Err(error) => {
                     let (code, reason) = farewell(&error);
@@ -178,7 +192,8 @@ const CONTROL_HEAD_BYTES: usize = 6;
 fn farewell(error: &Error) -> (u16, &'static str) {
     match error {
         Error::Capacity(_) => (1009, "the message is too large: send at most 1 MiB"),
-        Error::Utf8(_) => (1007, "the message is not UTF-8"),
+        // Nothing more has come, and what has is bad already.
+        Error::Utf8(_) | Error::Io(_) => (1007, "the message is not UTF-8"),
         _ => (1002, "the frames can't be read"),
     }
 }
@@ -229,7 +244,7 @@ mod tests {
         let table: Vec<(Vec<u8>, Vec<Received>, Vec<u8>)> = vec![
             (frame(0x81, b"hi"), vec![text("hi")], vec![]),
             ([frame(0x01, b"a"), frame(0x89, b"p"), frame(0x80, b"b")].concat(), vec![text("ab")], vec![0x8a, 1, b'p']),
-            ([frame(0x82, b"\0"), frame(0x8a, b""), frame(0x81, b"x")].concat(), vec![Received::Binary, text("x")], vec![]),
+            ([frame(0x82, b"\0"), frame(0x8a, b""), frame(0x81, b"x")].concat(), vec![Received::Binary(b"\0".to_vec()), text("x")], vec![]),
             (frame(0x81, &[b'y'; 1000]), vec![text(&"y".repeat(1000))], vec![]),
             (frame(0x88, &1000u16.to_be_bytes()), vec![Received::Over], close(1000)),
         ];
@@ -243,7 +258,7 @@ mod tests {
     fn copy(said: &Received) -> Received {
         match said {
             Received::Text(text) => Received::Text(text.clone()),
-            Received::Binary => Received::Binary,
+            Received::Binary(bytes) => Received::Binary(bytes.clone()),
             Received::Control(bytes) => Received::Control(*bytes),
             Received::Over => Received::Over,
         }
@@ -256,6 +271,7 @@ mod tests {
             (frame(0x81, &[b'y'; 1001]), 1009),                                      // too large
             ([frame(0x01, &[b'y'; 600]), frame(0x80, &[b'y'; 600])].concat(), 1009), // too large in pieces
             (frame(0x81, b"\xff"), 1007),                                            // no UTF-8
+            (frame(0x81, &[0xff; 900])[..200].to_vec(), 1007),                       // nor will the rest make it
             (frame(0xc1, b""), 1002),                                                // a bit that means nothing
             (frame(0x80, b""), 1002),                                                // goes on where nothing began
             (frame(0x09, b""), 1002),                                                // a ping in pieces
@@ -276,6 +292,10 @@ mod tests {
             ("Connection: keep-alive, Upgrade", "Connection: keep-alive", Err(NoUpgrade::NotAsked)),
             ("Version: 13", "Version: 8", Err(NoUpgrade::NotAsked)),
             ("GET /ws", "HEAD /ws", Err(NoUpgrade::NotAsked)),
+            ("HTTP/1.1", "HTTP/1.0", Err(NoUpgrade::NotAsked)),
+            ("Sec-WebSocket-Version: 13", "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13", Err(NoUpgrade::NotAsked)),
+            ("Sec-WebSocket-Key", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Key", Err(NoUpgrade::Key)),
+            ("\r\n\r\n", "\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", Err(NoUpgrade::Key)),
             ("Key: dGhl", "Key: ", Err(NoUpgrade::Key)),
             ("Key: dGhl", "Key: d-hl", Err(NoUpgrade::Key)),
         ] {

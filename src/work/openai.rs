@@ -12,8 +12,8 @@ use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
 use crate::contract::{Answer, CallError, Finish, ModelRequest, Part, Usage};
 use crate::log;
-use crate::reading;
-use crate::wire::provider::{self, Bounds, Complaint, Dialect, Manner, Reader};
+use crate::reading::{self, Spoken};
+use crate::wire::provider::{self, Bounds, Complaint, Dialect, Manner, Reader, Streams};
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
 use std::fmt;
@@ -205,7 +205,7 @@ impl Line {
     fn ask(&self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
         let Provider { fast, strong, fallback, .. } = &self.shared.provider;
         let model = if &*request.model == "fast" { fast } else { strong };
-        let mut spent = Spent::default();
+        let mut spent = Spent { spoken: request.says.as_ref().map(Spoken::new), ..Spent::default() };
         let mut outcome = self.ask_model(model, request, call, &mut spent);
         if let (Err(failure), Some(second)) = (&outcome, fallback)
             && second != model
@@ -221,7 +221,7 @@ impl Line {
                 later => later,
             };
         }
-        let Spent { usage, retries } = spent;
+        let Spent { usage, retries, spoken: _ } = spent;
         Ended { usage, outcome: outcome.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error) }
     }
 
@@ -299,19 +299,25 @@ impl Line {
         };
         let manner = Manner {
             opens_itself: dialect.opens_thoughts,
-            names_tags: provider::names_tags(request),
+            named: provider::named_tags(request),
             wants_json: request.schema.is_some() && dialect.format != provider::Format::Tool,
         };
-        let mut reader = Reader::new(Bounds::default(), manner, request.stream);
+        let streams = match &mut spent.spoken {
+            Some(spoken) => Streams::Field(spoken),
+            None if request.stream => Streams::Text,
+            None => Streams::Nothing,
+        };
+        let mut reader = Reader::new(Bounds::default(), manner, streams);
         let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, call);
         spent.usage += reader.usage();
         match outcome {
             Ok((answer, was_shown)) => {
                 // An answer in a shape is often given without a thought, and who is asked for tags writes some.
-                let says_how_it_thinks = !manner.names_tags && (request.schema.is_none() || reader.opens_itself());
+                let says_how_it_thinks = manner.named.is_empty() && (request.schema.is_none() || reader.opens_itself());
                 let has_content = was_shown || !answer.text.trim().is_empty() || !answer.thoughts.is_empty();
                 let answer = provider::shaped(answer, request, dialect);
-                let is_unread = answer.finish == Finish::Length && !was_shown && !(request.schema.is_some() && is_whole(&answer.text));
+                let was_read = if request.schema.is_some() { is_whole(&answer.text) } else { was_shown };
+                let is_unread = answer.finish == Finish::Length && !was_read;
                 let is_bare = says_how_it_thinks.then(|| reader.opens_itself()).filter(|is_bare| *is_bare || has_content);
                 Ok(Tried { answer, is_unread, reasoning_tokens: reader.usage().reasoning_tokens, is_bare })
             }
@@ -328,7 +334,7 @@ impl Line {
     fn read(
         &self,
         bytes: &mut dyn Read,
-        reader: &mut Reader,
+        reader: &mut Reader<'_>,
         waiting: &mut Waiting<'_>,
         call: &mut Call<'_>,
     ) -> Result<(Answer, bool), Failure> {
@@ -370,12 +376,14 @@ impl Line {
 struct Spent {
     usage: Usage,
     retries: Vec<String>,
+    /// The field that is streamed.
+    spoken: Option<Spoken>,
 }
 
 /// An answer to one try.
 struct Tried {
     answer: Answer,
-    /// The limit cut it before it could be read, and nobody has seen any of it.
+    /// The limit cut it before it could be used: nobody has seen any of it, or it is no whole object.
     is_unread: bool,
     reasoning_tokens: u64,
     /// Whether it ended a thought that nothing had begun; nothing where that says nothing of the model.

@@ -1,7 +1,7 @@
 //! The line to a provider, against a server that answers each request with bytes and then waits or hangs up.
 
 use super::*;
-use crate::contract::{ChatMessage, Finish, Role, Schema, Text};
+use crate::contract::{ChatMessage, Finish, Role, Says, Schema, Text};
 use crate::work::Cancel;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -84,6 +84,7 @@ fn question() -> ModelRequest {
         schema: None,
         tools: Arc::default(),
         stream: true,
+        says: None,
         tokens_max: 10,
     }
 }
@@ -385,6 +386,37 @@ fn an_answer_that_was_cut_before_it_could_be_read_is_asked_for_with_more_room_an
         assert_eq!(answer.retries, reasons[..tried.len() - 1]);
         ask_for(&asked, &mut *model, &Cancel::default(), LONG).1.outcome.unwrap();
         assert_eq!(limits(&log), [then], "the next call asks right at once");
+    }
+}
+
+#[test]
+fn a_field_is_streamed_and_after_a_cut_what_is_new_of_it() {
+    let answer = |words: &str, finish| {
+        let text = format!(r#"{{"expert":null,"answer":"{words}"#) + if finish == "stop" { "\"}" } else { "" };
+        (thought(&text, finish, r#"{"completion_tokens":2}"#), text)
+    };
+    let (cut, whole, other) = (answer("Hello, wor", "length"), answer("Hello, world.", "stop"), answer("Hi!", "stop"));
+    let schema = Schema { name: "routing".into(), json: r#"{"type":"object"}"#.into() };
+    let says = Says { field: "answer".into(), unless: Some("expert".into()) };
+    let asked = ModelRequest { schema: Some(Arc::new(schema)), stream: false, says: Some(says), ..question() };
+    for (answers, pieces, text) in [
+        (vec![&whole], &["Hello, world."][..], &whole),
+        (vec![&cut, &whole], &["Hello, wor", "ld."], &whole),
+        (vec![&cut, &cut, &whole], &["Hello, wor", "ld."], &whole),
+        // What differs is shown when it is whole.
+        (vec![&cut, &other], &["Hello, wor"], &other),
+        (vec![&cut, &cut, &cut], &["Hello, wor"], &cut),
+    ] {
+        let (url, log) = serve(answers.iter().map(|(bytes, _)| bytes.clone()).collect(), false);
+        let mut said = Vec::new();
+        let mut say = |piece: &str| said.push(piece.to_owned());
+        let mut call = Call { cancel: &Cancel::default(), due: Instant::now() + LONG, say: &mut say };
+        let ended = OpenAi::new(provider(url, LONG)).line().answer(&asked, &mut call);
+        assert_eq!(
+            (ended.outcome.unwrap().text.as_str(), said.as_slice()),
+            (text.1.as_str(), &pieces.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>()[..])
+        );
+        assert_eq!(limits(&log).len(), answers.len());
     }
 }
 

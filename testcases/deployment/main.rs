@@ -6,6 +6,7 @@
 
 mod http2;
 mod nginx;
+#[allow(dead_code, reason = "it serves the tests of conformance too")]
 mod secure;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
 #[path = "../endpoint/support/mod.rs"]
@@ -74,6 +75,8 @@ fn what_is_too_large_is_refused_in_the_servers_words_and_what_is_not_goes_throug
         let (behind, direct) = (send(bytes), direct(bytes));
         assert_eq!((behind.status, behind.json()), (413, direct.json()), "{bytes}");
     }
+    let long = nginx.ask("GET", &format!("/{}", "x".repeat(20 << 10)), "", "");
+    assert_eq!((long.status, &long.json()["code"]), (414, &json!("uri_too_long")), "{long:?}");
     for (length, status) in [(8 << 10, 200), (15 << 10, 200), (17 << 10, 431), (60 << 10, 431)] {
         let answer = nginx.ask("GET", "/health", &format!("X-Filler: {}\r\n", "y".repeat(length)), "");
         assert_eq!(answer.status, status, "a header of {length} bytes");

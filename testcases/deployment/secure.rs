@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::net::{IpAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use tungstenite::Message;
 
 pub(crate) type Stream = StreamOwned<ClientConnection, TcpStream>;
@@ -74,6 +75,30 @@ impl Secure {
             }
             assert!(self.more(), "the connection ended within a head: {:?}", String::from_utf8_lossy(&self.read));
         }
+    }
+
+    /// So many bytes of a body.
+    pub(crate) fn bytes(&mut self, count: usize) -> String {
+        while self.read.len() < count {
+            assert!(self.more(), "the connection ended within a body");
+        }
+        String::from_utf8(self.read.drain(..count).collect()).unwrap()
+    }
+
+    /// Waits until something comes, but no longer than this.
+    pub(crate) fn wait_for(&mut self, time: Duration) {
+        self.stream.sock.set_read_timeout(Some(time)).unwrap();
+        let mut bytes = [0; 4 << 10];
+        if let Ok(count) = self.stream.read(&mut bytes) {
+            self.read.extend_from_slice(&bytes[..count]);
+        }
+    }
+
+    /// All that has come by now, without waiting for more.
+    pub(crate) fn what_came(mut self) -> String {
+        self.stream.sock.set_nonblocking(true).unwrap();
+        let _ = self.stream.read_to_end(&mut self.read);
+        String::from_utf8_lossy(&self.read).into_owned()
     }
 
     pub(crate) fn line(&mut self) -> String {

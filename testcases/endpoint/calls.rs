@@ -220,7 +220,8 @@ fn the_last_twenty_turns_are_kept_and_shown_oldest_first() {
     for (path, count) in [("/api/trace", 30), ("/api/trace?last=4", 4), ("/api/trace?last=0", 1)] {
         assert_eq!(lines(path), count, "{path}");
     }
-    assert_eq!(session.call("GET", "/api/turn?id=msg_3", None).status, 404);
+    assert_eq!(session.call("GET", "/api/turn?id=msg_3", None).code(), "turn_not_kept");
+    assert_eq!(session.call("GET", "/api/turn?id=msg_24", None).code(), "unknown_turn");
     assert_eq!(session.read("/api/turn?id=msg_4")["trace"]["id"], "msg_4");
 }
 
@@ -236,17 +237,18 @@ fn one_kept_turn_can_be_looked_at_closely() {
     assert_eq!(turn["trace"]["frames"], trace["frames"]);
     let calls = turn["calls"].as_array().unwrap();
     let nodes: Vec<_> = calls.iter().map(|call| call["node"].as_str().unwrap()).collect();
-    assert_eq!(nodes, ["input", "director", "interpreter", "output", "memorizer"]);
+    assert_eq!(nodes, ["input", "director", "interpreter", "memorizer"]);
     for call in calls {
         has_fields(call, &["pid", "node", "frame", "request", "answer"]);
         assert!(call["request"].to_string().contains("You "), "the request is there in full: {call}");
     }
-    assert_eq!(calls[3]["answer"], "Here you are.");
-    assert_eq!((&calls[3]["reply"]["text"], &calls[3]["reply"]["finish"]), (&json!("Here you are."), &json!("stop")), "{}", calls[3]);
+    let said = json!(r#"{"findings":[],"summary":"Here you are."}"#);
+    assert_eq!(calls[2]["answer"], said);
+    assert_eq!((&calls[2]["reply"]["text"], &calls[2]["reply"]["finish"]), (&said, &json!("stop")), "{}", calls[2]);
     let long = json!({"say": "word ".repeat(4_000), "tools": [{ "tool": "recall", "args": { "query": "tea" } }]}).to_string();
     session.ask(&long);
     let said =
-        session.read("/api/turn?id=msg_2")["calls"].as_array().unwrap().iter().find(|call| call["node"] == "output").unwrap().clone();
+        session.read("/api/turn?id=msg_2")["calls"].as_array().unwrap().iter().find(|call| call["node"] == "interpreter").unwrap().clone();
     assert!(said["reply"].is_null() && said["answer"].as_str().unwrap().ends_with('…'), "an answer that is too long is not kept whole");
     for (path, statuses) in [("/api/turn?id=msg_3", [404, 404]), ("/api/turn?id=nonsense", [400, 404]), ("/api/turn", [400, 404])] {
         let answer = session.call("GET", path, None);

@@ -25,6 +25,7 @@ mod reading;
 mod relay;
 mod requests;
 mod resume;
+mod says;
 mod shards;
 mod stop;
 mod suites;

@@ -107,7 +107,7 @@ fn client_that_still_writes_can_read_why_it_was_refused() {
             "bad_request",
         ),
         ("a broken chunk", format!("POST /api/send HTTP/1.1\r\n{json}Transfer-Encoding: chunked\r\n\r\nzz\r\n"), 400, "bad_request"),
-        ("an unknown coding", format!("POST /api/send HTTP/1.1\r\n{json}Transfer-Encoding: gzip\r\n\r\n"), 501, "not_implemented"),
+        ("an unknown coding", format!("POST /api/send HTTP/1.1\r\n{json}Transfer-Encoding: gzip, chunked\r\n\r\n"), 501, "not_implemented"),
         (
             "an expectation",
             format!("POST /api/send HTTP/1.1\r\n{json}Expect: a-miracle\r\nContent-Length: 7\r\n\r\n"),

@@ -51,7 +51,8 @@ fn every_node_can_be_stopped_at_its_work() {
     for (number, node) in ["input", "director", "interpreter", "output"].into_iter().enumerate() {
         let session = server.session(node);
         let mut chat = session.attached();
-        let tools = json!([{ "tool": "recall", "args": { "query": "tea" } }]);
+        let recall = json!([{ "tool": "recall", "args": { "query": "tea" } }]);
+        let tools = if node == "interpreter" { recall } else { json!([]) };
         chat.say(&json!({ "text": json!({ "hold": node, "tools": tools }).to_string() }));
         provider.holds(1);
         chat.say(&json!({ "type": "stop" }));

@@ -64,6 +64,56 @@ fn a_seller_at_random_goes_back_to_the_model_which_groups_by_it() {
     assert_eq!(table["rows"], json!([["north", "Ada", 15], ["north", "Bob", 20]]));
 }
 
+#[test]
+fn a_number_of_a_model_or_a_client_keeps_its_digits_wherever_it_goes() {
+    const LARGE: &str = "123456789012345678901234567890";
+    const FINE: &str = "0.1234567890123456789";
+    let provider = Provider::start();
+    let server = provider.server();
+    let session = server.session("digits");
+    let decided = format!(
+        r#"{{"goal":"x","steps":[],"tool_sequence":[
+            {{"tool":"set_state","args":{{"key":"n","value":{LARGE}}}}},
+            {{"tool":"emit_display","args":{{"items":[{{"type":"value","label":"n","value":{FINE}}},
+                {{"type":"chart","kind":"bar","x":["a","b"],"series":[{{"name":"s","values":[{LARGE},1.5]}}]}}]}}}},
+            {{"tool":"emit_actions","args":{{"actions":[{{"label":"Go","action":"go","payload":{{"id":{LARGE}}}}}]}}}}
+        ],"present_as":"text","reason":"x"}}"#
+    );
+    provider.says("director", &[&decided]);
+    let mut chat = session.attached();
+    session.ask("show them");
+    let state = session.read("/api/state");
+    assert_eq!(state["ui_state"]["n"], LARGE, "{state}");
+    assert_eq!(find(&state, &|value| value["type"] == "value").expect("the value is shown")["value"], FINE);
+    assert_eq!(find(&state, &|value| value["type"] == "chart").expect("the chart is shown")["series"][0]["values"], json!([LARGE, 1.5]));
+    let button = find(&state, &|value| value["type"] == "button").expect("the button is shown");
+    assert_eq!(button["payload"]["id"], LARGE);
+    let shown = json!(chat.until_done("msg_1"));
+    assert_eq!(find(&shown, &|value| value["type"] == "button").expect("the chat shows it")["payload"]["id"], LARGE);
+    let trace = session.trace_of("msg_1").to_string() + &session.read("/api/trace?last=200").to_string();
+    assert!(trace.contains(LARGE) && !trace.contains("e+29") && !trace.contains("e29"), "{trace}");
+
+    // What a client sends in its own JSON, and what a model sends as an object where its text is meant.
+    let body = format!(r#"{{"action":"go","data":{{"id":{LARGE},"part":{FINE}}},"source":"thinker"}}"#);
+    let (target, length) = (session.target("/api/action"), body.len());
+    let mut wire = server.connect();
+    wire.send(format!(
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    ));
+    let answer = wire.answer();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    session.result_of("msg_2");
+    let asked = json!(provider.asked_of("output")).to_string();
+    assert!(asked.contains(LARGE) && asked.contains(FINE), "{asked}");
+    let direct = provider.server_on("v1-direct");
+    let session = direct.session("object");
+    let call = format!(r#"{{"name":"set_state","arguments":{{"key":"n","value":{LARGE}}}}}"#);
+    let called = format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{{"index":0,"id":"a","function":{call}}}]}}}}]}}"#);
+    provider.script("agent", &[&called, r#"{"choices":[{"delta":{},"finish_reason":"tool_calls"}]}"#]);
+    session.ask("set it");
+    assert_eq!(session.read("/api/state")["ui_state"]["n"], LARGE);
+}
+
 /// The first part of a value that is so.
 fn find<'a>(value: &'a Value, is_so: &dyn Fn(&Value) -> bool) -> Option<&'a Value> {
     if value.is_object() && is_so(value) {

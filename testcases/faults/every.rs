@@ -58,6 +58,9 @@ const PLACES: &[&str] = &[
     "output.start",
     "output.middle",
     "output.end",
+    "pa.head",
+    "pa.middle",
+    "pa.end",
     "agent.head",
     "agent.start",
     "agent.middle",
@@ -157,8 +160,10 @@ fn what_comes_again_and_again_leaves_nothing_behind() {
 fn run(server: &Server, fault: &str, place: &str) -> bool {
     let about = format!("{fault} at {place}");
     let session = server.session(&about.replace([' ', '.'], "-"));
-    if place.starts_with("agent") {
-        session.post("/api/graph/switch", &json!({ "name": "v1-direct" }));
+    for (role, graph) in [("agent", "v1-direct"), ("pa", "v4-eras")] {
+        if place.split('.').next() == Some(role) {
+            session.post("/api/graph/switch", &json!({ "name": graph }));
+        }
     }
     let mut chat = session.attached();
     chat.say(&json!({ "text": format!("fault:{fault}@{place} {QUESTION}") }));

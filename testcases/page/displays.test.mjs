@@ -77,6 +77,21 @@ test('integers that JavaScript can\'t hold are exact, as numbers and as text, al
     { tolerates: /409/ },
   ));
 
+test('where the browser does not show how a number was written, none is rounded in silence', () => {
+  const prepare = (page) =>
+    page.addInitScript(() => {
+      const parse = JSON.parse;
+      JSON.parse = (text, reviver) => parse(text, reviver && ((name, value) => reviver(name, value)));
+    });
+  return stage.visit({ prepare }, async (visitor, page) => {
+    const shown = await page.evaluate(async () => {
+      const [{ parsed }, { answer }] = await Promise.all(['api', 'calldetail'].map((name) => import(`/static/${name}.js`)));
+      return [parsed('[9007199254740993, 7]'), answer({ answer: '{"n":0.1234567890123456789}' }), answer({ answer: '{"n":"a"}' })];
+    });
+    assert.deepEqual(shown, [['≈9007199254740992', 7], '{"n":0.1234567890123456789}', '{\n  "n": "a"\n}']);
+  });
+});
+
 test('copying a cell, or a few, copies the exact values', async () => {
   const options = { permissions: ['clipboard-read', 'clipboard-write'] };
   await shows(

@@ -59,7 +59,7 @@ export class Stage {
     // Whatever model this machine has configured, the tests talk to the demo.
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(OPENAI|FRAMEWRIGHT)_/.test(name)));
     const options = { cwd: this.data, env, stdio: ['ignore', 'pipe', 'pipe'] };
-    const flags = ['--listen', listen, '--data', this.data, '--demo-delay-ms', String(this.wordPause), ...this.flags];
+    const flags = ['--listen', listen, '--data', this.data, '--demo-delay-ms', String(this.wordPause), '--offline', ...this.flags];
     this.server = spawn(binary, flags, options);
     this.address = await addressOf(this.server);
   }
@@ -80,6 +80,8 @@ export class Stage {
   async visit({ prepare, tolerates, through = this.address, isConnecting = true, ...options }, scene) {
     const session = `page-${process.pid}-${(sessions += 1)}`;
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
+    // On a busy machine a step may take long; what never comes still fails.
+    context.setDefaultTimeout(90_000);
     try {
       await makeLate(context);
       const page = await context.newPage();

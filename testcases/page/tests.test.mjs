@@ -276,17 +276,20 @@ test('a server that allows no starting says how, and shows what is reported to i
     await open(page);
     await page.locator('.disabled', { hasText: '--tests' }).waitFor();
     assert.equal(await page.getByRole('button', { name: /^Run/ }).count(), 0);
-    await report(closed, { event: 'suite_start', suite: 'elsewhere', count: 2, session: 'test-elsewhere-1', checks: 2 });
+    await report(closed, { event: 'suite_start', suite: 'elsewhere', count: 3, session: 'test-elsewhere-1', checks: 3 });
     const watch = await suite(page, 'elsewhere').count();
     assert.equal(watch, 0, 'a suite without results is not listed yet');
     await report(closed, { event: 'step_result', result: { suite: 'elsewhere', step: '1. <b>A</b>', check: 'expect frames: == 2', status: 'PASS', elapsed_ms: 1.25 } });
     await page.locator('.check[data-kind=passed]').waitFor();
     await becomes(() => page.locator('.step-name').innerText(), '1. <b>A</b>');
-    assert.match(await page.locator('.tally').innerText(), /^1 of 2/);
+    assert.match(await page.locator('.tally').innerText(), /^1 of 3/);
     await report(closed, { event: 'step_result', result: { suite: 'elsewhere', step: '2.', check: 'send: x', status: 'SKIP', detail: 'nobody knows', elapsed_ms: 0 } });
     await page.locator('.check[data-kind=skipped]', { hasText: 'nobody knows' }).waitFor();
+    await report(closed, { event: 'step_result', result: { suite: 'elsewhere', step: '2.', check: 'expect x', status: 'FLAKY', detail: 'at times', elapsed_ms: 0 } });
+    await page.locator('.check[data-kind=unknown]', { hasText: 'does not know the status “FLAKY”' }).waitFor();
+    assert.match(await page.locator('.tally').innerText(), /1 passed.*0 failed.*1 skipped.*1 unknown/s);
     await report(closed, { event: 'suite_end', suite: 'elsewhere' });
-    await page.getByText('The run ended; nothing failed.').waitFor();
+    await page.getByText('The run ended; 1 check has a status that this page does not know.').waitFor();
   }));
 
 test('thousands of results are counted to the last one, and few of them are drawn', () =>
@@ -369,12 +372,12 @@ test('a difference marks what the rule makes worth a mark', () => {
 
 test('results are put in order by suite and step; what is only reported does not count', () => {
   const result = (suite, step, status, reported) => ({ suite, step, check: 'c', status, elapsed_ms: 2, session: `of-${suite}`, reported });
-  const suites = grouped([result('a', '1', 'PASS'), result('b', '1', 'FAIL'), result('a', '2', 'SKIP'), result('a', '1', 'FAIL', true), result('b', '2', 'PASS')]);
+  const suites = grouped([result('a', '1', 'PASS'), result('b', '1', 'FAIL'), result('a', '2', 'SKIP'), result('a', '1', 'FAIL', true), result('b', '2', 'PASS'), result('b', '2', 'FLAKY'), result('b', '2', 'constructor')]);
   assert.deepEqual(suites.map(({ name, session, steps, elapsed_ms: ms }) => [name, session, steps.map((step) => [step.name, step.results.length]), ms]), [
     ['a', 'of-a', [['1', 2], ['2', 1]], 6],
-    ['b', 'of-b', [['1', 1], ['2', 1]], 4],
+    ['b', 'of-b', [['1', 1], ['2', 3]], 8],
   ]);
-  assert.deepEqual(total(suites), { passed: 2, failed: 1, skipped: 1, reported: 1 });
+  assert.deepEqual(total(suites), { passed: 2, failed: 1, skipped: 1, unknown: 2, reported: 1 });
   assert.deepEqual(failures(suites).map(({ name, steps }) => [name, steps.map((step) => step.name)]), [['b', ['1']]]);
 });
 

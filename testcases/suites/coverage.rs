@@ -4,7 +4,7 @@ use crate::player::play_text;
 
 #[test]
 fn each_graph_that_is_used_is_told_with_what_was_taken_and_what_not() {
-    let text = "# T\n- graph: v3-framed\n## 1\n- send: hello\n- expect frames: == 2\n## 2\n- graph: v1-direct\n- send: hello\n- expect frames: == 1\n";
+    let text = "# T\n- graph: v3-framed\n## 1\n- send: how are you doing?\n- expect frames: == 2\n## 2\n- graph: v1-direct\n- send: hello\n- expect frames: == 1\n";
     let played = play_text("two", text, &["--coverage", "--graph", "v4-eras"]);
     assert_eq!(played.code, Some(0), "{played:?}");
     let parts: Vec<&str> = played.output.split("coverage of ").skip(1).collect();

@@ -125,7 +125,7 @@ fn what_can_not_be_played_again_is_refused_and_leaves_nothing_behind() {
     let folder = Folder::new();
     let url = format!("http://{}", server.address);
     let ended = take(&server, "short", "msg_9", &folder);
-    assert!(ended.code == Some(4) && ended.errors.contains("this turn is not kept"), "{ended:?}");
+    assert!(ended.code == Some(4) && ended.errors.contains("this conversation has had no such turn"), "{ended:?}");
     for (arguments, says) in [
         (&["--from-turn", "msg_1"][..], "say which one with --url"),
         (&["--from-turn", "7", "--url", &url], "`7` is no turn: they are called msg_1"),

@@ -277,7 +277,7 @@ impl<W: Write> Chat<W> {
                 }
             }
             Update::Retold { content, .. } => {
-                self.screen.note("The text so far was the model's reasoning. The answer:")?;
+                self.screen.note("The text so far was not the answer. The answer:")?;
                 self.screen.replace_answer(&content)?;
             }
             Update::Attached { resumed, controls } => {

@@ -189,8 +189,10 @@ fn drawing(display: &Value) -> String {
 
 /// A bar and its percentage, as on the page: without a `max`, a part of one. What isn't a number, or has no known end, has no bar.
 fn progress(value: &Value, max: &Value) -> String {
-    let end = if max.is_null() { Some(1.0) } else { max.as_f64().filter(|max| *max > 0.0) };
-    let part = value.as_f64().zip(end).map(|(value, end)| value / end).filter(|part| *part <= 1.0 || !max.is_null());
+    // Decimals and large integers are text.
+    let number = |value: &Value| value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|number: &f64| number.is_finite());
+    let end = if max.is_null() { Some(1.0) } else { number(max).filter(|max| *max > 0.0) };
+    let part = number(value).zip(end).map(|(value, end)| value / end).filter(|part| *part <= 1.0 || !max.is_null());
     match part {
         Some(part) => {
             let done = (part.clamp(0.0, 1.0) * 20.0).round() as usize;
@@ -302,6 +304,7 @@ mod tests {
             (json!(0), json!(4), "[....................] 0 %"),
             (json!(6), json!(4), "[####################] 150 %"),
             (json!(-1), json!(4), "[....................] -25 %"),
+            (json!("1.00000000000000000001"), json!("4"), "[#####...............] 25 %"),
             (json!(null), json!(4), "– / 4"),
             (json!("half"), json!(4), "half / 4"),
             (json!(3), json!(0), "3 / 0"),

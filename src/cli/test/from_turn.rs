@@ -250,7 +250,7 @@ fn said<'a>(history: &'a Value, id: &str, role: &str) -> Option<&'a str> {
 }
 
 fn day(started_ms: &Value) -> String {
-    let day = Timestamp::from_millisecond(started_ms.as_f64().unwrap_or_default() as i64);
+    let day = started_ms.as_f64().and_then(|ms| Timestamp::from_millisecond(ms as i64).ok());
     day.map(|time| time.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
 }
 

@@ -86,7 +86,7 @@ pub enum Update {
         kind: Option<Kind>,
         content: String,
     },
-    /// All of a turn's answer so far, in the place of what was told: some of it was a thought of the model.
+    /// All of a turn's answer so far, in the place of what was told: some of it was a thought of the model, or not the answer.
     Retold {
         #[serde(rename = "id")]
         turn: String,

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 const PERCEIVED: &str = r#"{"intent":"question","language":"de"}"#;
 const TO_ERAS: &str = r#"{"expert":"eras","job":"Zähle die Kunden.","thinking_message":"Ich zähle.","language":"de"}"#;
 const TO_NOBODY: &str = r#"{"expert":null,"job":"Say hello.","thinking_message":"","language":"en"}"#;
-const SUMMED: &str = r#"{"summary":"Es sind drei.","findings":[]}"#;
+const ANSWERED: &str = r#"{"expert":null,"job":"","thinking_message":"","language":"en","answer":"Hello."}"#;
+const SUMMED: &str = r#"{"findings":["drei"],"summary":"Es sind drei."}"#;
 const COLUMNS: &str = r#"{"Rows":{"columns":["column","type"],"rows":[["id","int"],["name","text"]],"is_cut":false}}"#;
 const THREE: &str = r#"{"Rows":{"columns":["anzahl"],"rows":[[3]],"is_cut":false}}"#;
 
@@ -51,19 +52,26 @@ fn asked(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn the_pa_answers_itself_in_three_frames() {
+fn the_pa_answers_itself_in_three_frames_or_lets_output_write() {
     check(
-        &[("tell me something nice", &[PERCEIVED, TO_NOBODY, "Hello.", "{}"])],
+        &[("tell me something nice", &[PERCEIVED, ANSWERED, "{}"]), ("and now?", &[PERCEIVED, TO_NOBODY, "Hello.", "{}"])],
         expect![[r#"
-        turn 1: "tell me something nice"  pa Done 3 frames
-          1 input         100 us  -> direct  [question · de]
-              call 1 input Done 100 us
-          2 pa            100 us  -> output  [no expert · Say hello.]
-              call 2 pa Done 100 us
-          3 output+ui     100 us  [Hello.]
-              call 3 output Done 100 us
-          behind: call 4 memorizer Done 100 us
-    "#]],
+            turn 1: "tell me something nice"  pa Done 3 frames
+              1 input         100 us  -> direct  [question · de]
+                  call 1 input Done 100 us
+              2 pa            100 us  -> output  [no expert · Hello.]
+                  call 2 pa Done 100 us
+              3 output+ui       0 us  [said by the pa]
+              behind: call 3 memorizer Done 100 us
+            turn 2: "and now?"  pa Done 3 frames
+              1 input         100 us  -> direct  [question · de]
+                  call 4 input Done 100 us
+              2 pa            100 us  -> output  [no expert · Say hello.]
+                  call 5 pa Done 100 us
+              3 output+ui     100 us  [Hello.]
+                  call 6 output Done 100 us
+              behind: call 7 memorizer Done 100 us
+        "#]],
     );
 }
 
@@ -90,26 +98,24 @@ fn an_expert_takes_four_frames_and_what_it_streams_is_not_said_again() {
 
 #[test]
 fn an_expert_whose_rows_need_judgement_takes_five_frames() {
-    let script = [PERCEIVED, TO_ERAS, &count(true), COLUMNS, THREE, "Drei Kunden.", r#"{"summary":"Drei."}"#, "Es sind drei.", "{}"];
+    let script = [PERCEIVED, TO_ERAS, &count(true), COLUMNS, THREE, SUMMED, "{}"];
     check(
         &[("wie viele Kunden?", &script)],
         expect![[r#"
-        turn 1: "wie viele Kunden?"  expert+interpreter Done 5 frames
-          1 input         100 us  -> direct  [question · de]
-              call 1 input Done 100 us
-          2 pa            100 us  -> eras  [eras · Zähle die Kunden.]
-              call 2 pa Done 100 us
-          3 eras          400 us  -> interpret  [query ok]
-              call 3 expert plan Done 100 us
-              call 4 describe kunden Done 100 us
-              call 5 query Done 100 us
-              call 6 expert compose Done 100 us
-          4 interpreter   100 us  -> output  [Drei.]
-              call 7 interpreter Done 100 us
-          5 output+ui     100 us  [Es sind drei.]
-              call 8 output Done 100 us
-          behind: call 9 memorizer Done 100 us
-    "#]],
+            turn 1: "wie viele Kunden?"  expert+interpreter Done 5 frames
+              1 input         100 us  -> direct  [question · de]
+                  call 1 input Done 100 us
+              2 pa            100 us  -> eras  [eras · Zähle die Kunden.]
+                  call 2 pa Done 100 us
+              3 eras          300 us  -> interpret  [query ok]
+                  call 3 expert plan Done 100 us
+                  call 4 describe kunden Done 100 us
+                  call 5 query Done 100 us
+              4 interpreter   100 us  -> output  [Es sind drei.]
+                  call 6 interpreter Done 100 us
+              5 output+ui       0 us  [said by the interpreter]
+              behind: call 7 memorizer Done 100 us
+        "#]],
     );
 }
 
@@ -122,7 +128,7 @@ fn actions_enter_at_the_pa() {
         &[
             ("two buttons", &[PERCEIVED, to_desk, buttons, "There.", "{}"]),
             ("!red", &[to_desk, buttons, "Red.", "{}"]),
-            ("!blue", &[to_desk, recall, "Blue.", r#"{"summary":"Blue."}"#, "Blue!", "{}"]),
+            ("!blue", &[to_desk, recall, r#"{"summary":"Blue!"}"#, "{}"]),
         ],
         expect![[r#"
             turn 1: "two buttons"  expert Done 4 frames
@@ -146,14 +152,12 @@ fn actions_enter_at_the_pa() {
             turn 3: "Blue"  action+expert+interpreter Done 4 frames
               1 pa            100 us  -> desk  [desk · Two buttons.]
                   call 10 pa Done 100 us
-              2 desk          200 us  -> interpret  [recall ok]
+              2 desk          100 us  -> interpret  [recall ok]
                   call 11 expert plan Done 100 us
-                  call 12 expert compose Done 100 us
-              3 interpreter   100 us  -> output  [Blue.]
-                  call 13 interpreter Done 100 us
-              4 output+ui     100 us  [Blue!]
-                  call 14 output Done 100 us
-              behind: call 15 memorizer Done 100 us
+              3 interpreter   100 us  -> output  [Blue!]
+                  call 12 interpreter Done 100 us
+              4 output+ui       0 us  [said by the interpreter]
+              behind: call 13 memorizer Done 100 us
         "#]],
     );
 }
@@ -163,7 +167,7 @@ fn an_action_that_needs_no_expert_takes_two_frames() {
     let to_desk = r#"{"expert":"desk","job":"A button.","thinking_message":"","language":"en"}"#;
     let button = r#"{"tool_sequence":[{"tool":"emit_actions","args":{"actions":["Red"]}}],"response_hint":"","interpret":false}"#;
     let mut world = World::new("v4-eras");
-    play(&mut world, &[("a button", &[PERCEIVED, to_desk, button, "There.", "{}"]), ("!red", &[TO_NOBODY, "Hello.", "{}"])]);
+    play(&mut world, &[("a button", &[PERCEIVED, to_desk, button, "There.", "{}"]), ("!red", &[ANSWERED, "{}"])]);
     assert_eq!((world.trace().path.as_str(), world.trace().frames.len()), ("action", 2));
     world.replay();
 }
@@ -243,7 +247,7 @@ fn a_repair_tells_the_table_described_last_and_each_failure_once() {
     for answer in [PERCEIVED, TO_ERAS, &broken("MAX"), COLUMNS, THREE, COLUMNS, refused] {
         world.answer(answer);
     }
-    assert!(told(&world, "\nobjekte\n- id int") == 1 && told(&world, "\nkunden\n- id int") == 1, "{}", world.asked());
+    assert!(told(&world, "\nobjekte: ") == 1 && told(&world, "\nkunden: ") == 1, "{}", world.asked());
     for text in ["SELECT MAX(x)", "no such function: FOO", r#""rows":[[3]]"#] {
         assert_eq!(told(&world, text), 1, "{text}: {}", world.asked());
     }
@@ -275,7 +279,7 @@ fn an_answer_is_composed_from_what_was_found_for_the_message_and_not_from_what_w
     assert_eq!(&*world.asking(), "expert compose");
     for (text, count) in [
         ("## message\nwie viele sind es denn?\n", 1),
-        ("## style\ncasual, technical\n", 1),
+        ("## style", 0),
         (r#""rows":[[3]]"#, 1),
         ("no such function", 0),
         ("MIN(id)", 0),
@@ -478,12 +482,12 @@ fn every_default_route_that_still_answers_marks_the_turn() {
     for (answers, answer, reason) in [
         (&["hm", "hm", TO_NOBODY, "Hi.", "{}"][..], "Hi.", Some("input could not be understood: there is no JSON object in it")),
         (
-            &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "", "", SUMMED, "Drei.", "{}"],
-            "Drei.",
+            &[PERCEIVED, TO_ERAS, &count(false), COLUMNS, THREE, "", "", SUMMED, "{}"],
+            "Es sind drei.",
             Some("eras could not be understood: it was empty"),
         ),
         (
-            &[PERCEIVED, TO_ERAS, &count(true), COLUMNS, THREE, "Drei.", "hm", "hm", "Drei.", "{}"],
+            &[PERCEIVED, TO_ERAS, &count(true), COLUMNS, THREE, "hm", "hm", "Drei.", "{}"],
             "Drei.",
             Some("interpreter could not be understood: there is no JSON object in it"),
         ),

@@ -14,7 +14,7 @@ const SHOWING: &str = r#"{"goal":"show","steps":[],"tool_sequence":[
         "off":{"buttons":[{"label":"On","action":"on","go":"on"}]},
         "on":{"buttons":[{"label":"Off","action":"off","go":"off"},{"label":"Why","action":"why"}]}}}},
     {"tool":"emit_actions","args":{"actions":["Red"]}}],"present_as":"buttons","reason":"asked for"}"#;
-const INTERPRETED: &str = r#"{"summary":"nothing was said","findings":[]}"#;
+const INTERPRETED: &str = r#"{"findings":[],"summary":"Nothing was said."}"#;
 
 /// Plays messages and button presses (`!action`) against scripted answers, draws the traces, and replays it all.
 fn check(graph: &str, script: &[(&str, &[&str])], expect: Expect) {
@@ -38,13 +38,12 @@ fn check(graph: &str, script: &[(&str, &[&str])], expect: Expect) {
 fn a_plain_greeting_takes_two_frames_and_no_model() {
     check(
         "v3-framed",
-        &[("hello", &["{}"])],
+        &[("hello", &[])],
         expect![[r#"
-        turn 1: "hello"  reflex Done 2 frames
-          1 input           0 us  -> reflex  [social · en]
-          2 output+ui       0 us  [Hello, ada! What can I do for you?]
-          behind: call 1 memorizer Done 100 us
-    "#]],
+            turn 1: "hello"  reflex Done 2 frames
+              1 input           0 us  -> reflex  [social · en]
+              2 output+ui       0 us  [Hello, ada! What can I do for you?]
+        "#]],
     );
 }
 
@@ -87,20 +86,19 @@ fn a_question_takes_four_frames() {
 fn data_is_interpreted_in_a_fifth_frame() {
     check(
         "v3-framed",
-        &[("what did I say?", &[PERCEIVED, RECALLING, INTERPRETED, "Nothing.", "{}"])],
+        &[("what did I say?", &[PERCEIVED, RECALLING, INTERPRETED, "{}"])],
         expect![[r#"
-        turn 1: "what did I say?"  director+interpreter Done 5 frames
-          1 input         100 us  -> direct  [question · en]
-              call 1 input Done 100 us
-          2 director      100 us  -> think  [tell what was said]
-              call 2 director Done 100 us
-          3 thinker         0 us  -> interpret  [recall ok]
-          4 interpreter   100 us  -> output  [nothing was said]
-              call 3 interpreter Done 100 us
-          5 output+ui     100 us  [Nothing.]
-              call 4 output Done 100 us
-          behind: call 5 memorizer Done 100 us
-    "#]],
+            turn 1: "what did I say?"  director+interpreter Done 5 frames
+              1 input         100 us  -> direct  [question · en]
+                  call 1 input Done 100 us
+              2 director      100 us  -> think  [tell what was said]
+                  call 2 director Done 100 us
+              3 thinker         0 us  -> interpret  [recall ok]
+              4 interpreter   100 us  -> output  [Nothing was said.]
+                  call 3 interpreter Done 100 us
+              5 output+ui       0 us  [said by the interpreter]
+              behind: call 4 memorizer Done 100 us
+        "#]],
     );
 }
 
@@ -112,7 +110,7 @@ fn a_machines_button_takes_one_frame_and_other_actions_three_or_four() {
             ("a lamp and a button", &[PERCEIVED, SHOWING, "There.", "{}"]),
             ("!on", &[]),
             ("!red", &[DECIDED, "Red it is.", "{}"]),
-            ("!why", &[RECALLING, INTERPRETED, "Because.", "{}"]),
+            ("!why", &[RECALLING, INTERPRETED, "{}"]),
         ],
         expect![[r#"
             turn 1: "a lamp and a button"  director Done 4 frames
@@ -137,11 +135,10 @@ fn a_machines_button_takes_one_frame_and_other_actions_three_or_four() {
               1 director      100 us  -> think  [tell what was said]
                   call 8 director Done 100 us
               2 thinker         0 us  -> interpret  [recall ok]
-              3 interpreter   100 us  -> output  [nothing was said]
+              3 interpreter   100 us  -> output  [Nothing was said.]
                   call 9 interpreter Done 100 us
-              4 output+ui     100 us  [Because.]
-                  call 10 output Done 100 us
-              behind: call 11 memorizer Done 100 us
+              4 output+ui       0 us  [said by the interpreter]
+              behind: call 10 memorizer Done 100 us
         "#]],
     );
 }

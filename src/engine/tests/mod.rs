@@ -8,6 +8,7 @@ mod language;
 mod named;
 mod question;
 mod rules;
+mod says;
 mod simulation;
 mod snapshot;
 mod stream;

@@ -14,7 +14,11 @@ fn told(question: &Question, stage: Option<&str>) -> String {
 
 #[test]
 fn what_a_node_would_be_asked_is_what_it_is_asked_during_the_turn_and_after_it() {
-    let count = json!({"tool_sequence": [{"tool": "query", "args": {"sql": "SELECT COUNT(*) AS anzahl FROM kunden"}}], "response_hint": "The number.", "interpret": true}).to_string();
+    let count = |interpret| {
+        let query = json!({"tool": "query", "args": {"sql": "SELECT COUNT(*) AS anzahl FROM kunden"}});
+        json!({"tool_sequence": [query], "response_hint": "The number.", "interpret": interpret}).to_string()
+    };
+    let (composed, interpreted) = (count(false), count(true));
     let columns = r#"{"Rows":{"columns":["column","type"],"rows":[["id","INTEGER"]],"is_cut":false}}"#;
     let three = r#"{"Rows":{"columns":["anzahl"],"rows":[[3]],"is_cut":false}}"#;
     let routed = r#"{"expert":"eras","job":"Count the customers.","thinking_message":"Counting.","language":"de"}"#;
@@ -26,22 +30,35 @@ fn what_a_node_would_be_asked_is_what_it_is_asked_during_the_turn_and_after_it()
                 ("input", PERCEIVED),
                 ("director", recalling),
                 ("thinker", r#"{"calls":[{"tool":"recall","args":{"query":"tea"}}]}"#),
-                ("interpreter", r#"{"summary":"Nothing.","findings":["none"]}"#),
-                ("output", "Nothing was said."),
+                ("interpreter", r#"{"findings":["none"],"summary":"Nothing was said."}"#),
                 ("memorizer", "{}"),
             ][..],
+        ),
+        (
+            "v3-framed",
+            &[("input", PERCEIVED), ("director", r#"{"goal":"tell it","tool_sequence":[]}"#), ("output", "Tea."), ("memorizer", "{}")],
         ),
         (
             "v4-eras",
             &[
                 ("input", PERCEIVED),
                 ("pa", routed),
-                ("eras", &count),
+                ("eras", &interpreted),
                 ("", columns),
                 ("", three),
-                ("eras", "Three."),
-                ("interpreter", r#"{"summary":"Three."}"#),
-                ("output", "There are three."),
+                ("interpreter", r#"{"summary":"There are three."}"#),
+                ("memorizer", "{}"),
+            ],
+        ),
+        (
+            "v4-eras",
+            &[
+                ("input", PERCEIVED),
+                ("pa", routed),
+                ("eras", &composed),
+                ("", columns),
+                ("", three),
+                ("eras", "There are three."),
                 ("memorizer", "{}"),
             ],
         ),
@@ -107,7 +124,7 @@ fn a_message_that_is_not_there_yet_finds_nothing_but_the_conversation() {
             "director",
             Some("and now?"),
             &["## message\nand now?", "user: why?", "assistant: Because.", "local time: ", "## perception\n(not known yet"][..],
-            "intent",
+            "\"intent\":",
         ),
         ("director", None, &["## message\nwhy?", r#""intent":"question""#], "user: why?"),
         (

@@ -21,6 +21,13 @@ fn turn(world: &mut World, tools: Value, answer: &str) {
     world.answer("{}");
 }
 
+/// A turn of two frames whose memorizer is still at work.
+fn chat(world: &mut World) {
+    world.say("how is it going?");
+    world.answer(r#"{"intent":"social","language":"en"}"#);
+    world.answer("Fine.");
+}
+
 fn machine(id: &str) -> Value {
     json!({"tool": "create_machine", "args": {"id": id, "initial": "a", "states": {"a": {"buttons": [{"label": "Go", "action": "go", "go": "b"}]}, "b": {"buttons": [{"label": "Back", "action": "back", "go": "a"}]}}}})
 }
@@ -223,11 +230,13 @@ fn cancelling_the_call_ends_the_turn_and_an_unknown_one_does_nothing() {
 #[test]
 fn the_memorizer_runs_behind_the_turn_and_once_at_a_time() {
     let mut world = World::new("v3-framed");
-    world.say("hello");
+    chat(&mut world);
     assert_eq!((world.ends().len(), &*world.asking()), (1, "memorizer"));
-    world.say("hi");
-    world.say("hey");
-    assert_eq!((world.ends().len(), world.out.len()), (3, 1));
+    let memorizer = world.out.pop_front().unwrap();
+    chat(&mut world);
+    chat(&mut world);
+    assert_eq!((world.ends().len(), world.out.len()), (3, 0));
+    world.out.push_front(memorizer);
     world.answer(r#"{"user_name":"Ada","facts":["likes tea"]}"#);
     assert_eq!(&*world.asking(), "memorizer", "it runs again, for the last turn");
     assert_eq!(world.session.memory().facts, ["likes tea"]);
@@ -241,7 +250,7 @@ fn the_memorizer_runs_behind_the_turn_and_once_at_a_time() {
 fn clear_begins_anew_erases_what_was_said_and_keeps_ids_and_the_situation() {
     let mut world = World::new("v3-framed");
     turn(&mut world, json!([machine("m")]), "There.");
-    world.say("hello");
+    chat(&mut world);
     world.answer(r#"{"situation":"at work","topic":"tea"}"#);
     let (seq, events) = (world.session.seq(), world.events.len());
     world.say("why?");
@@ -263,7 +272,7 @@ fn clear_begins_anew_erases_what_was_said_and_keeps_ids_and_the_situation() {
 fn a_switch_that_keeps_carries_history_and_memory_over() {
     for keep in [false, true] {
         let mut world = World::new("v3-framed");
-        world.say("hello");
+        chat(&mut world);
         world.answer(r#"{"facts":["likes tea"]}"#);
         let events = world.events.len();
         world.put(Input::Switch { graph: "v1-direct".into(), keep, from: ada() });
@@ -322,7 +331,7 @@ fn a_name_that_nobody_chose_follows_the_identity() {
     let renamed = crate::contract::Caller { identity: "Ada L.".into(), ..ada() };
     world.put(Input::Attached { from: renamed });
     assert_eq!(world.session.memory().user_name, "Ada L.");
-    world.say("hello");
+    chat(&mut world);
     assert_eq!(world.session.memory().user_name, "ada");
     world.answer(r#"{"user_name":"Countess"}"#);
     world.put(Input::Attached { from: ada() });

@@ -44,7 +44,8 @@ fn a_survey_stands_in_the_first_plans_prompt_and_replays() {
     world.put(surveyed(&["id", "jahr"]));
     world.say("wie viele?");
     [PERCEIVED, TO_ERAS].into_iter().for_each(|answer| world.answer(answer));
-    assert!(world.asked().contains("rechnungen (288 rows)\n- id int: 2022 to 2024\n- jahr int: 2022 to 2024"), "{}", world.asked());
+    assert!(world.asked().contains("pays\n- id int: 2022 to 2024\n- jahr int: 2022 to 2024"), "{}", world.asked());
+    assert!(world.asked().contains("\nrechnungen (288 rows): yearly bills"), "{}", world.asked());
     assert!(world.asked().contains("## today\nThursday, 2025-11-20"), "{}", world.asked());
     [&plan("SELECT COUNT(*) FROM rechnungen"), COLUMNS, &rows(&json!([[288]])), "288.", "{}"]
         .into_iter()

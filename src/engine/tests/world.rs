@@ -6,6 +6,7 @@ use crate::contract::{
 };
 use crate::engine::{Session, Snapshot};
 use crate::graph::{Library, shipped};
+use crate::reading::Spoken;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -137,7 +138,7 @@ impl World {
         self.put(Input::Action { action: action.to_owned(), data: Value::Null, source: None, client_id: None, from: ada() });
     }
 
-    /// Answers the oldest call, 100 µs later: a streamed one in two chunks, the other at once.
+    /// Answers the oldest call, 100 µs later: what is streamed comes in two chunks, the rest at once.
     pub(super) fn answer(&mut self, text: &str) {
         let (call, request) = self.out.pop_front().expect("a call is out");
         self.pass(100);
@@ -146,12 +147,19 @@ impl World {
             answer.database = Some(serde_json::from_str(text).expect("a script answers a database in its own words"));
             return self.complete(call, Ok(answer));
         }
-        if request.is_streamed() && !text.is_empty() {
-            let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap();
-            for chunk in [&text[..middle], &text[middle..]] {
+        let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+        let mut spoken = request.says().map(Spoken::new);
+        for piece in [&text[..middle], &text[middle..]] {
+            let chunk = match &mut spoken {
+                Some(spoken) => spoken.take(piece),
+                None if request.is_streamed() => piece,
+                None => "",
+            };
+            if !chunk.is_empty() {
                 self.put(Input::Chunk { call, text: chunk.to_owned() });
             }
-        } else {
+        }
+        if !request.is_streamed() {
             answer.text = text.to_owned();
         }
         self.complete(call, Ok(answer));

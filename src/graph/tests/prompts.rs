@@ -91,7 +91,7 @@ fn an_examples_answer_is_json_that_fits_the_nodes_schema_and_its_material_is_jso
             assert!(answer.as_object().unwrap().keys().all(|name| known.contains(&name)), "{file}: {answer} says more than {known:?}");
             count += 1;
         }
-        assert!(count >= if is_answered_in_json { 2 } else { 0 }, "{file} has {count} examples");
+        assert!(count >= usize::from(is_answered_in_json), "{file} has {count} examples");
         for line in system.lines() {
             let material =
                 line.split_once(": ").filter(|(slot, _)| text.contains(&format!("{{{{{slot}}}}}"))).map(|(_, material)| material);
@@ -133,14 +133,10 @@ fn an_examples_calls_name_tools_of_the_node_and_work_one_after_the_other() {
                 }
             }
         }
-        // Who plans has seen how each of its tools is called.
-        if text.contains("{{tools}}") && node.kind != Kind::Thinker {
-            assert_eq!(used, node.tools.iter().map(|tool| &*tool.name).collect(), "{file} shows each tool once");
-        }
-        if used.contains("emit_display") && node.kind != Kind::Thinker {
-            for kind in ["text", "value", "table", "chart", "progress"] {
-                assert!(text.contains(&format!(r#"{{"type":"{kind}","#)), "{file} shows no {kind}");
-            }
+        // What a signature does not show is seen once: a machine, a chart, a state as a whole.
+        if node.tools.iter().any(|tool| &*tool.name == "create_machine") && text.contains("{{tools}}") {
+            let shown = ["emit_actions", "emit_display", "set_state", "create_machine", "add_state", "recall"];
+            assert!(shown.iter().all(|tool| used.contains(tool)), "{file} shows {used:?}");
         }
     });
 }
@@ -149,7 +145,7 @@ fn an_examples_calls_name_tools_of_the_node_and_work_one_after_the_other() {
 fn a_prompt_tells_what_stands_under_each_of_its_headings_and_of_no_other() {
     each(|file, text, _| {
         let (system, user) = text.split_once("=== user").unwrap();
-        let given = system.split_once("under a heading of its name").unwrap_or_else(|| panic!("{file} does not say what it gets")).1;
+        let given = system.split_once("under its heading").unwrap_or_else(|| panic!("{file} does not say what it gets")).1;
         let given = given.split("\n\n").next().unwrap();
         let told: Vec<&str> =
             given.lines().filter_map(|line| line.strip_prefix("- `")).map(|rest| rest.split('`').next().unwrap()).collect();

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) const TOOL: Tool = Tool {
     name: "add_state",
     description: "adds a state to a machine, or replaces the one of that name as a whole; `buttons` and `content` as in create_machine.",
-    parameters: r#"{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"buttons":{"type":"array","items":{"type":"object"}},"content":{"type":"array","items":{"type":"object"}}},"required":["id","state"]}"#,
+    parameters: r#"{"type":"object","properties":{"id":{"type":"string"},"state":{"type":"string"},"content":{"type":"array","items":{"type":"object"}},"buttons":{"type":"array","items":{"type":"object"}}},"required":["id","state"]}"#,
     fits: fits::<Args>,
     act: Act::Run(run),
 };

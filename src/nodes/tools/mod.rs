@@ -15,12 +15,15 @@ mod recall;
 mod reset_machine;
 mod set_state;
 mod shapes;
+mod signature;
 
 use super::{ToolReport, View};
 use crate::contract::{Change, DatabaseAsk, ToolSpec, Ui, unique_json};
 use crate::reading;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+pub use signature::signatures;
 
 /// A tool: what a model sees of it, whether arguments fit, and what it does.
 #[derive(Debug)]
@@ -81,12 +84,6 @@ pub fn named(name: &str) -> Option<&'static Tool> {
 /// What the user sees, as tools of a new answer meet it: its controls take the place of the last answer's.
 pub fn fresh(ui: &Ui) -> Ui {
     Ui { thinker: Vec::new(), ..ui.clone() }
-}
-
-/// The signatures of tools, for a prompt.
-pub fn signatures(tools: &[ToolSpec]) -> String {
-    let line = |tool: &ToolSpec| format!("- `{}`: {}\n  arguments: `{}`", tool.name, tool.description, tool.parameters);
-    tools.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The name under which a table's description is shown that a query needs first.

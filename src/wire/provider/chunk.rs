@@ -4,7 +4,7 @@
 //! says nothing, and loses no answer that is there. Everything unknown is left alone.
 
 use super::loose::{Content, List, Loose, Word};
-use crate::contract::{CallError, Finish, Usage};
+use crate::contract::{CallError, Finish, Usage, exact};
 use crate::reading;
 use serde::Deserialize;
 use serde_json::Value;
@@ -60,11 +60,12 @@ pub(super) struct Function {
 impl Chunk {
     /// Nothing where it can't be read. What most servers never write costs the others nothing.
     pub(super) fn read(json: &[u8]) -> Option<Chunk> {
-        serde_json::from_slice(json).ok().or_else(|| {
-            let text = std::str::from_utf8(json).ok()?;
-            let repaired = reading::repaired(text);
+        // An answer or arguments may stand there as an object: their numbers keep their digits.
+        let text = exact(std::str::from_utf8(json).ok()?);
+        serde_json::from_str(&text).ok().or_else(|| {
+            let repaired = reading::repaired(&text);
             // As a value first: of a field that stands there twice, the last counts.
-            let value: Value = serde_json::from_str(repaired.as_deref().unwrap_or(text)).ok()?;
+            let value: Value = serde_json::from_str(repaired.as_deref().unwrap_or(&text)).ok()?;
             Chunk::deserialize(value).ok()
         })
     }

@@ -6,6 +6,7 @@ use super::lines::{Lines, Said};
 use super::thinking::{Manner, Thinking};
 use super::tool_calls::ToolCalls;
 use crate::contract::{Answer, CallError, Finish, Usage, clip};
+use crate::reading::Spoken;
 use serde_json::Value;
 
 /// What one answer may take.
@@ -28,14 +29,23 @@ impl Default for Bounds {
 /// Bytes of thoughts that an answer keeps.
 const THOUGHTS_BYTES_MAX: usize = 64 << 10;
 
-/// Reads one answer: feed it until it is [`done`](Self::done) or the bytes end, then [`end`](Self::end) it. Where it is
-/// streamed the text goes out in pieces; the answer that `end` returns holds everything else.
+/// What of an answer's text goes out in pieces while it comes.
 #[derive(Debug)]
-pub struct Reader {
+pub enum Streams<'a> {
+    Nothing,
+    /// All of it; the answer then holds no text.
+    Text,
+    /// A field of it. It may have been streamed in part by an earlier try.
+    Field(&'a mut Spoken),
+}
+
+/// Reads one answer: feed it until it is [`done`](Self::done) or the bytes end, then [`end`](Self::end) it.
+#[derive(Debug)]
+pub struct Reader<'a> {
     bounds: Bounds,
     form: Form,
     bytes: usize,
-    is_streamed: bool,
+    streams: Streams<'a>,
     thinking: Thinking,
     tool_calls: ToolCalls,
     model: String,
@@ -54,7 +64,7 @@ const TROUBLE_BYTES_MAX: usize = 8 << 10;
 
 #[derive(Debug)]
 enum Form {
-    /// Only spaces so far, or the beginning of a byte order mark.
+    /// Only blanks so far, or the beginning of a byte order mark.
     Unknown(Vec<u8>),
     Stream(Lines),
     Document(Vec<u8>),
@@ -62,13 +72,13 @@ enum Form {
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-impl Reader {
-    pub fn new(bounds: Bounds, manner: Manner, is_streamed: bool) -> Self {
+impl<'a> Reader<'a> {
+    pub fn new(bounds: Bounds, manner: Manner, streams: Streams<'a>) -> Self {
         Reader {
             bounds,
             form: Form::Unknown(Vec::new()),
             bytes: 0,
-            is_streamed,
+            streams,
             thinking: Thinking::new(manner, bounds.text_bytes_max),
             tool_calls: ToolCalls::default(),
             model: String::new(),
@@ -127,15 +137,15 @@ impl Reader {
         let mut rest = bytes;
         if let Form::Unknown(held) = &mut self.form {
             held.extend_from_slice(bytes);
-            let Some(form) = recognised(held, self.bounds.piece_bytes_max) else {
-                // Blanks before an answer mean nothing; kept, each further one would be read again with all before it.
-                if held.trim_ascii_start().is_empty() || held.strip_prefix(BYTE_ORDER_MARK).is_some() {
-                    held.clear();
-                }
-                return Ok(());
+            let blank = held.len() - without_blanks(held).len();
+            held.drain(..blank);
+            let Some(first) = held.first().filter(|_| !BYTE_ORDER_MARK.starts_with(held)) else { return Ok(()) };
+            let form = match first {
+                b'{' | b'[' | b'<' | b'"' => Form::Document(Vec::new()),
+                _ => Form::Stream(Lines::new(self.bounds.piece_bytes_max)),
             };
             begun = std::mem::take(held);
-            rest = begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&begun);
+            rest = &begun;
             self.form = form;
         }
         if let Form::Document(document) = &mut self.form {
@@ -190,15 +200,16 @@ impl Reader {
         }
         let tool_calls = std::mem::take(&mut self.tool_calls).end().ok_or(CallError::Unreadable)?;
         let (answer, thoughts) = (std::mem::take(&mut self.thinking.answer), std::mem::take(&mut self.thinking.thoughts));
-        let is_taken_back = self.thinking.is_taken_back;
+        let is_streamed = matches!(self.streams, Streams::Text);
+        let is_retold = is_streamed && self.thinking.is_taken_back;
         let hidden = self.usage.reasoning_tokens;
         let thoughts = match answer.trim().is_empty() && thoughts.is_empty() && hidden > 0 {
             true => format!("({hidden} tokens that the provider doesn't show)"),
             false => clip(&thoughts, THOUGHTS_BYTES_MAX),
         };
-        let text = if self.is_streamed && !is_taken_back { String::new() } else { answer };
+        let text = if is_streamed && !is_retold { String::new() } else { answer };
         let model = std::mem::take(&mut self.model);
-        Ok(Answer { text, is_retold: is_taken_back, thoughts, tool_calls, finish, model, ..Answer::default() })
+        Ok(Answer { text, is_retold, thoughts, tool_calls, finish, model, ..Answer::default() })
     }
 
     fn hear(&mut self, said: Said, say: &mut dyn FnMut(&str)) -> Result<(), CallError> {
@@ -274,26 +285,32 @@ impl Reader {
         if self.thinking.answer.len() > self.bounds.text_bytes_max {
             return Err(CallError::TooLarge);
         }
-        if self.is_streamed {
-            match self.thinking.news() {
-                "" => {}
-                text => say(text),
+        let news = match &mut self.streams {
+            Streams::Nothing => "",
+            Streams::Text => self.thinking.news(),
+            Streams::Field(spoken) => {
+                if self.thinking.starts_over() {
+                    spoken.start_over();
+                }
+                spoken.take(self.thinking.news())
             }
+        };
+        if !news.is_empty() {
+            say(news);
         }
         Ok(())
     }
 }
 
-/// What an answer is that begins like this; `None` until that can be told.
-fn recognised(begun: &[u8], piece_bytes_max: usize) -> Option<Form> {
-    if BYTE_ORDER_MARK.starts_with(begun) && begun.len() < BYTE_ORDER_MARK.len() {
-        return None;
+/// An answer without what may stand before it and means nothing.
+fn without_blanks(mut begun: &[u8]) -> &[u8] {
+    loop {
+        begun = begun.trim_ascii_start();
+        match begun.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => begun = rest,
+            None => return begun,
+        }
     }
-    let first = *begun.strip_prefix(BYTE_ORDER_MARK).unwrap_or(begun).trim_ascii_start().first()?;
-    Some(match first {
-        b'{' | b'[' | b'<' | b'"' => Form::Document(Vec::new()),
-        _ => Form::Stream(Lines::new(piece_bytes_max)),
-    })
 }
 
 /// An object that doesn't read as a chunk may still say what went wrong.

@@ -1,6 +1,7 @@
 //! Fixtures in each provider's dialect: what it sends, and what we hear. Each is cut in two at every byte, and comes byte by byte.
 
 use super::*;
+use crate::contract::Says;
 use CallError::{Busy, Failed, NotFound, QuotaExhausted, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
 use Finish::{Length, Stop};
 use serde_json::json;
@@ -21,7 +22,7 @@ fn hear(bytes: &[u8], cut: usize, bounds: Bounds) -> Heard {
 fn hear_in<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, bounds: Bounds) -> Heard {
     let mut text = String::new();
     let mut say = |piece: &str| text.push_str(piece);
-    let mut reader = Reader::new(bounds, Manner::default(), true);
+    let mut reader = Reader::new(bounds, Manner::default(), Streams::Text);
     let fed = pieces.into_iter().try_for_each(|piece| reader.feed(piece, &mut say));
     let answer = fed.and_then(|()| reader.end(&mut say));
     let tools = answer.iter().flat_map(|answer| &answer.tool_calls).map(|call| (call.tool.clone(), call.args.clone())).collect();
@@ -198,7 +199,7 @@ fn the_first_token_is_told_from_the_first_chunk() {
         (tools(json!([{"id": "a"}])), true),
         (text("<think>"), true),
     ] {
-        let mut reader = Reader::new(Bounds::default(), Manner::default(), true);
+        let mut reader = Reader::new(Bounds::default(), Manner::default(), Streams::Text);
         let _ = reader.feed(stream(std::slice::from_ref(&object)).as_bytes(), &mut |_| {});
         assert_eq!(reader.has_begun(), has_begun, "{object}");
     }
@@ -321,9 +322,45 @@ fn everything_that_can_grow_has_an_end() {
     }
 }
 
+#[test]
+fn of_an_answer_in_a_shape_only_the_field_for_the_user_goes_out_and_its_text_stays_whole() {
+    let json = r#"{"expert":null,"job":"\"answer\":\"no\"","answer":"Grüße, \ud83c\udfb2!\n"}"#;
+    let (head, tail) = json.split_at(json.find("udfb2").unwrap());
+    let example = r#"{"expert":null,"answer":"Hm."}"#;
+    for (objects, said) in [
+        (vec![text(&format!("Sure:\n```json\n{head}")), text(&format!("{tail}\n```"))], "Grüße, 🎲!\n"),
+        (vec![text(&format!("<think>maybe {example}</think>{head}")), text(tail)], "Grüße, 🎲!\n"),
+        (vec![json!({"choices": [{"delta": {"reasoning_content": example}}]}), text(head), text(tail)], "Grüße, 🎲!\n"),
+        (vec![text(r#"{"x":[1,"#), text("</think>"), text(head), text(tail)], "Grüße, 🎲!\n"),
+        // What was taken for the answer was a thought: what follows differs from it, and the whole corrects it.
+        (vec![text(example), text("</think>"), text(head), text(tail)], "Hm."),
+    ] {
+        let fixture = stream(&objects) + &stream(&[finish("stop")]) + DONE;
+        for cut in 0..=fixture.len() {
+            let mut spoken = Spoken::new(&Says { field: "answer".into(), unless: Some("expert".into()) });
+            let mut heard = String::new();
+            let mut say = |piece: &str| heard.push_str(piece);
+            let mut reader = Reader::new(Bounds::default(), Manner { wants_json: true, ..Manner::default() }, Streams::Field(&mut spoken));
+            let bytes = fixture.as_bytes();
+            let fed = [&bytes[..cut], &bytes[cut..]].into_iter().try_for_each(|piece| reader.feed(piece, &mut say));
+            let answer = fed.and_then(|()| reader.end(&mut say)).unwrap();
+            assert!(answer.text.contains(json) && !answer.is_retold, "{}", answer.text);
+            assert_eq!(heard, said, "cut at {cut}: {fixture}");
+        }
+    }
+    // The object ends a thought that nothing closed, behind blanks that have gone out.
+    let mut spoken = Spoken::new(&Says { field: "ä".into(), unless: None });
+    let mut heard = String::new();
+    let mut reader = Reader::new(Bounds::default(), Manner { wants_json: true, ..Manner::default() }, Streams::Field(&mut spoken));
+    let objects = [text("\n\n\n"), json!({"choices": [{"delta": {"reasoning_content": r#"So: {"ä":"Hi"}"#}}]}), finish("stop")];
+    let fed = reader.feed(stream(&objects).as_bytes(), &mut |piece| heard.push_str(piece));
+    let answer = fed.and_then(|()| reader.end(&mut |piece| heard.push_str(piece))).unwrap();
+    assert_eq!((answer.text.as_str(), heard.as_str()), (r#"{"ä":"Hi"}"#, "Hi"));
+}
+
 /// What was said, whole, and what was thought.
 fn whole(fixture: &str, is_streamed: bool) -> (String, String) {
-    let mut reader = Reader::new(Bounds::default(), Manner::default(), is_streamed);
+    let mut reader = Reader::new(Bounds::default(), Manner::default(), if is_streamed { Streams::Text } else { Streams::Nothing });
     let mut text = String::new();
     let mut say = |piece: &str| text.push_str(piece);
     let answer =

@@ -1,17 +1,17 @@
 //! A model request as the JSON that providers take.
 
 use super::dialect::{Dialect, Format, Longest};
-use super::tags;
+use super::tags::Kinds;
 use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Part, Role, Schema, Text, ToolCall};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::fmt;
 
-/// Whether a question speaks of the tags between which models think.
-pub fn names_tags(request: &ModelRequest) -> bool {
+/// The tags between which models think and of which a question speaks.
+pub fn named_tags(request: &ModelRequest) -> Kinds {
     let parts = request.messages.iter().flat_map(|message| &message.text.0);
-    parts.into_iter().any(|part| matches!(part, Part::Slot(_, text) if tags::is_named_in(text)))
+    parts.fold(Kinds::NONE, |kinds, part| if let Part::Slot(_, text) = part { kinds.and(Kinds::named_in(text)) } else { kinds })
 }
 
 /// The body of `POST …/chat/completions`. `model` is what the provider calls it. Every answer is asked for as a stream,
@@ -228,6 +228,7 @@ mod tests {
             schema: None,
             tools: Arc::default(),
             stream: false,
+            says: None,
             tokens_max: 0,
         }
     }

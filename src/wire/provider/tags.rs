@@ -27,10 +27,45 @@ const FRAMES: &[&str] = &[
     "<|return|>",
 ];
 
+/// A pair of tags: its place in [`THOUGHTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind(u8);
+
+/// Some of the pairs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(u16);
+
+impl Kinds {
+    pub(super) const NONE: Kinds = Kinds(0);
+
+    /// Those of which a text speaks.
+    pub fn named_in(text: &str) -> Kinds {
+        if !may_begin(text) {
+            return Kinds::NONE;
+        }
+        text.match_indices(FIRST).fold(Kinds::NONE, |kinds, (at, _)| match begun(&text[at..]) {
+            Begun::Whole(Tag::Open(kind) | Tag::Close(kind), _) => Kinds(kinds.0 | 1 << kind.0),
+            Begun::Whole(Tag::Frame, _) | Begun::Part | Begun::Text => kinds,
+        })
+    }
+
+    pub(super) fn and(self, other: Kinds) -> Kinds {
+        Kinds(self.0 | other.0)
+    }
+
+    pub(super) fn has(self, kind: Kind) -> bool {
+        self.0 & 1 << kind.0 != 0
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tag {
-    Open,
-    Close,
+    Open(Kind),
+    Close(Kind),
     /// Stands around the answer and says nothing.
     Frame,
 }
@@ -55,7 +90,7 @@ pub(super) fn may_begin(piece: &str) -> bool {
 }
 
 fn all() -> impl Iterator<Item = (&'static str, Tag)> {
-    let thoughts = THOUGHTS.iter().flat_map(|(open, close)| [(*open, Tag::Open), (*close, Tag::Close)]);
+    let thoughts = (0..).map(Kind).zip(THOUGHTS).flat_map(|(kind, (open, close))| [(*open, Tag::Open(kind)), (*close, Tag::Close(kind))]);
     thoughts.chain(FRAMES.iter().map(|frame| (*frame, Tag::Frame)))
 }
 
@@ -73,9 +108,32 @@ pub(super) fn begun(text: &str) -> Begun {
     if is_part { Begun::Part } else { Begun::Text }
 }
 
-/// Whether a text speaks of such a tag.
-pub(super) fn is_named_in(text: &str) -> bool {
-    may_begin(text) && text.match_indices(FIRST).any(|(at, _)| matches!(begun(&text[at..]), Begun::Whole(Tag::Open | Tag::Close, _)))
+/// Whether what comes behind a text begins a line.
+pub(super) fn begins_line(text: &str) -> bool {
+    let line = text.trim_end_matches([' ', '\t']);
+    line.is_empty() || line.ends_with('\n')
+}
+
+/// Whether a text ends inside an element of markup that began a line: behind `<diary>`, before `</diary>`.
+pub(super) fn ends_in_element(text: &str) -> bool {
+    const NEVER_CLOSED: [&str; 6] = ["br", "hr", "img", "input", "link", "wbr"];
+    let text = &text[text.ceil_char_boundary(text.len().saturating_sub(LINE_BYTES_MAX))..];
+    let mut open: Vec<&str> = Vec::new();
+    for (at, _) in text.match_indices('<') {
+        let inner = &text[at + 1..];
+        let Some(inner) = inner.find(['<', '>']).filter(|end| inner[*end..].starts_with('>')).map(|end| &inner[..end]) else { continue };
+        let name = inner.trim_start_matches('/').split([' ', '\t', '\n', '/']).next().unwrap_or_default();
+        if inner.starts_with('/') {
+            open.truncate(open.iter().rposition(|other| *other == name).unwrap_or(open.len()));
+        } else if name.starts_with(char::is_alphabetic)
+            && !inner.ends_with('/')
+            && !NEVER_CLOSED.contains(&name)
+            && (!open.is_empty() || begins_line(&text[..at]))
+        {
+            open.push(name);
+        }
+    }
+    !open.is_empty()
 }
 
 /// Whether the end of a text stands inside code; reads each line once.
@@ -109,7 +167,12 @@ impl Code {
         let line_end = text[at..].find('\n').map_or(text.len(), |length| at + length);
         let mut code = Code::default();
         let is_open = code.holds_end(&text[..line_end]);
-        is_open && (code.fence.is_none() || { code.holds_end(text) && code.fence.is_some() })
+        is_open
+            && (code.fence.is_none() || {
+                code.holds_end(text);
+                code.read(&text[code.line..]);
+                code.fence.is_some()
+            })
     }
 
     fn read(&mut self, line: &str) {
@@ -154,11 +217,11 @@ mod tests {
     #[test]
     fn tags_are_told_from_text_and_from_what_may_become_one() {
         for (text, begun_as) in [
-            ("<think>x", Begun::Whole(Tag::Open, 7)),
-            ("<THINK>", Begun::Whole(Tag::Open, 7)),
-            ("</seed:think>", Begun::Whole(Tag::Close, 13)),
-            ("[/THINK]a", Begun::Whole(Tag::Close, 8)),
-            ("◁/think▷", Begun::Whole(Tag::Close, "◁/think▷".len())),
+            ("<think>x", Begun::Whole(Tag::Open(Kind(0)), 7)),
+            ("<THINK>", Begun::Whole(Tag::Open(Kind(0)), 7)),
+            ("</seed:think>", Begun::Whole(Tag::Close(Kind(5)), 13)),
+            ("[/THINK]a", Begun::Whole(Tag::Close(Kind(6)), 8)),
+            ("◁/think▷", Begun::Whole(Tag::Close(Kind(9)), "◁/think▷".len())),
             ("<|channel|>final<|message|>", Begun::Whole(Tag::Frame, 27)),
             ("<|channel|>", Begun::Part),
             ("<", Begun::Part),
@@ -172,6 +235,33 @@ mod tests {
         for (name, _) in all() {
             assert!(name.starts_with(FIRST) && may_begin(name), "{name}");
         }
+    }
+
+    #[test]
+    fn an_element_is_open_until_it_is_closed() {
+        for (text, is_open) in [
+            ("", false),
+            ("<diary>", true),
+            ("Here:\n  <diary day=\"1\">\n<a>x</a>\n", true),
+            ("<diary>\n</diary>\n", false),
+            ("<diary><entry>\n</diary>", false),
+            ("<diary><entry></entry>", true),
+            ("<diary/>\n", false),
+            ("a<br>\n<br>\n<br/>", false),
+            ("Use Vec<String>.\n", false),
+            ("a < b\n<3> x\n< y>", false),
+            ("<a <b>", false),
+        ] {
+            assert_eq!(ends_in_element(text), is_open, "{text:?}");
+        }
+        assert!(!ends_in_element(&("<diary>\n".to_owned() + &"é".repeat(LINE_BYTES_MAX))), "only so far back");
+    }
+
+    #[test]
+    fn a_text_names_its_tags_and_no_other() {
+        let named = Kinds::named_in("Write an XML with <thought>, please, not [think].");
+        assert!(named.has(Kind(2)) && named.has(Kind(6)) && !named.has(Kind(0)), "{named:?}");
+        assert!(Kinds::named_in("a < b, <b>").is_empty() && THOUGHTS.len() <= 16);
     }
 
     #[test]

@@ -4,11 +4,12 @@
 //! one itself, only its end shows: then what came before was the thought, even if it was shown. Who knows that of a model says
 //! so ([`Manner::opens_itself`]), and what comes before the end is held back.
 //!
-//! A tag is text where it stands in code, and, if the question speaks of such tags, where it doesn't begin a line. A thought
+//! A tag is text where it stands in code or in an element of markup that the answer has opened. If the question names it, it is
+//! text behind any other text; one that closes is, too, where it doesn't begin a line or closes such an element. A thought
 //! behind text that is not closed when the model stops by itself, and calls no tool, was text too; it is held back until then.
 //! Where JSON is wanted and nothing was said, the object that ends the thoughts is the answer.
 
-use super::tags::{self, Begun, Code, Tag};
+use super::tags::{self, Begun, Code, Kind, Kinds, Tag, begins_line};
 use crate::contract::Finish;
 use crate::reading;
 use std::borrow::Cow;
@@ -19,11 +20,14 @@ use std::ops::Range;
 pub struct Manner {
     /// The template opens the first thought, so that its end may come without a beginning.
     pub opens_itself: bool,
-    /// The question speaks of tags.
-    pub names_tags: bool,
+    /// The tags of which the question speaks.
+    pub named: Kinds,
     /// A JSON object is wanted.
     pub wants_json: bool,
 }
+
+/// Tags that are text and not closed yet; what opens beyond them is a thought.
+const SHOWN_MAX: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Thinking {
@@ -42,11 +46,21 @@ pub(super) struct Thinking {
     aside: Option<Range<usize>>,
     /// Where, in the thoughts, an end without a beginning stood in code, and how long it is: text, if the code ends.
     in_code: Option<(usize, usize)>,
+    /// Tags that open a thought and stand in what was said, or may have been, as text.
+    shown: Vec<Shown>,
     /// Bytes of the answer that were handed on.
     handed_on: usize,
     /// Something that was handed on turned out to be a thought.
     pub(super) is_taken_back: bool,
     bytes_max: usize,
+}
+
+#[derive(Debug)]
+struct Shown {
+    kind: Kind,
+    at: Range<usize>,
+    /// It stands in an element.
+    is_inside: bool,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +116,7 @@ impl Thinking {
         if self.may_have_opened_itself() {
             let said = std::mem::take(&mut self.thoughts);
             (self.state, self.code, self.in_code) = (State::Answering, Code::default(), None);
+            self.shown.clear();
             if !said.trim().is_empty() {
                 self.push(&said);
             }
@@ -129,6 +144,11 @@ impl Thinking {
         matches!(&self.state, State::Thinking { tag: Some(tag), .. } if tag.is_empty())
     }
 
+    /// Nothing of the answer was handed on yet, or all of that turned out to be a thought.
+    pub(super) fn starts_over(&self) -> bool {
+        self.handed_on == 0
+    }
+
     /// What there is of the answer that was not handed on yet.
     pub(super) fn news(&mut self) -> &str {
         let from = std::mem::replace(&mut self.handed_on, self.answer.len());
@@ -150,25 +170,28 @@ impl Thinking {
     }
 
     fn meet(&mut self, tag: Tag, name: &str) {
-        if tag == Tag::Close && self.may_have_opened_itself() {
-            if self.manner.names_tags && !begins_line(&self.thoughts) {
+        if self.may_have_opened_itself() {
+            if self.code.holds_end(&self.thoughts) {
+                if matches!(tag, Tag::Close(_)) {
+                    self.in_code = Some((self.thoughts.len(), name.len()));
+                }
                 return self.keep(name);
             }
-            if self.code.holds_end(&self.thoughts) {
-                self.in_code = Some((self.thoughts.len(), name.len()));
+            if self.is_text_here(tag, name) {
                 return self.keep(name);
             }
         }
-        if matches!(self.state, State::Answering) && self.is_text_here() {
+        if matches!(self.state, State::Answering) && (self.code.holds_end(&self.answer) || self.is_text_here(tag, name)) {
             return self.push(name);
         }
         match (&mut self.state, tag) {
-            (State::Thinking { tag, .. }, Tag::Close) => {
+            (State::Thinking { tag, .. }, Tag::Close(_)) => {
                 self.has_opened_itself |= tag.as_ref().is_some_and(String::is_empty);
                 self.state = State::Answering;
+                self.shown.clear();
                 (self.code, self.in_code, self.has_thought) = (Code::default(), None, true);
             }
-            (State::Thinking { from, tag }, Tag::Open) => {
+            (State::Thinking { from, tag }, Tag::Open(_)) => {
                 // It opens what was taken for open already.
                 if self.thoughts[*from..].trim().is_empty() {
                     *tag = None;
@@ -176,20 +199,45 @@ impl Thinking {
                 self.keep(name);
             }
             (State::Thinking { .. }, Tag::Frame) => self.state = State::Answering,
-            (State::Answering, Tag::Open) => {
+            (State::Answering, Tag::Open(_)) => {
                 let is_at_head = self.answer.trim().is_empty();
                 if is_at_head {
                     (self.handed_on, self.answer) = (0, String::new());
                 }
                 self.state = State::Thinking { from: self.thoughts.len(), tag: (!is_at_head).then(|| name.to_owned()) };
             }
-            (State::Answering, Tag::Close) => self.closed(),
+            (State::Answering, Tag::Close(_)) => self.closed(),
             (State::Answering, Tag::Frame) => {}
         }
     }
 
-    fn is_text_here(&mut self) -> bool {
-        (self.manner.names_tags && !begins_line(&self.answer)) || self.code.holds_end(&self.answer)
+    /// Whether a tag outside of code is text where it stands.
+    fn is_text_here(&mut self, tag: Tag, name: &str) -> bool {
+        let said = if matches!(self.state, State::Answering) { &self.answer } else { &self.thoughts };
+        match tag {
+            Tag::Frame => false,
+            Tag::Open(kind) => {
+                if said.trim().is_empty() || self.shown.len() == SHOWN_MAX {
+                    return false;
+                }
+                let is_inside = tags::ends_in_element(said);
+                let is_text = is_inside || self.manner.named.has(kind);
+                if is_text {
+                    self.shown.push(Shown { kind, at: said.len()..said.len() + name.len(), is_inside });
+                }
+                is_text
+            }
+            // A tag within a line may be one that is spoken of: nothing closes it.
+            Tag::Close(kind) => {
+                let stands_out = |shown: &Shown| {
+                    let after = said.get(shown.at.end..).unwrap_or_default().trim_start_matches([' ', '\t']);
+                    shown.is_inside || begins_line(&said[..shown.at.start]) || after.starts_with('\n')
+                };
+                let opened = self.shown.iter().rposition(|shown| shown.kind == kind && stands_out(shown));
+                let is_spoken_of = self.manner.named.has(kind) && !begins_line(said);
+                opened.inspect(|place| self.shown.truncate(*place)).is_some() || is_spoken_of
+            }
+        }
     }
 
     /// A thought has ended that nobody saw begin.
@@ -202,6 +250,7 @@ impl Thinking {
             self.keep(&said);
             self.aside = self.has_thought.then_some(from..self.thoughts.len());
         }
+        self.shown.clear();
         (self.answer, self.code, self.handed_on, self.has_thought) = (String::new(), Code::default(), 0, true);
     }
 
@@ -234,15 +283,9 @@ impl Thinking {
         }
         // Some models, and some servers, never end a thought before the object that is wanted.
         if self.manner.wants_json && finish == Finish::Stop && self.answer.trim().is_empty() {
-            self.answer = reading::last(&self.thoughts).unwrap_or_default().to_owned();
+            (self.handed_on, self.answer) = (0, reading::last(&self.thoughts).unwrap_or_default().to_owned());
         }
     }
-}
-
-/// Whether what comes behind a text begins a line.
-fn begins_line(text: &str) -> bool {
-    let line = text.trim_end_matches([' ', '\t']);
-    line.is_empty() || line.ends_with('\n')
 }
 
 #[cfg(test)]

@@ -23,7 +23,12 @@ fn check(content: &str, manner: Manner, finish: Finish, answer: &str, thoughts: 
     }
 }
 
-const PLAIN: Manner = Manner { opens_itself: false, names_tags: false, wants_json: false };
+const PLAIN: Manner = Manner { opens_itself: false, named: Kinds::NONE, wants_json: false };
+
+/// The question speaks of these.
+fn naming(tags: &str) -> Manner {
+    Manner { named: Kinds::named_in(tags), ..PLAIN }
+}
 
 #[test]
 fn thoughts_are_told_from_the_answer_wherever_the_tags_are_cut() {
@@ -72,7 +77,7 @@ fn what_only_looks_like_a_thought_stays() {
     ] {
         check(content, PLAIN, Stop, content, "");
     }
-    let named = Manner { names_tags: true, ..PLAIN };
+    let named = naming("<think>");
     for (content, answer, thoughts) in [
         ("Put it between <think> and </think>, please.", "Put it between <think> and </think>, please.", ""),
         (r#"{"goal":"say what </think> means"}"#, r#"{"goal":"say what </think> means"}"#, ""),
@@ -80,6 +85,33 @@ fn what_only_looks_like_a_thought_stays() {
         ("<think>hm</think>It is <think>.", "It is <think>.", "hm"),
     ] {
         check(content, named, Stop, answer, thoughts);
+    }
+}
+
+#[test]
+fn an_element_that_was_asked_for_is_part_of_the_answer() {
+    const DIARY: &str = "Here it is:\n\n<diary>\n  <thought>tired</thought>\n  <thought>\n    hm\n  </thought>\n</diary>\nDone.";
+    const ROOT: &str = "Here it is:\n<thought>\n  <text>tired</text>\n</thought>";
+    const IN_LINE: &str = "So: <thought>\n  tired\n</thought>";
+    for content in [DIARY, ROOT, IN_LINE, "Here it is:\n```xml\n<thought>\n</thought>\n```"] {
+        for opens_itself in [false, true] {
+            check(content, Manner { opens_itself, ..naming("an XML with a <thought>") }, Stop, content, "");
+        }
+        let after = format!("<think>hm</think>{content}");
+        check(&after, naming("<thought>"), Stop, content, "hm");
+    }
+    for (content, manner, answer, thoughts) in [
+        // Nothing was named, but it stands in an element.
+        (DIARY, PLAIN, DIARY, ""),
+        (ROOT, PLAIN, "Here it is:\n", "\n  <text>tired</text>\n"),
+        // At the head it is a thought, and so is what another tag holds.
+        ("<thought>hm</thought>Yes.", naming("<thought>"), "Yes.", "hm"),
+        ("Yes.\n<think>or?</think>No.", naming("<thought>"), "Yes.\nNo.", "or?"),
+        // A tag that is spoken of opens nothing that could be closed.
+        ("They ask what <think> means.\n</think>\nA tag.", naming("<think>"), "A tag.", "They ask what <think> means.\n"),
+        ("<x>a</x>\n<think>or?</think>Yes.", PLAIN, "<x>a</x>\nYes.", "or?"),
+    ] {
+        check(content, manner, Stop, answer, thoughts);
     }
 }
 
@@ -145,7 +177,7 @@ fn an_open_thought_is_text_only_where_the_model_stops_by_itself() {
 #[test]
 fn what_is_held_back_may_speak_of_tags_and_show_them_in_code() {
     let known = Manner { opens_itself: true, ..PLAIN };
-    let named = Manner { names_tags: true, ..known };
+    let named = Manner { opens_itself: true, ..naming("<think>") };
     for (content, manner, answer, thoughts) in [
         ("It is <think> and it ends with </think>. That is all.", named, "It is <think> and it ends with </think>. That is all.", ""),
         ("So:\n```\n<think>a</think>\n```\nThat is all.", known, "So:\n```\n<think>a</think>\n```\nThat is all.", ""),
@@ -206,11 +238,12 @@ fn a_thought_without_end_hides_no_json() {
 /// Whatever is thrown together of tags, code and text: no byte of text is lost or doubled, and the cuts change nothing.
 #[test]
 fn every_mixture_is_told_apart_in_the_same_way_however_it_is_cut() {
-    const PARTS: &[&str] = &["<think>", "</think>", "a", " b\n", "`", "```\n", "[THINK]", "[/THINK]", "<", "◁", "…", "c d"];
+    const PARTS: &[&str] =
+        &["<x>", "</x>\n", "<think>", "</think>", "a", " b\n", "`", "```\n", "[THINK]", "[/THINK]", "<", "◁", "…", "c d"];
     let mut rng = fastrand::Rng::with_seed(11);
     for _ in 0..3_000 {
         let parts: Vec<&str> = (0..rng.usize(1..9)).map(|_| PARTS[rng.usize(..PARTS.len())]).collect();
-        let manner = Manner { opens_itself: rng.bool(), names_tags: rng.bool(), wants_json: false };
+        let manner = Manner { opens_itself: rng.bool(), ..naming(["", "<think>", "[THINK]"][rng.usize(..3)]) };
         let content = parts.concat();
         let (whole, torn) = (told_apart([content.as_str()], manner, Stop), told_apart(content.split(""), manner, Stop));
         assert_eq!((&whole.answer, &whole.thoughts), (&torn.answer, &torn.thoughts), "{content:?} {manner:?}");

@@ -63,9 +63,9 @@ pub enum SourceError {
     Path,
     #[error("a database is written as mysql://user:password@host:3306/name, with %40 for an @ in the password")]
     Address,
-    #[error("the `?` of a database's address is followed by ssl-mode and ssl-ca, each at most once; a ? in the password is written %3F")]
+    #[error("a database's address has an unknown or repeated parameter; use ssl-mode and ssl-ca, and write a ? in its password as %3F")]
     Parameter,
-    #[error("ssl-mode is DISABLED, PREFERRED, REQUIRED or VERIFY_IDENTITY")]
+    #[error("a database's address has an unknown ssl-mode; use DISABLED, PREFERRED, REQUIRED or VERIFY_IDENTITY")]
     Mode,
     #[error(
         "ssl-mode=VERIFY_CA would trust any public certificate, whatever its host; use VERIFY_IDENTITY, with ssl-ca=FILE for your own authority"

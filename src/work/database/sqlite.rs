@@ -20,7 +20,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Error, ErrorCode, OpenFlags, Row, Statement};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Instant;
 
@@ -29,6 +29,8 @@ const KEPT_MAX: usize = 8;
 const TEXT_BYTES_MAX: i32 = 16 << 20;
 /// Steps of SQLite's machine between two looks at the clock.
 const STEPS: i32 = 2_000;
+/// Rows from which the recursions of one statement go on. A server counts levels instead, which SQLite doesn't know.
+const RECURSION_ROWS_MAX: u32 = 100_000;
 
 pub(super) struct Sqlite {
     schema: String,
@@ -41,6 +43,7 @@ pub(super) struct Sqlite {
 struct Line {
     connection: Connection,
     is_ours: Arc<AtomicBool>,
+    recursion_rows: Arc<AtomicU32>,
 }
 
 impl Sqlite {
@@ -165,10 +168,12 @@ impl Sqlite {
             connection.set_limit(limit, most)?;
         }
         functions(&connection)?;
+        let recursion_rows = Arc::new(AtomicU32::new(0));
+        step(&connection, recursion_rows.clone())?;
         let is_ours = Arc::new(AtomicBool::new(false));
         let trusted = is_ours.clone();
         connection.authorizer(Some(move |context: AuthContext<'_>| verdict(context.action, trusted.load(Ordering::Relaxed))))?;
-        Ok(Line { connection, is_ours })
+        Ok(Line { connection, is_ours, recursion_rows })
     }
 }
 
@@ -240,6 +245,21 @@ fn functions(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_scalar_function("pi", 0, flags, |_| Ok(std::f64::consts::PI))
 }
 
+/// Counts the rows of recursions, and ends one that doesn't end.
+fn step(connection: &Connection, rows: Arc<AtomicU32>) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
+    connection.create_scalar_function(sql::STEP, 0, flags, move |_| match rows.fetch_add(1, Ordering::Relaxed) {
+        RECURSION_ROWS_MAX.. => Err(Error::UserFunctionError(
+            format!(
+                "the recursion goes through more than {RECURSION_ROWS_MAX} rows, perhaps in a circle: end it with a condition, \
+                 such as one on a depth that it counts, or use UNION without ALL"
+            )
+            .into(),
+        )),
+        _ => Ok(false),
+    })
+}
+
 impl Line {
     fn answer(&self, ask: &DatabaseAsk, limits: DatabaseLimits, schema: &str) -> Result<DatabaseAnswer, Error> {
         match ask {
@@ -266,7 +286,14 @@ impl Line {
         match (failure, checked) {
             (Some(error), _) => Err(error),
             (None, Err(denied)) => Ok(refused(denied.to_string(), Refused::Other)),
-            (None, Ok(())) => rows_of(statement, limits),
+            (None, Ok(())) => {
+                self.recursion_rows.store(0, Ordering::Relaxed);
+                match sql::counting(sql, &[schema]) {
+                    Ok(counting) if counting == sql => rows_of(statement, limits),
+                    Ok(counting) => rows_of(self.connection.prepare(&counting)?, limits),
+                    Err(denied) => Ok(refused(denied.to_string(), Refused::Other)),
+                }
+            }
         }
     }
 

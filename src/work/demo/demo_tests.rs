@@ -1,7 +1,7 @@
 //! What the demo model says, role by role.
 
 use super::*;
-use crate::contract::{Role, Text};
+use crate::contract::{Role, Says, Text};
 use serde_json::{Value, json};
 
 fn demo() -> Demo {
@@ -264,6 +264,7 @@ fn the_same_request_is_answered_the_same_and_word_by_word() {
         schema: None,
         tools: Arc::default(),
         stream: true,
+        says: None,
         tokens_max: 0,
     };
     let mut pieces = Vec::new();
@@ -289,8 +290,11 @@ fn routed(message: &str, language: &str, history: &str) -> (Option<String>, Stri
     let perceived = json!({"language": language}).to_string();
     let routing = to_pa(&["desk", "eras"], &[("history", history), ("perception", &perceived), ("message", message)]);
     assert_eq!(routing["language"], language);
-    assert!(routing["expert"].is_null() == routing["thinking_message"].as_str().unwrap().is_empty(), "{message}: {routing}");
-    (routing["expert"].as_str().map(str::to_owned), routing["job"].as_str().unwrap().to_owned())
+    let is_answer = routing["expert"].is_null();
+    assert!(is_answer == routing["thinking_message"].as_str().unwrap().is_empty(), "{message}: {routing}");
+    assert!(is_answer == routing["job"].as_str().unwrap().is_empty(), "{message}: {routing}");
+    let said = if is_answer { &routing["answer"] } else { &routing["job"] };
+    (routing["expert"].as_str().map(str::to_owned), said.as_str().unwrap().to_owned())
 }
 
 #[test]
@@ -305,19 +309,9 @@ fn the_assistant_gives_each_message_to_who_can_answer_it() {
         ),
         ("give me two buttons, red and blue", "en", Some("desk"), "give me two buttons, red and blue\nAnswer in English."),
         ("what did I say before?", "en", Some("desk"), "what did I say before?\nAnswer in English."),
-        ("why is the sky blue?", "en", None, "Explain why the sky is blue: air scatters blue light more than red."),
-        (
-            "wie hoch war der Verbrauch?",
-            "de",
-            None,
-            "Nachfragen: Ist der Verlauf über ein Jahr gemeint, Monat für Monat, oder etwas anderes, und welches Jahr?",
-        ),
-        (
-            "Write a sonnet on quantum gravity",
-            "en",
-            None,
-            "Say plainly that the demo model does not know this, what it can do, and how a real model is connected.",
-        ),
+        ("why is the sky blue?", "en", None, "Sunlight"),
+        ("wie hoch war der Verbrauch?", "de", None, "Welchen Verbrauch meinst du?"),
+        ("Write a sonnet on quantum gravity", "en", None, "I don't know that. I am the built-in **demo model**"),
         (
             "action: try_count (the control «Kunden» was used with data {\"say\":\"wie viele Kunden gibt es?\"})",
             "de",
@@ -326,7 +320,8 @@ fn the_assistant_gives_each_message_to_who_can_answer_it() {
         ),
     ] {
         let (to, brief) = routed(message, language, "");
-        assert_eq!((to.as_deref(), brief.as_str()), (expert, job), "{message}");
+        assert_eq!(to.as_deref(), expert, "{message}");
+        assert!(if expert.is_some() { brief == job } else { brief.starts_with(job) }, "{message}: {brief}");
     }
     let alone = to_pa(&["desk"], &[("message", "how many customers are there?")]);
     assert_eq!(alone["expert"], Value::Null, "an expert that the prompt does not name is not asked");
@@ -347,7 +342,8 @@ fn what_a_follow_up_leaves_out_stands_in_the_history() {
         assert!(expert.as_deref() == Some("eras") && brief.contains(job), "{message}: {brief}");
     }
     for history in ["", "user: hallo\nassistant: Hallo!", "user: wie viele Kunden haben wir?\nassistant: 3"] {
-        assert_eq!(routed("und 2023?", "de", history), (None, "Nachfragen: Was aus diesem Jahr ist gemeint?".to_owned()), "{history}");
+        let (expert, answer) = routed("und 2023?", "de", history);
+        assert!(expert.is_none() && answer.starts_with("Was aus diesem Jahr meinst du?"), "{history}: {answer}");
     }
 }
 
@@ -499,14 +495,41 @@ fn an_answer_is_composed_from_what_was_found() {
         ),
     ] {
         assert_eq!(says_compose(job, language, &results), says, "{job}");
+        // An interpreter behind the expert writes the same: its goal is the job, with the line that names the language.
+        let goal = format!("{job}\n{}", if language == "de" { "Antworte auf Deutsch." } else { "Answer in English." });
+        let interpreted = json("interpreter", &[("message", "und?"), ("goal", &goal), ("response_hint", ""), ("results", &results)]);
+        assert_eq!(interpreted["summary"], says, "{job}");
+        assert_eq!(interpreted["findings"].as_array().unwrap().len(), says.matches("\n- ").count(), "{job}");
     }
-    let notes = "Summary.\n- One.\n- Two.";
-    let found = json("interpreter", &[("message", "x"), ("goal", "y"), ("notes", notes), ("results", "[]")]);
-    assert_eq!(found, json!({"summary": "Summary.", "findings": ["One.", "Two."]}));
 }
 
 fn says_compose(job: &str, language: &str, results: &str) -> String {
     says("compose", &[("language", language), ("job", job), ("response_hint", ""), ("results", results)])
+}
+
+#[test]
+fn a_field_is_streamed_word_by_word_and_the_text_stays_whole() {
+    let says = Says { field: "answer".into(), unless: Some("expert".into()) };
+    let request = ModelRequest {
+        role: "pa".into(),
+        stage: None,
+        background: false,
+        model: "strong".into(),
+        messages: prompt("pa", &[("message", "why is the sky blue?")]),
+        schema: None,
+        tools: Arc::default(),
+        stream: false,
+        says: Some(says),
+        tokens_max: 0,
+    };
+    let mut pieces = Vec::new();
+    let mut say = |piece: &str| pieces.push(piece.to_owned());
+    let cancel = crate::work::Cancel::default();
+    let mut call = Call { cancel: &cancel, due: std::time::Instant::now(), say: &mut say };
+    let text = Model::answer(&mut demo(), &request, &mut call).outcome.unwrap().text;
+    let routing: Value = serde_json::from_str(&text).unwrap();
+    assert!(pieces.len() > 20 && routing["answer"] == pieces.concat(), "{pieces:?}");
+    assert!(text.starts_with(r#"{"expert":null,"#), "{text}");
 }
 
 #[test]

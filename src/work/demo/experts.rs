@@ -6,11 +6,29 @@ use super::questions::{Names, Question};
 use super::roles::{AtWork, meant};
 use super::rules::Tool;
 use super::template::Scope;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The expert that puts things on the screen and looks up what was said.
 const DESK: &str = "desk";
+
+/// Who answers, in the order in which a model writes it.
+#[derive(Serialize)]
+struct Routing<'a> {
+    expert: Option<&'a str>,
+    job: String,
+    thinking_message: String,
+    language: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<String>,
+}
+
+impl Routing<'_> {
+    fn written(&self) -> String {
+        serde_json::to_string(self).expect("our own plain data is always JSON")
+    }
+}
 
 /// What a job says is wanted.
 pub(super) fn wanted(job: &str) -> &str {
@@ -23,30 +41,35 @@ pub(super) fn language_line(job: &str) -> Option<&str> {
 }
 
 impl AtWork<'_> {
-    /// Decides who answers, and what their job is.
-    pub(super) fn pa(&self, experts: &[String]) -> Value {
+    /// Decides who answers, and what their job is; or answers.
+    pub(super) fn pa(&self, experts: &[String]) -> String {
         let text = meant(self.message);
         let asked = self.rules.questions.meant(&text, self.scope.slot("history"));
         let known = asked.filter(|(question, _)| question.expert.as_ref().is_none_or(|expert| experts.contains(expert)));
         let (expert, job, thinking) = match known {
             Some((question, names)) => {
                 let scope = self.with(names);
+                let Some(expert) = &question.expert else { return self.answers(question.says.text(&self.language, &scope)) };
                 let job = question.job.text(&self.language, &scope).unwrap_or(text);
                 let assumed = self.rules.questions.assumed.text(&self.language, &scope).unwrap_or_default();
-                (question.expert.as_deref(), job + &assumed, question.thinking.text(&self.language, &scope))
+                (expert.as_str(), job + &assumed, question.thinking.text(&self.language, &scope))
             }
             None if !self.rule.tools.is_empty() && !self.is_otherwise() && experts.iter().any(|expert| expert == DESK) => {
                 let names = Names::from([("intent".to_owned(), self.rule.intent.clone())]);
                 let thinking = self.rules.questions.thinking.text(&self.language, &self.with(names));
-                (Some(DESK), text.split_whitespace().collect::<Vec<_>>().join(" "), thinking)
+                (DESK, text.split_whitespace().collect::<Vec<_>>().join(" "), thinking)
             }
-            None => (None, self.rule.goal.text(&self.language, &self.scope).unwrap_or(text), None),
+            None => return self.answers(Some(self.output())),
         };
-        let job = match (expert, self.rules.questions.answer_in.text(&self.language, &self.scope)) {
-            (Some(_), Some(line)) => format!("{job}\n{line}"),
-            (Some(_), None) | (None, _) => job,
-        };
-        json!({"expert": expert, "job": job, "thinking_message": thinking.unwrap_or_default(), "language": self.language})
+        let line = self.rules.questions.answer_in.text(&self.language, &self.scope);
+        let job = line.map_or(job.clone(), |line| format!("{job}\n{line}"));
+        Routing { expert: Some(expert), job, thinking_message: thinking.unwrap_or_default(), language: &self.language, answer: None }
+            .written()
+    }
+
+    fn answers(&self, answer: Option<String>) -> String {
+        let (job, thinking_message) = (String::new(), String::new());
+        Routing { expert: None, job, thinking_message, language: &self.language, answer }.written()
     }
 
     /// Plans a job; after a failure, what mends it, or nothing more.
@@ -75,17 +98,12 @@ impl AtWork<'_> {
         json!({"tool_sequence": calls, "response_hint": hint.unwrap_or_default(), "interpret": interpret})
     }
 
-    /// The answer to a job from what its tools found. Where it is to be interpreted its first line is the summary.
+    /// The answer to a job from what its tools found.
     pub(super) fn compose(&self) -> String {
         let results: Vec<Value> = serde_json::from_str(self.scope.slot("results")).unwrap_or_default();
         match self.question() {
             Some((question, names)) => self.told(question, names, &results),
-            None if results.iter().any(|result| !result["data"].is_null()) => {
-                let found = self.interpreter();
-                let findings = found["findings"].as_array().into_iter().flatten().filter_map(Value::as_str);
-                let findings = findings.map(|line| format!("\n- {line}")).collect::<String>();
-                format!("{}{findings}", found["summary"].as_str().unwrap_or_default())
-            }
+            None if results.iter().any(|result| !result["data"].is_null()) => self.found(),
             None => self.output(),
         }
     }

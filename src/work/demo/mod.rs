@@ -14,6 +14,7 @@ mod template;
 
 use super::{Call, Ended, Model};
 use crate::contract::{Answer, CallError, ChatMessage, Finish, ModelRequest, ToolCall, Usage};
+use crate::reading::Spoken;
 use rules::Rules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,21 +65,26 @@ impl Model for Demo {
         let Said { text, tool_calls, usage } = Demo::answer(self, &request.messages, !request.tools.is_empty());
         let finish = if tool_calls.is_empty() { Finish::Stop } else { Finish::ToolCalls };
         let mut answer = Answer { tool_calls, finish, model: NAME.to_owned(), ..Answer::default() };
-        if !request.stream {
+        let mut spoken = request.says.as_ref().map(Spoken::new);
+        let mut shown: Vec<String> = match &mut spoken {
+            Some(spoken) => words(&text).map(|word| spoken.take(word).to_owned()).filter(|word| !word.is_empty()).collect(),
+            None if request.stream => words(&text).map(str::to_owned).collect(),
+            None => Vec::new(),
+        };
+        if shown.is_empty() {
             // Nobody sees it grow, so it takes the time of one word.
-            if !call.cancel.pause(self.word_pause) {
-                return CallError::Cancelled.into();
-            }
-            answer.text = text;
-            return Ended { usage, outcome: Ok(answer) };
+            shown.push(String::new());
         }
-        for (said, word) in words(&text).enumerate() {
+        for (said, word) in shown.iter().enumerate() {
             if !call.cancel.pause(self.word_pause) {
                 let completion_tokens = said as u64;
                 let usage = Usage { completion_tokens, total_tokens: usage.prompt_tokens + completion_tokens, ..usage };
                 return Ended { usage, outcome: Err(CallError::Cancelled) };
             }
             call.say(word);
+        }
+        if !request.stream {
+            answer.text = text;
         }
         Ended { usage, outcome: Ok(answer) }
     }

@@ -51,6 +51,7 @@ pub(super) struct Question {
     #[serde(default)]
     usually: Names,
     pub(super) topic: String,
+    #[serde(default)]
     pub(super) job: Say,
     #[serde(default)]
     pub(super) thinking: Say,

@@ -14,6 +14,10 @@ use std::sync::LazyLock;
 /// The text of an answer, or tools to call first.
 pub(super) fn answer(rules: &Rules, asked: Asked, may_call_tools: bool) -> (String, Vec<ToolCall>) {
     let Asked { role, mut slots, experts } = asked;
+    if let Some(goal) = slots.get("goal").filter(|goal| role == "interpreter" && experts::language_line(goal).is_some()).cloned() {
+        // It stands behind an expert, whose job is its goal.
+        slots.insert("job".to_owned(), goal);
+    }
     if let Some(job) = slots.get("job") {
         // To whom a job is all there is, it is the message.
         let wanted = experts::wanted(job).to_owned();
@@ -32,7 +36,7 @@ pub(super) fn answer(rules: &Rules, asked: Asked, may_call_tools: bool) -> (Stri
         "input" => at_work.input(),
         "director" => at_work.director(),
         "thinker" => at_work.thinker(),
-        "pa" => at_work.pa(&experts),
+        "pa" => return (at_work.pa(&experts), Vec::new()),
         "expert" => at_work.plan(),
         "interpreter" => at_work.interpreter(),
         "memorizer" => at_work.memorizer(),
@@ -136,17 +140,20 @@ impl AtWork<'_> {
         json!({"calls": open.iter().map(fill).collect::<Vec<_>>()})
     }
 
-    pub(super) fn interpreter(&self) -> Value {
-        // An expert has said already what was found.
-        if let Some((summary, findings)) = self.scope.slots.get("notes").map(|notes| notes.split_once('\n').unwrap_or((notes, ""))) {
-            let findings: Vec<&str> = findings.lines().map(|line| line.trim_start_matches("- ")).filter(|line| !line.is_empty()).collect();
-            return json!({"summary": summary, "findings": findings});
-        }
+    fn interpreter(&self) -> Value {
+        let summary = self.compose();
+        let findings: Vec<&str> = summary.lines().filter_map(|line| line.strip_prefix("- ")).collect();
+        json!({"findings": findings, "summary": summary})
+    }
+
+    /// What was found, and a line for each thing that supports it.
+    pub(super) fn found(&self) -> String {
         let said = |rule: &Rule| rule.finds.text(&self.language, &self.scope);
         let summary = said(self.rule).or_else(|| said(&self.rules.otherwise)).unwrap_or_default();
         let findings = if self.rule.findings.is_null() { &self.rules.otherwise.findings } else { &self.rule.findings };
-        let findings = template::json(findings, &self.scope).unwrap_or_else(|| json!([]));
-        json!({"summary": summary, "findings": findings})
+        let findings = template::json(findings, &self.scope).unwrap_or_default();
+        let lines = findings.as_array().into_iter().flatten().filter_map(Value::as_str).map(|line| format!("\n- {line}"));
+        summary + &lines.collect::<String>()
     }
 
     fn memorizer(&self) -> Value {
@@ -174,20 +181,7 @@ impl AtWork<'_> {
         let failed = || self.rules.failed.text(&self.language, &self.scope);
         let found = || self.scope.slots.get("findings").cloned();
         let said = |rule: &Rule| rule.says.text(&self.language, &self.scope);
-        found()
-            .or_else(|| self.asks_back())
-            .or_else(failed)
-            .or_else(|| said(self.rule))
-            .or_else(|| said(&self.rules.otherwise))
-            .unwrap_or_default()
-    }
-
-    /// What to ask where the assistant has found that a question can be meant in more than one way.
-    fn asks_back(&self) -> Option<String> {
-        let (question, names) = self.rules.questions.asked(&meant(self.message)).filter(|(question, _)| question.expert.is_none())?;
-        let scope = Scope { names, ..self.scope.clone() };
-        let is_brief = question.job.text(&self.language, &scope)? == self.scope.slot("goal");
-        is_brief.then(|| question.says.text(&self.language, &scope)).flatten()
+        found().or_else(failed).or_else(|| said(self.rule)).or_else(|| said(&self.rules.otherwise)).unwrap_or_default()
     }
 
     pub(super) fn is_otherwise(&self) -> bool {
@@ -207,11 +201,7 @@ impl AtWork<'_> {
         }
         let mut slots: BTreeMap<String, String> = self.scope.slots.clone();
         if results.iter().any(|result| !result["data"].is_null()) {
-            let found = self.interpreter();
-            let findings = found["findings"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            let lines: Vec<String> =
-                found["summary"].as_str().map(str::to_owned).into_iter().chain(findings.map(|line| format!("- {line}"))).collect();
-            slots.insert("findings".to_owned(), lines.join("\n"));
+            slots.insert("findings".to_owned(), self.found());
         }
         let scope = Scope { slots: &slots, ..self.scope.clone() };
         (AtWork { scope, language: self.language.clone(), ..*self }.output(), Vec::new())

@@ -34,7 +34,6 @@ const NAMES: &[&str] = &[
     "today",
     "dialect",
     "response_hint",
-    "notes",
     "style",
 ];
 

@@ -147,6 +147,7 @@ mod tests {
             schema: None,
             tools: Arc::default(),
             stream: false,
+            says: None,
             tokens_max: 1,
         }))
     }

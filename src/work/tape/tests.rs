@@ -75,6 +75,7 @@ fn ask(prompt: &str, time: &str, message: &str) -> Request {
         schema: None,
         tools: Arc::default(),
         stream: true,
+        says: None,
         tokens_max: 1,
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! It speaks the provider's wire over loopback. The message (or a control's data) is JSON: `intent` and `complexity` for
 //! `input`, `tools` for `director` and `agent`, `fill` for `thinker`, `memory` for `memorizer`, `judge` for the judge
-//! of a test, `expert` for the `pa`, `tools` and, when they failed, `repair` for an expert, `say` for the node that speaks.
+//! of a test, `expert` or `answer` for the `pa`, `tools` and, when they failed, `repair` for an expert, `say` for the node that speaks.
 //! What a test scripts with [`Provider::script`] goes out word for word instead.
 //! `hold` names a node whose call stands still, after `after` words, until the test lets it go on or the other side hangs up.
 
@@ -181,9 +181,9 @@ impl Asked {
         Asked { role, plan, has_tools: body["tools"].is_array() && !is_answered, is_repair: question < last }
     }
 
-    fn structured(&self) -> Option<Value> {
+    fn structured(&self) -> Option<String> {
         let plan = |name: &str, otherwise: Value| if self.plan[name].is_null() { otherwise } else { self.plan[name].clone() };
-        Some(match self.role.as_str() {
+        let structured = match self.role.as_str() {
             "input" => json!({
                 "who": "user", "language": "en", "intent": plan("intent", json!("request")), "topic": "a test", "tone": "neutral",
                 "complexity": plan("complexity", json!("simple")), "context": "",
@@ -191,16 +191,21 @@ impl Asked {
             "director" => json!({
                 "goal": "do as told", "steps": [], "tool_sequence": plan("tools", json!([])), "present_as": "text", "reason": "a test",
             }),
+            "pa" if self.plan["answer"].is_string() => {
+                // In the order of the schema.
+                return Some(format!(r#"{{"expert":null,"thinking_message":"","language":"en","answer":{}}}"#, self.plan["answer"]));
+            }
             "pa" => json!({ "expert": self.plan["expert"], "job": self.plan.to_string(), "thinking_message": "", "language": "en" }),
             "expert" => json!({
                 "tool_sequence": plan(if self.is_repair { "repair" } else { "tools" }, json!([])), "response_hint": "", "interpret": false,
             }),
             "thinker" => json!({ "calls": plan("fill", json!([])) }),
-            "interpreter" => json!({ "summary": "found", "findings": [] }),
+            "interpreter" => json!({ "findings": [], "summary": plan("say", json!("As you say.")) }),
             "memorizer" => plan("memory", json!({})),
             "judge" => plan("judge", json!({ "points": 10, "reason": "" })),
             _ => return None,
-        })
+        };
+        Some(structured.to_string())
     }
 }
 
@@ -228,12 +233,7 @@ fn answer(stage: &Stage, stream: &TcpStream, body: &Value) -> Option<()> {
         |delta: Value| json!({"id": "c", "model": "puppet", "choices": [{"index": 0, "delta": delta, "finish_reason": null}]}).to_string();
     let holds = asked.plan["hold"] == asked.role;
     let mut finish = "stop";
-    if let Some(structured) = asked.structured() {
-        if holds {
-            hold(stage, stream)?;
-        }
-        say(&delta(json!({ "content": structured.to_string() })))?;
-    } else if let Some(tools) = asked.plan["tools"].as_array().filter(|_| asked.role == "agent" && asked.has_tools) {
+    if let Some(tools) = asked.plan["tools"].as_array().filter(|_| asked.role == "agent" && asked.has_tools) {
         finish = "tool_calls";
         for (index, tool) in tools.iter().enumerate() {
             let function = json!({"name": tool["tool"], "arguments": tool["args"].to_string()});
@@ -242,7 +242,8 @@ fn answer(stage: &Stage, stream: &TcpStream, body: &Value) -> Option<()> {
             ))?;
         }
     } else {
-        let text = asked.plan["say"].as_str().unwrap_or("As you say.");
+        let structured = asked.structured();
+        let text = structured.as_deref().or(asked.plan["say"].as_str()).unwrap_or("As you say.");
         let after = usize::try_from(asked.plan["after"].as_u64().unwrap_or(0)).unwrap();
         for (place, word) in text.split_inclusive(' ').enumerate() {
             if holds && place == after {

@@ -176,8 +176,15 @@ impl Events {
 
 /// The text of a turn's answer as a chat socket showed it.
 pub(crate) fn answer_text<'a>(messages: impl IntoIterator<Item = &'a Value>, id: &str) -> String {
-    let is_answer = |message: &&Value| message["type"] == "delta" && message["id"] == id && message["kind"].is_null();
-    messages.into_iter().filter(is_answer).map(|message| message["content"].as_str().unwrap()).collect()
+    let mut answer = String::new();
+    for message in messages.into_iter().filter(|message| message["type"] == "delta" && message["id"] == id) {
+        match (message["kind"].as_str(), message["content"].as_str().unwrap()) {
+            (None, piece) => answer.push_str(piece),
+            (Some("retold"), whole) => whole.clone_into(&mut answer),
+            (Some(_), _) => {}
+        }
+    }
+    answer
 }
 
 /// The numbers of chat messages; they must rise strictly.
