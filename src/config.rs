@@ -7,12 +7,14 @@ pub mod file;
 pub mod layers;
 mod secrets;
 pub mod setting;
+mod sign_in;
 mod upstream;
 
 pub use secrets::{KEY, KEYS, without_password};
 pub use setting::Arguments;
 pub use upstream::Upstream;
 
+use crate::auth::Rules;
 use crate::contract::Limits;
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::probe::Local;
@@ -34,6 +36,10 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Origins whose pages may use the server; `*` stands for all.
     pub origins: Vec<String>,
+    /// How users sign in.
+    pub sign_in: Rules,
+    /// The file of API keys.
+    pub api_keys: Option<PathBuf>,
     /// What the log shows; [`log::filter`](crate::log::filter) reads it.
     pub log: String,
     pub data: Option<PathBuf>,
@@ -79,9 +85,22 @@ pub enum ConfigError {
     Database { why: SourceError },
     /// Everyone could use it.
     #[error(
-        "{listen} can be reached from other machines, and nobody has to log in: listen on 127.0.0.1, or say --insecure-no-auth if that is meant"
+        "{listen} can be reached from other machines, and nobody has to sign in: set --oidc-issuer, listen on 127.0.0.1, or pass \
+         --insecure-no-auth"
     )]
     Open { listen: SocketAddr },
+    /// A token for any other application of the issuer would count.
+    #[error("--oidc-issuer needs --oidc-client-id or --oidc-project-id: tokens for other applications must not count here")]
+    NoAudience,
+    #[error("{name} does nothing without --oidc-issuer: set the issuer, or leave {name} out")]
+    NoIssuer { name: &'static str },
+    /// Anyone could send the header.
+    #[error("--auth-header needs --trusted-proxy: anyone else could send the header and be anyone")]
+    NoProxy,
+    #[error("--trusted-proxy does nothing without --auth-header: name the header, or leave --trusted-proxy out")]
+    NoHeader,
+    #[error("--trusted-proxy: {why}")]
+    Proxy { why: String },
     #[error("{name} is `{}`: write an address such as http://127.0.0.1:11434/v1, without ? and #", without_password(url))]
     Url { name: &'static str, url: String },
     #[error("{url} needs the name of a model: say which one with --model")]
@@ -127,16 +146,19 @@ impl Config {
     ) -> Result<Config, ConfigError> {
         let Arguments { listen, insecure_no_auth, shards, .. } = arguments;
         let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        if !listen.ip().is_loopback() && !insecure_no_auth {
+        let sign_in = sign_in::rules(&arguments)?;
+        if !listen.ip().is_loopback() && !insecure_no_auth && !sign_in.is_on() {
             return Err(ConfigError::Open { listen });
         }
         Ok(Config {
             listen,
+            sign_in,
             shards: shards.map(usize::from),
             workers: usize::from(arguments.workers),
             upstream: upstream::choose(&arguments, secrets::beside(&arguments, &environment)?, local)?,
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
             databases: databases(&arguments.database, &environment)?,
+            api_keys: arguments.api_keys,
             data: arguments.data,
             graph: arguments.graph,
             graphs: arguments.graphs,
@@ -240,6 +262,7 @@ mod tests {
             ("", "127.0.0.1:7878 demo (no key found)"),
             ("--listen [::1]:0", "[::1]:0 demo (no key found)"),
             ("--listen 0.0.0.0:80 --insecure-no-auth", "0.0.0.0:80 demo (no key found)"),
+            ("--listen 0.0.0.0:80 --api-keys keys.toml", "0.0.0.0:80 demo (no key found)"),
         ] {
             assert_eq!(read(line, ""), says, "{line}");
         }

@@ -170,7 +170,7 @@ pub fn redacted<'a>(text: &str, contents: impl IntoIterator<Item = &'a str>) -> 
             // A password may hold any character, so this goes to the last @ of the word.
             (pattern(r#"(\w://)[^\s"<>]*@"#), "$1•••@"),
             (pattern(r"\beyJ[\w-]+\.[\w.-]+"), HIDDEN),
-            (pattern(r"\b(?:sk|pk|rk|gsk|xai|ghp|key)[-_][\w*.-]+"), HIDDEN),
+            (pattern(r"\b(?:sk|pk|rk|gsk|xai|ghp|key|fw)[-_][\w*.-]+"), HIDDEN),
             (pattern(&format!(r#"(?i)\b({NAMES})\b(["']?\s*[:=]\s*)("[^"]*"|'[^']*'|[^\s,;&}}]+)"#)), "$1$2•••"),
             (pattern(r"[A-Za-z0-9+/_=-]{32,}"), HIDDEN),
         ]

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 /// Each pure module and those of ours that it may use.
 const PURE: &[(&str, &[&str])] = &[
     ("contract", &[]),
+    ("auth", &["contract"]),
     ("reading", &["contract"]),
     ("sql", &["contract"]),
     ("nodes", &["contract", "reading", "sql"]),
     ("graph", &["contract", "nodes"]),
     ("engine", &["contract", "nodes", "graph"]),
     ("wire", &["contract", "reading"]),
-    ("shard", &["contract", "graph", "engine", "wire"]),
-    ("sim", &["contract", "graph", "shard", "wire"]),
+    ("shard", &["auth", "contract", "graph", "engine", "wire"]),
+    ("sim", &["auth", "contract", "graph", "shard", "wire"]),
     ("suite", &["contract"]),
 ];
 

@@ -9,6 +9,7 @@ mod colour;
 mod config;
 mod doctor;
 mod graph;
+mod key;
 mod library;
 mod nginx;
 mod prompt;
@@ -59,6 +60,9 @@ enum Command {
     /// Look at graphs
     #[command(subcommand)]
     Graph(graph::Command),
+    /// Create, list and revoke API keys
+    #[command(subcommand)]
+    Key(key::Command),
     /// Say of each line on standard input, a statement as a JSON string, whether the gate lets it through
     SqlCheck(sql_check::Arguments),
     /// Print the sample database as SQL, to load it into a server
@@ -110,6 +114,7 @@ pub fn run() -> ExitCode {
         Command::Doctor(options) => doctor::run(&options, own),
         Command::Sim(options) => sim::run(&options),
         Command::Graph(command) => graph::run(command, own),
+        Command::Key(command) => key::run(&command, own),
         Command::SqlCheck(arguments) => sql_check::run(arguments),
         Command::SampleData(arguments) => sample_data::run(arguments),
         Command::Completions { shell } => {

@@ -11,6 +11,7 @@ use crate::shard;
 use crate::shard::files::Files;
 use crate::shard::origin::Origins;
 use crate::shell::{self, ServeError, Server, Settings};
+use crate::work::issuer::KeyFile;
 use crate::work::{Pool, probe};
 use clap::ArgMatches;
 use serde_json::{Map, Value};
@@ -44,9 +45,12 @@ pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Ser
         data: config.data.clone(),
         results: config.suites.join("results.json"),
         suites: config.tests.then(|| Folder::shared(&config.suites)),
+        issuer: config.sign_in.issuer.clone(),
+        key_file: config.api_keys.as_deref().map(KeyFile::read).transpose().map_err(Failure::config)?,
         drain_time: config.drain_time,
         ..settings
     };
+    let api_keys = settings.key_file.as_ref().map(KeyFile::keys).unwrap_or_default();
     let rules = shell::rules(Arc::new(library), &config.graph, &pool);
     let rules = shard::Settings {
         conformance: config.conformance,
@@ -58,6 +62,8 @@ pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Ser
         session_bytes_max: config.limits.session_bytes,
         input_bytes_max: config.limits.request_bytes,
         message_bytes_max: config.limits.message_bytes,
+        sign_in: config.sign_in.clone(),
+        api_keys,
         origins: Origins { allowed: config.origins.clone(), hosts: config.hosts.clone(), ..rules.origins },
         ..rules
     };
@@ -84,7 +90,18 @@ fn first_line(server: &Server, config: &Config) -> String {
     let origins = if config.origins.iter().any(|origin| origin == "*") { "  allow-origin: *" } else { "" };
     let echo = if config.conformance { "  conformance: echo, for tests only" } else { "" };
     let (address, model) = (server.address(), &config.upstream);
-    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: off{origins}{echo}")
+    let auth = auth(config);
+    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{echo}")
+}
+
+/// How users sign in.
+fn auth(config: &Config) -> String {
+    let rules = &config.sign_in;
+    let issuer = rules.issuer.as_ref().map(|issuer| issuer.url.clone());
+    let proxy = rules.proxy.as_ref().map(|proxy| format!("header {}", proxy.header));
+    let keys = rules.api_keys.then(|| "API keys".to_owned());
+    let ways: Vec<String> = [issuer, proxy, keys].into_iter().flatten().collect();
+    if ways.is_empty() { "off".to_owned() } else { ways.join(", ") }
 }
 
 fn failure(error: ServeError) -> Failure {

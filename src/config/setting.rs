@@ -3,6 +3,7 @@
 //! One name yields all others: `llm_url` is `--llm-url`, `FRAMEWRIGHT_LLM_URL`, and `url` in the section `[llm]`. A row also
 //! defines a field of [`Arguments`] with its type. To add a setting, add a row.
 
+use crate::auth::Network;
 use crate::config::{DATABASE, MS_MAX};
 use crate::work::database::Source;
 use clap::builder::{BoolishValueParser, Resettable};
@@ -40,11 +41,17 @@ pub enum Kind {
     Databases,
     Origins,
     Hosts,
+    Proxies,
+    /// The address of an issuer.
+    Issuer,
+    /// The name of a header.
+    Header,
 }
 
 use Kind::*;
 
 const GENERAL: Option<&str> = None;
+const AUTH: Option<&str> = Some("auth");
 const LLM: Option<&str> = Some("llm");
 const LIMITS: Option<&str> = Some("limits");
 
@@ -101,6 +108,22 @@ settings! {
         "Allow users to start test suites from a browser; they run on this server";
     GENERAL suites: PathBuf, "DIR", Path, Some("testcases"),
         "Folder of the test suites that users can start";
+    AUTH oidc_issuer: Option<String>, "URL", Issuer, None,
+        "OpenID Connect issuer, such as a Zitadel instance, whose users may sign in [default: none]";
+    AUTH oidc_client_id: Option<String>, "ID", Text, None,
+        "Client id of this server's application at the issuer; a token must be for it or for the project [default: none]";
+    AUTH oidc_project_id: Option<String>, "ID", Text, None,
+        "Project id at the issuer; a token must be for it or for the client [default: none]";
+    AUTH admin_claim: String, "CLAIM", Text, Some("urn:zitadel:iam:org:project:roles"),
+        "Claim that holds a user's roles: an object with a key for each, a list, or a text";
+    AUTH admin_value: Option<String>, "ROLE", Text, None,
+        "Role that makes a user an administrator, who may read other users' traces and tests [default: none]";
+    AUTH auth_header: Option<String>, "NAME", Header, None,
+        "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]";
+    AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
+        "Addresses or networks of the proxies whose header counts, such as 10.0.0.0/8 [default: none]";
+    AUTH api_keys: Option<PathBuf>, "FILE", Path, None,
+        "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,
         "Model that answers; `demo` is built in [default: gpt-4.1-mini with OPENAI_API_KEY, openai/gpt-4.1-mini with \
          OPENROUTER_API_KEY, claude-haiku-4-5 with ANTHROPIC_API_KEY, else the first of a model server on this machine, else demo]";
@@ -189,7 +212,7 @@ impl Read for Vec<String> {
 
 impl Kind {
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Databases | Origins | Hosts)
+        matches!(self, Databases | Origins | Hosts | Proxies)
     }
 
     /// Checks a value; of a list, one word.
@@ -210,6 +233,11 @@ impl Kind {
             },
             Hosts if is_host(text) && (text.starts_with('[') == text.contains(':')) => Ok(()),
             Hosts => Err("write a host name without a port, such as chat.example.org".to_owned()),
+            Proxies => text.parse::<Network>().map(drop),
+            Issuer if is_issuer(text) => Ok(()),
+            Issuer => Err("write https://HOST[/PATH], without ? and # (http only on this machine)".to_owned()),
+            Header if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => Ok(()),
+            Header => Err("write the name of a header, such as X-Remote-User".to_owned()),
             Path | Text | Url | Databases => Ok(()),
         }
     }
@@ -220,8 +248,8 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Switch => "true or false",
             Number(..) => "a whole number",
-            Path | Text | Url | Address | Filter => "a text in quotes",
-            Databases | Origins | Hosts => "a text in quotes, or an array of them",
+            Path | Text | Url | Address | Filter | Issuer | Header => "a text in quotes",
+            Databases | Origins | Hosts | Proxies => "a text in quotes, or an array of them",
         })
     }
 }
@@ -263,7 +291,7 @@ impl Setting {
         let arg = if kind.is_list() { arg.action(ArgAction::Append).value_delimiter(' ') } else { arg.action(ArgAction::Set) };
         let arg = arg.hide_env_values(matches!(kind, Databases | Url)).hide_possible_values(true).hide_short_help(RARE.contains(&self.id));
         let arg = self.default.into_iter().fold(arg, |arg, default| arg.default_value(default));
-        self.section.into_iter().fold(arg, |arg, section| arg.help_heading(if Some(section) == LLM { "LLM" } else { "Limits" }))
+        self.section.into_iter().fold(arg, |arg, section| arg.help_heading(heading(section)))
     }
 
     /// The value that clap has read, from wherever.
@@ -297,6 +325,20 @@ impl clap::FromArgMatches for Arguments {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+fn heading(section: &str) -> &'static str {
+    match Some(section) {
+        AUTH => "Sign-in",
+        LLM => "LLM",
+        _ => "Limits",
+    }
+}
+
+/// Tokens and keys are read from there: only over TLS, or from this machine.
+fn is_issuer(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"?#@\"<>\\^`{|}".contains(&byte);
+    text.bytes().all(plain) && crate::work::issuer::is_safe_url(text)
 }
 
 /// The command that has the settings as flags, and nothing else.
@@ -355,7 +397,7 @@ mod tests {
         }
         assert!(RARE.iter().all(|rare| SETTINGS.iter().any(|setting| setting.id == *rare)));
         let sections: Vec<_> = SETTINGS.iter().map(|setting| setting.section).collect();
-        assert!(sections.is_sorted_by_key(|section| [GENERAL, LLM, LIMITS].iter().position(|known| known == section)));
+        assert!(sections.is_sorted_by_key(|section| [GENERAL, AUTH, LLM, LIMITS].iter().position(|known| known == section)));
     }
 
     /// Which settings the program reads is seen where this is built: a field that nothing reads is a warning.
@@ -383,6 +425,18 @@ mod tests {
             ("host", "*", false),
             ("message_bytes", "1023", false),
             ("message_bytes", "1048577", false),
+            ("oidc_issuer", "https://id.example.org", true),
+            ("oidc_issuer", "https://id.example.org/realms/a/", true),
+            ("oidc_issuer", "http://127.0.0.1:8080", true),
+            ("oidc_issuer", "http://id.example.org", false),
+            ("oidc_issuer", "id.example.org", false),
+            ("oidc_issuer", "https://", false),
+            ("oidc_issuer", "https://user@id.example.org", false),
+            ("oidc_issuer", "https://id.example.org?a=b", false),
+            ("trusted_proxy", "10.0.0.0/8", true),
+            ("trusted_proxy", "nginx", false),
+            ("auth_header", "X-Remote-User", true),
+            ("auth_header", "X Remote", false),
             ("log", "warn,framewright::work=debug", true),
             ("log", "loud", false),
             ("shards", "-1", false),

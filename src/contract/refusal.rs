@@ -86,6 +86,17 @@ codes! {
     ForeignOrigin "foreign_origin" 403,
     /// The `Host` is none of ours: see `--host`.
     UnknownHost "unknown_host" 403,
+    MissingToken "missing_token" 401,
+    InvalidToken "invalid_token" 401,
+    TokenExpired "token_expired" 401,
+    /// A token that only the issuer can read.
+    OpaqueToken "opaque_token" 401,
+    /// An API key that may not do this.
+    MissingScope "missing_scope" 403,
+    /// Only for administrators.
+    MissingRole "missing_role" 403,
+    /// The issuer's keys are not here yet.
+    SignInUnavailable "sign_in_unavailable" 503,
     // What it says.
     MessageMissing "message_missing" 400,
     MessageBlank "message_blank" 400,

@@ -90,7 +90,9 @@ pub(super) fn answer(
             Reply::of(json::question(&question))
         }
         What::Trace { last } => Reply::of(json::trace_lines(live.backlog.lines(last.clamp(1, TRACE_LINES_MAX)))),
-        What::Report(_) | What::Reports | What::LastRun => unreachable!("what belongs to the user is answered by its test status"),
+        What::Report(_) | What::Reports | What::LastRun { .. } | What::Kept { .. } | What::Forget => {
+            unreachable!("what belongs to the user is answered elsewhere")
+        }
     })
 }
 

@@ -35,6 +35,18 @@ pub(super) const FORWARD_TIME: Duration = Duration::from_secs(5);
 /// How long a request waits for a job. Beyond: `503`.
 pub(super) const JOB_TIME: Duration = Duration::from_secs(30);
 
+/// Verified tokens, and users whose name was asked for, that a shard remembers. Beyond: those that expire first leave, and are
+/// verified or asked for again.
+pub(super) const TOKENS_MAX: usize = 10_000;
+pub(super) const NAMES_MAX: usize = 10_000;
+/// How long a name counts that the issuer's userinfo gave; a tenth of it, that it gave none.
+pub(super) const NAMES_TIME: Duration = Duration::from_secs(10 * 60);
+/// How long a request waits for the issuer's keys. Beyond: `503` or `401`. For a name: half of it; beyond, without one.
+pub(super) const PARKED_TIME: Duration = Duration::from_secs(5);
+/// Requests of a shard that wait for them, and their bytes. Beyond: `503`.
+pub(super) const PARKED_MAX: usize = 256;
+pub(super) const PARKED_BYTES_MAX: usize = 16 << 20;
+
 /// Bytes that are put together for one write to a socket. What comes meanwhile waits in its session's log.
 pub(super) const WRITE_BYTES: usize = 128 << 10;
 /// Bytes beside the log (test reports, refusals, pongs) that may wait for a socket. Beyond: closed with 1013.

@@ -9,6 +9,7 @@ use super::operation::Reply;
 use crate::contract::Moment;
 use crate::wire::answer::{JSON, Manner, write_answer};
 use crate::wire::http::{Limits, Method, Reader, Request, Step};
+use std::net::IpAddr;
 use std::time::Duration;
 
 const LIMITS: Limits = Limits { head_bytes_max: HEAD_BYTES_MAX, body_bytes_max: BODY_BYTES_MAX };
@@ -19,6 +20,8 @@ const BODY_READ_BYTES: usize = 64 << 10;
 pub(super) struct Connection {
     reader: Reader,
     buffer: Vec<u8>,
+    /// Whose address this is.
+    pub(super) peer: IpAddr,
     /// Where the pending request's answer comes from, and how it is to be written.
     pub(super) pending: Option<(Ticket, Framing)>,
     /// When the request's first byte came. The first request may not keep us waiting either.
@@ -67,8 +70,16 @@ impl Framing {
 }
 
 impl Connection {
-    pub(super) fn new(now: Moment) -> Connection {
-        Connection { reader: Reader::new(LIMITS), buffer: Vec::new(), pending: None, begun: Some(now), body_begun: None, idle_from: now }
+    pub(super) fn new(peer: IpAddr, now: Moment) -> Connection {
+        Connection {
+            reader: Reader::new(LIMITS),
+            buffer: Vec::new(),
+            peer,
+            pending: None,
+            begun: Some(now),
+            body_begun: None,
+            idle_from: now,
+        }
     }
 
     pub(super) fn feed(&mut self, bytes: &[u8]) {

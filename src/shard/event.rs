@@ -16,15 +16,17 @@ use super::identity::{Key, User};
 pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
+use crate::auth::{Ask, News};
 use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, TurnId, Usage};
 use serde_json::{Map, Value};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What happens to a shard.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A client has connected.
-    Accepted { socket: SocketId },
+    Accepted { socket: SocketId, peer: IpAddr },
     /// A socket comes over from another shard, between two reads and before anything of its stream's head was sent.
     Arrived { socket: SocketId, attach: Box<Attach> },
     /// A read has brought bytes; never none.
@@ -45,6 +47,8 @@ pub enum Event<'a> {
     Completion { session: SessionId, call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
     /// A job has ended.
     JobDone { ticket: Ticket, outcome: JobOutcome },
+    /// The issuer, or the file of API keys, has something new.
+    News(News),
     /// Start no new turn; report [`Action::Drained`] when the last one has ended.
     Drain,
     /// End what still runs, say goodbye to every socket, and report [`Action::Stopped`].
@@ -76,6 +80,8 @@ pub enum Action {
     CancelCall { session: SessionId, call: CallId },
     /// Do something that may block, on another thread.
     Job { ticket: Ticket, job: Job },
+    /// Ask the issuer; [`Event::News`] answers.
+    Ask(Ask),
     /// Come back with [`Event::Time`] at this moment. Replaces the moment named before.
     WakeAt(Moment),
     /// Write a line to the log.

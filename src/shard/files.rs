@@ -40,13 +40,22 @@ pub(super) struct Found {
     pub(super) headers: Vec<(&'static str, String)>,
     /// What a client may ask about with `If-None-Match`.
     pub(super) tag: Option<String>,
+    /// Whether it is the page, which is told what it may do: [`policy`].
+    pub(super) is_page: bool,
 }
 
 const PAGE: &str = "index.html";
-/// What the page may do: run our scripts, show our styles, talk to us, and nothing else.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
-                      font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; \
-                      require-trusted-types-for 'script'; trusted-types dompurify md";
+
+/// What the page may do: run our scripts, show our styles, talk to us and to the issuer that users sign in at, and nothing else.
+pub(super) fn policy(issuer: Option<&str>) -> String {
+    // An origin is the scheme and the authority of a URL.
+    let origin = |url: &str| url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]).to_owned();
+    let issuer = issuer.map(|url| format!(" {}", origin(url))).unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{issuer}; font-src 'self'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify md"
+    )
+}
 
 impl Files {
     /// The page's files by name, as the binary has them.
@@ -110,6 +119,7 @@ pub(super) fn repeated(body: Vec<u8>) -> Found {
         body: body.into(),
         headers: vec![("content-type", "application/octet-stream".to_owned()), ("cache-control", "no-store".to_owned())],
         tag: None,
+        is_page: false,
     }
 }
 
@@ -147,10 +157,7 @@ fn found(name: &str, body: Arc<[u8]>, caching: &'static str, tag: Option<String>
         ("referrer-policy", "no-referrer".to_owned()),
     ];
     headers.extend(tag.clone().map(|tag| ("etag", tag)));
-    if name == PAGE {
-        headers.push(("content-security-policy", POLICY.to_owned()));
-    }
-    Found { body, headers, tag }
+    Found { body, headers, tag, is_page: name == PAGE }
 }
 
 fn hash(files: &BTreeMap<String, Arc<[u8]>>) -> String {
@@ -238,8 +245,15 @@ mod tests {
         let Files::Kept { hash, .. } = &files else { panic!("kept") };
         let page = found_at(&files, "/", false).unwrap();
         assert_eq!(String::from_utf8_lossy(&page.body), format!("<script src=\"/static/{hash}/app.js\">"));
-        assert!(page.headers.iter().any(|(name, value)| *name == "content-security-policy" && value == POLICY));
-        assert!(found_at(&files, "/static/app.js", false).unwrap().headers.iter().all(|(name, _)| *name != "content-security-policy"));
+        assert!(page.is_page && !found_at(&files, "/static/app.js", false).unwrap().is_page);
+        for (issuer, expected) in [
+            (None, "connect-src 'self'; font-src"),
+            (Some("https://id.example.org"), "connect-src 'self' https://id.example.org; font-src"),
+            (Some("http://127.0.0.1:8080/realms/a"), "connect-src 'self' http://127.0.0.1:8080; font-src"),
+        ] {
+            let policy = policy(issuer);
+            assert!(policy.starts_with("default-src 'none'; script-src 'self';") && policy.contains(expected), "{policy}");
+        }
     }
 
     #[test]

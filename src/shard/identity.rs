@@ -1,21 +1,63 @@
-//! Who is asking, which session they mean, and on which shard it lives.
+//! Users, their sessions, and on which shard each lives.
 //!
-//! Without an issuer every caller is the anonymous user. Tokens will be checked in [`identify`]; nothing else needs to know
-//! of them. The same key leads to the same shard for as long as the server runs; nothing else decides where a session lives.
+//! A session belongs to its user's `sub`: the key is both, so no name reaches another user's session. The same key leads to
+//! the same shard for as long as the server runs; nothing else decides where a session lives. Who a request is from is
+//! decided in `sign_in.rs`.
 
 use super::ids::ShardId;
-use crate::contract::{Caller, Code, Refusal};
+use crate::auth::{ANONYMOUS, KeyHash, LEEWAY_S, Names, Scopes};
+use crate::contract::{Caller, Code, Moment, Now, Refusal};
 use crate::wire::http::Request;
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub sub: Arc<str>,
     /// The user's name, else the preferred one, else `sub`.
     pub identity: Arc<str>,
+    pub email: Option<Arc<str>>,
+    pub scopes: Scopes,
+    /// Their token does not hold their name; userinfo may.
+    pub is_nameless: bool,
+    /// When the token expires that signed them in, in seconds since the epoch.
+    pub expires_s: Option<u64>,
+    /// The API key that did.
+    pub key: Option<KeyHash>,
+}
+
+impl User {
+    pub fn anonymous() -> User {
+        User {
+            sub: ANONYMOUS.into(),
+            identity: ANONYMOUS.into(),
+            email: None,
+            scopes: Scopes::USER,
+            is_nameless: false,
+            expires_s: None,
+            key: None,
+        }
+    }
+
+    /// Takes over what a token or userinfo says of them.
+    pub(super) fn is_called(&mut self, names: &Names) {
+        if let Some(shown) = names.shown() {
+            self.identity = shown.into();
+        }
+        if let Some(email) = &names.email {
+            self.email = Some(email.as_str().into());
+        }
+    }
+
+    /// When a stream of theirs ends: when the token expires, or a little later if the issuer's clock is behind ours.
+    pub(super) fn ends(&self, now: Now) -> Option<Moment> {
+        let us = |seconds: u64| seconds.saturating_mul(1_000_000);
+        let expires_us = us(self.expires_s?);
+        let left_us =
+            if expires_us > now.wall.0 { expires_us - now.wall.0 } else { (expires_us + us(LEEWAY_S)).saturating_sub(now.wall.0) };
+        Some(Moment(now.moment.0.saturating_add(left_us)))
+    }
 }
 
 /// A session of a user. Nobody can name another user's.
@@ -23,22 +65,6 @@ pub struct User {
 pub struct Key {
     pub sub: Arc<str>,
     pub id: Arc<str>,
-}
-
-/// Finds out whose request this is.
-pub fn identify(_request: &Request) -> User {
-    User { sub: "anonymous".into(), identity: "anonymous".into() }
-}
-
-/// The token that a request carries.
-pub fn bearer(request: &Request) -> Option<String> {
-    let (scheme, token) = request.header("authorization")?.trim().split_once(' ')?;
-    (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim().to_owned())
-}
-
-/// Body of `/auth/config`: what the page needs to log in.
-pub fn config() -> Value {
-    json!({ "enabled": false, "issuer": null, "clientId": null, "projectId": null })
 }
 
 /// The user as a session gets to know them. `utc_offset_minutes` is used where the request states none.
@@ -53,16 +79,21 @@ pub fn caller(user: &User, request: &Request, utc_offset_minutes: i32) -> Caller
 }
 
 impl Key {
-    /// The session that a request names.
-    pub fn of(user: &User, request: &Request) -> Result<Key, Refusal> {
+    /// The session that a request names, of the user `sub`.
+    pub fn of(sub: &Arc<str>, request: &Request) -> Result<Key, Refusal> {
         let id = request.query("session").or_else(|| request.header("x-session-id").map(str::to_owned));
         let id = id.unwrap_or_else(|| "default".to_owned());
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if (1..=64).contains(&id.len()) && id.bytes().all(plain) {
-            Ok(Key { sub: user.sub.clone(), id: id.into() })
+            Ok(Key { sub: sub.clone(), id: id.into() })
         } else {
             Err(Refusal::new(Code::InvalidSession, "a session's name is 1 to 64 letters, digits, `_` and `-`"))
         }
+    }
+
+    /// The session's name for the pool and its tapes: unique across users. A session's id has no slash.
+    pub fn owner(&self) -> Arc<str> {
+        if &*self.sub == ANONYMOUS { self.id.clone() } else { format!("{}/{}", self.sub, self.id).into() }
     }
 
     /// Tells sessions apart in a log without naming anyone.
@@ -88,4 +119,36 @@ fn place(thing: &impl Hash, shards: usize) -> ShardId {
     let mut hasher = DefaultHasher::new();
     thing.hash(&mut hasher);
     ShardId(usize::try_from(hasher.finish() % shards as u64).expect("less than the number of shards"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::Time;
+
+    #[test]
+    fn sessions_of_different_users_have_different_names_for_the_pool() {
+        let owner = |sub: &str, id: &str| Key { sub: sub.into(), id: id.into() }.owner().to_string();
+        assert_eq!(owner(ANONYMOUS, "default"), "default");
+        assert_ne!(owner("a/b", "c"), owner("a", "b"));
+        assert_ne!(owner("ada", "default"), owner("eve", "default"));
+    }
+
+    #[test]
+    fn a_stream_ends_with_its_token_or_after_the_leeway_if_that_has_passed() {
+        let now = Now { moment: Moment(500), wall: Time(1_000_000_000) };
+        for (expires_s, expected) in [
+            (None, None),
+            (Some(1_001), Some(1_000_500)),
+            (Some(1_000), Some(60_000_500)),
+            (Some(950), Some(10_000_500)),
+            (Some(u64::MAX), Some(u64::MAX)),
+        ] {
+            let ends = User { expires_s, ..User::anonymous() }.ends(now);
+            match expected {
+                Some(u64::MAX) => assert!(ends > Some(Moment(u64::MAX / 2))),
+                _ => assert_eq!(ends, expected.map(Moment), "{expires_s:?}"),
+            }
+        }
+    }
 }

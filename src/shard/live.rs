@@ -21,6 +21,8 @@ use std::sync::Arc;
 pub(super) struct Live {
     pub(super) id: SessionId,
     pub(super) key: Key,
+    /// Its name for the pool.
+    owner: Arc<str>,
     pub(super) session: Session,
     /// Whether its first input has come. Until then it is only a place to watch.
     pub(super) is_open: bool,
@@ -84,10 +86,11 @@ const BROKEN: Refusal =
 
 impl Live {
     pub(super) fn new(id: SessionId, key: Key, settings: &Settings, from: &Caller, now: Moment) -> Live {
-        let hashed = key.hashed().into();
+        let (hashed, owner) = (key.hashed().into(), key.owner());
         Live {
             id,
             key,
+            owner,
             session: Session::new(settings.library.clone(), &settings.graph, from),
             is_open: false,
             backlog: Backlog::default(),
@@ -134,10 +137,10 @@ impl Live {
             let accepted = session.accepts(&input)?;
             if !matches!(accepted, Accepted::Known { .. }) {
                 if self.is_open && matches!(input, Input::Message { .. } | Input::Action { .. }) {
-                    survey(around, &self.key, session);
+                    survey(around, &self.owner, session);
                 }
                 if let Some(from) = opens_for {
-                    session.handle(now, opening(around.settings, &self.key, from), &mut effects);
+                    session.handle(now, opening(around.settings, &self.owner, from), &mut effects);
                 }
                 session.handle(now, input, &mut effects);
             }
@@ -165,11 +168,11 @@ impl Live {
     ) -> Result<Question, Refusal> {
         let asked = catch_unwind(AssertUnwindSafe(|| {
             if self.is_open {
-                survey(around, &self.key, &mut self.session);
+                survey(around, &self.owner, &mut self.session);
                 return self.session.question(around.now, node, text);
             }
             let mut session = Session::new(around.settings.library.clone(), &around.settings.graph, &from);
-            session.handle(around.now, opening(around.settings, &self.key, from), &mut Vec::new());
+            session.handle(around.now, opening(around.settings, &self.owner, from), &mut Vec::new());
             session.question(around.now, node, text)
         }));
         asked.unwrap_or_else(|_| {
@@ -216,7 +219,7 @@ impl Live {
         let due = around.now.moment.after((around.settings.call_time)(&request) + CALL_GRACE);
         self.calls.insert(call, Running { due, late: late(&request), is_cancelled: false });
         around.timers.set(due, Timer::Call(self.id, call));
-        around.actions.push(Action::Call { session: self.id, call, owner: self.key.id.clone(), request });
+        around.actions.push(Action::Call { session: self.id, call, owner: self.owner.clone(), request });
     }
 
     /// A worker has more of an answer.
@@ -276,8 +279,8 @@ const PROMPT_BROKEN: Refusal =
     Refusal::new(Code::SessionBroken, "something broke inside this server while it built the prompt: the session goes on");
 
 /// Tells a session between two turns what has been found out about its databases since it was last told.
-fn survey(around: &Surroundings<'_>, key: &Key, session: &mut Session) {
-    let databases = (around.settings.databases)(&key.id);
+fn survey(around: &Surroundings<'_>, owner: &str, session: &mut Session) {
+    let databases = (around.settings.databases)(owner);
     if !session.busy() && databases != session.databases() {
         session.handle(around.now, Input::Surveyed { databases }, &mut Vec::new());
     }
@@ -291,12 +294,12 @@ fn late(request: &Request) -> CallError {
     }
 }
 
-fn opening(settings: &Settings, key: &Key, from: Caller) -> Input {
+fn opening(settings: &Settings, owner: &str, from: Caller) -> Input {
     Input::Opened {
         version: VERSION,
         library: settings.library.hash().to_owned(),
         graph: (*settings.graph).to_owned(),
-        databases: (settings.databases)(&key.id),
+        databases: (settings.databases)(owner),
         limits: settings.limits.clone(),
         from,
     }

@@ -17,33 +17,41 @@ pub mod event;
 pub mod files;
 pub mod identity;
 mod ids;
+mod kept;
 mod live;
 pub mod operation;
 pub mod origin;
+mod parked;
 mod passing;
 mod projection;
+mod recent;
 mod requests;
 mod routes;
 mod sessions;
+mod sign_in;
 mod socket;
 mod stream;
 mod streams;
 mod test_status;
 mod timers;
 
+use crate::auth::{ApiKeys, Ask, Rules};
 use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Refusal, Request, micros};
 use crate::graph::Library;
+use crate::wire::http::Request as HttpRequest;
 use clock::Clock;
 pub use event::{Action, Event, SessionId, ShardId, SocketId, Ticket};
 use event::{Entry, Mail};
 use files::Files;
 use identity::shard_of_user;
 use jiff::tz::TimeZone;
+use kept::Gathered;
 use live::{Live, NotTaken, Surroundings};
 use operation::{Answer, Reply};
 use origin::Origins;
 use serde_json::{Map, Value};
 use sessions::Sessions;
+use sign_in::SignIn;
 use socket::{Flushed, Kind, Socket};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -60,6 +68,9 @@ pub struct Settings {
     pub limits: Limits,
     pub files: Files,
     pub origins: Origins,
+    /// How users sign in, and the API keys that count at first.
+    pub sign_in: Rules,
+    pub api_keys: Arc<ApiKeys>,
     /// What `/health` tells beside the status.
     pub about: Map<String, Value>,
     /// The databases that a session can query, by its name.
@@ -97,6 +108,8 @@ impl Settings {
             limits: Limits::default(),
             files: Files::new(BTreeMap::new()),
             origins: Origins::default(),
+            sign_in: Rules::default(),
+            api_keys: Arc::default(),
             about: Map::new(),
             databases: Box::new(|_| Vec::new()),
             call_time: Box::new(|_| Duration::from_secs(600)),
@@ -126,6 +139,10 @@ pub struct Shard {
     clock: Clock,
     phase: Phase,
     sockets: BTreeMap<SocketId, Socket>,
+    sign_in: SignIn,
+    /// Body of `/auth/config`, and what the page may do.
+    auth_config: Value,
+    policy: String,
     sessions: Sessions,
     tests: TestStatuses,
     waiting: BTreeMap<Ticket, Waiting>,
@@ -167,6 +184,10 @@ enum ReplyTo {
     Socket(SocketId),
     /// A connection that wants a file of this name.
     File(SocketId, String),
+    /// A connection whose request is looked at again once this was answered.
+    Parked(SocketId, Box<HttpRequest>, Ask),
+    /// A connection that wants the replies of all shards.
+    Everywhere(SocketId, Box<Gathered>),
     /// A connection of another shard.
     Shard(ShardId, Ticket),
     Nobody,
@@ -194,9 +215,13 @@ impl Shard {
     /// `io` is the event loop that answers come through, as `/health` names it.
     pub fn new(id: ShardId, settings: Arc<Settings>, io: &str) -> Shard {
         let clock = Clock::new(settings.time_zone.clone());
+        let sign_in = SignIn::new(settings.sign_in.clone(), settings.api_keys.clone());
         Shard {
             id,
             healthy: routes::healthy(&settings.about, io),
+            auth_config: sign_in.config(),
+            policy: files::policy(settings.sign_in.issuer.as_ref().map(|issuer| &*issuer.url)),
+            sign_in,
             settings,
             clock,
             phase: Phase::Serving,
@@ -218,7 +243,7 @@ impl Shard {
     pub fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>) {
         self.clock.set(now);
         match event {
-            Event::Accepted { socket } => self.accept(socket, actions),
+            Event::Accepted { socket, peer } => self.accept(socket, peer, actions),
             Event::Arrived { socket, attach } => self.arrive(socket, *attach, actions),
             Event::Read { socket, bytes } => self.read(socket, bytes, actions),
             Event::Ended { socket } => self.ended(socket, actions),
@@ -235,6 +260,7 @@ impl Shard {
                 self.change(session, actions, |live, around| live.completion(around, call, usage, waited_us, outcome));
             }
             Event::JobDone { ticket, outcome } => self.job_done(ticket, outcome, actions),
+            Event::News(news) => self.learn(news, actions),
             Event::Drain => self.drain(actions),
             Event::Stop => self.stop(actions),
             Event::Time => {
@@ -281,7 +307,10 @@ impl Shard {
             }
             Mail::Reply { ticket, reply } => {
                 if let Some(waiting) = self.take_waiting(ticket) {
-                    self.reply(waiting.to, reply, actions);
+                    match waiting.to {
+                        ReplyTo::Everywhere(socket, gathered) => self.gather(ticket, socket, gathered, waiting.due, reply, actions),
+                        to => self.reply(to, reply, actions),
+                    }
                 }
             }
             Mail::TestReport { sub, json } => self.show_test_report(&sub, &json),
@@ -326,12 +355,17 @@ impl Shard {
 
     /// A session had a bug: it goes, with its sockets and calls.
     fn take_out(&mut self, id: SessionId, actions: &mut Vec<Action>) {
+        self.remove_session(id, 1011, "something broke inside this session", actions);
+    }
+
+    /// A session goes, and its sockets with this goodbye.
+    fn remove_session(&mut self, id: SessionId, code: u16, reason: &'static str, actions: &mut Vec<Action>) {
         let Some(mut live) = self.sessions.remove(id) else { return };
         let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
         live.abandon(&mut around);
         for socket in live.watchers {
             if let Some(socket) = self.sockets.get_mut(&socket) {
-                socket.say_goodbye(1011, "something broke inside this session");
+                socket.say_goodbye(code, reason);
             }
             self.touch(socket);
         }
@@ -454,7 +488,9 @@ impl Shard {
 
     fn reply(&mut self, to: ReplyTo, reply: Reply, actions: &mut Vec<Action>) {
         match to {
-            ReplyTo::Socket(socket) | ReplyTo::File(socket, _) => self.answer(socket, &reply, actions),
+            ReplyTo::Socket(socket) | ReplyTo::File(socket, _) | ReplyTo::Parked(socket, ..) | ReplyTo::Everywhere(socket, _) => {
+                self.answer(socket, &reply, actions)
+            }
             ReplyTo::Shard(shard, ticket) => actions.push(Action::Mail { shard, mail: Mail::Reply { ticket, reply } }),
             ReplyTo::Nobody => {}
         }

@@ -1,7 +1,7 @@
 //! A request about a session or a user, as plain data: it can be carried to the shard where the session lives, and its
 //! answer back.
 
-use super::identity::Key;
+use super::identity::{Key, User};
 use crate::contract::{Caller, ClientId, Input, Refusal, TurnId};
 use crate::wire::answer;
 use crate::wire::json;
@@ -49,13 +49,21 @@ pub enum What {
     /// The test runner's reports; these three belong to the user rather than to a session.
     Report(Map<String, Value>),
     Reports,
-    LastRun,
+    LastRun {
+        /// Whether the results in the server's folder stand in for those that this user has not reported.
+        may_read_file: bool,
+    },
+    /// What is kept of the user; these two are done on every shard.
+    Kept {
+        user: Box<User>,
+    },
+    Forget,
 }
 
 impl What {
     /// Whether this is about the user, whatever the session.
     pub fn is_of_user(&self) -> bool {
-        matches!(self, What::Report(_) | What::Reports | What::LastRun)
+        matches!(self, What::Report(_) | What::Reports | What::LastRun { .. })
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Shard;
 use super::bounds::{COMMENT_EVERY, FAREWELL_TIME};
 use super::event::{Action, SocketId};
+use super::parked::EXPIRED;
 use super::socket::Kind;
 use super::stream::TOO_FAR_BEHIND;
 use super::timers::Timer;
@@ -37,6 +38,12 @@ impl Shard {
         }
         if socket.is_stuck(now, &settings, 1) {
             socket.say_goodbye(1013, TOO_FAR_BEHIND);
+        }
+        if let Kind::Stream(stream) = &socket.kind
+            && stream.ends.is_some_and(|ends| ends <= now)
+        {
+            let (code, reason) = EXPIRED;
+            socket.say_goodbye(code, reason);
         }
         let is_due = socket.due(&settings).is_some_and(|due| due <= now);
         match &mut socket.kind {

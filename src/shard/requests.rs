@@ -7,13 +7,15 @@ use super::event::{Action, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Tick
 use super::files::{self, Found};
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
-use super::routes::{Outcome, Server, route};
+use super::routes::{self, Outcome, Server, route};
+use super::sign_in::{Patience, Who};
 use super::socket::{Kind, Socket};
 use super::timers::Timer;
 use super::{ReplyTo, Shard, Waiting, evicted};
 use crate::contract::{Code, Input, Refusal};
 use crate::wire::answer::CONTINUE;
 use crate::wire::http::{Request, Step};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -21,19 +23,19 @@ const CONNECTIONS_FULL: Refusal =
     Refusal::new(Code::ConnectionsFull, "too many connections are open on this server: try again later (operators: raise `--connections`)");
 const INPUT_FULL: Refusal = Refusal::new(Code::MemoryFull, "too much is being sent to this server at once: try again in a moment");
 const TOO_SLOW: Refusal = Refusal::new(Code::RequestTimeout, "the request did not arrive in time: send it again");
-static SHARD_SILENT: Refusal = Refusal::new(Code::ShardTimeout, "this server is too busy to answer: try again in a moment");
+pub(super) static SHARD_SILENT: Refusal = Refusal::new(Code::ShardTimeout, "this server is too busy to answer: try again in a moment");
 static JOB_SILENT: Refusal = Refusal::new(Code::Unavailable, "this took too long: try again in a moment");
 const NO_FILE: Refusal = Refusal::new(Code::NotFound, "there is no such file");
 
 impl Shard {
-    pub(super) fn accept(&mut self, id: SocketId, actions: &mut Vec<Action>) {
+    pub(super) fn accept(&mut self, id: SocketId, peer: IpAddr, actions: &mut Vec<Action>) {
         let now = self.clock.moment();
         if self.sockets.len() >= 2 * self.settings.connections_max {
             // Too many are being told already that there is no room.
             return actions.push(Action::Close { socket: id });
         }
         let is_full = self.sockets.len() >= self.settings.connections_max;
-        self.sockets.insert(id, Socket::new(id, Kind::Http(Box::new(Connection::new(now)))));
+        self.sockets.insert(id, Socket::new(id, Kind::Http(Box::new(Connection::new(peer, now)))));
         if is_full {
             self.refuse(id, &CONNECTIONS_FULL, actions);
         } else {
@@ -61,14 +63,15 @@ impl Shard {
                 }
                 Step::Continue => socket.out.extend_from_slice(CONTINUE),
                 Step::Refused(refusal) => return self.refuse(id, &refusal, actions),
-                Step::Request(request) => self.request(id, &request, actions),
+                Step::Request(request) => self.request(id, request, Patience::ALL, actions),
             }
         }
     }
 
-    fn request(&mut self, id: SocketId, request: &Request, actions: &mut Vec<Action>) {
-        let mut framing = Framing::of(request);
-        match self.settings.origins.check(request) {
+    /// Answers a request, or has it wait. `patience`: what it may still wait for to know its user.
+    pub(super) fn request(&mut self, id: SocketId, request: Box<Request>, patience: Patience, actions: &mut Vec<Action>) {
+        let mut framing = Framing::of(&request);
+        match self.settings.origins.check(&request) {
             Ok(origin) => framing.allow_origin = origin,
             // Public, and browsers send an origin even with a page's own scripts: it has to load to show why it is refused.
             Err(_) if request.path().starts_with("/static/") => {}
@@ -77,17 +80,25 @@ impl Shard {
                 return self.write_reply(id, &framing, &refusal.into(), &[]);
             }
         }
+        let found = routes::find(&request);
+        let user = match self.who(id, &request, found.as_ref(), patience) {
+            Who::Is(user) => user,
+            Who::Refused(refusal) => return self.turn_away(id, &framing, &request, found.as_ref(), &refusal, actions),
+            Who::Waits(ask) => return self.park(id, framing, request, ask, actions),
+        };
         let date = self.clock.date();
         let server = Server {
             settings: &self.settings,
             healthy: &self.healthy,
             is_draining: self.is_draining(),
+            has_sign_in: self.sign_in.is_on(),
+            auth_config: &self.auth_config,
             date: &date,
             utc_offset_minutes: self.clock.utc_offset_minutes(),
         };
-        match route(&server, request, &framing) {
+        match route(&server, &request, found.as_ref(), user, &framing) {
             Outcome::Reply(reply, headers) => self.write_reply(id, &framing, &reply, headers),
-            Outcome::File(found) => self.write_file(id, &framing, |found| found.is_known(request), &found),
+            Outcome::File(found) => self.write_file(id, &framing, |found| found.is_known(&request), &found),
             Outcome::Head(head) => {
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
                 socket.out.extend_from_slice(&head);
@@ -102,6 +113,7 @@ impl Shard {
                 self.pend(id, ticket, framing);
                 actions.push(Action::Mail { shard, mail: Mail::Operation { operation, from: self.id, ticket } });
             }
+            Outcome::Everywhere(operation) => self.everywhere(id, framing, *operation, actions),
             Outcome::Job(job) => self.await_job(id, framing, job, actions),
             Outcome::Stream(mut attach, shard) => {
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
@@ -119,6 +131,9 @@ impl Shard {
             return self.operate_tests(operation, actions);
         }
         let Operation { key, from, what } = operation;
+        if matches!(what, What::Kept { .. } | What::Forget) {
+            return Answer::Reply(Reply::ok(&self.of_user(&key, &what, actions)));
+        }
         let opens = matches!(what, What::Send(_) | What::Switch(_));
         let client_id = if let What::Send(input) = &what { input.client_id().cloned() } else { None };
         let is_known = matches!(&what, What::Send(input) if self.sessions.find(&key).is_some_and(|live| live.knows(input)));
@@ -171,14 +186,14 @@ impl Shard {
         self.touch(id);
     }
 
-    fn take_pending(&mut self, id: SocketId) -> Option<Framing> {
+    pub(super) fn take_pending(&mut self, id: SocketId) -> Option<Framing> {
         match &mut self.sockets.get_mut(&id)?.kind {
             Kind::Http(connection) => connection.pending.take().map(|(_, framing)| framing),
             Kind::Leaving(..) | Kind::Stream(_) | Kind::Lingering { .. } => None,
         }
     }
 
-    fn pend(&mut self, id: SocketId, ticket: Ticket, framing: Framing) {
+    pub(super) fn pend(&mut self, id: SocketId, ticket: Ticket, framing: Framing) {
         if let Some(socket) = self.sockets.get_mut(&id)
             && let Kind::Http(connection) = &mut socket.kind
         {
@@ -186,7 +201,7 @@ impl Shard {
         }
     }
 
-    fn write_reply(&mut self, id: SocketId, framing: &Framing, reply: &Reply, headers: &[(&str, &str)]) {
+    pub(super) fn write_reply(&mut self, id: SocketId, framing: &Framing, reply: &Reply, headers: &[(&str, &str)]) {
         let date = self.clock.date();
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         framing.reply(&mut socket.out, &date, reply, headers);
@@ -199,7 +214,8 @@ impl Shard {
     fn write_file(&mut self, id: SocketId, framing: &Framing, is_known: impl Fn(&Found) -> bool, found: &Found) {
         let date = self.clock.date();
         let Some(socket) = self.sockets.get_mut(&id) else { return };
-        let headers: Vec<(&str, &str)> = found.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let policy = found.is_page.then_some(("content-security-policy", self.policy.as_str()));
+        let headers: Vec<(&str, &str)> = found.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(policy).collect();
         if is_known(found) {
             Framing { head_only: true, ..framing.clone() }.write(&mut socket.out, &date, 304, &headers, &found.body);
         } else {
@@ -255,7 +271,7 @@ impl Shard {
         ticket
     }
 
-    fn wait(&mut self, to: ReplyTo, time: Duration, otherwise: &'static Refusal) -> Ticket {
+    pub(super) fn wait(&mut self, to: ReplyTo, time: Duration, otherwise: &'static Refusal) -> Ticket {
         self.last_ticket.0 += 1;
         let (ticket, due) = (self.last_ticket, self.clock.moment().after(time));
         self.timers.set(due, Timer::Ticket(ticket));
@@ -271,6 +287,9 @@ impl Shard {
 
     /// Another shard or a job has not answered in time.
     pub(super) fn give_up_waiting(&mut self, ticket: Ticket, actions: &mut Vec<Action>) {
+        if self.waiting.get(&ticket).is_some_and(|waiting| matches!(waiting.to, ReplyTo::Parked(..))) {
+            return self.unpark(ticket, Patience::NONE, actions);
+        }
         let Some(waiting) = self.waiting.remove(&ticket) else { return };
         let refusal = waiting.otherwise.clone();
         actions.push(Action::Log(Entry::Limit { code: refusal.code.name(), detail: refusal.to_string() }));
@@ -314,6 +333,6 @@ impl Shard {
     }
 }
 
-fn refused_line(refusal: &Refusal) -> Entry {
+pub(super) fn refused_line(refusal: &Refusal) -> Entry {
     Entry::Refused { code: refusal.code.name(), detail: refusal.to_string() }
 }

@@ -5,14 +5,17 @@ use super::answers::DRAINING;
 use super::connection::Framing;
 use super::event::{Attach, Job, ShardId, Show};
 use super::files::{self, Found, Lookup};
-use super::identity::{self, Key, User, shard_of_user};
+use super::identity::{Key, User, caller, shard_of_user};
 use super::operation::{Operation, Reply, What};
+use super::sign_in::bearer;
+use crate::auth::Scope;
 use crate::contract::{Caller, Code, Input, Refusal, TurnId};
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
 use crate::wire::{json, said, sse, websocket};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 type Headers = &'static [(&'static str, &'static str)];
 
@@ -24,6 +27,8 @@ pub(super) enum Outcome {
     Head(Vec<u8>),
     /// To be done on that shard.
     Operation(Box<Operation>, ShardId),
+    /// To be done on every shard, about the whole user.
+    Everywhere(Box<Operation>),
     /// To be done where it may block.
     Job(Job),
     /// The connection becomes a stream, and lives on that shard.
@@ -32,6 +37,8 @@ pub(super) enum Outcome {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Call {
+    Me,
+    Forget,
     Health,
     AuthConfig,
     Check,
@@ -60,35 +67,42 @@ enum Call {
     WebSocket(Show),
 }
 
-const TABLE: &[(Method, &str, Call)] = &[
-    (Method::Get, "/health", Call::Health),
-    (Method::Get, "/auth/config", Call::AuthConfig),
-    (Method::Post, "/api/send/check", Call::Check),
-    (Method::Post, "/api/send", Call::Send),
-    (Method::Post, "/api/action", Call::Action),
-    (Method::Post, "/api/stop", Call::Stop),
-    (Method::Post, "/api/cancel", Call::Cancel),
-    (Method::Get, "/api/result", Call::Result),
-    (Method::Get, "/api/events", Call::Events),
-    (Method::Get, "/api/poll", Call::Poll),
-    (Method::Get, "/api/frames", Call::Frames),
-    (Method::Get, "/api/turn", Call::Turn),
-    (Method::Post, "/api/clear", Call::Clear),
-    (Method::Get, "/api/state", Call::State),
-    (Method::Get, "/api/history", Call::History),
-    (Method::Get, "/api/graph/active", Call::Graph),
-    (Method::Get, "/api/graph/prompt", Call::Prompt),
-    (Method::Get, "/api/graph/list", Call::GraphList),
-    (Method::Post, "/api/graph/switch", Call::Switch),
-    (Method::Post, "/api/test/status", Call::Report),
-    (Method::Get, "/api/test/status", Call::Reports),
-    (Method::Get, "/api/tests", Call::LastRun),
-    (Method::Get, "/api/tests/suites", Call::Suites),
-    (Method::Post, "/api/tests/run", Call::StartTests),
-    (Method::Get, "/api/trace", Call::Trace),
-    (Method::Get, "/ws", Call::WebSocket(Show::Chat)),
-    (Method::Get, "/ws/trace", Call::WebSocket(Show::Trace)),
-    (Method::Get, "/ws/test", Call::WebSocket(Show::Tests)),
+const CHAT: Option<Scope> = Some(Scope::Chat);
+const READ: Option<Scope> = Some(Scope::Read);
+const TESTS: Option<Scope> = Some(Scope::Tests);
+
+/// Each call, and what its caller must be allowed to do; nothing: anyone may make it.
+const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
+    (Method::Get, "/health", Call::Health, None),
+    (Method::Get, "/auth/config", Call::AuthConfig, None),
+    (Method::Get, "/api/me", Call::Me, READ),
+    (Method::Post, "/api/me/delete", Call::Forget, CHAT),
+    (Method::Post, "/api/send/check", Call::Check, CHAT),
+    (Method::Post, "/api/send", Call::Send, CHAT),
+    (Method::Post, "/api/action", Call::Action, CHAT),
+    (Method::Post, "/api/stop", Call::Stop, CHAT),
+    (Method::Post, "/api/cancel", Call::Cancel, CHAT),
+    (Method::Get, "/api/result", Call::Result, READ),
+    (Method::Get, "/api/events", Call::Events, READ),
+    (Method::Get, "/api/poll", Call::Poll, READ),
+    (Method::Get, "/api/frames", Call::Frames, READ),
+    (Method::Get, "/api/turn", Call::Turn, READ),
+    (Method::Post, "/api/clear", Call::Clear, CHAT),
+    (Method::Get, "/api/state", Call::State, READ),
+    (Method::Get, "/api/history", Call::History, READ),
+    (Method::Get, "/api/graph/active", Call::Graph, READ),
+    (Method::Get, "/api/graph/prompt", Call::Prompt, READ),
+    (Method::Get, "/api/graph/list", Call::GraphList, READ),
+    (Method::Post, "/api/graph/switch", Call::Switch, CHAT),
+    (Method::Post, "/api/test/status", Call::Report, TESTS),
+    (Method::Get, "/api/test/status", Call::Reports, TESTS),
+    (Method::Get, "/api/tests", Call::LastRun, TESTS),
+    (Method::Get, "/api/tests/suites", Call::Suites, TESTS),
+    (Method::Post, "/api/tests/run", Call::StartTests, TESTS),
+    (Method::Get, "/api/trace", Call::Trace, READ),
+    (Method::Get, "/ws", Call::WebSocket(Show::Chat), CHAT),
+    (Method::Get, "/ws/trace", Call::WebSocket(Show::Trace), READ),
+    (Method::Get, "/ws/test", Call::WebSocket(Show::Tests), TESTS),
 ];
 
 const GET: Headers = &[("allow", "GET, HEAD")];
@@ -115,19 +129,55 @@ pub(super) struct Server<'a> {
     /// Body of `/health` while serving.
     pub(super) healthy: &'a [u8],
     pub(super) is_draining: bool,
+    /// Whether users sign in, and body of `/auth/config`.
+    pub(super) has_sign_in: bool,
+    pub(super) auth_config: &'a Value,
     pub(super) date: &'a str,
     pub(super) utc_offset_minutes: i32,
 }
 
 type Outcomes = Result<Outcome, Refusal>;
 
-/// Finds out what a request asks for.
-pub(super) fn route(server: &Server<'_>, request: &Request, framing: &Framing) -> Outcome {
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    call: Call,
+    /// What its caller must be allowed to do; nothing: anyone may make it.
+    pub(super) scope: Option<Scope>,
+}
+
+impl Route {
+    /// What a WebSocket of this route shows.
+    pub(super) fn show(&self) -> Option<Show> {
+        if let Call::WebSocket(show) = self.call { Some(show) } else { None }
+    }
+
+    /// Whether administrators may make this call about another user.
+    pub(super) fn is_about_anyone(&self) -> bool {
+        use Call::{Events, Frames, LastRun, Reports, Trace, Turn, WebSocket};
+        matches!(self.call, Frames | Turn | Trace | Events | Reports | LastRun | WebSocket(Show::Trace | Show::Tests))
+    }
+}
+
+/// The row of a request's path and method, where there is one.
+pub(super) fn find(request: &Request) -> Option<Route> {
+    let method = read_as(request.method);
+    let row = TABLE.iter().find(|(verb, path, ..)| *verb == method && *path == request.path());
+    row.map(|(.., call, scope)| Route { call: *call, scope: *scope })
+}
+
+/// What is answered to HEAD is that to GET without the body.
+fn read_as(method: Method) -> Method {
+    if method == Method::Head { Method::Get } else { method }
+}
+
+/// Finds out what a request of `user` asks for.
+pub(super) fn route(server: &Server<'_>, request: &Request, route: Option<&Route>, user: User, framing: &Framing) -> Outcome {
     if request.method == Method::Options && framing.allow_origin.is_some() {
         return Outcome::Reply(Reply { status: 200, body: Vec::new() }, PREFLIGHT);
     }
     if server.settings.conformance
-        && let Some(outcome) = echo(server, request, framing)
+        && let Some(outcome) = echo(server, request, &user, framing)
     {
         return outcome;
     }
@@ -136,13 +186,12 @@ pub(super) fn route(server: &Server<'_>, request: &Request, framing: &Framing) -
         (Method::Unknown, _) => return refused(UNKNOWN_METHOD, ALL),
         _ => {}
     }
-    // What is answered to HEAD is that to GET without the body.
-    let method = if request.method == Method::Head { Method::Get } else { request.method };
-    let rows = || TABLE.iter().filter(|(_, path, _)| *path == request.path());
-    if let Some((_, _, call)) = rows().find(|(verb, _, _)| *verb == method) {
-        return make(server, request, *call, framing).unwrap_or_else(|refusal| refused(refusal, &[]));
+    if let Some(route) = route {
+        return make(server, request, route.call, user, framing).unwrap_or_else(|refusal| refused(refusal, &[]));
     }
-    let has = |verb| rows().any(|(known, _, _)| *known == verb);
+    let method = read_as(request.method);
+    let rows = || TABLE.iter().filter(|(_, path, ..)| *path == request.path());
+    let has = |verb| rows().any(|(known, ..)| *known == verb);
     match (has(Method::Get), has(Method::Post)) {
         (true, true) => refused(WRONG_METHOD, BOTH),
         (true, false) => refused(WRONG_METHOD, GET),
@@ -168,44 +217,61 @@ const UNKNOWN_METHOD: Refusal = Refusal::new(Code::NotImplemented, "this method 
 const ANOTHER_VERSION: Refusal = Refusal::new(Code::PreconditionFailed, "the file has changed: none of the tags of If-Match is its own");
 const NOTHING_HERE: Refusal = Refusal::new(Code::NotFound, "there is nothing at this path");
 
+const NO_TOKEN_FOR_TESTS: Refusal =
+    Refusal::new(Code::MissingToken, "test suites call this server with your token: send it as `Authorization: Bearer <token>`");
+
 fn refused(refusal: Refusal, headers: Headers) -> Outcome {
     Outcome::Reply(refusal.into(), headers)
 }
 
 /// What a server in conformance tests answers beside its calls.
-fn echo(server: &Server<'_>, request: &Request, framing: &Framing) -> Option<Outcome> {
+fn echo(server: &Server<'_>, request: &Request, user: &User, framing: &Framing) -> Option<Outcome> {
     match request.path() {
         "/" => Some(Outcome::File(files::repeated(request.body.clone()))),
         "/ws/echo" => {
-            let user = identity::identify(request);
-            let from = identity::caller(&user, request, server.utc_offset_minutes);
-            Some(upgrade(server, request, Show::Echo, user, from, framing).unwrap_or_else(|refusal| refused(refusal, &[])))
+            let from = caller(user, request, server.utc_offset_minutes);
+            Some(
+                upgrade(server, request, Show::Echo, &user.sub, user.clone(), from, framing)
+                    .unwrap_or_else(|refusal| refused(refusal, &[])),
+            )
         }
         _ => None,
     }
 }
 
-fn make(server: &Server<'_>, request: &Request, call: Call, framing: &Framing) -> Outcomes {
+fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing: &Framing) -> Outcomes {
     // The most frequent of all, which needs to know nobody.
     if call == Call::Health {
         return Ok(Outcome::Reply(health(server), &[]));
     }
-    let user = identity::identify(request);
-    let from = identity::caller(&user, request, server.utc_offset_minutes);
+    let from = caller(&user, request, server.utc_offset_minutes);
+    // Only an administrator gets here with another's name.
+    let sub = request.query("user").map_or_else(|| user.sub.clone(), Arc::from);
     let last = |default: usize| number(request, "last").unwrap_or(default);
     let what = match call {
         Call::Health => unreachable!("answered above"),
-        Call::AuthConfig => return Ok(Outcome::Reply(Reply::ok(&identity::config()), &[])),
+        Call::AuthConfig => return Ok(Outcome::Reply(Reply::ok(&server.auth_config), &[])),
         Call::GraphList => return Ok(Outcome::Reply(Reply::ok(&server.settings.library.list()), &[])),
         Call::Suites => return Ok(Outcome::Job(Job::ListSuites)),
         Call::StartTests if server.is_draining => return Err(Refusal::new(Code::Draining, DRAINING)),
         // With a body that must be JSON, because a page of another site can't send that here without being allowed to.
         Call::StartTests => {
-            let (sub, token) = (user.sub.clone(), identity::bearer(request));
+            let (sub, token) = (user.sub.clone(), bearer(request).map(str::to_owned));
+            if server.has_sign_in && token.is_none() {
+                return Err(NO_TOKEN_FOR_TESTS);
+            }
             return Ok(Outcome::Job(Job::StartTests { sub, body: body(request)?, token }));
         }
-        Call::WebSocket(show) => return upgrade(server, request, show, user, from, framing),
-        Call::Events => return events(server, request, user, from, framing),
+        Call::WebSocket(show) => return upgrade(server, request, show, &sub, user, from, framing),
+        Call::Events => return events(server, request, &sub, user, from, framing),
+        Call::Me => {
+            let what = What::Kept { user: Box::new(user) };
+            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, what })));
+        }
+        Call::Forget => {
+            optional_body(request)?;
+            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, what: What::Forget })));
+        }
         Call::Check => {
             optional_body(request)?;
             What::Check
@@ -244,10 +310,11 @@ fn make(server: &Server<'_>, request: &Request, call: Call, framing: &Framing) -
         Call::Switch => What::Switch(said::switch(body(request)?, from.clone())?),
         Call::Report => What::Report(body(request)?),
         Call::Reports => What::Reports,
-        Call::LastRun => What::LastRun,
+        // The file is of whoever ran tests on this machine.
+        Call::LastRun => What::LastRun { may_read_file: !server.has_sign_in || user.scopes.has(Scope::Admin) },
         Call::Trace => What::Trace { last: last(30) },
     };
-    let key = Key::of(&user, request)?;
+    let key = Key::of(&sub, request)?;
     let shard = placed(server, &key, what.is_of_user());
     Ok(Outcome::Operation(Box::new(Operation { key, from, what }), shard))
 }
@@ -260,13 +327,13 @@ fn health(server: &Server<'_>) -> Reply {
     Reply::of(server.healthy.to_vec())
 }
 
-fn upgrade(server: &Server<'_>, request: &Request, show: Show, user: User, caller: Caller, framing: &Framing) -> Outcomes {
+fn upgrade(server: &Server<'_>, request: &Request, show: Show, sub: &Arc<str>, user: User, caller: Caller, framing: &Framing) -> Outcomes {
     let accept = match websocket::accept(request) {
         Ok(accept) => accept,
         Err(reason @ NoUpgrade::NotAsked) => return Ok(refused(Refusal::new(Code::UpgradeRequired, reason.sentence()), UPGRADE)),
         Err(reason @ NoUpgrade::Key) => return Err(Refusal::new(Code::InvalidWebSocketKey, reason.sentence())),
     };
-    let key = Key::of(&user, request)?;
+    let key = Key::of(sub, request)?;
     let since = since(request.query("since"))?;
     let protocol = request.lists("sec-websocket-protocol", "bearer").then_some("bearer");
     let mut head = Vec::new();
@@ -275,8 +342,8 @@ fn upgrade(server: &Server<'_>, request: &Request, show: Show, user: User, calle
     Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, since, head, leftover: Vec::new() }), shard))
 }
 
-fn events(server: &Server<'_>, request: &Request, user: User, caller: Caller, framing: &Framing) -> Outcomes {
-    let key = Key::of(&user, request)?;
+fn events(server: &Server<'_>, request: &Request, sub: &Arc<str>, user: User, caller: Caller, framing: &Framing) -> Outcomes {
+    let key = Key::of(sub, request)?;
     let since = since(request.header("last-event-id").map(str::to_owned).or_else(|| request.query("since")))?;
     let show = turn(request, "turn")?.map_or(Show::Events, Show::Turn);
     let mut head = Vec::new();
@@ -353,4 +420,11 @@ fn optional_body(request: &Request) -> Result<Map<String, Value>, Refusal> {
         return Err(Refusal::new(Code::UnsupportedMediaType, detail));
     }
     said::object(&request.body)
+}
+
+/// Every call, and the scope that it needs, for tests that must know all.
+#[cfg(test)]
+pub(super) fn table() -> impl Iterator<Item = (&'static str, &'static str, Option<&'static str>)> {
+    let verb = |method| if method == Method::Get { "GET" } else { "POST" };
+    TABLE.iter().map(move |(method, path, _, scope)| (verb(*method), *path, scope.map(Scope::name)))
 }

@@ -217,9 +217,9 @@ impl Socket {
             Kind::Leaving(..) => None,
             Kind::Stream(stream) if stream.is_websocket() => {
                 let ping = stream.spoken.after(settings.silence_max / 3);
-                Some(ping.min(stream.received.after(settings.silence_max)))
+                [Some(ping), Some(stream.received.after(settings.silence_max)), stream.ends].into_iter().flatten().min()
             }
-            Kind::Stream(stream) => Some(stream.spoken.after(COMMENT_EVERY)),
+            Kind::Stream(stream) => [Some(stream.spoken.after(COMMENT_EVERY)), stream.ends].into_iter().flatten().min(),
             Kind::Lingering { until, .. } => Some(*until),
         };
         [stalls, kind].into_iter().flatten().min()
@@ -245,6 +245,12 @@ impl Socket {
         if let Some(scheduled) = self.scheduled.take() {
             timers.clear(scheduled, Timer::Socket(self.id));
         }
+    }
+
+    /// A newer token that waits for keys.
+    pub(super) fn take_renewal(&mut self) -> Option<(SocketId, String)> {
+        let Kind::Stream(stream) = &mut self.kind else { return None };
+        stream.renewal.take().map(|token| (self.id, token))
     }
 
     /// Bytes that the client has sent and that wait here for the rest of a request or message.

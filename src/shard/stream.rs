@@ -2,8 +2,10 @@
 
 use super::bounds::{BESIDE_BYTES_MAX, ECHO_BYTES_MAX, FRAME_BYTES_MAX, LATER_MAX};
 use super::event::{SessionId, Show};
+use super::identity::User;
 use super::projection::OneTurn;
-use crate::contract::{Caller, Moment, Seq};
+use crate::auth::Scope;
+use crate::contract::{Caller, Moment, Now, Seq};
 use crate::wire::websocket::{self, Codec};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,7 +14,13 @@ pub(super) struct Stream {
     pub(super) show: Show,
     /// Its session; none for one that shows tests.
     pub(super) session: Option<SessionId>,
+    /// Whose sessions or tests it shows. An administrator may watch another's.
     pub(super) sub: Arc<str>,
+    /// Who watches.
+    pub(super) user: User,
+    /// When the token expires that let it in, and a newer one that waits for keys.
+    pub(super) ends: Option<Moment>,
+    pub(super) renewal: Option<String>,
     pub(super) caller: Caller,
     /// Reads a WebSocket's frames; an event stream's client has nothing to say.
     codec: Option<Codec>,
@@ -39,7 +47,7 @@ const IDLE_READ_BYTES: usize = 512;
 const BURST_READ_BYTES: usize = 16 << 10;
 
 impl Stream {
-    pub(super) fn new(show: Show, sub: Arc<str>, caller: Caller, now: Moment) -> Stream {
+    pub(super) fn new(show: Show, user: User, sub: Arc<str>, caller: Caller, now: Now) -> Stream {
         let message_bytes_max = match show {
             Show::Chat | Show::Trace | Show::Tests => Some(FRAME_BYTES_MAX),
             Show::Echo => Some(ECHO_BYTES_MAX),
@@ -49,16 +57,24 @@ impl Stream {
             show,
             session: None,
             sub,
+            ends: user.ends(now),
+            renewal: None,
+            user,
             caller,
             codec: message_bytes_max.map(Codec::new),
             shown: Seq(0),
             one_turn: None,
             later: VecDeque::new(),
-            received: now,
-            spoken: now,
+            received: now.moment,
+            spoken: now.moment,
             partial_bytes: 0,
             is_bursting: false,
         }
+    }
+
+    /// Takes a newer token of the same user.
+    pub(super) fn renew(&mut self, user: User, now: Now) {
+        (self.ends, self.renewal, self.user) = (user.ends(now), None, user);
     }
 
     pub(super) fn is_websocket(&self) -> bool {
@@ -110,5 +126,16 @@ impl Stream {
 
     pub(super) fn input_bytes(&self) -> usize {
         self.partial_bytes
+    }
+}
+
+impl Show {
+    /// What one must be allowed to do to see it.
+    pub(super) fn scope(self) -> Scope {
+        match self {
+            Show::Chat => Scope::Chat,
+            Show::Trace | Show::Events | Show::Turn(_) | Show::Echo => Scope::Read,
+            Show::Tests => Scope::Tests,
+        }
     }
 }

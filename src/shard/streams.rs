@@ -2,10 +2,13 @@
 
 use super::answers::{DRAINING, UNKNOWN_TURN};
 use super::event::{Action, Attach, Job, Mail, Show, SocketId};
+use super::identity::User;
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
+use super::parked::UNAUTHORIZED;
 use super::projection::OneTurn;
 use super::routes::too_large;
+use super::sign_in::Patience;
 use super::socket::{Kind, Socket};
 use super::stream::{Stream, TOO_FAR_BEHIND};
 use super::test_status::TOO_MANY;
@@ -24,7 +27,7 @@ impl Shard {
         if self.sockets.len() >= 2 * self.settings.connections_max {
             return actions.push(Action::Close { socket: id });
         }
-        let stream = Stream::new(attach.show, attach.user.sub.clone(), attach.caller.clone(), self.clock.moment());
+        let stream = Stream::new(attach.show, attach.user.clone(), attach.key.sub.clone(), attach.caller.clone(), self.clock.now());
         self.sockets.insert(id, Socket::new(id, Kind::Stream(Box::new(stream))));
         self.attach(id, attach, actions);
     }
@@ -32,7 +35,11 @@ impl Shard {
     /// Makes a socket show something. From here on it misses nothing.
     pub(super) fn attach(&mut self, id: SocketId, attach: Attach, actions: &mut Vec<Action>) {
         let Attach { show, key, user, caller, since, head, leftover } = attach;
-        let mut stream = Box::new(Stream::new(show, user.sub.clone(), caller.clone(), self.clock.moment()));
+        // Whoever looks at another's session does not take part in it.
+        let is_own = user.sub == key.sub;
+        let is_revoked = !self.sign_in.still_may(&user, show.scope());
+        let caller = if is_own { caller } else { Caller { identity: (*key.sub).to_owned(), ..caller } };
+        let mut stream = Box::new(Stream::new(show, user, key.sub.clone(), caller.clone(), self.clock.now()));
         let session = match show {
             Show::Tests | Show::Echo => None,
             Show::Chat | Show::Trace | Show::Events | Show::Turn(_) => {
@@ -44,17 +51,29 @@ impl Shard {
         socket.kind = Kind::Stream(stream);
         socket.out.extend_from_slice(&head);
         match session {
-            Some(session) => self.watch(id, session, show, caller, since, actions),
-            None if show == Show::Tests => self.watch_tests(id, &user.sub),
+            Some(session) => self.watch(id, session, show, is_own.then_some(caller), since, actions),
+            None if show == Show::Tests => self.watch_tests(id, &key.sub),
             None => {}
+        }
+        if is_revoked && let Some(socket) = self.sockets.get_mut(&id) {
+            // On its way here it missed the news.
+            socket.say_goodbye(UNAUTHORIZED, "Invalid token");
         }
         self.receive(id, &leftover, actions);
         self.touch(id);
     }
 
-    fn watch(&mut self, id: SocketId, session: SessionId, show: Show, caller: Caller, since: Option<u64>, actions: &mut Vec<Action>) {
+    fn watch(
+        &mut self,
+        id: SocketId,
+        session: SessionId,
+        show: Show,
+        caller: Option<Caller>,
+        since: Option<u64>,
+        actions: &mut Vec<Action>,
+    ) {
         let attached = self.with_live(session, actions, |live, around| {
-            let attached = live.take(around, Input::Attached { from: caller });
+            let attached = caller.map_or(Ok(Accepted::Plain), |from| live.take(around, Input::Attached { from }));
             live.watchers.push(id);
             live.chats += usize::from(show == Show::Chat);
             live.is_dirty = true;
@@ -175,7 +194,10 @@ impl Shard {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.close();
         let Kind::Stream(stream) = &mut socket.kind else { return };
-        let stream = std::mem::replace(stream, Box::new(Stream::new(Show::Tests, "".into(), Caller::default(), self.clock.moment())));
+        let stream = std::mem::replace(
+            stream,
+            Box::new(Stream::new(Show::Tests, User::anonymous(), "".into(), Caller::default(), self.clock.now())),
+        );
         self.detach(id, &stream, actions);
     }
 
@@ -197,6 +219,7 @@ impl Shard {
                     self.stop_showing(id, actions);
                     break;
                 }
+                Received::Text(text) if !is_echo && said::is_auth(&text) => self.receive_token(id, &text, actions),
                 Received::Text(text) if is_chat => self.receive_text(id, &text, actions),
                 Received::Binary(_) if is_chat => self.refuse_on_socket(id, &BINARY, None),
                 Received::Text(text) if is_echo => socket.push(|out| websocket::write_text(out, text.as_bytes())),
@@ -212,6 +235,14 @@ impl Shard {
             socket.want(wanted);
         }
         self.count_input(id, actions);
+    }
+
+    /// A newer token, on any socket. One that is not there is refused like any message.
+    fn receive_token(&mut self, id: SocketId, text: &str, actions: &mut Vec<Action>) {
+        match said::token(text) {
+            Ok(token) => self.renew(id, token, Patience::ALL, actions),
+            Err(refusal) => self.refuse_on_socket(id, &refusal, None),
+        }
     }
 
     fn receive_text(&mut self, id: SocketId, text: &str, actions: &mut Vec<Action>) {
@@ -314,9 +345,10 @@ impl Shard {
         }
         let (status, orphans) = self.tests.of(&sub, self.clock.moment());
         let answer = match &operation.what {
-            What::LastRun => match status.last_run() {
+            What::LastRun { may_read_file } => match status.last_run() {
                 Some(run) => Answer::Reply(Reply::ok(run)),
-                None => Answer::Job(Job::LastRun),
+                None if *may_read_file => Answer::Job(Job::LastRun),
+                None => Answer::Reply(Reply::ok(&json!({}))),
             },
             _ => Answer::Reply(Reply::of(status.status())),
         };

@@ -46,6 +46,16 @@ impl TestStatuses {
         (status, orphans)
     }
 
+    /// Whether anything is kept of a user's tests.
+    pub(super) fn has(&self, sub: &str) -> bool {
+        self.0.get(sub).is_some_and(|status| status.began > 0)
+    }
+
+    /// Deletes a user's status. Returns the sockets that watched it.
+    pub(super) fn forget(&mut self, sub: &str) -> Vec<SocketId> {
+        self.0.remove(sub).map_or(Vec::new(), |status| status.watchers)
+    }
+
     /// A socket has gone.
     pub(super) fn leave(&mut self, sub: &str, socket: SocketId) {
         if let Some(status) = self.0.get_mut(sub) {

@@ -5,11 +5,19 @@ use super::*;
 use crate::contract::{Answer, CallError, CallId, Time, Usage};
 use identity::Key;
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
+
+mod isolation;
+mod sign_in;
 
 /// One shard, its clients, and everything it asked for.
 struct World {
     shard: Shard,
     now: Now,
+    /// Where clients come from.
+    peer: IpAddr,
+    /// What was asked of the issuer.
+    asked: Vec<Ask>,
     next_socket: u64,
     /// What each client was sent.
     sent: BTreeMap<SocketId, Vec<u8>>,
@@ -21,6 +29,8 @@ struct World {
     closed: Vec<SocketId>,
     handed: Vec<(SocketId, ShardId, Box<Attach>)>,
     calls: Vec<(SessionId, CallId)>,
+    /// Whose they were, as the pool knows them.
+    owners: Vec<Arc<str>>,
     cancelled: Vec<CallId>,
     mail: Vec<(ShardId, Mail)>,
     jobs: Vec<(Ticket, Job)>,
@@ -45,6 +55,8 @@ impl World {
         World {
             shard: Shard::new(ShardId(0), Arc::new(settings), "test"),
             now: Now { moment: Moment(1_000_000), wall: Time(1_750_000_000_000_000) },
+            peer: Ipv4Addr::LOCALHOST.into(),
+            asked: Vec::new(),
             next_socket: 0,
             sent: BTreeMap::new(),
             stuck: Vec::new(),
@@ -53,6 +65,7 @@ impl World {
             closed: Vec::new(),
             handed: Vec::new(),
             calls: Vec::new(),
+            owners: Vec::new(),
             cancelled: Vec::new(),
             mail: Vec::new(),
             jobs: Vec::new(),
@@ -99,9 +112,13 @@ impl World {
                     self.handed.push((socket, shard, attach));
                 }
                 Action::Mail { shard, mail } => self.mail.push((shard, mail)),
-                Action::Call { session, call, .. } => self.calls.push((session, call)),
+                Action::Call { session, call, owner, .. } => {
+                    self.calls.push((session, call));
+                    self.owners.push(owner);
+                }
                 Action::CancelCall { call, .. } => self.cancelled.push(call),
                 Action::Job { ticket, job } => self.jobs.push((ticket, job)),
+                Action::Ask(ask) => self.asked.push(ask),
                 Action::WakeAt(moment) => self.wake_at = Some(moment),
                 Action::Log(entry) => self.log.push(entry),
                 Action::Drained => self.ended.push("drained"),
@@ -114,7 +131,7 @@ impl World {
     fn connect(&mut self) -> SocketId {
         self.next_socket += 1;
         let socket = SocketId(self.next_socket);
-        self.tick(vec![Event::Accepted { socket }]);
+        self.tick(vec![Event::Accepted { socket, peer: self.peer }]);
         socket
     }
 

@@ -12,8 +12,8 @@ pub(super) async fn accept<M: Machine>(driver: Rc<Driver<M>>, listener: TcpListe
     let mut logged: Option<Instant> = None;
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
-                driver.take_in(stream, |socket| Event::Accepted { socket });
+            Ok((stream, peer)) => {
+                driver.take_in(stream, |socket| Event::Accepted { socket, peer: peer.ip() });
                 driver.schedule_tick();
             }
             Err(_) if !driver.is_listening() => return,

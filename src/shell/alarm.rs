@@ -94,6 +94,7 @@ mod tests {
                 start: Instant::now(),
                 pool: Pool::new(Settings::default(), Box::new(|| Box::new(Demo::new(Duration::ZERO)))),
                 jobs: Jobs::new("results.json".into(), runs).unwrap(),
+                identity: None,
                 mailboxes: [mailbox].into(),
                 notices: channel().0,
             };

@@ -19,6 +19,7 @@ use crate::shard::Shard;
 use crate::shard::event::{Action, Event, Mail, ShardId, SocketId};
 use crate::shard::operation::Reply;
 use crate::work::Pool;
+use crate::work::issuer::Identity;
 use monoio::net::TcpStream;
 use nix::sys::socket::{Shutdown, shutdown};
 use std::cell::{Cell, RefCell};
@@ -55,6 +56,7 @@ pub(super) struct Driver<M> {
     pub(super) alarm: Alarm,
     calls: Calls,
     jobs: Jobs,
+    identity: Option<Identity>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     notices: Sender<Notice>,
     /// Whether the loop is epoll's, which wants sockets that don't block.
@@ -75,13 +77,15 @@ pub(super) struct Parts {
     pub(super) start: Instant,
     pub(super) pool: Pool,
     pub(super) jobs: Jobs,
+    /// None where nobody signs in.
+    pub(super) identity: Option<Identity>,
     pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(super) notices: Sender<Notice>,
 }
 
 impl<M: Machine> Driver<M> {
     pub(super) fn new(machine: M, parts: Parts, listener: TcpListener, polls: bool) -> Rc<Self> {
-        let Parts { number, start, pool, jobs, mailboxes, notices } = parts;
+        let Parts { number, start, pool, jobs, identity, mailboxes, notices } = parts;
         Rc::new(Driver {
             number,
             machine: RefCell::new(machine),
@@ -92,6 +96,7 @@ impl<M: Machine> Driver<M> {
             alarm: Alarm::default(),
             calls: Calls::new(pool, mailboxes[number.0].clone()),
             jobs,
+            identity,
             mailboxes,
             notices,
             polls,
@@ -136,6 +141,7 @@ impl<M: Machine> Driver<M> {
             Action::Call { session, call, owner, request } => return self.calls.start(session, call, &owner, request),
             Action::CancelCall { session, call } => self.calls.cancel(session, call),
             Action::Job { ticket, job } => return self.jobs.start(&self.mailboxes[self.number.0], ticket, job),
+            Action::Ask(ask) => return self.identity.as_ref()?.ask(ask).map(Event::News),
             Action::WakeAt(moment) => self.alarm.set(moment),
             Action::Log(entry) => log::write(entry),
             Action::Drained => self.notify(Notice::Drained),
@@ -250,6 +256,7 @@ impl<M: Machine> Driver<M> {
                 Err(error) => tracing::warn!(%error, "a socket was lost on its way to another shard"),
             },
             Letter::JobDone { ticket, outcome } => self.handle(Event::JobDone { ticket, outcome }),
+            Letter::News(news) => self.handle(Event::News(news)),
             Letter::Drain => self.handle(Event::Drain),
             Letter::Stop => {
                 self.stop_listening();

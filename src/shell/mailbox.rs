@@ -5,6 +5,7 @@
 
 use super::bounds::{MAIL_BYTES_MAX, MAIL_MAX};
 use super::handover::Handover;
+use crate::auth::News;
 use crate::contract::{Answer, CallError, CallId, Usage};
 use crate::shard::event::{JobOutcome, Mail, SessionId, Ticket};
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ pub(super) enum Letter {
     Mail(Mail),
     Arrival(Handover),
     JobDone { ticket: Ticket, outcome: JobOutcome },
+    News(News),
     Drain,
     Stop,
 }
@@ -134,6 +136,7 @@ impl Letter {
             | Letter::Mail(Mail::Operation { .. } | Mail::Reply { .. })
             | Letter::Arrival(_)
             | Letter::JobDone { .. }
+            | Letter::News(_)
             | Letter::Drain
             | Letter::Stop => 0,
         }

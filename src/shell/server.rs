@@ -13,12 +13,14 @@ use super::mailbox::{Letter, Mailbox};
 use super::reactor::{Backend, Reactor};
 use super::suites::{Runs, Suites};
 use super::{accept, files};
+use crate::auth::{self, News};
 use crate::graph::Library;
 use crate::shard::bounds::FAREWELL_TIME;
 use crate::shard::event::ShardId;
 use crate::shard::origin::Origins;
 use crate::shard::{self, Shard};
 use crate::work::Pool;
+use crate::work::issuer::{Identity, KeyFile};
 use jiff::tz::TimeZone;
 use monoio::net::TcpListener;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -47,6 +49,9 @@ pub struct Settings {
     pub results: PathBuf,
     /// Test suites that a browser may start; none: it may not.
     pub suites: Option<Arc<dyn Suites>>,
+    /// What sign-in has to fetch: an issuer's keys, and a file of API keys. Without either nothing is fetched.
+    pub issuer: Option<auth::Issuer>,
+    pub key_file: Option<KeyFile>,
     /// How long running turns may go on when the server ends.
     pub drain_time: Duration,
 }
@@ -61,6 +66,8 @@ impl Settings {
             data: None,
             results: PathBuf::from("testcases/results.json"),
             suites: None,
+            issuer: None,
+            key_file: None,
             drain_time: DRAIN_TIME,
         }
     }
@@ -179,7 +186,7 @@ pub(super) fn start<M: Machine>(
     settings: Settings,
     machine: impl Fn(ShardId, Backend) -> M + Send + Clone + 'static,
 ) -> Result<Server, ServeError> {
-    let Settings { listen, shards, backend, pool, data, results, suites, drain_time } = settings;
+    let Settings { listen, shards, backend, pool, data, results, suites, issuer, key_file, drain_time } = settings;
     descriptors::allow_all();
     let data = data.map(lock).transpose()?;
     let listeners = listener::bind_patiently(listen, shards).map_err(|error| match error.kind() {
@@ -190,12 +197,14 @@ pub(super) fn start<M: Machine>(
     let mailboxes: Arc<[Arc<Mailbox>]> = listeners.iter().map(|_| Arc::default()).collect();
     let (notify, notices) = channel();
     let jobs = Jobs::new(results, Runs::new(suites, address)).map_err(|error| ServeError::Start { error })?;
+    let identity = identity(issuer, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
     let begun = Instant::now();
     let (ready, started) = channel();
     let mut threads = Vec::new();
     for (number, listener) in listeners.into_iter().enumerate() {
-        let (pool, jobs, mailboxes, notices) = (pool.clone(), jobs.clone(), mailboxes.clone(), notify.clone());
-        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, mailboxes, notices };
+        let (pool, jobs, identity) = (pool.clone(), jobs.clone(), identity.clone());
+        let (mailboxes, notices) = (mailboxes.clone(), notify.clone());
+        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, mailboxes, notices };
         let (machine, ready) = (machine.clone(), ready.clone());
         let thread = thread::Builder::new().name(format!("shard {number}"));
         let thread = thread.spawn(move || run_shard(parts, machine, listener, backend, &ready));
@@ -208,6 +217,16 @@ pub(super) fn start<M: Machine>(
         backend = if of_shard == Backend::Epoll { of_shard } else { backend };
     }
     Ok(Server { address, backend, mailboxes, notices, notify, threads, drain_time, _data: data })
+}
+
+/// Starts fetching what sign-in needs, and has every shard hear of it.
+fn identity(issuer: Option<auth::Issuer>, file: Option<KeyFile>, mailboxes: &Arc<[Arc<Mailbox>]>) -> io::Result<Option<Identity>> {
+    if issuer.is_none() && file.is_none() {
+        return Ok(None);
+    }
+    let mailboxes = mailboxes.clone();
+    let tell = move |news: News| mailboxes.iter().for_each(|mailbox| drop(mailbox.put(Letter::News(news.clone()))));
+    Identity::start(issuer, file, Arc::new(tell)).map(Some)
 }
 
 /// Makes the data folder this server's own.

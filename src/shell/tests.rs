@@ -139,7 +139,7 @@ fn asked(role: &str) -> ModelRequest {
 }
 
 fn attach(head: &str, leftover: Vec<u8>) -> Attach {
-    let user = User { sub: "u".into(), identity: "u".into() };
+    let user = User { sub: "u".into(), identity: "u".into(), ..User::anonymous() };
     let key = Key { sub: "u".into(), id: "s".into() };
     Attach { show: Show::Chat, key, user, caller: caller(), since: None, head: head.into(), leftover }
 }
@@ -147,7 +147,7 @@ fn attach(head: &str, leftover: Vec<u8>) -> Attach {
 impl Machine for Puppet {
     fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>) {
         match event {
-            Event::Accepted { socket } => {
+            Event::Accepted { socket, .. } => {
                 self.peers.insert(socket, Peer { reading: true, ..Peer::default() });
                 actions.push(Action::Read { socket, bytes_max: READ_BYTES });
             }
@@ -190,7 +190,7 @@ impl Machine for Puppet {
                 actions.push(Action::Mail { shard: from, mail: Mail::Reply { ticket, reply } });
             }
             Event::Mail(Mail::Reply { ticket, reply }) => self.answer(&format!("{} {}", ticket.0, reply.status)),
-            Event::Mail(Mail::TestReport { .. } | Mail::Report { .. }) => {}
+            Event::Mail(Mail::TestReport { .. } | Mail::Report { .. }) | Event::News(_) => {}
             Event::Chunk { session, call, text } => match text.as_str() {
                 "waiting" => actions.push(Action::CancelCall { session, call }),
                 _ => self.answer(&text),

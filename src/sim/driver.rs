@@ -7,6 +7,7 @@ use super::world::{Happens, MOMENT_ZERO, Owned, WALL_ZERO, World};
 use crate::contract::{Moment, Now, Time};
 use crate::shard::event::{Action, Entry, Event, SocketId};
 use std::hash::Hash;
+use std::net::Ipv4Addr;
 
 /// How long a shard may keep a socket whose client has gone.
 const ENDED_TIME: u64 = 40 * SECOND;
@@ -73,7 +74,7 @@ impl World<'_> {
         match event {
             Owned::Accepted { line } => {
                 let socket = self.sit(shard, line);
-                self.act(shard, Event::Accepted { socket });
+                self.act(shard, Event::Accepted { socket, peer: Ipv4Addr::LOCALHOST.into() });
             }
             Owned::Arrived { line, attach } => {
                 let socket = self.sit(shard, line);
@@ -169,7 +170,7 @@ impl World<'_> {
             Action::WakeAt(moment) => moment.hash(&mut self.hash),
             Action::Mail { shard, .. } => shard.hash(&mut self.hash),
             Action::Log(entry) => format!("{entry:?}").hash(&mut self.hash),
-            Action::Drained | Action::Stopped => {}
+            Action::Ask(_) | Action::Drained | Action::Stopped => {}
         }
     }
 
@@ -220,6 +221,7 @@ impl World<'_> {
             Action::Call { session, call, owner, request } => self.call(shard, session, call, &owner, &request),
             Action::CancelCall { session, call } => self.cancel_call(shard, session, call),
             Action::Job { ticket, job } => self.job(shard, ticket, &job),
+            Action::Ask(ask) => self.fail(format!("shard {shard} asks {ask:?} where nobody signs in")),
             Action::WakeAt(moment) => {
                 let at = moment.0.saturating_sub(MOMENT_ZERO).max(self.now + 1);
                 if self.seats[shard].wake.replace(at) != Some(at) {

@@ -7,6 +7,7 @@ use super::pool::Call;
 use super::script::{Kind, SECOND, Script};
 use super::users::Client;
 use super::{Ran, mix};
+use crate::auth::Rules;
 use crate::contract::{Answer, CallError, CallId, DatabaseInfo, Dialect, Limits, Usage};
 use crate::graph::Library;
 use crate::shard::event::{Attach, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
@@ -378,6 +379,8 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         limits: Limits { history_max: tight(6, 200), waiting_max: tight(2, 8), traces_max: tight(3, 20), ..Limits::default() },
         files: Files::new(BTreeMap::from([("index.html".to_owned(), Arc::from(*b"<!doctype html>"))])),
         origins: Origins { allowed: Vec::new(), hosts: Vec::new(), listen },
+        sign_in: Rules::default(),
+        api_keys: Arc::default(),
         about: Map::new(),
         databases: Box::new(move |_| vec![database.clone()]),
         call_time: Box::new(|_| CALL_TIME),

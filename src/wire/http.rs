@@ -215,16 +215,16 @@ impl Request {
     }
 
     /// All headers of this name.
-    pub fn headers(&self, name: &'static str) -> impl Iterator<Item = &str> {
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values(name)
     }
 
     /// Values that are UTF-8; others are as if they were not there.
-    fn values(&self, name: &'static str) -> impl Iterator<Item = &str> {
+    fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.raw(name).filter_map(|value| std::str::from_utf8(value).ok())
     }
 
-    fn raw(&self, name: &'static str) -> impl Iterator<Item = &[u8]> {
+    fn raw(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         let named = self.headers.iter().filter(move |(key, _)| self.head[key.clone()].eq_ignore_ascii_case(name.as_bytes()));
         named.map(|(_, value)| &self.head[value.clone()])
     }

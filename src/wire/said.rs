@@ -30,6 +30,19 @@ pub fn said(text: &str, from: Caller) -> Result<Input, Refusal> {
     }
 }
 
+/// Whether a message brings a newer token, `{"type":"auth","token"}`.
+pub fn is_auth(text: &str) -> bool {
+    text.contains("\"auth\"") && object(text.as_bytes()).is_ok_and(|object| object.get("type").and_then(Value::as_str) == Some("auth"))
+}
+
+/// The token of such a message.
+pub fn token(text: &str) -> Result<String, Refusal> {
+    match object(text.as_bytes())?.remove("token") {
+        Some(Value::String(token)) if !token.is_empty() => Ok(token),
+        _ => Err(Refusal::new(Code::InvalidParameter, "`token` is missing: send the new token")),
+    }
+}
+
 /// The client id of what [`said`] refused, if it has a valid one.
 pub fn client_id_of(text: &str) -> Option<ClientId> {
     object(text.as_bytes()).ok().and_then(|mut object| client_id(&mut object).ok()).flatten()
@@ -152,6 +165,23 @@ mod tests {
         for (text, found) in [(r#"{"text":" ","id":"a"}"#, Some("a")), (r#"{"text":" ","id":"a b"}"#, None), ("hello", None), ("{}", None)]
         {
             assert_eq!(client_id_of(text).as_ref().map(ClientId::as_str), found, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_newer_token_is_told_from_a_message_that_speaks_of_one() {
+        for (text, is_auth, token) in [
+            (r#"{"type":"auth","token":"a.b.c"}"#, true, Some("a.b.c")),
+            (r#"{"token":"a.b.c","type":"auth","x":1}"#, true, Some("a.b.c")),
+            (r#"{"type":"auth"}"#, true, None),
+            (r#"{"type":"auth","token":""}"#, true, None),
+            (r#"{"type":"auth","token":["a"]}"#, true, None),
+            (r#"{"type":"message","text":"send {\"type\":\"auth\"}"}"#, false, None),
+            (r#"{"text":"\"auth\"","token":"x"}"#, false, Some("x")),
+            (r#"["auth"]"#, false, None),
+            (r#"{"type":"auth""#, false, None),
+        ] {
+            assert_eq!((super::is_auth(text), super::token(text).ok().as_deref()), (is_auth, token), "{text}");
         }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! [`Pool`] runs calls and ends each exactly once. A [`Model`] answers one request at a time on one worker; [`openai`] asks
 //! a provider over HTTP, with [`dialects`] for how and [`retry`] for how often; [`demo`] follows rules. [`probe`] looks for a
-//! model server on this machine. [`database`] asks databases. A [`tape`] keeps what was answered, or plays it. Identity will
-//! stand beside them.
+//! model server on this machine. [`database`] asks databases. A [`tape`] keeps what was answered, or plays it. [`issuer`]
+//! fetches what sign-in needs.
 
 mod call;
 pub mod database;
 pub mod demo;
 mod dialects;
+pub mod issuer;
 mod names;
 pub mod openai;
 mod pool;

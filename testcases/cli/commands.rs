@@ -68,7 +68,7 @@ fn the_exit_code_tells_whose_fault_it_is() {
         (&["--nonsense"][..], 2, "--nonsense"),
         (&["chatt"], 2, "chat"),
         (&["--development=perhaps"], 2, "invalid value 'perhaps'"),
-        (&["--listen", "[::]:0"], 3, "or say --insecure-no-auth if that is meant"),
+        (&["--listen", "[::]:0"], 3, "or pass --insecure-no-auth"),
         (&["--config", "nope.toml"], 3, "there is no such file"),
         (&["--listen", "192.0.2.1:7", "--insecure-no-auth"], 4, "choose another address with --listen"),
     ] {

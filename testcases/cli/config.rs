@@ -76,7 +76,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_line_and_a_suggestion() {
         ("[llm]\nkey = 'sk-very-secret-1234'\n", "framewright.toml:2: a secret does not belong into this file: write the name of a file"),
         ("[llm]\nkey_file = 'nowhere'\n", "the key can't be read from nowhere"),
         ("graph = 'nope'\n", "there is no graph `nope`: choose one of"),
-        ("listen = '0.0.0.0:80'\n", "0.0.0.0:80 can be reached from other machines, and nobody has to log in"),
+        ("listen = '0.0.0.0:80'\n", "0.0.0.0:80 can be reached from other machines, and nobody has to sign in"),
     ] {
         folder.write("framewright.toml", text);
         for arguments in [&["config", "check"][..], &["serve"], &[]] {

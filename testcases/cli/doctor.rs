@@ -124,7 +124,7 @@ fn what_is_wrong_with_the_settings_is_told_with_how_to_mend_it() {
         assert!(all.contains(says), "{options:?}: {}", ended.output);
     }
     let open = doctor(&folder, &[], &["--listen", "0.0.0.0:0"]);
-    assert!(open.code == Some(1) && open.output.contains("nobody has to log in"), "{open:?}");
+    assert!(open.code == Some(1) && open.output.contains("nobody has to sign in"), "{open:?}");
 }
 
 /// Answers a question for its models alike, refuses an empty request for a chat, and has nothing else; for who has the key.

@@ -9,13 +9,17 @@ mod place;
 
 use super::colour::Colour;
 use super::{Failure, config as settings, library};
+use crate::auth::Rules;
 use crate::config::layers::{FILE, MACHINE_FILE, Written};
 use crate::config::{Arguments, Config};
+use crate::contract::counted;
 use crate::graph::Library;
 use crate::work::database::{Databases, Trouble};
+use crate::work::issuer::{self, KeyFile};
 use crate::work::probe;
 use clap::ArgMatches;
 use std::io::IsTerminal;
+use std::path::Path;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -91,6 +95,7 @@ fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
             let graph = library.as_ref().ok().and_then(|library| library.graph(&graph));
             let missing = graph.map(|graph| library::missing_databases(graph, &config.databases)).unwrap_or_default();
             missing.into_iter().for_each(|(what, mend)| tell(Finding::bad("database", what, mend)));
+            sign_in(&config.sign_in, config.api_keys.as_deref(), tell);
             Databases::new(config.databases).look(|name, found| tell(database(name, found)));
             model::look(&config.upstream, tell);
         }
@@ -122,6 +127,22 @@ fn database(name: &str, found: Result<String, Trouble>) -> Finding {
     match found {
         Ok(found) => Finding::good("database", format!("{name}: {found}")),
         Err(trouble) => Finding::bad("database", format!("{name} {trouble}"), trouble.fix()),
+    }
+}
+
+/// Whether users can sign in: the issuer's keys, and the file of API keys.
+fn sign_in(rules: &Rules, api_keys: Option<&Path>, tell: &mut dyn FnMut(Finding)) {
+    if let Some(issuer) = &rules.issuer {
+        tell(match issuer::fetch_once(issuer) {
+            Ok(keys) => Finding::good("issuer", format!("{}: {}", keys.issuer(), counted(keys.len(), "key", "keys"))),
+            Err(error) => Finding::bad("issuer", error.to_string(), "check --oidc-issuer, the network and the issuer; nobody can sign in"),
+        });
+    }
+    if let Some(path) = api_keys {
+        tell(match KeyFile::read(path) {
+            Ok(file) => Finding::good("API keys", format!("{}: {}", path.display(), counted(file.keys().len(), "key", "keys"))),
+            Err(error) => Finding::bad("API keys", error.to_string(), "`framewright key create NAME` writes one"),
+        });
     }
 }
 
