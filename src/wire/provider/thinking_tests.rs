@@ -249,7 +249,8 @@ fn every_mixture_is_told_apart_in_the_same_way_however_it_is_cut() {
         assert_eq!((&whole.answer, &whole.thoughts), (&torn.answer, &torn.thoughts), "{content:?} {manner:?}");
         let letters = |text: &str| text.chars().filter(char::is_ascii_lowercase).count();
         let kept = letters(&whole.answer) + letters(&whole.thoughts);
-        let tags = letters(&content) - letters(&["</think>", "<think>", "<|return|>"].iter().fold(content.clone(), |text, tag| text.replace(tag, "")));
+        let tags = letters(&content)
+            - letters(&["</think>", "<think>", "<|return|>"].iter().fold(content.clone(), |text, tag| text.replace(tag, "")));
         assert!((letters(&content) - tags..=letters(&content)).contains(&kept), "{content:?} {manner:?} {whole:?}");
     }
 }
