@@ -128,7 +128,7 @@ fn main() {
     let library = library();
     let signer = Signer(RsaKeyPair::generate(KeySize::Rsa2048).expect("the system has random numbers"));
     let ask = |token: &str| {
-        format!("GET /api/graph/list HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n\r\n").into_bytes()
+        format!("GET /api/test/status HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nAccept: */*\r\n\r\n").into_bytes()
     };
     let known = [ask(&signer.token(0))];
     let (mut without, mut with) = (World::new(&library, None), World::new(&library, Some(signer.keys())));
