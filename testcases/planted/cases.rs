@@ -149,7 +149,11 @@ pub(crate) const CASES: &[Case] = &[
     Case {
         fault: "what needs no expert is announced",
         graph: "v4-eras",
-        breaks: Breaks::Model(|role, _, said| of(role, "pa", said, |routed| routed["thinking_message"] = json!("Let me think."))),
+        breaks: Breaks::Model(|role, _, said| {
+            of(role, "pa", said, |routed| {
+                (routed["thinking_message"], routed["job"], routed["answer"]) = (json!("Let me think."), json!("Explain it."), Value::Null)
+            })
+        }),
         suite: "- send: why is the sea salty?\n! expect progress: not exists\n! expect progress: length == 0\n- expect path: pa",
     },
     Case {
