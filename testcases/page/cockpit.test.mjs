@@ -247,7 +247,7 @@ test('a link leads to a turn of any session, and copying it gives that link', ()
 
 test('a trace can be read, copied and taken away as JSON', () =>
   stage.visit({ permissions: ['clipboard-read', 'clipboard-write'], acceptDownloads: true }, async (visitor, page) => {
-    await visitor.ask('hello');
+    await visitor.ask('why is the sky blue?');
     await visitor.open('trace');
     const trace = await visitor.wholeTrace();
     await page.getByText('After the answer').waitFor();

@@ -150,9 +150,7 @@ pub(crate) const CASES: &[Case] = &[
         fault: "what needs no expert is announced",
         graph: "v4-eras",
         breaks: Breaks::Model(|role, _, said| {
-            of(role, "pa", said, |routed| {
-                (routed["thinking_message"], routed["job"], routed["answer"]) = (json!("Let me think."), json!("Explain it."), Value::Null)
-            })
+            of(role, "pa", said, |routed| (routed["thinking_message"], routed["job"]) = (json!("Let me think."), routed["answer"].take()))
         }),
         suite: "- send: why is the sea salty?\n! expect progress: not exists\n! expect progress: length == 0\n- expect path: pa",
     },
