@@ -130,7 +130,6 @@ const NOT_ON_ITS_WAY: &[&str] = &[
     "the answer has no end",
     "nobody says what is being done",
     "what is known is said to be described again",
-    "what needs no expert is announced",
     "a tool says something else of what it did",
     "a query asks for less than was wanted",
     "small talk is taken for a question",
