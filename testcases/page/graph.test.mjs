@@ -38,7 +38,7 @@ test('what runs lights up, and the way taken stays lit until the next turn', () 
     await visitor.ask('hello');
     await page.locator('.paths [aria-current]', { hasText: 'reflex' }).waitFor();
     await node(page, 'director', 'idle').waitFor();
-    await node(page, 'memorizer', 'done').waitFor();
+    await node(page, 'memorizer', 'idle').waitFor();
     const way = await states(page);
     await becomesLit(page, way);
     const { taken: reflex } = await drawing(page);
