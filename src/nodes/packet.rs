@@ -29,7 +29,7 @@ pub struct Packet {
     pub interpretation: Option<Interpretation>,
     /// Where the PA sent the message.
     pub routing: Option<PaRouting>,
-    /// What the expert that composes, or has, planned.
+    /// What the expert planned.
     pub plan: Option<ExpertPlan>,
     /// The answer has been given already.
     pub said: Option<Said>,
@@ -254,7 +254,7 @@ pub struct ExpertPlan {
     pub tool_sequence: Vec<PlannedCall>,
     #[serde(default)]
     pub response_hint: String,
-    /// Whether the interpreter is to read the results before they are told.
+    /// Whether the interpreter writes the answer from the results.
     #[serde(default)]
     pub interpret: bool,
 }
