@@ -148,6 +148,8 @@ impl Session {
     pub(super) fn chunk(&mut self, call: CallId, text: &str, effects: &mut Vec<Effect>) {
         let Some(running) = self.work.calls.iter_mut().find(|running| running.call == call) else { return };
         let is_first = running.text.is_empty();
+        // Blanks before a field's text are never shown.
+        let text = if is_first && running.request.says().is_some() { text.trim_start() } else { text };
         if running.text.len() < self.setup.limits.answer_bytes_max {
             running.text.push_str(text);
         }
@@ -156,8 +158,7 @@ impl Session {
             return;
         }
         if running.request.says().is_some() {
-            // Leading blanks are never shown, and a second try shows only what goes beyond the first.
-            let text = if running.repeated == Some(0) { text.trim_start() } else { text };
+            // A second try shows only what goes beyond the first.
             let Some(repeated) = running.repeated else { return };
             let shown = self.work.turn.as_ref().map_or("", |turn| &turn.about.answer);
             let rest = shown.get(repeated..running.shown_before).unwrap_or_default();

@@ -64,6 +64,7 @@ fn whatever_was_shown_the_answer_is_what_the_node_takes_it_for() {
     for (pieces, text, then) in [
         (&[][..], ROUTED, &["Hello world."][..]),
         (&["Hello"], ROUTED, &["Hello", " world."]),
+        (&["\n", "Hello", " world", "."], ROUTED, &["Hello", " world", "."]),
         (&["Hello world. "], ROUTED, &["Hello world. ", "=Hello world."]),
         (&["Good ", "day"], ROUTED, &["Good ", "day", "=Hello world."]),
         (&["  "], ROUTED, &["Hello world."]),
