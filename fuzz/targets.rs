@@ -4,9 +4,9 @@
 //! arrives in pieces is read whole and in pieces, and both must come to the same.
 
 use framewright::config::file::File;
-use framewright::contract::{Caller, Dialect, Refusal, Says};
+use framewright::contract::{Caller, Dialect, Refusal, StreamedField};
 use framewright::graph::Library;
-use framewright::reading::Spoken;
+use framewright::reading::FieldStream;
 use framewright::sql;
 use framewright::suite::Suite;
 use framewright::wire::http::{Limits, Reader, Step};
@@ -181,11 +181,11 @@ fn answer(how: u8, bytes: &[u8], piece: usize) -> String {
     let bounds = Bounds { text_bytes_max: 500, piece_bytes_max: 2_000, all_bytes_max: 1 << 20 };
     let named = if how & 2 != 0 { Kinds::named_in("<think>, <thought> and [THINK]") } else { Kinds::default() };
     let manner = Manner { opens_itself: how & 1 != 0, named, wants_json: how & 4 != 0 };
-    let mut spoken = Spoken::new(&Says { field: "answer".into(), unless: (how & 32 != 0).then(|| "expert".into()) });
+    let mut field_stream = FieldStream::new(&StreamedField { field: "answer".into(), unless: (how & 32 != 0).then(|| "expert".into()) });
     let streams = match how & 24 {
         0 => Streams::Nothing,
         8 => Streams::Text,
-        _ => Streams::Field(&mut spoken),
+        _ => Streams::Field(&mut field_stream),
     };
     let mut reader = provider::Reader::new(bounds, manner, streams);
     let mut said = String::new();

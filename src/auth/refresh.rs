@@ -1,7 +1,7 @@
 //! When to fetch an issuer's keys: at the start, every quarter of an hour, soon after a failure, and when a token names a key
 //! that is not known, at most once a minute and not right after another fetch.
 //!
-//! Whoever fetches does it one at a time; this only decides when the next may begin.
+//! Decides only when the next fetch may begin; the worker fetches one at a time.
 
 use crate::contract::Moment;
 use std::time::Duration;

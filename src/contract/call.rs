@@ -27,9 +27,9 @@ impl Request {
     }
 
     /// The field of the answer that comes as chunks.
-    pub fn says(&self) -> Option<&Says> {
+    pub fn streamed_field(&self) -> Option<&StreamedField> {
         match self {
-            Request::Model(model) => model.says.as_ref(),
+            Request::Model(model) => model.streamed_field.as_ref(),
             Request::Database(_) => None,
         }
     }
@@ -76,7 +76,7 @@ pub struct ModelRequest {
     pub stream: bool,
     /// What comes as chunks of an answer with a schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub says: Option<Says>,
+    pub streamed_field: Option<StreamedField>,
     /// Longest answer, in tokens.
     pub tokens_max: u32,
     /// Nobody waits for it: it makes way for calls of turns.
@@ -87,7 +87,7 @@ pub struct ModelRequest {
 /// The field of a structured answer that is written for the user. It is streamed, decoded, while the rest of the answer stays
 /// hidden.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Says {
+pub struct StreamedField {
     /// A string at the top level of the answer.
     pub field: Name,
     /// Another such field, which excludes this one: stream only after it was seen to be null or empty.

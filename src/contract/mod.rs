@@ -23,8 +23,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use call::{
-    Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Question, Request, Role, Says, Schema, Silence, Text, ToolCall,
-    ToolSpec, Usage,
+    Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Question, Request, Role, Schema, Silence, StreamedField, Text,
+    ToolCall, ToolSpec, Usage,
 };
 pub use client_id::{Accepted, ClientId, INVALID_CLIENT_ID};
 pub use control::{Button, Change, Control, Display, DisplayKind, Machine, Source, State, Ui, UiError};

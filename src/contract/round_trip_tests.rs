@@ -130,7 +130,7 @@ fn questions_and_answers_read_back_with_each_part_as_what_it_is() {
             schema: Some(Arc::new(Schema { name: text("s"), json: "{}".into() })),
             tools: [tool.clone()].into(),
             stream: true,
-            says: None,
+            streamed_field: None,
             tokens_max: 9,
             background,
         })

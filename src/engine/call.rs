@@ -34,11 +34,9 @@ pub(super) struct Running {
     pub(super) started: Now,
     /// What it has streamed.
     text: String,
-    /// How long the turn's answer was before.
+    /// How long the turn's answer was when it began.
     answer_before: usize,
-    /// Of an answer of which a field is streamed: how much had been shown before, and how much of that it has repeated; nothing
-    /// once it differs.
-    shown_before: usize,
+    /// How much of that answer a streamed field has repeated; nothing once it differs.
     repeated: Option<usize>,
     /// It is the second try: if its answer doesn't fit either, the task gives up.
     is_repair: bool,
@@ -124,9 +122,9 @@ impl Session {
         self.emit_in(lane, node, what, effects);
         effects.push(Effect::Call { id: call, request: request.clone() });
         let started = self.counters.now;
-        let shown_before = self.work.turn.as_ref().map_or(0, |turn| turn.about.answer.len());
-        let (text, answer_before, repeated) = (String::new(), 0, Some(0));
-        self.work.calls.push(Running { call, lane, node, task, request, started, text, answer_before, shown_before, repeated, is_repair });
+        let answer_before = self.work.turn.as_ref().map_or(0, |turn| turn.about.answer.len());
+        let (text, repeated) = (String::new(), Some(0));
+        self.work.calls.push(Running { call, lane, node, task, request, started, text, answer_before, repeated, is_repair });
     }
 
     /// Whether a lane has calls left: those of some path that the turn can still take; in the background those that its node
@@ -147,31 +145,29 @@ impl Session {
 
     pub(super) fn chunk(&mut self, call: CallId, text: &str, effects: &mut Vec<Effect>) {
         let Some(running) = self.work.calls.iter_mut().find(|running| running.call == call) else { return };
-        let is_first = running.text.is_empty();
+        let (is_first, is_field) = (running.text.is_empty(), running.request.streamed_field().is_some());
         // Blanks before a field's text are never shown.
-        let text = if is_first && running.request.says().is_some() { text.trim_start() } else { text };
+        let text = if is_first && is_field { text.trim_start() } else { text };
         if running.text.len() < self.setup.limits.answer_bytes_max {
             running.text.push_str(text);
         }
-        let node = running.node;
+        let (node, answer_before) = (running.node, running.answer_before);
         if running.lane == Lane::Background {
             return;
         }
-        if running.request.says().is_some() {
+        if is_field {
             // A second try shows only what goes beyond the first.
             let Some(repeated) = running.repeated else { return };
             let shown = self.work.turn.as_ref().map_or("", |turn| &turn.about.answer);
-            let rest = shown.get(repeated..running.shown_before).unwrap_or_default();
+            let rest = shown.get(repeated..answer_before).unwrap_or_default();
             let new = if rest.starts_with(text) { Some("") } else { text.strip_prefix(rest) };
             running.repeated = new.map(|new| repeated + text.len() - new.len());
             let new = new.unwrap_or_default().to_owned();
             self.say(node, &new, effects);
         } else if running.request.is_streamed() {
-            let before = self.work.turn().about.answer.len();
             // What a later call of the turn says starts a new paragraph.
-            if is_first && before > 0 {
+            if is_first && answer_before > 0 {
                 self.say(node, "\n\n", effects);
-                self.work.calls.iter_mut().filter(|running| running.call == call).for_each(|running| running.answer_before = before);
             }
             self.say(node, text, effects);
         }
@@ -268,7 +264,7 @@ impl Session {
         let (lane, node, is_repair) = (running.lane, running.node, running.is_repair);
         if answer.is_retold && lane == Lane::Turn {
             self.retell(node, running.answer_before, &answer.text, effects);
-        } else if !running.text.is_empty() && running.request.says().is_none() {
+        } else if !running.text.is_empty() && running.request.streamed_field().is_none() {
             answer.text = std::mem::take(&mut running.text);
         } else if lane == Lane::Turn && running.request.is_streamed() {
             self.say(node, &answer.text, effects);
@@ -283,9 +279,11 @@ impl Session {
                 Flow::Again { why: "it is too long and was cut before its end".into(), task }
             }
             // A filter that ends an answer for the user would end the next one too.
-            Flow::Again { .. } if finish == Finish::ContentFilter && request.says().is_some() => Flow::Fail(Silence::Withheld.to_string()),
+            Flow::Again { .. } if finish == Finish::ContentFilter && request.streamed_field().is_some() => {
+                Flow::Fail(Silence::Withheld.to_string())
+            }
             Flow::Go(route, mut found) if finish == Finish::ContentFilter => {
-                found.said.iter_mut().for_each(|said| said.finish = finish);
+                found.answered_by.iter_mut().for_each(|by| by.finish = finish);
                 Flow::Go(route, found)
             }
             other => other,

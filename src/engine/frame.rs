@@ -86,7 +86,7 @@ impl Session {
                 match answer {
                     Some(answer) => self.tell(node, &answer, effects),
                     // What was shown of an answer that nobody gave is none.
-                    None if self.work.turn().about.packet.said.is_none() => self.tell(node, "", effects),
+                    None if self.work.turn().about.packet.answered_by.is_none() => self.tell(node, "", effects),
                     None => {}
                 }
                 Ok(())

@@ -4,7 +4,7 @@
 //! up. To add such a node: copy the nearest file and add a line to [`Asking`].
 
 use super::{Flow, Out, Task, Unfit, View, director, input, interpreter, memorizer, pa, read};
-use crate::contract::{ModelRequest, Request, Says};
+use crate::contract::{ModelRequest, Request, StreamedField};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ pub(super) trait Asks {
     type Answer: DeserializeOwned;
 
     /// The field of the answer that the user reads while it is made.
-    fn says() -> Option<Says> {
+    fn streamed_field() -> Option<StreamedField> {
         None
     }
 
@@ -37,14 +37,14 @@ pub enum Asking {
 impl Asking {
     /// The question, in the node's own prompt.
     pub(super) fn begin(self, view: &View<'_>) -> Flow {
-        let says = match self {
-            Asking::Input => input::Input::says(),
-            Asking::Director => director::Director::says(),
-            Asking::Interpreter => interpreter::Interpreter::says(),
-            Asking::Pa => pa::Pa::says(),
-            Asking::Memorizer => memorizer::Memorizer::says(),
+        let streamed_field = match self {
+            Asking::Input => input::Input::streamed_field(),
+            Asking::Director => director::Director::streamed_field(),
+            Asking::Interpreter => interpreter::Interpreter::streamed_field(),
+            Asking::Pa => pa::Pa::streamed_field(),
+            Asking::Memorizer => memorizer::Memorizer::streamed_field(),
         };
-        Flow::Ask(Request::Model(ModelRequest { says, ..view.request(view.node.prompt.fill(view), false) }), Task::Asking(self))
+        Flow::Ask(Request::Model(ModelRequest { streamed_field, ..view.request(view.node.prompt.fill(view), false) }), Task::Asking(self))
     }
 
     pub(super) fn resume(self, view: &View<'_>, out: &mut Out, answer: &str) -> Flow {

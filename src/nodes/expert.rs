@@ -8,7 +8,7 @@
 
 use super::fit::fitting;
 use super::sequence::{Sequence, Step};
-use super::{ExpertPlan, Flow, Found, Out, Said, Task, ToolReport, View, read, shown, tools, unrouted};
+use super::{AnsweredBy, ExpertPlan, Flow, Found, Out, Task, ToolReport, View, read, shown, tools, unrouted};
 use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Request, Role, Text, What, clip};
 use serde::{Deserialize, Serialize};
 
@@ -153,13 +153,13 @@ fn told(reports: &[ToolReport]) -> Vec<ToolReport> {
 /// The way on: an answer that was composed has been streamed; else the interpreter gets what the tools returned.
 fn finish(view: &View<'_>, out: &mut Out, plan: ExpertPlan, sequence: Sequence, composed: Option<Finish>) -> Flow {
     out.summary = super::thinker::summary(&sequence.reports);
-    let said = composed.map(|finish| Said { by: view.node.role.clone(), finish });
-    let route = if said.is_some() { "output" } else { "interpret" };
+    let answered_by = composed.map(|finish| AnsweredBy { kind: view.node.role.clone(), finish });
+    let route = if answered_by.is_some() { "output" } else { "interpret" };
     let job = view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default();
     let decision = Some(super::Decision { goal: job, present_as: "text".to_owned(), ..super::Decision::default() });
     let Sequence { reports, changes, .. } = sequence;
     let results = told(&reports);
-    let found = Found { results, changes, plan: Some(plan), decision, said, ..Found::default() };
+    let found = Found { results, changes, plan: Some(plan), decision, answered_by, ..Found::default() };
     Flow::Go(route.into(), Box::new(found))
 }
 

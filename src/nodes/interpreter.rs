@@ -4,8 +4,8 @@
 //! route, `output`. Default when the model can't be understood: `output` writes from the data itself, shortened; where there is
 //! none, the answer says so.
 
-use super::{Flow, Found, Interpretation, Out, Said, Unfit, View, asking::Asks, shown, unrouted};
-use crate::contract::{Finish, Says, What, clip};
+use super::{AnsweredBy, Flow, Found, Interpretation, Out, Unfit, View, asking::Asks, shown, unrouted};
+use crate::contract::{Finish, StreamedField, What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
 
@@ -17,8 +17,8 @@ pub(super) struct Interpreter;
 impl Asks for Interpreter {
     type Answer = Interpretation;
 
-    fn says() -> Option<Says> {
-        Some(Says { field: "summary".into(), unless: None })
+    fn streamed_field() -> Option<StreamedField> {
+        Some(StreamedField { field: "summary".into(), unless: None })
     }
 
     fn take(view: &View<'_>, out: &mut Out, interpretation: Interpretation) -> Result<Flow, Unfit> {
@@ -27,9 +27,9 @@ impl Asks for Interpreter {
         }
         out.events.push(What::Interpreted { output: shown(&interpretation) });
         out.summary = clip(&interpretation.summary, 120);
-        let said = Some(Said { by: view.node.role.clone(), finish: Finish::Stop });
+        let answered_by = Some(AnsweredBy { kind: view.node.role.clone(), finish: Finish::Stop });
         let answer = Some(interpretation.summary.clone());
-        Ok(Flow::Go("output".into(), Box::new(Found { interpretation: Some(interpretation), answer, said, ..Found::default() })))
+        Ok(Flow::Go("output".into(), Box::new(Found { interpretation: Some(interpretation), answer, answered_by, ..Found::default() })))
     }
 
     fn give_up(view: &View<'_>, _out: &mut Out) -> Flow {
@@ -78,7 +78,7 @@ mod tests {
             (Asking::Interpreter.give_up(&fixture.view(&packet), &mut Out::default()), "The data, not interpreted:", None),
         ] {
             let Flow::Go(_, found) = flow else { panic!("it goes on") };
-            assert_eq!((found.answer.as_deref(), found.said.is_some()), (answer, answer.is_some()));
+            assert_eq!((found.answer.as_deref(), found.answered_by.is_some()), (answer, answer.is_some()));
             let Interpretation { findings, summary: told } = found.interpretation.unwrap();
             assert_eq!((told.as_str(), findings.len()), (summary, 1));
         }

@@ -44,7 +44,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use packet::{
-    Action, Decision, ExpertPlan, Found, Interpretation, PaRouting, Packet, Perception, PlannedCall, Said, Sensed, ToolReport,
+    Action, AnsweredBy, Decision, ExpertPlan, Found, Interpretation, PaRouting, Packet, Perception, PlannedCall, Sensed, ToolReport,
 };
 pub use plain::Plain;
 pub use prompt::{Prompt, PromptError};
@@ -353,7 +353,7 @@ impl<'v> View<'v> {
             schema: self.node.schema.clone(),
             tools: self.native_tools(),
             stream,
-            says: None,
+            streamed_field: None,
             tokens_max: self.node.tokens_max,
         }
     }

@@ -14,10 +14,10 @@ pub struct Speaking {
 }
 
 pub(crate) fn begin(view: &View<'_>, out: &mut Out) -> Flow {
-    match (&view.packet.reply, &view.packet.said) {
-        (_, Some(said)) => {
-            out.summary = format!("said by the {}", said.by);
-            ended(said.finish)
+    match (&view.packet.reply, &view.packet.answered_by) {
+        (_, Some(by)) => {
+            out.summary = format!("said by the {}", by.kind);
+            ended(by.finish)
         }
         (Some(reply), None) => {
             out.summary = clip(reply, 120);
@@ -64,7 +64,7 @@ pub(super) fn ended(finish: Finish) -> Flow {
 mod tests {
     use super::*;
     use crate::nodes::testing::{answer, check, check_with};
-    use crate::nodes::{Packet, Said};
+    use crate::nodes::{AnsweredBy, Packet};
 
     #[test]
     fn an_empty_answer_is_no_answer() {
@@ -79,7 +79,7 @@ mod tests {
         ] {
             let cut = Answer { finish, ..answer(text) };
             assert!(check(|view, out| Speaking::default().resume(view, out, cut)).starts_with(flow), "{finish:?}");
-            let packet = Packet { said: Some(Said { by: "expert".into(), finish }), ..Packet::default() };
+            let packet = Packet { answered_by: Some(AnsweredBy { kind: "expert".into(), finish }), ..Packet::default() };
             if !text.is_empty() {
                 assert!(check_with(&packet, begin).starts_with(flow), "what an expert has said ends the same: {finish:?}");
             }

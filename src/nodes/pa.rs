@@ -5,8 +5,8 @@
 //! for each expert that the graph draws an edge to. Default when the model can't be understood: `output`, which says that the
 //! question went nowhere.
 
-use super::{Decision, Flow, Found, Out, PaRouting, Said, Unfit, View, asking::Asks, shown, unrouted};
-use crate::contract::{Finish, Says, What, clip};
+use super::{AnsweredBy, Decision, Flow, Found, Out, PaRouting, Unfit, View, asking::Asks, shown, unrouted};
+use crate::contract::{Finish, StreamedField, What, clip};
 
 pub(crate) const ROUTES: &[&str] = &["output"];
 
@@ -15,8 +15,8 @@ pub(super) struct Pa;
 impl Asks for Pa {
     type Answer = PaRouting;
 
-    fn says() -> Option<Says> {
-        Some(Says { field: "answer".into(), unless: Some("expert".into()) })
+    fn streamed_field() -> Option<StreamedField> {
+        Some(StreamedField { field: "answer".into(), unless: Some("expert".into()) })
     }
 
     fn take(view: &View<'_>, out: &mut Out, routing: PaRouting) -> Result<Flow, Unfit> {
@@ -35,10 +35,10 @@ impl Asks for Pa {
         let route = routing.expert.clone();
         let answer = Some(routing.answer.clone()).filter(|answer| !answer.is_empty());
         out.summary = format!("{} · {}", route.as_deref().unwrap_or("no expert"), clip(answer.as_ref().unwrap_or(&routing.job), 100));
-        let said = answer.as_ref().map(|_| Said { by: view.node.role.clone(), finish: Finish::Stop });
+        let answered_by = answer.as_ref().map(|_| AnsweredBy { kind: view.node.role.clone(), finish: Finish::Stop });
         let is_brief = route.is_none() && answer.is_none();
         let decision = is_brief.then(|| Decision { goal: routing.job.clone(), present_as: "text".to_owned(), ..Decision::default() });
-        let found = Found { routing: Some(routing), decision, answer, said, ..Found::default() };
+        let found = Found { routing: Some(routing), decision, answer, answered_by, ..Found::default() };
         Ok(Flow::Go(route.map_or("output".into(), Into::into), Box::new(found)))
     }
 
@@ -86,7 +86,7 @@ mod tests {
         ] {
             let mut out = Out::default();
             let Flow::Go(_, found) = Asking::Pa.resume(&fixture.view(&packet), &mut out, says) else { panic!("{says}") };
-            assert_eq!((found.answer.as_deref(), found.said.is_some()), (answer, answer.is_some()), "{says}");
+            assert_eq!((found.answer.as_deref(), found.answered_by.is_some()), (answer, answer.is_some()), "{says}");
             assert_eq!(found.decision.map(|decision| decision.goal).as_deref(), goal, "{says}");
             let [What::Routed { output }] = &out.events[..] else { panic!("{says}: {:?}", out.events) };
             assert_eq!(output.get("answer").and_then(|answer| answer.as_str()), answer, "{says}");

@@ -32,20 +32,20 @@ pub struct Packet {
     /// What the expert planned.
     pub plan: Option<ExpertPlan>,
     /// The answer has been given already.
-    pub said: Option<Said>,
+    pub answered_by: Option<AnsweredBy>,
 }
 
 impl Packet {
     /// Takes over what a frame found; what it left empty stays as it was.
     pub fn add(&mut self, found: Found) {
-        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, answer: _, said } = found;
+        let Found { perception, reply, decision, results, changes, interpretation, routing, plan, answer: _, answered_by } = found;
         self.perception = perception.or(self.perception.take());
         self.reply = reply.or(self.reply.take());
         self.decision = decision.or(self.decision.take());
         self.interpretation = interpretation.or(self.interpretation.take());
         self.routing = routing.or(self.routing.take());
         self.plan = plan.or(self.plan.take());
-        self.said = said.or(self.said.take());
+        self.answered_by = answered_by.or(self.answered_by.take());
         self.results.extend(results);
         self.changes.extend(changes);
     }
@@ -81,14 +81,14 @@ pub struct Found {
     pub plan: Option<ExpertPlan>,
     /// The whole answer, of which the user may have seen a part, or something else. It is shown and not handed on.
     pub answer: Option<String>,
-    pub said: Option<Said>,
+    pub answered_by: Option<AnsweredBy>,
 }
 
 /// Who gave the answer, before `output`, and how it ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Said {
-    /// A node's kind.
-    pub by: Arc<str>,
+pub struct AnsweredBy {
+    /// The node's kind.
+    pub kind: Arc<str>,
     pub finish: Finish,
 }
 

@@ -5,15 +5,15 @@
 //! A number that would be rounded is a text, so that its digits stay.
 //! What doesn't fit is a [`Wrong`]: the place, what stands there, and what is wanted, in words that a model can act on.
 
+mod field_stream;
 mod fit;
 mod repaired;
-mod spoken;
 mod wanted;
 mod wrong;
 
+pub use field_stream::FieldStream;
 pub use fit::OrText;
 pub use repaired::repaired;
-pub use spoken::Spoken;
 pub use wrong::Wrong;
 
 use crate::contract::{Unique, exact, unique_json};

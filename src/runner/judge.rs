@@ -124,7 +124,7 @@ fn request(criterion: &str, said: &str, answer: &str) -> ModelRequest {
         schema: Some(Arc::new(Schema { name: "score".to_owned(), json: SCHEMA.into() })),
         tools: Arc::new([]),
         stream: false,
-        says: None,
+        streamed_field: None,
         tokens_max: TOKENS_MAX,
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Found {
     pub(super) headers: Vec<(&'static str, String)>,
     /// What a client may ask about with `If-None-Match`.
     pub(super) tag: Option<String>,
-    /// Whether it is the page, which is told what it may do: [`policy`].
+    /// Whether it is the page, which gets a content security policy: [`policy`].
     pub(super) is_page: bool,
 }
 

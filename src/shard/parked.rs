@@ -7,7 +7,7 @@ use super::event::{Action, Entry, SocketId};
 use super::operation::Reply;
 use super::requests::refused_line;
 use super::routes::Route;
-use super::sign_in::{Patience, Who};
+use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::{ReplyTo, Shard, Ticket};
 use crate::auth::{Ask, News, Scope};
@@ -28,11 +28,11 @@ const MISSING_ROLE: Refusal =
 
 impl Shard {
     /// Who sends this request, and whether they may.
-    pub(super) fn who(&mut self, id: SocketId, request: &Request, route: Option<&Route>, patience: Patience) -> Who {
+    pub(super) fn who(&mut self, id: SocketId, request: &Request, route: Option<&Route>, may_wait: MayWait) -> Who {
         let Some((route, scope)) = route.and_then(|route| Some((route, route.scope?))) else { return Who::Is(self.sign_in.nobody()) };
         let Some(Socket { kind: Kind::Http(connection), .. }) = self.sockets.get(&id) else { return Who::Is(self.sign_in.nobody()) };
         let (peer, now) = (connection.peer, self.clock.now());
-        match self.sign_in.identify(request, route.show().is_some(), peer, now, patience) {
+        match self.sign_in.identify(request, route.show().is_some(), peer, now, may_wait) {
             Who::Is(user) if !user.scopes.has(scope) => Who::Refused(MISSING_SCOPE),
             // Another's traces and tests are for administrators; nothing else of another can be named.
             Who::Is(user) if request.query("user").is_some_and(|other| *other != *user.sub) => {
@@ -63,11 +63,11 @@ impl Shard {
     }
 
     /// Looks at a parked request again.
-    pub(super) fn unpark(&mut self, ticket: Ticket, patience: Patience, actions: &mut Vec<Action>) {
+    pub(super) fn unpark(&mut self, ticket: Ticket, may_wait: MayWait, actions: &mut Vec<Action>) {
         let Some(ReplyTo::Parked(id, request, _)) = self.take_waiting(ticket).map(|waiting| waiting.to) else { return };
         // Its client may have gone.
         if self.take_pending(id).is_some() {
-            self.request(id, request, patience, actions);
+            self.request(id, request, may_wait, actions);
             self.serve(id, actions);
             self.touch(id);
         }
@@ -75,10 +75,10 @@ impl Shard {
 
     /// Takes in news of the issuer or of API keys, and goes on with what waited for it.
     pub(super) fn learn(&mut self, news: News, actions: &mut Vec<Action>) {
-        let (about, patience) = match &news {
-            News::Keys(_) => (Some(None), Patience { keys: false, ..Patience::ALL }),
-            News::Userinfo { sub, .. } => (Some(Some(sub.clone())), Patience::NONE),
-            News::ApiKeys(_) => (None, Patience::NONE),
+        let (about, may_wait) = match &news {
+            News::Keys(_) => (Some(None), MayWait { keys: false, ..MayWait::ALL }),
+            News::Userinfo { sub, .. } => (Some(Some(sub.clone())), MayWait::NONE),
+            News::ApiKeys(_) => (None, MayWait::NONE),
         };
         self.sign_in.learn(news, self.clock.now());
         let Some(about) = about else { return self.let_revoked_go() };
@@ -89,7 +89,7 @@ impl Shard {
         };
         let parked = self.waiting.iter().filter(|(_, waiting)| waiting.to.parked().is_some_and(|(_, _, ask)| is_answered(ask)));
         let tickets: Vec<Ticket> = parked.map(|(ticket, _)| *ticket).collect();
-        tickets.into_iter().for_each(|ticket| self.unpark(ticket, patience, actions));
+        tickets.into_iter().for_each(|ticket| self.unpark(ticket, may_wait, actions));
         if about.is_none() {
             self.renew_parked(actions);
         }
@@ -125,14 +125,14 @@ impl Shard {
     }
 
     /// A socket brings a newer token.
-    pub(super) fn renew(&mut self, id: SocketId, token: String, patience: Patience, actions: &mut Vec<Action>) {
+    pub(super) fn renew(&mut self, id: SocketId, token: String, may_wait: MayWait, actions: &mut Vec<Action>) {
         let Some(Socket { kind: Kind::Stream(stream), .. }) = self.sockets.get(&id) else { return };
         if !self.sign_in.is_on() {
             return;
         }
         let (sub, scope, is_own) = (stream.user.sub.clone(), stream.show.scope(), stream.sub == stream.user.sub);
         let now = self.clock.now();
-        let who = self.sign_in.token(&token, now, patience);
+        let who = self.sign_in.token(&token, now, may_wait);
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         let Kind::Stream(stream) = &mut socket.kind else { return };
         match who {
@@ -154,7 +154,7 @@ impl Shard {
     fn renew_parked(&mut self, actions: &mut Vec<Action>) {
         let renewals: Vec<(SocketId, String)> = self.sockets.values_mut().filter_map(Socket::take_renewal).collect();
         for (id, token) in renewals {
-            self.renew(id, token, Patience::NONE, actions);
+            self.renew(id, token, MayWait::NONE, actions);
             self.touch(id);
         }
     }

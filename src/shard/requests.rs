@@ -8,7 +8,7 @@ use super::files::{self, Found};
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
 use super::routes::{self, Outcome, Server, route};
-use super::sign_in::{Patience, Who};
+use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::timers::Timer;
 use super::{ReplyTo, Shard, Waiting, evicted};
@@ -63,13 +63,13 @@ impl Shard {
                 }
                 Step::Continue => socket.out.extend_from_slice(CONTINUE),
                 Step::Refused(refusal) => return self.refuse(id, &refusal, actions),
-                Step::Request(request) => self.request(id, request, Patience::ALL, actions),
+                Step::Request(request) => self.request(id, request, MayWait::ALL, actions),
             }
         }
     }
 
-    /// Answers a request, or has it wait. `patience`: what it may still wait for to know its user.
-    pub(super) fn request(&mut self, id: SocketId, request: Box<Request>, patience: Patience, actions: &mut Vec<Action>) {
+    /// Answers a request, or has it wait. `may_wait`: what it may still wait for to know its user.
+    pub(super) fn request(&mut self, id: SocketId, request: Box<Request>, may_wait: MayWait, actions: &mut Vec<Action>) {
         let mut framing = Framing::of(&request);
         match self.settings.origins.check(&request) {
             Ok(origin) => framing.allow_origin = origin,
@@ -81,7 +81,7 @@ impl Shard {
             }
         }
         let found = routes::find(&request);
-        let user = match self.who(id, &request, found.as_ref(), patience) {
+        let user = match self.who(id, &request, found.as_ref(), may_wait) {
             Who::Is(user) => user,
             Who::Refused(refusal) => return self.turn_away(id, &framing, &request, found.as_ref(), &refusal, actions),
             Who::Waits(ask) => return self.park(id, framing, request, ask, actions),
@@ -288,7 +288,7 @@ impl Shard {
     /// Another shard or a job has not answered in time.
     pub(super) fn give_up_waiting(&mut self, ticket: Ticket, actions: &mut Vec<Action>) {
         if self.waiting.get(&ticket).is_some_and(|waiting| matches!(waiting.to, ReplyTo::Parked(..))) {
-            return self.unpark(ticket, Patience::NONE, actions);
+            return self.unpark(ticket, MayWait::NONE, actions);
         }
         let Some(waiting) = self.waiting.remove(&ticket) else { return };
         let refusal = waiting.otherwise.clone();

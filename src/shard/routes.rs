@@ -310,7 +310,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Switch => What::Switch(said::switch(body(request)?, from.clone())?),
         Call::Report => What::Report(body(request)?),
         Call::Reports => What::Reports,
-        // The file is of whoever ran tests on this machine.
+        // The file belongs to the person who ran tests on this machine.
         Call::LastRun => What::LastRun { may_read_file: !server.has_sign_in || user.scopes.has(Scope::Admin) },
         Call::Trace => What::Trace { last: last(30) },
     };

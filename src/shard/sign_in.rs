@@ -41,14 +41,14 @@ pub(super) enum Who {
 
 /// What a request may still wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Patience {
+pub(super) struct MayWait {
     pub(super) keys: bool,
     pub(super) names: bool,
 }
 
-impl Patience {
-    pub(super) const ALL: Patience = Patience { keys: true, names: true };
-    pub(super) const NONE: Patience = Patience { keys: false, names: false };
+impl MayWait {
+    pub(super) const ALL: MayWait = MayWait { keys: true, names: true };
+    pub(super) const NONE: MayWait = MayWait { keys: false, names: false };
 }
 
 const MISSING: Refusal = Refusal::new(Code::MissingToken, "sign in first: send a token as `Authorization: Bearer <token>`");
@@ -82,7 +82,7 @@ impl SignIn {
     }
 
     /// Finds out who sends a request. `is_socket`: it asks for a WebSocket.
-    pub(super) fn identify(&mut self, request: &Request, is_socket: bool, peer: IpAddr, now: Now, patience: Patience) -> Who {
+    pub(super) fn identify(&mut self, request: &Request, is_socket: bool, peer: IpAddr, now: Now, may_wait: MayWait) -> Who {
         if !self.is_on() {
             return Who::Is(self.anonymous.clone());
         }
@@ -92,20 +92,20 @@ impl SignIn {
         let on_socket = || protocol_token(request).map(str::to_owned).or_else(|| request.query("token").filter(|token| !token.is_empty()));
         let stated = bearer(request);
         let who = match stated {
-            Some(token) => self.token(token, now, patience),
+            Some(token) => self.token(token, now, may_wait),
             None => match Some(is_socket).filter(|is| *is).and_then(|_| on_socket()) {
-                Some(token) => self.token(&token, now, patience),
+                Some(token) => self.token(&token, now, may_wait),
                 None => self.proxied(request, peer),
             },
         };
         match who {
-            Who::Is(user) if is_socket && patience.names => self.with_name_asked(user, request, now),
+            Who::Is(user) if is_socket && may_wait.names => self.with_name_asked(user, request, now),
             who => who,
         }
     }
 
     /// Checks a token or an API key.
-    pub(super) fn token(&mut self, token: &str, now: Now, patience: Patience) -> Who {
+    pub(super) fn token(&mut self, token: &str, now: Now, may_wait: MayWait) -> Who {
         if token.starts_with(KEY_PREFIX) {
             return self.api_key(token);
         }
@@ -118,7 +118,7 @@ impl SignIn {
         let known = self.verified.get(&hash, now_s).cloned();
         let mut user = match known.map_or_else(|| verified(token, issuer, self.keys.as_deref(), now), Ok) {
             Ok(user) => user,
-            Err(Missing::Keys | Missing::Key) if patience.keys => return Who::Waits(Ask::Keys),
+            Err(Missing::Keys | Missing::Key) if may_wait.keys => return Who::Waits(Ask::Keys),
             Err(Missing::Keys) => return Who::Refused(NO_KEYS),
             Err(Missing::Key) => return Who::Refused(Rejected::UnknownKey.into()),
             Err(Missing::Nothing(rejected)) => return Who::Refused(rejected.into()),

@@ -8,7 +8,7 @@ use super::operation::{Answer, Operation, Reply, What};
 use super::parked::UNAUTHORIZED;
 use super::projection::OneTurn;
 use super::routes::too_large;
-use super::sign_in::Patience;
+use super::sign_in::MayWait;
 use super::socket::{Kind, Socket};
 use super::stream::{Stream, TOO_FAR_BEHIND};
 use super::test_status::TOO_MANY;
@@ -35,7 +35,7 @@ impl Shard {
     /// Makes a socket show something. From here on it misses nothing.
     pub(super) fn attach(&mut self, id: SocketId, attach: Attach, actions: &mut Vec<Action>) {
         let Attach { show, key, user, caller, since, head, leftover } = attach;
-        // Whoever looks at another's session does not take part in it.
+        // An admin who looks at another user's session does not take part in it.
         let is_own = user.sub == key.sub;
         let is_revoked = !self.sign_in.still_may(&user, show.scope());
         let caller = if is_own { caller } else { Caller { identity: (*key.sub).to_owned(), ..caller } };
@@ -240,7 +240,7 @@ impl Shard {
     /// A newer token, on any socket. One that is not there is refused like any message.
     fn receive_token(&mut self, id: SocketId, text: &str, actions: &mut Vec<Action>) {
         match said::token(text) {
-            Ok(token) => self.renew(id, token, Patience::ALL, actions),
+            Ok(token) => self.renew(id, token, MayWait::ALL, actions),
             Err(refusal) => self.refuse_on_socket(id, &refusal, None),
         }
     }

@@ -133,7 +133,7 @@ fn asked(role: &str) -> ModelRequest {
         schema: None,
         tools: [].into(),
         stream: true,
-        says: None,
+        streamed_field: None,
         tokens_max: 1,
     }
 }

@@ -142,7 +142,7 @@ fn fate(rng: &mut Rng, owner: &str, request: &Request, failing: u64) -> Fate {
             if &*request.label() == "agent" && one_in(rng, 3) {
                 answer.tool_calls = vec![tool_call(rng, owner)];
             }
-            fate.chunks = match request.says() {
+            fate.chunks = match request.streamed_field() {
                 // What was shown need not be what is meant in the end.
                 Some(_) if one_in(rng, 8) => torn(rng, &format!("Hm, ~{owner}~")),
                 Some(says) => torn(rng, field(&text, &says.field).as_deref().unwrap_or_default()),

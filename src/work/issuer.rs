@@ -191,7 +191,7 @@ impl Shared {
                 None
             }
         };
-        // Before the fetch counts as ended: whoever asks from then on has the news already.
+        // Before the fetch counts as ended: a request from then on has the news already.
         tell(News::Keys(news));
         let mut state = self.state();
         state.refresh.ended(self.now(), is_good);

@@ -12,7 +12,7 @@ use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
 use crate::contract::{Answer, CallError, Finish, ModelRequest, Part, Usage};
 use crate::log;
-use crate::reading::{self, Spoken};
+use crate::reading::{self, FieldStream};
 use crate::wire::provider::{self, Bounds, Complaint, Dialect, Manner, Reader, Streams};
 use jiff::Timestamp;
 use serde::de::IgnoredAny;
@@ -208,7 +208,7 @@ impl Line {
     fn ask(&self, request: &ModelRequest, call: &mut Call<'_>) -> Ended {
         let Provider { fast, strong, fallback, .. } = &self.shared.provider;
         let model = if &*request.model == "fast" { fast } else { strong };
-        let mut spent = Spent { spoken: request.says.as_ref().map(Spoken::new), ..Spent::default() };
+        let mut spent = Spent { field_stream: request.streamed_field.as_ref().map(FieldStream::new), ..Spent::default() };
         let mut outcome = self.ask_model(model, request, call, &mut spent);
         if let (Err(failure), Some(second)) = (&outcome, fallback)
             && second != model
@@ -224,7 +224,7 @@ impl Line {
                 later => later,
             };
         }
-        let Spent { usage, retries, spoken: _ } = spent;
+        let Spent { usage, retries, field_stream: _ } = spent;
         Ended { usage, outcome: outcome.map(|answer| Answer { retries, ..answer }).map_err(|failure| failure.error) }
     }
 
@@ -314,8 +314,8 @@ impl Line {
             named: provider::named_tags(request),
             wants_json: request.schema.is_some() && dialect.format != provider::Format::Tool,
         };
-        let streams = match &mut spent.spoken {
-            Some(spoken) => Streams::Field(spoken),
+        let streams = match &mut spent.field_stream {
+            Some(field_stream) => Streams::Field(field_stream),
             None if request.stream => Streams::Text,
             None => Streams::Nothing,
         };
@@ -390,7 +390,7 @@ struct Spent {
     usage: Usage,
     retries: Vec<String>,
     /// The field that is streamed.
-    spoken: Option<Spoken>,
+    field_stream: Option<FieldStream>,
 }
 
 /// An answer to one try.

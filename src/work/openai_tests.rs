@@ -1,7 +1,7 @@
 //! The line to a provider, against a server that answers each request with bytes and then waits or hangs up.
 
 use super::*;
-use crate::contract::{ChatMessage, Finish, Role, Says, Schema, Text};
+use crate::contract::{ChatMessage, Finish, Role, Schema, StreamedField, Text};
 use crate::work::Cancel;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -84,7 +84,7 @@ fn question() -> ModelRequest {
         schema: None,
         tools: Arc::default(),
         stream: true,
-        says: None,
+        streamed_field: None,
         tokens_max: 10,
     }
 }
@@ -423,8 +423,8 @@ fn a_field_is_streamed_and_after_a_cut_what_is_new_of_it() {
     };
     let (cut, whole, other) = (answer("Hello, wor", "length"), answer("Hello, world.", "stop"), answer("Hi!", "stop"));
     let schema = Schema { name: "routing".into(), json: r#"{"type":"object"}"#.into() };
-    let says = Says { field: "answer".into(), unless: Some("expert".into()) };
-    let asked = ModelRequest { schema: Some(Arc::new(schema)), stream: false, says: Some(says), ..question() };
+    let says = StreamedField { field: "answer".into(), unless: Some("expert".into()) };
+    let asked = ModelRequest { schema: Some(Arc::new(schema)), stream: false, streamed_field: Some(says), ..question() };
     for (answers, pieces, text) in [
         (vec![&whole], &["Hello, world."][..], &whole),
         (vec![&cut, &whole], &["Hello, wor", "ld."], &whole),

@@ -52,7 +52,7 @@ fn request(role: &str, text: &str) -> Arc<Request> {
         schema: None,
         tools: Arc::default(),
         stream: true,
-        says: None,
+        streamed_field: None,
         tokens_max: 1,
     }))
 }

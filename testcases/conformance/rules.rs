@@ -335,7 +335,7 @@ pub(crate) fn rules() -> Vec<Rule> {
     let expects = ["Content-Length: 2", "Expect: 100-continue"];
     rule(
         "9110 10.1.1",
-        "who waits is told to go on",
+        "a client that waits gets 100 Continue",
         &["100 · -content-length", "200 · =hi"],
         GoesOn,
         &format!("{}{WAIT}hi", post(&expects, "")),

@@ -6,7 +6,7 @@ use crate::contract::{
 };
 use crate::engine::{Session, Snapshot};
 use crate::graph::{Library, shipped};
-use crate::reading::Spoken;
+use crate::reading::FieldStream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -148,10 +148,10 @@ impl World {
             return self.complete(call, Ok(answer));
         }
         let middle = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap();
-        let mut spoken = request.says().map(Spoken::new);
+        let mut field_stream = request.streamed_field().map(FieldStream::new);
         for piece in [&text[..middle], &text[middle..]] {
-            let chunk = match &mut spoken {
-                Some(spoken) => spoken.take(piece),
+            let chunk = match &mut field_stream {
+                Some(field_stream) => field_stream.take(piece),
                 None if request.is_streamed() => piece,
                 None => "",
             };

@@ -210,7 +210,7 @@ fn what_is_done_on_a_socket_reaches_only_its_own_session() {
         world.say(chat, said);
         shown += &world.take(chat);
     }
-    assert!(shown.contains(r#""id":"msg_1""#) && !shown.contains("pelican"), "it begins anew: {shown}");
+    assert!(shown.contains(r#""id":"msg_1""#) && !shown.contains("pelican"), "it starts over: {shown}");
     assert_eq!(all_of_ada(&mut world), before);
     assert!(watching.iter().all(|socket| !world.sent.contains_key(socket)));
 }

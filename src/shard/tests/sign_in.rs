@@ -183,7 +183,7 @@ fn without_keys_requests_wait_and_are_answered_when_the_issuer_is() {
     };
     let (first, second) = (wait(&mut world), wait(&mut world));
     let chat = world.socket_with(&format!("/ws?token={ada}"), "");
-    assert_eq!(world.asked, [Ask::Keys], "asked once, whoever waits");
+    assert_eq!(world.asked, [Ask::Keys], "fetched once, however many wait");
     assert_eq!((world.take(first), world.take(second), world.take(chat)), Default::default(), "nobody is answered yet");
     // Behind it in the same connection waits the next.
     world.send(first, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -513,7 +513,7 @@ fn only_an_administrator_reads_anothers_traces_and_tests_and_takes_no_part() {
     assert!(world.take(trace).contains("msg_1") && world.take(tests).contains("adas"));
     ask(&mut world, "POST", "/api/test/status", &ada, r#"{"event":"suite_end","suite":"adas"}"#);
     assert!(world.take(tests).contains("suite_end"), "and goes on to see it");
-    assert_eq!(ask(&mut world, "GET", "/api/state", &ada, ""), before, "whoever looks changes nothing");
+    assert_eq!(ask(&mut world, "GET", "/api/state", &ada, ""), before, "reading changes nothing");
     // A later token without the role ends what it had opened.
     world.say(trace, &json!({ "type": "auth", "token": token("root") }).to_string());
     assert_eq!(world.farewell(trace), closed(4001, "Invalid token"));

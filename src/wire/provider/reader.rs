@@ -6,7 +6,7 @@ use super::lines::{Lines, Said};
 use super::thinking::{Manner, Thinking};
 use super::tool_calls::ToolCalls;
 use crate::contract::{Answer, CallError, Finish, Usage, clip};
-use crate::reading::Spoken;
+use crate::reading::FieldStream;
 use serde_json::Value;
 
 /// What one answer may take.
@@ -36,7 +36,7 @@ pub enum Streams<'a> {
     /// All of it; the answer then holds no text.
     Text,
     /// A field of it. It may have been streamed in part by an earlier try.
-    Field(&'a mut Spoken),
+    Field(&'a mut FieldStream),
 }
 
 /// Reads one answer: feed it until it is [`done`](Self::done) or the bytes end, then [`end`](Self::end) it.
@@ -288,11 +288,11 @@ impl<'a> Reader<'a> {
         let news = match &mut self.streams {
             Streams::Nothing => "",
             Streams::Text => self.thinking.news(),
-            Streams::Field(spoken) => {
+            Streams::Field(field_stream) => {
                 if self.thinking.starts_over() {
-                    spoken.start_over();
+                    field_stream.start_over();
                 }
-                spoken.take(self.thinking.news())
+                field_stream.take(self.thinking.news())
             }
         };
         if !news.is_empty() {

@@ -1,7 +1,7 @@
 //! Fixtures in each provider's dialect: what it sends, and what we hear. Each is cut in two at every byte, and comes byte by byte.
 
 use super::*;
-use crate::contract::Says;
+use crate::contract::StreamedField;
 use CallError::{Busy, Failed, NotFound, QuotaExhausted, RateLimited, Rejected, TooLarge, Truncated, Unauthorized, Unreadable};
 use Finish::{Length, Stop};
 use serde_json::json;
@@ -337,10 +337,11 @@ fn of_an_answer_in_a_shape_only_the_field_for_the_user_goes_out_and_its_text_sta
     ] {
         let fixture = stream(&objects) + &stream(&[finish("stop")]) + DONE;
         for cut in 0..=fixture.len() {
-            let mut spoken = Spoken::new(&Says { field: "answer".into(), unless: Some("expert".into()) });
+            let mut field_stream = FieldStream::new(&StreamedField { field: "answer".into(), unless: Some("expert".into()) });
             let mut heard = String::new();
             let mut say = |piece: &str| heard.push_str(piece);
-            let mut reader = Reader::new(Bounds::default(), Manner { wants_json: true, ..Manner::default() }, Streams::Field(&mut spoken));
+            let mut reader =
+                Reader::new(Bounds::default(), Manner { wants_json: true, ..Manner::default() }, Streams::Field(&mut field_stream));
             let bytes = fixture.as_bytes();
             let fed = [&bytes[..cut], &bytes[cut..]].into_iter().try_for_each(|piece| reader.feed(piece, &mut say));
             let answer = fed.and_then(|()| reader.end(&mut say)).unwrap();
@@ -349,9 +350,9 @@ fn of_an_answer_in_a_shape_only_the_field_for_the_user_goes_out_and_its_text_sta
         }
     }
     // The object ends a thought that nothing closed, behind blanks that have gone out.
-    let mut spoken = Spoken::new(&Says { field: "ä".into(), unless: None });
+    let mut field_stream = FieldStream::new(&StreamedField { field: "ä".into(), unless: None });
     let mut heard = String::new();
-    let mut reader = Reader::new(Bounds::default(), Manner { wants_json: true, ..Manner::default() }, Streams::Field(&mut spoken));
+    let mut reader = Reader::new(Bounds::default(), Manner { wants_json: true, ..Manner::default() }, Streams::Field(&mut field_stream));
     let objects = [text("\n\n\n"), json!({"choices": [{"delta": {"reasoning_content": r#"So: {"ä":"Hi"}"#}}]}), finish("stop")];
     let fed = reader.feed(stream(&objects).as_bytes(), &mut |piece| heard.push_str(piece));
     let answer = fed.and_then(|()| reader.end(&mut |piece| heard.push_str(piece))).unwrap();

@@ -1,7 +1,7 @@
 //! What the demo model says, role by role.
 
 use super::*;
-use crate::contract::{Role, Says, Text};
+use crate::contract::{Role, StreamedField, Text};
 use serde_json::{Value, json};
 
 fn demo() -> Demo {
@@ -264,7 +264,7 @@ fn the_same_request_is_answered_the_same_and_word_by_word() {
         schema: None,
         tools: Arc::default(),
         stream: true,
-        says: None,
+        streamed_field: None,
         tokens_max: 0,
     };
     let mut pieces = Vec::new();
@@ -509,7 +509,7 @@ fn says_compose(job: &str, language: &str, results: &str) -> String {
 
 #[test]
 fn a_field_is_streamed_word_by_word_and_the_text_stays_whole() {
-    let says = Says { field: "answer".into(), unless: Some("expert".into()) };
+    let says = StreamedField { field: "answer".into(), unless: Some("expert".into()) };
     let request = ModelRequest {
         role: "pa".into(),
         stage: None,
@@ -519,7 +519,7 @@ fn a_field_is_streamed_word_by_word_and_the_text_stays_whole() {
         schema: None,
         tools: Arc::default(),
         stream: false,
-        says: Some(says),
+        streamed_field: Some(says),
         tokens_max: 0,
     };
     let mut pieces = Vec::new();

@@ -14,7 +14,7 @@ mod template;
 
 use super::{Call, Ended, Model};
 use crate::contract::{Answer, CallError, ChatMessage, Finish, ModelRequest, ToolCall, Usage};
-use crate::reading::Spoken;
+use crate::reading::FieldStream;
 use rules::Rules;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,9 +65,9 @@ impl Model for Demo {
         let Said { text, tool_calls, usage } = Demo::answer(self, &request.messages, !request.tools.is_empty());
         let finish = if tool_calls.is_empty() { Finish::Stop } else { Finish::ToolCalls };
         let mut answer = Answer { tool_calls, finish, model: NAME.to_owned(), ..Answer::default() };
-        let mut spoken = request.says.as_ref().map(Spoken::new);
-        let mut shown: Vec<String> = match &mut spoken {
-            Some(spoken) => words(&text).map(|word| spoken.take(word).to_owned()).filter(|word| !word.is_empty()).collect(),
+        let mut field_stream = request.streamed_field.as_ref().map(FieldStream::new);
+        let mut shown: Vec<String> = match &mut field_stream {
+            Some(field_stream) => words(&text).map(|word| field_stream.take(word).to_owned()).filter(|word| !word.is_empty()).collect(),
             None if request.stream => words(&text).map(str::to_owned).collect(),
             None => Vec::new(),
         };

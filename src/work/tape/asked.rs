@@ -147,7 +147,7 @@ mod tests {
             schema: None,
             tools: Arc::default(),
             stream: false,
-            says: None,
+            streamed_field: None,
             tokens_max: 1,
         }))
     }

@@ -75,7 +75,7 @@ fn ask(prompt: &str, time: &str, message: &str) -> Request {
         schema: None,
         tools: Arc::default(),
         stream: true,
-        says: None,
+        streamed_field: None,
         tokens_max: 1,
     })
 }

@@ -1,18 +1,18 @@
 //! A field of a structured answer, read while the model is still writing the answer.
 //!
-//! [`Spoken`] takes the answer's text in pieces of any size and returns what each adds to the field that [`Says`] names: a
+//! [`FieldStream`] takes the answer's text in pieces of any size and returns what each adds to the field that [`StreamedField`] names: a
 //! string at the top level of the first object that has it. Prose and fences around the object, its other fields, and fields
 //! of that name further in are never returned. It decodes as [`read`](super::read) does; where the text stops being JSON it
 //! returns nothing more. How the text was cut into pieces changes nothing.
 
-use crate::contract::Says;
+use crate::contract::StreamedField;
 
 /// Bytes kept of the name of a field, or of the value of [`Says::unless`].
 const WORD_BYTES_MAX: usize = 64;
 
 #[derive(Debug)]
-pub struct Spoken {
-    says: Says,
+pub struct FieldStream {
+    says: StreamedField,
     at: At,
     /// Nothing that was seen of the current object excludes the field.
     may_say: bool,
@@ -50,9 +50,9 @@ enum At {
 
 const SKIPPED: At = At::Other { depth: 0, in_text: false, is_escaped: false };
 
-impl Spoken {
-    pub fn new(says: &Says) -> Spoken {
-        Spoken { says: says.clone(), at: At::Prose, may_say: false, said: String::new(), repeated: Some(0) }
+impl FieldStream {
+    pub fn new(says: &StreamedField) -> FieldStream {
+        FieldStream { says: says.clone(), at: At::Prose, may_say: false, said: String::new(), repeated: Some(0) }
     }
 
     /// The answer starts over, because it was asked for again or what came so far was a thought. From here on only what goes
@@ -248,14 +248,14 @@ mod tests {
         answer: Option<String>,
     }
 
-    fn says(unless: bool) -> Says {
-        Says { field: "answer".into(), unless: unless.then(|| "expert".into()) }
+    fn says(unless: bool) -> StreamedField {
+        StreamedField { field: "answer".into(), unless: unless.then(|| "expert".into()) }
     }
 
     /// What is returned of a text that comes in these pieces.
     fn told<'a>(unless: bool, pieces: impl IntoIterator<Item = &'a str>) -> String {
-        let mut spoken = Spoken::new(&says(unless));
-        pieces.into_iter().map(|piece| spoken.take(piece).to_owned()).collect()
+        let mut stream = FieldStream::new(&says(unless));
+        pieces.into_iter().map(|piece| stream.take(piece).to_owned()).collect()
     }
 
     /// Texts, and what is read of each.
@@ -334,11 +334,11 @@ mod tests {
             (&["Hello", "Good evening.", "Hello!"], &["Hello", "", "!"]),
             (&["", "Hello"], &["", "Hello"]),
         ] {
-            let mut spoken = Spoken::new(&says(false));
+            let mut stream = FieldStream::new(&says(false));
             for (telling, new) in tellings.iter().zip(news) {
-                spoken.start_over();
+                stream.start_over();
                 let text = format!(r#"hm {{"answer":"{telling}"#);
-                let said: String = text.split_inclusive(|_| true).map(|piece| spoken.take(piece).to_owned()).collect();
+                let said: String = text.split_inclusive(|_| true).map(|piece| stream.take(piece).to_owned()).collect();
                 assert_eq!(said, *new, "{tellings:?}");
             }
         }
