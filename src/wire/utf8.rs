@@ -135,19 +135,7 @@ impl Follower {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A client's frame.
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![first];
-        match payload.len() {
-            length @ 0..126 => bytes.push(0x80 | length as u8),
-            length @ 126..0x1_0000 => bytes.extend([&[0xfe][..], &(length as u16).to_be_bytes()].concat()),
-            length => bytes.extend([&[0xff][..], &(length as u64).to_be_bytes()].concat()),
-        }
-        bytes.extend([9, 8, 7, 6]);
-        bytes.extend(payload.iter().zip([9, 8, 7, 6].iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        bytes
-    }
+    use crate::wire::websocket::client_frame as frame;
 
     /// How many bytes come before bad text is noticed; none if it never is.
     fn noticed(bytes: &[u8], piece: usize) -> Option<usize> {

@@ -198,25 +198,24 @@ fn farewell(error: &Error) -> (u16, &'static str) {
     }
 }
 
+/// A client's frame: masked, as it must be.
+#[cfg(test)]
+pub(super) fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        length @ 0..126 => bytes.push(0x80 | length as u8),
+        length @ 126..0x1_0000 => bytes.extend([&[0xfe][..], &(length as u16).to_be_bytes()].concat()),
+        length => bytes.extend([&[0xff][..], &(length as u64).to_be_bytes()].concat()),
+    }
+    bytes.extend([9, 8, 7, 6]);
+    bytes.extend(payload.iter().zip([9, 8, 7, 6].iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{client_frame as frame, *};
     use crate::wire::http::{Limits, Reader, Step};
-
-    /// A client's frame: masked, as it must be.
-    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![first];
-        match payload.len() {
-            length @ 0..126 => bytes.push(0x80 | length as u8),
-            length => {
-                bytes.push(0x80 | 126);
-                bytes.extend_from_slice(&(length as u16).to_be_bytes());
-            }
-        }
-        bytes.extend_from_slice(&[1, 2, 3, 4]);
-        bytes.extend(payload.iter().zip([1, 2, 3, 4].iter().cycle()).map(|(byte, mask)| byte ^ mask));
-        bytes
-    }
 
     /// What a codec makes of bytes that come in pieces: what was said, and what it replies.
     fn read(bytes: &[u8], piece: usize) -> (Vec<Received>, Vec<u8>) {
