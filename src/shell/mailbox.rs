@@ -20,6 +20,8 @@ pub(super) enum Letter {
     Arrival(Handover),
     JobDone { ticket: Ticket, outcome: JobOutcome },
     News(News),
+    /// Asks whether the loop turns.
+    Turn,
     Drain,
     Stop,
 }
@@ -137,6 +139,7 @@ impl Letter {
             | Letter::Arrival(_)
             | Letter::JobDone { .. }
             | Letter::News(_)
+            | Letter::Turn
             | Letter::Drain
             | Letter::Stop => 0,
         }

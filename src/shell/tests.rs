@@ -273,7 +273,7 @@ fn settings(backend: Option<Backend>) -> Settings {
 impl Running {
     fn new(backend: Option<Backend>) -> Self {
         let server = start(settings(backend), Puppet::new).unwrap();
-        let (address, stopper) = (server.address(), server.stopper());
+        let (address, stopper) = (server.places()[0].tcp().unwrap(), server.stopper());
         Running { address, stopper, ended: Some(std::thread::spawn(|| server.wait())) }
     }
 

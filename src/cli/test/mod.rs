@@ -236,7 +236,7 @@ fn started(arguments: Arguments, tape: Option<Arc<Tape>>) -> Result<(Target, Str
     let server = serve::start(&config, library::load(config.graphs.as_deref())?, config.pool_on(tape))?;
     let model = if is_replay { "none, recordings answer".to_owned() } else { config.upstream.to_string() };
     let about = format!("a server of its own  model: {model}  graph: {}", config.graph);
-    let address = Address::new(&format!("http://{}", server.address()), ANY_SESSION, None, None).map_err(Failure::config)?;
+    let address = Address::new(&server.places()[0].url(), ANY_SESSION, None, None).map_err(Failure::config)?;
     Ok((Target { address, server: Some(server), arguments }, about))
 }
 
