@@ -148,7 +148,8 @@ impl Config {
         environment: impl Fn(&str) -> Option<String>,
         local: impl FnOnce(Option<&str>) -> Option<Local>,
     ) -> Result<Config, ConfigError> {
-        let Arguments { listen, insecure_no_auth, shards, .. } = arguments;
+        let Arguments { insecure_no_auth, shards, .. } = arguments;
+        let listen = arguments.listen.clone();
         let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let sign_in = sign_in::rules(&arguments)?;
         may_listen(&listen, insecure_no_auth, &sign_in)?;

@@ -166,8 +166,7 @@ mod tests {
 
     #[test]
     fn only_a_server_in_development_forbids_caching() {
-        let options =
-            Options { name: "a".to_owned(), port: 443, certificate: None, certificate_key: None, rate: 1, open: 1 };
+        let options = Options { name: "a".to_owned(), port: 443, certificate: None, certificate_key: None, rate: 1, open: 1 };
         for (development, expected) in [(true, true), (false, false)] {
             let printed = configuration(&options, &"127.0.0.1:1".parse().unwrap(), development).ok().unwrap();
             assert_eq!(printed.contains("add_header Cache-Control no-store always;"), expected);

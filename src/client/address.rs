@@ -41,7 +41,7 @@ pub enum AddressError {
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(5);
 const SESSION_MAX: usize = 64;
 /// The server's name over a Unix socket.
-const OVER_UNIX: &str = "http://localhost";
+const OVER_UNIX: &str = "http://127.0.0.1";
 
 impl Address {
     /// `roots`: a file with the certificates that are trusted instead of the well-known ones.
@@ -162,7 +162,7 @@ mod tests {
             ("ws://[::1]", "a", None, "ws://[::1]:80/ws?session=a&since=7"),
             ("https://host", "a", None, "wss://host:443/ws?session=a&since=7"),
             ("wss://host:8443/", "a", None, "wss://host:8443/ws?session=a&since=7"),
-            ("unix:/run/a.sock", "a", None, "ws://localhost:80/ws?session=a&since=7"),
+            ("unix:/run/a.sock", "a", None, "ws://127.0.0.1:80/ws?session=a&since=7"),
             ("unix:a.sock", "a", None, "--url is `unix:a.sock`"),
             ("ftp://host", "a", None, "--url is `ftp://host`"),
             ("http://user:secret@host", "a", None, "--url is `http://•••@host`"),

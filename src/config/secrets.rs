@@ -77,7 +77,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         // Loaded one by one, and as a folder.
-        for (name, text) in [("llm_key", "of-llm\n"), ("framewright_openai_api_key", "of-openai"), ("framewright_database_shop", "mysql://u:p@h/shop")]
+        for (name, text) in
+            [("llm_key", "of-llm\n"), ("framewright_openai_api_key", "of-openai"), ("framewright_database_shop", "mysql://u:p@h/shop")]
         {
             write(name, text);
         }

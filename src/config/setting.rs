@@ -180,8 +180,19 @@ settings! {
 }
 
 /// Shown by `--help`, but not by `-h`.
-const RARE: &[&str] =
-    &["socket_mode", "conformance", "sessions", "session_bytes", "request_bytes", "message_bytes", "connections", "queue", "waiting", "history", "traces"];
+const RARE: &[&str] = &[
+    "socket_mode",
+    "conformance",
+    "sessions",
+    "session_bytes",
+    "request_bytes",
+    "message_bytes",
+    "connections",
+    "queue",
+    "waiting",
+    "history",
+    "traces",
+];
 
 /// The one flag that a file can't hold.
 pub(super) const FILE: &str = "config";

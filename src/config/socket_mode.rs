@@ -10,7 +10,8 @@ impl FromStr for SocketMode {
 
     fn from_str(text: &str) -> Result<SocketMode, String> {
         let wrong = || "write permissions in octal, such as 660".to_owned();
-        let mode = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| u32::from_str_radix(text, 8).ok());
+        let mode =
+            Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| u32::from_str_radix(text, 8).ok());
         mode.filter(|mode| *mode <= 0o777).map(SocketMode).ok_or_else(wrong)
     }
 }

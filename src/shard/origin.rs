@@ -86,7 +86,11 @@ mod tests {
 
     fn check(allowed: &[&str], listen: &str, head: &str) -> Result<Option<String>, Code> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let origins = Origins { allowed: owned(allowed), hosts: owned(&["chat.example"]), listen: listen.split_whitespace().map(|ip| ip.parse().unwrap()).collect() };
+        let origins = Origins {
+            allowed: owned(allowed),
+            hosts: owned(&["chat.example"]),
+            listen: listen.split_whitespace().map(|ip| ip.parse().unwrap()).collect(),
+        };
         let mut buffer = format!("GET / HTTP/1.1\r\n{head}\r\n").into_bytes();
         let limits = Limits { head_bytes_max: 1000, body_bytes_max: 0 };
         let Step::Request(request) = Reader::new(limits).step(&mut buffer) else { panic!("a whole request: {head}") };

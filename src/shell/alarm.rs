@@ -60,6 +60,7 @@ pub(super) async fn ring<M: Machine>(driver: Rc<Driver<M>>) {
 mod tests {
     use super::super::driver::Parts;
     use super::super::jobs::Jobs;
+    use super::super::listener::Listeners;
     use super::super::mailbox::Mailbox;
     use super::super::reactor::Reactor;
     use super::super::suites::Runs;
@@ -67,7 +68,6 @@ mod tests {
     use crate::contract::Now;
     use crate::shard::event::{Action, ShardId};
     use crate::work::{Pool, Settings, demo::Demo};
-    use super::super::listener::Listeners;
     use std::sync::Arc;
     use std::sync::mpsc::{Sender, channel};
     use std::time::Instant;

@@ -156,7 +156,10 @@ impl Machine for Counts {
 fn every_shard_accepts_from_one_socket() {
     for backend in BACKENDS {
         let (held, counts) = (Held::new(), Arc::<[AtomicUsize; 2]>::default());
-        let machine = { let counts = counts.clone(); move |shard, _| Counts(shard, counts.clone()) };
+        let machine = {
+            let counts = counts.clone();
+            move |shard, _| Counts(shard, counts.clone())
+        };
         let server = server::start(Settings { inherited: held.inherited(), backend, ..settings() }, machine).unwrap();
         let stopper = server.stopper();
         let ended = running(server);

@@ -9,9 +9,9 @@ use super::accept::{self, Accepting};
 use super::bounds::{DRAIN_TIME, SOCKET_MODE};
 use super::descriptors;
 use super::driver::{Driver, Machine, Parts};
-use super::jobs::Jobs;
 use super::files;
 use super::inherited::Inherited;
+use super::jobs::Jobs;
 use super::listener::{Listener, Listeners, Listening};
 use super::mailbox::{Letter, Mailbox};
 use super::pulse::Pulse;
@@ -172,7 +172,7 @@ impl fmt::Display for ServeError {
 }
 
 /// How long a server takes to end once its turns have.
-const ENDING_TIME: Duration = Duration::from_millis(2 * FAREWELL_TIME.as_millis() as u64);
+const ENDING_TIME: Duration = FAREWELL_TIME.saturating_mul(2);
 
 /// The rules of a server whose sessions start on `graph` and whose calls `pool` makes, with the default limits.
 pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings {

@@ -29,7 +29,9 @@ fn the_image_holds_what_the_program_needs_and_nothing_more() {
     let made = Command::new(root.join("deploy/container-root")).arg(&stripped).arg(&image).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     // It runs with nothing of this machine around it, as nobody.
-    let run = |arguments: &[&str]| Command::new("chroot").args(["--userspec=65532:65532"]).arg(&image).arg("/usr/bin/framewright").args(arguments).output();
+    let run = |arguments: &[&str]| {
+        Command::new("chroot").args(["--userspec=65532:65532"]).arg(&image).arg("/usr/bin/framewright").args(arguments).output()
+    };
     match run(&["version"]) {
         Ok(ended) if String::from_utf8_lossy(&ended.stderr).contains("Operation not permitted") => skipped("chroot takes root"),
         Ok(ended) => assert!(ended.status.success(), "{ended:?}"),

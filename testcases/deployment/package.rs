@@ -116,7 +116,9 @@ fn nobody_is_refused_while_it_is_upgraded(machine: &Machine, folder: &Folder) {
                     let _ = stream.write_all(&request("GET", "/health", None));
                     let mut head = [0; 12];
                     match stream.read_exact(&mut head) {
-                        Ok(()) => drop((assert!([b"HTTP/1.1 200", b"HTTP/1.1 503"].contains(&&head)), answered.fetch_add(1, Ordering::Relaxed))),
+                        Ok(()) => {
+                            drop((assert!([b"HTTP/1.1 200", b"HTTP/1.1 503"].contains(&&head)), answered.fetch_add(1, Ordering::Relaxed)))
+                        }
                         // Taken in just before its server ended, and not heard.
                         Err(_) => drop(unheard.fetch_add(1, Ordering::Relaxed)),
                     }

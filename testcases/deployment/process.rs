@@ -59,7 +59,8 @@ impl Process {
     /// A server as systemd starts one: `systemd-socket-activate` holds these sockets (`ListenStream=`), and becomes the server
     /// when someone connects.
     pub(crate) fn activated(folder: Folder, sockets: &[&str], options: &[&str]) -> Process {
-        let mut child = activated(&folder, sockets, options).spawn().unwrap_or_else(|error| panic!("{ACTIVATE} (package systemd): {error}"));
+        let mut child =
+            activated(&folder, sockets, options).spawn().unwrap_or_else(|error| panic!("{ACTIVATE} (package systemd): {error}"));
         let first = sockets[0].to_owned();
         let _visitor = eventually("the sockets", || {
             assert!(child.try_wait().unwrap().is_none(), "{ACTIVATE} ended");

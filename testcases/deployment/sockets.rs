@@ -2,7 +2,7 @@
 
 use crate::process::{Process, activated};
 use crate::support::http::Wire;
-use crate::support::{Folder, PATIENCE, eventually, own_address, run, server};
+use crate::support::{Folder, eventually, own_address, run, server};
 use serde_json::json;
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -124,5 +124,5 @@ fn a_socket_that_other_machines_reach_needs_sign_in_whoever_opened_it() {
     let _visitor = eventually("the socket", || TcpStream::connect(("127.0.0.1", free.port())).ok());
     let ended = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.code() == Some(3) && errors.contains("can be reached from other machines"), "{errors} {PATIENCE:?}");
+    assert!(ended.status.code() == Some(3) && errors.contains("can be reached from other machines"), "{errors}");
 }

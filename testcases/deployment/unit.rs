@@ -36,7 +36,11 @@ fn the_service_is_exposed_less_than_two_of_ten() {
     assert!(is_below, "{said}");
     // Without its protection it is not.
     let text = std::fs::read_to_string(service).unwrap();
-    let bare: String = text.lines().filter(|line| !line.starts_with("SystemCall") && !line.starts_with("Protect")).map(|line| format!("{line}\n")).collect();
+    let bare: String = text
+        .lines()
+        .filter(|line| !line.starts_with("SystemCall") && !line.starts_with("Protect"))
+        .map(|line| format!("{line}\n"))
+        .collect();
     let bare = folder.write("bare.service", &bare).display().to_string();
     assert!(!rated(&bare).0);
 }

@@ -74,12 +74,11 @@ pub(super) fn hosts(listen: &Listen, names: &[String]) -> Finding {
 /// The version of the server of ours that answers there.
 fn version_at(listen: &Listen) -> Option<String> {
     let ask = || -> io::Result<String> {
-        let (stream, host) = match listen {
+        let (mut stream, host) = match listen {
             Listen::Tcp(address) => (TcpStream::connect_timeout(address, PATIENCE)?, address.to_string()),
             // Read and written in the same way.
             Listen::Unix(path) => (OwnedFd::from(UnixStream::connect(path)?).into(), "localhost".to_owned()),
         };
-        let mut stream = stream;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(format!("GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut answer = String::new();
