@@ -107,6 +107,8 @@ fn nobody_is_refused_while_it_is_upgraded(machine: &Machine, folder: &Folder) {
     let mut chat = chat.spawn().unwrap();
     let mut lines = chat.stdin.take().unwrap();
     let said = thread::scope(|scope| {
+        // Also where a check fails: the scope waits for its threads.
+        let _stops = Stops(&stop);
         for _ in 0..4 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
@@ -149,6 +151,15 @@ fn nobody_is_refused_while_it_is_upgraded(machine: &Machine, folder: &Folder) {
     let talked_of = String::from_utf8_lossy(&talked.stdout).into_owned();
     assert!(talked.status.success(), "{talked_of}\n{}\n{}", String::from_utf8_lossy(&talked.stderr), machine.journal());
     assert!(said > 2 && talked_of.lines().filter(|line| !line.is_empty()).count() >= said, "{said} messages: {talked_of}");
+}
+
+/// Ends the traffic.
+struct Stops<'a>(&'a AtomicBool);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn a_server_that_stands_still_is_restarted(machine: &Machine) {

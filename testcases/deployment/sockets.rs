@@ -12,7 +12,7 @@ use std::process::Command;
 
 #[test]
 fn every_client_of_ours_reaches_a_server_on_a_unix_socket() {
-    let server = Process::on_a_unix_socket(&["--socket-mode", "600", "--tests"]);
+    let server = Process::on_a_unix_socket(&["--socket-mode", "600"]);
     let (folder, url) = (Folder::new(), server.listen());
     assert!(server.said().contains(&format!("  {url}  2 shards")), "{}", server.said());
     assert_eq!(fs::metadata(server.path()).unwrap().permissions().mode() & 0o777, 0o600);
