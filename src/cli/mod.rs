@@ -9,6 +9,7 @@ mod colour;
 mod config;
 mod doctor;
 mod graph;
+mod health;
 mod key;
 mod library;
 mod nginx;
@@ -55,6 +56,8 @@ enum Command {
     Config(config::Command),
     /// Look whether everything that a server needs is there, and how to mend what is not
     Doctor(doctor::Options),
+    /// Ask a server whether it serves: exit code 0 if it does, 1 if it shuts down, 4 if nobody answers
+    Health(health::Options),
     /// Run the whole server in simulated worlds and look for what breaks it
     Sim(sim::Options),
     /// Look at graphs
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Test(options) => test::run(&options, own),
         Command::Config(command) => config::run(command, own),
         Command::Doctor(options) => doctor::run(&options, own),
+        Command::Health(options) => health::run(&options, own),
         Command::Sim(options) => sim::run(&options),
         Command::Graph(command) => graph::run(command, own),
         Command::Key(command) => key::run(&command, own),

@@ -3,14 +3,14 @@
 use super::suites::Folder;
 use super::{Failure, library};
 use crate::config::Config;
-use crate::config::layers::Written;
-use crate::contract::counted;
+use crate::config::layers::{Origin, Written};
+use crate::contract::{Listen, counted};
 use crate::graph::Library;
 use crate::log;
 use crate::shard;
 use crate::shard::files::Files;
 use crate::shard::origin::Origins;
-use crate::shell::{self, ServeError, Server, Settings};
+use crate::shell::{self, Inherited, ServeError, Server, Settings, Supervisor};
 use crate::work::issuer::KeyFile;
 use crate::work::{Pool, probe};
 use clap::ArgMatches;
@@ -18,14 +18,21 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let inherited = Inherited::take().map_err(Failure::config)?;
     let written = Written::read(matches).map_err(Failure::config)?;
+    let listen = written.values.iter().find(|value| value.setting.id == "listen" && value.origin != Origin::Default).cloned();
     let config = Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
     let _log = log::start(&config.log);
     let library = library::load(config.graphs.as_deref())?;
     let missing = library.graph(&config.graph).map(|graph| library::missing_databases(graph, &config.databases));
-    let server = start(&config, library, config.pool())?;
+    let unused = listen.filter(|_| !inherited.is_empty());
+    let server = start_on(inherited, Supervisor::of_environment(), &config, library, config.pool())?;
     server.hear_signals().map_err(failure)?;
     eprintln!("{}", first_line(&server, &config));
+    if let Some(listen) = unused {
+        let origin = listen.origin;
+        eprintln!("warning: the server listens on the sockets of systemd, and `listen` ({origin}) has no effect: change the .socket unit");
+    }
     for (what, mend) in missing.unwrap_or_default() {
         eprintln!("warning: {what}: {mend}");
     }
@@ -39,8 +46,17 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// Starts a server with these settings; `pool` makes its calls.
 pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Server, Failure> {
-    let settings = Settings::new(config.listen, pool.clone());
+    start_on(Inherited::default(), Supervisor::default(), config, library, pool)
+}
+
+/// The same on the sockets of systemd, if there are any, and watched by it.
+fn start_on(inherited: Inherited, supervisor: Supervisor, config: &Config, library: Library, pool: Pool) -> Result<Server, Failure> {
+    inherited.places().try_for_each(|place| config.may_listen(place)).map_err(Failure::config)?;
+    let settings = Settings::new(config.listen.clone(), pool.clone());
     let settings = Settings {
+        inherited,
+        socket_mode: config.socket_mode.0,
+        supervisor,
         shards: config.shards.unwrap_or(settings.shards),
         data: config.data.clone(),
         results: config.suites.join("results.json"),
@@ -89,9 +105,10 @@ fn first_line(server: &Server, config: &Config) -> String {
     // Every page of every site may then use the server.
     let origins = if config.origins.iter().any(|origin| origin == "*") { "  allow-origin: *" } else { "" };
     let echo = if config.conformance { "  conformance: echo, for tests only" } else { "" };
-    let (address, model) = (server.address(), &config.upstream);
+    let places: Vec<String> = server.places().iter().map(Listen::url).collect();
+    let (places, model) = (places.join(", "), &config.upstream);
     let auth = auth(config);
-    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{echo}")
+    format!("framewright {version}  {places}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{echo}")
 }
 
 /// How users sign in.
@@ -129,7 +146,7 @@ mod tests {
     fn the_first_line_says_where_how_and_with_whom() {
         let config = config("--listen 127.0.0.1:0 --shards 1");
         let server = start(&config, library::load(None).ok().unwrap(), config.pool()).ok().unwrap();
-        let (address, backend) = (server.address(), server.backend());
+        let (address, backend) = (server.places()[0].clone(), server.backend());
         let line = format!("framewright 0.1  http://{address}  1 shard, {backend}  model: demo (no key found)  auth: off");
         assert_eq!(first_line(&server, &config), line);
         let again = self::config(&format!("--listen {address}"));

@@ -4,12 +4,12 @@
 //! defines a field of [`Arguments`] with its type. To add a setting, add a row.
 
 use crate::auth::Network;
-use crate::config::{DATABASE, MS_MAX};
+use crate::config::{DATABASE, MS_MAX, SocketMode};
+use crate::contract::Listen;
 use crate::work::database::Source;
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub enum Kind {
     /// An address of the model's server, which may hold a password.
     Url,
     Address,
+    /// Permissions of a file.
+    Mode,
     /// What the log shows.
     Filter,
     /// Lists are words with spaces between, or an array in a file.
@@ -78,8 +80,11 @@ macro_rules! settings {
 }
 
 settings! {
-    GENERAL listen: SocketAddr, "ADDRESS", Address, Some("127.0.0.1:7878"),
-        "Address and port to listen on; port 0 takes any free port";
+    GENERAL listen: Listen, "ADDRESS", Address, Some("127.0.0.1:7878"),
+        "Address and port to listen on, or a Unix socket as unix:/PATH; port 0 takes any free port. Sockets that systemd passes \
+         (a .socket unit) are used instead";
+    GENERAL socket_mode: SocketMode, "MODE", Mode, Some("660"),
+        "Permissions of the Unix socket, in octal; who may write to it may connect";
     GENERAL host: Vec<String>, "NAME", Hosts, None,
         "Additional host names under which clients reach the server, such as its public name behind nginx; requests for other \
          hosts are refused [default: none besides loopback names and the listen address]";
@@ -121,7 +126,7 @@ settings! {
     AUTH auth_header: Option<String>, "NAME", Header, None,
         "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]";
     AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
-        "Addresses or networks of the proxies whose header counts, such as 10.0.0.0/8 [default: none]";
+        "Addresses or networks of the proxies whose header counts, such as 10.0.0.0/8; `unix` is whoever connects to the Unix socket [default: none]";
     AUTH api_keys: Option<PathBuf>, "FILE", Path, None,
         "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,
@@ -175,8 +180,19 @@ settings! {
 }
 
 /// Shown by `--help`, but not by `-h`.
-const RARE: &[&str] =
-    &["conformance", "sessions", "session_bytes", "request_bytes", "message_bytes", "connections", "queue", "waiting", "history", "traces"];
+const RARE: &[&str] = &[
+    "socket_mode",
+    "conformance",
+    "sessions",
+    "session_bytes",
+    "request_bytes",
+    "message_bytes",
+    "connections",
+    "queue",
+    "waiting",
+    "history",
+    "traces",
+];
 
 /// The one flag that a file can't hold.
 pub(super) const FILE: &str = "config";
@@ -196,7 +212,7 @@ macro_rules! read {
     )*};
 }
 
-read!(u8 u16 u32 u64 bool String PathBuf SocketAddr);
+read!(u8 u16 u32 u64 bool String PathBuf Listen SocketMode);
 
 impl<T: Read> Read for Option<T> {
     fn read(text: Option<String>) -> Self {
@@ -224,7 +240,8 @@ impl Kind {
                 number if u64::try_from(number).is_ok_and(|number| (min..=max).contains(&number)) => Ok(()),
                 number => Err(format!("{number} is not in {min}..={max}")),
             },
-            Address => text.parse::<SocketAddr>().map(drop).map_err(|error| error.to_string()),
+            Address => text.parse::<Listen>().map(drop).map_err(|error| error.to_string()),
+            Mode => text.parse::<SocketMode>().map(drop),
             Filter => crate::log::filter(text).map(drop),
             Origins if text == "*" => Ok(()),
             Origins => match text.split_once("://") {
@@ -248,7 +265,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Switch => "true or false",
             Number(..) => "a whole number",
-            Path | Text | Url | Address | Filter | Issuer | Header => "a text in quotes",
+            Path | Text | Url | Address | Mode | Filter | Issuer | Header => "a text in quotes",
             Databases | Origins | Hosts | Proxies => "a text in quotes, or an array of them",
         })
     }
@@ -439,6 +456,13 @@ mod tests {
             ("auth_header", "X Remote", false),
             ("log", "warn,framewright::work=debug", true),
             ("log", "loud", false),
+            ("listen", "unix:/run/framewright.sock", true),
+            ("listen", "unix:framewright.sock", false),
+            ("socket_mode", "660", true),
+            ("socket_mode", "0600", true),
+            ("socket_mode", "668", false),
+            ("socket_mode", "1777", false),
+            ("trusted_proxy", "unix", true),
             ("shards", "-1", false),
         ] {
             let setting = SETTINGS.iter().find(|setting| setting.id == id).unwrap();

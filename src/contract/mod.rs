@@ -11,6 +11,7 @@ mod database;
 mod event;
 mod exact;
 mod input;
+mod listen;
 mod memory;
 mod refusal;
 mod survey;
@@ -33,6 +34,7 @@ pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, Dat
 pub use event::{Entry, Event, Outcome, What};
 pub use exact::exact;
 pub use input::{Caller, Input, Limits};
+pub use listen::{Listen, ListenError};
 pub use memory::{Memory, MemoryPatch, Message};
 pub use refusal::{Code, Refusal};
 pub use survey::{Holds, Survey, SurveyedColumn, SurveyedTable};

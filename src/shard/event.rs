@@ -16,17 +16,16 @@ use super::identity::{Key, User};
 pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
-use crate::auth::{Ask, News};
+use crate::auth::{Ask, News, Peer};
 use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, TurnId, Usage};
 use serde_json::{Map, Value};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What happens to a shard.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A client has connected.
-    Accepted { socket: SocketId, peer: IpAddr },
+    Accepted { socket: SocketId, peer: Peer },
     /// A socket comes over from another shard, between two reads and before anything of its stream's head was sent.
     Arrived { socket: SocketId, attach: Box<Attach> },
     /// A read has brought bytes; never none.

@@ -12,10 +12,10 @@ use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::timers::Timer;
 use super::{ReplyTo, Shard, Waiting, evicted};
+use crate::auth::Peer;
 use crate::contract::{Code, Input, Refusal};
 use crate::wire::answer::CONTINUE;
 use crate::wire::http::{Request, Step};
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ static JOB_SILENT: Refusal = Refusal::new(Code::Unavailable, "this took too long
 const NO_FILE: Refusal = Refusal::new(Code::NotFound, "there is no such file");
 
 impl Shard {
-    pub(super) fn accept(&mut self, id: SocketId, peer: IpAddr, actions: &mut Vec<Action>) {
+    pub(super) fn accept(&mut self, id: SocketId, peer: Peer, actions: &mut Vec<Action>) {
         let now = self.clock.moment();
         if self.sockets.len() >= 2 * self.settings.connections_max {
             // Too many are being told already that there is no room.

@@ -14,12 +14,27 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 pub(super) enum Letter {
-    Chunk { session: SessionId, call: CallId, text: String },
-    Completion { session: SessionId, call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
+    Chunk {
+        session: SessionId,
+        call: CallId,
+        text: String,
+    },
+    Completion {
+        session: SessionId,
+        call: CallId,
+        usage: Usage,
+        waited_us: u64,
+        outcome: Result<Answer, CallError>,
+    },
     Mail(Mail),
     Arrival(Handover),
-    JobDone { ticket: Ticket, outcome: JobOutcome },
+    JobDone {
+        ticket: Ticket,
+        outcome: JobOutcome,
+    },
     News(News),
+    /// Asks whether the loop turns.
+    Turn,
     Drain,
     Stop,
 }
@@ -137,6 +152,7 @@ impl Letter {
             | Letter::Arrival(_)
             | Letter::JobDone { .. }
             | Letter::News(_)
+            | Letter::Turn
             | Letter::Drain
             | Letter::Stop => 0,
         }

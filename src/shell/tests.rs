@@ -273,7 +273,7 @@ fn settings(backend: Option<Backend>) -> Settings {
 impl Running {
     fn new(backend: Option<Backend>) -> Self {
         let server = start(settings(backend), Puppet::new).unwrap();
-        let (address, stopper) = (server.address(), server.stopper());
+        let (address, stopper) = (server.places()[0].tcp().unwrap(), server.stopper());
         Running { address, stopper, ended: Some(std::thread::spawn(|| server.wait())) }
     }
 
@@ -496,14 +496,14 @@ fn a_stopped_server_frees_its_address_while_its_sockets_are_still_open() {
     for backend in BACKENDS {
         let server = Running::new(backend);
         let address = server.address;
-        let second = || start(Settings { listen: address, ..settings(backend) }, Puppet::new);
+        let second = || start(Settings { listen: address.into(), ..settings(backend) }, Puppet::new);
         assert!(matches!(second().err(), Some(ServeError::AddressInUse { .. })));
         let mut client = server.connect_to(0);
         server.stopper.stop();
         // Even before the first one has ended.
         let next = second().unwrap();
         assert_eq!(client.ask("echo still here"), "still here");
-        assert_eq!(next.address(), address);
+        assert_eq!(next.places(), [address.into()]);
         drop(next);
         server.stop(client);
     }

@@ -7,7 +7,7 @@ use super::world::{Happens, MOMENT_ZERO, Owned, WALL_ZERO, World};
 use crate::contract::{Moment, Now, Time};
 use crate::shard::event::{Action, Entry, Event, SocketId};
 use std::hash::Hash;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// How long a shard may keep a socket whose client has gone.
 const ENDED_TIME: u64 = 40 * SECOND;
@@ -74,7 +74,7 @@ impl World<'_> {
         match event {
             Owned::Accepted { line } => {
                 let socket = self.sit(shard, line);
-                self.act(shard, Event::Accepted { socket, peer: Ipv4Addr::LOCALHOST.into() });
+                self.act(shard, Event::Accepted { socket, peer: IpAddr::from(Ipv4Addr::LOCALHOST).into() });
             }
             Owned::Arrived { line, attach } => {
                 let socket = self.sit(shard, line);

@@ -19,7 +19,7 @@ use serde_json::Map;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::{DefaultHasher, Hasher};
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -368,7 +368,6 @@ impl<'a> World<'a> {
 /// What the server runs on. Only a tight world is small enough to reach a limit.
 fn settings(script: &Script, library: Arc<Library>) -> Settings {
     let tight = |small: usize, large: usize| if script.is_tight { small } else { large };
-    let listen = SocketAddr::from(([127, 0, 0, 1], 7878));
     let clients: usize = script.users.iter().map(|user| user.clients.len()).sum();
     let database =
         DatabaseInfo { name: "eras2_production".to_owned(), dialect: Dialect::Sqlite, schema: None, is_sample: true, survey: None };
@@ -378,7 +377,7 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         graph: script.graph.into(),
         limits: Limits { history_max: tight(6, 200), waiting_max: tight(2, 8), traces_max: tight(3, 20), ..Limits::default() },
         files: Files::new(BTreeMap::from([("index.html".to_owned(), Arc::from(*b"<!doctype html>"))])),
-        origins: Origins { allowed: Vec::new(), hosts: Vec::new(), listen },
+        origins: Origins { allowed: Vec::new(), hosts: Vec::new(), listen: vec![Ipv4Addr::LOCALHOST.into()] },
         sign_in: Rules::default(),
         api_keys: Arc::default(),
         about: Map::new(),

@@ -1,16 +1,26 @@
-//! A deployment as people have it: the server behind a real nginx with TLS, configured by `framewright config nginx`.
+//! A deployment as people have it: the server behind a real nginx with TLS, configured by `framewright config nginx`; on Unix
+//! sockets and those of systemd; under a real systemd, from a Debian package; in a container.
 //!
-//! `NGINX_BIN` says which nginx (`/usr/sbin/nginx` otherwise); `openssl` makes the certificate.
+//! `NGINX_BIN` says which nginx (`/usr/sbin/nginx` otherwise); `openssl` makes the certificate. What this machine has no means
+//! for is skipped, and said.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
 
+mod bounds;
+mod container;
 mod http2;
+mod machine;
 mod nginx;
+mod notify;
+mod package;
+mod process;
 #[allow(dead_code, reason = "it serves the tests of conformance too")]
 mod secure;
+mod sockets;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
 #[path = "../endpoint/support/mod.rs"]
 mod support;
+mod unit;
 
 use nginx::Nginx;
 use serde_json::{Value, json};

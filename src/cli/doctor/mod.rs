@@ -80,13 +80,13 @@ fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
     tell(machine::descriptors());
     tell(machine::clock());
     let Some(written) = written else { return };
-    let (listen, data) = (written.arguments.listen, written.arguments.data.clone());
-    tell(place::hosts(listen, &written.arguments.host));
+    let (listen, data) = (written.arguments.listen.clone(), written.arguments.data.clone());
+    tell(place::hosts(&listen, &written.arguments.host));
     if written.arguments.allow_origin.iter().any(|origin| origin == "*") {
         tell(Finding::bad("origins", "every web page may use the server (`*`)", "list the origins with --allow-origin instead"));
     }
     let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
-    let server = place::address(listen, tell);
+    let server = place::address(&listen, tell);
     tell(place::data(data.as_deref(), server));
     let library = library::load(graphs.as_deref());
     tell(graphs_of(&graph, &library));

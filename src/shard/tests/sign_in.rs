@@ -407,7 +407,7 @@ fn an_api_key_does_what_its_scopes_allow_until_it_is_revoked() {
 fn a_header_counts_only_from_a_trusted_proxy() {
     let mut world = world();
     let who = |world: &mut World, peer: &str, headers: &str| {
-        world.peer = peer.parse().unwrap();
+        world.peer = peer.parse::<IpAddr>().map_or(Peer::Unix, Peer::from);
         let socket = world.connect();
         let (status, body) = world.request(socket, "GET", "/api/me", headers, "");
         body["sub"].as_str().map_or_else(|| format!("{status} {}", body["code"].as_str().unwrap_or_default()), str::to_owned)
@@ -420,6 +420,7 @@ fn a_header_counts_only_from_a_trusted_proxy() {
         ("10.0.0.1", format!("X-Remote-User: ada\r\n{}", bearer("x")), "401 opaque_token"),
         ("10.0.0.4", "X-Remote-User: ada\r\n".to_owned(), "401 missing_token"),
         ("127.0.0.1", "X-Remote-User: ada\r\nX-Forwarded-For: 10.0.0.1\r\n".to_owned(), "401 missing_token"),
+        ("a Unix socket", "X-Remote-User: ada\r\n".to_owned(), "401 missing_token"),
         ("::1", "X-Remote-User: ada\r\n".to_owned(), "401 missing_token"),
         ("10.0.0.1", String::new(), "401 missing_token"),
         ("10.0.0.1", "X-Remote-User:  \r\n".to_owned(), "401 missing_token"),
@@ -431,6 +432,18 @@ fn a_header_counts_only_from_a_trusted_proxy() {
     }
     let socket = world.socket_with("/ws", "X-Remote-User: ada\r\n");
     assert_eq!(world.farewell(socket), None, "sockets too");
+}
+
+#[test]
+fn a_proxy_on_a_unix_socket_is_trusted_by_name_only() {
+    let proxy = Proxy { header: "x-remote-user".to_owned(), trusted: vec!["unix".parse().unwrap()] };
+    let sign_in = Rules { proxy: Some(proxy), ..Rules::default() };
+    let mut world = World::new(Settings { sign_in, ..settings() });
+    for (peer, status) in [(Peer::Unix, 200), (IpAddr::from(Ipv4Addr::LOCALHOST).into(), 401)] {
+        world.peer = peer;
+        let socket = world.connect();
+        assert_eq!(world.request(socket, "GET", "/api/me", "X-Remote-User: ada\r\n", "").0, status, "{peer:?}");
+    }
 }
 
 #[test]
