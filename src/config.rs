@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod layers;
+mod quotas;
 mod secrets;
 pub mod setting;
 mod sign_in;
@@ -14,8 +15,8 @@ pub use secrets::{KEY, KEYS, without_password};
 pub use setting::Arguments;
 pub use upstream::Upstream;
 
-use crate::auth::Rules;
-use crate::contract::Limits;
+use crate::auth::{Network, Rules};
+use crate::contract::{Limits, Quotas};
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
@@ -38,6 +39,10 @@ pub struct Config {
     pub origins: Vec<String>,
     /// How users sign in.
     pub sign_in: Rules,
+    /// The proxies that say where a request comes from.
+    pub trusted_proxies: Vec<Network>,
+    /// What each user and address may use.
+    pub quotas: Quotas,
     /// The file of API keys.
     pub api_keys: Option<PathBuf>,
     /// What the log shows; [`log::filter`](crate::log::filter) reads it.
@@ -97,10 +102,18 @@ pub enum ConfigError {
     /// Anyone could send the header.
     #[error("--auth-header needs --trusted-proxy: anyone else could send the header and be anyone")]
     NoProxy,
-    #[error("--trusted-proxy does nothing without --auth-header: name the header, or leave --trusted-proxy out")]
-    NoHeader,
     #[error("--trusted-proxy: {why}")]
     Proxy { why: String },
+    #[error("--day-cost is `{text}`: write an amount such as 2.50, with at most six decimals")]
+    Amount { text: String },
+    #[error("--price: {why}")]
+    Price { why: String },
+    /// What it costs would count as nothing.
+    #[error(
+        "--day-cost needs a price for the model `{model}`: set it with --price {model}=INPUT,OUTPUT, for a million tokens, or in \
+         the section [prices]"
+    )]
+    NoPrice { model: String },
     #[error("{name} is `{}`: write an address such as http://127.0.0.1:11434/v1, without ? and #", without_password(url))]
     Url { name: &'static str, url: String },
     #[error("{url} needs the name of a model: say which one with --model")]
@@ -150,12 +163,15 @@ impl Config {
         if !listen.ip().is_loopback() && !insecure_no_auth && !sign_in.is_on() {
             return Err(ConfigError::Open { listen });
         }
+        let upstream = upstream::choose(&arguments, secrets::beside(&arguments, &environment)?, local)?;
         Ok(Config {
             listen,
             sign_in,
+            trusted_proxies: quotas::trusted_proxies(&arguments)?,
+            quotas: quotas::quotas(&arguments, &upstream)?,
             shards: shards.map(usize::from),
             workers: usize::from(arguments.workers),
-            upstream: upstream::choose(&arguments, secrets::beside(&arguments, &environment)?, local)?,
+            upstream,
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
             databases: databases(&arguments.database, &environment)?,
             api_keys: arguments.api_keys,

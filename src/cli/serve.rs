@@ -63,6 +63,8 @@ pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Ser
         input_bytes_max: config.limits.request_bytes,
         message_bytes_max: config.limits.message_bytes,
         sign_in: config.sign_in.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        quotas: config.quotas,
         api_keys,
         origins: Origins { allowed: config.origins.clone(), hosts: config.hosts.clone(), ..rules.origins },
         ..rules

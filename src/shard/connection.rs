@@ -61,7 +61,11 @@ impl Framing {
 
     pub(super) fn reply(&self, out: &mut Vec<u8>, date: &str, reply: &Reply, headers: &[(&str, &str)]) {
         let kind = [("content-type", JSON), ("cache-control", "no-store")];
-        if headers.is_empty() {
+        if let Some(limited) = &reply.limited {
+            let limited = limited.headers();
+            let limited: Vec<(&str, &str)> = limited.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            self.write(out, date, reply.status, &[&kind[..], headers, &limited].concat(), &reply.body);
+        } else if headers.is_empty() {
             self.write(out, date, reply.status, &kind, &reply.body);
         } else {
             self.write(out, date, reply.status, &[&kind, headers].concat(), &reply.body);
