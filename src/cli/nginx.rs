@@ -60,6 +60,7 @@ pub(super) fn configuration(options: &Options, listen: SocketAddr) -> Result<Str
     let values = [
         ("listen", listen.to_string()),
         ("upstream", reached(listen)?.to_string()),
+        ("proxy", proxy(listen).to_string()),
         ("idle", IDLE_TIME.as_secs().to_string()),
         ("idle_here", (IDLE_TIME.as_secs() - 15).to_string()),
         ("port", port.to_string()),
@@ -92,6 +93,16 @@ fn reached(listen: SocketAddr) -> Result<SocketAddr, Failure> {
     Ok(SocketAddr::new(ip, listen.port()))
 }
 
+/// Where nginx on the same machine comes from.
+fn proxy(listen: SocketAddr) -> IpAddr {
+    match listen.ip() {
+        IpAddr::V4(ip) if ip.is_loopback() || ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        // To its own address the machine connects from that address.
+        ip => ip,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,7 +120,9 @@ mod tests {
             ("a.example", 443, None, "0.0.0.0:80", "server 127.0.0.1:80;"),
             ("a.example", 443, None, "[::]:80", "server [::1]:80;"),
             ("a.example", 443, None, "127.0.0.1:1", r#"ssl_certificate "/etc/letsencrypt/live/a.example/fullchain.pem";"#),
-            ("a.example", 443, None, "127.0.0.1:1", "`--host a.example`"),
+            ("a.example", 443, None, "127.0.0.1:1", "`--host a.example --trusted-proxy 127.0.0.1`"),
+            ("a.example", 443, None, "[::]:80", "`trusted_proxy = \"::1\"`"),
+            ("a.example", 443, None, "10.0.0.7:80", "--trusted-proxy 10.0.0.7`"),
             ("a.example", 443, None, "127.0.0.1:1", "listen 80;"),
             ("a.example", 8443, Some("/a b.pem"), "127.0.0.1:1", r#"ssl_certificate_key "/a b.pem.key";"#),
             ("a.example", 8443, None, "127.0.0.1:1", "listen [::]:8443 ssl http2;"),

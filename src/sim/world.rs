@@ -377,9 +377,10 @@ fn quotas(script: &Script) -> Quotas {
     if !script.is_bounded {
         return Quotas::default();
     }
-    let users = script.users.len() as u32;
-    let watchers = 2 * users.div_ceil(ADDRESSES as u32);
-    let address = Quota { requests: 60 + 10 * users, messages: 6, streams: watchers + 1, turns: 1 };
+    let at = |address| script.users.iter().filter(|user| user.number % ADDRESSES == address).count() as u32;
+    let users = (0..ADDRESSES).map(at).max().unwrap_or_default();
+    let watchers = 2 * users;
+    let address = Quota { requests: 60 + 20 * users, messages: 6, streams: watchers + 1, turns: 1 };
     Quotas { address, budget: Budget { turns: 20, tokens: 4_000, cost: 0 }, ..Quotas::default() }
 }
 

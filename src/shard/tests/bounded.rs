@@ -78,6 +78,11 @@ fn requests_are_counted_by_address_before_anything_else_and_refused_with_their_h
         assert_ne!(world.ask_with("GET", path, &from("203.0.113.5"), "").0, 429, "{path} locks nobody out");
     }
     assert_eq!(world.codes().iter().filter(|code| **code == "rate_limited").count(), 1, "one line a minute: {:?}", world.log);
+    let socket = world.connect();
+    let listed = from("203.0.113.5") + "Origin: https://listed.example\r\n";
+    world.send(socket, format!("GET /auth/config HTTP/1.1\r\nHost: localhost\r\n{listed}\r\n").as_bytes());
+    let answer = world.take(socket);
+    assert!(answer.contains("429 Too") && answer.contains("access-control-expose-headers: retry-after"), "a page can read it: {answer}");
     world.pass(Duration::from_secs(20));
     assert_eq!(world.ask_with("GET", "/auth/config", &from("203.0.113.5"), "").0, 200);
 }
