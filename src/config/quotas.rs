@@ -27,8 +27,11 @@ pub(super) fn quotas(arguments: &Arguments, upstream: &Upstream) -> Result<Quota
     };
     let turns = user_turns.unwrap_or(USER_TURNS);
     let cost = day_cost.as_ref().map(|text| amount(text).ok_or_else(|| ConfigError::Amount { text: text.clone() }));
-    let budget =
-        Budget { turns: day_turns.unwrap_or_default(), tokens: day_tokens.unwrap_or_default(), cost: cost.transpose()?.unwrap_or_default() };
+    let budget = Budget {
+        turns: day_turns.unwrap_or_default(),
+        tokens: day_tokens.unwrap_or_default(),
+        cost: cost.transpose()?.unwrap_or_default(),
+    };
     if budget.cost > 0 {
         let prices = prices(arguments)?;
         if let Some(model) = upstream.models_called().find(|model| !prices.has(model)) {

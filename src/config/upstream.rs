@@ -147,7 +147,10 @@ impl Upstream {
     /// The models that cost something, by the names that they are called with. The demo costs nothing.
     pub(super) fn models_called(&self) -> impl Iterator<Item = &str> {
         let provider = if let Upstream::Provider { provider, .. } = self { Some(provider) } else { None };
-        provider.into_iter().flat_map(|provider| [&provider.strong, &provider.fast].into_iter().chain(&provider.fallback)).map(String::as_str)
+        provider
+            .into_iter()
+            .flat_map(|provider| [&provider.strong, &provider.fast].into_iter().chain(&provider.fallback))
+            .map(String::as_str)
     }
 
     pub(super) fn models(&self) -> Box<Models> {

@@ -56,12 +56,7 @@ impl Shard {
     }
 
     /// Counts a message or action, and finds out whether it may begin a turn.
-    pub(super) fn admit_message(
-        &mut self,
-        session: Option<SessionId>,
-        sub: &Arc<str>,
-        address: Option<Address>,
-    ) -> Result<(), Box<Over>> {
+    pub(super) fn admit_message(&mut self, session: Option<SessionId>, sub: &Arc<str>, address: Option<Address>) -> Result<(), Box<Over>> {
         let Some(payer) = self.payer(sub, address) else { return Ok(()) };
         let (now, address, user) = (self.clock.now(), address.map(Subject::Address), self.user(sub));
         self.ledger.admit(now, Rate::Messages, [address.as_ref(), user.as_ref()])?;

@@ -64,7 +64,8 @@ impl Framing {
         if let Some(limited) = &reply.limited {
             let limited = limited.headers();
             // A page of another origin may read only what is named here.
-            let exposed = self.allow_origin.is_some().then_some(("access-control-expose-headers", "retry-after, ratelimit, ratelimit-policy"));
+            let exposed =
+                self.allow_origin.is_some().then_some(("access-control-expose-headers", "retry-after, ratelimit, ratelimit-policy"));
             let limited: Vec<(&str, &str)> = limited.iter().map(|(name, value)| (*name, value.as_str())).chain(exposed).collect();
             self.write(out, date, reply.status, &[&kind[..], headers, &limited].concat(), &reply.body);
         } else if headers.is_empty() {

@@ -105,9 +105,9 @@ pub enum Mail {
     TestReport { sub: Arc<str>, json: Arc<[u8]> },
     /// A report of test suites that this server runs itself; any shard takes it to the user's.
     Report { sub: Arc<str>, report: Map<String, Value> },
-    /// What a shard has counted of users and addresses since its last one. [`Mail::Counted`] answers it, and until then it
-    /// sends no other.
+    /// What a shard has counted of users and addresses since its last one. It sends no other until all shards have confirmed it.
     Counts { from: ShardId, counts: Arc<[(Subject, Counts)]> },
+    /// Confirms the last of them.
     Counted,
 }
 

@@ -120,14 +120,7 @@ impl Shard {
     }
 
     /// Accepts a WebSocket and closes it at once; `false` if the request asks for none in the right way.
-    pub(super) fn accept_and_close(
-        &mut self,
-        id: SocketId,
-        framing: &Framing,
-        request: &Request,
-        code: u16,
-        reason: &'static str,
-    ) -> bool {
+    pub(super) fn accept_and_close(&mut self, id: SocketId, framing: &Framing, request: &Request, code: u16, reason: &'static str) -> bool {
         let Ok(accept) = websocket::accept(request) else { return false };
         let date = self.clock.date();
         if let Some(socket) = self.sockets.get_mut(&id) {

@@ -168,7 +168,8 @@ fn a_day_s_tokens_and_cost_are_what_the_model_reported_and_refuse_the_next_turn(
     let provider = Provider::start();
     // A call of the puppet takes 10 tokens and 5, and costs 0.01 + 0.01 then.
     let price = ["--price", "puppet=1000,2000", "--day-cost", "0.10"];
-    let server = server(&[&["--llm-url", &provider.url(), "--model", "puppet", "--day-tokens", "1000", "--day-turns", "9"][..], &price].concat());
+    let server =
+        server(&[&["--llm-url", &provider.url(), "--model", "puppet", "--day-tokens", "1000", "--day-turns", "9"][..], &price].concat());
     let session = server.session("budget");
     let budget = || session.read("/api/state")["budget"].clone();
     let before = budget();

@@ -71,7 +71,11 @@ mod tests {
             for (first, from) in taken.iter().enumerate() {
                 for (last, to) in taken.iter().enumerate().skip(first) {
                     let (admitted, earned) = ((last - first + 1) as u128, u128::from(to - from) * u128::from(rate));
-                    assert!(admitted * 60_000_000 <= u128::from(rate) * 60_000_000 + earned, "seed {seed}: {admitted} within {}", to - from);
+                    assert!(
+                        admitted * 60_000_000 <= u128::from(rate) * 60_000_000 + earned,
+                        "seed {seed}: {admitted} within {}",
+                        to - from
+                    );
                 }
             }
         }

@@ -51,13 +51,13 @@ mod tests {
             (0, 24 * 100 + 6, 1, 18),
             (17, 24 * 100 + 23, 1, 1),
             (18, 24 * 101, 2, 24),
-            (19, 24 * 100 + 23, 2, 23),     // An hour back over midnight: the day that was had is not had again.
+            (19, 24 * 100 + 23, 2, 23), // An hour back over midnight: the day that was had is not had again.
             (20, 24 * 101 + 1, 2, 23),
-            (21, 24 * 400, 3, 24),          // A year ahead by mistake …
-            (22, 24 * 101 + 4, 3, 23),      // … and set right: the day goes on,
-            (23, 24 * 400 + 2, 3, 22),      // also where it goes to and fro,
+            (21, 24 * 400, 3, 24),     // A year ahead by mistake …
+            (22, 24 * 101 + 4, 3, 23), // … and set right: the day goes on,
+            (23, 24 * 400 + 2, 3, 22), // also where it goes to and fro,
             (44, 24 * 102 + 2, 3, 1),
-            (45, 24 * 102 + 3, 4, 21),      // but not for a year.
+            (45, 24 * 102 + 3, 4, 21), // but not for a year.
             (66, 24 * 103, 5, 24),
         ] {
             let now = Now { moment: Moment(5 + moment * HOUR), wall: Time(wall * HOUR) };

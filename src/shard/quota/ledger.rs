@@ -458,7 +458,9 @@ impl Rate {
 
     fn bound(self, limit: u32, retry_us: u64) -> Bound {
         let (name, what, detail) = match self {
-            Rate::Requests => ("requests", "requests a minute", "too many requests: try again when the time has passed that `Retry-After` states"),
+            Rate::Requests => {
+                ("requests", "requests a minute", "too many requests: try again when the time has passed that `Retry-After` states")
+            }
             Rate::Messages => ("messages", "messages a minute", "too many messages in a short time: try again in a moment"),
         };
         Bound { name, what, code: Code::RateLimited, detail, limit: limit.into(), unit: None, window_s: Some(60), retry_us }

@@ -222,7 +222,7 @@ fn a_flood_of_addresses_costs_a_bounded_table_and_who_floods_stays_known() {
     for number in 0..10_000_u32 {
         let now = Now { moment: Moment(u64::from(number) * 1_000), wall: Time(0) };
         let other = Subject::Address(Address::of(std::net::Ipv4Addr::from(0x0b00_0000 + number).into()));
-        drop(message(&mut ledger, now, &other));
+        let _ = message(&mut ledger, now, &other);
         admitted += u32::from(message(&mut ledger, now, &flooder).is_ok());
     }
     assert_eq!(ledger.places(), 100);

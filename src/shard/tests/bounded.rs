@@ -104,14 +104,15 @@ fn only_a_trusted_proxy_is_believed_and_ipv6_counts_by_network() {
 #[test]
 fn users_are_counted_wherever_they_come_from_and_administrators_and_keys_too() {
     let mut world = signed_in(Quotas { user: Quota { requests: 2, ..Quota::default() }, ..Quotas::default() });
-    let ask = |world: &mut World, token: &str, address: &str| {
-        world.ask_with("GET", "/api/state", &(bearer(token) + &from(address)), "").0
-    };
+    let ask = |world: &mut World, token: &str, address: &str| world.ask_with("GET", "/api/state", &(bearer(token) + &from(address)), "").0;
     let (ada, eve) = (token("ada"), token("eve"));
     assert_eq!([ask(&mut world, &ada, "1.1.1.1"), ask(&mut world, &ada, "1.1.1.2"), ask(&mut world, &ada, "1.1.1.3")], [200, 200, 429]);
     assert_eq!(ask(&mut world, &eve, "1.1.1.1"), 200);
     world.tick(vec![Event::News(crate::auth::News::ApiKeys(super::sign_in::keys_file(&[("ci", r#""admin""#)])))]);
-    assert_eq!([ask(&mut world, "fw_ci", "1.1.1.1"), ask(&mut world, "fw_ci", "1.1.1.1"), ask(&mut world, "fw_ci", "1.1.1.1")], [200, 200, 429]);
+    assert_eq!(
+        [ask(&mut world, "fw_ci", "1.1.1.1"), ask(&mut world, "fw_ci", "1.1.1.1"), ask(&mut world, "fw_ci", "1.1.1.1")],
+        [200, 200, 429]
+    );
     let socket = world.socket_with(&format!("/ws?token={ada}"), "");
     assert_eq!(world.farewell(socket), Some((1013, "rate_limited".to_owned())), "a browser can read that");
     assert_eq!(world.counted(), (0, 0));
@@ -184,7 +185,8 @@ fn streams_are_bounded_and_given_back_once_however_they_end() {
 
 #[test]
 fn a_stream_that_moves_is_counted_where_it_is() {
-    let mut world = World::new(Settings { shards: 2, ..with(Quotas { address: Quota { streams: 1, ..Quota::default() }, ..Quotas::default() }) });
+    let mut world =
+        World::new(Settings { shards: 2, ..with(Quotas { address: Quota { streams: 1, ..Quota::default() }, ..Quotas::default() }) });
     let away = (0..).map(|number| format!("s{number}")).find(|id| shard_of(id) == ShardId(1)).unwrap();
     world.socket_with(&format!("/ws?session={away}"), &from("203.0.113.5"));
     let (_, to, attach) = world.handed.pop().expect("its session lives on the other shard");
@@ -289,7 +291,13 @@ fn a_budget_counts_what_calls_used_also_in_the_background_and_refuses_the_next_t
     // What is still missing to the bound comes late, as of a memorizer that goes on behind a turn.
     let session = SessionId(1);
     let outcome = Err(CallError::Cancelled);
-    world.tick(vec![Event::Completion { session, call: CallId(77), usage: Usage { cost_micros: 1_000_000, ..usage }, waited_us: 0, outcome }]);
+    world.tick(vec![Event::Completion {
+        session,
+        call: CallId(77),
+        usage: Usage { cost_micros: 1_000_000, ..usage },
+        waited_us: 0,
+        outcome,
+    }]);
     let (status, body) = world.send_with("default", &ada);
     assert_eq!((status, &body["code"]), (429, &json!("budget_used_up")));
     let socket = world.socket_with("/ws?session=default", &ada);

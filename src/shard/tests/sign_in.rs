@@ -604,8 +604,16 @@ fn a_key_that_was_revoked_while_its_socket_moved_between_shards_lets_nobody_in()
         let (sub, socket): (Arc<str>, _) = (format!("key:{name}").into(), SocketId(1_000 + name.len() as u64));
         let user = User { sub: sub.clone(), key: Some(KeyHash::of(&format!("fw_{name}"))), ..User::anonymous() };
         let (key, caller) = (Key { sub, id: "default".into() }, crate::contract::Caller::default());
-        let attach =
-            Attach { show: Show::Chat, key, user, caller, address: None, since: None, head: b"HTTP/1.1 101\r\n\r\n".to_vec(), leftover: Vec::new() };
+        let attach = Attach {
+            show: Show::Chat,
+            key,
+            user,
+            caller,
+            address: None,
+            since: None,
+            head: b"HTTP/1.1 101\r\n\r\n".to_vec(),
+            leftover: Vec::new(),
+        };
         world.tick(vec![Event::Arrived { socket, attach: Box::new(attach) }]);
         assert_eq!(world.farewell(socket), expected, "{name}");
     }
