@@ -4,13 +4,14 @@
 //! today. Where nobody is, newcomers are counted together, as if they were one: an attacker with many addresses can't forget
 //! what one of them has used, and locks out no one who is in the table. Looking someone up allocates nothing.
 
-use super::super::bounds::{LEDGER_MAX, LOG_EVERY, STREAMS_RETRY};
+use super::super::bounds::{LEDGER_MAX, LOG_EVERY};
 use super::super::event::Entry;
-use super::bucket::Bucket;
+use super::bound::{Bound, DAY_S, Rate};
 use super::day::Day;
 use super::limited::{Limited, Over};
+use super::slot::{Open, Slot};
 use super::{Counts, Spent, Subject};
-use crate::contract::{Budget, Code, Moment, Now, Quota, Quotas, Refusal, micros};
+use crate::contract::{Budget, Moment, Now, Quotas, Refusal, micros};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,42 +36,6 @@ pub(in crate::shard) struct Ledger {
     notices: Vec<Entry>,
     full_logged: Option<Moment>,
     uncounted_logged: Option<Moment>,
-}
-
-struct Slot {
-    subject: Subject,
-    requests: Bucket,
-    messages: Bucket,
-    streams: Open,
-    turns: Open,
-    spent: Spent,
-    /// The day that it was spent on.
-    day: u64,
-    unsent: Counts,
-    is_ready: bool,
-    /// When it was last looked up, and when the log last said something of it.
-    seen: Moment,
-    logged: Option<Moment>,
-}
-
-/// How many are open: counted here, and told by the other shards.
-#[derive(Clone, Copy, Default)]
-struct Open {
-    own: i64,
-    told: i64,
-}
-
-impl Open {
-    fn count(self) -> u64 {
-        u64::try_from(self.own + self.told).unwrap_or(0)
-    }
-}
-
-/// What is counted by the minute.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::shard) enum Rate {
-    Requests,
-    Messages,
 }
 
 /// What a stream is counted as; to be given back with [`Ledger::close_stream`].
@@ -394,110 +359,6 @@ pub struct Sums {
     pub turns: i64,
     pub streams_told: i64,
     pub turns_told: i64,
-}
-
-/// A bound that was reached.
-struct Bound {
-    name: &'static str,
-    /// As the log says it.
-    what: &'static str,
-    code: Code,
-    detail: &'static str,
-    limit: u64,
-    unit: Option<&'static str>,
-    window_s: Option<u64>,
-    retry_us: u64,
-}
-
-const AT_ONCE: Option<&str> = Some("concurrent-requests");
-const DAY_S: u64 = 24 * 60 * 60;
-
-impl Bound {
-    fn streams(limit: u32) -> Bound {
-        let detail = "too many sockets and event streams are open: close one, then try again";
-        Bound::at_once("streams", "streams at once", Code::TooManyStreams, detail, limit)
-    }
-
-    fn turns(limit: u32) -> Bound {
-        let detail = "too many turns run at once: wait until one has ended, or stop it";
-        Bound::at_once("turns", "turns at once", Code::TooManyTurns, detail, limit)
-    }
-
-    fn at_once(name: &'static str, what: &'static str, code: Code, detail: &'static str, limit: u32) -> Bound {
-        let (limit, retry_us) = (limit.into(), micros(STREAMS_RETRY));
-        Bound { name, what, code, detail, limit, unit: AT_ONCE, window_s: None, retry_us }
-    }
-
-    /// The part of a day's budget that is used up.
-    fn of_day(budget: &Budget, spent: &Spent, ends_in: u64) -> Option<Bound> {
-        let parts = [
-            ("day-turns", "turns a day", None, budget.turns, spent.turns),
-            ("day-tokens", "tokens a day", Some("tokens"), budget.tokens, spent.tokens),
-            ("day-cost", "millionths of cost a day", Some("millionths"), budget.cost, spent.cost),
-        ];
-        let (name, what, unit, limit, _) = parts.into_iter().find(|(.., limit, spent)| *limit > 0 && spent >= limit)?;
-        let detail = "today's budget is used up: it is renewed at midnight UTC, see `budget` in /api/state";
-        Some(Bound { name, what, code: Code::BudgetUsedUp, detail, limit, unit, window_s: Some(DAY_S), retry_us: ends_in })
-    }
-}
-
-impl Rate {
-    fn of(self, quota: &Quota) -> u32 {
-        match self {
-            Rate::Requests => quota.requests,
-            Rate::Messages => quota.messages,
-        }
-    }
-
-    fn unsent(self, counts: &mut Counts) -> &mut u32 {
-        match self {
-            Rate::Requests => &mut counts.requests,
-            Rate::Messages => &mut counts.messages,
-        }
-    }
-
-    fn bound(self, limit: u32, retry_us: u64) -> Bound {
-        let (name, what, detail) = match self {
-            Rate::Requests => {
-                ("requests", "requests a minute", "too many requests: try again when the time has passed that `Retry-After` states")
-            }
-            Rate::Messages => ("messages", "messages a minute", "too many messages in a short time: try again in a moment"),
-        };
-        Bound { name, what, code: Code::RateLimited, detail, limit: limit.into(), unit: None, window_s: Some(60), retry_us }
-    }
-}
-
-impl Slot {
-    fn new(subject: Subject) -> Slot {
-        Slot {
-            subject,
-            requests: Bucket::default(),
-            messages: Bucket::default(),
-            streams: Open::default(),
-            turns: Open::default(),
-            spent: Spent::default(),
-            day: 0,
-            unsent: Counts::default(),
-            is_ready: false,
-            seen: Moment::default(),
-            logged: None,
-        }
-    }
-
-    fn bucket(&mut self, rate: Rate) -> &mut Bucket {
-        match rate {
-            Rate::Requests => &mut self.requests,
-            Rate::Messages => &mut self.messages,
-        }
-    }
-
-    /// Whether forgetting it would give nobody anything back. Who was looked up in this very moment may be in use.
-    fn is_idle(&self, now: Moment, quota: &Quota, day: u64) -> bool {
-        let is_open = [self.streams.own, self.streams.told, self.turns.own, self.turns.told] != [0; 4];
-        let has_spent = self.day == day && self.spent != Spent::default();
-        let is_full = self.requests.is_full(now, quota.requests) && self.messages.is_full(now, quota.messages);
-        self.seen < now && !is_open && !has_spent && !self.is_ready && is_full
-    }
 }
 
 /// Whether a line for the log is due, of which there is at most one a minute.

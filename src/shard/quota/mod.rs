@@ -4,15 +4,18 @@
 //! and tells the others, in one mail a tick; it decides by its own counts and what it was told, and waits for nobody. What is
 //! admitted beyond a bound is at most what the other shards admit until their mail is read, and a sixteenth of a rate.
 
+mod bound;
 mod bucket;
 mod day;
 mod ledger;
 mod limited;
+mod slot;
 
 use super::address::Address;
 use crate::contract::{Quota, Quotas, Usage};
+pub(super) use bound::Rate;
 pub use ledger::Sums;
-pub(super) use ledger::{Held, Ledger, Rate};
+pub(super) use ledger::{Held, Ledger};
 pub use limited::Limited;
 pub(super) use limited::Over;
 use sha2::{Digest, Sha256};
