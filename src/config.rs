@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod layers;
+mod quotas;
 mod secrets;
 pub mod setting;
 mod sign_in;
@@ -16,8 +17,8 @@ pub use setting::Arguments;
 pub use socket_mode::SocketMode;
 pub use upstream::Upstream;
 
-use crate::auth::Rules;
-use crate::contract::{Limits, Listen};
+use crate::auth::{Network, Rules};
+use crate::contract::{Limits, Listen, Quotas};
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
@@ -42,6 +43,10 @@ pub struct Config {
     pub origins: Vec<String>,
     /// How users sign in.
     pub sign_in: Rules,
+    /// The proxies that say where a request comes from.
+    pub trusted_proxies: Vec<Network>,
+    /// What each user and address may use.
+    pub quotas: Quotas,
     /// The file of API keys.
     pub api_keys: Option<PathBuf>,
     /// What the log shows; [`log::filter`](crate::log::filter) reads it.
@@ -101,10 +106,18 @@ pub enum ConfigError {
     /// Anyone could send the header.
     #[error("--auth-header needs --trusted-proxy: anyone else could send the header and be anyone")]
     NoProxy,
-    #[error("--trusted-proxy does nothing without --auth-header: name the header, or leave --trusted-proxy out")]
-    NoHeader,
     #[error("--trusted-proxy: {why}")]
     Proxy { why: String },
+    #[error("--day-cost is `{text}`: write an amount such as 2.50, with at most six decimals")]
+    Amount { text: String },
+    #[error("--price: {why}")]
+    Price { why: String },
+    /// What it costs would count as nothing.
+    #[error(
+        "--day-cost needs a price for the model `{model}`: set it with --price {model}=INPUT,OUTPUT, for a million tokens, or in \
+         the section [prices]"
+    )]
+    NoPrice { model: String },
     #[error("{name} is `{}`: write an address such as http://127.0.0.1:11434/v1, without ? and #", without_password(url))]
     Url { name: &'static str, url: String },
     #[error("{url} needs the name of a model: say which one with --model")]
@@ -154,14 +167,17 @@ impl Config {
         let sign_in = sign_in::rules(&arguments)?;
         may_listen(&listen, insecure_no_auth, &sign_in)?;
         let secrets = secrets::beside(&arguments, &environment)?;
+        let upstream = upstream::choose(&arguments, &secrets, local)?;
         Ok(Config {
             listen,
             socket_mode: arguments.socket_mode,
             insecure_no_auth,
             sign_in,
+            trusted_proxies: quotas::trusted_proxies(&arguments)?,
+            quotas: quotas::quotas(&arguments, &upstream)?,
             shards: shards.map(usize::from),
             workers: usize::from(arguments.workers),
-            upstream: upstream::choose(&arguments, &secrets, local)?,
+            upstream,
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
             databases: databases(&arguments.database, &secrets)?,
             api_keys: arguments.api_keys,

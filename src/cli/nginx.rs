@@ -8,6 +8,7 @@ use crate::contract::{Code, Listen, Refusal};
 use crate::shard::bounds::{BODY_BYTES_MAX, COMMENT_EVERY, HEAD_BYTES_MAX, IDLE_TIME, SILENCE_MAX};
 use crate::wire::answer;
 use crate::wire::http::{BODY_TOO_LARGE, HEAD_TOO_LARGE, URI_TOO_LONG};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -74,6 +75,7 @@ pub(super) fn configuration(options: &Options, listen: &Listen, development: boo
     let values = [
         ("listen", listen.to_string()),
         ("upstream", reached(listen)?),
+        ("proxy", proxy(listen)),
         ("idle", IDLE_TIME.as_secs().to_string()),
         ("idle_here", (IDLE_TIME.as_secs() - 15).to_string()),
         ("rate", rate.to_string()),
@@ -116,6 +118,17 @@ fn reached(listen: &Listen) -> Result<String, Failure> {
     }
 }
 
+/// Where nginx on the same machine comes from.
+fn proxy(listen: &Listen) -> String {
+    let Listen::Tcp(address) = listen else { return "unix".to_owned() };
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_loopback() || ip.is_unspecified() => Ipv4Addr::LOCALHOST.to_string(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.to_string(),
+        // To its own address the machine connects from that address.
+        ip => ip.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,7 +146,9 @@ mod tests {
             ("a.example", 443, None, "0.0.0.0:80", "server 127.0.0.1:80;"),
             ("a.example", 443, None, "[::]:80", "server [::1]:80;"),
             ("a.example", 443, None, "127.0.0.1:1", r#"ssl_certificate "/etc/letsencrypt/live/a.example/fullchain.pem";"#),
-            ("a.example", 443, None, "127.0.0.1:1", "`--host a.example`"),
+            ("a.example", 443, None, "127.0.0.1:1", "`--host a.example --trusted-proxy 127.0.0.1`"),
+            ("a.example", 443, None, "[::]:80", "`trusted_proxy = \"::1\"`"),
+            ("a.example", 443, None, "10.0.0.7:80", "--trusted-proxy 10.0.0.7`"),
             ("a.example", 443, None, "127.0.0.1:1", "listen 80;"),
             ("a.example", 8443, Some("/a b.pem"), "127.0.0.1:1", r#"ssl_certificate_key "/a b.pem.key";"#),
             ("a.example", 8443, None, "127.0.0.1:1", "listen [::]:8443 ssl http2;"),
@@ -143,6 +158,7 @@ mod tests {
             ("a;}", 443, None, "127.0.0.1:1", "--name is `a;}`"),
             ("a", 443, Some("x\";}"), "127.0.0.1:1", "--certificate is `x\";}`"),
             ("a", 443, Some("$host"), "127.0.0.1:1", "--certificate is `$host`"),
+            ("a.example", 443, None, "unix:/run/a.sock", "--trusted-proxy unix`"),
             ("a.example", 443, None, "unix:/run/a b.sock", "server \"unix:/run/a b.sock\";"),
             ("a.example", 443, None, "127.0.0.1:1", "rate=50r/s;"),
             ("a.example", 443, None, "127.0.0.1:1", "burst=200 nodelay;"),

@@ -79,6 +79,8 @@ fn start_on(inherited: Inherited, supervisor: Supervisor, config: &Config, libra
         input_bytes_max: config.limits.request_bytes,
         message_bytes_max: config.limits.message_bytes,
         sign_in: config.sign_in.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        quotas: config.quotas,
         api_keys,
         origins: Origins { allowed: config.origins.clone(), hosts: config.hosts.clone(), ..rules.origins },
         ..rules

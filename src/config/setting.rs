@@ -7,6 +7,7 @@ use crate::auth::Network;
 use crate::config::{DATABASE, MS_MAX, SocketMode};
 use crate::contract::Listen;
 use crate::work::database::Source;
+use crate::work::prices::{self, amount};
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fmt;
@@ -48,6 +49,10 @@ pub enum Kind {
     Issuer,
     /// The name of a header.
     Header,
+    /// An amount of money.
+    Amount,
+    /// A list of models and what they cost.
+    Prices,
 }
 
 use Kind::*;
@@ -126,7 +131,8 @@ settings! {
     AUTH auth_header: Option<String>, "NAME", Header, None,
         "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]";
     AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
-        "Addresses or networks of the proxies whose header counts, such as 10.0.0.0/8; `unix` is whoever connects to the Unix socket [default: none]";
+        "Addresses or networks of the proxies in front of the server, such as 10.0.0.0/8: what they state in X-Forwarded-For \
+         and in --auth-header counts; `unix` is whoever connects to the Unix socket [default: none]";
     AUTH api_keys: Option<PathBuf>, "FILE", Path, None,
         "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,
@@ -177,6 +183,32 @@ settings! {
         "Messages that a session keeps";
     LIMITS traces: u16, "N", Number(1, 1_000), Some("20"),
         "Turns of a session whose trace is kept";
+    LIMITS user_requests: u32, "N", Number(0, 1_000_000), Some("3000"),
+        "Requests a minute from each signed-in user; 0 is no bound, here and in what follows";
+    LIMITS user_messages: u32, "N", Number(0, 1_000_000), Some("300"),
+        "Messages and actions a minute from each signed-in user";
+    LIMITS user_streams: u32, "N", Number(0, 1_000_000), Some("64"),
+        "WebSockets and event streams that each signed-in user may have open at once";
+    LIMITS user_turns: Option<u32>, "N", Number(0, 1_000_000), None,
+        "Turns of each user that may run at once, one in each session; without sign-in, of each address \
+         [default: 16, and no bound for loopback addresses]";
+    LIMITS address_requests: Option<u32>, "N", Number(0, 1_000_000), None,
+        "Requests a minute from each address, which for IPv6 is a network of 64 bits [default: 15000, and no bound for loopback addresses]";
+    LIMITS address_messages: Option<u32>, "N", Number(0, 1_000_000), None,
+        "Messages and actions a minute from each address [default: 1500, and no bound for loopback addresses]";
+    LIMITS address_streams: Option<u32>, "N", Number(0, 1_000_000), None,
+        "WebSockets and event streams that each address may have open at once [default: 512, and no bound for loopback addresses]";
+    LIMITS day_turns: Option<u64>, "N", Number(0, 1 << 50), None,
+        "Turns that each user may start on a day (UTC); without sign-in, each address [default: no bound]";
+    LIMITS day_tokens: Option<u64>, "N", Number(0, 1 << 50), None,
+        "Tokens, of prompts and answers, that each user's calls may use on a day before further turns are refused; without \
+         sign-in, each address's [default: no bound]";
+    LIMITS day_cost: Option<String>, "AMOUNT", Amount, None,
+        "What each user's calls may cost on a day before further turns are refused, such as 2.50, in the unit of the prices; \
+         without sign-in, each address's; every model needs a price [default: no bound]";
+    LIMITS price: Vec<String>, "MODEL=PRICES", Prices, None,
+        "Prices for a million tokens as MODEL=INPUT,OUTPUT or MODEL=INPUT,CACHED_INPUT,OUTPUT, separated by spaces; a file may \
+         list them in a section [prices] [default: none]";
 }
 
 /// Shown by `--help`, but not by `-h`.
@@ -192,6 +224,17 @@ const RARE: &[&str] = &[
     "waiting",
     "history",
     "traces",
+    "user_requests",
+    "user_messages",
+    "user_streams",
+    "user_turns",
+    "address_requests",
+    "address_messages",
+    "address_streams",
+    "day_turns",
+    "day_tokens",
+    "day_cost",
+    "price",
 ];
 
 /// The one flag that a file can't hold.
@@ -228,7 +271,7 @@ impl Read for Vec<String> {
 
 impl Kind {
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Databases | Origins | Hosts | Proxies)
+        matches!(self, Databases | Origins | Hosts | Proxies | Prices)
     }
 
     /// Checks a value; of a list, one word.
@@ -255,6 +298,9 @@ impl Kind {
             Issuer => Err("write https://HOST[/PATH], without ? and # (http only on this machine)".to_owned()),
             Header if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => Ok(()),
             Header => Err("write the name of a header, such as X-Remote-User".to_owned()),
+            Amount if amount(text).is_some() => Ok(()),
+            Amount => Err("write an amount such as 2.50, with at most six decimals".to_owned()),
+            Prices => prices::Prices::read([text]).map(drop),
             Path | Text | Url | Databases => Ok(()),
         }
     }
@@ -266,7 +312,8 @@ impl fmt::Display for Kind {
             Switch => "true or false",
             Number(..) => "a whole number",
             Path | Text | Url | Address | Mode | Filter | Issuer | Header => "a text in quotes",
-            Databases | Origins | Hosts | Proxies => "a text in quotes, or an array of them",
+            Amount => "a number such as 2.50",
+            Databases | Origins | Hosts | Proxies | Prices => "a text in quotes, or an array of them",
         })
     }
 }
@@ -293,7 +340,7 @@ impl Setting {
     /// A value as a file holds it.
     pub fn written(&self, value: &str) -> String {
         match self.kind {
-            Switch | Number(..) => value.to_owned(),
+            Switch | Number(..) | Amount => value.to_owned(),
             _ => toml::Value::String(value.to_owned()).to_string(),
         }
     }
@@ -463,6 +510,11 @@ mod tests {
             ("socket_mode", "668", false),
             ("socket_mode", "1777", false),
             ("trusted_proxy", "unix", true),
+            ("user_requests", "0", true),
+            ("day_cost", "2.50", true),
+            ("day_cost", "-1", false),
+            ("price", "gpt-4.1-mini=0.40,1.60", true),
+            ("price", "gpt-4.1-mini", false),
             ("shards", "-1", false),
         ] {
             let setting = SETTINGS.iter().find(|setting| setting.id == id).unwrap();

@@ -47,6 +47,14 @@ pub(super) const PARKED_TIME: Duration = Duration::from_secs(5);
 pub(super) const PARKED_MAX: usize = 256;
 pub(super) const PARKED_BYTES_MAX: usize = 16 << 20;
 
+/// Users and addresses that a shard counts one by one, in some 200 bytes each. Beyond: someone leaves who is as good as new;
+/// where nobody is, newcomers share one count.
+pub(super) const LEDGER_MAX: usize = 64 << 10;
+/// When to try again whose streams or turns at once are used up.
+pub(super) const STREAMS_RETRY: Duration = Duration::from_secs(5);
+/// How often the log says that someone reached a bound.
+pub(super) const LOG_EVERY: Duration = Duration::from_secs(60);
+
 /// Bytes that are put together for one write to a socket. What comes meanwhile waits in its session's log.
 pub(super) const WRITE_BYTES: usize = 128 << 10;
 /// Bytes beside the log (test reports, refusals, pongs) that may wait for a socket. Beyond: closed with 1013.

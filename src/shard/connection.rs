@@ -60,7 +60,14 @@ impl Framing {
 
     pub(super) fn reply(&self, out: &mut Vec<u8>, date: &str, reply: &Reply, headers: &[(&str, &str)]) {
         let kind = [("content-type", JSON), ("cache-control", "no-store")];
-        if headers.is_empty() {
+        if let Some(limited) = &reply.limited {
+            let limited = limited.headers();
+            // A page of another origin may read only what is named here.
+            let exposed =
+                self.allow_origin.is_some().then_some(("access-control-expose-headers", "retry-after, ratelimit, ratelimit-policy"));
+            let limited: Vec<(&str, &str)> = limited.iter().map(|(name, value)| (*name, value.as_str())).chain(exposed).collect();
+            self.write(out, date, reply.status, &[&kind[..], headers, &limited].concat(), &reply.body);
+        } else if headers.is_empty() {
             self.write(out, date, reply.status, &kind, &reply.body);
         } else {
             self.write(out, date, reply.status, &[&kind, headers].concat(), &reply.body);

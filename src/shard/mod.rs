@@ -8,8 +8,10 @@
 //! Invariants: an event is handled to its end before the next; a socket has one write and one read under way at most; a
 //! watcher sees a prefix of its session's events, in order; everything that grows has a bound (`bounds.rs`).
 
+pub mod address;
 mod answers;
 mod backlog;
+mod bounded;
 pub mod bounds;
 mod clock;
 mod connection;
@@ -25,6 +27,7 @@ pub mod origin;
 mod parked;
 mod passing;
 mod projection;
+pub mod quota;
 mod recent;
 mod requests;
 mod routes;
@@ -36,10 +39,11 @@ mod streams;
 mod test_status;
 mod timers;
 
-use crate::auth::{ApiKeys, Ask, Rules};
-use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Refusal, Request, micros};
+use crate::auth::{ApiKeys, Ask, Network, Rules};
+use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request, micros};
 use crate::graph::Library;
 use crate::wire::http::Request as HttpRequest;
+use bounded::count_turn;
 use clock::Clock;
 pub use event::{Action, Event, SessionId, ShardId, SocketId, Ticket};
 use event::{Entry, Mail};
@@ -51,6 +55,7 @@ use live::{Live, NotTaken, Surroundings};
 pub use load::Load;
 use operation::{Answer, Reply};
 use origin::Origins;
+use quota::Ledger;
 use serde_json::{Map, Value};
 use sessions::Sessions;
 use sign_in::SignIn;
@@ -73,6 +78,10 @@ pub struct Settings {
     /// How users sign in, and the API keys that count at first.
     pub sign_in: Rules,
     pub api_keys: Arc<ApiKeys>,
+    /// The proxies that say where a request comes from.
+    pub trusted_proxies: Vec<Network>,
+    /// What each user and address may use.
+    pub quotas: Quotas,
     /// What `/health` tells beside the status.
     pub about: Map<String, Value>,
     /// The databases that a session can query, by its name.
@@ -112,6 +121,8 @@ impl Settings {
             origins: Origins::default(),
             sign_in: Rules::default(),
             api_keys: Arc::default(),
+            trusted_proxies: Vec::new(),
+            quotas: Quotas::default(),
             about: Map::new(),
             databases: Box::new(|_| Vec::new()),
             call_time: Box::new(|_| Duration::from_secs(600)),
@@ -147,6 +158,7 @@ pub struct Shard {
     policy: String,
     sessions: Sessions,
     tests: TestStatuses,
+    ledger: Ledger,
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: Ticket,
     timers: Timers,
@@ -211,6 +223,10 @@ pub struct Sizes {
     pub watchers: usize,
     pub waiting: usize,
     pub timers: usize,
+    /// What sockets and sessions hold of quotas, and what the ledger has counted.
+    pub streams_held: usize,
+    pub turns_held: usize,
+    pub counted: quota::Sums,
 }
 
 impl Shard {
@@ -222,6 +238,7 @@ impl Shard {
             id,
             healthy: routes::healthy(&settings.about, io),
             auth_config: sign_in.config(),
+            ledger: Ledger::new(settings.quotas, settings.shards),
             policy: files::policy(settings.sign_in.issuer.as_ref().map(|issuer| &*issuer.url)),
             sign_in,
             settings,
@@ -259,6 +276,7 @@ impl Shard {
             Event::Mail(mail) => self.receive_mail(mail, actions),
             Event::Chunk { session, call, text } => self.change(session, actions, |live, around| live.chunk(around, call, text)),
             Event::Completion { session, call, usage, waited_us, outcome } => {
+                self.count_usage(session, &usage, &outcome);
                 self.change(session, actions, |live, around| live.completion(around, call, usage, waited_us, outcome));
             }
             Event::JobDone { ticket, outcome } => self.job_done(ticket, outcome, actions),
@@ -282,6 +300,8 @@ impl Shard {
             session_bytes: self.sessions.bytes(),
             waiting: self.waiting.len(),
             timers: self.timers.len(),
+            streams_held: self.sockets.values().map(|socket| socket.held.count()).sum(),
+            counted: self.ledger.sums(),
             ..Sizes::default()
         };
         for live in self.sessions.iter() {
@@ -290,6 +310,7 @@ impl Shard {
             sizes.calls += live.calls();
             sizes.events += live.backlog.len();
             sizes.watchers += live.watchers.len();
+            sizes.turns_held += usize::from(live.runs_for.is_some());
         }
         sizes
     }
@@ -315,6 +336,11 @@ impl Shard {
                     }
                 }
             }
+            Mail::Counts { from, counts } => {
+                self.ledger.hear(self.clock.now(), &counts);
+                actions.push(Action::Mail { shard: from, mail: Mail::Counted });
+            }
+            Mail::Counted => self.ledger.confirmed(),
             Mail::TestReport { sub, json } => self.show_test_report(&sub, &json),
             Mail::Report { sub, report } => match shard_of_user(&sub, self.settings.shards) {
                 // What a full test status refuses, the run's results hold all the same.
@@ -336,6 +362,7 @@ impl Shard {
         let was_idle_since = (was_open && live.is_idle()).then_some(live.last_used);
         let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
         let result = change(live, &mut around);
+        count_turn(live, &mut self.ledger, self.clock.now());
         if live.is_dirty && !was_dirty {
             self.dirty.push(id);
         }
@@ -365,6 +392,7 @@ impl Shard {
         let Some(mut live) = self.sessions.remove(id) else { return };
         let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
         live.abandon(&mut around);
+        live.runs_for.take().iter().for_each(|payer| self.ledger.end_turn(payer));
         for socket in live.watchers {
             if let Some(socket) = self.sockets.get_mut(&socket) {
                 socket.say_goodbye(code, reason);
@@ -429,6 +457,7 @@ impl Shard {
             }
         }
         self.written.reset();
+        self.tell_counts(actions);
         match self.phase {
             Phase::Draining if !self.sessions.any_busy() => {
                 self.phase = Phase::Drained;
@@ -477,6 +506,7 @@ impl Shard {
         let Some(mut socket) = self.sockets.remove(&id) else { return };
         socket.unschedule(&mut self.timers);
         self.input_bytes -= socket.counted_input;
+        self.ledger.close_stream(std::mem::take(&mut socket.held));
         if let Kind::Stream(stream) = &socket.kind {
             self.detach(id, stream, actions);
         }

@@ -107,14 +107,9 @@ impl Shard {
     ) {
         actions.push(Action::Log(refused_line(refusal)));
         let is_socket = route.and_then(Route::show).is_some();
-        if let (true, Ok(accept)) = (is_socket, websocket::accept(request)) {
-            let date = self.clock.date();
-            let Some(socket) = self.sockets.get_mut(&id) else { return };
-            let protocol = request.lists("sec-websocket-protocol", "bearer").then_some("bearer");
-            websocket::write_switch(&mut socket.out, framing.manner(&date), &accept, protocol);
-            let (code, reason) = farewell(refusal.code);
-            websocket::write_close(&mut socket.out, code, reason);
-            return socket.close();
+        let (code, reason) = farewell(refusal.code);
+        if is_socket && self.accept_and_close(id, framing, request, code, reason) {
+            return;
         }
         let headers: &[(&str, &str)] = match refusal.code.status() {
             401 => &[("www-authenticate", "Bearer")],
@@ -122,6 +117,19 @@ impl Shard {
             _ => &[],
         };
         self.write_reply(id, framing, &Reply::from(refusal.clone()), headers);
+    }
+
+    /// Accepts a WebSocket and closes it at once; `false` if the request asks for none in the right way.
+    pub(super) fn accept_and_close(&mut self, id: SocketId, framing: &Framing, request: &Request, code: u16, reason: &'static str) -> bool {
+        let Ok(accept) = websocket::accept(request) else { return false };
+        let date = self.clock.date();
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            let protocol = request.lists("sec-websocket-protocol", "bearer").then_some("bearer");
+            websocket::write_switch(&mut socket.out, framing.manner(&date), &accept, protocol);
+            websocket::write_close(&mut socket.out, code, reason);
+            socket.close();
+        }
+        true
     }
 
     /// A socket brings a newer token.

@@ -7,6 +7,7 @@
 use super::bounds::{BESIDE_BYTES_MAX, COMMENT_EVERY, LINGER_BYTES_MAX, LINGER_TIME, WRITE_BYTES};
 use super::connection::Connection;
 use super::event::{Action, Attach, ShardId, SocketId};
+use super::quota::Held;
 use super::stream::{Stream, TOO_FAR_BEHIND};
 use super::timers::{Timer, Timers};
 use super::{Settings, micros};
@@ -35,6 +36,8 @@ pub(super) struct Socket {
     pub(super) is_touched: bool,
     /// What it was last counted with, of `input_bytes`.
     pub(super) counted_input: usize,
+    /// What its stream is counted as, until that is given back.
+    pub(super) held: Held,
 }
 
 pub(super) enum Kind {
@@ -78,6 +81,7 @@ impl Socket {
             scheduled: None,
             is_touched: false,
             counted_input: 0,
+            held: Held::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use identity::Key;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 
+mod bounded;
 mod isolation;
 mod sign_in;
 

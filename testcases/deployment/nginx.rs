@@ -5,7 +5,7 @@ use crate::secure::{Answer, Secure};
 use crate::support::{Folder, eventually, http::Wire, own_address, run};
 use std::fs;
 use std::io::Write;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -110,6 +110,14 @@ impl Nginx {
         let mut secure = Secure::open(self.ip, self.port, &self.certificate());
         // Who refuses it may stop reading in the middle.
         secure.try_send(format!("{head}{body}").as_bytes());
+        secure.answer()
+    }
+
+    /// One request from this address; `headers` are whole lines.
+    pub(crate) fn ask_from(&self, source: Ipv4Addr, target: &str, headers: &str) -> Answer {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost:{}\r\n{headers}Connection: close\r\n\r\n", self.port);
+        let mut secure = Secure::open_from(source, self.ip, self.port, &self.certificate());
+        secure.send(head.as_bytes());
         secure.answer()
     }
 

@@ -71,7 +71,7 @@ impl World {
     }
 
     /// The code and reason that a socket was closed with; none if it is open.
-    fn farewell(&mut self, socket: SocketId) -> Option<(u16, String)> {
+    pub(super) fn farewell(&mut self, socket: SocketId) -> Option<(u16, String)> {
         let bytes = self.sent.remove(&socket).unwrap_or_default();
         let at = bytes.windows(2).rposition(|pair| pair[0] == 0x88 && pair[1] >= 2 && pair[1] < 126)?;
         let frame = &bytes[at..];
@@ -617,8 +617,16 @@ fn a_key_that_was_revoked_while_its_socket_moved_between_shards_lets_nobody_in()
         let (sub, socket): (Arc<str>, _) = (format!("key:{name}").into(), SocketId(1_000 + name.len() as u64));
         let user = User { sub: sub.clone(), key: Some(KeyHash::of(&format!("fw_{name}"))), ..User::anonymous() };
         let (key, caller) = (Key { sub, id: "default".into() }, crate::contract::Caller::default());
-        let attach =
-            Attach { show: Show::Chat, key, user, caller, since: None, head: b"HTTP/1.1 101\r\n\r\n".to_vec(), leftover: Vec::new() };
+        let attach = Attach {
+            show: Show::Chat,
+            key,
+            user,
+            caller,
+            address: None,
+            since: None,
+            head: b"HTTP/1.1 101\r\n\r\n".to_vec(),
+            leftover: Vec::new(),
+        };
         world.tick(vec![Event::Arrived { socket, attach: Box::new(attach) }]);
         assert_eq!(world.farewell(socket), expected, "{name}");
     }
