@@ -71,9 +71,10 @@ fn what_a_client_forges_without_a_trusted_proxy_changes_nothing() {
 fn a_server_without_quotas_of_its_own_locks_no_developer_out() {
     let server = server(&[]);
     let mut wire = server.connect();
-    for _ in 0..16_000 {
-        wire.send("GET /auth/config HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(4));
-        (0..4).for_each(|_| assert_eq!(wire.answer().status, 200));
+    // More than the default for other addresses.
+    for _ in 0..1_000 {
+        wire.send("GET /auth/config HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(16));
+        (0..16).for_each(|_| assert_eq!(wire.answer().status, 200));
     }
 }
 
@@ -111,8 +112,19 @@ fn streams_fill_their_quota_wherever_they_live_and_each_that_ends_makes_room() {
             _ => Ok(chat),
         }
     };
+    // What has ended before is given back, but not always before the next is there.
+    let open_four = || {
+        eventually("room for four", || {
+            let chats: Vec<WebSocket> = (0..4).map_while(|number| open(number).ok()).collect();
+            if chats.len() == 4 {
+                return Some(chats);
+            }
+            chats.into_iter().for_each(|chat| drop(chat.close()));
+            None
+        })
+    };
     for _ in 0..3 {
-        let mut chats: Vec<WebSocket> = Vec::new();
+        let mut chats = open_four();
         let refused = loop {
             match open(chats.len()) {
                 Ok(chat) => chats.push(chat),
@@ -121,21 +133,16 @@ fn streams_fill_their_quota_wherever_they_live_and_each_that_ends_makes_room() {
             assert!(chats.len() < 40, "far too many are open");
         };
         assert_eq!(refused, Some((1013, "too_many_streams".to_owned())));
-        assert!(chats.len() >= 4, "{}", chats.len());
-        is_for_now(&ask(&server, "GET", "/api/events", "", ""), "address-streams", "too_many_streams", 60);
+        let refused =
+            eventually("a refused event stream", || Some(ask(&server, "GET", "/api/events", "", "")).filter(|answer| answer.status == 429));
+        is_for_now(&refused, "address-streams", "too_many_streams", 60);
         // Half of them say goodbye, the other half just goes.
         let rest = chats.split_off(chats.len() / 2);
         rest.into_iter().for_each(|chat| drop(chat.close()));
         drop(chats);
-        // All of them have been given back when as many fit again.
-        eventually("room for four again", || {
-            let chats: Vec<WebSocket> = (0..4).map_while(|number| open(number).ok()).collect();
-            let is_room = chats.len() == 4;
-            chats.into_iter().for_each(|chat| drop(chat.close()));
-            is_room.then_some(())
-        });
         eventually("an event stream", || (ask(&server, "GET", "/api/events", "", "").status == 200).then_some(()));
     }
+    open_four();
 }
 
 #[test]
@@ -152,9 +159,11 @@ fn turns_at_once_fill_their_quota_until_one_ends() {
     provider.holds(taken);
     // The same on a socket, which stays open.
     let mut chat = server.session("chat").attached();
-    chat.say(&json!({ "text": "hello" }));
-    let refused = chat.next();
-    assert_eq!((&refused["refused"], &refused["code"]), (&json!(true), &json!("too_many_turns")), "{refused}");
+    let refused = eventually("a refusal on the socket", || {
+        chat.say(&json!({ "text": "hello" }));
+        chat.until(|message| message["type"] == "done").pop().filter(|end| end["refused"] == true)
+    });
+    assert_eq!(refused["code"], "too_many_turns", "{refused}");
     provider.release(taken);
     (0..taken).for_each(|number| assert_eq!(server.session(&format!("s{number}")).result_of("msg_1")["status"], "done"));
     eventually("a turn that is taken again", || {
