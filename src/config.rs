@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod layers;
+pub mod reload;
 mod secrets;
 pub mod setting;
 mod sign_in;
@@ -40,6 +41,10 @@ pub struct Config {
     pub sign_in: Rules,
     /// The file of API keys.
     pub api_keys: Option<PathBuf>,
+    /// The certificates of the issuer's authority, where it is a private one.
+    pub oidc_ca: Option<PathBuf>,
+    /// The audit log.
+    pub audit: Option<PathBuf>,
     /// What the log shows; [`log::filter`](crate::log::filter) reads it.
     pub log: String,
     pub data: Option<PathBuf>,
@@ -159,6 +164,8 @@ impl Config {
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
             databases: databases(&arguments.database, &environment)?,
             api_keys: arguments.api_keys,
+            oidc_ca: arguments.oidc_ca,
+            audit: arguments.audit,
             data: arguments.data,
             graph: arguments.graph,
             graphs: arguments.graphs,
@@ -205,6 +212,11 @@ impl Config {
             ..Settings::default()
         };
         Pool::new(settings, self.upstream.models())
+    }
+
+    /// Has a pool that runs call the models of these settings from its next call on.
+    pub fn change_models(&self, pool: &Pool) {
+        pool.change_models(self.upstream.models());
     }
 }
 
