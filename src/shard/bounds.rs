@@ -34,6 +34,8 @@ pub(super) const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(super) const FORWARD_TIME: Duration = Duration::from_secs(5);
 /// How long a request waits for a job. Beyond: `503`.
 pub(super) const JOB_TIME: Duration = Duration::from_secs(30);
+/// The same for the checks of `doctor`, which call the issuer, the model's server and the databases.
+pub(super) const DOCTOR_TIME: Duration = Duration::from_secs(120);
 
 /// Verified tokens, and users whose name was asked for, that a shard remembers. Beyond: those that expire first leave, and are
 /// verified or asked for again.
@@ -46,6 +48,13 @@ pub(super) const PARKED_TIME: Duration = Duration::from_secs(5);
 /// Requests of a shard that wait for them, and their bytes. Beyond: `503`.
 pub(super) const PARKED_MAX: usize = 256;
 pub(super) const PARKED_BYTES_MAX: usize = 16 << 20;
+
+/// Sign-ins that a shard remembers, so that each is noted once in the audit log. Beyond: those that expire first are forgotten, and
+/// may be noted again.
+pub(super) const AUDIT_SEEN_MAX: usize = 10_000;
+/// Refused attempts that a shard notes one by one in each such time. Beyond: counted, and noted in one line at its end.
+pub(super) const AUDIT_REFUSED_MAX: u32 = 30;
+pub(super) const AUDIT_WINDOW: Duration = Duration::from_secs(60);
 
 /// Bytes that are put together for one write to a socket. What comes meanwhile waits in its session's log.
 pub(super) const WRITE_BYTES: usize = 128 << 10;

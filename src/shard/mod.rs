@@ -9,6 +9,7 @@
 //! watcher sees a prefix of its session's events, in order; everything that grows has a bound (`bounds.rs`).
 
 mod answers;
+pub mod audit;
 mod backlog;
 pub mod bounds;
 mod clock;
@@ -25,6 +26,7 @@ mod parked;
 mod passing;
 mod projection;
 mod recent;
+mod reload;
 mod requests;
 mod routes;
 mod sessions;
@@ -39,7 +41,9 @@ use crate::auth::{ApiKeys, Ask, Rules};
 use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Refusal, Request, micros};
 use crate::graph::Library;
 use crate::wire::http::Request as HttpRequest;
+use audit::Ledger;
 use clock::Clock;
+use connection::Framing;
 pub use event::{Action, Event, SessionId, ShardId, SocketId, Ticket};
 use event::{Entry, Mail};
 use files::Files;
@@ -54,6 +58,7 @@ use sessions::Sessions;
 use sign_in::SignIn;
 use socket::{Flushed, Kind, Socket};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use test_status::TestStatuses;
@@ -93,10 +98,18 @@ pub struct Settings {
     pub write_time: Duration,
     /// Echoes what is sent to `/` and `/ws/echo`, so that test suites can see what was understood.
     pub conformance: bool,
+    /// Whether there is an audit log.
+    pub audit: bool,
 }
 
 pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
 pub type CallTime = dyn Fn(&Request) -> Duration + Send + Sync;
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("library", &self.library.hash()).field("graph", &self.graph).finish_non_exhaustive()
+    }
+}
 
 impl Settings {
     /// One shard with the default limits, no files, no databases, and the loopback names as hosts.
@@ -123,6 +136,7 @@ impl Settings {
             silence_max: bounds::SILENCE_MAX,
             write_time: bounds::WRITE_TIME,
             conformance: false,
+            audit: false,
         }
     }
 
@@ -134,6 +148,8 @@ impl Settings {
 pub struct Shard {
     id: ShardId,
     settings: Arc<Settings>,
+    /// The event loop that answers come through, as `/health` names it.
+    io: Box<str>,
     /// Body of `/health` while serving.
     healthy: Vec<u8>,
     clock: Clock,
@@ -148,6 +164,8 @@ pub struct Shard {
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: Ticket,
     timers: Timers,
+    /// What the audit log is to say.
+    ledger: Ledger,
     /// Bytes of requests and messages that have arrived in part.
     input_bytes: usize,
     /// Sockets that the end of the tick looks at, and sessions whose watchers have something to see.
@@ -218,6 +236,7 @@ impl Shard {
         let sign_in = SignIn::new(settings.sign_in.clone(), settings.api_keys.clone());
         Shard {
             id,
+            io: io.into(),
             healthy: routes::healthy(&settings.about, io),
             auth_config: sign_in.config(),
             policy: files::policy(settings.sign_in.issuer.as_ref().map(|issuer| &*issuer.url)),
@@ -231,6 +250,7 @@ impl Shard {
             waiting: BTreeMap::new(),
             last_ticket: Ticket::default(),
             timers: Timers::default(),
+            ledger: Ledger::default(),
             input_bytes: 0,
             touched: Vec::new(),
             dirty: Vec::new(),
@@ -261,6 +281,7 @@ impl Shard {
             }
             Event::JobDone { ticket, outcome } => self.job_done(ticket, outcome, actions),
             Event::News(news) => self.learn(news, actions),
+            Event::Reload(settings) => self.reload(settings, actions),
             Event::Drain => self.drain(actions),
             Event::Stop => self.stop(actions),
             Event::Time => {
@@ -380,6 +401,7 @@ impl Shard {
     }
 
     fn stop(&mut self, actions: &mut Vec<Action>) {
+        self.sum_up_audit();
         self.drain_sessions(true, actions);
         let until = self.clock.moment().after(bounds::FAREWELL_TIME);
         self.phase = Phase::Stopping { until };
@@ -427,6 +449,7 @@ impl Shard {
             }
         }
         self.written.reset();
+        self.write_audit(actions);
         match self.phase {
             Phase::Draining if !self.sessions.any_busy() => {
                 self.phase = Phase::Drained;
@@ -435,6 +458,7 @@ impl Shard {
             Phase::Stopping { until } if self.sockets.is_empty() || self.clock.moment() >= until => {
                 let left: Vec<SocketId> = self.sockets.keys().copied().collect();
                 left.into_iter().for_each(|id| self.drop_socket(id, actions));
+                self.write_audit(actions);
                 self.phase = Phase::Stopped;
                 return actions.push(Action::Stopped);
             }
@@ -475,8 +499,14 @@ impl Shard {
         let Some(mut socket) = self.sockets.remove(&id) else { return };
         socket.unschedule(&mut self.timers);
         self.input_bytes -= socket.counted_input;
-        if let Kind::Stream(stream) = &socket.kind {
-            self.detach(id, stream, actions);
+        match socket.kind {
+            Kind::Stream(stream) => self.detach(id, &stream, actions),
+            Kind::Http(connection) => {
+                if let Some((_, Framing { audit: Some(record), .. })) = connection.pending {
+                    self.note_unanswered(record);
+                }
+            }
+            Kind::Leaving(..) | Kind::Lingering { .. } => {}
         }
     }
 

@@ -12,6 +12,7 @@ use super::timers::{Timer, Timers};
 use super::{Settings, micros};
 use crate::contract::Moment;
 use crate::wire::websocket;
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub(super) struct Socket {
@@ -79,6 +80,11 @@ impl Socket {
             is_touched: false,
             counted_input: 0,
         }
+    }
+
+    /// Where a client comes from, as long as it speaks HTTP.
+    pub(super) fn peer(&self) -> Option<IpAddr> {
+        if let Kind::Http(connection) = &self.kind { Some(connection.peer) } else { None }
     }
 
     /// Whether more output makes sense now; if not, there will be another look when the write has ended.
