@@ -4,13 +4,16 @@
 //! second signal doesn't wait for them. The listeners close before the sockets do, so that the next server finds its
 //! address free.
 
+use super::audit::Audit;
 use super::bounds::DRAIN_TIME;
 use super::descriptors;
+use super::doctor::{Check, Doctor};
 use super::driver::{Driver, Machine, Parts};
 use super::jobs::Jobs;
 use super::listener;
 use super::mailbox::{Letter, Mailbox};
 use super::reactor::{Backend, Reactor};
+use super::reload::{self, Reloading, Reloads};
 use super::suites::{Runs, Suites};
 use super::{accept, files};
 use crate::auth::{self, News};
@@ -20,6 +23,7 @@ use crate::shard::event::ShardId;
 use crate::shard::origin::Origins;
 use crate::shard::{self, Shard};
 use crate::work::Pool;
+use crate::work::authority::Authority;
 use crate::work::issuer::{Identity, KeyFile};
 use jiff::tz::TimeZone;
 use monoio::net::TcpListener;
@@ -31,6 +35,7 @@ use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -52,6 +57,11 @@ pub struct Settings {
     /// What sign-in has to fetch: an issuer's keys, and a file of API keys. Without either nothing is fetched.
     pub issuer: Option<auth::Issuer>,
     pub key_file: Option<KeyFile>,
+    /// Who vouches for the issuer; none: the public authorities.
+    pub authority: Option<Authority>,
+    pub audit: Option<Audit>,
+    /// The checks of `/api/doctor`.
+    pub doctor: Option<Arc<Check>>,
     /// How long running turns may go on when the server ends.
     pub drain_time: Duration,
 }
@@ -68,6 +78,9 @@ impl Settings {
             suites: None,
             issuer: None,
             key_file: None,
+            authority: None,
+            audit: None,
+            doctor: None,
             drain_time: DRAIN_TIME,
         }
     }
@@ -81,7 +94,8 @@ pub struct Server {
     notices: Receiver<Notice>,
     notify: Sender<Notice>,
     threads: Vec<JoinHandle<()>>,
-    drain_time: Duration,
+    drain_ms: Arc<AtomicU64>,
+    audit: Option<Audit>,
     /// Locked for as long as the server runs.
     _data: Option<File>,
 }
@@ -170,7 +184,7 @@ pub fn serve(settings: Settings, rules: shard::Settings) -> Result<Server, Serve
     }
     let shards = settings.shards.max(1);
     let origins = Origins { listen: settings.listen, ..rules.origins };
-    let rules = Arc::new(shard::Settings { shards, origins, ..rules });
+    let rules = Arc::new(shard::Settings { shards, origins, audit: settings.audit.is_some(), ..rules });
     let machine = move |id, backend| {
         let io = match backend {
             Backend::IoUring => "io_uring",
@@ -186,7 +200,8 @@ pub(super) fn start<M: Machine>(
     settings: Settings,
     machine: impl Fn(ShardId, Backend) -> M + Send + Clone + 'static,
 ) -> Result<Server, ServeError> {
-    let Settings { listen, shards, backend, pool, data, results, suites, issuer, key_file, drain_time } = settings;
+    let Settings { listen, shards, backend, pool, data, results, suites, issuer, key_file, authority, audit, doctor, drain_time } =
+        settings;
     descriptors::allow_all();
     let data = data.map(lock).transpose()?;
     let listeners = listener::bind_patiently(listen, shards).map_err(|error| match error.kind() {
@@ -196,15 +211,15 @@ pub(super) fn start<M: Machine>(
     let address = listeners[0].local_addr().map_err(|error| ServeError::Listen { address: listen, error })?;
     let mailboxes: Arc<[Arc<Mailbox>]> = listeners.iter().map(|_| Arc::default()).collect();
     let (notify, notices) = channel();
-    let jobs = Jobs::new(results, Runs::new(suites, address)).map_err(|error| ServeError::Start { error })?;
-    let identity = identity(issuer, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
+    let jobs = Jobs::new(results, Runs::new(suites, address), Doctor::new(doctor)).map_err(|error| ServeError::Start { error })?;
+    let identity = identity(issuer, authority, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
     let begun = Instant::now();
     let (ready, started) = channel();
     let mut threads = Vec::new();
     for (number, listener) in listeners.into_iter().enumerate() {
-        let (pool, jobs, identity) = (pool.clone(), jobs.clone(), identity.clone());
+        let (pool, jobs, identity, audit) = (pool.clone(), jobs.clone(), identity.clone(), audit.clone());
         let (mailboxes, notices) = (mailboxes.clone(), notify.clone());
-        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, mailboxes, notices };
+        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, audit, mailboxes, notices };
         let (machine, ready) = (machine.clone(), ready.clone());
         let thread = thread::Builder::new().name(format!("shard {number}"));
         let thread = thread.spawn(move || run_shard(parts, machine, listener, backend, &ready));
@@ -216,17 +231,23 @@ pub(super) fn start<M: Machine>(
         // One that had to do with less speaks for all.
         backend = if of_shard == Backend::Epoll { of_shard } else { backend };
     }
-    Ok(Server { address, backend, mailboxes, notices, notify, threads, drain_time, _data: data })
+    let drain_ms = Arc::new(AtomicU64::new(drain_time.as_millis() as u64));
+    Ok(Server { address, backend, mailboxes, notices, notify, threads, drain_ms, audit, _data: data })
 }
 
 /// Starts fetching what sign-in needs, and has every shard hear of it.
-fn identity(issuer: Option<auth::Issuer>, file: Option<KeyFile>, mailboxes: &Arc<[Arc<Mailbox>]>) -> io::Result<Option<Identity>> {
+fn identity(
+    issuer: Option<auth::Issuer>,
+    authority: Option<Authority>,
+    file: Option<KeyFile>,
+    mailboxes: &Arc<[Arc<Mailbox>]>,
+) -> io::Result<Option<Identity>> {
     if issuer.is_none() && file.is_none() {
         return Ok(None);
     }
     let mailboxes = mailboxes.clone();
     let tell = move |news: News| mailboxes.iter().for_each(|mailbox| drop(mailbox.put(Letter::News(news.clone()))));
-    Identity::start(issuer, file, Arc::new(tell)).map(Some)
+    Identity::start(issuer, authority.as_ref(), file, Arc::new(tell)).map(Some)
 }
 
 /// Makes the data folder this server's own.
@@ -305,6 +326,12 @@ impl Server {
         listen_for_signals(self.notify.clone()).map_err(|error| ServeError::Signals { error })
     }
 
+    /// From now on SIGHUP and `framewright reload` have the server load its files and settings again, with `reloads`.
+    pub fn hear_reloads(&self, reloads: Box<dyn Reloads>) -> Result<(), ServeError> {
+        let reloading = Reloading::new(reloads, self.address, self.mailboxes.clone(), self.drain_ms.clone(), self.audit.clone());
+        reload::listen(&reloading, self.notify.clone()).map_err(|error| ServeError::Signals { error })
+    }
+
     /// Waits for a stopper, or for a signal, and ends the server.
     pub fn wait(self) -> Ended {
         while let Ok(Notice::Drained) = self.notices.recv() {}
@@ -316,11 +343,12 @@ impl Server {
         while Instant::now() < until && !self.threads.iter().all(JoinHandle::is_finished) {
             thread::sleep(FAREWELL_TIME / 50);
         }
+        self.audit.iter().for_each(Audit::flush);
         ended
     }
 
     fn drain(&self) -> Ended {
-        let until = Instant::now() + self.drain_time;
+        let until = Instant::now() + Duration::from_millis(self.drain_ms.load(Ordering::Relaxed));
         let mut running = self.threads.len();
         while running > 0 {
             match self.notices.recv_timeout(until.saturating_duration_since(Instant::now())) {
