@@ -15,7 +15,7 @@ use framewright::shard::{Settings, Shard};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -67,7 +67,7 @@ impl World {
         let now = Now { moment: Moment(1_000_000), wall: Time(NOW_S * 1_000_000) };
         let mut world = World { shard, now, actions: Vec::new() };
         world.handle(Event::News(News::Keys(keys.map(Arc::new))));
-        world.handle(Event::Accepted { socket: SOCKET, peer: Ipv4Addr::LOCALHOST.into() });
+        world.handle(Event::Accepted { socket: SOCKET, peer: IpAddr::from(Ipv4Addr::LOCALHOST).into() });
         world.handle(Event::TickEnd);
         world
     }

@@ -238,7 +238,7 @@ fn answer(session: &mut Session, now: &mut Now, effects: &mut Vec<Effect>, call:
             }
         }
     }
-    let usage = Usage { prompt_tokens: 900, completion_tokens: 60, total_tokens: 960, cached_tokens: 0, reasoning_tokens: 0 };
+    let usage = Usage { prompt_tokens: 900, completion_tokens: 60, total_tokens: 960, ..Usage::NONE };
     pass(now, 100);
     session.handle(*now, Input::Completion { call, usage, waited_us: 0, outcome: Ok(answer) }, effects);
 }

@@ -5,23 +5,25 @@
 
 pub mod file;
 pub mod layers;
+mod quotas;
 pub mod reload;
 mod secrets;
 pub mod setting;
 mod sign_in;
+mod socket_mode;
 mod upstream;
 
 pub use secrets::{KEY, KEYS, without_password};
 pub use setting::Arguments;
+pub use socket_mode::SocketMode;
 pub use upstream::Upstream;
 
-use crate::auth::Rules;
-use crate::contract::Limits;
+use crate::auth::{Network, Rules};
+use crate::contract::{Limits, Listen, Quotas};
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
 use crate::work::{Pool, Settings};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +34,20 @@ const DATABASE: &str = "eras2_production=sample";
 /// The settings of a server.
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub listen: SocketAddr,
+    pub listen: Listen,
+    pub socket_mode: SocketMode,
+    /// Others than this machine's users may reach the server without sign-in.
+    insecure_no_auth: bool,
     /// Host names that requests may name, besides loopback names and the listen address.
     pub hosts: Vec<String>,
     /// Origins whose pages may use the server; `*` stands for all.
     pub origins: Vec<String>,
     /// How users sign in.
     pub sign_in: Rules,
+    /// The proxies that say where a request comes from.
+    pub trusted_proxies: Vec<Network>,
+    /// What each user and address may use.
+    pub quotas: Quotas,
     /// The file of API keys.
     pub api_keys: Option<PathBuf>,
     /// The certificates of the issuer's authority, where it is a private one.
@@ -93,7 +102,7 @@ pub enum ConfigError {
         "{listen} can be reached from other machines, and nobody has to sign in: set --oidc-issuer, listen on 127.0.0.1, or pass \
          --insecure-no-auth"
     )]
-    Open { listen: SocketAddr },
+    Open { listen: Listen },
     /// A token for any other application of the issuer would count.
     #[error("--oidc-issuer needs --oidc-client-id or --oidc-project-id: tokens for other applications must not count here")]
     NoAudience,
@@ -102,10 +111,18 @@ pub enum ConfigError {
     /// Anyone could send the header.
     #[error("--auth-header needs --trusted-proxy: anyone else could send the header and be anyone")]
     NoProxy,
-    #[error("--trusted-proxy does nothing without --auth-header: name the header, or leave --trusted-proxy out")]
-    NoHeader,
     #[error("--trusted-proxy: {why}")]
     Proxy { why: String },
+    #[error("--day-cost is `{text}`: write an amount such as 2.50, with at most six decimals")]
+    Amount { text: String },
+    #[error("--price: {why}")]
+    Price { why: String },
+    /// What it costs would count as nothing.
+    #[error(
+        "--day-cost needs a price for the model `{model}`: set it with --price {model}=INPUT,OUTPUT, for a million tokens, or in \
+         the section [prices]"
+    )]
+    NoPrice { model: String },
     #[error("{name} is `{}`: write an address such as http://127.0.0.1:11434/v1, without ? and #", without_password(url))]
     Url { name: &'static str, url: String },
     #[error("{url} needs the name of a model: say which one with --model")]
@@ -149,20 +166,25 @@ impl Config {
         environment: impl Fn(&str) -> Option<String>,
         local: impl FnOnce(Option<&str>) -> Option<Local>,
     ) -> Result<Config, ConfigError> {
-        let Arguments { listen, insecure_no_auth, shards, .. } = arguments;
+        let Arguments { insecure_no_auth, shards, .. } = arguments;
+        let listen = arguments.listen.clone();
         let bytes = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
         let sign_in = sign_in::rules(&arguments)?;
-        if !listen.ip().is_loopback() && !insecure_no_auth && !sign_in.is_on() {
-            return Err(ConfigError::Open { listen });
-        }
+        may_listen(&listen, insecure_no_auth, &sign_in)?;
+        let secrets = secrets::beside(&arguments, &environment)?;
+        let upstream = upstream::choose(&arguments, &secrets, local)?;
         Ok(Config {
             listen,
+            socket_mode: arguments.socket_mode,
+            insecure_no_auth,
             sign_in,
+            trusted_proxies: quotas::trusted_proxies(&arguments)?,
+            quotas: quotas::quotas(&arguments, &upstream)?,
             shards: shards.map(usize::from),
             workers: usize::from(arguments.workers),
-            upstream: upstream::choose(&arguments, secrets::beside(&arguments, &environment)?, local)?,
+            upstream,
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
-            databases: databases(&arguments.database, &environment)?,
+            databases: databases(&arguments.database, &secrets)?,
             api_keys: arguments.api_keys,
             oidc_ca: arguments.oidc_ca,
             audit: arguments.audit,
@@ -192,6 +214,14 @@ impl Config {
                 },
             },
         })
+    }
+
+    /// Whether the server may listen there: beyond this machine only with sign-in, unless that was waived.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn may_listen(&self, place: &Listen) -> Result<(), ConfigError> {
+        may_listen(place, self.insecure_no_auth, &self.sign_in)
     }
 
     /// The pool that makes this server's calls.
@@ -225,6 +255,10 @@ impl ServerLimits {
     pub fn of_session(&self) -> Limits {
         self.session.clone()
     }
+}
+
+fn may_listen(place: &Listen, insecure_no_auth: bool, sign_in: &Rules) -> Result<(), ConfigError> {
+    if place.is_local() || insecure_no_auth || sign_in.is_on() { Ok(()) } else { Err(ConfigError::Open { listen: place.clone() }) }
 }
 
 #[cfg(test)]
@@ -274,6 +308,7 @@ mod tests {
             ("", "127.0.0.1:7878 demo (no key found)"),
             ("--listen [::1]:0", "[::1]:0 demo (no key found)"),
             ("--listen 0.0.0.0:80 --insecure-no-auth", "0.0.0.0:80 demo (no key found)"),
+            ("--listen unix:/run/a.sock", "unix:/run/a.sock demo (no key found)"),
             ("--listen 0.0.0.0:80 --api-keys keys.toml", "0.0.0.0:80 demo (no key found)"),
         ] {
             assert_eq!(read(line, ""), says, "{line}");

@@ -6,6 +6,7 @@
 mod api_key;
 mod keys;
 mod network;
+mod peer;
 mod refresh;
 mod roles;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod token;
 pub use api_key::{ApiKey, ApiKeyError, ApiKeys, KEY_PREFIX, KeyHash, Scope, Scopes, is_key_name};
 pub use keys::{JWKS_BYTES_MAX, KeySet, KeySetError};
 pub use network::Network;
+pub use peer::Peer;
 pub use refresh::Refresh;
 pub use roles::Role;
 pub use token::{ANONYMOUS, LEEWAY_S, Names, Rejected, TOKEN_BYTES_MAX, Verified, shape, verify};

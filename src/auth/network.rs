@@ -1,19 +1,27 @@
-//! Addresses of machines, one or a whole network.
+//! Addresses of machines, one or a whole network, and the peers that have none.
 
+use super::Peer;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address, or a network as `10.0.0.0/8`.
+/// An address, a network as `10.0.0.0/8`, or `unix`: whoever connects to a Unix socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
+pub enum Network {
     /// All addresses as those of IPv6, so that `::ffff:10.0.0.1` is `10.0.0.1`.
-    first: u128,
-    mask: u128,
+    Addresses {
+        first: u128,
+        mask: u128,
+    },
+    Unix,
 }
 
 impl Network {
-    pub fn has(&self, address: IpAddr) -> bool {
-        wide(address) & self.mask == self.first
+    pub fn has(&self, peer: impl Into<Peer>) -> bool {
+        match (*self, peer.into()) {
+            (Network::Addresses { first, mask }, Peer::Machine(address)) => wide(address) & mask == first,
+            (Network::Unix, Peer::Unix) => true,
+            (Network::Addresses { .. }, Peer::Unix) | (Network::Unix, Peer::Machine(_)) => false,
+        }
     }
 }
 
@@ -28,7 +36,10 @@ impl FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "write an address or a network, such as 127.0.0.1 or 10.0.0.0/8".to_owned();
+        if text == "unix" {
+            return Ok(Network::Unix);
+        }
+        let wrong = || "write an address or a network, such as 127.0.0.1 or 10.0.0.0/8, or `unix`".to_owned();
         let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let most = if address.is_ipv4() { 32 } else { 128 };
@@ -44,7 +55,7 @@ impl FromStr for Network {
         if wide(address) & mask != wide(address) {
             return Err(format!("`{text}` has bits beyond its network: write the network's first address"));
         }
-        Ok(Network { first: wide(address), mask })
+        Ok(Network::Addresses { first: wide(address), mask })
     }
 }
 
@@ -68,8 +79,13 @@ mod tests {
             ("2001:db8::/32", "2001:db9::", false),
             ("::/0", "1.2.3.4", true),
         ] {
-            assert_eq!(network.parse::<Network>().unwrap().has(address.parse().unwrap()), expected, "{address} in {network}");
+            let address: IpAddr = address.parse().unwrap();
+            assert_eq!(network.parse::<Network>().unwrap().has(address), expected, "{address} in {network}");
         }
+        for (network, expected) in [("unix", true), ("0.0.0.0/0", false), ("::/0", false), ("127.0.0.1", false)] {
+            assert_eq!(network.parse::<Network>().unwrap().has(Peer::Unix), expected, "a Unix socket in {network}");
+        }
+        assert!(!Network::Unix.has(IpAddr::from([127, 0, 0, 1])));
     }
 
     #[test]

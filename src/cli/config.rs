@@ -50,8 +50,8 @@ pub(super) fn run(command: Command, matches: &ArgMatches) -> Result<(), Failure>
         }
         Command::Check { .. } => check(matches),
         Command::Nginx { options, .. } => {
-            let listen = Written::read(matches).map_err(Failure::config)?.arguments.listen;
-            print!("{}", super::nginx::configuration(&options, listen)?);
+            let arguments = Written::read(matches).map_err(Failure::config)?.arguments;
+            print!("{}", super::nginx::configuration(&options, &arguments.listen, arguments.development)?);
             Ok(())
         }
         Command::Init { file } => init(&file),

@@ -9,6 +9,7 @@ mod colour;
 mod config;
 mod doctor;
 mod graph;
+mod health;
 mod key;
 mod library;
 mod nginx;
@@ -58,6 +59,8 @@ enum Command {
     Doctor(doctor::Options),
     /// Have the server on this machine load its graphs, keys and settings again; nobody is disconnected
     Reload(Box<Arguments>),
+    /// Ask a server whether it serves: exit code 0 if it does, 1 if it shuts down, 4 if nobody answers
+    Health(health::Options),
     /// Run the whole server in simulated worlds and look for what breaks it
     Sim(sim::Options),
     /// Look at graphs
@@ -116,6 +119,7 @@ pub fn run() -> ExitCode {
         Command::Config(command) => config::run(command, own),
         Command::Doctor(options) => doctor::run(&options, own),
         Command::Reload(_) => reload::run(own),
+        Command::Health(options) => health::run(&options, own),
         Command::Sim(options) => sim::run(&options),
         Command::Graph(command) => graph::run(command, own),
         Command::Key(command) => key::run(&command, own),

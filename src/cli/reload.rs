@@ -5,6 +5,7 @@ use super::{Failure, library, serve};
 use crate::auth::ApiKeys;
 use crate::config::layers::{Value, Written};
 use crate::config::{Config, reload};
+use crate::contract::Listen;
 use crate::graph::Library;
 use crate::log::Filter;
 use crate::shell::ServeError;
@@ -24,7 +25,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
         // The server is to say so in its log as well; where it listens is known unless a file says it.
         Err(error) => (listen(matches), Some(error.to_string())),
     };
-    match (control::reload(address), wrong) {
+    match (control::reload(&address), wrong) {
         (Ok(reloaded), _) => {
             println!("{reloaded}");
             Ok(())
@@ -36,9 +37,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 }
 
 /// The listen address by flags and environment alone.
-fn listen(matches: &ArgMatches) -> std::net::SocketAddr {
+fn listen(matches: &ArgMatches) -> Listen {
     let stated = matches.get_one::<String>("listen").and_then(|text| text.parse().ok());
-    stated.unwrap_or_else(|| std::net::SocketAddr::from(([127, 0, 0, 1], 7878)))
+    stated.unwrap_or_else(|| std::net::SocketAddr::from(([127, 0, 0, 1], 7878)).into())
 }
 
 /// Reads what a running server goes by, as the command that started it did.

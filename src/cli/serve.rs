@@ -5,8 +5,8 @@ use super::suites::Folder;
 use super::{Failure, doctor, library};
 use crate::auth::ApiKeys;
 use crate::config::Config;
-use crate::config::layers::Written;
-use crate::contract::counted;
+use crate::config::layers::{Origin, Written};
+use crate::contract::{Listen, counted};
 use crate::graph::Library;
 use crate::log;
 use crate::shard;
@@ -14,7 +14,7 @@ use crate::shard::files::Files;
 use crate::shard::origin::Origins;
 use crate::shell::audit::Audit;
 use crate::shell::doctor::Check;
-use crate::shell::{self, ServeError, Server, Settings};
+use crate::shell::{self, Inherited, ServeError, Server, Settings, Supervisor};
 use crate::work::authority::Authority;
 use crate::work::issuer::KeyFile;
 use crate::work::{Pool, probe};
@@ -23,7 +23,9 @@ use serde_json::{Map, Value};
 use std::sync::{Arc, OnceLock};
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let inherited = Inherited::take().map_err(Failure::config)?;
     let written = Written::read(matches).map_err(Failure::config)?;
+    let listen = written.values.iter().find(|value| value.setting.id == "listen" && value.origin != Origin::Default).cloned();
     let config = Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
     let log = log::start(&config.log);
     let library = library::load(config.graphs.as_deref())?;
@@ -32,12 +34,17 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let (own, reloader) = (matches.clone(), Reloader::new(matches, written.values, &config, &library, &pool, log.filter()));
     let address = Arc::new(OnceLock::new());
     let known = address.clone();
-    let check = move || doctor::report(&own, known.get().copied());
-    let server = start_with(&config, library, pool, Some(Arc::new(check)))?;
-    let _ = address.set(server.address());
+    let check = move || doctor::report(&own, known.get());
+    let unused = listen.filter(|_| !inherited.is_empty());
+    let server = start_on(inherited, Supervisor::of_environment(), &config, library, pool, Some(Arc::new(check)))?;
+    let _ = address.set(server.places()[0].clone());
     server.hear_signals().map_err(failure)?;
     server.hear_reloads(Box::new(reloader)).map_err(failure)?;
     eprintln!("{}", first_line(&server, &config));
+    if let Some(listen) = unused {
+        let origin = listen.origin;
+        eprintln!("warning: the server listens on the sockets of systemd, and `listen` ({origin}) has no effect: change the .socket unit");
+    }
     for (what, mend) in missing.unwrap_or_default() {
         eprintln!("warning: {what}: {mend}");
     }
@@ -51,13 +58,24 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// Starts a server with these settings; `pool` makes its calls.
 pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Server, Failure> {
-    start_with(config, library, pool, None)
+    start_on(Inherited::default(), Supervisor::default(), config, library, pool, None)
 }
 
-/// The same, with the checks of `/api/doctor`.
-fn start_with(config: &Config, library: Library, pool: Pool, doctor: Option<Arc<Check>>) -> Result<Server, Failure> {
-    let settings = Settings::new(config.listen, pool.clone());
+/// The same on the sockets of systemd, if there are any, and watched by it; with the checks of `/api/doctor`.
+fn start_on(
+    inherited: Inherited,
+    supervisor: Supervisor,
+    config: &Config,
+    library: Library,
+    pool: Pool,
+    doctor: Option<Arc<Check>>,
+) -> Result<Server, Failure> {
+    inherited.places().try_for_each(|place| config.may_listen(place)).map_err(Failure::config)?;
+    let settings = Settings::new(config.listen.clone(), pool.clone());
     let settings = Settings {
+        inherited,
+        socket_mode: config.socket_mode.0,
+        supervisor,
         shards: config.shards.unwrap_or(settings.shards),
         data: config.data.clone(),
         results: config.suites.join("results.json"),
@@ -89,6 +107,8 @@ pub(super) fn rules(config: &Config, library: Arc<Library>, api_keys: Arc<ApiKey
         input_bytes_max: config.limits.request_bytes,
         message_bytes_max: config.limits.message_bytes,
         sign_in: config.sign_in.clone(),
+        trusted_proxies: config.trusted_proxies.clone(),
+        quotas: config.quotas,
         api_keys,
         origins: Origins { allowed: config.origins.clone(), hosts: config.hosts.clone(), ..rules.origins },
         ..rules
@@ -113,9 +133,10 @@ fn first_line(server: &Server, config: &Config) -> String {
     // Every page of every site may then use the server.
     let origins = if config.origins.iter().any(|origin| origin == "*") { "  allow-origin: *" } else { "" };
     let echo = if config.conformance { "  conformance: echo, for tests only" } else { "" };
-    let (address, model) = (server.address(), &config.upstream);
+    let places: Vec<String> = server.places().iter().map(Listen::url).collect();
+    let (places, model) = (places.join(", "), &config.upstream);
     let auth = auth(config);
-    format!("framewright {version}  http://{address}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{echo}")
+    format!("framewright {version}  {places}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{echo}")
 }
 
 /// How users sign in.
@@ -153,7 +174,7 @@ mod tests {
     fn the_first_line_says_where_how_and_with_whom() {
         let config = config("--listen 127.0.0.1:0 --shards 1");
         let server = start(&config, library::load(None).ok().unwrap(), config.pool()).ok().unwrap();
-        let (address, backend) = (server.address(), server.backend());
+        let (address, backend) = (server.places()[0].clone(), server.backend());
         let line = format!("framewright 0.1  http://{address}  1 shard, {backend}  model: demo (no key found)  auth: off");
         assert_eq!(first_line(&server, &config), line);
         let again = self::config(&format!("--listen {address}"));

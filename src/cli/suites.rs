@@ -77,7 +77,7 @@ impl Suites for Folder {
     }
 
     fn play(&self, run: &Run) {
-        let url = format!("http://{}", run.address);
+        let url = run.address.url();
         let address = |token| Address::new(&url, ANY_SESSION, token, None);
         // What is no token is none: a server that wants one has checked it before.
         let Ok(address) = address(run.token.as_deref()).or_else(|_| address(None)) else { return };
@@ -151,7 +151,7 @@ mod tests {
             // What is no token is none.
             let run = Run {
                 suites: vec!["a".to_owned()],
-                address: server.address(),
+                address: server.places()[0].clone(),
                 token: Some("no token".to_owned()),
                 stop,
                 reports: Arc::new(|_| Ok(())),

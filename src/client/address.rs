@@ -1,7 +1,9 @@
 //! Where a server is, and the URLs of its paths for a session and a token.
 
 use super::secure::Roots;
+use super::unix;
 use crate::config::without_password;
+use crate::contract::Listen;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +16,8 @@ use ureq::http::Uri;
 pub struct Address {
     host: String,
     port: u16,
+    /// The Unix socket that leads there.
+    file: Option<PathBuf>,
     session: String,
     token: Option<String>,
     /// Whom to trust over TLS.
@@ -24,7 +28,7 @@ pub struct Address {
 /// What is wrong in a server's address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    #[error("--url is `{}`: write an address such as http://127.0.0.1:7878", without_password(url))]
+    #[error("--url is `{}`: write an address such as http://127.0.0.1:7878 or unix:/run/framewright.sock", without_password(url))]
     Url { url: String },
     #[error("--session must be 1 to 64 letters, digits, `_` or `-`")]
     Session,
@@ -36,11 +40,21 @@ pub enum AddressError {
 
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(5);
 const SESSION_MAX: usize = 64;
+/// The server's name over a Unix socket.
+const OVER_UNIX: &str = "http://127.0.0.1";
 
 impl Address {
     /// `roots`: a file with the certificates that are trusted instead of the well-known ones.
     pub fn new(url: &str, session: &str, token: Option<&str>, roots: Option<&Path>) -> Result<Address, AddressError> {
         let wrong = || AddressError::Url { url: url.to_owned() };
+        let file = match url.trim() {
+            url if url.starts_with("unix:") => match url.parse() {
+                Ok(Listen::Unix(path)) => Some(path),
+                Ok(Listen::Tcp(_)) | Err(_) => return Err(wrong()),
+            },
+            _ => None,
+        };
+        let url = if file.is_some() { OVER_UNIX } else { url };
         let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let read: Uri = whole.trim().parse().map_err(|_| wrong())?;
         let is_secure = match read.scheme_str() {
@@ -66,7 +80,11 @@ impl Address {
             session: String::new(),
             token: token.map(str::to_owned),
             tls: is_secure.then(|| trusted.for_sockets()),
-            agent: trusted.agent(2 * CONNECT_TIME),
+            agent: match &file {
+                Some(path) => unix::agent(path, 2 * CONNECT_TIME),
+                None => trusted.agent(2 * CONNECT_TIME),
+            },
+            file,
         };
         address.in_session(session)
     }
@@ -82,6 +100,11 @@ impl Address {
 
     pub fn session(&self) -> &str {
         &self.session
+    }
+
+    /// Where the server is, for people.
+    pub fn shown(&self) -> String {
+        self.file.as_ref().map_or_else(|| self.authority(), |path| Listen::Unix(path.clone()).to_string())
     }
 
     /// `host:port`.
@@ -113,6 +136,9 @@ impl Address {
     }
 
     pub(super) fn connect(&self) -> std::io::Result<TcpStream> {
+        if let Some(path) = &self.file {
+            return unix::connect(path);
+        }
         let mut last = std::io::Error::other("the name has no address");
         for address in self.authority().to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, CONNECT_TIME) {
@@ -136,6 +162,8 @@ mod tests {
             ("ws://[::1]", "a", None, "ws://[::1]:80/ws?session=a&since=7"),
             ("https://host", "a", None, "wss://host:443/ws?session=a&since=7"),
             ("wss://host:8443/", "a", None, "wss://host:8443/ws?session=a&since=7"),
+            ("unix:/run/a.sock", "a", None, "ws://127.0.0.1:80/ws?session=a&since=7"),
+            ("unix:a.sock", "a", None, "--url is `unix:a.sock`"),
             ("ftp://host", "a", None, "--url is `ftp://host`"),
             ("http://user:secret@host", "a", None, "--url is `http://•••@host`"),
             ("http://host/path", "a", None, "--url is `http://host/path`"),

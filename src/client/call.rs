@@ -40,6 +40,9 @@ pub fn is_transient(code: Code) -> bool {
         code,
         Code::SessionBusy
             | Code::QueueFull
+            | Code::RateLimited
+            | Code::TooManyStreams
+            | Code::TooManyTurns
             | Code::TestsRunning
             | Code::Draining
             | Code::ConnectionsFull

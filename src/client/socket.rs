@@ -39,8 +39,9 @@ impl Address {
     pub(super) fn open(&self, since: Option<u64>) -> Result<Socket, ConnectError> {
         let broken = |_: io::Error| ConnectError::Broken;
         let stream = self.connect().map_err(broken)?;
-        let set = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(2 * CONNECT_TIME)));
-        set.and_then(|()| stream.set_write_timeout(Some(2 * CONNECT_TIME))).map_err(broken)?;
+        // A Unix socket has no such option, and needs none.
+        let _ = stream.set_nodelay(true);
+        stream.set_read_timeout(Some(2 * CONNECT_TIME)).and_then(|()| stream.set_write_timeout(Some(2 * CONNECT_TIME))).map_err(broken)?;
         let timeouts = stream.try_clone().map_err(broken)?;
         let stream: Box<dyn Stream> = match &self.tls {
             Some(config) => Box::new(self.secured(stream, config.clone())?),
@@ -51,7 +52,7 @@ impl Address {
             Err(HandshakeError::Failure(Error::Http(answer))) if !answer.status().is_server_error() => {
                 let body = answer.body().as_deref().and_then(|body| serde_json::from_slice::<Value>(body).ok()).unwrap_or_default();
                 let why = body["detail"].as_str().unwrap_or("this is not a framewright server");
-                Err(ConnectError::Refused(format!("{} refuses the chat ({}): {why}", self.authority(), answer.status())))
+                Err(ConnectError::Refused(format!("{} refuses the chat ({}): {why}", self.shown(), answer.status())))
             }
             Err(_) => Err(ConnectError::Broken),
         }

@@ -84,6 +84,7 @@ impl Reading<'_> {
             match (SETTINGS.iter().find(|known| known.name() == name), value.get_ref()) {
                 (Some(setting), _) => self.entry(setting, value, at),
                 (None, DeValue::Table(inner)) if name == DATABASES => self.databases(inner, at),
+                (None, DeValue::Table(inner)) if name == PRICES => self.prices(inner, at),
                 (None, DeValue::Table(inner)) if section.is_empty() && has(&name) => self.table(inner, &format!("{name}.")),
                 (None, _) if SECRETS.contains(&name.as_str()) => {
                     self.complain(
@@ -107,9 +108,11 @@ impl Reading<'_> {
             (kind, DeValue::Array(items)) if kind.is_list() && items.iter().all(|item| item.get_ref().is_str()) => {
                 Ok(self.list(kind, items.iter().filter_map(|item| item.get_ref().as_str())))
             }
+            (Kind::Amount, DeValue::Integer(number)) => Ok(number.as_str().to_owned()),
+            (Kind::Amount, DeValue::Float(number)) => Ok(number.as_str().to_owned()),
             (Kind::Path, DeValue::String(text)) if text.is_empty() => Ok(String::new()),
             (Kind::Path, DeValue::String(text)) => Ok(self.folder().join(text.as_ref()).to_string_lossy().into_owned()),
-            (Kind::Text | Kind::Url | Kind::Address | Kind::Filter | Kind::Issuer | Kind::Header, DeValue::String(text)) => {
+            (Kind::Text | Kind::Url | Kind::Address | Kind::Mode | Kind::Filter | Kind::Issuer | Kind::Header, DeValue::String(text)) => {
                 Ok(text.to_string())
             }
             (kind, _) => Err(format!("`{}` must be {kind}", setting.name())),
@@ -135,6 +138,27 @@ impl Reading<'_> {
             match database.and_then(|url| setting::check_database(key.get_ref(), url)) {
                 Ok(said) => all.push(self.with_its_place(&said)),
                 Err(why) => self.complain(key.span().start, &format!("`databases.{}` {why}", key.get_ref())),
+            }
+        }
+        self.keep(setting, all.join(" "), at);
+    }
+
+    /// `[prices]` with a line `"MODEL" = { input = …, output = … }` for each is what the flag says in one text.
+    fn prices(&mut self, table: &DeTable<'_>, at: usize) {
+        let Some(setting) = SETTINGS.iter().find(|known| known.kind == Kind::Prices) else { return };
+        let mut all = Vec::new();
+        for (model, value) in table.iter() {
+            let said = price(value.get_ref()).map(|price| format!("{}={price}", model.get_ref()));
+            match said.filter(|said| !said.contains(char::is_whitespace) && setting.kind.check(said).is_ok()) {
+                Some(said) => all.push(said),
+                None => self.complain(
+                    model.span().start,
+                    &format!(
+                        "`prices.{}` is no price: write \"MODEL\" = {{ input = 0.40, cached_input = 0.10, output = 1.60 }}, for a \
+                         million tokens, with the model's name in quotes",
+                        model.get_ref()
+                    ),
+                ),
             }
         }
         self.keep(setting, all.join(" "), at);
@@ -181,9 +205,25 @@ impl Reading<'_> {
 
 /// The section that has a key for each database.
 const DATABASES: &str = "databases";
+/// The section that has a key for each model.
+const PRICES: &str = "prices";
 
 /// What is kept out of files that people pass around.
 const SECRETS: &[&str] = &["llm.key"];
+
+/// The prices of one model, as a flag would say them.
+fn price(value: &DeValue<'_>) -> Option<String> {
+    let table = value.as_table()?;
+    let amount = |name: &str| match table.get(name)?.get_ref() {
+        DeValue::Integer(number) => Some(number.as_str().to_owned()),
+        DeValue::Float(number) => Some(number.as_str().to_owned()),
+        _ => None,
+    };
+    let all = ["input", "cached_input", "output"].map(|name| (name, amount(name)));
+    let is_known = |key: &str| all.iter().any(|(name, amount)| *name == key && amount.is_some());
+    let is_whole = table.iter().all(|(key, _)| is_known(key.get_ref())) && is_known("input") && is_known("output");
+    is_whole.then(|| all.into_iter().filter_map(|(_, amount)| amount).collect::<Vec<_>>().join(","))
+}
 
 fn check(setting: &Setting, value: &str) -> Result<(), String> {
     let words: Vec<&str> = if setting.kind.is_list() { value.split_whitespace().collect() } else { vec![value] };
@@ -215,6 +255,13 @@ mod tests {
             ("database = ['a=sqlite:a.db', 'b=sample']", "a=sqlite:etc/a.db b=sample"),
             ("allow_origin = ['https://a.example', 'https://b.example:8443']", "https://a.example https://b.example:8443"),
             ("host = 'a.example'", "a.example"),
+            ("[limits]\nday_cost = 2.50", "2.50"),
+            ("[limits]\nday_cost = 5", "5"),
+            (
+                "[prices]\n\"gpt-4.1-mini\" = { input = 0.40, cached_input = 0.10, output = 1.60 }\nqwen3 = { output = 0, input = 0 }",
+                "gpt-4.1-mini=0.40,0.10,1.60 qwen3=0,0",
+            ),
+            ("[limits]\nprice = ['a=1,2', 'b=3,4']", "a=1,2 b=3,4"),
         ] {
             assert_eq!(parse(text).unwrap().entries[0].value, value, "{text}");
         }
@@ -254,6 +301,15 @@ mod tests {
             ("[databases]\n'a b' = ''", "etc/f.toml:2: `databases.a b` can't hold a space"),
             ("database = 'a=sample'\n[databases]\nb = 'sample'", "etc/f.toml:2: `database` is said in two ways: keep one of them"),
             ("databases = 'a=sample'", "etc/f.toml:1: there is no setting `databases`: did you mean `database`?"),
+            ("[limits]\nday_cost = -1.5", "etc/f.toml:2: `limits.day_cost` can't be `-1.5`: write an amount such as 2.50"),
+            ("[limits]\nday_cost = '5'", "etc/f.toml:2: `limits.day_cost` must be a number such as 2.50"),
+            ("[prices]\ngpt-4.1-mini = { input = 1, output = 1 }", "etc/f.toml:2: `prices.gpt-4` is no price: write \"MODEL\" ="),
+            ("[prices]\nm = { input = 1 }", "etc/f.toml:2: `prices.m` is no price"),
+            ("[prices]\nm = { input = 1, output = 1, cached = 1 }", "etc/f.toml:2: `prices.m` is no price"),
+            ("[prices]\nm = { input = '1', output = 1 }", "etc/f.toml:2: `prices.m` is no price"),
+            ("[prices]\nm = { input = 1e-3, output = 1 }", "etc/f.toml:2: `prices.m` is no price"),
+            ("[prices]\nm = 3", "etc/f.toml:2: `prices.m` is no price"),
+            ("[limits]\nprice = 'a=1,2'\n[prices]\nb = { input = 1, output = 1 }", "etc/f.toml:3: `limits.price` is said in two ways"),
             ("\n\nlisten", "etc/f.toml:3: "),
             ("listen = '127.0.0.1:1'\nlisten = '127.0.0.1:2'", "etc/f.toml:2: duplicate key"),
         ] {

@@ -4,12 +4,13 @@
 //! defines a field of [`Arguments`] with its type. To add a setting, add a row.
 
 use crate::auth::Network;
-use crate::config::{DATABASE, MS_MAX};
+use crate::config::{DATABASE, MS_MAX, SocketMode};
+use crate::contract::Listen;
 use crate::work::database::Source;
+use crate::work::prices::{self, amount};
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub enum Kind {
     /// An address of the model's server, which may hold a password.
     Url,
     Address,
+    /// Permissions of a file.
+    Mode,
     /// What the log shows.
     Filter,
     /// Lists are words with spaces between, or an array in a file.
@@ -56,6 +59,10 @@ pub enum Kind {
     Issuer,
     /// The name of a header.
     Header,
+    /// An amount of money.
+    Amount,
+    /// A list of models and what they cost.
+    Prices,
 }
 
 use Kind::*;
@@ -91,8 +98,11 @@ macro_rules! settings {
 }
 
 settings! {
-    GENERAL listen: SocketAddr, "ADDRESS", Address, Some("127.0.0.1:7878"),
-        "Address and port to listen on; port 0 takes any free port";
+    GENERAL listen: Listen, "ADDRESS", Address, Some("127.0.0.1:7878"),
+        "Address and port to listen on, or a Unix socket as unix:/PATH; port 0 takes any free port. Sockets that systemd passes \
+         (a .socket unit) are used instead";
+    GENERAL socket_mode: SocketMode, "MODE", Mode, Some("660"),
+        "Permissions of the Unix socket, in octal; who may write to it may connect";
     GENERAL host: Vec<String>, "NAME", Hosts, None,
         "Additional host names under which clients reach the server, such as its public name behind nginx; requests for other \
          hosts are refused [default: none besides loopback names and the listen address]", Live;
@@ -138,7 +148,8 @@ settings! {
     AUTH auth_header: Option<String>, "NAME", Header, None,
         "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]";
     AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
-        "Addresses or networks of the proxies whose header counts, such as 10.0.0.0/8 [default: none]";
+        "Addresses or networks of the proxies in front of the server, such as 10.0.0.0/8: what they state in X-Forwarded-For \
+         and in --auth-header counts; `unix` is whoever connects to the Unix socket [default: none]";
     AUTH api_keys: Option<PathBuf>, "FILE", Path, None,
         "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,
@@ -189,11 +200,59 @@ settings! {
         "Messages that a session keeps", Live;
     LIMITS traces: u16, "N", Number(1, 1_000), Some("20"),
         "Turns of a session whose trace is kept", Live;
+    LIMITS user_requests: u32, "N", Number(0, 1_000_000), Some("3000"),
+        "Requests a minute from each signed-in user; 0 is no bound, here and in what follows";
+    LIMITS user_messages: u32, "N", Number(0, 1_000_000), Some("300"),
+        "Messages and actions a minute from each signed-in user";
+    LIMITS user_streams: u32, "N", Number(0, 1_000_000), Some("64"),
+        "WebSockets and event streams that each signed-in user may have open at once";
+    LIMITS user_turns: Option<u32>, "N", Number(0, 1_000_000), None,
+        "Turns of each user that may run at once, one in each session; without sign-in, of each address \
+         [default: 16, and no bound for loopback addresses]";
+    LIMITS address_requests: Option<u32>, "N", Number(0, 1_000_000), None,
+        "Requests a minute from each address, which for IPv6 is a network of 64 bits [default: 15000, and no bound for loopback addresses]";
+    LIMITS address_messages: Option<u32>, "N", Number(0, 1_000_000), None,
+        "Messages and actions a minute from each address [default: 1500, and no bound for loopback addresses]";
+    LIMITS address_streams: Option<u32>, "N", Number(0, 1_000_000), None,
+        "WebSockets and event streams that each address may have open at once [default: 512, and no bound for loopback addresses]";
+    LIMITS day_turns: Option<u64>, "N", Number(0, 1 << 50), None,
+        "Turns that each user may start on a day (UTC); without sign-in, each address [default: no bound]";
+    LIMITS day_tokens: Option<u64>, "N", Number(0, 1 << 50), None,
+        "Tokens, of prompts and answers, that each user's calls may use on a day before further turns are refused; without \
+         sign-in, each address's [default: no bound]";
+    LIMITS day_cost: Option<String>, "AMOUNT", Amount, None,
+        "What each user's calls may cost on a day before further turns are refused, such as 2.50, in the unit of the prices; \
+         without sign-in, each address's; every model needs a price [default: no bound]";
+    LIMITS price: Vec<String>, "MODEL=PRICES", Prices, None,
+        "Prices for a million tokens as MODEL=INPUT,OUTPUT or MODEL=INPUT,CACHED_INPUT,OUTPUT, separated by spaces; a file may \
+         list them in a section [prices] [default: none]";
 }
 
 /// Shown by `--help`, but not by `-h`.
-const RARE: &[&str] =
-    &["conformance", "sessions", "session_bytes", "request_bytes", "message_bytes", "connections", "queue", "waiting", "history", "traces"];
+const RARE: &[&str] = &[
+    "socket_mode",
+    "conformance",
+    "sessions",
+    "session_bytes",
+    "request_bytes",
+    "message_bytes",
+    "connections",
+    "queue",
+    "waiting",
+    "history",
+    "traces",
+    "user_requests",
+    "user_messages",
+    "user_streams",
+    "user_turns",
+    "address_requests",
+    "address_messages",
+    "address_streams",
+    "day_turns",
+    "day_tokens",
+    "day_cost",
+    "price",
+];
 
 /// The one flag that a file can't hold.
 pub(super) const FILE: &str = "config";
@@ -213,7 +272,7 @@ macro_rules! read {
     )*};
 }
 
-read!(u8 u16 u32 u64 bool String PathBuf SocketAddr);
+read!(u8 u16 u32 u64 bool String PathBuf Listen SocketMode);
 
 impl<T: Read> Read for Option<T> {
     fn read(text: Option<String>) -> Self {
@@ -229,7 +288,7 @@ impl Read for Vec<String> {
 
 impl Kind {
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Databases | Origins | Hosts | Proxies)
+        matches!(self, Databases | Origins | Hosts | Proxies | Prices)
     }
 
     /// Checks a value; of a list, one word.
@@ -241,7 +300,8 @@ impl Kind {
                 number if u64::try_from(number).is_ok_and(|number| (min..=max).contains(&number)) => Ok(()),
                 number => Err(format!("{number} is not in {min}..={max}")),
             },
-            Address => text.parse::<SocketAddr>().map(drop).map_err(|error| error.to_string()),
+            Address => text.parse::<Listen>().map(drop).map_err(|error| error.to_string()),
+            Mode => text.parse::<SocketMode>().map(drop),
             Filter => crate::log::filter(text).map(drop),
             Origins if text == "*" => Ok(()),
             Origins => match text.split_once("://") {
@@ -255,6 +315,9 @@ impl Kind {
             Issuer => Err("write https://HOST[/PATH], without ? and # (http only on this machine)".to_owned()),
             Header if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') => Ok(()),
             Header => Err("write the name of a header, such as X-Remote-User".to_owned()),
+            Amount if amount(text).is_some() => Ok(()),
+            Amount => Err("write an amount such as 2.50, with at most six decimals".to_owned()),
+            Prices => prices::Prices::read([text]).map(drop),
             Path | Text | Url | Databases => Ok(()),
         }
     }
@@ -265,8 +328,9 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Switch => "true or false",
             Number(..) => "a whole number",
-            Path | Text | Url | Address | Filter | Issuer | Header => "a text in quotes",
-            Databases | Origins | Hosts | Proxies => "a text in quotes, or an array of them",
+            Path | Text | Url | Address | Mode | Filter | Issuer | Header => "a text in quotes",
+            Amount => "a number such as 2.50",
+            Databases | Origins | Hosts | Proxies | Prices => "a text in quotes, or an array of them",
         })
     }
 }
@@ -293,7 +357,7 @@ impl Setting {
     /// A value as a file holds it.
     pub fn written(&self, value: &str) -> String {
         match self.kind {
-            Switch | Number(..) => value.to_owned(),
+            Switch | Number(..) | Amount => value.to_owned(),
             _ => toml::Value::String(value.to_owned()).to_string(),
         }
     }
@@ -456,6 +520,18 @@ mod tests {
             ("auth_header", "X Remote", false),
             ("log", "warn,framewright::work=debug", true),
             ("log", "loud", false),
+            ("listen", "unix:/run/framewright.sock", true),
+            ("listen", "unix:framewright.sock", false),
+            ("socket_mode", "660", true),
+            ("socket_mode", "0600", true),
+            ("socket_mode", "668", false),
+            ("socket_mode", "1777", false),
+            ("trusted_proxy", "unix", true),
+            ("user_requests", "0", true),
+            ("day_cost", "2.50", true),
+            ("day_cost", "-1", false),
+            ("price", "gpt-4.1-mini=0.40,1.60", true),
+            ("price", "gpt-4.1-mini", false),
             ("shards", "-1", false),
         ] {
             let setting = SETTINGS.iter().find(|setting| setting.id == id).unwrap();

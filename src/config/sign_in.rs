@@ -1,5 +1,6 @@
 //! How users sign in: what the settings mean together.
 
+use super::quotas::trusted_proxies;
 use super::{Arguments, ConfigError};
 use crate::auth::{Issuer, Proxy, Role, Rules};
 
@@ -29,13 +30,10 @@ pub(super) fn rules(arguments: &Arguments) -> Result<Rules, ConfigError> {
     if let (None, Some((name, _))) = (oidc_issuer, of_issuer.iter().find(|(_, is_set)| *is_set)) {
         return Err(ConfigError::NoIssuer { name });
     }
-    let trusted: Result<Vec<_>, _> = trusted_proxy.iter().map(|text| text.parse()).collect();
-    let trusted = trusted.map_err(|why| ConfigError::Proxy { why })?;
-    let proxy = match (auth_header, trusted.is_empty()) {
-        (Some(_), true) => return Err(ConfigError::NoProxy),
-        (None, false) => return Err(ConfigError::NoHeader),
-        (Some(header), false) => Some(Proxy { header: header.to_ascii_lowercase(), trusted }),
-        (None, true) => None,
+    let proxy = match auth_header {
+        Some(_) if trusted_proxy.is_empty() => return Err(ConfigError::NoProxy),
+        Some(header) => Some(Proxy { header: header.to_ascii_lowercase(), trusted: trusted_proxies(arguments)? }),
+        None => None,
     };
     Ok(Rules { issuer, proxy, api_keys: api_keys.is_some() })
 }
@@ -56,7 +54,7 @@ mod tests {
             ("--oidc-ca ca.pem", "--oidc-ca does nothing without --oidc-issuer"),
             ("--auth-header X-User --trusted-proxy 127.0.0.1 --trusted-proxy ::1", "header x-user from 2"),
             ("--auth-header X-User", "--auth-header needs --trusted-proxy"),
-            ("--trusted-proxy 127.0.0.1", "--trusted-proxy does nothing without --auth-header"),
+            ("--trusted-proxy 127.0.0.1", "off"),
             ("--api-keys keys.toml", "keys"),
         ] {
             let said = match rules(&Arguments::of(line).unwrap()) {

@@ -96,6 +96,7 @@ pub(super) fn choose(
         fast: arguments.fast_model.clone().unwrap_or_else(|| strong.clone()),
         fallback: arguments.fallback_model.clone(),
         deadlines: deadlines(arguments, &url),
+        prices: super::quotas::prices(arguments)?,
         retries: Retries { retries_max: u32::from(arguments.retries), ..Retries::default() },
         strong,
         url,
@@ -151,6 +152,15 @@ impl Upstream {
             }
             Upstream::Provider { .. } | Upstream::Demo { .. } => None,
         }
+    }
+
+    /// The models that cost something, by the names that they are called with. The demo costs nothing.
+    pub(super) fn models_called(&self) -> impl Iterator<Item = &str> {
+        let provider = if let Upstream::Provider { provider, .. } = self { Some(provider) } else { None };
+        provider
+            .into_iter()
+            .flat_map(|provider| [&provider.strong, &provider.fast].into_iter().chain(&provider.fallback))
+            .map(String::as_str)
     }
 
     pub(super) fn models(&self) -> Box<Models> {

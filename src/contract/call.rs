@@ -304,14 +304,18 @@ pub struct Usage {
     /// Part of `completion_tokens`: what the model thought before it answered. 0 where the provider doesn't say.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reasoning_tokens: u64,
+    /// What it cost, in millionths of the unit that the configured prices are in; 0 where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cost_micros: u64,
 }
 
-fn is_zero(tokens: &u64) -> bool {
-    *tokens == 0
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Usage {
-    pub const NONE: Usage = Usage { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cached_tokens: 0, reasoning_tokens: 0 };
+    pub const NONE: Usage =
+        Usage { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0, cached_tokens: 0, reasoning_tokens: 0, cost_micros: 0 };
 }
 
 impl std::ops::AddAssign for Usage {
@@ -321,6 +325,7 @@ impl std::ops::AddAssign for Usage {
         self.total_tokens = self.total_tokens.saturating_add(other.total_tokens);
         self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
         self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
+        self.cost_micros = self.cost_micros.saturating_add(other.cost_micros);
     }
 }
 

@@ -113,6 +113,15 @@ codes! {
     UnknownTurn "unknown_turn" 404,
     /// It has had it, and keeps it no longer or not yet.
     TurnNotKept "turn_not_kept" 404,
+    // How much they may use, each with `Retry-After`.
+    /// Too many requests or messages in a minute.
+    RateLimited "rate_limited" 429,
+    /// Too many sockets and event streams at once.
+    TooManyStreams "too_many_streams" 429,
+    /// Too many turns at once.
+    TooManyTurns "too_many_turns" 429,
+    /// Today's turns, tokens or cost.
+    BudgetUsedUp "budget_used_up" 429,
     // What the session or server does now.
     /// A turn of this session is running or waiting.
     SessionBusy "session_busy" 409,

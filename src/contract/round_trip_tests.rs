@@ -217,7 +217,12 @@ fn traces_read_back_to_the_microsecond() {
             duration_us: below(1 << 33),
             waited_us: below(1 << 20),
             status: [CallStatus::Done, CallStatus::Error, CallStatus::Cancelled][below(3) as usize],
-            usage: (below(2) == 0).then(|| Usage { prompt_tokens: below(1 << 60), reasoning_tokens: below(2), ..Usage::default() }),
+            usage: (below(2) == 0).then(|| Usage {
+                prompt_tokens: below(1 << 60),
+                reasoning_tokens: below(2),
+                cost_micros: below(2),
+                ..Usage::default()
+            }),
             retries: vec![text("r"); below(3) as usize],
         };
         let frame = FrameRecord {

@@ -5,7 +5,7 @@ use super::live::{Live, NotTaken, Surroundings};
 use super::operation::{Reply, What};
 use crate::contract::{Accepted, Caller, Code, Input, Refusal};
 use crate::wire::json;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 /// Why nothing new starts.
@@ -23,6 +23,7 @@ pub(super) fn answer(
     from: Caller,
     what: What,
     is_draining: bool,
+    budget: Option<Value>,
 ) -> Result<Reply, NotTaken> {
     let refuse = |refusal: Refusal| Err(NotTaken::Refused(refusal));
     let session = &live.session;
@@ -79,6 +80,7 @@ pub(super) fn answer(
             ui_state: &session.ui().state,
             processes: session.processes(),
             schema_cache: session.schema_cache(),
+            budget,
         }),
         What::History { last } => {
             let last = last.clamp(1, limits.history_max.max(1));

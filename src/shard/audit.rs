@@ -5,15 +5,16 @@
 //! minute; those beyond it share a line, so that a flood of bad tokens fills no disk.
 
 use super::Shard;
+use super::address::{self, Address};
 use super::bounds::{AUDIT_REFUSED_MAX, AUDIT_SEEN_MAX, AUDIT_WINDOW};
-use super::event::Action;
+use super::event::{Action, SocketId};
 use super::identity::{Key, User};
 use super::recent::Recent;
 use super::routes::Route;
+use super::socket::{Kind, Socket};
 use super::timers::Timer;
 use crate::contract::{Moment, Now, Refusal, Time, clip, micros};
 use crate::wire::http::Request;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A line of the audit log.
@@ -25,7 +26,7 @@ pub struct Record {
     /// The `sub` of who did it; none where nobody had signed in.
     pub who: Option<Arc<str>>,
     /// The address that it came from.
-    pub from: Option<IpAddr>,
+    pub from: Option<Address>,
     pub outcome: Outcome,
     /// The status of the answer, where one was given.
     pub status: Option<u16>,
@@ -102,7 +103,7 @@ impl Record {
 }
 
 /// What a shard has to note, and what it noted lately.
-pub(super) struct Ledger {
+pub(super) struct Notes {
     records: Vec<Record>,
     /// Sign-ins, by user and expiry, with seconds of wall time.
     seen: Recent<(Arc<str>, Option<u64>), ()>,
@@ -112,15 +113,21 @@ pub(super) struct Ledger {
     beyond: u64,
 }
 
-impl Default for Ledger {
+impl Default for Notes {
     fn default() -> Self {
-        Ledger { records: Vec::new(), seen: Recent::new(AUDIT_SEEN_MAX), window: Moment(0), noted: 0, beyond: 0 }
+        Notes { records: Vec::new(), seen: Recent::new(AUDIT_SEEN_MAX), window: Moment(0), noted: 0, beyond: 0 }
     }
 }
 
 impl Shard {
+    /// Where a request comes from, as the audit log says it.
+    pub(super) fn noted_from(&self, id: SocketId, request: &Request) -> Option<Address> {
+        let Some(Socket { kind: Kind::Http(connection), .. }) = self.sockets.get(&id).filter(|_| self.settings.audit) else { return None };
+        Some(address::of_client(connection.peer, &self.settings.trusted_proxies, request))
+    }
+
     /// What is to be noted of a request of `user` once it is answered.
-    pub(super) fn to_note(&self, request: &Request, route: Option<&Route>, user: &User, from: IpAddr) -> Option<Box<Record>> {
+    pub(super) fn to_note(&self, request: &Request, route: Option<&Route>, user: &User, from: Option<Address>) -> Option<Box<Record>> {
         let route = route.filter(|_| self.settings.audit)?;
         let other = other(request, user).filter(|_| route.is_about_anyone());
         let what = match &other {
@@ -130,7 +137,7 @@ impl Shard {
         let key = Key::of(&other.clone().unwrap_or_else(|| user.sub.clone()), request).ok();
         Some(Box::new(Record {
             who: Some(user.sub.clone()),
-            from: Some(from),
+            from,
             user: other.map(|other| clip(&other, NAME_BYTES_MAX).into()),
             session: key.map(|key| key.hashed().into()),
             detail: route.graph_of(request).or_else(|| (what == READ_OTHER).then(|| clip(request.path(), NAME_BYTES_MAX))),
@@ -140,49 +147,49 @@ impl Shard {
 
     /// A request was answered.
     pub(super) fn note_answer(&mut self, record: Box<Record>, status: u16) {
-        self.ledger.records.push(record.answered(status));
+        self.notes.records.push(record.answered(status));
     }
 
     /// A request became a stream.
     pub(super) fn note_begun(&mut self, record: Option<Box<Record>>) {
-        self.ledger.records.extend(record.map(|record| *record));
+        self.notes.records.extend(record.map(|record| *record));
     }
 
     /// Whoever asked for something has left.
     pub(super) fn note_unanswered(&mut self, record: Box<Record>) {
-        self.ledger.records.push(Record { outcome: Outcome::Unanswered, ..*record });
+        self.notes.records.push(Record { outcome: Outcome::Unanswered, ..*record });
     }
 
     /// A user is known by what a request carries.
-    pub(super) fn note_sign_in(&mut self, user: &User, from: Option<IpAddr>) {
+    pub(super) fn note_sign_in(&mut self, user: &User, from: Option<Address>) {
         let now = self.clock.now();
         let (key, now_s) = ((user.sub.clone(), user.expires_s), now.wall.0 / 1_000_000);
-        if !self.settings.audit || !self.sign_in.is_on() || self.ledger.seen.get(&key, now_s).is_some() {
+        if !self.settings.audit || !self.sign_in.is_on() || self.notes.seen.get(&key, now_s).is_some() {
             return;
         }
-        self.ledger.seen.put(key, user.expires_s.unwrap_or(now_s + KNOWN_S), ());
+        self.notes.seen.put(key, user.expires_s.unwrap_or(now_s + KNOWN_S), ());
         let by = match (user.key, user.expires_s) {
             (Some(_), _) => "api_key",
             (None, Some(_)) => "token",
             (None, None) => "proxy",
         };
         let (who, expires_s) = (Some(user.sub.clone()), user.expires_s);
-        self.ledger.records.push(Record { who, from, by: Some(by), expires_s, ..Record::new(now.wall, SIGN_IN, Outcome::Done) });
+        self.notes.records.push(Record { who, from, by: Some(by), expires_s, ..Record::new(now.wall, SIGN_IN, Outcome::Done) });
     }
 
     /// Somebody was refused for want of a valid token.
-    pub(super) fn note_refused_sign_in(&mut self, who: Option<Arc<str>>, from: Option<IpAddr>, refusal: &Refusal) {
+    pub(super) fn note_refused_sign_in(&mut self, who: Option<Arc<str>>, from: Option<Address>, refusal: &Refusal) {
         let record = Record { who, from, ..Record::new(self.clock.now().wall, SIGN_IN, Outcome::Refused) };
         self.note_refused(record, refusal);
     }
 
     /// A user was refused what they may not do.
-    pub(super) fn note_forbidden(&mut self, request: &Request, user: &User, from: IpAddr, refusal: &Refusal) {
+    pub(super) fn note_forbidden(&mut self, request: &Request, user: &User, from: Option<Address>, refusal: &Refusal) {
         let other = other(request, user);
         let what = if other.is_some() { READ_OTHER } else { BEYOND_SCOPE };
         let record = Record {
             who: Some(user.sub.clone()),
-            from: Some(from),
+            from,
             user: other.map(|other| clip(&other, NAME_BYTES_MAX).into()),
             detail: Some(clip(request.path(), NAME_BYTES_MAX)),
             ..Record::new(self.clock.now().wall, what, Outcome::Refused)
@@ -194,33 +201,33 @@ impl Shard {
         if !self.settings.audit {
             return;
         }
-        let (now, ledger) = (self.clock.now(), &mut self.ledger);
-        if now.moment.since(ledger.window) >= micros(AUDIT_WINDOW) {
-            ledger.sum_up(now);
-            (ledger.window, ledger.noted) = (now.moment, 0);
+        let (now, notes) = (self.clock.now(), &mut self.notes);
+        if now.moment.since(notes.window) >= micros(AUDIT_WINDOW) {
+            notes.sum_up(now);
+            (notes.window, notes.noted) = (now.moment, 0);
         }
-        if ledger.noted < AUDIT_REFUSED_MAX {
-            ledger.noted += 1;
+        if notes.noted < AUDIT_REFUSED_MAX {
+            notes.noted += 1;
             let (code, status) = (Some(refusal.code.name()), Some(refusal.code.status()));
-            return ledger.records.push(Record { code, status, ..record });
+            return notes.records.push(Record { code, status, ..record });
         }
-        if ledger.beyond == 0 {
-            self.timers.set(ledger.window.after(AUDIT_WINDOW), Timer::Audit);
+        if notes.beyond == 0 {
+            self.timers.set(notes.window.after(AUDIT_WINDOW), Timer::Audit);
         }
-        ledger.beyond += 1;
+        notes.beyond += 1;
     }
 
     /// The minute has passed, or the server ends: what was not noted one by one is noted in a line.
     pub(super) fn sum_up_audit(&mut self) {
-        self.ledger.sum_up(self.clock.now());
+        self.notes.sum_up(self.clock.now());
     }
 
     pub(super) fn write_audit(&mut self, actions: &mut Vec<Action>) {
-        actions.extend(self.ledger.records.drain(..).map(|record| Action::Audit(Box::new(record))));
+        actions.extend(self.notes.records.drain(..).map(|record| Action::Audit(Box::new(record))));
     }
 }
 
-impl Ledger {
+impl Notes {
     fn sum_up(&mut self, now: Now) {
         if self.beyond > 0 {
             let count = Some(std::mem::take(&mut self.beyond));

@@ -55,6 +55,13 @@ pub(super) const AUDIT_SEEN_MAX: usize = 10_000;
 /// Refused attempts that a shard notes one by one in each such time. Beyond: counted, and noted in one line at its end.
 pub(super) const AUDIT_REFUSED_MAX: u32 = 30;
 pub(super) const AUDIT_WINDOW: Duration = Duration::from_secs(60);
+/// Users and addresses that a shard counts one by one, in some 200 bytes each. Beyond: someone leaves who is as good as new;
+/// where nobody is, newcomers share one count.
+pub(super) const LEDGER_MAX: usize = 64 << 10;
+/// When to try again whose streams or turns at once are used up.
+pub(super) const STREAMS_RETRY: Duration = Duration::from_secs(5);
+/// How often the log says that someone reached a bound.
+pub(super) const LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// Bytes that are put together for one write to a socket. What comes meanwhile waits in its session's log.
 pub(super) const WRITE_BYTES: usize = 128 << 10;

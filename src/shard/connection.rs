@@ -7,10 +7,10 @@ use super::audit::Record;
 use super::bounds::{BODY_BYTES_MAX, BODY_BYTES_PER_SECOND_MIN, BODY_TIME, HEAD_BYTES_MAX, HEAD_TIME, IDLE_TIME};
 use super::event::Ticket;
 use super::operation::Reply;
+use crate::auth::Peer;
 use crate::contract::Moment;
 use crate::wire::answer::{JSON, Manner, write_answer};
 use crate::wire::http::{Limits, Method, Reader, Request, Step};
-use std::net::IpAddr;
 use std::time::Duration;
 
 const LIMITS: Limits = Limits { head_bytes_max: HEAD_BYTES_MAX, body_bytes_max: BODY_BYTES_MAX };
@@ -21,8 +21,7 @@ const BODY_READ_BYTES: usize = 64 << 10;
 pub(super) struct Connection {
     reader: Reader,
     buffer: Vec<u8>,
-    /// Whose address this is.
-    pub(super) peer: IpAddr,
+    pub(super) peer: Peer,
     /// Where the pending request's answer comes from, and how it is to be written.
     pub(super) pending: Option<(Ticket, Framing)>,
     /// When the request's first byte came. The first request may not keep us waiting either.
@@ -64,7 +63,14 @@ impl Framing {
 
     pub(super) fn reply(&self, out: &mut Vec<u8>, date: &str, reply: &Reply, headers: &[(&str, &str)]) {
         let kind = [("content-type", JSON), ("cache-control", "no-store")];
-        if headers.is_empty() {
+        if let Some(limited) = &reply.limited {
+            let limited = limited.headers();
+            // A page of another origin may read only what is named here.
+            let exposed =
+                self.allow_origin.is_some().then_some(("access-control-expose-headers", "retry-after, ratelimit, ratelimit-policy"));
+            let limited: Vec<(&str, &str)> = limited.iter().map(|(name, value)| (*name, value.as_str())).chain(exposed).collect();
+            self.write(out, date, reply.status, &[&kind[..], headers, &limited].concat(), &reply.body);
+        } else if headers.is_empty() {
             self.write(out, date, reply.status, &kind, &reply.body);
         } else {
             self.write(out, date, reply.status, &[&kind, headers].concat(), &reply.body);
@@ -73,7 +79,7 @@ impl Framing {
 }
 
 impl Connection {
-    pub(super) fn new(peer: IpAddr, now: Moment) -> Connection {
+    pub(super) fn new(peer: Peer, now: Moment) -> Connection {
         Connection {
             reader: Reader::new(LIMITS),
             buffer: Vec::new(),

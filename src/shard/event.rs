@@ -13,22 +13,23 @@
 //! - [`Action::HandOver`] and [`Action::Shutdown`] come only while no write is under way; `HandOver` only while no read is.
 
 use super::Settings;
+use super::address::Address;
 pub use super::audit::Record;
 use super::identity::{Key, User};
 pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
-use crate::auth::{Ask, News};
+use super::quota::{Counts, Subject};
+use crate::auth::{Ask, News, Peer};
 use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, TurnId, Usage};
 use serde_json::{Map, Value};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What happens to a shard.
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A client has connected.
-    Accepted { socket: SocketId, peer: IpAddr },
+    Accepted { socket: SocketId, peer: Peer },
     /// A socket comes over from another shard, between two reads and before anything of its stream's head was sent.
     Arrived { socket: SocketId, attach: Box<Attach> },
     /// A read has brought bytes; never none.
@@ -110,6 +111,10 @@ pub enum Mail {
     TestReport { sub: Arc<str>, json: Arc<[u8]> },
     /// A report of test suites that this server runs itself; any shard takes it to the user's.
     Report { sub: Arc<str>, report: Map<String, Value> },
+    /// What a shard has counted of users and addresses since its last one. It sends no other until all shards have confirmed it.
+    Counts { from: ShardId, counts: Arc<[(Subject, Counts)]> },
+    /// Confirms the last of them.
+    Counted,
 }
 
 /// What a socket shows once it is no longer an HTTP connection.
@@ -136,6 +141,8 @@ pub struct Attach {
     pub key: Key,
     pub user: User,
     pub caller: Caller,
+    /// Where it comes from, if that is known and counted.
+    pub address: Option<Address>,
     /// The last event that the client has seen.
     pub since: Option<u64>,
     /// `101`, or the head of an event stream; not yet sent.

@@ -50,8 +50,11 @@ impl Gathered {
 impl Shard {
     /// Does an operation about a user on every shard, and answers with all of it.
     pub(super) fn everywhere(&mut self, id: SocketId, framing: Framing, operation: Operation, actions: &mut Vec<Action>) {
-        let Operation { key, what, .. } = operation;
+        let Operation { key, address, what, .. } = operation;
         let mut gathered = Gathered { left: self.settings.shards - 1, body: beginning(&what) };
+        if let What::Kept { .. } = what {
+            gathered.body.extend(self.budget_left(&key.sub, address).map(|budget| ("budget".to_owned(), budget)));
+        }
         gathered.add(self.of_user(&key, &what, actions));
         if gathered.left == 0 {
             return self.write_reply(id, &framing, &gathered.reply(), &[]);
@@ -63,7 +66,7 @@ impl Shard {
                 What::Kept { user } => What::Kept { user: user.clone() },
                 _ => What::Forget,
             };
-            let operation = Box::new(Operation { key: key.clone(), from: Caller::default(), what });
+            let operation = Box::new(Operation { key: key.clone(), from: Caller::default(), address: None, what });
             actions.push(Action::Mail { shard, mail: Mail::Operation { operation, from: self.id, ticket } });
         }
     }

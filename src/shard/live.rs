@@ -8,6 +8,7 @@ use super::backlog::Backlog;
 use super::bounds::CALL_GRACE;
 use super::event::{Action, Entry, SessionId, SocketId};
 use super::identity::Key;
+use super::quota::Subject;
 use super::timers::{Timer, Timers};
 use crate::contract::{
     Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal,
@@ -31,6 +32,10 @@ pub(super) struct Live {
     /// Watchers that show the chat.
     pub(super) chats: usize,
     pub(super) last_used: Moment,
+    /// Whose budget its turns and calls are taken from: who sent what began last. None where nothing is bounded.
+    pub(super) payer: Option<Subject>,
+    /// For whom it is counted as one that has a running turn.
+    pub(super) runs_for: Option<Subject>,
     /// Whether its watchers are yet to be shown something.
     pub(super) is_dirty: bool,
     calls: BTreeMap<CallId, Running>,
@@ -97,6 +102,8 @@ impl Live {
             watchers: Vec::new(),
             chats: 0,
             last_used: now,
+            payer: None,
+            runs_for: None,
             is_dirty: false,
             calls: BTreeMap::new(),
             first_token: None,

@@ -8,9 +8,11 @@
 //! Invariants: an event is handled to its end before the next; a socket has one write and one read under way at most; a
 //! watcher sees a prefix of its session's events, in order; everything that grows has a bound (`bounds.rs`).
 
+pub mod address;
 mod answers;
 pub mod audit;
 mod backlog;
+mod bounded;
 pub mod bounds;
 mod clock;
 mod connection;
@@ -20,11 +22,13 @@ pub mod identity;
 mod ids;
 mod kept;
 mod live;
+mod load;
 pub mod operation;
 pub mod origin;
 mod parked;
 mod passing;
 mod projection;
+pub mod quota;
 mod recent;
 mod reload;
 mod requests;
@@ -37,11 +41,12 @@ mod streams;
 mod test_status;
 mod timers;
 
-use crate::auth::{ApiKeys, Ask, Rules};
-use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Refusal, Request, micros};
+use crate::auth::{ApiKeys, Ask, Network, Rules};
+use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request, micros};
 use crate::graph::Library;
 use crate::wire::http::Request as HttpRequest;
-use audit::Ledger;
+use audit::Notes;
+use bounded::count_turn;
 use clock::Clock;
 use connection::Framing;
 pub use event::{Action, Event, SessionId, ShardId, SocketId, Ticket};
@@ -51,8 +56,10 @@ use identity::shard_of_user;
 use jiff::tz::TimeZone;
 use kept::Gathered;
 use live::{Live, NotTaken, Surroundings};
+pub use load::Load;
 use operation::{Answer, Reply};
 use origin::Origins;
+use quota::Ledger;
 use serde_json::{Map, Value};
 use sessions::Sessions;
 use sign_in::SignIn;
@@ -76,6 +83,10 @@ pub struct Settings {
     /// How users sign in, and the API keys that count at first.
     pub sign_in: Rules,
     pub api_keys: Arc<ApiKeys>,
+    /// The proxies that say where a request comes from.
+    pub trusted_proxies: Vec<Network>,
+    /// What each user and address may use.
+    pub quotas: Quotas,
     /// What `/health` tells beside the status.
     pub about: Map<String, Value>,
     /// The databases that a session can query, by its name.
@@ -123,6 +134,8 @@ impl Settings {
             origins: Origins::default(),
             sign_in: Rules::default(),
             api_keys: Arc::default(),
+            trusted_proxies: Vec::new(),
+            quotas: Quotas::default(),
             about: Map::new(),
             databases: Box::new(|_| Vec::new()),
             call_time: Box::new(|_| Duration::from_secs(600)),
@@ -161,11 +174,12 @@ pub struct Shard {
     policy: String,
     sessions: Sessions,
     tests: TestStatuses,
+    ledger: Ledger,
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: Ticket,
     timers: Timers,
     /// What the audit log is to say.
-    ledger: Ledger,
+    notes: Notes,
     /// Bytes of requests and messages that have arrived in part.
     input_bytes: usize,
     /// Sockets that the end of the tick looks at, and sessions whose watchers have something to see.
@@ -227,6 +241,10 @@ pub struct Sizes {
     pub watchers: usize,
     pub waiting: usize,
     pub timers: usize,
+    /// What sockets and sessions hold of quotas, and what the ledger has counted.
+    pub streams_held: usize,
+    pub turns_held: usize,
+    pub counted: quota::Sums,
 }
 
 impl Shard {
@@ -239,6 +257,7 @@ impl Shard {
             io: io.into(),
             healthy: routes::healthy(&settings.about, io),
             auth_config: sign_in.config(),
+            ledger: Ledger::new(settings.quotas, settings.shards),
             policy: files::policy(settings.sign_in.issuer.as_ref().map(|issuer| &*issuer.url)),
             sign_in,
             settings,
@@ -250,7 +269,7 @@ impl Shard {
             waiting: BTreeMap::new(),
             last_ticket: Ticket::default(),
             timers: Timers::default(),
-            ledger: Ledger::default(),
+            notes: Notes::default(),
             input_bytes: 0,
             touched: Vec::new(),
             dirty: Vec::new(),
@@ -277,6 +296,7 @@ impl Shard {
             Event::Mail(mail) => self.receive_mail(mail, actions),
             Event::Chunk { session, call, text } => self.change(session, actions, |live, around| live.chunk(around, call, text)),
             Event::Completion { session, call, usage, waited_us, outcome } => {
+                self.count_usage(session, &usage, &outcome);
                 self.change(session, actions, |live, around| live.completion(around, call, usage, waited_us, outcome));
             }
             Event::JobDone { ticket, outcome } => self.job_done(ticket, outcome, actions),
@@ -301,6 +321,8 @@ impl Shard {
             session_bytes: self.sessions.bytes(),
             waiting: self.waiting.len(),
             timers: self.timers.len(),
+            streams_held: self.sockets.values().map(|socket| socket.held.count()).sum(),
+            counted: self.ledger.sums(),
             ..Sizes::default()
         };
         for live in self.sessions.iter() {
@@ -309,6 +331,7 @@ impl Shard {
             sizes.calls += live.calls();
             sizes.events += live.backlog.len();
             sizes.watchers += live.watchers.len();
+            sizes.turns_held += usize::from(live.runs_for.is_some());
         }
         sizes
     }
@@ -334,6 +357,11 @@ impl Shard {
                     }
                 }
             }
+            Mail::Counts { from, counts } => {
+                self.ledger.hear(self.clock.now(), &counts);
+                actions.push(Action::Mail { shard: from, mail: Mail::Counted });
+            }
+            Mail::Counted => self.ledger.confirmed(),
             Mail::TestReport { sub, json } => self.show_test_report(&sub, &json),
             Mail::Report { sub, report } => match shard_of_user(&sub, self.settings.shards) {
                 // What a full test status refuses, the run's results hold all the same.
@@ -355,6 +383,7 @@ impl Shard {
         let was_idle_since = (was_open && live.is_idle()).then_some(live.last_used);
         let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
         let result = change(live, &mut around);
+        count_turn(live, &mut self.ledger, self.clock.now());
         if live.is_dirty && !was_dirty {
             self.dirty.push(id);
         }
@@ -384,6 +413,7 @@ impl Shard {
         let Some(mut live) = self.sessions.remove(id) else { return };
         let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
         live.abandon(&mut around);
+        live.runs_for.take().iter().for_each(|payer| self.ledger.end_turn(payer));
         for socket in live.watchers {
             if let Some(socket) = self.sockets.get_mut(&socket) {
                 socket.say_goodbye(code, reason);
@@ -450,6 +480,7 @@ impl Shard {
         }
         self.written.reset();
         self.write_audit(actions);
+        self.tell_counts(actions);
         match self.phase {
             Phase::Draining if !self.sessions.any_busy() => {
                 self.phase = Phase::Drained;
@@ -499,6 +530,7 @@ impl Shard {
         let Some(mut socket) = self.sockets.remove(&id) else { return };
         socket.unschedule(&mut self.timers);
         self.input_bytes -= socket.counted_input;
+        self.ledger.close_stream(std::mem::take(&mut socket.held));
         match socket.kind {
             Kind::Stream(stream) => self.detach(id, &stream, actions),
             Kind::Http(connection) => {

@@ -1,7 +1,9 @@
 //! A request about a session or a user, as plain data: it can be carried to the shard where the session lives, and its
 //! answer back.
 
+use super::address::Address;
 use super::identity::{Key, User};
+use super::quota::{Limited, Over};
 use crate::contract::{Caller, ClientId, Input, Refusal, TurnId};
 use crate::wire::answer;
 use crate::wire::json;
@@ -14,6 +16,8 @@ use std::sync::Arc;
 pub struct Operation {
     pub key: Key,
     pub from: Caller,
+    /// Where it comes from, if that is known and counted.
+    pub address: Option<Address>,
     pub what: What,
 }
 
@@ -96,6 +100,8 @@ pub(super) enum Answer {
 pub struct Reply {
     pub status: u16,
     pub body: Vec<u8>,
+    /// The bound that was reached, which the head states too.
+    pub limited: Option<Box<Limited>>,
 }
 
 impl Reply {
@@ -104,14 +110,19 @@ impl Reply {
     }
 
     pub fn of(body: Vec<u8>) -> Self {
-        Reply { status: 200, body }
+        Reply { status: 200, body, limited: None }
     }
 }
 
 impl Reply {
     /// A refusal, with the client's id of the message that it refuses.
     pub fn refused(refusal: &Refusal, client_id: Option<&ClientId>) -> Self {
-        Reply { status: refusal.code.status(), body: answer::refusal(refusal, client_id) }
+        Reply { status: refusal.code.status(), body: answer::refusal(refusal, client_id), limited: None }
+    }
+
+    /// A refusal for now, because a quota is used up.
+    pub(super) fn over(over: Over, client_id: Option<&ClientId>) -> Self {
+        Reply { limited: Some(Box::new(over.limited)), ..Reply::refused(&over.refusal, client_id) }
     }
 }
 

@@ -5,22 +5,17 @@
 
 use crate::contract::{Code, Refusal};
 use crate::wire::http::Request;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 /// Who may talk to this server, beside its own pages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Origins {
     /// Listed origins, as browsers send them; `*` stands for all.
     pub allowed: Vec<String>,
-    /// Names of this server beside the loopback names and its listen address.
+    /// Names of this server beside the loopback names and its listen addresses.
     pub hosts: Vec<String>,
-    pub listen: SocketAddr,
-}
-
-impl Default for Origins {
-    fn default() -> Self {
-        Origins { allowed: Vec::new(), hosts: Vec::new(), listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
-    }
+    /// The addresses that it listens on; a Unix socket has none.
+    pub listen: Vec<IpAddr>,
 }
 
 impl Origins {
@@ -49,7 +44,7 @@ impl Origins {
         let name = without_port(host).trim_end_matches('.');
         if let Ok(ip) = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
             // An address can't be rebound.
-            return ip.is_loopback() || self.listen.ip().is_unspecified() || ip == self.listen.ip();
+            return ip.is_loopback() || self.listen.iter().any(|own| own.is_unspecified() || *own == ip);
         }
         // Only HTTP/1.0 may have no host, and no browser speaks that.
         let is_local = name.is_empty() || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost");
@@ -100,7 +95,11 @@ mod tests {
 
     fn check(allowed: &[&str], listen: &str, head: &str) -> Result<Option<String>, Code> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let origins = Origins { allowed: owned(allowed), hosts: owned(&["chat.example"]), listen: listen.parse().unwrap() };
+        let origins = Origins {
+            allowed: owned(allowed),
+            hosts: owned(&["chat.example"]),
+            listen: listen.split_whitespace().map(|ip| ip.parse().unwrap()).collect(),
+        };
         let mut buffer = format!("GET / HTTP/1.1\r\n{head}\r\n").into_bytes();
         let limits = Limits { head_bytes_max: 1000, body_bytes_max: 0 };
         let Step::Request(request) = Reader::new(limits).step(&mut buffer) else { panic!("a whole request: {head}") };
@@ -141,10 +140,13 @@ mod tests {
             (&["https://a.example"], "Host: localhost\r\nOrigin: https://a.example.b\r\n", foreign),
             (&["*"], "Host: localhost\r\nOrigin: null\r\n", listed("null")),
         ] {
-            assert_eq!(check(allowed, "127.0.0.1:7878", head), expected, "{allowed:?} {head}");
+            assert_eq!(check(allowed, "127.0.0.1", head), expected, "{allowed:?} {head}");
         }
-        assert_eq!(check(&[], "0.0.0.0:1", "Host: 10.0.0.1\r\n"), Ok(None), "an address is no name that could be rebound");
-        assert_eq!(check(&[], "10.0.0.1:1", "Host: 10.0.0.1:1\r\n"), Ok(None));
-        assert_eq!(check(&[], "0.0.0.0:1", "Host: evil.example\r\n"), Err(Code::UnknownHost));
+        assert_eq!(check(&[], "0.0.0.0", "Host: 10.0.0.1\r\n"), Ok(None), "an address is no name that could be rebound");
+        assert_eq!(check(&[], "127.0.0.1 10.0.0.1", "Host: 10.0.0.1:1\r\n"), Ok(None));
+        assert_eq!(check(&[], "0.0.0.0", "Host: evil.example\r\n"), Err(Code::UnknownHost));
+        let on_a_unix_socket = |head| check(&[], "", head);
+        assert_eq!(on_a_unix_socket("Host: 10.0.0.1\r\n"), Err(Code::UnknownHost));
+        assert_eq!((on_a_unix_socket("Host: localhost\r\n"), on_a_unix_socket("Host: chat.example\r\n")), (Ok(None), Ok(None)));
     }
 }

@@ -11,11 +11,10 @@ use super::routes::Route;
 use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::{ReplyTo, Shard, Ticket};
-use crate::auth::{Ask, News, Scope};
+use crate::auth::{Ask, News, Peer, Scope};
 use crate::contract::{Code, Refusal};
 use crate::wire::http::Request;
 use crate::wire::websocket;
-use std::net::IpAddr;
 
 /// The close code of a socket whose token is missing, wrong or expired.
 pub(super) const UNAUTHORIZED: u16 = 4001;
@@ -55,9 +54,10 @@ impl Shard {
             Who::Is(_) | Who::Refused(_) | Who::Waits(_) => None,
         };
         if let Who::Is(user) = &who {
-            self.note_sign_in(user, Some(peer));
+            let from = self.noted_from(id, request);
+            self.note_sign_in(user, from);
             if let Some(refusal) = &refusal {
-                self.note_forbidden(request, user, peer, refusal);
+                self.note_forbidden(request, user, from, refusal);
             }
         }
         refusal.map_or(who, Who::Refused)
@@ -127,18 +127,13 @@ impl Shard {
     ) {
         actions.push(Action::Log(refused_line(refusal)));
         if refusal.code.status() == 401 {
-            let from = self.sockets.get(&id).and_then(Socket::peer);
+            let from = self.noted_from(id, request);
             self.note_refused_sign_in(None, from, refusal);
         }
         let is_socket = route.and_then(Route::show).is_some();
-        if let (true, Ok(accept)) = (is_socket, websocket::accept(request)) {
-            let date = self.clock.date();
-            let Some(socket) = self.sockets.get_mut(&id) else { return };
-            let protocol = request.lists("sec-websocket-protocol", "bearer").then_some("bearer");
-            websocket::write_switch(&mut socket.out, framing.manner(&date), &accept, protocol);
-            let (code, reason) = farewell(refusal.code);
-            websocket::write_close(&mut socket.out, code, reason);
-            return socket.close();
+        let (code, reason) = farewell(refusal.code);
+        if is_socket && self.accept_and_close(id, framing, request, code, reason) {
+            return;
         }
         let headers: &[(&str, &str)] = match refusal.code.status() {
             401 => &[("www-authenticate", "Bearer")],
@@ -146,6 +141,19 @@ impl Shard {
             _ => &[],
         };
         self.write_reply(id, framing, &Reply::from(refusal.clone()), headers);
+    }
+
+    /// Accepts a WebSocket and closes it at once; `false` if the request asks for none in the right way.
+    pub(super) fn accept_and_close(&mut self, id: SocketId, framing: &Framing, request: &Request, code: u16, reason: &'static str) -> bool {
+        let Ok(accept) = websocket::accept(request) else { return false };
+        let date = self.clock.date();
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            let protocol = request.lists("sec-websocket-protocol", "bearer").then_some("bearer");
+            websocket::write_switch(&mut socket.out, framing.manner(&date), &accept, protocol);
+            websocket::write_close(&mut socket.out, code, reason);
+            socket.close();
+        }
+        true
     }
 
     /// A socket brings a newer token.
@@ -204,9 +212,10 @@ impl Shard {
 pub(super) const EXPIRED: (u16, &str) = (UNAUTHORIZED, "Token expired");
 
 /// Whether a request comes from this machine, and not by way of a proxy on it.
-fn is_from_here(request: &Request, peer: IpAddr) -> bool {
+fn is_from_here(request: &Request, peer: Peer) -> bool {
     const OF_PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-    peer.to_canonical().is_loopback() && is_loopback(request.host()) && OF_PROXIES.iter().all(|name| request.header(name).is_none())
+    let is_local = peer.ip().is_none_or(|ip| ip.to_canonical().is_loopback());
+    is_local && is_loopback(request.host()) && OF_PROXIES.iter().all(|name| request.header(name).is_none())
 }
 
 /// How a socket is closed that is not let in.

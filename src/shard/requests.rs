@@ -12,10 +12,10 @@ use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::timers::Timer;
 use super::{ReplyTo, Shard, Waiting, evicted};
+use crate::auth::Peer;
 use crate::contract::{Code, Input, Refusal};
 use crate::wire::answer::CONTINUE;
 use crate::wire::http::{Request, Step};
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ static JOB_SILENT: Refusal = Refusal::new(Code::Unavailable, "this took too long
 const NO_FILE: Refusal = Refusal::new(Code::NotFound, "there is no such file");
 
 impl Shard {
-    pub(super) fn accept(&mut self, id: SocketId, peer: IpAddr, actions: &mut Vec<Action>) {
+    pub(super) fn accept(&mut self, id: SocketId, peer: Peer, actions: &mut Vec<Action>) {
         let now = self.clock.moment();
         if self.sockets.len() >= 2 * self.settings.connections_max {
             // Too many are being told already that there is no room.
@@ -71,22 +71,29 @@ impl Shard {
     /// Answers a request, or has it wait. `may_wait`: what it may still wait for to know its user.
     pub(super) fn request(&mut self, id: SocketId, request: Box<Request>, may_wait: MayWait, actions: &mut Vec<Action>) {
         let mut framing = Framing::of(&request);
+        let (found, address) = (routes::find(&request), self.address(id, &request));
+        let over = if may_wait == MayWait::ALL { self.admit_from(address, &request).err() } else { None };
         match self.settings.origins.check(&request) {
             Ok(origin) => framing.allow_origin = origin,
             // Public, and browsers send an origin even with a page's own scripts: it has to load to show why it is refused.
             Err(_) if request.path().starts_with("/static/") => {}
-            Err(refusal) => {
+            Err(refusal) if over.is_none() => {
                 actions.push(Action::Log(refused_line(&refusal)));
                 return self.write_reply(id, &framing, &refusal.into(), &[]);
             }
+            Err(_) => {}
         }
-        let found = routes::find(&request);
+        if let Some(over) = over {
+            return self.refuse_for_now(id, &framing, &request, *over, actions);
+        }
         let user = match self.who(id, &request, found.as_ref(), may_wait) {
             Who::Is(user) => user,
             Who::Refused(refusal) => return self.turn_away(id, &framing, &request, found.as_ref(), &refusal, actions),
             Who::Waits(ask) => return self.park(id, framing, request, ask, actions),
         };
-        if let Some(from) = self.sockets.get(&id).and_then(Socket::peer) {
+        if let Err(over) = self.admit_of(&user.sub) {
+            return self.refuse_for_now(id, &framing, &request, *over, actions);
+            let from = self.noted_from(id, &request);
             framing.audit = self.to_note(&request, found.as_ref(), &user, from);
         }
         let date = self.clock.date();
@@ -108,24 +115,30 @@ impl Shard {
                 socket.out.extend_from_slice(&head);
                 socket.close();
             }
-            Outcome::Operation(operation, shard) if shard == self.id => match self.operate(*operation, actions) {
+            Outcome::Operation(operation, shard) if shard == self.id => match self.operate(Operation { address, ..*operation }, actions) {
                 Answer::Reply(reply) => self.write_reply(id, &framing, &reply, &[]),
                 Answer::Job(job) => self.await_job(id, framing, job, actions),
             },
-            Outcome::Operation(operation, shard) => {
+            Outcome::Operation(mut operation, shard) => {
+                operation.address = address;
                 let ticket = self.wait(ReplyTo::Socket(id), FORWARD_TIME, &SHARD_SILENT);
                 self.pend(id, ticket, framing);
                 actions.push(Action::Mail { shard, mail: Mail::Operation { operation, from: self.id, ticket } });
             }
-            Outcome::Everywhere(operation) => self.everywhere(id, framing, *operation, actions),
+            Outcome::Everywhere(operation) => self.everywhere(id, framing, Operation { address, ..*operation }, actions),
             Outcome::Job(job) => self.await_job(id, framing, job, actions),
             Outcome::Stream(mut attach, shard) => {
+                attach.address = address;
+                let held = match self.open_stream(&attach) {
+                    Ok(held) => held,
+                    Err(over) => return self.refuse_for_now(id, &framing, &request, *over, actions),
+                };
                 self.note_begun(framing.audit.take());
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
                 if let Kind::Http(connection) = &mut socket.kind {
                     attach.leftover = connection.take_leftover();
                 }
-                socket.kind = Kind::Leaving(attach, shard);
+                (socket.kind, socket.held) = (Kind::Leaving(attach, shard), held);
             }
         }
     }
@@ -135,7 +148,7 @@ impl Shard {
         if operation.what.is_of_user() {
             return self.operate_tests(operation, actions);
         }
-        let Operation { key, from, what } = operation;
+        let Operation { key, from, address, what } = operation;
         if matches!(what, What::Kept { .. } | What::Forget) {
             return Answer::Reply(Reply::ok(&self.of_user(&key, &what, actions)));
         }
@@ -145,6 +158,16 @@ impl Shard {
         if (opens || matches!(what, What::Clear)) && self.is_draining() && !is_known {
             return Answer::Reply(Reply::refused(&Refusal::new(Code::Draining, DRAINING), client_id.as_ref()));
         }
+        let begins = matches!(&what, What::Send(input) if Shard::starts(input)) && !is_known;
+        if begins {
+            let session = self.sessions.find(&key).map(|live| live.id);
+            if let Err(over) = self.admit_message(session, &key.sub, address) {
+                actions.extend(over.log.clone().map(Action::Log));
+                return Answer::Reply(Reply::over(*over, client_id.as_ref()));
+            }
+        }
+        let payer = self.payer(&key.sub, address);
+        let budget = if let What::State = what { self.budget_left(&key.sub, address) } else { None };
         let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment());
         if opens && let Err(refusal) = self.make_room(id, actions) {
             self.with_live(id, actions, |_, _| ());
@@ -152,9 +175,15 @@ impl Shard {
         }
         let is_draining = self.is_draining();
         let answered = self.with_live(id, actions, |live, around| {
-            let answer = catch_unwind(AssertUnwindSafe(|| answers::answer(live, around, from, what, is_draining)));
+            let answer = catch_unwind(AssertUnwindSafe(|| answers::answer(live, around, from, what, is_draining, budget)));
+            if begins && matches!(answer, Ok(Ok(_))) {
+                live.payer = payer;
+            }
             answer.unwrap_or_else(|_| Err(live.panicked(around)))
         });
+        if begins && matches!(answered, Some(Ok(_))) {
+            self.count_begun(id);
+        }
         match answered.expect("the session was found or placed just now") {
             Ok(reply) => Answer::Reply(reply),
             Err(not_taken) => {

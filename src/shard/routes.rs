@@ -200,7 +200,7 @@ fn read_as(method: Method) -> Method {
 /// Finds out what a request of `user` asks for.
 pub(super) fn route(server: &Server<'_>, request: &Request, route: Option<&Route>, user: User, framing: &Framing) -> Outcome {
     if request.method == Method::Options && framing.allow_origin.is_some() {
-        return Outcome::Reply(Reply { status: 200, body: Vec::new() }, PREFLIGHT);
+        return Outcome::Reply(Reply::of(Vec::new()), PREFLIGHT);
     }
     if server.settings.conformance
         && let Some(outcome) = echo(server, request, &user, framing)
@@ -293,11 +293,11 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Events => return events(server, request, &sub, user, from, framing),
         Call::Me => {
             let what = What::Kept { user: Box::new(user) };
-            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, what })));
+            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, address: None, what })));
         }
         Call::Forget => {
             optional_body(request)?;
-            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, what: What::Forget })));
+            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, address: None, what: What::Forget })));
         }
         Call::Check => {
             optional_body(request)?;
@@ -343,13 +343,13 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
     };
     let key = Key::of(&sub, request)?;
     let shard = placed(server, &key, what.is_of_user());
-    Ok(Outcome::Operation(Box::new(Operation { key, from, what }), shard))
+    Ok(Outcome::Operation(Box::new(Operation { key, from, address: None, what }), shard))
 }
 
 fn health(server: &Server<'_>) -> Reply {
     if server.is_draining {
         let body = json!({ "status": "draining", "detail": DRAINING, "code": Code::Draining });
-        return Reply { status: 503, body: json::write(&body) };
+        return Reply { status: 503, ..Reply::of(json::write(&body)) };
     }
     Reply::of(server.healthy.to_vec())
 }
@@ -366,7 +366,7 @@ fn upgrade(server: &Server<'_>, request: &Request, show: Show, sub: &Arc<str>, u
     let mut head = Vec::new();
     websocket::write_switch(&mut head, framing.manner(server.date), &accept, protocol);
     let shard = placed(server, &key, matches!(show, Show::Tests | Show::Echo));
-    Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, since, head, leftover: Vec::new() }), shard))
+    Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, address: None, since, head, leftover: Vec::new() }), shard))
 }
 
 fn events(server: &Server<'_>, request: &Request, sub: &Arc<str>, user: User, caller: Caller, framing: &Framing) -> Outcomes {
@@ -379,7 +379,7 @@ fn events(server: &Server<'_>, request: &Request, sub: &Arc<str>, user: User, ca
         return Ok(Outcome::Head(head));
     }
     let shard = placed(server, &key, false);
-    Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, since, head, leftover: Vec::new() }), shard))
+    Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, address: None, since, head, leftover: Vec::new() }), shard))
 }
 
 fn placed(server: &Server<'_>, key: &Key, is_of_user: bool) -> ShardId {

@@ -114,6 +114,10 @@ impl Sessions {
         self.live.keys().copied().collect()
     }
 
+    pub(super) fn busy(&self) -> usize {
+        self.live.values().filter(|live| live.session.busy()).count()
+    }
+
     pub(super) fn any_busy(&self) -> bool {
         self.live.values().any(|live| live.session.busy())
     }

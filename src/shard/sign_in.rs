@@ -6,7 +6,7 @@
 
 use super::identity::User;
 use crate::auth::{
-    ApiKeys, Ask, Issuer, KEY_PREFIX, KeyHash, KeySet, LEEWAY_S, Names, News, Rejected, Rules, Scope, Scopes, TOKEN_BYTES_MAX, shape,
+    ApiKeys, Ask, Issuer, KEY_PREFIX, KeyHash, KeySet, LEEWAY_S, Names, News, Peer, Rejected, Rules, Scope, Scopes, TOKEN_BYTES_MAX, shape,
     verify,
 };
 use crate::contract::{Code, Now, Refusal};
@@ -15,7 +15,6 @@ use crate::shard::recent::Recent;
 use crate::wire::http::Request;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a shard knows of who may use it.
@@ -94,7 +93,7 @@ impl SignIn {
     }
 
     /// Finds out who sends a request. `is_socket`: it asks for a WebSocket.
-    pub(super) fn identify(&mut self, request: &Request, is_socket: bool, peer: IpAddr, now: Now, may_wait: MayWait) -> Who {
+    pub(super) fn identify(&mut self, request: &Request, is_socket: bool, peer: Peer, now: Now, may_wait: MayWait) -> Who {
         if !self.is_on() {
             return Who::Is(self.anonymous.clone());
         }
@@ -159,7 +158,7 @@ impl SignIn {
     }
 
     /// The user that a trusted proxy has signed in.
-    fn proxied(&self, request: &Request, peer: IpAddr) -> Who {
+    fn proxied(&self, request: &Request, peer: Peer) -> Who {
         let Some(proxy) = self.rules.proxy.as_ref().filter(|proxy| proxy.trusted.iter().any(|network| network.has(peer))) else {
             return Who::Refused(MISSING);
         };

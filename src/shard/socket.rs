@@ -7,12 +7,12 @@
 use super::bounds::{BESIDE_BYTES_MAX, COMMENT_EVERY, LINGER_BYTES_MAX, LINGER_TIME, WRITE_BYTES};
 use super::connection::Connection;
 use super::event::{Action, Attach, ShardId, SocketId};
+use super::quota::Held;
 use super::stream::{Stream, TOO_FAR_BEHIND};
 use super::timers::{Timer, Timers};
 use super::{Settings, micros};
 use crate::contract::Moment;
 use crate::wire::websocket;
-use std::net::IpAddr;
 use std::time::Duration;
 
 pub(super) struct Socket {
@@ -36,6 +36,8 @@ pub(super) struct Socket {
     pub(super) is_touched: bool,
     /// What it was last counted with, of `input_bytes`.
     pub(super) counted_input: usize,
+    /// What its stream is counted as, until that is given back.
+    pub(super) held: Held,
 }
 
 pub(super) enum Kind {
@@ -79,12 +81,8 @@ impl Socket {
             scheduled: None,
             is_touched: false,
             counted_input: 0,
+            held: Held::default(),
         }
-    }
-
-    /// Where a client comes from, as long as it speaks HTTP.
-    pub(super) fn peer(&self) -> Option<IpAddr> {
-        if let Kind::Http(connection) = &self.kind { Some(connection.peer) } else { None }
     }
 
     /// Whether more output makes sense now; if not, there will be another look when the write has ended.

@@ -1,5 +1,6 @@
 //! A socket that shows something for good: a WebSocket or an event stream.
 
+use super::address::Address;
 use super::bounds::{BESIDE_BYTES_MAX, ECHO_BYTES_MAX, FRAME_BYTES_MAX, LATER_MAX};
 use super::event::{SessionId, Show};
 use super::identity::User;
@@ -18,6 +19,8 @@ pub(super) struct Stream {
     pub(super) sub: Arc<str>,
     /// Who watches.
     pub(super) user: User,
+    /// Where they are, if that is counted.
+    pub(super) address: Option<Address>,
     /// When the token expires that let it in, and a newer one that waits for keys.
     pub(super) ends: Option<Moment>,
     pub(super) renewal: Option<String>,
@@ -59,6 +62,7 @@ impl Stream {
             sub,
             ends: user.ends(now),
             renewal: None,
+            address: None,
             user,
             caller,
             codec: message_bytes_max.map(Codec::new),

@@ -28,13 +28,15 @@ impl Shard {
             return actions.push(Action::Close { socket: id });
         }
         let stream = Stream::new(attach.show, attach.user.clone(), attach.key.sub.clone(), attach.caller.clone(), self.clock.now());
-        self.sockets.insert(id, Socket::new(id, Kind::Stream(Box::new(stream))));
+        let mut socket = Socket::new(id, Kind::Stream(Box::new(stream)));
+        socket.held = self.hold_stream(&attach);
+        self.sockets.insert(id, socket);
         self.attach(id, attach, actions);
     }
 
     /// Makes a socket show something. From here on it misses nothing.
     pub(super) fn attach(&mut self, id: SocketId, attach: Attach, actions: &mut Vec<Action>) {
-        let Attach { show, key, user, caller, since, head, leftover } = attach;
+        let Attach { show, key, user, caller, address, since, head, leftover } = attach;
         // An admin who looks at another user's session does not take part in it.
         let is_own = user.sub == key.sub;
         let is_revoked = !self.sign_in.still_may(&user, show.scope());
@@ -46,7 +48,7 @@ impl Shard {
                 Some(self.sessions.find_or_place(&self.settings, &key, &caller, self.clock.moment()))
             }
         };
-        stream.session = session;
+        (stream.session, stream.address) = (session, address);
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.kind = Kind::Stream(stream);
         socket.out.extend_from_slice(&head);
@@ -193,6 +195,7 @@ impl Shard {
     pub(super) fn stop_showing(&mut self, id: SocketId, actions: &mut Vec<Action>) {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.close();
+        self.ledger.close_stream(std::mem::take(&mut socket.held));
         let Kind::Stream(stream) = &mut socket.kind else { return };
         let stream = std::mem::replace(
             stream,
@@ -255,17 +258,28 @@ impl Shard {
             Ok(input) => input,
             Err(refusal) => return self.refuse_on_socket(id, &refusal, said::client_id_of(text).as_ref()),
         };
-        let client_id = input.client_id().cloned();
+        let (client_id, sub, address) = (input.client_id().cloned(), stream.sub.clone(), stream.address);
         let is_known = self.sessions.get(session).is_some_and(|live| live.knows(&input));
         if Shard::starts(&input) && !is_known {
             if self.is_draining() {
                 return self.refuse_on_socket(id, &Refusal::new(Code::Draining, DRAINING), client_id.as_ref());
             }
+            if let Err(over) = self.admit_message(Some(session), &sub, address) {
+                return self.refuse_for_now_on_socket(id, *over, client_id.as_ref(), actions);
+            }
             if let Err(refusal) = self.make_room(session, actions) {
                 return self.refuse_on_socket(id, &refusal, client_id.as_ref());
             }
         }
-        match self.with_live(session, actions, |live, around| live.take(around, input)) {
+        let payer = self.payer(&sub, address);
+        let taken = self.with_live(session, actions, |live, around| {
+            let taken = live.take(around, input);
+            if let Ok(Accepted::Begins(_)) = taken {
+                live.payer = payer;
+            }
+            taken
+        });
+        match taken {
             Some(Ok(Accepted::Known { turn, done })) => {
                 if let Some(client_id) = client_id {
                     let mut frames = Vec::new();
@@ -276,7 +290,8 @@ impl Shard {
                     self.repeat(id, session, frames);
                 }
             }
-            Some(Ok(Accepted::Begins(_) | Accepted::Plain)) | None => {}
+            Some(Ok(Accepted::Begins(_))) => self.count_begun(session),
+            Some(Ok(Accepted::Plain)) | None => {}
             Some(Err(NotTaken::Refused(refusal))) => self.refuse_on_socket(id, &refusal, client_id.as_ref()),
             Some(Err(NotTaken::Broken)) => self.take_out(session, actions),
         }

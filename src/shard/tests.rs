@@ -3,12 +3,14 @@
 use super::audit::Record;
 use super::event::{Attach, Job, JobOutcome};
 use super::*;
+use crate::auth::Peer;
 use crate::contract::{Answer, CallError, CallId, Time, Usage};
 use identity::Key;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 
 mod audit;
+mod bounded;
 mod isolation;
 mod reload;
 mod sign_in;
@@ -18,7 +20,7 @@ struct World {
     shard: Shard,
     now: Now,
     /// Where clients come from.
-    peer: IpAddr,
+    peer: Peer,
     /// What was asked of the issuer.
     asked: Vec<Ask>,
     next_socket: u64,
@@ -59,7 +61,7 @@ impl World {
         World {
             shard: Shard::new(ShardId(0), Arc::new(settings), "test"),
             now: Now { moment: Moment(1_000_000), wall: Time(1_750_000_000_000_000) },
-            peer: Ipv4Addr::LOCALHOST.into(),
+            peer: IpAddr::from(Ipv4Addr::LOCALHOST).into(),
             asked: Vec::new(),
             next_socket: 0,
             sent: BTreeMap::new(),

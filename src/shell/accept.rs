@@ -1,19 +1,52 @@
-//! Accepts connections for as long as the shard runs.
+//! Accepts connections for as long as the shard listens.
 
 use super::bounds::{ACCEPT_LOG_EVERY, ACCEPT_REST};
 use super::driver::{Driver, Machine};
+use super::handover;
+use super::listener::Listener;
+use crate::auth::Peer;
 use crate::shard::event::Event;
-use monoio::net::TcpListener;
+use monoio::io::CancelHandle;
+use monoio::net::{TcpListener, TcpStream, UnixListener};
+use std::io;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// Ends when the listener is shut down, see [`Driver::stop_listening`].
-pub(super) async fn accept<M: Machine>(driver: Rc<Driver<M>>, listener: TcpListener) {
+/// A listener on this thread's loop.
+pub(super) enum Accepting {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Accepting {
+    pub(super) fn new(listener: Listener) -> io::Result<Accepting> {
+        match listener {
+            Listener::Tcp(listener) => TcpListener::from_std(listener).map(Accepting::Tcp),
+            Listener::Unix(listener) => UnixListener::from_std(listener).map(Accepting::Unix),
+        }
+    }
+
+    async fn next(&self, cancel: CancelHandle, polls: bool) -> io::Result<(TcpStream, Peer)> {
+        match self {
+            Accepting::Tcp(listener) => {
+                let (stream, peer) = listener.cancelable_accept(cancel).await?;
+                Ok((stream, peer.ip().into()))
+            }
+            Accepting::Unix(listener) => {
+                let (stream, _) = listener.cancelable_accept(cancel).await?;
+                Ok((handover::as_stream(stream, polls)?, Peer::Unix))
+            }
+        }
+    }
+}
+
+/// Ends when the shard stops listening, see [`Driver::stop_listening`].
+pub(super) async fn accept<M: Machine>(driver: Rc<Driver<M>>, listener: Accepting, cancel: CancelHandle) {
     let mut logged: Option<Instant> = None;
     loop {
-        match listener.accept().await {
+        match listener.next(cancel.clone(), driver.polls()).await {
             Ok((stream, peer)) => {
-                driver.take_in(stream, |socket| Event::Accepted { socket, peer: peer.ip() });
+                driver.take_in(stream, |socket| Event::Accepted { socket, peer });
                 driver.schedule_tick();
             }
             Err(_) if !driver.is_listening() => return,

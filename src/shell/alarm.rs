@@ -61,6 +61,7 @@ mod tests {
     use super::super::doctor::Doctor;
     use super::super::driver::Parts;
     use super::super::jobs::Jobs;
+    use super::super::listener::Listeners;
     use super::super::mailbox::Mailbox;
     use super::super::reactor::Reactor;
     use super::super::suites::Runs;
@@ -68,7 +69,6 @@ mod tests {
     use crate::contract::Now;
     use crate::shard::event::{Action, ShardId};
     use crate::work::{Pool, Settings, demo::Demo};
-    use std::net::TcpListener;
     use std::sync::Arc;
     use std::sync::mpsc::{Sender, channel};
     use std::time::Instant;
@@ -88,8 +88,8 @@ mod tests {
     fn rings_while_a_tick_is_still_to_come() {
         let (to, rung) = channel();
         std::thread::spawn(move || {
-            let (listener, mailbox) = (TcpListener::bind("127.0.0.1:0").unwrap(), Arc::<Mailbox>::default());
-            let runs = Runs::new(None, listener.local_addr().unwrap());
+            let (listeners, mailbox) = (Listeners { sockets: Vec::new(), inherited: false }, Arc::<Mailbox>::default());
+            let runs = Runs::new(None, &"127.0.0.1:7".parse().unwrap());
             let parts = Parts {
                 number: ShardId(0),
                 start: Instant::now(),
@@ -101,7 +101,7 @@ mod tests {
                 notices: channel().0,
             };
             Reactor::new(None).unwrap().block_on(async {
-                let driver = Driver::new(Waits(to), parts, listener, false);
+                let driver = Driver::new(Waits(to), parts, listeners, false);
                 // The reading of a tick that does not end while the loop sleeps.
                 driver.alarm.set(driver.clock.now().moment.after(Duration::from_millis(5)));
                 ring(driver).await;

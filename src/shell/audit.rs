@@ -9,7 +9,6 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -206,7 +205,7 @@ fn line(record: &Record, lost: u64) -> Vec<u8> {
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        from: Option<IpAddr>,
+        from: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         user: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -233,7 +232,7 @@ fn line(record: &Record, lost: u64) -> Vec<u8> {
         outcome: outcome.name(),
         who: who.as_deref(),
         by: *by,
-        from: from.map(|from| from.to_canonical()),
+        from: from.map(|from| from.to_string()),
         user: user.as_deref(),
         session: session.as_deref(),
         detail: detail.as_deref(),
@@ -252,7 +251,9 @@ fn line(record: &Record, lost: u64) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::contract::Time;
+    use crate::shard::address::Address;
     use serde_json::{Value, json};
+    use std::net::IpAddr;
     use std::os::unix::fs::PermissionsExt;
 
     const AT: Time = Time(1_763_668_166_000_001);
@@ -270,7 +271,7 @@ mod tests {
         let said: Value = serde_json::from_slice(&line(&record("clear"), 0)).unwrap();
         assert_eq!(said, json!({"time": "2025-11-20T19:49:26.000001Z", "what": "clear", "outcome": "done", "who": "ada"}));
         let full = Record {
-            from: Some("::ffff:10.0.0.1".parse().unwrap()),
+            from: Some(Address::of("::ffff:10.0.0.1".parse::<IpAddr>().unwrap())),
             expires_s: Some(1_763_668_200),
             count: Some(3),
             ..Record::new(AT, SIGN_IN, Outcome::Refused)

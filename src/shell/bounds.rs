@@ -20,6 +20,14 @@ pub(super) const RESULTS_FILE_BYTES_MAX: u64 = 4 << 20;
 /// How long a start waits for an address that another program holds, maybe one that has just ended.
 pub(super) const BIND_TIME: Duration = Duration::from_secs(2);
 pub(super) const BIND_REST: Duration = Duration::from_millis(20);
+/// Connections that wait to be accepted, on each socket that listens. Beyond: the kernel has clients try again, or refuses them.
+pub(super) const BACKLOG: i32 = 1024;
+/// How often every shard's loop is asked whether it turns, where a supervisor wants to know; more often where its watchdog is quick.
+pub(super) const PULSE_EVERY: Duration = Duration::from_secs(10);
+/// How long a message to the supervisor may wait. Beyond: dropped.
+pub(super) const NOTIFY_TIME: Duration = Duration::from_secs(1);
+/// Permissions of the file of a Unix socket, unless set otherwise.
+pub(super) const SOCKET_MODE: u32 = 0o660;
 /// Ticks that may follow one another at once. Beyond: the shard rests, so that the loop looks at its sockets.
 pub(super) const TICKS_WITHOUT_REST_MAX: u32 = 4;
 pub(super) const REST: Duration = Duration::from_micros(100);

@@ -4,11 +4,13 @@
 //! user and root are heard. A request is a word on a line, the answer a line of JSON.
 
 use super::reload::{By, Reloaded, Reloading};
+use crate::contract::Listen;
+use data_encoding::HEXLOWER;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixListener, UnixStream};
@@ -39,20 +41,22 @@ pub enum ControlError {
         "no server listens on {address} on this machine: name its address with --listen, the one that it was started with if it has \
          been changed since"
     )]
-    NoServer { address: SocketAddr },
+    NoServer { address: Listen },
     #[error("the server at {address} does not answer ({error}): see its log")]
-    Silent { address: SocketAddr, error: io::Error },
+    Silent { address: Listen, error: io::Error },
     #[error("{0}")]
     Refused(String),
 }
 
-fn name(address: SocketAddr) -> io::Result<UnixAddress> {
-    UnixAddress::from_abstract_name(format!("framewright/{address}"))
+/// As long for a long path as for a short address.
+fn name(place: &Listen) -> io::Result<UnixAddress> {
+    let hash = HEXLOWER.encode(&Sha256::digest(place.to_string().as_bytes())[..16]);
+    UnixAddress::from_abstract_name(format!("framewright/{hash}"))
 }
 
 /// Answers requests, one after the other, on a thread of its own.
-pub(super) fn listen(address: SocketAddr, reloading: Reloading) -> io::Result<()> {
-    let listener = UnixListener::bind_addr(&name(address)?)?;
+pub(super) fn listen(place: &Listen, reloading: Reloading) -> io::Result<()> {
+    let listener = UnixListener::bind_addr(&name(place)?)?;
     let serve = move || {
         for stream in listener.incoming() {
             match stream {
@@ -90,10 +94,10 @@ fn may_ask(uid: u32) -> bool {
 ///
 /// # Errors
 /// When there is none, or it refuses: then nothing has changed.
-pub fn reload(address: SocketAddr) -> Result<Reloaded, ControlError> {
-    let silent = |error| ControlError::Silent { address, error };
+pub fn reload(address: &Listen) -> Result<Reloaded, ControlError> {
+    let silent = |error| ControlError::Silent { address: address.clone(), error };
     let mut stream = name(address).and_then(|name| UnixStream::connect_addr(&name)).map_err(|error| match error.kind() {
-        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => ControlError::NoServer { address },
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => ControlError::NoServer { address: address.clone() },
         _ => silent(error),
     })?;
     let ask = || -> io::Result<Answer> {

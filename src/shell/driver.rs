@@ -11,23 +11,22 @@ use super::bounds::{REST, TICKS_WITHOUT_REST_MAX};
 use super::calls::Calls;
 use super::clock::Clock;
 use super::jobs::Jobs;
+use super::listener::{Listener, Listeners};
 use super::log;
 use super::mailbox::{Letter, Mailbox};
 use super::server::Notice;
 use super::socket::Sockets;
 use crate::contract::{Code, Now, Refusal};
-use crate::shard::Shard;
 use crate::shard::event::{Action, Event, Mail, ShardId, SocketId};
 use crate::shard::operation::Reply;
+use crate::shard::{Load, Shard};
 use crate::work::Pool;
 use crate::work::issuer::Identity;
+use monoio::io::{CancelHandle, Canceller};
 use monoio::net::TcpStream;
-use nix::sys::socket::{Shutdown, shutdown};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::net::TcpListener;
-use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -37,11 +36,19 @@ use std::time::Instant;
 /// What the driver drives: a shard, or a test's stand-in.
 pub(super) trait Machine: 'static {
     fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>);
+
+    fn load(&self) -> Load {
+        Load::default()
+    }
 }
 
 impl Machine for Shard {
     fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>) {
         Shard::handle(self, now, event, actions);
+    }
+
+    fn load(&self) -> Load {
+        Shard::load(self)
     }
 }
 
@@ -63,8 +70,10 @@ pub(super) struct Driver<M> {
     notices: Sender<Notice>,
     /// Whether the loop is epoll's, which wants sockets that don't block.
     polls: bool,
-    /// Ours until we stop listening; another handle of it accepts.
-    listener: RefCell<Option<TcpListener>>,
+    /// Ours until we stop listening; other handles of them accept.
+    listeners: RefCell<Option<Listeners>>,
+    /// Ends accepting.
+    accepting: Cell<Canceller>,
     tick_due: Cell<bool>,
     ticker: RefCell<Option<Waker>>,
     /// Whether the mailbox has our waker.
@@ -87,7 +96,7 @@ pub(super) struct Parts {
 }
 
 impl<M: Machine> Driver<M> {
-    pub(super) fn new(machine: M, parts: Parts, listener: TcpListener, polls: bool) -> Rc<Self> {
+    pub(super) fn new(machine: M, parts: Parts, listeners: Listeners, polls: bool) -> Rc<Self> {
         let Parts { number, start, pool, jobs, identity, audit, mailboxes, notices } = parts;
         Rc::new(Driver {
             number,
@@ -104,7 +113,8 @@ impl<M: Machine> Driver<M> {
             mailboxes,
             notices,
             polls,
-            listener: RefCell::new(Some(listener)),
+            listeners: RefCell::new(Some(listeners)),
+            accepting: Cell::default(),
             tick_due: Cell::new(false),
             ticker: RefCell::default(),
             mail_wakes: Cell::new(false),
@@ -267,7 +277,14 @@ impl<M: Machine> Driver<M> {
                 // Whoever waited may have given up.
                 let _ = done.send(());
             }
-            Letter::Drain => self.handle(Event::Drain),
+            Letter::Turn => self.notify(Notice::Turned { shard: self.number, load: self.machine.borrow().load() }),
+            Letter::Drain => {
+                // Whoever connects from now on waits for the next server, which gets these sockets too.
+                if self.listeners.borrow().as_ref().is_some_and(|listeners| listeners.inherited) {
+                    self.stop_listening();
+                }
+                self.handle(Event::Drain);
+            }
             Letter::Stop => {
                 self.stop_listening();
                 self.handle(Event::Stop);
@@ -282,16 +299,32 @@ impl<M: Machine> Driver<M> {
         self.handle(event(id));
     }
 
-    /// Frees the address at once, whatever else still holds the listener, and ends the task that accepts.
+    /// Ends the tasks that accept, and frees an address of our own at once, whatever else still holds its socket. What systemd
+    /// holds too goes on listening.
     fn stop_listening(&self) {
-        if let Some(listener) = self.listener.take() {
-            // It listens, so this can't fail; and if it did, the process ends soon.
-            let _ = shutdown(listener.as_raw_fd(), Shutdown::Both);
+        if let Some(listeners) = self.listeners.take() {
+            if !listeners.inherited {
+                listeners.sockets.iter().for_each(Listener::shut_down);
+            }
+            self.accepting.set(self.accepting.take().cancel());
         }
     }
 
     pub(super) fn is_listening(&self) -> bool {
-        self.listener.borrow().is_some()
+        self.listeners.borrow().is_some()
+    }
+
+    /// Cancels accepting when we stop listening.
+    pub(super) fn accepting(&self) -> CancelHandle {
+        let accepting = self.accepting.take();
+        let handle = accepting.handle();
+        self.accepting.set(accepting);
+        handle
+    }
+
+    /// Whether the loop is epoll's.
+    pub(super) fn polls(&self) -> bool {
+        self.polls
     }
 
     /// Nobody handles what has come since: requests get an answer.

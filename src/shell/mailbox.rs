@@ -1,7 +1,7 @@
 //! What reaches a shard from other threads: a queue that wakes the shard when something enters it while it is empty.
 //!
 //! Workers wait while the queue is full. Shards never wait for one another: a connection has at most one request out, so
-//! there are never more of those than connections. Test reports are dropped when it is full.
+//! there are never more of those than connections, and a shard has at most one mail of counts out. Test reports are dropped when it is full.
 
 use super::bounds::{MAIL_BYTES_MAX, MAIL_MAX};
 use super::handover::Handover;
@@ -40,6 +40,8 @@ pub(super) enum Letter {
         rules: Arc<shard::Settings>,
         done: Sender<()>,
     },
+    /// Asks whether the loop turns.
+    Turn,
     Drain,
     Stop,
 }
@@ -153,11 +155,12 @@ impl Letter {
             Letter::Mail(Mail::TestReport { json, .. }) => json.len(),
             Letter::Mail(Mail::Report { report, .. }) => report.values().map(|value| value.to_string().len()).sum(),
             Letter::Completion { outcome: Err(_), .. }
-            | Letter::Mail(Mail::Operation { .. } | Mail::Reply { .. })
+            | Letter::Mail(Mail::Operation { .. } | Mail::Reply { .. } | Mail::Counts { .. } | Mail::Counted)
             | Letter::Arrival(_)
             | Letter::JobDone { .. }
             | Letter::News(_)
             | Letter::Reload { .. }
+            | Letter::Turn
             | Letter::Drain
             | Letter::Stop => 0,
         }

@@ -18,20 +18,30 @@ pub mod doctor;
 mod driver;
 mod files;
 mod handover;
+mod inherited;
 mod jobs;
 mod listener;
 mod log;
 mod mailbox;
+mod pulse;
 mod reactor;
 pub mod reload;
 mod server;
 mod socket;
+mod socket_file;
 pub mod suites;
+mod supervisor;
 
+pub use inherited::{Inherited, InheritedError};
 pub use reactor::{Backend, best_backend};
 pub use server::{Ended, ServeError, Server, Settings, Stopper, rules, serve};
+pub use supervisor::Supervisor;
 
 #[cfg(test)]
+mod listening;
+#[cfg(test)]
 mod served;
+#[cfg(test)]
+mod supervised;
 #[cfg(test)]
 mod tests;

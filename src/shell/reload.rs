@@ -7,14 +7,15 @@ use super::audit::Audit;
 use super::control;
 use super::mailbox::{Letter, Mailbox};
 use super::server::Notice;
-use crate::contract::Time;
+use super::supervisor::Supervisor;
+use crate::contract::{Listen, Time};
 use crate::shard;
 use crate::shard::audit::{Outcome, Record};
 use crate::shard::origin::Origins;
 use signal_hook::consts::SIGHUP;
 use std::fmt;
 use std::io::{self, IsTerminal, Read};
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,29 +77,34 @@ pub(super) struct Reloading(Arc<Shared>);
 struct Shared {
     /// Held for as long as a reload takes, so there is one at a time.
     reloads: Mutex<Box<dyn Reloads>>,
-    listen: SocketAddr,
+    /// The addresses that it listens on.
+    listen: Vec<IpAddr>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     drain_ms: Arc<AtomicU64>,
     audit: Option<Audit>,
+    supervisor: Supervisor,
 }
 
 impl Reloading {
     pub(super) fn new(
         reloads: Box<dyn Reloads>,
-        listen: SocketAddr,
+        places: &[Listen],
         mailboxes: Arc<[Arc<Mailbox>]>,
         drain_ms: Arc<AtomicU64>,
         audit: Option<Audit>,
+        supervisor: Supervisor,
     ) -> Self {
-        Reloading(Arc::new(Shared { reloads: Mutex::new(reloads), listen, mailboxes, drain_ms, audit }))
+        let listen = places.iter().filter_map(Listen::tcp).map(|address| address.ip()).collect();
+        Reloading(Arc::new(Shared { reloads: Mutex::new(reloads), listen, mailboxes, drain_ms, audit, supervisor }))
     }
 
-    /// Reloads: a reload begins with the first line of this and ends with the last.
+    /// Reloads: a reload begins and ends here, and the supervisor hears of both.
     pub(super) fn reload(&self, by: By) -> Result<Reloaded, String> {
         let mut reloads = self.0.reloads.lock().unwrap_or_else(PoisonError::into_inner);
         // Also when the files are wrong: the audit log may have been moved away.
         self.0.audit.iter().for_each(Audit::reopen);
-        let outcome = catch_unwind(AssertUnwindSafe(|| reloads.reload(&mut |rules, drain_time| self.apply(rules, drain_time))));
+        let reload = || reloads.reload(&mut |rules, drain_time| self.apply(rules, drain_time));
+        let outcome = self.0.supervisor.while_reloading(|| catch_unwind(AssertUnwindSafe(reload)));
         let outcome =
             outcome.unwrap_or_else(|_| Err("the reload broke off because of a bug: see the log, and restart the server".to_owned()));
         match &outcome {
@@ -115,7 +121,7 @@ impl Reloading {
     fn apply(&self, rules: shard::Settings, drain_time: Duration) {
         let Shared { listen, mailboxes, drain_ms, .. } = &*self.0;
         drain_ms.store(drain_time.as_millis() as u64, Ordering::Relaxed);
-        let origins = Origins { listen: *listen, ..rules.origins };
+        let origins = Origins { listen: listen.clone(), ..rules.origins };
         let rules = Arc::new(shard::Settings { shards: mailboxes.len(), origins, audit: self.0.audit.is_some(), ..rules });
         let (done, taken) = channel();
         // A shard that has ended takes nothing.
@@ -148,7 +154,7 @@ fn noted(by: By, outcome: &Result<Reloaded, String>) -> Record {
 }
 
 /// Reloads on SIGHUP and on request, for as long as the process lives.
-pub(super) fn listen(reloading: &Reloading, notify: Sender<Notice>) -> io::Result<()> {
+pub(super) fn listen(reloading: &Reloading, names: Vec<Listen>, notify: Sender<Notice>) -> io::Result<()> {
     let (mut received, sends) = UnixStream::pair()?;
     signal_hook::low_level::pipe::register(SIGHUP, sends)?;
     let was_on_terminal = is_on_terminal();
@@ -169,13 +175,12 @@ pub(super) fn listen(reloading: &Reloading, notify: Sender<Notice>) -> io::Resul
         }
     };
     thread::Builder::new().name("reload".to_owned()).spawn(reload)?;
-    match control::listen(reloading.0.listen, reloading.clone()) {
-        Ok(()) => Ok(()),
-        Err(error) => {
-            tracing::warn!(%error, "`framewright reload` will not find this server; SIGHUP reloads it");
-            Ok(())
+    for place in names {
+        if let Err(error) = control::listen(&place, reloading.clone()) {
+            tracing::warn!(%error, "`framewright reload` will not find this server at {place}; SIGHUP reloads it");
         }
     }
+    Ok(())
 }
 
 fn is_on_terminal() -> bool {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tungstenite::{Message, WebSocket};
 
 /// The longest that anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What `gate` waits for.
 static GATE: AtomicBool = AtomicBool::new(false);
@@ -57,7 +57,7 @@ impl Model for Told {
     }
 }
 
-fn library() -> Arc<Library> {
+pub(super) fn library() -> Arc<Library> {
     fn read(root: &Path, folder: &Path, into: &mut BTreeMap<String, String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -73,11 +73,11 @@ fn library() -> Arc<Library> {
     Arc::new(Library::load(&files).unwrap())
 }
 
-fn pool() -> Pool {
+pub(super) fn pool() -> Pool {
     Pool::new(work::Settings { workers_max: 16, ..Default::default() }, Box::new(|| Box::new(Told)))
 }
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings { shards: 2, ..Settings::new("127.0.0.1:0".parse().unwrap(), pool()) }
 }
 
@@ -101,7 +101,7 @@ impl Running {
     }
 
     fn of(server: Server) -> Self {
-        let (address, stopper) = (server.address(), server.stopper());
+        let (address, stopper) = (server.places()[0].tcp().unwrap(), server.stopper());
         Running { address, stopper, ended: Some(std::thread::spawn(|| server.wait())) }
     }
 
@@ -111,9 +111,7 @@ impl Running {
     }
 
     fn connect(&self) -> Http {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Http { stream, read: Vec::new() }
+        Http::of(TcpStream::connect(self.address).unwrap())
     }
 
     fn get(&self, path: &str) -> Value {
@@ -154,7 +152,7 @@ impl Drop for Running {
 }
 
 /// Looks again and again until there is something to see.
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(super) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -166,13 +164,18 @@ fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A kept-alive connection.
-struct Http {
-    stream: TcpStream,
+pub(super) struct Http {
+    pub(super) stream: TcpStream,
     read: Vec<u8>,
 }
 
 impl Http {
-    fn send(&mut self, method: &str, path: &str, body: &str) {
+    pub(super) fn of(stream: TcpStream) -> Http {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Http { stream, read: Vec::new() }
+    }
+
+    pub(super) fn send(&mut self, method: &str, path: &str, body: &str) {
         let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
         let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n{kind}content-length: {}\r\n\r\n{body}", body.len());
         self.stream.write_all(head.as_bytes()).unwrap();
@@ -195,7 +198,7 @@ impl Http {
         self.read.extend_from_slice(&bytes[..count]);
     }
 
-    fn answer(&mut self) -> (u16, Value) {
+    pub(super) fn answer(&mut self) -> (u16, Value) {
         let head = String::from_utf8(self.until(b"\r\n\r\n")).unwrap();
         let length: usize = head.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse().unwrap();
         while self.read.len() < length {
@@ -206,13 +209,13 @@ impl Http {
         (head[9..12].parse().unwrap(), serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
 
-    fn call(&mut self, method: &str, path: &str, body: &str) -> (u16, Value) {
+    pub(super) fn call(&mut self, method: &str, path: &str, body: &str) -> (u16, Value) {
         self.send(method, path, body);
         self.answer()
     }
 }
 
-fn next(socket: &mut WebSocket<TcpStream>) -> Value {
+pub(super) fn next(socket: &mut WebSocket<TcpStream>) -> Value {
     loop {
         match socket.read().unwrap() {
             Message::Text(text) => return serde_json::from_str(text.as_str()).unwrap(),
@@ -222,12 +225,12 @@ fn next(socket: &mut WebSocket<TcpStream>) -> Value {
     }
 }
 
-fn say(socket: &mut WebSocket<TcpStream>, message: Value) {
+pub(super) fn say(socket: &mut WebSocket<TcpStream>, message: Value) {
     socket.send(Message::text(message.to_string())).unwrap();
 }
 
 /// All events up to the end of a turn.
-fn turn(socket: &mut WebSocket<TcpStream>) -> Vec<Value> {
+pub(super) fn turn(socket: &mut WebSocket<TcpStream>) -> Vec<Value> {
     let mut events = Vec::new();
     loop {
         events.push(next(socket));
@@ -237,7 +240,7 @@ fn turn(socket: &mut WebSocket<TcpStream>) -> Vec<Value> {
     }
 }
 
-fn text(events: &[Value]) -> String {
+pub(super) fn text(events: &[Value]) -> String {
     events.iter().filter(|event| event["type"] == "delta").filter_map(|event| event["content"].as_str()).collect()
 }
 
@@ -630,7 +633,7 @@ fn an_address_and_a_folder_belong_to_one_server() {
     let mut server = Running::new(Settings { data: Some(folder.clone()), ..settings() });
     let second =
         |listen, data| serve(Settings { listen, data, ..settings() }, rules(library(), "v1-direct", &pool())).map(|_| ()).unwrap_err();
-    assert!(matches!(second(server.address, None), ServeError::AddressInUse { .. }));
+    assert!(matches!(second(server.address.into(), None), ServeError::AddressInUse { .. }));
     assert!(matches!(second("127.0.0.1:0".parse().unwrap(), Some(folder.clone())), ServeError::DataInUse { .. }));
     assert_eq!(server.stop(), Ended::Quietly);
     Running::new(Settings { data: Some(folder.clone()), ..settings() }).stop();

@@ -2,36 +2,41 @@
 //!
 //! A signal or a [`Stopper`] ends it: running turns end first, for as long as that may take, then the sockets close. A
 //! second signal doesn't wait for them. The listeners close before the sockets do, so that the next server finds its
-//! address free.
+//! address free. On sockets that systemd holds, accepting ends as soon as the server is about to end: whoever connects then
+//! waits for the next one. A supervisor hears of all of it.
 
+use super::accept::{self, Accepting};
 use super::audit::Audit;
-use super::bounds::DRAIN_TIME;
+use super::bounds::{DRAIN_TIME, SOCKET_MODE};
 use super::descriptors;
 use super::doctor::{Check, Doctor};
 use super::driver::{Driver, Machine, Parts};
+use super::files;
+use super::inherited::Inherited;
 use super::jobs::Jobs;
-use super::listener;
+use super::listener::{Listener, Listeners, Listening};
 use super::mailbox::{Letter, Mailbox};
+use super::pulse::Pulse;
 use super::reactor::{Backend, Reactor};
 use super::reload::{self, Reloading, Reloads};
+use super::socket_file::SocketFile;
 use super::suites::{Runs, Suites};
-use super::{accept, files};
+use super::supervisor::Supervisor;
 use crate::auth::{self, News};
+use crate::contract::Listen;
 use crate::graph::Library;
 use crate::shard::bounds::FAREWELL_TIME;
 use crate::shard::event::ShardId;
 use crate::shard::origin::Origins;
-use crate::shard::{self, Shard};
+use crate::shard::{self, Load, Shard};
 use crate::work::Pool;
 use crate::work::authority::Authority;
 use crate::work::issuer::{Identity, KeyFile};
 use jiff::tz::TimeZone;
-use monoio::net::TcpListener;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read};
-use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,7 +47,13 @@ use std::time::{Duration, Instant};
 
 /// What the driver needs to know; the shard's rules have settings of their own.
 pub struct Settings {
-    pub listen: SocketAddr,
+    pub listen: Listen,
+    /// Sockets to listen on instead.
+    pub inherited: Inherited,
+    /// The permissions of a Unix socket's file.
+    pub socket_mode: u32,
+    /// Who is told that the server is ready, and alive.
+    pub supervisor: Supervisor,
     /// Threads with sessions; at least one.
     pub shards: usize,
     /// The event loop to use; none: the best there is.
@@ -67,9 +78,12 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn new(listen: SocketAddr, pool: Pool) -> Self {
+    pub fn new(listen: Listen, pool: Pool) -> Self {
         Settings {
             listen,
+            inherited: Inherited::default(),
+            socket_mode: SOCKET_MODE,
+            supervisor: Supervisor::default(),
             shards: thread::available_parallelism().map_or(1, usize::from),
             backend: None,
             pool,
@@ -88,7 +102,12 @@ impl Settings {
 
 /// A running server.
 pub struct Server {
-    address: SocketAddr,
+    /// At least one.
+    places: Vec<Listen>,
+    configured: Listen,
+    /// Taken away when the server ends.
+    file: Option<SocketFile>,
+    supervisor: Supervisor,
     backend: Backend,
     mailboxes: Arc<[Arc<Mailbox>]>,
     notices: Receiver<Notice>,
@@ -109,6 +128,8 @@ pub(super) enum Notice {
     Stop,
     /// A shard's last turn has ended.
     Drained,
+    /// A shard's loop turns.
+    Turned { shard: ShardId, load: Load },
 }
 
 /// Ends a server from within its process.
@@ -134,8 +155,8 @@ pub enum Ended {
 /// Why a server can't start.
 #[derive(Debug)]
 pub enum ServeError {
-    AddressInUse { address: SocketAddr },
-    Listen { address: SocketAddr, error: io::Error },
+    AddressInUse { address: Listen },
+    Listen { address: Listen, error: io::Error },
     DataInUse { folder: PathBuf },
     Data { folder: PathBuf, error: io::Error },
     UnknownGraph { name: String, known: Vec<String> },
@@ -165,6 +186,9 @@ impl fmt::Display for ServeError {
     }
 }
 
+/// How long a server takes to end once its turns have.
+const ENDING_TIME: Duration = FAREWELL_TIME.saturating_mul(2);
+
 /// The rules of a server whose sessions start on `graph` and whose calls `pool` makes, with the default limits.
 pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings {
     let (databases, call_time) = (pool.clone(), pool.clone());
@@ -183,7 +207,12 @@ pub fn serve(settings: Settings, rules: shard::Settings) -> Result<Server, Serve
         return Err(ServeError::UnknownGraph { name: rules.graph.to_string(), known: rules.library.names() });
     }
     let shards = settings.shards.max(1);
-    let origins = Origins { listen: settings.listen, ..rules.origins };
+    let places: Vec<&Listen> = match settings.inherited.is_empty() {
+        true => vec![&settings.listen],
+        false => settings.inherited.places().collect(),
+    };
+    let listen = places.into_iter().filter_map(Listen::tcp).map(|address| address.ip()).collect();
+    let origins = Origins { listen, ..rules.origins };
     let rules = Arc::new(shard::Settings { shards, origins, audit: settings.audit.is_some(), ..rules });
     let machine = move |id, backend| {
         let io = match backend {
@@ -200,29 +229,33 @@ pub(super) fn start<M: Machine>(
     settings: Settings,
     machine: impl Fn(ShardId, Backend) -> M + Send + Clone + 'static,
 ) -> Result<Server, ServeError> {
-    let Settings { listen, shards, backend, pool, data, results, suites, issuer, key_file, authority, audit, doctor, drain_time } =
-        settings;
+    let Settings { listen, inherited, socket_mode, supervisor, shards, backend, pool, data, results, suites, .. } = settings;
+    let Settings { issuer, key_file, authority, audit, doctor, drain_time, .. } = settings;
     descriptors::allow_all();
     let data = data.map(lock).transpose()?;
-    let listeners = listener::bind_patiently(listen, shards).map_err(|error| match error.kind() {
+    let configured = listen.clone();
+    let listening = match inherited.is_empty() {
+        true => Listening::bind(&listen, socket_mode, shards),
+        false => Listening::inherit(inherited, shards),
+    };
+    let Listening { places, of_shards, file } = listening.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse { address: listen },
         _ => ServeError::Listen { address: listen, error },
     })?;
-    let address = listeners[0].local_addr().map_err(|error| ServeError::Listen { address: listen, error })?;
-    let mailboxes: Arc<[Arc<Mailbox>]> = listeners.iter().map(|_| Arc::default()).collect();
+    let mailboxes: Arc<[Arc<Mailbox>]> = of_shards.iter().map(|_| Arc::default()).collect();
     let (notify, notices) = channel();
-    let jobs = Jobs::new(results, Runs::new(suites, address), Doctor::new(doctor)).map_err(|error| ServeError::Start { error })?;
+    let jobs = Jobs::new(results, Runs::new(suites, &places[0]), Doctor::new(doctor)).map_err(|error| ServeError::Start { error })?;
     let identity = identity(issuer, authority, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
     let begun = Instant::now();
     let (ready, started) = channel();
     let mut threads = Vec::new();
-    for (number, listener) in listeners.into_iter().enumerate() {
+    for (number, listeners) in of_shards.into_iter().enumerate() {
         let (pool, jobs, identity, audit) = (pool.clone(), jobs.clone(), identity.clone(), audit.clone());
         let (mailboxes, notices) = (mailboxes.clone(), notify.clone());
         let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, audit, mailboxes, notices };
         let (machine, ready) = (machine.clone(), ready.clone());
         let thread = thread::Builder::new().name(format!("shard {number}"));
-        let thread = thread.spawn(move || run_shard(parts, machine, listener, backend, &ready));
+        let thread = thread.spawn(move || run_shard(parts, machine, listeners, backend, &ready));
         threads.push(thread.map_err(|error| ServeError::Start { error })?);
     }
     let mut backend = Backend::IoUring;
@@ -232,7 +265,7 @@ pub(super) fn start<M: Machine>(
         backend = if of_shard == Backend::Epoll { of_shard } else { backend };
     }
     let drain_ms = Arc::new(AtomicU64::new(drain_time.as_millis() as u64));
-    Ok(Server { address, backend, mailboxes, notices, notify, threads, drain_ms, audit, _data: data })
+    Ok(Server { places, configured, file, supervisor, backend, mailboxes, notices, notify, threads, drain_ms, audit, _data: data })
 }
 
 /// Starts fetching what sign-in needs, and has every shard hear of it.
@@ -267,7 +300,7 @@ fn lock(folder: PathBuf) -> Result<File, ServeError> {
 fn run_shard<M: Machine>(
     parts: Parts,
     machine: impl FnOnce(ShardId, Backend) -> M,
-    listener: std::net::TcpListener,
+    listeners: Listeners,
     backend: Option<Backend>,
     ready: &Sender<io::Result<Backend>>,
 ) {
@@ -279,13 +312,16 @@ fn run_shard<M: Machine>(
     let backend = reactor.backend();
     reactor.block_on(async move {
         let polls = backend == Backend::Epoll;
-        let opened = listener.set_nonblocking(polls).and_then(|()| Ok((listener.try_clone()?, TcpListener::from_std(listener)?)));
-        let (own, listener) = match opened {
-            Ok(opened) => opened,
+        let opened = |listener: &Listener| listener.set_nonblocking(polls).and_then(|()| Accepting::new(listener.try_clone()?));
+        let accepting: io::Result<Vec<_>> = listeners.sockets.iter().map(opened).collect();
+        let accepting = match accepting {
+            Ok(accepting) => accepting,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        let driver = Driver::new(machine(parts.number, backend), parts, own, polls);
-        monoio::spawn(accept::accept(driver.clone(), listener));
+        let driver = Driver::new(machine(parts.number, backend), parts, listeners, polls);
+        for listener in accepting {
+            monoio::spawn(accept::accept(driver.clone(), listener, driver.accepting()));
+        }
         // If nobody receives this the start has failed, and the process ends.
         let _ = ready.send(Ok(backend));
         driver.run().await;
@@ -304,9 +340,9 @@ impl Drop for EndsTheProcess {
 }
 
 impl Server {
-    /// Where it listens, with the port that the system chose if none was given.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// Where it listens, with the port that the system chose if none was given. At least one place.
+    pub fn places(&self) -> &[Listen] {
+        &self.places
     }
 
     pub fn backend(&self) -> Backend {
@@ -328,18 +364,29 @@ impl Server {
 
     /// From now on SIGHUP and `framewright reload` have the server load its files and settings again, with `reloads`.
     pub fn hear_reloads(&self, reloads: Box<dyn Reloads>) -> Result<(), ServeError> {
-        let reloading = Reloading::new(reloads, self.address, self.mailboxes.clone(), self.drain_ms.clone(), self.audit.clone());
-        reload::listen(&reloading, self.notify.clone()).map_err(|error| ServeError::Signals { error })
+        let mut names = self.places.clone();
+        // Who runs the command knows what is configured, also where systemd holds other sockets.
+        names.extend(Some(&self.configured).filter(|configured| !self.places.contains(configured)).cloned());
+        let (mailboxes, drain_ms) = (self.mailboxes.clone(), self.drain_ms.clone());
+        let reloading = Reloading::new(reloads, &self.places, mailboxes, drain_ms, self.audit.clone(), self.supervisor.clone());
+        reload::listen(&reloading, names, self.notify.clone()).map_err(|error| ServeError::Signals { error })
     }
 
     /// Waits for a stopper, or for a signal, and ends the server.
     pub fn wait(self) -> Ended {
-        while let Ok(Notice::Drained) = self.notices.recv() {}
+        let mut pulse = Pulse::new(self.supervisor.clone(), self.threads.len(), Instant::now());
+        self.supervisor.ready();
+        while let Some(Notice::Drained) = self.next(&mut pulse, None) {}
+        self.supervisor.stopping(self.drain_time() + ENDING_TIME);
+        pulse.end();
         self.send(|| Letter::Drain);
-        let ended = self.drain();
+        let ended = self.drain(&mut pulse);
+        if let Some(file) = &self.file {
+            file.remove();
+        }
         self.send(|| Letter::Stop);
         // A shard that hangs must not keep the process.
-        let until = Instant::now() + 2 * FAREWELL_TIME;
+        let until = Instant::now() + ENDING_TIME;
         while Instant::now() < until && !self.threads.iter().all(JoinHandle::is_finished) {
             thread::sleep(FAREWELL_TIME / 50);
         }
@@ -347,17 +394,41 @@ impl Server {
         ended
     }
 
-    fn drain(&self) -> Ended {
-        let until = Instant::now() + Duration::from_millis(self.drain_ms.load(Ordering::Relaxed));
+    fn drain_time(&self) -> Duration {
+        Duration::from_millis(self.drain_ms.load(Ordering::Relaxed))
+    }
+
+    fn drain(&self, pulse: &mut Pulse) -> Ended {
+        let until = Instant::now() + self.drain_time();
         let mut running = self.threads.len();
         while running > 0 {
-            match self.notices.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Notice::Drained) => running -= 1,
-                Ok(Notice::Stop) => {}
-                Ok(Notice::Signal) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ended::CutOff,
+            match self.next(pulse, Some(until)) {
+                Some(Notice::Drained) => running -= 1,
+                Some(Notice::Stop | Notice::Turned { .. }) => {}
+                Some(Notice::Signal) | None => return Ended::CutOff,
             }
         }
         Ended::Quietly
+    }
+
+    /// The next notice, none if there is none by then. Meanwhile every loop is asked whether it turns.
+    fn next(&self, pulse: &mut Pulse, until: Option<Instant>) -> Option<Notice> {
+        loop {
+            let now = Instant::now();
+            if pulse.due().is_some_and(|due| due <= now) {
+                pulse.ask(&self.mailboxes, now);
+            }
+            let received = match pulse.due().into_iter().chain(until).min() {
+                Some(due) => self.notices.recv_timeout(due.saturating_duration_since(now)),
+                None => self.notices.recv().map_err(RecvTimeoutError::from),
+            };
+            match received {
+                Ok(Notice::Turned { shard, load }) => pulse.turned(shard, load),
+                Ok(notice) => return Some(notice),
+                Err(RecvTimeoutError::Timeout) if until.is_none_or(|until| Instant::now() < until) => {}
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+            }
+        }
     }
 
     fn send(&self, letter: impl Fn() -> Letter) {

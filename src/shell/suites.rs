@@ -3,11 +3,10 @@
 //! The shell knows no runner; who starts the server hands one in as [`Suites`]. A run has a thread of its own and asks the
 //! server over its own address, as any client does.
 
-use crate::contract::{Code, Refusal};
+use crate::contract::{Code, Listen, Refusal};
 use crate::shard::operation::Reply;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -48,7 +47,7 @@ pub type Reports = dyn Fn(Map<String, Value>) -> Result<(), String> + Send + Syn
 pub struct Run {
     pub suites: Vec<String>,
     /// This server, as this machine reaches it.
-    pub address: SocketAddr,
+    pub address: Listen,
     /// The token of who asked for it.
     pub token: Option<String>,
     /// The server is about to end.
@@ -59,7 +58,7 @@ pub struct Run {
 /// Which runs there are on this server: none or one.
 pub(super) struct Runs {
     suites: Option<Arc<dyn Suites>>,
-    address: SocketAddr,
+    address: Listen,
     is_running: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
 }
@@ -73,13 +72,8 @@ pub const NAME_ANOTHER: &str = "name another folder with --suites when the serve
 const NOTHING: Refusal = Refusal::new(Code::UnknownSuite, "no suite can be run: see `/api/tests/suites` for what is wrong with each");
 
 impl Runs {
-    pub(super) fn new(suites: Option<Arc<dyn Suites>>, listen: SocketAddr) -> Self {
-        let ip = match listen.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        Runs { suites, address: SocketAddr::new(ip, listen.port()), is_running: Arc::default(), stop: Arc::default() }
+    pub(super) fn new(suites: Option<Arc<dyn Suites>>, listen: &Listen) -> Self {
+        Runs { suites, address: listen.from_here(), is_running: Arc::default(), stop: Arc::default() }
     }
 
     /// Body of `/api/tests/suites`.
@@ -108,7 +102,7 @@ impl Runs {
         let over = Over(self.is_running.clone());
         let names: Vec<String> = chosen.iter().map(|(name, _)| (*name).to_owned()).collect();
         let count: usize = chosen.iter().map(|(_, checks)| checks).sum();
-        let run = Run { suites: names.clone(), address: self.address, token, stop: self.stop.clone(), reports };
+        let run = Run { suites: names.clone(), address: self.address.clone(), token, stop: self.stop.clone(), reports };
         let player = suites.clone();
         let play = move || {
             let _over = over;
@@ -218,7 +212,7 @@ mod tests {
             }
             fn play(&self, _run: &Run) {}
         }
-        let runs = Runs::new(Some(Arc::new(Nothing)), "[::1]:7".parse().unwrap());
+        let runs = Runs::new(Some(Arc::new(Nothing)), &"[::1]:7".parse().unwrap());
         let refused = runs.start(&Map::new(), None, no_reports()).unwrap_err();
         assert_eq!(refused.code, Code::UnknownSuite);
         assert!(refused.detail.contains("no suite in `some/folder`") && refused.detail.contains("--suites"), "{refused}");
@@ -240,14 +234,14 @@ mod tests {
                 std::panic::resume_unwind(Box::new("on purpose"));
             }
         }
-        let runs = Runs::new(Some(Arc::new(Breaks)), "[::]:7".parse().unwrap());
+        let runs = Runs::new(Some(Arc::new(Breaks)), &"[::]:7".parse().unwrap());
         for _ in 0..3 {
             while runs.is_running.load(Ordering::Acquire) {
                 thread::yield_now();
             }
             assert_eq!(runs.start(&Map::new(), None, no_reports()).unwrap().status, 200);
         }
-        let never = Runs::new(None, "127.0.0.1:7".parse().unwrap());
+        let never = Runs::new(None, &"127.0.0.1:7".parse().unwrap());
         assert_eq!(never.start(&Map::new(), None, no_reports()).unwrap_err().code, Code::TestsDisabled);
     }
 }

@@ -109,7 +109,7 @@ impl Puppet {
             }
             "ask" => {
                 let (sub, id) = ("u".into(), "s".into());
-                let operation = Box::new(Operation { key: Key { sub, id }, from: caller(), what: What::Result });
+                let operation = Box::new(Operation { key: Key { sub, id }, from: caller(), address: None, what: What::Result });
                 let mail = Mail::Operation { operation, from: self.number, ticket: Ticket(7) };
                 actions.push(Action::Mail { shard: ShardId(1 - self.number.0), mail });
             }
@@ -141,7 +141,7 @@ fn asked(role: &str) -> ModelRequest {
 fn attach(head: &str, leftover: Vec<u8>) -> Attach {
     let user = User { sub: "u".into(), identity: "u".into(), ..User::anonymous() };
     let key = Key { sub: "u".into(), id: "s".into() };
-    Attach { show: Show::Chat, key, user, caller: caller(), since: None, head: head.into(), leftover }
+    Attach { show: Show::Chat, key, user, caller: caller(), address: None, since: None, head: head.into(), leftover }
 }
 
 impl Machine for Puppet {
@@ -190,7 +190,9 @@ impl Machine for Puppet {
                 actions.push(Action::Mail { shard: from, mail: Mail::Reply { ticket, reply } });
             }
             Event::Mail(Mail::Reply { ticket, reply }) => self.answer(&format!("{} {}", ticket.0, reply.status)),
-            Event::Mail(Mail::TestReport { .. } | Mail::Report { .. }) | Event::News(_) | Event::Reload(_) => {}
+            Event::Mail(Mail::TestReport { .. } | Mail::Report { .. } | Mail::Counts { .. } | Mail::Counted)
+            | Event::News(_)
+            | Event::Reload(_) => {}
             Event::Chunk { session, call, text } => match text.as_str() {
                 "waiting" => actions.push(Action::CancelCall { session, call }),
                 _ => self.answer(&text),
@@ -273,7 +275,7 @@ fn settings(backend: Option<Backend>) -> Settings {
 impl Running {
     fn new(backend: Option<Backend>) -> Self {
         let server = start(settings(backend), Puppet::new).unwrap();
-        let (address, stopper) = (server.address(), server.stopper());
+        let (address, stopper) = (server.places()[0].tcp().unwrap(), server.stopper());
         Running { address, stopper, ended: Some(std::thread::spawn(|| server.wait())) }
     }
 
@@ -496,14 +498,14 @@ fn a_stopped_server_frees_its_address_while_its_sockets_are_still_open() {
     for backend in BACKENDS {
         let server = Running::new(backend);
         let address = server.address;
-        let second = || start(Settings { listen: address, ..settings(backend) }, Puppet::new);
+        let second = || start(Settings { listen: address.into(), ..settings(backend) }, Puppet::new);
         assert!(matches!(second().err(), Some(ServeError::AddressInUse { .. })));
         let mut client = server.connect_to(0);
         server.stopper.stop();
         // Even before the first one has ended.
         let next = second().unwrap();
         assert_eq!(client.ask("echo still here"), "still here");
-        assert_eq!(next.address(), address);
+        assert_eq!(next.places(), [address.into()]);
         drop(next);
         server.stop(client);
     }

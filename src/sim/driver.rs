@@ -3,11 +3,12 @@
 
 use super::network::AtServer;
 use super::script::SECOND;
-use super::world::{Happens, MOMENT_ZERO, Owned, WALL_ZERO, World};
+use super::world::{ADDRESSES, Happens, MOMENT_ZERO, Owned, WALL_ZERO, World};
 use crate::contract::{Moment, Now, Time};
 use crate::shard::event::{Action, Entry, Event, SocketId};
+use crate::shard::quota::Sums;
 use std::hash::Hash;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// How long a shard may keep a socket whose client has gone.
 const ENDED_TIME: u64 = 40 * SECOND;
@@ -49,6 +50,7 @@ impl World<'_> {
                 && sizes.timers <= sizes.sockets + sizes.calls + sizes.waiting + 4
                 && sizes.output_bytes <= sizes.sockets * OUTPUT_BYTES_MAX
                 && sizes.input_bytes <= settings.input_bytes_max + READ_BYTES_MAX
+                && (sizes.counted.streams, sizes.counted.turns) == (sizes.streams_held as i64, sizes.turns_held as i64)
                 && sizes.open_sessions <= settings.sessions_max.div_ceil(settings.shards);
         if !is_sound {
             self.fail(format!("shard {shard} holds too much, beside {} sockets and {calls} calls: {sizes:?}", seat.sockets.len()));
@@ -63,6 +65,25 @@ impl World<'_> {
                 return Err(format!("shard {number} is at rest and holds {sizes:?}"));
             }
         }
+        self.check_counts_agree()
+    }
+
+    /// Each shard must know of what all of them have open.
+    fn check_counts_agree(&self) -> Result<(), String> {
+        let counted: Vec<Sums> = self.seats.iter().map(|seat| seat.shard.sizes().counted).collect();
+        let (streams, turns) = (counted.iter().map(|sums| sums.streams).sum(), counted.iter().map(|sums| sums.turns).sum());
+        let agrees = |sums: &Sums| (sums.streams + sums.streams_told, sums.turns + sums.turns_told) == (streams, turns);
+        if counted.iter().all(agrees) { Ok(()) } else { Err(format!("the shards disagree about what is open: {counted:?}")) }
+    }
+
+    /// At the very end nothing is counted as open.
+    pub(super) fn check_nothing_is_held(&self) -> Result<(), String> {
+        for (number, seat) in self.seats.iter().enumerate() {
+            let sizes = seat.shard.sizes();
+            if (sizes.counted.streams, sizes.counted.turns, sizes.streams_held, sizes.turns_held) != (0, 0, 0, 0) {
+                return Err(format!("shard {number} has stopped and counts what is open no longer: {sizes:?}"));
+            }
+        }
         Ok(())
     }
 
@@ -74,7 +95,9 @@ impl World<'_> {
         match event {
             Owned::Accepted { line } => {
                 let socket = self.sit(shard, line);
-                self.act(shard, Event::Accepted { socket, peer: Ipv4Addr::LOCALHOST.into() });
+                let user = self.script.users[self.lines[line].user].number;
+                let peer = IpAddr::from(Ipv4Addr::new(10, 0, 0, (user % ADDRESSES) as u8)).into();
+                self.act(shard, Event::Accepted { socket, peer });
             }
             Owned::Arrived { line, attach } => {
                 let socket = self.sit(shard, line);

@@ -109,7 +109,7 @@ impl World<'_> {
 }
 
 fn fate(rng: &mut Rng, owner: &str, request: &Request, failing: u64) -> Fate {
-    let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0, reasoning_tokens: 0 };
+    let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, ..Usage::NONE };
     let mut fate =
         Fate { chunks: Vec::new(), usage, waited_us: below(rng, 500), outcome: Ok(Answer { model: "sim".into(), ..Answer::default() }) };
     let fails = below(rng, 100) < failing;

@@ -46,7 +46,10 @@ impl World<'_> {
             (Received::Event { id, data }, _) => self.trace(user, client, id, data),
             (Received::Answer { status, body, is_last }, _) => self.answer(line, user, client, status, &body, is_last),
             (Received::Goodbye(code), _) => {
-                self.lines[line].misbehaved |= code == 1001;
+                let is_bounded = self.script.is_bounded && code == 1013;
+                self.lines[line].misbehaved |= code == 1001 || is_bounded;
+                // One that is told to come back later does not.
+                self.client(user, client).wants &= !is_bounded;
                 if code != 1001 && self.lines[line].is_healthy() {
                     self.fail(format!("a healthy socket is closed with {code}"));
                 }
@@ -168,6 +171,13 @@ impl World<'_> {
         if status >= 500 && status != 501 && status != 505 && !self.is_draining && !(self.script.is_tight && status == 503) {
             return self.fail(format!("an answer {status}: {body}"));
         }
+        if status == 429 && !self.script.is_bounded {
+            return self.fail(format!("an answer 429 where nothing is bounded: {body}"));
+        }
+        if status == 429 && matches!(kind, Kind::Stream(_)) {
+            self.client(user, client).wants = false;
+            return self.hang_up(line, false);
+        }
         if kind == Kind::Rude {
             if !is_last {
                 self.hang_up(line, false);
@@ -201,6 +211,8 @@ impl World<'_> {
                         }
                     }
                     (200, None) => return self.fail(format!("`{}` is answered {body}", asked.what)),
+                    // The request, which was not looked into: the message may be known.
+                    (429, _) => {}
                     _ => self.refused(user, id, &code),
                 }
             }
@@ -226,8 +238,9 @@ impl World<'_> {
             (Expected::Goodbye(wanted), Received::Goodbye(code)) => wanted == *code,
             _ => false,
         };
-        let is_done = matches!(received, Received::Answer { .. } | Received::Goodbye(_)) && !self.is_draining && !self.script.is_tight;
-        if is_met || self.is_draining || self.script.is_tight {
+        let is_lenient = self.is_draining || self.script.is_tight || self.script.is_bounded;
+        let is_done = matches!(received, Received::Answer { .. } | Received::Goodbye(_)) && !is_lenient;
+        if is_met || is_lenient {
             self.lines[line].expects = None;
             if let Expected::Code(_) = expected {
                 self.hang_up(line, false);

@@ -19,6 +19,8 @@ pub(super) struct Script {
     pub(super) mail_us: u64,
     /// Small limits for sessions and memory.
     pub(super) is_tight: bool,
+    /// Small quotas for addresses, which users share.
+    pub(super) is_bounded: bool,
     /// Of a hundred calls, how many go wrong.
     pub(super) calls_failing: u64,
     /// When the wall clock is set, and by how much.
@@ -199,6 +201,8 @@ impl Script {
             graph: GRAPHS[below(rng, 3) as usize],
             mail_us: 1 + below(rng, 300),
             is_tight,
+            // Not where a user must see the same alone, whom others may keep from what they share.
+            is_bounded: seed % 8 != 1 && mix(seed, 9).is_multiple_of(4),
             calls_failing: [0, 5, 30][below(rng, 3) as usize],
             // A session that is evicted and opened again counts its events on from the wall clock.
             clock: (0..if is_tight { 0 } else { below(rng, 3) }).map(|_| (below(rng, length), hours(rng))).collect(),
@@ -324,6 +328,9 @@ impl fmt::Display for Script {
         writeln!(f, "seed {}: {} shards, graph {}, mail takes {} us", self.seed, self.shards, self.graph, self.mail_us)?;
         if self.is_tight {
             writeln!(f, "  small limits")?;
+        }
+        if self.is_bounded {
+            writeln!(f, "  small quotas")?;
         }
         if self.calls_failing > 0 {
             writeln!(f, "  {} % of all calls fail", self.calls_failing)?;

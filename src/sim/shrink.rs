@@ -25,6 +25,7 @@ pub(super) fn shrink(script: Script, library: &Arc<Library>, what: String) -> (S
         shrinking.drop_each(|script| script.stalls.len(), |script, at| _ = script.stalls.remove(at));
         shrinking.attempt(|script| script.calls_failing = 0);
         shrinking.attempt(|script| script.is_tight = false);
+        shrinking.attempt(|script| script.is_bounded = false);
         shrinking.attempt(|script| script.drains = false);
         shrinking.attempt(|script| script.shards = 1);
         if shrinking.best == before {

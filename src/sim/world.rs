@@ -8,7 +8,7 @@ use super::script::{Kind, SECOND, Script};
 use super::users::Client;
 use super::{Ran, mix};
 use crate::auth::Rules;
-use crate::contract::{Answer, CallError, CallId, DatabaseInfo, Dialect, Limits, Usage};
+use crate::contract::{Answer, Budget, CallError, CallId, DatabaseInfo, Dialect, Limits, Quota, Quotas, Usage};
 use crate::graph::Library;
 use crate::shard::event::{Attach, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
 use crate::shard::files::Files;
@@ -19,7 +19,7 @@ use serde_json::Map;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::hash::{DefaultHasher, Hasher};
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,6 +180,8 @@ pub(super) const SILENCE_TIME: u64 = 140 * SECOND;
 const CALL_TIME: Duration = Duration::from_secs(60);
 /// One world in so many loads its files again while it runs.
 const RELOADS_EVERY: u64 = 3;
+/// Where the users are.
+pub(super) const ADDRESSES: u64 = 2;
 /// More events than any honest world has.
 const EVENTS_MAX: u64 = 2_000_000;
 
@@ -241,6 +243,10 @@ impl<'a> World<'a> {
             // What stalled, or is on its way, comes first.
             self.run_until(self.now + SECOND)?;
             self.settle(600, "everything to end", |world| world.is_waiting_for())?;
+            if self.script.is_bounded {
+                // By then there are requests left again to ask with.
+                self.run_until(self.now + 61 * SECOND)?;
+            }
             self.ask_for_the_end();
             self.settle(60, "the last answers", |world| world.is_waiting_for())?;
             self.check_at_rest()?;
@@ -267,6 +273,7 @@ impl<'a> World<'a> {
             return Err(format!("connection {line} is still open after the server has stopped"));
         }
         self.check_books()?;
+        self.check_nothing_is_held()?;
         let (hash, events) = (self.hash.finish(), self.events);
         let turns = self.books.iter().map(Books::turns).sum();
         Ok(Ran {
@@ -380,10 +387,21 @@ impl<'a> World<'a> {
     }
 }
 
+/// What each address may use: so little that much is refused, but that whoever watches from the beginning is not.
+fn quotas(script: &Script) -> Quotas {
+    if !script.is_bounded {
+        return Quotas::default();
+    }
+    let at = |address| script.users.iter().filter(|user| user.number % ADDRESSES == address).count() as u32;
+    let users = (0..ADDRESSES).map(at).max().unwrap_or_default();
+    let watchers = 2 * users;
+    let address = Quota { requests: 60 + 20 * users, messages: 6, streams: watchers + 1, turns: 1 };
+    Quotas { address, budget: Budget { turns: 20, tokens: 4_000, cost: 0 }, ..Quotas::default() }
+}
+
 /// What the server runs on. Only a tight world is small enough to reach a limit.
 fn settings(script: &Script, library: Arc<Library>) -> Settings {
     let tight = |small: usize, large: usize| if script.is_tight { small } else { large };
-    let listen = SocketAddr::from(([127, 0, 0, 1], 7878));
     let clients: usize = script.users.iter().map(|user| user.clients.len()).sum();
     let database =
         DatabaseInfo { name: "eras2_production".to_owned(), dialect: Dialect::Sqlite, schema: None, is_sample: true, survey: None };
@@ -393,9 +411,11 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         graph: script.graph.into(),
         limits: Limits { history_max: tight(6, 200), waiting_max: tight(2, 8), traces_max: tight(3, 20), ..Limits::default() },
         files: Files::new(BTreeMap::from([("index.html".to_owned(), Arc::from(*b"<!doctype html>"))])),
-        origins: Origins { allowed: Vec::new(), hosts: Vec::new(), listen },
+        origins: Origins { allowed: Vec::new(), hosts: Vec::new(), listen: vec![Ipv4Addr::LOCALHOST.into()] },
         sign_in: Rules::default(),
         api_keys: Arc::default(),
+        trusted_proxies: Vec::new(),
+        quotas: quotas(script),
         about: Map::new(),
         databases: Box::new(move |_| vec![database.clone()]),
         call_time: Box::new(|_| CALL_TIME),

@@ -78,6 +78,7 @@ fn status_line(status: u16) -> &'static str {
         417 => "HTTP/1.1 417 Expectation Failed\r\n",
         421 => "HTTP/1.1 421 Misdirected Request\r\n",
         426 => "HTTP/1.1 426 Upgrade Required\r\n",
+        429 => "HTTP/1.1 429 Too Many Requests\r\n",
         431 => "HTTP/1.1 431 Request Header Fields Too Large\r\n",
         501 => "HTTP/1.1 501 Not Implemented\r\n",
         503 => "HTTP/1.1 503 Service Unavailable\r\n",

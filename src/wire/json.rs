@@ -79,7 +79,7 @@ fn ended(turn: TurnId, outcome: &Outcome, client_id: Option<&ClientId>, seq: Opt
         Outcome::Answered | Outcome::Cancelled => (None, None),
     };
     let cancelled = *outcome == Outcome::Cancelled;
-    write(&Chat::Done { id: Some(Id(turn)), error, code, cancelled, refused: false, client_id, seq })
+    write(&Chat::Done { id: Some(Id(turn)), error, code, retry_after_ms: None, cancelled, refused: false, client_id, seq })
 }
 
 /// The first message on a socket: what is shown now, and from where on events are kept.
@@ -89,8 +89,17 @@ pub fn attached(controls: &[Control], seq: Seq, kept_from: Seq, gap: bool) -> Ve
 
 /// A refusal on a chat socket, for its sender and nobody else.
 pub fn refusal(refusal: &Refusal, client_id: Option<&ClientId>) -> Vec<u8> {
+    refused(refusal, client_id, None)
+}
+
+/// One that is only for now: after so many milliseconds it may be accepted.
+pub fn refusal_for_now(refusal: &Refusal, client_id: Option<&ClientId>, retry_after_ms: u64) -> Vec<u8> {
+    refused(refusal, client_id, Some(retry_after_ms))
+}
+
+fn refused(refusal: &Refusal, client_id: Option<&ClientId>, retry_after_ms: Option<u64>) -> Vec<u8> {
     let (error, code) = (Some(&*refusal.detail), Some(refusal.code));
-    write(&Chat::Done { id: None, error, code, cancelled: false, refused: true, client_id, seq: None })
+    write(&Chat::Done { id: None, error, code, retry_after_ms, cancelled: false, refused: true, client_id, seq: None })
 }
 
 #[derive(Serialize)]
@@ -121,6 +130,8 @@ enum Chat<'a> {
         error: Option<&'a str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         code: Option<Code>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cancelled: bool,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -413,6 +424,9 @@ pub struct State<'a> {
     pub ui_state: &'a BTreeMap<String, Value>,
     pub processes: Vec<Process>,
     pub schema_cache: &'a BTreeMap<String, Value>,
+    /// What the user may use today, where that is bounded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Value>,
 }
 
 /// Body of `/api/turn`: the trace, the databases that the session knows, without what a survey found in them, and each call's request and answer, each cut to

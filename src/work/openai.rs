@@ -7,6 +7,7 @@
 
 use super::dialects::Dialects;
 use super::names::Names;
+use super::prices::Prices;
 use super::read_deadline::ReadDeadline;
 use super::retry::{Budget, Failure, Retries, retry_after};
 use super::{Call, Ended, Model};
@@ -38,6 +39,8 @@ pub struct Provider {
     pub fallback: Option<String>,
     pub deadlines: Deadlines,
     pub retries: Retries,
+    /// What the models cost, where that is configured.
+    pub prices: Prices,
 }
 
 /// A secret that is not shown.
@@ -321,7 +324,7 @@ impl Line {
         };
         let mut reader = Reader::new(Bounds::default(), manner, streams);
         let outcome = self.read(&mut response.into_body().into_reader(), &mut reader, &mut waiting, call);
-        spent.usage += reader.usage();
+        spent.usage += self.shared.provider.prices.priced(model, reader.usage());
         self.is_kept.set(outcome.is_ok());
         match outcome {
             Ok((answer, was_shown)) => {

@@ -61,6 +61,7 @@ fn provider(url: Uri, word: Duration) -> Provider {
         fallback: None,
         deadlines: Deadlines { connection: word, first_word: 2 * word, next_word: word },
         retries: Retries { retries_max: 0, pause: Duration::from_millis(2) },
+        prices: Prices::default(),
     }
 }
 

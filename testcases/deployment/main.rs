@@ -1,21 +1,31 @@
-//! A deployment as people have it: the server behind a real nginx with TLS, configured by `framewright config nginx`.
+//! A deployment as people have it: the server behind a real nginx with TLS, configured by `framewright config nginx`; on Unix
+//! sockets and those of systemd; under a real systemd, from a Debian package; in a container.
 //!
-//! `NGINX_BIN` says which nginx (`/usr/sbin/nginx` otherwise); `openssl` makes the certificate.
+//! `NGINX_BIN` says which nginx (`/usr/sbin/nginx` otherwise); `openssl` makes the certificate. What this machine has no means
+//! for is skipped, and said.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
 
+mod bounds;
+mod container;
 mod http2;
+mod machine;
 mod nginx;
+mod notify;
+mod package;
+mod process;
 #[allow(dead_code, reason = "it serves the tests of conformance too")]
 mod secure;
+mod sockets;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
 #[path = "../endpoint/support/mod.rs"]
 mod support;
+mod unit;
 
 use nginx::Nginx;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::thread;
 use support::{Folder, Provider, Server, Setting, own_address, request, run};
@@ -126,6 +136,28 @@ fn the_server_is_told_who_asks_and_under_which_name() {
         has(line.to_owned());
     }
     assert!(!lines.iter().any(|line| line.starts_with("upgrade:") || line.starts_with("connection:")), "it stays open: {lines:?}");
+}
+
+#[test]
+fn addresses_behind_nginx_are_told_apart_once_it_is_trusted_whatever_they_say_of_themselves() {
+    let (one, other) = (Ipv4Addr::new(127, 0, 77, 1), Ipv4Addr::new(127, 0, 77, 2));
+    let ask = |nginx: &Nginx, source, headers: &str| nginx.ask_from(source, "/auth/config", headers);
+    let fill = |nginx: &Nginx| {
+        let forged = |number: usize| format!("X-Forwarded-For: 10.0.0.{}\r\nX-Real-IP: 10.0.0.{0}\r\n", number % 250);
+        let refused = (0..500).map(|number| ask(nginx, one, &forged(number))).find(|answer| answer.status == 429);
+        assert_eq!(refused.expect("a refusal").json()["code"], "rate_limited");
+    };
+    let trusting = Server::with(&Setting { options: &["--address-requests", "30", "--trusted-proxy", "127.0.0.1"], ..Setting::default() });
+    let nginx = Nginx::before(trusting.address);
+    fill(&nginx);
+    assert_eq!(ask(&nginx, other, "").status, 200, "another address is not concerned");
+    assert_eq!(ask(&nginx, other, &format!("X-Forwarded-For: {one}\r\n")).status, 200, "nor can it be said to be another");
+    // One that trusts nobody has only one address to count: nginx's.
+    let distrusting = Server::with(&Setting { options: &["--address-requests", "30"], ..Setting::default() });
+    let nginx = Nginx::before(distrusting.address);
+    fill(&nginx);
+    let refused = (0..500).any(|_| ask(&nginx, other, "").status == 429);
+    assert!(refused, "everyone behind it shares one quota");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::secure::{Answer, Secure};
 use crate::support::{Folder, eventually, http::Wire, own_address, run};
 use std::fs;
 use std::io::Write;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -21,7 +21,12 @@ pub(crate) struct Nginx {
 impl Nginx {
     /// Starts one before whatever listens on this address.
     pub(crate) fn before(address: SocketAddr) -> Nginx {
-        Nginx::at(own_address().ip(), address)
+        Nginx::with(&["--listen", &address.to_string()])
+    }
+
+    /// One that is printed with these arguments, for a server that runs.
+    pub(crate) fn with(arguments: &[&str]) -> Nginx {
+        Nginx::at(own_address().ip(), arguments)
     }
 
     /// The same, reached over IPv6. Nothing, and that is told, where the machine has none.
@@ -32,18 +37,22 @@ impl Nginx {
             let _ = writeln!(std::io::stderr(), "skipped: this machine has no IPv6 ({error})");
             return None;
         }
-        Some(Nginx::at(ip, address))
+        Some(Nginx::at(ip, &["--listen", &address.to_string()]))
     }
 
-    fn at(ip: IpAddr, address: SocketAddr) -> Nginx {
+    fn at(ip: IpAddr, arguments: &[&str]) -> Nginx {
         let folder = Folder::new();
         certify(&folder, ip);
         // Both are free until nginx takes them: nobody else comes to this address.
         let [port, plain_port] = [(); 2].map(|()| TcpListener::bind((ip, 0)).unwrap()).map(|held| held.local_addr().unwrap().port());
         let path = |name: &str| folder.path().join(name).display().to_string();
-        let (certificate, key, listen) = (path("certificate.pem"), path("key.pem"), address.to_string());
-        let arguments = ["--name", "localhost", "--certificate", &certificate, "--certificate-key", &key, "--listen", &listen];
-        let printed = run(folder.path(), &[&["config", "nginx"][..], &arguments].concat());
+        let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+        let own = ["config", "nginx", "--name", "localhost", "--certificate", &certificate, "--certificate-key", &key];
+        // Tests are in more of a hurry than people; what comes last counts.
+        let fast = ["--rate", "100000", "--open", "100000"];
+        let is_given = |flag: &str| arguments.contains(&flag);
+        let fast = fast.chunks(2).filter(|pair| !is_given(pair[0])).flatten().copied();
+        let printed = run(folder.path(), &own.into_iter().chain(fast).chain(arguments.iter().copied()).collect::<Vec<_>>());
         assert_eq!(printed.code, Some(0), "{printed:?}");
         // Everything as it was printed but for the ports, which belong to the machine, and the log's place.
         let mut text = printed.output;
@@ -101,6 +110,14 @@ impl Nginx {
         let mut secure = Secure::open(self.ip, self.port, &self.certificate());
         // Who refuses it may stop reading in the middle.
         secure.try_send(format!("{head}{body}").as_bytes());
+        secure.answer()
+    }
+
+    /// One request from this address; `headers` are whole lines.
+    pub(crate) fn ask_from(&self, source: Ipv4Addr, target: &str, headers: &str) -> Answer {
+        let head = format!("GET {target} HTTP/1.1\r\nHost: localhost:{}\r\n{headers}Connection: close\r\n\r\n", self.port);
+        let mut secure = Secure::open_from(source, self.ip, self.port, &self.certificate());
+        secure.send(head.as_bytes());
         secure.answer()
     }
 

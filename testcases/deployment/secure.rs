@@ -4,8 +4,9 @@ use crate::support::PATIENCE;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
+use socket2::{Domain, Socket as Socket2, Type};
 use std::io::{Read, Write};
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,13 +35,17 @@ impl Answer {
 
 /// A connection on which one of these protocols is spoken; none: the one that everybody speaks.
 pub(crate) fn connect(ip: IpAddr, port: u16, certificate: &Path, protocols: &[&[u8]]) -> Stream {
+    over(TcpStream::connect((ip, port)).unwrap(), certificate, protocols)
+}
+
+/// TLS over a connection that is there.
+fn over(stream: TcpStream, certificate: &Path, protocols: &[&[u8]]) -> Stream {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(crypto).with_safe_default_protocol_versions().unwrap();
     let mut config = config.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    let stream = TcpStream::connect((ip, port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
     StreamOwned::new(ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap(), stream)
@@ -49,6 +54,14 @@ pub(crate) fn connect(ip: IpAddr, port: u16, certificate: &Path, protocols: &[&[
 impl Secure {
     pub(crate) fn open(ip: IpAddr, port: u16, certificate: &Path) -> Secure {
         Secure { stream: connect(ip, port, certificate, &[]), read: Vec::new() }
+    }
+
+    /// Opens one from this address.
+    pub(crate) fn open_from(source: Ipv4Addr, ip: IpAddr, port: u16, certificate: &Path) -> Secure {
+        let socket = Socket2::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        socket.connect(&SocketAddr::from((ip, port)).into()).unwrap();
+        Secure { stream: over(socket.into(), certificate, &[]), read: Vec::new() }
     }
 
     pub(crate) fn send(&mut self, bytes: &[u8]) {

@@ -109,8 +109,8 @@ fn a_worker_that_panics_or_hears_nothing_costs_one_user_one_sentence() {
     let server = shell::serve(Settings { shards: 2, ..Settings::new(listen, pool) }, rules).unwrap();
     let says = [("panic now", "Something broke inside this server"), ("hear nothing", "The model took too long")];
     for (text, sentence) in says {
-        let session = Conversation::new(server.address(), &text.replace(' ', "-"));
-        let beside = Conversation::new(server.address(), "beside");
+        let session = Conversation::new(server.places()[0].tcp().unwrap(), &text.replace(' ', "-"));
+        let beside = Conversation::new(server.places()[0].tcp().unwrap(), "beside");
         let mut chat = session.attached();
         chat.say(&json!({ "text": format!("{text}, please") }));
         let beside_trace = beside.ask(QUESTION);
@@ -132,7 +132,7 @@ fn a_worker_that_panics_or_hears_nothing_costs_one_user_one_sentence() {
     assert!(!sleep.has_said.load(Ordering::Relaxed));
     sleep.is_woken.store(true, Ordering::Relaxed);
     eventually("the worker's words", || sleep.has_said.load(Ordering::Relaxed).then_some(()));
-    let session = Conversation::new(server.address(), "hear-nothing");
+    let session = Conversation::new(server.places()[0].tcp().unwrap(), "hear-nothing");
     let history = session.messages();
     let ids: Vec<_> = history.iter().map(|message| message["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["msg_1", "msg_2", "msg_2"], "{history:?}");

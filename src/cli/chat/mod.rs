@@ -50,7 +50,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         ConnectError::Refused(why) => Failure::unavailable(why),
         ConnectError::Broken => Failure::unavailable(format!(
             "no server answers at {}: start one with `framewright`, or pass its address with --url",
-            address.authority()
+            address.shown()
         )),
     })?;
     let (enter, lines) = sync_channel(LINES_AHEAD_MAX);

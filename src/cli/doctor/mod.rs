@@ -12,6 +12,7 @@ use super::colour::Colour;
 use super::{Failure, config as settings, library};
 use crate::config::layers::{FILE, MACHINE_FILE, Written};
 use crate::config::{Arguments, Config, KEY, KEYS, without_password};
+use crate::contract::Listen;
 use crate::graph::Library;
 use crate::text_file;
 use crate::work::database::{Databases, Trouble};
@@ -19,7 +20,6 @@ use crate::work::probe;
 use clap::ArgMatches;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -85,7 +85,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
 }
 
 /// All findings, as programs read them. `own`: where this very process listens, if it does.
-pub(super) fn report(matches: &ArgMatches, own: Option<SocketAddr>) -> Value {
+pub(super) fn report(matches: &ArgMatches, own: Option<&Listen>) -> Value {
     let mut checks = Vec::new();
     look(matches, own, &mut |Finding { about, is, status, mend }| {
         let status = match status {
@@ -102,7 +102,7 @@ pub(super) fn report(matches: &ArgMatches, own: Option<SocketAddr>) -> Value {
     json!({ "checks": checks })
 }
 
-fn look(matches: &ArgMatches, own: Option<SocketAddr>, tell: &mut dyn FnMut(Finding)) {
+fn look(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(Finding)) {
     // What a library says of an address may hold a password, and of a key the key.
     let secrets = secrets(matches);
     let hide = |text: String| secrets.iter().fold(without_password(&text), |text, secret| text.replace(secret.as_str(), "•••"));
@@ -121,7 +121,7 @@ fn secrets(matches: &ArgMatches) -> Vec<String> {
 
 const SECRET_BYTES_MAX: u64 = 16 << 10;
 
-fn look_at_all(matches: &ArgMatches, own: Option<SocketAddr>, tell: &mut dyn FnMut(Finding)) {
+fn look_at_all(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(Finding)) {
     let written = match Written::read(matches) {
         Ok(written) => {
             tell(found_files(&written));
@@ -140,13 +140,13 @@ fn look_at_all(matches: &ArgMatches, own: Option<SocketAddr>, tell: &mut dyn FnM
     tell(machine::descriptors(connections));
     tell(machine::clock());
     let Some(written) = written else { return };
-    let (listen, data) = (written.arguments.listen, written.arguments.data.clone());
-    tell(place::hosts(listen, &written.arguments.host));
+    let (listen, data) = (written.arguments.listen.clone(), written.arguments.data.clone());
+    tell(place::hosts(&listen, &written.arguments.host));
     if written.arguments.allow_origin.iter().any(|origin| origin == "*") {
         tell(Finding::bad("origins", "every web page may use the server (`*`)", "list the origins with --allow-origin instead"));
     }
     let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
-    let server = place::address(listen, own, tell);
+    let server = place::address(&listen, own, tell);
     tell(place::data(data.as_deref(), server));
     let library = library::load(graphs.as_deref());
     tell(graphs_of(&graph, &library));

@@ -2,11 +2,14 @@
 
 use super::Finding;
 use crate::cli::suites::Folder;
-use crate::contract::counted;
+use crate::contract::{Listen, counted};
 use crate::shell::suites::NAME_ANOTHER;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,14 +22,14 @@ pub(super) enum Present {
     No,
 }
 
-pub(super) fn address(listen: SocketAddr, own: Option<SocketAddr>, tell: &mut dyn FnMut(Finding)) -> Present {
+pub(super) fn address(listen: &Listen, own: Option<&Listen>, tell: &mut dyn FnMut(Finding)) -> Present {
     if let Some(own) = own {
         tell(Finding::good("address", format!("this server listens on {own}")));
         return Present::Ours;
     }
-    let (finding, present) = match TcpListener::bind(listen) {
-        Ok(_) => (Finding::good("address", format!("{listen} is free")), Present::No),
-        Err(error) if error.kind() == ErrorKind::AddrInUse => match version_at(listen) {
+    let (finding, present) = match is_free(listen) {
+        Ok(()) => (Finding::good("address", format!("{listen} is free")), Present::No),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => match version_at(&listen.from_here()) {
             Some(version) => (Finding::good("address", format!("framewright {version} runs at {listen} already")), Present::Ours),
             None => {
                 let mend = "end it, or choose another address with --listen";
@@ -42,13 +45,31 @@ pub(super) fn address(listen: SocketAddr, own: Option<SocketAddr>, tell: &mut dy
     present
 }
 
+/// Tries to listen where a server would. Where a Unix socket would be nothing is changed.
+fn is_free(listen: &Listen) -> io::Result<()> {
+    let path = match listen {
+        Listen::Tcp(address) => return TcpListener::bind(address).map(drop),
+        Listen::Unix(path) => path,
+    };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => written(path.parent().unwrap_or(Path::new("/"))),
+        Ok(about) if !about.file_type().is_socket() => Err(io::Error::new(ErrorKind::AlreadyExists, "a file that is no socket is there")),
+        _ => match UnixStream::connect(path) {
+            Ok(_) => Err(ErrorKind::AddrInUse.into()),
+            // A server that is no more has left it: the next one replaces it.
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+            Err(error) => Err(error),
+        },
+    }
+}
+
 /// The names under which clients reach the server. Requests for any other host are refused, so a proxy's public name has to
 /// be among them.
-pub(super) fn hosts(listen: SocketAddr, names: &[String]) -> Finding {
-    let addresses = match listen.ip() {
-        ip if ip.is_unspecified() => "localhost and all IP addresses".to_owned(),
-        ip if ip.is_loopback() => "localhost and loopback addresses".to_owned(),
-        ip => format!("localhost, loopback addresses and {ip}"),
+pub(super) fn hosts(listen: &Listen, names: &[String]) -> Finding {
+    let addresses = match listen.tcp().map(|address| address.ip()) {
+        Some(ip) if ip.is_unspecified() => "localhost and all IP addresses".to_owned(),
+        Some(ip) if !ip.is_loopback() => format!("localhost, loopback addresses and {ip}"),
+        Some(_) | None => "localhost and loopback addresses".to_owned(),
     };
     match names {
         [] => Finding::good("host names", format!("{addresses}; behind nginx add the public name: --host chat.example.org")),
@@ -57,11 +78,15 @@ pub(super) fn hosts(listen: SocketAddr, names: &[String]) -> Finding {
 }
 
 /// The version of the server of ours that answers there.
-fn version_at(address: SocketAddr) -> Option<String> {
+fn version_at(listen: &Listen) -> Option<String> {
     let ask = || -> io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        let (mut stream, host) = match listen {
+            Listen::Tcp(address) => (TcpStream::connect_timeout(address, PATIENCE)?, address.to_string()),
+            // Read and written in the same way.
+            Listen::Unix(path) => (OwnedFd::from(UnixStream::connect(path)?).into(), "localhost".to_owned()),
+        };
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())?;
+        stream.write_all(format!("GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())?;
         let mut answer = String::new();
         stream.take(64 << 10).read_to_string(&mut answer)?;
         Ok(answer)

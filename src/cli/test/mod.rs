@@ -237,7 +237,7 @@ fn started(arguments: Arguments, tape: Option<Arc<Tape>>) -> Result<(Target, Str
     let server = serve::start(&config, library::load(config.graphs.as_deref())?, config.pool_on(tape))?;
     let model = if is_replay { "none, recordings answer".to_owned() } else { config.upstream.to_string() };
     let about = format!("a server of its own  model: {model}  graph: {}", config.graph);
-    let address = Address::new(&format!("http://{}", server.address()), ANY_SESSION, None, None).map_err(Failure::config)?;
+    let address = Address::new(&server.places()[0].url(), ANY_SESSION, None, None).map_err(Failure::config)?;
     Ok((Target { address, server: Some(server), arguments }, about))
 }
 
@@ -248,7 +248,7 @@ fn arguments(matches: &ArgMatches) -> Result<Arguments, Failure> {
     // Nobody reads along while the demo model writes.
     let demo_delay_ms = if is_default("demo_delay_ms") { 0 } else { written.arguments.demo_delay_ms };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Ok(Arguments { listen, data: None, demo_delay_ms, drain_ms: 0, ..written.arguments })
+    Ok(Arguments { listen: listen.into(), data: None, demo_delay_ms, drain_ms: 0, ..written.arguments })
 }
 
 fn config(arguments: Arguments) -> Result<Config, Failure> {

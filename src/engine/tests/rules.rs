@@ -445,6 +445,7 @@ fn a_provider_that_counts_beyond_all_bounds_costs_nothing() {
         total_tokens: u64::MAX,
         cached_tokens: u64::MAX,
         reasoning_tokens: u64::MAX,
+        cost_micros: u64::MAX,
     };
     for number in 1..=2 {
         world.put(Input::Completion { call: CallId(number), usage, waited_us: 0, outcome: Err(CallError::Truncated) });
@@ -474,7 +475,7 @@ fn usage_is_counted_for_a_turn_and_each_call() {
     assert_eq!(world.trace().usage.total_tokens, 330);
     assert_eq!(
         world.trace().background[0].usage,
-        Some(Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0, reasoning_tokens: 0 })
+        Some(Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, ..Usage::NONE })
     );
     let detail = world.session.turn(TurnId(1)).unwrap();
     let nodes: Vec<&str> = detail.calls.iter().map(|call| &*call.node).collect();

@@ -182,7 +182,7 @@ impl World {
     }
 
     pub(super) fn complete(&mut self, call: CallId, outcome: Result<Answer, CallError>) {
-        let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, cached_tokens: 0, reasoning_tokens: 0 };
+        let usage = Usage { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110, ..Usage::NONE };
         self.put(Input::Completion { call, usage, waited_us: 0, outcome });
     }
 

@@ -4,16 +4,21 @@ use super::sign_in::{bearer, keys, keys_file, rules, token};
 use super::*;
 use crate::auth::testing::{NOW, SIGNERS, claims};
 use crate::auth::{KeyHash, News};
+use crate::shard::address::Address;
 use crate::shard::audit::Outcome;
 
 /// A shard that keeps an audit log and knows the issuer's keys but the last.
 fn audited() -> World {
     let mut world = World::new(Settings { sign_in: rules(), sessions_max: 50, audit: true, ..settings() });
     world.now.wall = NOW;
-    world.peer = "10.0.0.9".parse().unwrap();
+    world.peer = ip("10.0.0.9");
     world.tick(vec![keys(&SIGNERS[..5])]);
     world.tick(vec![Event::News(News::ApiKeys(keys_file(&[("board", r#""read""#)])))]);
     world
+}
+
+fn ip(text: &str) -> Peer {
+    text.parse::<IpAddr>().unwrap().into()
 }
 
 fn root() -> String {
@@ -56,9 +61,9 @@ fn notes_each_sign_in_once_whatever_it_is_by() {
     let socket = world.socket_with("/ws", &bearer(&ada));
     world.take(socket);
     let record = world.audit[0].clone();
-    assert_eq!((record.from, record.at, record.expires_s.is_some()), (Some(world.peer), NOW, true));
+    assert_eq!((record.from, record.at, record.expires_s.is_some()), (Some(Address::of(world.peer)), NOW, true));
     assert_eq!(world.noted(), ["sign_in ada done token", "sign_in key:board done api_key"]);
-    world.peer = "10.0.0.1".parse().unwrap();
+    world.peer = ip("10.0.0.1");
     let by_proxy = |world: &mut World| {
         let socket = world.connect();
         world.request(socket, "GET", "/api/state", "X-Remote-User: bob\r\n", "").0
@@ -182,7 +187,7 @@ fn without_sign_in_the_checks_are_for_this_machine() {
         ("127.0.0.1", "Host: localhost\r\nForwarded: for=_x\r\n", false),
         ("127.0.0.1", "Host: localhost\r\nX-Real-IP: 127.0.0.1\r\n", false),
     ] {
-        world.peer = peer.parse().unwrap();
+        world.peer = ip(peer);
         assert_eq!(ask(&mut world, headers), (is_job, !is_job), "{peer} {headers}");
     }
     let mut world = World::new(Settings { origins: Origins { hosts: vec!["chat.example".into()], ..Origins::default() }, ..settings() });

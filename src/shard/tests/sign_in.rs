@@ -71,7 +71,7 @@ impl World {
     }
 
     /// The code and reason that a socket was closed with; none if it is open.
-    fn farewell(&mut self, socket: SocketId) -> Option<(u16, String)> {
+    pub(super) fn farewell(&mut self, socket: SocketId) -> Option<(u16, String)> {
         let bytes = self.sent.remove(&socket).unwrap_or_default();
         let at = bytes.windows(2).rposition(|pair| pair[0] == 0x88 && pair[1] >= 2 && pair[1] < 126)?;
         let frame = &bytes[at..];
@@ -407,7 +407,7 @@ fn an_api_key_does_what_its_scopes_allow_until_it_is_revoked() {
 fn a_header_counts_only_from_a_trusted_proxy() {
     let mut world = world();
     let who = |world: &mut World, peer: &str, headers: &str| {
-        world.peer = peer.parse().unwrap();
+        world.peer = peer.parse::<IpAddr>().map_or(Peer::Unix, Peer::from);
         let socket = world.connect();
         let (status, body) = world.request(socket, "GET", "/api/me", headers, "");
         body["sub"].as_str().map_or_else(|| format!("{status} {}", body["code"].as_str().unwrap_or_default()), str::to_owned)
@@ -420,6 +420,7 @@ fn a_header_counts_only_from_a_trusted_proxy() {
         ("10.0.0.1", format!("X-Remote-User: ada\r\n{}", bearer("x")), "401 opaque_token"),
         ("10.0.0.4", "X-Remote-User: ada\r\n".to_owned(), "401 missing_token"),
         ("127.0.0.1", "X-Remote-User: ada\r\nX-Forwarded-For: 10.0.0.1\r\n".to_owned(), "401 missing_token"),
+        ("a Unix socket", "X-Remote-User: ada\r\n".to_owned(), "401 missing_token"),
         ("::1", "X-Remote-User: ada\r\n".to_owned(), "401 missing_token"),
         ("10.0.0.1", String::new(), "401 missing_token"),
         ("10.0.0.1", "X-Remote-User:  \r\n".to_owned(), "401 missing_token"),
@@ -431,6 +432,18 @@ fn a_header_counts_only_from_a_trusted_proxy() {
     }
     let socket = world.socket_with("/ws", "X-Remote-User: ada\r\n");
     assert_eq!(world.farewell(socket), None, "sockets too");
+}
+
+#[test]
+fn a_proxy_on_a_unix_socket_is_trusted_by_name_only() {
+    let proxy = Proxy { header: "x-remote-user".to_owned(), trusted: vec!["unix".parse().unwrap()] };
+    let sign_in = Rules { proxy: Some(proxy), ..Rules::default() };
+    let mut world = World::new(Settings { sign_in, ..settings() });
+    for (peer, status) in [(Peer::Unix, 200), (IpAddr::from(Ipv4Addr::LOCALHOST).into(), 401)] {
+        world.peer = peer;
+        let socket = world.connect();
+        assert_eq!(world.request(socket, "GET", "/api/me", "X-Remote-User: ada\r\n", "").0, status, "{peer:?}");
+    }
 }
 
 #[test]
@@ -604,8 +617,16 @@ fn a_key_that_was_revoked_while_its_socket_moved_between_shards_lets_nobody_in()
         let (sub, socket): (Arc<str>, _) = (format!("key:{name}").into(), SocketId(1_000 + name.len() as u64));
         let user = User { sub: sub.clone(), key: Some(KeyHash::of(&format!("fw_{name}"))), ..User::anonymous() };
         let (key, caller) = (Key { sub, id: "default".into() }, crate::contract::Caller::default());
-        let attach =
-            Attach { show: Show::Chat, key, user, caller, since: None, head: b"HTTP/1.1 101\r\n\r\n".to_vec(), leftover: Vec::new() };
+        let attach = Attach {
+            show: Show::Chat,
+            key,
+            user,
+            caller,
+            address: None,
+            since: None,
+            head: b"HTTP/1.1 101\r\n\r\n".to_vec(),
+            leftover: Vec::new(),
+        };
         world.tick(vec![Event::Arrived { socket, attach: Box::new(attach) }]);
         assert_eq!(world.farewell(socket), expected, "{name}");
     }

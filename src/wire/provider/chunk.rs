@@ -144,5 +144,6 @@ pub(super) fn usage(value: &Value) -> Option<Usage> {
         total_tokens: count(["/total_tokens", "/total_tokens"]).unwrap_or(prompt_tokens.saturating_add(completion_tokens)),
         cached_tokens: count(["/prompt_tokens_details/cached_tokens", "/cache_read_input_tokens"]).unwrap_or(0),
         reasoning_tokens: count(["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"]).unwrap_or(0),
+        cost_micros: 0,
     })
 }

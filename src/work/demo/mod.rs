@@ -49,13 +49,8 @@ impl Demo {
         let words = |text: &str| text.split_whitespace().count() as u64;
         let prompt_tokens = messages.iter().map(|message| words(&message.text.to_string())).sum();
         let completion_tokens = words(&text) + tool_calls.iter().map(|call| words(&call.args.to_string())).sum::<u64>();
-        let usage = Usage {
-            prompt_tokens,
-            completion_tokens,
-            total_tokens: prompt_tokens + completion_tokens,
-            cached_tokens: 0,
-            reasoning_tokens: 0,
-        };
+        let total_tokens = prompt_tokens + completion_tokens;
+        let usage = Usage { prompt_tokens, completion_tokens, total_tokens, ..Usage::NONE };
         Said { text, tool_calls, usage }
     }
 }

@@ -4,6 +4,9 @@ use super::patience::PATIENCE;
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 /// One connection to the server.
 pub(crate) struct Wire {
@@ -35,6 +38,15 @@ impl Wire {
     pub(crate) fn open(address: SocketAddr) -> Wire {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
+        Wire::of(stream)
+    }
+
+    /// On a Unix socket, whose bytes are those of TCP.
+    pub(crate) fn open_file(path: &Path) -> Wire {
+        Wire::of(OwnedFd::from(UnixStream::connect(path).unwrap()).into())
+    }
+
+    fn of(stream: TcpStream) -> Wire {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         Wire { stream, read: Vec::new() }
