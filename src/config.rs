@@ -6,6 +6,7 @@
 pub mod file;
 pub mod layers;
 mod quotas;
+pub mod reload;
 mod secrets;
 pub mod setting;
 mod sign_in;
@@ -49,6 +50,10 @@ pub struct Config {
     pub quotas: Quotas,
     /// The file of API keys.
     pub api_keys: Option<PathBuf>,
+    /// The certificates of the issuer's authority, where it is a private one.
+    pub oidc_ca: Option<PathBuf>,
+    /// The audit log.
+    pub audit: Option<PathBuf>,
     /// What the log shows; [`log::filter`](crate::log::filter) reads it.
     pub log: String,
     pub data: Option<PathBuf>,
@@ -181,6 +186,8 @@ impl Config {
             call_time: Duration::from_millis(u64::from(arguments.call_ms)),
             databases: databases(&arguments.database, &secrets)?,
             api_keys: arguments.api_keys,
+            oidc_ca: arguments.oidc_ca,
+            audit: arguments.audit,
             data: arguments.data,
             graph: arguments.graph,
             graphs: arguments.graphs,
@@ -235,6 +242,11 @@ impl Config {
             ..Settings::default()
         };
         Pool::new(settings, self.upstream.models())
+    }
+
+    /// Has a pool that runs call the models of these settings from its next call on.
+    pub fn change_models(&self, pool: &Pool) {
+        pool.change_models(self.upstream.models());
     }
 }
 

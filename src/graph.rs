@@ -33,13 +33,16 @@ const NOTE_BYTES_MAX: usize = 200;
 #[derive(Debug)]
 pub struct Library {
     graphs: BTreeMap<Arc<str>, Arc<Graph>>,
-    hash: String,
+    hash: Arc<str>,
 }
 
 /// A graph, ready to run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Graph {
     pub name: Arc<str>,
+    /// SHA-256 of its file and of those that it names, in hex, and the hash of the library that it was read in.
+    pub hash: String,
+    pub library: Arc<str>,
     pub description: String,
     pub nodes: Vec<Node>,
     /// Where a message, an action and a machine's button enter, as indices into `nodes`.
@@ -128,9 +131,10 @@ fn a_page() -> NonZeroU32 {
 impl Library {
     /// Reads every `*.json` at the top; what these name lies below.
     pub fn load(files: &BTreeMap<String, String>) -> Result<Library, GraphError> {
+        let hash: Arc<str> = content_hash(files.iter().map(|(file, text)| (file.as_str(), text.as_str()))).into();
         let mut graphs = BTreeMap::new();
         for (file, text) in files.iter().filter(|(file, _)| file.ends_with(".json") && !file.contains('/')) {
-            let graph = Reader { file, text, files }.graph()?;
+            let graph = Reader { file, text, files }.graph(&hash)?;
             if graphs.insert(graph.name.clone(), Arc::new(graph)).is_some() {
                 let name = graphs.keys().next_back().map(|name| name.to_string()).unwrap_or_default();
                 return Err(GraphError { file: file.clone(), line: 1, what: Wrong::DoubleGraph { name } });
@@ -139,20 +143,20 @@ impl Library {
         if graphs.is_empty() {
             return Err(GraphError { file: String::new(), line: 1, what: Wrong::NoGraphs });
         }
-        let mut hash = Sha256::new();
-        for (file, text) in files {
-            hash.update((file.len() as u64).to_le_bytes());
-            hash.update(file);
-            hash.update((text.len() as u64).to_le_bytes());
-            hash.update(text);
-        }
-        let hash = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Library { graphs, hash })
     }
 
     /// SHA-256 of all files, in hex: what a session states that it runs on.
     pub fn hash(&self) -> &str {
         &self.hash
+    }
+
+    /// The same graphs under other hashes, as if a comment in each file had changed: what a simulated server reloads.
+    pub fn twin(&self) -> Library {
+        let other = |hash: &str| content_hash([("twin", hash)].into_iter());
+        let hash: Arc<str> = other(&self.hash).into();
+        let twin = |graph: &Graph| Arc::new(Graph { hash: other(&graph.hash), library: hash.clone(), ..graph.clone() });
+        Library { graphs: self.graphs.iter().map(|(name, graph)| (name.clone(), twin(graph))).collect(), hash: hash.clone() }
     }
 
     pub fn graph(&self, name: &str) -> Option<&Arc<Graph>> {
@@ -162,6 +166,16 @@ impl Library {
     pub fn names(&self) -> Vec<String> {
         self.graphs.keys().map(|name| name.to_string()).collect()
     }
+}
+
+/// SHA-256 of files with their names, in hex.
+fn content_hash<'a>(files: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let mut hash = Sha256::new();
+    for part in files.flat_map(|(file, text)| [file, text]) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Graph {
@@ -183,7 +197,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn graph(&self) -> Result<Graph, GraphError> {
+    fn graph(&self, library: &Arc<str>) -> Result<Graph, GraphError> {
         let wrong = |error: serde_json::Error| self.error_at(error.line(), Wrong::Json(without_place(&error.to_string())));
         let read: GraphFile = serde_json::from_str(self.text).map_err(wrong)?;
         unique_json(self.text).map_err(wrong)?;
@@ -216,7 +230,21 @@ impl Reader<'_> {
         }
         let before = read.before.as_deref().map(|to| find("before", "before", to)).transpose()?;
         let after = read.after.as_deref().map(|to| find("after", "after", to)).transpose()?;
-        let mut graph = Graph { name: read.name.into(), description: read.description, nodes, entries, before, after, paths: read.paths };
+        let named = read.nodes.iter().flat_map(|node| [&node.prompt, &node.compose, &node.schema, &node.plain]).flatten();
+        let named = named.filter_map(|file| self.files.get_key_value(file.as_str()));
+        let parts: BTreeMap<&str, &str> =
+            named.map(|(file, text)| (file.as_str(), text.as_str())).chain([(self.file, self.text)]).collect();
+        let mut graph = Graph {
+            name: read.name.into(),
+            hash: content_hash(parts.into_iter()),
+            library: library.clone(),
+            description: read.description,
+            nodes,
+            entries,
+            before,
+            after,
+            paths: read.paths,
+        };
         self.check(&mut graph)?;
         Ok(graph)
     }

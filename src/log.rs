@@ -15,7 +15,8 @@ use std::time::Duration;
 use tracing::Subscriber;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::{Registry, reload};
 
 /// Lines that may wait to be written.
 const LINES_MAX: usize = 4_096;
@@ -37,7 +38,29 @@ pub fn filter(text: &str) -> Result<Targets, String> {
 
 /// The log of this process. Its end writes what still waits.
 #[must_use = "the last lines are lost without it"]
-pub struct Log(Queue);
+pub struct Log {
+    queue: Queue,
+    filter: Filter,
+}
+
+/// What the log shows, to be changed while the program runs.
+#[derive(Clone)]
+pub struct Filter(reload::Handle<Targets, Registry>);
+
+impl Log {
+    pub fn filter(&self) -> Filter {
+        self.filter.clone()
+    }
+}
+
+impl Filter {
+    /// Has the log show what a filter says that has been checked.
+    pub fn change(&self, filter: &str) {
+        let filter = self::filter(filter).expect("the filter has been checked with the other settings");
+        // A second server in one process logs where the first does.
+        let _ = self.0.reload(filter);
+    }
+}
 
 /// Starts the log, for the life of the process, with a filter that has been checked. Panics are logged from then on: where they happened, but not with what
 /// data, which may be a user's.
@@ -45,6 +68,7 @@ pub fn start(filter: &str) -> Log {
     let is_terminal = io::stderr().is_terminal();
     let queue = Queue::new(LINES_MAX, io::stderr(), is_terminal);
     let filter = self::filter(filter).expect("the filter has been checked with the other settings");
+    let (filter, handle) = reload::Layer::new(filter);
     // A second server in one process logs where the first does.
     let _ = tracing::subscriber::set_global_default(subscriber(filter, queue.clone(), is_terminal));
     std::panic::set_hook(Box::new(|panic| {
@@ -54,10 +78,10 @@ pub fn start(filter: &str) -> Log {
         let thread = std::thread::current().name().map(str::to_owned);
         tracing::error!(location, reason = message, thread, "thread panicked");
     }));
-    Log(queue)
+    Log { queue, filter: Filter(handle) }
 }
 
-fn subscriber(filter: Targets, queue: Queue, is_terminal: bool) -> Box<dyn Subscriber + Send + Sync> {
+fn subscriber(filter: impl Layer<Registry> + Send + Sync, queue: Queue, is_terminal: bool) -> Box<dyn Subscriber + Send + Sync> {
     let layer = tracing_subscriber::fmt::layer().with_writer(queue);
     let registry = tracing_subscriber::registry().with(filter);
     if is_terminal {
@@ -103,7 +127,7 @@ impl Queue {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.0.flush();
+        self.queue.flush();
     }
 }
 
@@ -269,6 +293,25 @@ mod tests {
         assert_eq!(shown + dropped, 100, "every line is either shown or counted: {text}");
         assert_eq!(lines[0]["number"], 0);
         assert!(lines[0]["level"] == "WARN" && lines[0]["timestamp"].is_string());
+    }
+
+    #[test]
+    fn shows_what_the_filter_says_that_was_changed() {
+        let (release, held) = channel();
+        drop(release);
+        let written = Arc::<Mutex<Vec<u8>>>::default();
+        let queue = Queue::new(10, Held(held, written.clone()), false);
+        let (layer, handle) = reload::Layer::new(filter("info").unwrap());
+        tracing::subscriber::with_default(subscriber(layer, queue.clone(), false), || {
+            for shown in ["warn", "debug", "off"] {
+                tracing::debug!("at {shown}");
+                Filter(handle.clone()).change(shown);
+            }
+            tracing::debug!("at last");
+            queue.flush();
+        });
+        let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        assert!(text.contains("at off") && text.lines().count() == 1, "{text}");
     }
 
     #[test]

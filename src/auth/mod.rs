@@ -24,7 +24,7 @@ pub use token::{ANONYMOUS, LEEWAY_S, Names, Rejected, TOKEN_BYTES_MAX, Verified,
 use std::sync::Arc;
 
 /// How users sign in to this server. Without any of these there is no sign-in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     pub issuer: Option<Issuer>,
     pub proxy: Option<Proxy>,
@@ -33,7 +33,7 @@ pub struct Rules {
 }
 
 /// An OpenID Connect issuer whose tokens count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     /// As it was configured, without a slash at its end.
     pub url: String,
@@ -44,7 +44,7 @@ pub struct Issuer {
 }
 
 /// A header in which a proxy names the user that it has signed in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proxy {
     /// In lower case.
     pub header: String,

@@ -2,7 +2,7 @@
 
 use super::{Failure, library};
 use crate::config::layers::{FILE, Value, Written};
-use crate::config::setting::{self, SETTINGS, Setting};
+use crate::config::setting::{self, Change, SETTINGS, Setting};
 use crate::config::{Arguments, Config, KEY, KEYS, variable_of_database, without_password};
 use crate::work::probe;
 use clap::{ArgMatches, CommandFactory};
@@ -151,7 +151,8 @@ fn template() -> String {
         }
         let default = setting.default.map(|value| format!(" {}", setting.written(value))).unwrap_or_default();
         let Setting { help, .. } = setting;
-        text.push_str(&format!("\n# {help}\n# {}, --{}\n# {} ={default}\n", setting.variable(), setting.flag(), setting.key()));
+        let change = if setting.change == Change::Live { "" } else { "; a change needs a restart" };
+        text.push_str(&format!("\n# {help}\n# {}, --{}{change}\n# {} ={default}\n", setting.variable(), setting.flag(), setting.key()));
     }
     text
 }

@@ -1,6 +1,6 @@
 //! The command line: one file per command.
 //!
-//! Exit codes: 0 done, 1 a turn, a test or a check of `doctor` failed, 2 the command line or a test suite is wrong, 3 the configuration or a graph is wrong,
+//! Exit codes: 0 done, 1 a turn, a test or a check of `doctor` failed, or a reload was refused, 2 the command line or a test suite is wrong, 3 the configuration or a graph is wrong,
 //! 4 something that is needed is not available (an address, a folder, a server), 130 a test run was stopped.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where we speak to people")]
 
@@ -14,6 +14,7 @@ mod key;
 mod library;
 mod nginx;
 mod prompt;
+mod reload;
 mod sample_data;
 mod serve;
 mod sim;
@@ -56,6 +57,8 @@ enum Command {
     Config(config::Command),
     /// Look whether everything that a server needs is there, and how to mend what is not
     Doctor(doctor::Options),
+    /// Have the server on this machine load its graphs, keys and settings again; nobody is disconnected
+    Reload(Box<Arguments>),
     /// Ask a server whether it serves: exit code 0 if it does, 1 if it shuts down, 4 if nobody answers
     Health(health::Options),
     /// Run the whole server in simulated worlds and look for what breaks it
@@ -115,6 +118,7 @@ pub fn run() -> ExitCode {
         Command::Test(options) => test::run(&options, own),
         Command::Config(command) => config::run(command, own),
         Command::Doctor(options) => doctor::run(&options, own),
+        Command::Reload(_) => reload::run(own),
         Command::Health(options) => health::run(&options, own),
         Command::Sim(options) => sim::run(&options),
         Command::Graph(command) => graph::run(command, own),

@@ -1,7 +1,9 @@
 //! `framewright serve`: runs the server until it is told to end.
 
+use super::reload::Reloader;
 use super::suites::Folder;
-use super::{Failure, library};
+use super::{Failure, doctor, library};
+use crate::auth::ApiKeys;
 use crate::config::Config;
 use crate::config::layers::{Origin, Written};
 use crate::contract::{Listen, counted};
@@ -10,24 +12,34 @@ use crate::log;
 use crate::shard;
 use crate::shard::files::Files;
 use crate::shard::origin::Origins;
+use crate::shell::audit::Audit;
+use crate::shell::doctor::Check;
 use crate::shell::{self, Inherited, ServeError, Server, Settings, Supervisor};
+use crate::work::authority::Authority;
 use crate::work::issuer::KeyFile;
 use crate::work::{Pool, probe};
 use clap::ArgMatches;
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let inherited = Inherited::take().map_err(Failure::config)?;
     let written = Written::read(matches).map_err(Failure::config)?;
     let listen = written.values.iter().find(|value| value.setting.id == "listen" && value.origin != Origin::Default).cloned();
     let config = Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model).map_err(Failure::config)?;
-    let _log = log::start(&config.log);
+    let log = log::start(&config.log);
     let library = library::load(config.graphs.as_deref())?;
     let missing = library.graph(&config.graph).map(|graph| library::missing_databases(graph, &config.databases));
+    let pool = config.pool();
+    let (own, reloader) = (matches.clone(), Reloader::new(matches, written.values, &config, &library, &pool, log.filter()));
+    let address = Arc::new(OnceLock::new());
+    let known = address.clone();
+    let check = move || doctor::report(&own, known.get());
     let unused = listen.filter(|_| !inherited.is_empty());
-    let server = start_on(inherited, Supervisor::of_environment(), &config, library, config.pool())?;
+    let server = start_on(inherited, Supervisor::of_environment(), &config, library, pool, Some(Arc::new(check)))?;
+    let _ = address.set(server.places()[0].clone());
     server.hear_signals().map_err(failure)?;
+    server.hear_reloads(Box::new(reloader)).map_err(failure)?;
     eprintln!("{}", first_line(&server, &config));
     if let Some(listen) = unused {
         let origin = listen.origin;
@@ -46,11 +58,18 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
 
 /// Starts a server with these settings; `pool` makes its calls.
 pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Server, Failure> {
-    start_on(Inherited::default(), Supervisor::default(), config, library, pool)
+    start_on(Inherited::default(), Supervisor::default(), config, library, pool, None)
 }
 
-/// The same on the sockets of systemd, if there are any, and watched by it.
-fn start_on(inherited: Inherited, supervisor: Supervisor, config: &Config, library: Library, pool: Pool) -> Result<Server, Failure> {
+/// The same on the sockets of systemd, if there are any, and watched by it; with the checks of `/api/doctor`.
+fn start_on(
+    inherited: Inherited,
+    supervisor: Supervisor,
+    config: &Config,
+    library: Library,
+    pool: Pool,
+    doctor: Option<Arc<Check>>,
+) -> Result<Server, Failure> {
     inherited.places().try_for_each(|place| config.may_listen(place)).map_err(Failure::config)?;
     let settings = Settings::new(config.listen.clone(), pool.clone());
     let settings = Settings {
@@ -63,12 +82,21 @@ fn start_on(inherited: Inherited, supervisor: Supervisor, config: &Config, libra
         suites: config.tests.then(|| Folder::shared(&config.suites)),
         issuer: config.sign_in.issuer.clone(),
         key_file: config.api_keys.as_deref().map(KeyFile::read).transpose().map_err(Failure::config)?,
+        authority: config.oidc_ca.as_deref().map(Authority::read).transpose().map_err(Failure::config)?,
+        audit: config.audit.as_deref().map(Audit::start).transpose().map_err(Failure::unavailable)?,
+        doctor,
         drain_time: config.drain_time,
         ..settings
     };
     let api_keys = settings.key_file.as_ref().map(KeyFile::keys).unwrap_or_default();
-    let rules = shell::rules(Arc::new(library), &config.graph, &pool);
-    let rules = shard::Settings {
+    pool.keep_surveyed();
+    shell::serve(settings, rules(config, Arc::new(library), api_keys, &pool)).map_err(failure)
+}
+
+/// What the shards go by, at the start and after a reload.
+pub(super) fn rules(config: &Config, library: Arc<Library>, api_keys: Arc<ApiKeys>, pool: &Pool) -> shard::Settings {
+    let rules = shell::rules(library, &config.graph, pool);
+    shard::Settings {
         conformance: config.conformance,
         files: if config.development { Files::Development } else { rules.files },
         about: about(config),
@@ -84,9 +112,7 @@ fn start_on(inherited: Inherited, supervisor: Supervisor, config: &Config, libra
         api_keys,
         origins: Origins { allowed: config.origins.clone(), hosts: config.hosts.clone(), ..rules.origins },
         ..rules
-    };
-    pool.keep_surveyed();
-    shell::serve(settings, rules).map_err(failure)
+    }
 }
 
 /// What everyone may know of this server.

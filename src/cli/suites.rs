@@ -34,6 +34,11 @@ impl Folder {
         is_empty.then(|| format!("warning: --tests finds {what} `{}`: {NAME_ANOTHER}", path.display()))
     }
 
+    /// How many suites there are.
+    pub(super) fn count(path: &Path) -> usize {
+        Folder::new(path).files().len()
+    }
+
     fn new(path: &Path) -> Folder {
         Folder { path: path.to_owned() }
     }

@@ -69,7 +69,7 @@ impl Written {
     }
 
     /// `files`: the strongest first.
-    fn of(matches: &ArgMatches, files: Vec<File>) -> Written {
+    pub(super) fn of(matches: &ArgMatches, files: Vec<File>) -> Written {
         let values: Vec<Value> = SETTINGS.iter().map(|setting| value(matches, &files, setting)).collect();
         let of = |id: &str| values.iter().find(|value| value.setting.id == id)?.value.clone();
         Written { arguments: Arguments::of_values(of), values, files }

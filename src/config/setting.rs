@@ -23,6 +23,16 @@ pub struct Setting {
     pub kind: Kind,
     pub default: Option<&'static str>,
     pub help: &'static str,
+    pub change: Change,
+}
+
+/// When a new value counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// From the next start.
+    Restart,
+    /// From the next reload. Such a row ends in `Live`.
+    Live,
 }
 
 /// What a value may be.
@@ -63,10 +73,13 @@ const LLM: Option<&str> = Some("llm");
 const LIMITS: Option<&str> = Some("limits");
 
 macro_rules! settings {
-    ($($section:ident $id:ident: $type:ty, $value_name:literal, $kind:expr, $default:expr, $help:literal;)*) => {
+    (@change) => { Change::Restart };
+    (@change $change:ident) => { Change::$change };
+    ($($section:ident $id:ident: $type:ty, $value_name:literal, $kind:expr, $default:expr, $help:literal $(, $change:ident)?;)*) => {
         /// Every setting that a file may hold, in the order of the file; sections stay together.
         pub static SETTINGS: &[Setting] = &[$(Setting {
             id: stringify!($id), section: $section, value_name: $value_name, kind: $kind, default: $default, help: $help,
+            change: settings!(@change $($change)?),
         }),*];
 
         /// The value of each setting, of its type.
@@ -92,26 +105,28 @@ settings! {
         "Permissions of the Unix socket, in octal; who may write to it may connect";
     GENERAL host: Vec<String>, "NAME", Hosts, None,
         "Additional host names under which clients reach the server, such as its public name behind nginx; requests for other \
-         hosts are refused [default: none besides loopback names and the listen address]";
+         hosts are refused [default: none besides loopback names and the listen address]", Live;
     GENERAL allow_origin: Vec<String>, "ORIGIN", Origins, None,
-        "Web pages of other origins that may use the server, such as https://example.org; `*` allows every page [default: none]";
+        "Web pages of other origins that may use the server, such as https://example.org; `*` allows every page [default: none]", Live;
     GENERAL insecure_no_auth: bool, "BOOL", Switch, Some("false"),
         "Allow listening on non-loopback addresses without authentication";
     GENERAL data: Option<PathBuf>, "DIR", Path, None,
         "Data folder; two servers can't share one. Nothing but its lock is kept there yet: conversations end with the server [default: none]";
+    GENERAL audit: Option<PathBuf>, "FILE", Path, None,
+        "Audit log: who signed in, read another user's data, changed a graph or deleted data; one JSON line each [default: none]";
     GENERAL log: String, "FILTER", Filter, Some("info"),
-        "What to log on standard error: a level, or levels by target such as warn,framewright::work=debug";
+        "What to log on standard error: a level, or levels by target such as warn,framewright::work=debug", Live;
     GENERAL shards: Option<u16>, "N", Number(1, 256), None,
         "Threads that hold sessions, 1 to 256 [default: one per core]";
     GENERAL graph: String, "NAME", Text, Some("v3-framed"),
-        "Graph that new sessions use";
+        "Graph that new sessions use", Live;
     GENERAL graphs: Option<PathBuf>, "DIR", Path, None,
-        "Folder with graphs, prompts and schemas that replace built-in files of the same name or add to them [default: none]";
+        "Folder with graphs, prompts and schemas that replace built-in files of the same name or add to them [default: none]", Live;
     GENERAL database: Vec<String>, "NAME=URL", Databases, Some(DATABASE),
         "Databases that experts may query, as NAME=URL separated by spaces; a URL is mysql://user:password@host:port/name, \
          sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL of one; a file may list them in a section [databases]";
     GENERAL development: bool, "BOOL", Switch, Some("false"),
-        "Read the page's files from disk for every request and disable caching";
+        "Read the page's files from disk for every request and disable caching", Live;
     GENERAL conformance: bool, "BOOL", Switch, Some("false"),
         "Send back every request to `/` and every message on `/ws/echo`; for tests of the protocols only, since it takes the page's place";
     GENERAL tests: bool, "BOOL", Switch, Some("false"),
@@ -120,14 +135,16 @@ settings! {
         "Folder of the test suites that users can start";
     AUTH oidc_issuer: Option<String>, "URL", Issuer, None,
         "OpenID Connect issuer, such as a Zitadel instance, whose users may sign in [default: none]";
+    AUTH oidc_ca: Option<PathBuf>, "FILE", Path, None,
+        "Certificates, in PEM, of the authority that vouches for the issuer, where it is a private one; no other counts then [default: none]";
     AUTH oidc_client_id: Option<String>, "ID", Text, None,
         "Client id of this server's application at the issuer; a token must be for it or for the project [default: none]";
     AUTH oidc_project_id: Option<String>, "ID", Text, None,
         "Project id at the issuer; a token must be for it or for the client [default: none]";
     AUTH admin_claim: String, "CLAIM", Text, Some("urn:zitadel:iam:org:project:roles"),
-        "Claim that holds a user's roles: an object with a key for each, a list, or a text";
+        "Claim that holds a user's roles: an object with a key for each, a list, or a text", Live;
     AUTH admin_value: Option<String>, "ROLE", Text, None,
-        "Role that makes a user an administrator, who may read other users' traces and tests [default: none]";
+        "Role that makes a user an administrator, who may read other users' traces and tests [default: none]", Live;
     AUTH auth_header: Option<String>, "NAME", Header, None,
         "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]";
     AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
@@ -137,52 +154,52 @@ settings! {
         "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,
         "Model that answers; `demo` is built in [default: gpt-4.1-mini with OPENAI_API_KEY, openai/gpt-4.1-mini with \
-         OPENROUTER_API_KEY, claude-haiku-4-5 with ANTHROPIC_API_KEY, else the first of a model server on this machine, else demo]";
+         OPENROUTER_API_KEY, claude-haiku-4-5 with ANTHROPIC_API_KEY, else the first of a model server on this machine, else demo]", Live;
     LLM fast_model: Option<String>, "NAME", Text, None,
-        "Model for calls that must be fast, such as perceiving a message [default: the same]";
+        "Model for calls that must be fast, such as perceiving a message [default: the same]", Live;
     LLM fallback_model: Option<String>, "NAME", Text, None,
-        "Fallback model, used when a call fails before its first token [default: none]";
+        "Fallback model, used when a call fails before its first token [default: none]", Live;
     LLM llm_url: Option<String>, "URL", Url, None,
-        "Base URL of a chat-completions server, up to its `/v1` [default: OPENAI_BASE_URL, else the server that the key is for]";
+        "Base URL of a chat-completions server, up to its `/v1` [default: OPENAI_BASE_URL, else the server that the key is for]", Live;
     LLM llm_key_file: Option<PathBuf>, "FILE", Path, None,
-        "File that holds the key of the model's server in one line; FRAMEWRIGHT_LLM_KEY may hold the key itself [default: none]";
+        "File that holds the key of the model's server in one line; FRAMEWRIGHT_LLM_KEY may hold the key itself [default: none]", Live;
     LLM offline: bool, "BOOL", Switch, Some("false"),
-        "Don't look for a model server on this machine";
+        "Don't look for a model server on this machine", Live;
     LLM retries: u8, "N", Number(0, 10), Some("2"),
-        "How often a model call that failed before its first token is retried, up to 10";
+        "How often a model call that failed before its first token is retried, up to 10", Live;
     LLM demo_delay_ms: u16, "N", Number(0, 10_000), Some("15"),
-        "Milliseconds between two words of the demo model, up to 10000";
+        "Milliseconds between two words of the demo model, up to 10000", Live;
     LIMITS workers: u16, "N", Number(1, 4_096), Some("256"),
         "Concurrent model calls, 1 to 4096; further calls wait";
     LIMITS connect_ms: u32, "N", Number(1, MS_MAX), Some("5000"),
-        "Milliseconds to connect to the model's server";
+        "Milliseconds to connect to the model's server", Live;
     LIMITS first_token_ms: Option<u32>, "N", Number(1, MS_MAX), None,
         "Milliseconds to the model's first token, once connected [default: 60000, and 300000 on this machine, where a model \
-         may have to be loaded first]";
+         may have to be loaded first]", Live;
     LIMITS next_token_ms: u32, "N", Number(1, MS_MAX), Some("60000"),
-        "Milliseconds between two tokens of a model";
+        "Milliseconds between two tokens of a model", Live;
     LIMITS call_ms: u32, "N", Number(1, MS_MAX), Some("600000"),
         "Milliseconds for a model call as a whole, including waiting and retries";
     LIMITS drain_ms: u32, "N", Number(0, 600_000), Some("10000"),
-        "Milliseconds that running answers get to finish when the server is stopped, up to 600000";
+        "Milliseconds that running answers get to finish when the server is stopped, up to 600000", Live;
     LIMITS sessions: u32, "N", Number(1, 1_000_000), Some("10000"),
-        "Sessions in memory, of all shards; when full, the session unused longest makes room";
+        "Sessions in memory, of all shards; when full, the session unused longest makes room", Live;
     LIMITS session_bytes: u64, "N", Number(1 << 20, 1 << 40), Some("536870912"),
-        "Memory of each shard for histories, traces and events, in bytes; when full, the session unused longest makes room";
+        "Memory of each shard for histories, traces and events, in bytes; when full, the session unused longest makes room", Live;
     LIMITS request_bytes: u64, "N", Number(2 << 20, 1 << 40), Some("268435456"),
-        "Memory of each shard for requests that are being received, in bytes; beyond it requests are refused";
+        "Memory of each shard for requests that are being received, in bytes; beyond it requests are refused", Live;
     LIMITS message_bytes: u32, "N", Number(1 << 10, 1 << 20), Some("262144"),
-        "Largest message that a client may send, in bytes, up to 1 MiB";
+        "Largest message that a client may send, in bytes, up to 1 MiB", Live;
     LIMITS connections: u32, "N", Number(1, 1_000_000), Some("16384"),
-        "Connections of each shard; further ones are refused";
+        "Connections of each shard; further ones are refused", Live;
     LIMITS queue: u16, "N", Number(1, 65_535), Some("1024"),
         "Model calls that may wait for a worker";
     LIMITS waiting: u16, "N", Number(1, 1_000), Some("8"),
-        "Messages that may wait behind the running turn of a session";
+        "Messages that may wait behind the running turn of a session", Live;
     LIMITS history: u16, "N", Number(2, 10_000), Some("200"),
-        "Messages that a session keeps";
+        "Messages that a session keeps", Live;
     LIMITS traces: u16, "N", Number(1, 1_000), Some("20"),
-        "Turns of a session whose trace is kept";
+        "Turns of a session whose trace is kept", Live;
     LIMITS user_requests: u32, "N", Number(0, 1_000_000), Some("3000"),
         "Requests a minute from each signed-in user; 0 is no bound, here and in what follows";
     LIMITS user_messages: u32, "N", Number(0, 1_000_000), Some("300"),

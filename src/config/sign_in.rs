@@ -21,8 +21,13 @@ pub(super) fn rules(arguments: &Arguments) -> Result<Rules, ConfigError> {
         }),
         None => None,
     };
-    let of_issuer = [("--oidc-client-id", oidc_client_id), ("--oidc-project-id", oidc_project_id), ("--admin-value", admin_value)];
-    if let (None, Some((name, _))) = (oidc_issuer, of_issuer.iter().find(|(_, value)| value.is_some())) {
+    let of_issuer = [
+        ("--oidc-ca", arguments.oidc_ca.is_some()),
+        ("--oidc-client-id", oidc_client_id.is_some()),
+        ("--oidc-project-id", oidc_project_id.is_some()),
+        ("--admin-value", admin_value.is_some()),
+    ];
+    if let (None, Some((name, _))) = (oidc_issuer, of_issuer.iter().find(|(_, is_set)| *is_set)) {
         return Err(ConfigError::NoIssuer { name });
     }
     let proxy = match auth_header {
@@ -46,6 +51,7 @@ mod tests {
             ("--oidc-issuer https://id.example", "--oidc-issuer needs --oidc-client-id or --oidc-project-id"),
             ("--oidc-client-id 7", "--oidc-client-id does nothing without --oidc-issuer"),
             ("--admin-value admin", "--admin-value does nothing without --oidc-issuer"),
+            ("--oidc-ca ca.pem", "--oidc-ca does nothing without --oidc-issuer"),
             ("--auth-header X-User --trusted-proxy 127.0.0.1 --trusted-proxy ::1", "header x-user from 2"),
             ("--auth-header X-User", "--auth-header needs --trusted-proxy"),
             ("--trusted-proxy 127.0.0.1", "off"),

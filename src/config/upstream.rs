@@ -14,7 +14,7 @@ use std::time::Duration;
 use ureq::http::Uri;
 
 /// Who answers, and why it was chosen.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Upstream {
     Demo { word_pause: Duration, why: &'static str },
     Provider { provider: Box<Provider>, why: Why },
@@ -141,6 +141,16 @@ impl Upstream {
                 json!({ "name": provider.strong, "demo": false, "source": format!("chosen by {name}") })
             }
             Upstream::Provider { provider, why } => json!({ "name": provider.strong, "demo": false, "source": why.to_string() }),
+        }
+    }
+
+    /// The model server of this machine that was found, where one was.
+    pub fn found(&self) -> Option<Local> {
+        match self {
+            Upstream::Provider { provider, why: Why::Found(program) } => {
+                Some(Local { program: *program, url: provider.url.to_string(), model: provider.strong.clone() })
+            }
+            Upstream::Provider { .. } | Upstream::Demo { .. } => None,
         }
     }
 

@@ -73,6 +73,9 @@ pub enum Input {
     Opened { version: u32, library: String, graph: String, databases: Vec<DatabaseInfo>, limits: Limits, from: Caller },
     /// What is known of its databases has changed: a survey is done, or was done again.
     Surveyed { databases: Vec<DatabaseInfo> },
+    /// The server loaded its files and settings again. The next turn runs on the graph of this library, by content hash, which
+    /// was handed over before, and under these limits.
+    Reloaded { library: String, limits: Limits },
     /// A watcher came; its caller is who the session talks to from now on.
     Attached { from: Caller },
     /// A person wrote something. `dashboard` is what they see now.
@@ -116,6 +119,7 @@ impl Input {
             Input::Message { client_id, .. } | Input::Action { client_id, .. } => client_id.as_ref(),
             Input::Opened { .. }
             | Input::Surveyed { .. }
+            | Input::Reloaded { .. }
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop

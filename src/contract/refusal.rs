@@ -129,6 +129,8 @@ codes! {
     QueueFull "queue_full" 409,
     StaleControl "stale_control" 409,
     TestsRunning "tests_running" 409,
+    /// The checks of `doctor` run already.
+    DoctorRunning "doctor_running" 409,
     TestsDisabled "tests_disabled" 403,
     ResultsFull "results_full" 503,
     Draining "draining" 503,

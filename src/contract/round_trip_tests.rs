@@ -83,6 +83,7 @@ fn inputs_and_what_a_session_accepts_read_back() {
             from: from(),
         },
         Input::Surveyed { databases: vec![DatabaseInfo { survey: Some(Arc::new(survey())), ..database }] },
+        Input::Reloaded { library: text("hash"), limits: Limits::default() },
         Input::Attached { from: from() },
         Input::Message {
             text: text("hi"),
@@ -242,6 +243,7 @@ fn traces_read_back_to_the_microsecond() {
             started_at: Time(1_700_000_000_000_000 + below(1 << 50)),
             total_us: below(1 << 40),
             status: CallStatus::Done,
+            reloaded: (below(2) == 0).then(|| "0123456789ab".into()),
             degraded: (below(2) == 0).then(|| text("pa could not be understood")),
             usage: Usage::default(),
             frames: vec![frame],

@@ -16,6 +16,9 @@ pub struct Trace {
     pub client_id: Option<ClientId>,
     pub message: Arc<str>,
     pub graph: Arc<str>,
+    /// The start of the graph's content hash, where a reload changed the graph since the turn before.
+    #[serde(default)]
+    pub reloaded: Option<Arc<str>>,
     /// The name that the graph gives to the way the turn went; of a turn that broke off, as far as it went.
     pub path: String,
     #[serde(with = "time_ms")]
@@ -185,7 +188,7 @@ pub enum TurnResult {
 
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut out = to.serialize_struct("Trace", 13)?;
+        let mut out = to.serialize_struct("Trace", 14)?;
         out.serialize_field("id", &self.id.to_string())?;
         match &self.client_id {
             Some(client_id) => out.serialize_field("client_id", client_id)?,
@@ -193,6 +196,10 @@ impl Serialize for Trace {
         }
         out.serialize_field("message", &self.message)?;
         out.serialize_field("graph", &self.graph)?;
+        match &self.reloaded {
+            Some(reloaded) => out.serialize_field("reloaded", reloaded)?,
+            None => out.skip_field("reloaded")?,
+        }
         out.serialize_field("path", &self.path)?;
         out.serialize_field("started_at", &milliseconds(self.started_at.0))?;
         out.serialize_field("total_frames", &self.frames.len())?;

@@ -38,6 +38,7 @@ impl Session {
     pub(super) fn settle_background(&mut self, effects: &mut Vec<Effect>) {
         if self.work.background.is_some() && !self.work.is_waiting(Lane::Background) {
             self.work.background = None;
+            self.graph_behind = None;
             if let Some(next) = self.work.background_next.take() {
                 self.memorize(next, effects);
             }

@@ -99,12 +99,12 @@ impl Session {
     }
 
     pub(super) fn view(&self, lane: Lane, node: usize) -> View<'_> {
-        self.view_at(self.counters.now.wall, self.about(lane), node)
+        self.view_at(self.counters.now.wall, self.about(lane), &self.graph_of(lane).nodes[node])
     }
 
     /// Shows something that a node of a lane does.
     pub(super) fn emit_in(&mut self, lane: Lane, node: usize, what: What, effects: &mut Vec<Effect>) {
-        let (turn, frame, name) = (self.about(lane).id(), self.frame(lane), self.graph.nodes[node].name.clone());
+        let (turn, frame, name) = (self.about(lane).id(), self.frame(lane), self.graph_of(lane).nodes[node].name.clone());
         self.emit(turn, frame, name, what, effects);
     }
 
@@ -137,7 +137,8 @@ impl Session {
             }
             (Lane::Turn, Request::Database(_)) => self.work.turn().database_calls < self.setup.limits.database_calls_max,
             (Lane::Background, _) => {
-                let rounds = self.graph.after.map_or(0, |node| self.graph.nodes[node].rounds);
+                let graph = self.graph_of(lane);
+                let rounds = graph.after.map_or(0, |node| graph.nodes[node].rounds);
                 self.work.background.as_ref().is_some_and(|background| background.calls < 2 * rounds)
             }
         }
@@ -313,7 +314,7 @@ impl Session {
         let (turn, started_us) = (about.id(), running.started.moment.since(about.started.moment));
         let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage, retries };
         let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.setup.limits.detail_bytes_max)));
-        let node = self.graph.nodes[running.node].name.clone();
+        let node = self.graph_of(lane).nodes[running.node].name.clone();
         let detail = CallDetail { pid, node, frame: self.frame(lane), request, came };
         match lane {
             Lane::Turn => {
@@ -352,7 +353,7 @@ impl Session {
     /// Why a call failed. Who replays a recording learns where they left it.
     fn why(&self, running: &Running, error: &CallError) -> String {
         let is_of_recording = matches!(error, CallError::NotOnTape { .. });
-        let place = || format!("frame {} ({}): ", self.frame(running.lane), self.graph.nodes[running.node].name);
+        let place = || format!("frame {} ({}): ", self.frame(running.lane), self.graph_of(running.lane).nodes[running.node].name);
         format!("{}{error}", if is_of_recording { place() } else { String::new() })
     }
 }

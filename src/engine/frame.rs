@@ -104,7 +104,7 @@ impl Session {
     fn give_up(&mut self, lane: Lane, node: usize, task: Task, why: &str, effects: &mut Vec<Effect>) -> Result<(), Outcome> {
         let mut out = Out::after(self.counters.tool_last);
         let flow = task.give_up(&self.view(lane, node), &mut out);
-        let why = format!("{} {why}", self.graph.nodes[node].name);
+        let why = format!("{} {why}", self.graph_of(lane).nodes[node].name);
         match (&flow, lane) {
             (Flow::Ask(..) | Flow::Again { .. }, _) => unreachable!("a task that gives up asks nothing more"),
             (Flow::Fail(_), _) => {}

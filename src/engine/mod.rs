@@ -2,7 +2,7 @@
 //!
 //! [`Session::handle`] takes the time and one input and returns effects. It cannot wait, cannot fail and reads no clock, so
 //! the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs` all calls,
-//! `background.rs` what runs after a turn, `reset.rs` how things end early, `show.rs` what watchers see, `read.rs` and
+//! `background.rs` what runs after a turn, `reset.rs` how things end early, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
 //! `question.rs` what others may read, `snapshot.rs` how a session is saved and loaded.
 //!
 //! Invariants: turns start in the order of their ids and end once, with one `done`; no call is out without a turn or a
@@ -15,6 +15,7 @@ mod frame;
 mod named;
 mod question;
 mod read;
+mod reload;
 mod reset;
 mod show;
 mod size;
@@ -26,10 +27,11 @@ use crate::contract::{
     Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, What,
 };
 use crate::graph::{Graph, Library};
-use crate::nodes::{View, schema};
+use crate::nodes::{Node, View, schema};
 use background::Background;
 use call::Running;
 use named::Named;
+use reload::Next;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use size::value_bytes;
@@ -40,8 +42,15 @@ use turn::{About, Begun, Turn, Waiting};
 
 /// One conversation: what it runs on, and all that has become of it.
 pub struct Session {
+    /// What a switch chooses from.
     library: Arc<Library>,
+    /// What turns run on. A reload may have taken it out of the library: it stays until a switch.
     graph: Arc<Graph>,
+    /// What the background runs on, where a reload came while it was at work.
+    graph_behind: Option<Arc<Graph>>,
+    /// A library that was handed over, and one that waits for the running turn to end.
+    offered: Option<Arc<Library>>,
+    next: Option<Next>,
     /// The node that an event names where no node speaks.
     engine: Arc<str>,
     setup: Setup,
@@ -104,6 +113,9 @@ struct Kept {
     turns: VecDeque<TurnDetail>,
     /// The last turn that called a model or could have.
     last: Option<Arc<About>>,
+    /// The graph has changed since.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_reloaded: bool,
     named: Named,
 }
 
@@ -142,6 +154,9 @@ impl Session {
         Session {
             library,
             graph,
+            graph_behind: None,
+            offered: None,
+            next: None,
             engine: "engine".into(),
             setup: Setup { is_open: false, limits: Limits::default(), databases: Vec::new(), caller: from.clone() },
             conversation: Conversation {
@@ -175,10 +190,13 @@ impl Session {
                 Err(queue_full(waiting_max))
             }
             Input::Message { .. } | Input::Action { .. } => Ok(Accepted::Begins(TurnId(self.counters.turn_last.0 + 1))),
-            Input::Switch { graph, .. } if self.library.graph(graph).is_none() => Err(unknown_graph(graph, &self.library.names())),
+            Input::Switch { graph, .. } if self.library_ahead().graph(graph).is_none() => {
+                Err(unknown_graph(graph, &self.library_ahead().names()))
+            }
             Input::Switch { .. }
             | Input::Opened { .. }
             | Input::Surveyed { .. }
+            | Input::Reloaded { .. }
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop
@@ -203,6 +221,7 @@ impl Session {
         match input {
             Input::Opened { version: _, library: _, graph, databases, limits, from } => self.open(&graph, limits, databases, from),
             Input::Surveyed { databases } => self.surveyed(databases),
+            Input::Reloaded { library, limits } => self.reloaded(&library, limits),
             Input::Attached { from } => self.meet(from, effects),
             Input::Message { text, dashboard, client_id, from } => {
                 self.enqueue(Begun::Message { text: text.into(), dashboard }, client_id, from, effects);
@@ -215,17 +234,18 @@ impl Session {
             Input::Drain { cut } => self.drain(cut, effects),
             Input::Clear { from } => {
                 self.meet(from, effects);
-                self.reset(self.graph.clone(), false, effects);
+                self.reset(None, false, effects);
             }
             Input::Switch { graph, keep, from } => {
                 self.meet(from, effects);
-                let graph = self.library.graph(&graph).expect("`accepts` has found the graph").clone();
-                self.reset(graph, keep, effects);
+                let graph = self.library_ahead().graph(&graph).expect("`accepts` has found the graph").clone();
+                self.reset(Some(graph), keep, effects);
             }
             Input::Chunk { call, text } => self.chunk(call, &text, effects),
             Input::Completion { call, usage, waited_us, outcome } => self.completion(call, usage, waited_us, outcome, effects),
         }
         while self.work.turn.is_none() {
+            self.adopt();
             let Some(waiting) = self.work.waiting.pop_front() else { break };
             self.begin(waiting, effects);
         }
@@ -267,10 +287,10 @@ impl Session {
     }
 
     /// All that a node may read, at a wall time: the one place where a view is built.
-    fn view_at<'a>(&'a self, wall: Time, about: &'a About, node: usize) -> View<'a> {
+    fn view_at<'a>(&'a self, wall: Time, about: &'a About, node: &'a Node) -> View<'a> {
         let conversation = &self.conversation;
         View {
-            node: &self.graph.nodes[node],
+            node,
             wall,
             caller: &self.setup.caller,
             limits: &self.setup.limits,

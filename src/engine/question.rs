@@ -25,11 +25,11 @@ impl Session {
             && let Some(before) = self.graph.before
         {
             let mut out = Out::default();
-            let _rest = nodes[before].kind.begin(&self.view_at(now.wall, &about, before), &mut out);
+            let _rest = nodes[before].kind.begin(&self.view_at(now.wall, &about, &nodes[before]), &mut out);
             about.packet.sensed = out.sensed.unwrap_or_default();
         }
         let no_model = || Refusal::with(Code::NodeWithoutPrompt, format!("the node `{node}` calls no model: it has no prompt"));
-        self.view_at(now.wall, &about, index).question(is_ahead).ok_or_else(no_model)
+        self.view_at(now.wall, &about, &nodes[index]).question(is_ahead).ok_or_else(no_model)
     }
 
     /// What the question is about, and whether its turn is yet to come.

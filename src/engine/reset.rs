@@ -32,13 +32,17 @@ impl Session {
         }
     }
 
-    /// Starts over. `keep` carries history, memory and traces over; without it nothing is left of what was said, and of turns only
+    /// Starts over, on another graph or the same. `keep` carries history, memory and traces over; without it nothing is left of what was said, and of turns only
     /// their ids, the clients' names for them and how they ended.
-    pub(super) fn reset(&mut self, graph: Arc<Graph>, keep: bool, effects: &mut Vec<Effect>) {
+    pub(super) fn reset(&mut self, graph: Option<Arc<Graph>>, keep: bool, effects: &mut Vec<Effect>) {
         // All that runs ends on the graph that it began on.
         self.stop(effects);
         self.end_background(effects);
-        self.graph = graph;
+        self.adopt();
+        if let Some(graph) = graph {
+            self.kept.is_reloaded = false;
+            self.graph = graph;
+        }
         let conversation = &mut self.conversation;
         let mut has_new_memory = false;
         if !keep {
@@ -68,5 +72,6 @@ impl Session {
         self.work.background_next = None;
         self.end_calls(Lane::Background, effects);
         self.work.background = None;
+        self.graph_behind = None;
     }
 }

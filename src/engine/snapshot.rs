@@ -1,10 +1,13 @@
 //! A session as plain data: saved at rest or in the middle of a turn, and loaded again.
 //!
 //! What it runs on is named by content hash and not part of it. A loaded session goes on exactly as the saved one would have.
+//! After a reload it may run on more than one library: a graph that is gone from the new one, what runs behind a turn, and
+//! what waits for a turn's end. Each is named.
 
+use super::reload::Next;
 use super::{Conversation, Counters, Kept, Session, Setup, Work};
-use crate::contract::{Now, VERSION};
-use crate::graph::Library;
+use crate::contract::{Limits, Now, VERSION};
+use crate::graph::{Graph, Library};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -13,9 +16,18 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     version: u32,
-    /// The content hash of all graphs, prompts and schemas.
+    /// The content hash of all graphs, prompts and schemas that its graph was read with.
     library: String,
     graph: String,
+    /// The library that switches choose from, where it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    switches: Option<String>,
+    /// The library and graph of what runs behind a turn, where a reload came since it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    behind: Option<(String, String)>,
+    /// What the next turn runs on, where a reload waits for the running one to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next: Option<(String, Limits)>,
     setup: Setup,
     conversation: Conversation,
     work: Work,
@@ -56,10 +68,15 @@ impl Snapshot {
 
 impl Session {
     pub fn snapshot(&self) -> Snapshot {
+        let named = |graph: &Arc<Graph>| ((*graph.library).to_owned(), (*graph.name).to_owned());
+        let (library, graph) = named(&self.graph);
         Snapshot {
             version: VERSION,
-            library: self.library.hash().to_owned(),
-            graph: (*self.graph.name).to_owned(),
+            switches: (self.library.hash() != library).then(|| self.library.hash().to_owned()),
+            library,
+            graph,
+            behind: self.graph_behind.as_ref().map(named),
+            next: self.next.as_ref().map(|next| (next.library.hash().to_owned(), next.limits.clone())),
             setup: self.setup.clone(),
             conversation: self.conversation.clone(),
             work: self.work.clone(),
@@ -68,16 +85,30 @@ impl Session {
         }
     }
 
-    /// The session that a snapshot was taken of; refused on another library or by another version.
-    pub fn restore(library: Arc<Library>, snapshot: Snapshot) -> Result<Session, RestoreError> {
-        let Snapshot { version, library: hash, graph, setup, conversation, work, kept, counters } = snapshot;
+    /// The session that a snapshot was taken of; refused without the libraries that it names, or by another version.
+    pub fn restore(libraries: &[Arc<Library>], snapshot: Snapshot) -> Result<Session, RestoreError> {
+        let Snapshot { version, library, graph, switches, behind, next, setup, conversation, work, kept, counters } = snapshot;
         if version != VERSION {
             return Err(RestoreError::Version { found: version });
         }
-        if hash != library.hash() {
-            return Err(RestoreError::Library { found: hash, own: library.hash().to_owned() });
-        }
-        let graph = library.graph(&graph).cloned().ok_or(RestoreError::UnknownGraph { graph })?;
-        Ok(Session { library, graph, engine: "engine".into(), setup, conversation, work, kept, counters })
+        let find = |hash: &str| {
+            let own = || libraries.first().map_or(String::new(), |library| library.hash().to_owned());
+            let found = libraries.iter().find(|library| library.hash() == hash).cloned();
+            found.ok_or_else(|| RestoreError::Library { found: hash.to_owned(), own: own() })
+        };
+        let graph_of = |hash: &str, graph: String| find(hash)?.graph(&graph).cloned().ok_or(RestoreError::UnknownGraph { graph });
+        Ok(Session {
+            graph: graph_of(&library, graph)?,
+            library: find(switches.as_ref().unwrap_or(&library))?,
+            graph_behind: behind.map(|(library, graph)| graph_of(&library, graph)).transpose()?,
+            offered: None,
+            next: next.map(|(library, limits)| Ok(Next { library: find(&library)?, limits })).transpose()?,
+            engine: "engine".into(),
+            setup,
+            conversation,
+            work,
+            kept,
+            counters,
+        })
     }
 }

@@ -61,6 +61,9 @@ pub(super) struct Turn {
     pub(super) calls: u32,
     pub(super) database_calls: u32,
     pub(super) usage: Usage,
+    /// The graph's hash, where a reload changed it before this turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) reloaded: Option<Arc<str>>,
     /// Which nodes took their default route, and why.
     pub(super) degraded: Vec<String>,
     pub(super) details: Vec<CallDetail>,
@@ -120,6 +123,7 @@ impl Session {
         };
         let what = What::TurnStarted { message: title.clone(), client_id: client_id.clone(), entry };
         self.emit(id, 0, self.engine.clone(), what, effects);
+        let reloaded = self.take_reloaded();
         self.work.turn = Some(Turn {
             about: About { started: self.counters.now, message, dashboard, packet, answer: String::new() },
             client_id,
@@ -133,6 +137,7 @@ impl Session {
             calls: 0,
             database_calls: 0,
             usage: Usage::default(),
+            reloaded,
             degraded: Vec::new(),
             details: Vec::new(),
             event: Name::default(),
@@ -275,6 +280,7 @@ impl Session {
             client_id: turn.client_id.clone(),
             message: if turn.title.len() <= bytes_max { turn.title.clone() } else { clip(&turn.title, bytes_max).into() },
             graph: self.graph.name.clone(),
+            reloaded: turn.reloaded.clone(),
             path: self.path(turn),
             started_at: turn.about.started.wall,
             total_us: turn.at(self.counters.now),

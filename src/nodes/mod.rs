@@ -71,7 +71,7 @@ pub enum Kind {
 }
 
 /// A node as a graph file places it, with everything resolved.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     pub name: Arc<str>,
     pub kind: Kind,

@@ -7,14 +7,14 @@
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Plain {
     /// Saying → language and case; looked up, never walked.
     by_saying: HashMap<String, (String, usize)>,
     cases: BTreeMap<String, Vec<Case>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
     topic: String,

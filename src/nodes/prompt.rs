@@ -15,7 +15,7 @@ const DIVIDER: &str = "=== user";
 const HEADING: &str = "## ";
 
 /// A prompt, ready to be filled.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Prompt {
     messages: Vec<(Role, Vec<Block>)>,
     /// Every slot that the file names, those of fixed text included.
@@ -25,7 +25,7 @@ pub struct Prompt {
 /// A heading with what stands below it; what stands before the first heading is one of its own.
 type Block = Vec<Piece>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Piece {
     Fixed(Arc<str>),
     Slot(&'static Slot),

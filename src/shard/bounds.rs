@@ -34,6 +34,8 @@ pub(super) const LINGER_TIME: Duration = Duration::from_secs(2);
 pub(super) const FORWARD_TIME: Duration = Duration::from_secs(5);
 /// How long a request waits for a job. Beyond: `503`.
 pub(super) const JOB_TIME: Duration = Duration::from_secs(30);
+/// The same for the checks of `doctor`, which call the issuer, the model's server and the databases.
+pub(super) const DOCTOR_TIME: Duration = Duration::from_secs(120);
 
 /// Verified tokens, and users whose name was asked for, that a shard remembers. Beyond: those that expire first leave, and are
 /// verified or asked for again.
@@ -47,6 +49,12 @@ pub(super) const PARKED_TIME: Duration = Duration::from_secs(5);
 pub(super) const PARKED_MAX: usize = 256;
 pub(super) const PARKED_BYTES_MAX: usize = 16 << 20;
 
+/// Sign-ins that a shard remembers, so that each is noted once in the audit log. Beyond: those that expire first are forgotten, and
+/// may be noted again.
+pub(super) const AUDIT_SEEN_MAX: usize = 10_000;
+/// Refused attempts that a shard notes one by one in each such time. Beyond: counted, and noted in one line at its end.
+pub(super) const AUDIT_REFUSED_MAX: u32 = 30;
+pub(super) const AUDIT_WINDOW: Duration = Duration::from_secs(60);
 /// Users and addresses that a shard counts one by one, in some 200 bytes each. Beyond: someone leaves who is as good as new;
 /// where nobody is, newcomers share one count.
 pub(super) const LEDGER_MAX: usize = 64 << 10;

@@ -3,6 +3,7 @@
 //! While an answer is pending nothing is read, so a client can't pile up work. Answers to requests that came together go out
 //! together.
 
+use super::audit::Record;
 use super::bounds::{BODY_BYTES_MAX, BODY_BYTES_PER_SECOND_MIN, BODY_TIME, HEAD_BYTES_MAX, HEAD_TIME, IDLE_TIME};
 use super::event::Ticket;
 use super::operation::Reply;
@@ -36,11 +37,13 @@ pub(super) struct Framing {
     pub(super) keep_alive: bool,
     /// A foreign origin that may read the answer.
     pub(super) allow_origin: Option<Box<str>>,
+    /// What the audit log says of the request once it is answered.
+    pub(super) audit: Option<Box<Record>>,
 }
 
 impl Framing {
     pub(super) fn of(request: &Request) -> Framing {
-        Framing { head_only: request.method == Method::Head, keep_alive: request.keep_alive, allow_origin: None }
+        Framing { head_only: request.method == Method::Head, keep_alive: request.keep_alive, allow_origin: None, audit: None }
     }
 
     pub(super) fn manner<'a>(&self, date: &'a str) -> Manner<'a> {
@@ -140,7 +143,7 @@ impl Connection {
 
     /// How a request is refused that can't be read to its end.
     pub(super) fn last_words(&self) -> Framing {
-        Framing { head_only: self.reader.is_head(), keep_alive: false, allow_origin: None }
+        Framing { head_only: self.reader.is_head(), keep_alive: false, allow_origin: None, audit: None }
     }
 
     pub(super) fn take_leftover(&mut self) -> Vec<u8> {

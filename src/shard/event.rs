@@ -12,7 +12,9 @@
 //! - [`Action::Close`] may come while either is under way: the driver cancels both and reports nothing more of this socket;
 //! - [`Action::HandOver`] and [`Action::Shutdown`] come only while no write is under way; `HandOver` only while no read is.
 
+use super::Settings;
 use super::address::Address;
+pub use super::audit::Record;
 use super::identity::{Key, User};
 pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
 pub use super::operation::Job;
@@ -50,6 +52,9 @@ pub enum Event<'a> {
     JobDone { ticket: Ticket, outcome: JobOutcome },
     /// The issuer, or the file of API keys, has something new.
     News(News),
+    /// Files and settings were loaded again. Turns that run keep the graph that they began with, and nobody is disconnected. The
+    /// number of shards and the listen address are the same as before.
+    Reload(Arc<Settings>),
     /// Start no new turn; report [`Action::Drained`] when the last one has ended.
     Drain,
     /// End what still runs, say goodbye to every socket, and report [`Action::Stopped`].
@@ -87,6 +92,8 @@ pub enum Action {
     WakeAt(Moment),
     /// Write a line to the log.
     Log(Entry),
+    /// Write a line to the audit log.
+    Audit(Box<Record>),
     /// The last turn has ended; comes once after [`Event::Drain`].
     Drained,
     /// Nothing is left to do; comes once after [`Event::Stop`]. Nothing follows.

@@ -135,7 +135,10 @@ impl Live {
             (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. } | Input::Clear { .. }) => {
                 return Ok(Accepted::Plain);
             }
-            (false, Input::Opened { .. } | Input::Surveyed { .. } | Input::Chunk { .. } | Input::Completion { .. }) => {
+            (
+                false,
+                Input::Opened { .. } | Input::Surveyed { .. } | Input::Reloaded { .. } | Input::Chunk { .. } | Input::Completion { .. },
+            ) => {
                 unreachable!("the shard opens a session with its first input, and no call was out before")
             }
         };
@@ -157,6 +160,24 @@ impl Live {
         (self.is_open, self.last_used) = (true, now.moment);
         effects.into_iter().for_each(|effect| self.fulfil(around, effect));
         Ok(accepted)
+    }
+
+    /// Graphs and limits were loaded again: the next turn runs on them. A place to watch shows what a session would begin on.
+    pub(super) fn reload(&mut self, around: &mut Surroundings<'_>) -> Result<(), NotTaken> {
+        let settings = around.settings;
+        if !self.is_open {
+            self.session = Session::new(settings.library.clone(), &settings.graph, &self.session.caller().clone());
+            return Ok(());
+        }
+        let input = Input::Reloaded { library: settings.library.hash().to_owned(), limits: settings.limits.clone() };
+        let (session, now, mut effects) = (&mut self.session, around.now, Vec::new());
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            session.offer(settings.library.clone());
+            session.handle(now, input, &mut effects);
+        }));
+        handled.map_err(|_| self.panicked(around))?;
+        effects.into_iter().for_each(|effect| self.fulfil(around, effect));
+        Ok(())
     }
 
     /// Something in here panicked.

@@ -10,6 +10,7 @@
 
 pub mod address;
 mod answers;
+pub mod audit;
 mod backlog;
 mod bounded;
 pub mod bounds;
@@ -29,6 +30,7 @@ mod passing;
 mod projection;
 pub mod quota;
 mod recent;
+mod reload;
 mod requests;
 mod routes;
 mod sessions;
@@ -43,8 +45,10 @@ use crate::auth::{ApiKeys, Ask, Network, Rules};
 use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request, micros};
 use crate::graph::Library;
 use crate::wire::http::Request as HttpRequest;
+use audit::Notes;
 use bounded::count_turn;
 use clock::Clock;
+use connection::Framing;
 pub use event::{Action, Event, SessionId, ShardId, SocketId, Ticket};
 use event::{Entry, Mail};
 use files::Files;
@@ -61,6 +65,7 @@ use sessions::Sessions;
 use sign_in::SignIn;
 use socket::{Flushed, Kind, Socket};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use test_status::TestStatuses;
@@ -104,10 +109,18 @@ pub struct Settings {
     pub write_time: Duration,
     /// Echoes what is sent to `/` and `/ws/echo`, so that test suites can see what was understood.
     pub conformance: bool,
+    /// Whether there is an audit log.
+    pub audit: bool,
 }
 
 pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
 pub type CallTime = dyn Fn(&Request) -> Duration + Send + Sync;
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("library", &self.library.hash()).field("graph", &self.graph).finish_non_exhaustive()
+    }
+}
 
 impl Settings {
     /// One shard with the default limits, no files, no databases, and the loopback names as hosts.
@@ -136,6 +149,7 @@ impl Settings {
             silence_max: bounds::SILENCE_MAX,
             write_time: bounds::WRITE_TIME,
             conformance: false,
+            audit: false,
         }
     }
 
@@ -147,6 +161,8 @@ impl Settings {
 pub struct Shard {
     id: ShardId,
     settings: Arc<Settings>,
+    /// The event loop that answers come through, as `/health` names it.
+    io: Box<str>,
     /// Body of `/health` while serving.
     healthy: Vec<u8>,
     clock: Clock,
@@ -162,6 +178,8 @@ pub struct Shard {
     waiting: BTreeMap<Ticket, Waiting>,
     last_ticket: Ticket,
     timers: Timers,
+    /// What the audit log is to say.
+    notes: Notes,
     /// Bytes of requests and messages that have arrived in part.
     input_bytes: usize,
     /// Sockets that the end of the tick looks at, and sessions whose watchers have something to see.
@@ -236,6 +254,7 @@ impl Shard {
         let sign_in = SignIn::new(settings.sign_in.clone(), settings.api_keys.clone());
         Shard {
             id,
+            io: io.into(),
             healthy: routes::healthy(&settings.about, io),
             auth_config: sign_in.config(),
             ledger: Ledger::new(settings.quotas, settings.shards),
@@ -250,6 +269,7 @@ impl Shard {
             waiting: BTreeMap::new(),
             last_ticket: Ticket::default(),
             timers: Timers::default(),
+            notes: Notes::default(),
             input_bytes: 0,
             touched: Vec::new(),
             dirty: Vec::new(),
@@ -281,6 +301,7 @@ impl Shard {
             }
             Event::JobDone { ticket, outcome } => self.job_done(ticket, outcome, actions),
             Event::News(news) => self.learn(news, actions),
+            Event::Reload(settings) => self.reload(settings, actions),
             Event::Drain => self.drain(actions),
             Event::Stop => self.stop(actions),
             Event::Time => {
@@ -410,6 +431,7 @@ impl Shard {
     }
 
     fn stop(&mut self, actions: &mut Vec<Action>) {
+        self.sum_up_audit();
         self.drain_sessions(true, actions);
         let until = self.clock.moment().after(bounds::FAREWELL_TIME);
         self.phase = Phase::Stopping { until };
@@ -457,6 +479,7 @@ impl Shard {
             }
         }
         self.written.reset();
+        self.write_audit(actions);
         self.tell_counts(actions);
         match self.phase {
             Phase::Draining if !self.sessions.any_busy() => {
@@ -466,6 +489,7 @@ impl Shard {
             Phase::Stopping { until } if self.sockets.is_empty() || self.clock.moment() >= until => {
                 let left: Vec<SocketId> = self.sockets.keys().copied().collect();
                 left.into_iter().for_each(|id| self.drop_socket(id, actions));
+                self.write_audit(actions);
                 self.phase = Phase::Stopped;
                 return actions.push(Action::Stopped);
             }
@@ -507,8 +531,14 @@ impl Shard {
         socket.unschedule(&mut self.timers);
         self.input_bytes -= socket.counted_input;
         self.ledger.close_stream(std::mem::take(&mut socket.held));
-        if let Kind::Stream(stream) = &socket.kind {
-            self.detach(id, stream, actions);
+        match socket.kind {
+            Kind::Stream(stream) => self.detach(id, &stream, actions),
+            Kind::Http(connection) => {
+                if let Some((_, Framing { audit: Some(record), .. })) = connection.pending {
+                    self.note_unanswered(record);
+                }
+            }
+            Kind::Leaving(..) | Kind::Lingering { .. } => {}
         }
     }
 

@@ -82,6 +82,8 @@ pub enum Job {
     ListSuites,
     /// Start test suites: the request's body, and the token of who asked.
     StartTests { sub: Arc<str>, body: Map<String, Value>, token: Option<String> },
+    /// Check what the server needs, as `framewright doctor` does.
+    Doctor,
     /// The server drains: tests that run come to an end soon.
     StopTests,
 }

@@ -52,6 +52,15 @@ impl Origins {
     }
 }
 
+/// Whether a `Host` names the machine that the client runs on.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let name = without_port(host).trim_end_matches('.');
+    match name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        Ok(ip) => ip.is_loopback(),
+        Err(_) => name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost"),
+    }
+}
+
 const ALLOW_HOST: &str = "the operator can allow it with `--host NAME`";
 const ALLOW_ORIGIN: &str = "the operator can allow it with `--allow-origin ORIGIN`";
 

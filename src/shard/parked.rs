@@ -5,12 +5,13 @@ use super::bounds::{HEAD_BYTES_MAX, PARKED_BYTES_MAX, PARKED_MAX, PARKED_TIME};
 use super::connection::Framing;
 use super::event::{Action, Entry, SocketId};
 use super::operation::Reply;
+use super::origin::is_loopback;
 use super::requests::refused_line;
 use super::routes::Route;
 use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::{ReplyTo, Shard, Ticket};
-use crate::auth::{Ask, News, Scope};
+use crate::auth::{Ask, News, Peer, Scope};
 use crate::contract::{Code, Refusal};
 use crate::wire::http::Request;
 use crate::wire::websocket;
@@ -25,6 +26,10 @@ const MISSING_SCOPE: Refusal = Refusal::new(Code::MissingScope, "this API key ma
 
 const MISSING_ROLE: Refusal =
     Refusal::new(Code::MissingRole, "`user` is for administrators, who may read another's frames, turns, traces, events and tests");
+const NOT_FROM_HERE: Refusal = Refusal::new(
+    Code::MissingRole,
+    "without sign-in this is for the machine that the server runs on: call it there, at a loopback address and not through a proxy",
+);
 
 impl Shard {
     /// Who sends this request, and whether they may.
@@ -32,15 +37,30 @@ impl Shard {
         let Some((route, scope)) = route.and_then(|route| Some((route, route.scope?))) else { return Who::Is(self.sign_in.nobody()) };
         let Some(Socket { kind: Kind::Http(connection), .. }) = self.sockets.get(&id) else { return Who::Is(self.sign_in.nobody()) };
         let (peer, now) = (connection.peer, self.clock.now());
-        match self.sign_in.identify(request, route.show().is_some(), peer, now, may_wait) {
-            Who::Is(user) if !user.scopes.has(scope) => Who::Refused(MISSING_SCOPE),
+        let who = match self.sign_in.identify(request, route.show().is_some(), peer, now, may_wait) {
+            // Where nobody signs in, whoever sits at this machine is its administrator.
+            Who::Is(user) if scope == Scope::Admin && !self.sign_in.is_on() => {
+                return if is_from_here(request, peer) { Who::Is(user) } else { Who::Refused(NOT_FROM_HERE) };
+            }
+            who => who,
+        };
+        let refusal = match &who {
+            Who::Is(user) if !user.scopes.has(scope) => Some(MISSING_SCOPE),
             // Another's traces and tests are for administrators; nothing else of another can be named.
             Who::Is(user) if request.query("user").is_some_and(|other| *other != *user.sub) => {
                 let may = user.scopes.has(Scope::Admin) && route.is_about_anyone();
-                if may { Who::Is(user) } else { Who::Refused(MISSING_ROLE) }
+                if may { None } else { Some(MISSING_ROLE) }
             }
-            who => who,
+            Who::Is(_) | Who::Refused(_) | Who::Waits(_) => None,
+        };
+        if let Who::Is(user) = &who {
+            let from = self.noted_from(id, request);
+            self.note_sign_in(user, from);
+            if let Some(refusal) = &refusal {
+                self.note_forbidden(request, user, from, refusal);
+            }
         }
+        refusal.map_or(who, Who::Refused)
     }
 
     /// Keeps a request until the issuer has answered. Its connection reads nothing meanwhile.
@@ -106,6 +126,10 @@ impl Shard {
         actions: &mut Vec<Action>,
     ) {
         actions.push(Action::Log(refused_line(refusal)));
+        if refusal.code.status() == 401 {
+            let from = self.noted_from(id, request);
+            self.note_refused_sign_in(None, from, refusal);
+        }
         let is_socket = route.and_then(Route::show).is_some();
         let (code, reason) = farewell(refusal.code);
         if is_socket && self.accept_and_close(id, framing, request, code, reason) {
@@ -145,7 +169,8 @@ impl Shard {
         let Kind::Stream(stream) = &mut socket.kind else { return };
         match who {
             Who::Is(user) if user.sub == sub && user.scopes.has(scope) && (is_own || user.scopes.has(Scope::Admin)) => {
-                stream.renew(user, now);
+                stream.renew(user.clone(), now);
+                self.note_sign_in(&user, None);
                 self.touch(id);
             }
             Who::Waits(ask) => {
@@ -168,7 +193,7 @@ impl Shard {
     }
 
     /// Ends the streams of API keys that were revoked, or lost a scope.
-    fn let_revoked_go(&mut self) {
+    pub(super) fn let_revoked_go(&mut self) {
         let sign_in = &self.sign_in;
         let is_revoked = |socket: &&mut Socket| {
             matches!(&socket.kind, Kind::Stream(stream) if !sign_in.still_may(&stream.user, stream.show.scope())
@@ -185,6 +210,13 @@ impl Shard {
 
 /// The goodbye to a stream whose token has expired.
 pub(super) const EXPIRED: (u16, &str) = (UNAUTHORIZED, "Token expired");
+
+/// Whether a request comes from this machine, and not by way of a proxy on it.
+fn is_from_here(request: &Request, peer: Peer) -> bool {
+    const OF_PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    let is_local = peer.ip().is_none_or(|ip| ip.to_canonical().is_loopback());
+    is_local && is_loopback(request.host()) && OF_PROXIES.iter().all(|name| request.header(name).is_none())
+}
 
 /// How a socket is closed that is not let in.
 fn farewell(code: Code) -> (u16, &'static str) {

@@ -22,6 +22,7 @@ impl Shard {
                     self.sessions.sweep(&self.settings, now);
                     self.is_sweeping = false;
                 }
+                Timer::Audit => self.sum_up_audit(),
                 // The end of the tick finds out that it is time.
                 Timer::Farewell => {}
             }

@@ -1,7 +1,7 @@
 //! HTTP requests of a shard: taken, routed, answered; and what they wait for meanwhile.
 
 use super::answers::{self, DRAINING};
-use super::bounds::{FORWARD_TIME, JOB_TIME, WRITE_BYTES};
+use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, WRITE_BYTES};
 use super::connection::{Connection, Framing};
 use super::event::{Action, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
@@ -93,6 +93,8 @@ impl Shard {
         };
         if let Err(over) = self.admit_of(&user.sub) {
             return self.refuse_for_now(id, &framing, &request, *over, actions);
+            let from = self.noted_from(id, &request);
+            framing.audit = self.to_note(&request, found.as_ref(), &user, from);
         }
         let date = self.clock.date();
         let server = Server {
@@ -108,6 +110,7 @@ impl Shard {
             Outcome::Reply(reply, headers) => self.write_reply(id, &framing, &reply, headers),
             Outcome::File(found) => self.write_file(id, &framing, |found| found.is_known(&request), &found),
             Outcome::Head(head) => {
+                self.note_begun(framing.audit.take());
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
                 socket.out.extend_from_slice(&head);
                 socket.close();
@@ -130,6 +133,7 @@ impl Shard {
                     Ok(held) => held,
                     Err(over) => return self.refuse_for_now(id, &framing, &request, *over, actions),
                 };
+                self.note_begun(framing.audit.take());
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
                 if let Kind::Http(connection) = &mut socket.kind {
                     attach.leftover = connection.take_leftover();
@@ -232,6 +236,9 @@ impl Shard {
     }
 
     pub(super) fn write_reply(&mut self, id: SocketId, framing: &Framing, reply: &Reply, headers: &[(&str, &str)]) {
+        if let Some(record) = framing.audit.clone() {
+            self.note_answer(record, reply.status);
+        }
         let date = self.clock.date();
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         framing.reply(&mut socket.out, &date, reply, headers);
@@ -296,7 +303,8 @@ impl Shard {
     }
 
     pub(super) fn start_job(&mut self, to: ReplyTo, job: Job, actions: &mut Vec<Action>) -> Ticket {
-        let ticket = self.wait(to, JOB_TIME, &JOB_SILENT);
+        let time = if job == Job::Doctor { DOCTOR_TIME } else { JOB_TIME };
+        let ticket = self.wait(to, time, &JOB_SILENT);
         actions.push(Action::Job { ticket, job });
         ticket
     }

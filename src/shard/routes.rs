@@ -9,7 +9,7 @@ use super::identity::{Key, User, caller, shard_of_user};
 use super::operation::{Operation, Reply, What};
 use super::sign_in::bearer;
 use crate::auth::Scope;
-use crate::contract::{Caller, Code, Input, Refusal, TurnId};
+use crate::contract::{Caller, Code, Input, Refusal, TurnId, clip};
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
 use crate::wire::{json, said, sse, websocket};
@@ -41,6 +41,7 @@ enum Call {
     Forget,
     Health,
     AuthConfig,
+    Doctor,
     Check,
     Send,
     Action,
@@ -70,11 +71,13 @@ enum Call {
 const CHAT: Option<Scope> = Some(Scope::Chat);
 const READ: Option<Scope> = Some(Scope::Read);
 const TESTS: Option<Scope> = Some(Scope::Tests);
+const ADMIN: Option<Scope> = Some(Scope::Admin);
 
 /// Each call, and what its caller must be allowed to do; nothing: anyone may make it.
 const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Get, "/health", Call::Health, None),
     (Method::Get, "/auth/config", Call::AuthConfig, None),
+    (Method::Get, "/api/doctor", Call::Doctor, ADMIN),
     (Method::Get, "/api/me", Call::Me, READ),
     (Method::Post, "/api/me/delete", Call::Forget, CHAT),
     (Method::Post, "/api/send/check", Call::Check, CHAT),
@@ -158,6 +161,29 @@ impl Route {
         matches!(self.call, Frames | Turn | Trace | Events | Reports | LastRun | WebSocket(Show::Trace | Show::Tests))
     }
 }
+
+impl Route {
+    /// What the audit log calls it, where it is for that.
+    pub(super) fn audited(&self) -> Option<&'static str> {
+        match self.call {
+            Call::Switch => Some("switch_graph"),
+            Call::Clear => Some("clear"),
+            Call::Forget => Some("delete_data"),
+            Call::Doctor => Some("doctor"),
+            Call::StartTests => Some("start_tests"),
+            _ => None,
+        }
+    }
+
+    /// The graph that a request switches to.
+    pub(super) fn graph_of(&self, request: &Request) -> Option<String> {
+        let body = Some(request).filter(|_| self.call == Call::Switch).and_then(|request| said::object(&request.body).ok())?;
+        Some(clip(body.get("name")?.as_str()?, NAME_BYTES_MAX))
+    }
+}
+
+/// What the audit log shows of a name that a client sent.
+const NAME_BYTES_MAX: usize = 80;
 
 /// The row of a request's path and method, where there is one.
 pub(super) fn find(request: &Request) -> Option<Route> {
@@ -252,6 +278,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Health => unreachable!("answered above"),
         Call::AuthConfig => return Ok(Outcome::Reply(Reply::ok(&server.auth_config), &[])),
         Call::GraphList => return Ok(Outcome::Reply(Reply::ok(&server.settings.library.list()), &[])),
+        Call::Doctor => return Ok(Outcome::Job(Job::Doctor)),
         Call::Suites => return Ok(Outcome::Job(Job::ListSuites)),
         Call::StartTests if server.is_draining => return Err(Refusal::new(Code::Draining, DRAINING)),
         // With a body that must be JSON, because a page of another site can't send that here without being allowed to.

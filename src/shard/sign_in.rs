@@ -71,6 +71,18 @@ impl SignIn {
         }
     }
 
+    /// Takes rules and API keys that were loaded again; true if the rules have changed. Tokens are then verified anew, because a
+    /// user's role may be another.
+    pub(super) fn reload(&mut self, rules: Rules, api_keys: Arc<ApiKeys>) -> bool {
+        self.api_keys = api_keys;
+        let is_new = self.rules != rules;
+        if is_new {
+            self.verified.clear();
+            self.rules = rules;
+        }
+        is_new
+    }
+
     /// Who makes a call that anyone may make.
     pub(super) fn nobody(&self) -> User {
         self.anonymous.clone()

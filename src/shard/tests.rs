@@ -1,5 +1,6 @@
 //! A shard and a driver that does what it asks at once, unless a test says otherwise.
 
+use super::audit::Record;
 use super::event::{Attach, Job, JobOutcome};
 use super::*;
 use crate::auth::Peer;
@@ -8,8 +9,10 @@ use identity::Key;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 
+mod audit;
 mod bounded;
 mod isolation;
+mod reload;
 mod sign_in;
 
 /// One shard, its clients, and everything it asked for.
@@ -37,6 +40,7 @@ struct World {
     mail: Vec<(ShardId, Mail)>,
     jobs: Vec<(Ticket, Job)>,
     log: Vec<Entry>,
+    audit: Vec<Record>,
     wake_at: Option<Moment>,
     ended: Vec<&'static str>,
     writes_in_tick: BTreeMap<SocketId, usize>,
@@ -72,6 +76,7 @@ impl World {
             mail: Vec::new(),
             jobs: Vec::new(),
             log: Vec::new(),
+            audit: Vec::new(),
             wake_at: None,
             ended: Vec::new(),
             writes_in_tick: BTreeMap::new(),
@@ -123,6 +128,7 @@ impl World {
                 Action::Ask(ask) => self.asked.push(ask),
                 Action::WakeAt(moment) => self.wake_at = Some(moment),
                 Action::Log(entry) => self.log.push(entry),
+                Action::Audit(record) => self.audit.push(*record),
                 Action::Drained => self.ended.push("drained"),
                 Action::Stopped => self.ended.push("stopped"),
             }

@@ -58,6 +58,7 @@ pub(super) async fn ring<M: Machine>(driver: Rc<Driver<M>>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::doctor::Doctor;
     use super::super::driver::Parts;
     use super::super::jobs::Jobs;
     use super::super::listener::Listeners;
@@ -93,8 +94,9 @@ mod tests {
                 number: ShardId(0),
                 start: Instant::now(),
                 pool: Pool::new(Settings::default(), Box::new(|| Box::new(Demo::new(Duration::ZERO)))),
-                jobs: Jobs::new("results.json".into(), runs).unwrap(),
+                jobs: Jobs::new("results.json".into(), runs, Doctor::new(None)).unwrap(),
                 identity: None,
+                audit: None,
                 mailboxes: [mailbox].into(),
                 notices: channel().0,
             };

@@ -6,6 +6,7 @@
 //! never entered twice.
 
 use super::alarm::{self, Alarm};
+use super::audit::Audit;
 use super::bounds::{REST, TICKS_WITHOUT_REST_MAX};
 use super::calls::Calls;
 use super::clock::Clock;
@@ -64,6 +65,7 @@ pub(super) struct Driver<M> {
     calls: Calls,
     jobs: Jobs,
     identity: Option<Identity>,
+    audit: Option<Audit>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     notices: Sender<Notice>,
     /// Whether the loop is epoll's, which wants sockets that don't block.
@@ -88,13 +90,14 @@ pub(super) struct Parts {
     pub(super) jobs: Jobs,
     /// None where nobody signs in.
     pub(super) identity: Option<Identity>,
+    pub(super) audit: Option<Audit>,
     pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(super) notices: Sender<Notice>,
 }
 
 impl<M: Machine> Driver<M> {
     pub(super) fn new(machine: M, parts: Parts, listeners: Listeners, polls: bool) -> Rc<Self> {
-        let Parts { number, start, pool, jobs, identity, mailboxes, notices } = parts;
+        let Parts { number, start, pool, jobs, identity, audit, mailboxes, notices } = parts;
         Rc::new(Driver {
             number,
             machine: RefCell::new(machine),
@@ -106,6 +109,7 @@ impl<M: Machine> Driver<M> {
             calls: Calls::new(pool, mailboxes[number.0].clone()),
             jobs,
             identity,
+            audit,
             mailboxes,
             notices,
             polls,
@@ -154,6 +158,7 @@ impl<M: Machine> Driver<M> {
             Action::Ask(ask) => return self.identity.as_ref()?.ask(ask).map(Event::News),
             Action::WakeAt(moment) => self.alarm.set(moment),
             Action::Log(entry) => log::write(entry),
+            Action::Audit(record) => self.audit.as_ref()?.write_boxed(record),
             Action::Drained => self.notify(Notice::Drained),
             Action::Stopped => self.stopped.set(true),
         }
@@ -267,6 +272,11 @@ impl<M: Machine> Driver<M> {
             },
             Letter::JobDone { ticket, outcome } => self.handle(Event::JobDone { ticket, outcome }),
             Letter::News(news) => self.handle(Event::News(news)),
+            Letter::Reload { rules, done } => {
+                self.handle(Event::Reload(rules));
+                // Whoever waited may have given up.
+                let _ = done.send(());
+            }
             Letter::Turn => self.notify(Notice::Turned { shard: self.number, load: self.machine.borrow().load() }),
             Letter::Drain => {
                 // Whoever connects from now on waits for the next server, which gets these sockets too.

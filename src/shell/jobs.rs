@@ -1,6 +1,7 @@
 //! Work that may block, on one helper thread: files, the suites folder, starting test suites.
 
 use super::bounds::{JOBS_MAX, RESULTS_FILE_BYTES_MAX};
+use super::doctor::Doctor;
 use super::files;
 use super::mailbox::{Letter, Mailbox};
 use super::suites::Runs;
@@ -20,6 +21,7 @@ use std::thread;
 pub(super) struct Jobs {
     queue: SyncSender<Waiting>,
     runs: Arc<Runs>,
+    doctor: Doctor,
 }
 
 struct Waiting {
@@ -30,10 +32,10 @@ struct Waiting {
 
 impl Jobs {
     /// `results` is the file with the last test run.
-    pub(super) fn new(results: PathBuf, runs: Runs) -> io::Result<Self> {
+    pub(super) fn new(results: PathBuf, runs: Runs, doctor: Doctor) -> io::Result<Self> {
         let (queue, waiting) = sync_channel(JOBS_MAX);
         let runs = Arc::new(runs);
-        let jobs = Jobs { queue, runs: runs.clone() };
+        let jobs = Jobs { queue, runs: runs.clone(), doctor };
         thread::Builder::new().name("jobs".to_owned()).spawn(move || work(&waiting, &results, &runs))?;
         Ok(jobs)
     }
@@ -44,6 +46,10 @@ impl Jobs {
             // Only raises a flag, and must not wait behind what reads files.
             self.runs.stop();
             return Some(Event::JobDone { ticket, outcome: JobOutcome::Reply(Reply::ok(&json!({}))) });
+        }
+        if job == Job::Doctor {
+            let refusal = self.doctor.start(mailbox.clone(), ticket).err()?;
+            return Some(Event::JobDone { ticket, outcome: JobOutcome::Reply(refusal.into()) });
         }
         let waiting = Waiting { mailbox: mailbox.clone(), ticket, job };
         let Err(_) = self.queue.try_send(waiting) else { return None };
@@ -66,7 +72,7 @@ fn work(waiting: &Receiver<Waiting>, results: &Path, runs: &Runs) {
                 };
                 JobOutcome::Reply(runs.start(&body, token, Arc::new(reports)).unwrap_or_else(Reply::from))
             }
-            Job::StopTests => unreachable!("done where it is started"),
+            Job::StopTests | Job::Doctor => unreachable!("done where it is started"),
         };
         // A shard that has ended waits for nothing.
         drop(mailbox.put(Letter::JobDone { ticket, outcome }));

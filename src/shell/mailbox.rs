@@ -7,10 +7,12 @@ use super::bounds::{MAIL_BYTES_MAX, MAIL_MAX};
 use super::handover::Handover;
 use crate::auth::News;
 use crate::contract::{Answer, CallError, CallId, Usage};
+use crate::shard;
 use crate::shard::event::{JobOutcome, Mail, SessionId, Ticket};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 pub(super) enum Letter {
@@ -33,6 +35,11 @@ pub(super) enum Letter {
         outcome: JobOutcome,
     },
     News(News),
+    /// New rules; who waits until they are taken is told so.
+    Reload {
+        rules: Arc<shard::Settings>,
+        done: Sender<()>,
+    },
     /// Asks whether the loop turns.
     Turn,
     Drain,
@@ -152,6 +159,7 @@ impl Letter {
             | Letter::Arrival(_)
             | Letter::JobDone { .. }
             | Letter::News(_)
+            | Letter::Reload { .. }
             | Letter::Turn
             | Letter::Drain
             | Letter::Stop => 0,
@@ -162,7 +170,6 @@ impl Letter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     fn chunk(n: usize, bytes: usize) -> Letter {
         Letter::Chunk { session: SessionId(1), call: CallId(n as u64), text: "x".repeat(bytes) }

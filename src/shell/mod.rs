@@ -3,14 +3,18 @@
 //!
 //! [`serve`] starts a thread for each shard, which `driver` runs: it feeds the shard what happens on sockets (`accept`,
 //! `socket`), in mailboxes (`mailbox`), in the worker pool (`calls`), on the helper thread (`jobs`) and on the clock
-//! (`alarm`), and carries out what the shard wants.
+//! (`alarm`), and carries out what the shard wants. `reload` has it run on new settings, `control` is where that is asked for,
+//! `audit` writes the audit log.
 
 mod accept;
 mod alarm;
+pub mod audit;
 pub mod bounds;
 mod calls;
 mod clock;
+pub mod control;
 mod descriptors;
+pub mod doctor;
 mod driver;
 mod files;
 mod handover;
@@ -21,6 +25,7 @@ mod log;
 mod mailbox;
 mod pulse;
 mod reactor;
+pub mod reload;
 mod server;
 mod socket;
 mod socket_file;

@@ -6,8 +6,10 @@
 //! waits for the next one. A supervisor hears of all of it.
 
 use super::accept::{self, Accepting};
+use super::audit::Audit;
 use super::bounds::{DRAIN_TIME, SOCKET_MODE};
 use super::descriptors;
+use super::doctor::{Check, Doctor};
 use super::driver::{Driver, Machine, Parts};
 use super::files;
 use super::inherited::Inherited;
@@ -16,6 +18,7 @@ use super::listener::{Listener, Listeners, Listening};
 use super::mailbox::{Letter, Mailbox};
 use super::pulse::Pulse;
 use super::reactor::{Backend, Reactor};
+use super::reload::{self, Reloading, Reloads};
 use super::socket_file::SocketFile;
 use super::suites::{Runs, Suites};
 use super::supervisor::Supervisor;
@@ -27,6 +30,7 @@ use crate::shard::event::ShardId;
 use crate::shard::origin::Origins;
 use crate::shard::{self, Load, Shard};
 use crate::work::Pool;
+use crate::work::authority::Authority;
 use crate::work::issuer::{Identity, KeyFile};
 use jiff::tz::TimeZone;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -36,6 +40,7 @@ use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -63,6 +68,11 @@ pub struct Settings {
     /// What sign-in has to fetch: an issuer's keys, and a file of API keys. Without either nothing is fetched.
     pub issuer: Option<auth::Issuer>,
     pub key_file: Option<KeyFile>,
+    /// Who vouches for the issuer; none: the public authorities.
+    pub authority: Option<Authority>,
+    pub audit: Option<Audit>,
+    /// The checks of `/api/doctor`.
+    pub doctor: Option<Arc<Check>>,
     /// How long running turns may go on when the server ends.
     pub drain_time: Duration,
 }
@@ -82,6 +92,9 @@ impl Settings {
             suites: None,
             issuer: None,
             key_file: None,
+            authority: None,
+            audit: None,
+            doctor: None,
             drain_time: DRAIN_TIME,
         }
     }
@@ -91,6 +104,7 @@ impl Settings {
 pub struct Server {
     /// At least one.
     places: Vec<Listen>,
+    configured: Listen,
     /// Taken away when the server ends.
     file: Option<SocketFile>,
     supervisor: Supervisor,
@@ -99,7 +113,8 @@ pub struct Server {
     notices: Receiver<Notice>,
     notify: Sender<Notice>,
     threads: Vec<JoinHandle<()>>,
-    drain_time: Duration,
+    drain_ms: Arc<AtomicU64>,
+    audit: Option<Audit>,
     /// Locked for as long as the server runs.
     _data: Option<File>,
 }
@@ -198,7 +213,7 @@ pub fn serve(settings: Settings, rules: shard::Settings) -> Result<Server, Serve
     };
     let listen = places.into_iter().filter_map(Listen::tcp).map(|address| address.ip()).collect();
     let origins = Origins { listen, ..rules.origins };
-    let rules = Arc::new(shard::Settings { shards, origins, ..rules });
+    let rules = Arc::new(shard::Settings { shards, origins, audit: settings.audit.is_some(), ..rules });
     let machine = move |id, backend| {
         let io = match backend {
             Backend::IoUring => "io_uring",
@@ -214,10 +229,11 @@ pub(super) fn start<M: Machine>(
     settings: Settings,
     machine: impl Fn(ShardId, Backend) -> M + Send + Clone + 'static,
 ) -> Result<Server, ServeError> {
-    let Settings { listen, inherited, socket_mode, supervisor, shards, backend, pool, data, results, suites, issuer, key_file, drain_time } =
-        settings;
+    let Settings { listen, inherited, socket_mode, supervisor, shards, backend, pool, data, results, suites, .. } = settings;
+    let Settings { issuer, key_file, authority, audit, doctor, drain_time, .. } = settings;
     descriptors::allow_all();
     let data = data.map(lock).transpose()?;
+    let configured = listen.clone();
     let listening = match inherited.is_empty() {
         true => Listening::bind(&listen, socket_mode, shards),
         false => Listening::inherit(inherited, shards),
@@ -228,15 +244,15 @@ pub(super) fn start<M: Machine>(
     })?;
     let mailboxes: Arc<[Arc<Mailbox>]> = of_shards.iter().map(|_| Arc::default()).collect();
     let (notify, notices) = channel();
-    let jobs = Jobs::new(results, Runs::new(suites, &places[0])).map_err(|error| ServeError::Start { error })?;
-    let identity = identity(issuer, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
+    let jobs = Jobs::new(results, Runs::new(suites, &places[0]), Doctor::new(doctor)).map_err(|error| ServeError::Start { error })?;
+    let identity = identity(issuer, authority, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
     let begun = Instant::now();
     let (ready, started) = channel();
     let mut threads = Vec::new();
     for (number, listeners) in of_shards.into_iter().enumerate() {
-        let (pool, jobs, identity) = (pool.clone(), jobs.clone(), identity.clone());
+        let (pool, jobs, identity, audit) = (pool.clone(), jobs.clone(), identity.clone(), audit.clone());
         let (mailboxes, notices) = (mailboxes.clone(), notify.clone());
-        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, mailboxes, notices };
+        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, audit, mailboxes, notices };
         let (machine, ready) = (machine.clone(), ready.clone());
         let thread = thread::Builder::new().name(format!("shard {number}"));
         let thread = thread.spawn(move || run_shard(parts, machine, listeners, backend, &ready));
@@ -248,17 +264,23 @@ pub(super) fn start<M: Machine>(
         // One that had to do with less speaks for all.
         backend = if of_shard == Backend::Epoll { of_shard } else { backend };
     }
-    Ok(Server { places, file, supervisor, backend, mailboxes, notices, notify, threads, drain_time, _data: data })
+    let drain_ms = Arc::new(AtomicU64::new(drain_time.as_millis() as u64));
+    Ok(Server { places, configured, file, supervisor, backend, mailboxes, notices, notify, threads, drain_ms, audit, _data: data })
 }
 
 /// Starts fetching what sign-in needs, and has every shard hear of it.
-fn identity(issuer: Option<auth::Issuer>, file: Option<KeyFile>, mailboxes: &Arc<[Arc<Mailbox>]>) -> io::Result<Option<Identity>> {
+fn identity(
+    issuer: Option<auth::Issuer>,
+    authority: Option<Authority>,
+    file: Option<KeyFile>,
+    mailboxes: &Arc<[Arc<Mailbox>]>,
+) -> io::Result<Option<Identity>> {
     if issuer.is_none() && file.is_none() {
         return Ok(None);
     }
     let mailboxes = mailboxes.clone();
     let tell = move |news: News| mailboxes.iter().for_each(|mailbox| drop(mailbox.put(Letter::News(news.clone()))));
-    Identity::start(issuer, file, Arc::new(tell)).map(Some)
+    Identity::start(issuer, authority.as_ref(), file, Arc::new(tell)).map(Some)
 }
 
 /// Makes the data folder this server's own.
@@ -340,12 +362,22 @@ impl Server {
         listen_for_signals(self.notify.clone()).map_err(|error| ServeError::Signals { error })
     }
 
+    /// From now on SIGHUP and `framewright reload` have the server load its files and settings again, with `reloads`.
+    pub fn hear_reloads(&self, reloads: Box<dyn Reloads>) -> Result<(), ServeError> {
+        let mut names = self.places.clone();
+        // Who runs the command knows what is configured, also where systemd holds other sockets.
+        names.extend(Some(&self.configured).filter(|configured| !self.places.contains(configured)).cloned());
+        let (mailboxes, drain_ms) = (self.mailboxes.clone(), self.drain_ms.clone());
+        let reloading = Reloading::new(reloads, &self.places, mailboxes, drain_ms, self.audit.clone(), self.supervisor.clone());
+        reload::listen(&reloading, names, self.notify.clone()).map_err(|error| ServeError::Signals { error })
+    }
+
     /// Waits for a stopper, or for a signal, and ends the server.
     pub fn wait(self) -> Ended {
         let mut pulse = Pulse::new(self.supervisor.clone(), self.threads.len(), Instant::now());
         self.supervisor.ready();
         while let Some(Notice::Drained) = self.next(&mut pulse, None) {}
-        self.supervisor.stopping(self.drain_time + ENDING_TIME);
+        self.supervisor.stopping(self.drain_time() + ENDING_TIME);
         pulse.end();
         self.send(|| Letter::Drain);
         let ended = self.drain(&mut pulse);
@@ -358,11 +390,16 @@ impl Server {
         while Instant::now() < until && !self.threads.iter().all(JoinHandle::is_finished) {
             thread::sleep(FAREWELL_TIME / 50);
         }
+        self.audit.iter().for_each(Audit::flush);
         ended
     }
 
+    fn drain_time(&self) -> Duration {
+        Duration::from_millis(self.drain_ms.load(Ordering::Relaxed))
+    }
+
     fn drain(&self, pulse: &mut Pulse) -> Ended {
-        let until = Instant::now() + self.drain_time;
+        let until = Instant::now() + self.drain_time();
         let mut running = self.threads.len();
         while running > 0 {
             match self.next(pulse, Some(until)) {

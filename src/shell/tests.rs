@@ -190,7 +190,9 @@ impl Machine for Puppet {
                 actions.push(Action::Mail { shard: from, mail: Mail::Reply { ticket, reply } });
             }
             Event::Mail(Mail::Reply { ticket, reply }) => self.answer(&format!("{} {}", ticket.0, reply.status)),
-            Event::Mail(Mail::TestReport { .. } | Mail::Report { .. } | Mail::Counts { .. } | Mail::Counted) | Event::News(_) => {}
+            Event::Mail(Mail::TestReport { .. } | Mail::Report { .. } | Mail::Counts { .. } | Mail::Counted)
+            | Event::News(_)
+            | Event::Reload(_) => {}
             Event::Chunk { session, call, text } => match text.as_str() {
                 "waiting" => actions.push(Action::CancelCall { session, call }),
                 _ => self.answer(&text),

@@ -138,6 +138,7 @@ impl World<'_> {
                 self.act(shard, Event::Completion { session, call, usage, waited_us, outcome });
             }
             Owned::JobDone { ticket, outcome } => self.act(shard, Event::JobDone { ticket, outcome }),
+            Owned::Reload(settings) => self.act(shard, Event::Reload(settings)),
             Owned::Drain => self.act(shard, Event::Drain),
             Owned::Stop => self.act(shard, Event::Stop),
             Owned::Time => self.act(shard, Event::Time),
@@ -193,6 +194,7 @@ impl World<'_> {
             Action::WakeAt(moment) => moment.hash(&mut self.hash),
             Action::Mail { shard, .. } => shard.hash(&mut self.hash),
             Action::Log(entry) => format!("{entry:?}").hash(&mut self.hash),
+            Action::Audit(record) => format!("{record:?}").hash(&mut self.hash),
             Action::Ask(_) | Action::Drained | Action::Stopped => {}
         }
     }
@@ -253,6 +255,7 @@ impl World<'_> {
             }
             Action::Log(Entry::Panic { session }) => self.fail(format!("session {session} panicked")),
             Action::Log(_) => {}
+            Action::Audit(record) => self.fail(format!("shard {shard} notes {record:?} where there is no audit log")),
             Action::Drained => {
                 let seat = &mut self.seats[shard];
                 let is_busy = seat.shard.sizes().busy_sessions > 0;

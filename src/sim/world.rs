@@ -73,6 +73,7 @@ pub(super) enum Owned {
     Chunk { session: SessionId, call: CallId, text: String },
     Completion { session: SessionId, call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
     JobDone { ticket: Ticket, outcome: JobOutcome },
+    Reload(Arc<Settings>),
     Drain,
     Stop,
     Time,
@@ -86,6 +87,10 @@ pub(super) enum Happens {
         at: u64,
     },
     ClockStep(i64),
+    /// Files are loaded again: those from the start, or such as differ from them.
+    Reload {
+        differ: bool,
+    },
     Stall {
         shard: usize,
         length: u64,
@@ -173,6 +178,8 @@ pub(super) const WALL_ZERO: u64 = 1_763_668_166 * SECOND;
 pub(super) const SILENCE_TIME: u64 = 140 * SECOND;
 /// The longest that a call may take.
 const CALL_TIME: Duration = Duration::from_secs(60);
+/// One world in so many loads its files again while it runs.
+const RELOADS_EVERY: u64 = 3;
 /// Where the users are.
 pub(super) const ADDRESSES: u64 = 2;
 /// More events than any honest world has.
@@ -224,6 +231,9 @@ impl<'a> World<'a> {
         self.script.clock.iter().for_each(|(at, by)| self.later(*at, Happens::ClockStep(*by)));
         for &(shard, at, length) in self.script.stalls.iter().filter(|(shard, ..)| *shard < self.script.shards) {
             self.later(at, Happens::Stall { shard, length });
+        }
+        if self.script.seed % RELOADS_EVERY == 1 {
+            (1..=3).for_each(|time| self.later(time * self.script.ends_at / 4, Happens::Reload { differ: time % 2 == 1 }));
         }
         self.run_until(self.script.ends_at)?;
         self.is_quiet = true;
@@ -333,6 +343,11 @@ impl<'a> World<'a> {
                 }
             }
             Happens::ClockStep(by) => self.wall_offset += by,
+            Happens::Reload { differ } => {
+                let library = if differ { Arc::new(self.library.twin()) } else { self.library.clone() };
+                let settings = Arc::new(settings(self.script, library));
+                (0..self.seats.len()).for_each(|shard| self.put_event(0, shard, Owned::Reload(settings.clone())));
+            }
             Happens::Stall { shard, length } => {
                 self.seats[shard].stalled_until = self.now + length;
                 self.later(length, Happens::StallEnds { shard });
@@ -415,5 +430,6 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         silence_max: bounds::SILENCE_MAX,
         write_time: bounds::WRITE_TIME,
         conformance: false,
+        audit: false,
     }
 }

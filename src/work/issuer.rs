@@ -4,6 +4,7 @@
 //! every shard as [`News`]. A fetch that fails, or brings nothing usable, changes nothing: the keys stay as they were.
 //! A second thread asks for userinfo, so that a slow answer about one user keeps nobody from signing in.
 
+use super::authority::Authority;
 use crate::auth::{self, ApiKeyError, ApiKeys, Ask, JWKS_BYTES_MAX, KeySet, KeySetError, Names, News, Refresh};
 use crate::contract::{Moment, micros};
 use crate::log;
@@ -15,7 +16,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use ureq::tls::TlsConfig;
+use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, http::Uri};
 
 /// How long one answer of the issuer may take.
@@ -81,6 +82,13 @@ pub struct Discovered {
     pub userinfo: Option<String>,
 }
 
+/// What an issuer answers to `doctor`.
+pub struct Fetched {
+    pub keys: KeySet,
+    /// The time by its clock, as the header `Date` says it.
+    pub date: Option<String>,
+}
+
 /// Whether secrets may be asked for there: over TLS, or on this machine.
 pub fn is_safe_url(url: &str) -> bool {
     url.parse::<Uri>().is_ok_and(|uri| match uri.scheme_str() {
@@ -91,16 +99,22 @@ pub fn is_safe_url(url: &str) -> bool {
 }
 
 impl Identity {
-    /// Starts fetching for these rules; `tell` passes news to every shard. `file` is the file of API keys, and `read` what was read of it.
+    /// Starts fetching for these rules; `tell` passes news to every shard. `authority` vouches for the issuer, `file` is the file
+    /// of API keys.
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub fn start(issuer: Option<auth::Issuer>, file: Option<KeyFile>, tell: Arc<Tell>) -> io::Result<Identity> {
+    pub fn start(
+        issuer: Option<auth::Issuer>,
+        authority: Option<&Authority>,
+        file: Option<KeyFile>,
+        tell: Arc<Tell>,
+    ) -> io::Result<Identity> {
         let (keys_wanted, wanted) = sync_channel(1);
         let (users, waiting) = sync_channel(USERINFO_WAITING_MAX);
-        let is_local = issuer.as_ref().is_some_and(|issuer| issuer.url.parse().is_ok_and(|url| super::openai::is_loopback(&url)));
+        let agent = agent(issuer.as_ref().map_or("", |issuer| &issuer.url), authority);
         let state = Mutex::new(State { is_fetching: issuer.is_some(), ..State::default() });
-        let shared = Arc::new(Shared { issuer, agent: agent(is_local), start: Instant::now(), state, keys_wanted, users });
+        let shared = Arc::new(Shared { issuer, agent, start: Instant::now(), state, keys_wanted, users });
         let (fetching, asking) = (Arc::downgrade(&shared), Arc::downgrade(&shared));
         let told = tell.clone();
         let fetch = move || {
@@ -177,7 +191,7 @@ impl Shared {
             }
             state.is_fetching = true;
         }
-        let fetched = discover(&self.agent, issuer).and_then(|found| Ok((keys(&self.agent, &found)?, found)));
+        let fetched = discover(&self.agent, issuer).and_then(|(found, _)| Ok((keys(&self.agent, &found)?, found)));
         let is_good = fetched.is_ok();
         let news = match fetched {
             Ok((keys, found)) => {
@@ -222,7 +236,8 @@ impl Shared {
     }
 }
 
-fn agent(is_local: bool) -> Agent {
+fn agent(issuer: &str, authority: Option<&Authority>) -> Agent {
+    let roots = authority.map_or(RootCerts::WebPki, Authority::roots);
     let crypto = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = Agent::config_builder()
         .user_agent(concat!("framewright/", env!("CARGO_PKG_VERSION")))
@@ -230,20 +245,21 @@ fn agent(is_local: bool) -> Agent {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .http_status_as_error(false)
-        .tls_config(TlsConfig::builder().unversioned_rustls_crypto_provider(crypto).build());
-    if is_local {
+        .tls_config(TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(crypto).build());
+    if issuer.parse().is_ok_and(|url| super::openai::is_loopback(&url)) {
         config = config.proxy(None);
     }
     Agent::new_with_config(config.build())
 }
 
-/// Reads the issuer's discovery document.
+/// Reads the issuer's discovery document, and its `Date`.
 ///
 /// # Errors
 /// When it can't be had, or is another issuer's.
-fn discover(agent: &Agent, issuer: &auth::Issuer) -> Result<Discovered, FetchError> {
+fn discover(agent: &Agent, issuer: &auth::Issuer) -> Result<(Discovered, Option<String>), FetchError> {
     let url = format!("{}/.well-known/openid-configuration", issuer.url);
-    discovered(&url, &serde_json::from_slice(&get(agent, &url)?).unwrap_or_default(), issuer)
+    let (document, date) = get(agent, &url)?;
+    Ok((discovered(&url, &serde_json::from_slice(&document).unwrap_or_default(), issuer)?, date))
 }
 
 fn discovered(url: &str, document: &Value, issuer: &auth::Issuer) -> Result<Discovered, FetchError> {
@@ -258,11 +274,12 @@ fn discovered(url: &str, document: &Value, issuer: &auth::Issuer) -> Result<Disc
 }
 
 fn keys(agent: &Agent, found: &Discovered) -> Result<KeySet, FetchError> {
-    let document = get(agent, &found.keys)?;
+    let (document, _) = get(agent, &found.keys)?;
     KeySet::read(&found.issuer, &document).map_err(|why| FetchError::Keys { url: found.keys.clone(), why })
 }
 
-fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, FetchError> {
+/// A document, and the `Date` that it came with.
+fn get(agent: &Agent, url: &str) -> Result<(Vec<u8>, Option<String>), FetchError> {
     if !is_safe_url(url) {
         return Err(FetchError::Unsafe { url: url.to_owned() });
     }
@@ -271,11 +288,12 @@ fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, FetchError> {
     if answer.status().as_u16() != 200 {
         return Err(FetchError::Status { url: url.to_owned(), status: answer.status().as_u16() });
     }
+    let date = answer.headers().get("date").and_then(|date| date.to_str().ok()).map(str::to_owned);
     let body = answer.body_mut().with_config().limit(JWKS_BYTES_MAX as u64 + 1).read_to_vec();
     match body {
         Err(ureq::Error::BodyExceedsLimit(_)) => Err(FetchError::TooLarge { url: url.to_owned() }),
         Err(error) => Err(unreachable(error)),
-        Ok(body) => Ok(body),
+        Ok(body) => Ok((body, date)),
     }
 }
 
@@ -283,10 +301,10 @@ fn get(agent: &Agent, url: &str) -> Result<Vec<u8>, FetchError> {
 ///
 /// # Errors
 /// What a server would meet.
-pub fn fetch_once(issuer: &auth::Issuer) -> Result<KeySet, FetchError> {
-    let is_local = issuer.url.parse().is_ok_and(|url| super::openai::is_loopback(&url));
-    let agent = agent(is_local);
-    keys(&agent, &discover(&agent, issuer)?)
+pub fn fetch_once(issuer: &auth::Issuer, authority: Option<&Authority>) -> Result<Fetched, FetchError> {
+    let agent = agent(&issuer.url, authority);
+    let (found, date) = discover(&agent, issuer)?;
+    Ok(Fetched { keys: keys(&agent, &found)?, date })
 }
 
 /// A file of API keys, as it was last read.

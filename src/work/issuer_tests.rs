@@ -63,7 +63,7 @@ fn only_a_sound_answer_of_the_right_issuer_replaces_keys() {
             _ => (404, String::new()),
         }
     });
-    let agent = agent(true);
+    let agent = agent("http://127.0.0.1", None);
     for (host, says) in [
         ("good", "3 keys"),
         ("down", "answered with status 503"),
@@ -90,7 +90,7 @@ fn asked(agent: &Agent, url: &str, host: &str) -> String {
     let issuer = auth::Issuer { url: format!("{url}/{host}"), ..issuer() };
     let discovery = format!("{}/.well-known/openid-configuration", issuer.url);
     let here = |text: String| text.replace("http://HERE", url);
-    let found = get(agent, &discovery).and_then(|document| {
+    let found = get(agent, &discovery).and_then(|(document, _)| {
         let document = here(String::from_utf8(document).unwrap());
         discovered(&discovery, &serde_json::from_str(&document).unwrap_or_default(), &issuer)
     });
@@ -106,7 +106,7 @@ fn fetches_at_once_and_answers_who_asks_too_soon() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let issuer = auth::Issuer { url: format!("http://{address}"), ..issuer() };
     let tell = move |news: News| drop(to.send(news));
-    let identity = Identity::start(Some(issuer), None, Arc::new(tell)).unwrap();
+    let identity = Identity::start(Some(issuer), None, None, Arc::new(tell)).unwrap();
     assert!(matches!(from.recv().unwrap(), News::Keys(None)), "nobody is there");
     while identity.0.state().is_fetching {
         thread::yield_now();
@@ -128,7 +128,7 @@ fn userinfo_counts_only_for_the_user_that_it_is_about() {
         "html" => (200, "<html>".to_owned()),
         _ => (401, json!({ "error": "invalid_token" }).to_string()),
     });
-    let (identity, _) = (Identity::start(None, None, Arc::new(|_| ())).unwrap(), claims("ada"));
+    let (identity, _) = (Identity::start(None, None, None, Arc::new(|_| ())).unwrap(), claims("ada"));
     identity.0.state().userinfo = Some(url);
     for (token, expected) in
         [("adas", Some("Ada")), ("eves", None), ("long", None), ("html", None), ("none", None), ("a\r\nx: y", None), ("", None)]

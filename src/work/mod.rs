@@ -4,8 +4,9 @@
 //! a provider over HTTP, with [`dialects`] for how and [`retry`] for how often, at the
 //! [`prices`] that are configured; [`demo`] follows rules. [`probe`] looks for a
 //! model server on this machine. [`database`] asks databases. A [`tape`] keeps what was answered, or plays it. [`issuer`]
-//! fetches what sign-in needs.
+//! fetches what sign-in needs, from where an [`authority`] vouches for it.
 
+pub mod authority;
 mod call;
 pub mod database;
 pub mod demo;

@@ -28,7 +28,7 @@ use ureq::unversioned::transport::{Connector, DefaultConnector};
 use ureq::{Agent, Body, Timeout};
 
 /// A provider: where it is, what it calls its models, and how long to wait for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Provider {
     /// Up to `/v1`.
     pub url: Uri,
@@ -44,7 +44,7 @@ pub struct Provider {
 }
 
 /// A secret that is not shown.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Key(pub String);
 
 impl fmt::Debug for Key {
@@ -53,7 +53,7 @@ impl fmt::Debug for Key {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadlines {
     pub connection: Duration,
     pub first_word: Duration,

@@ -73,7 +73,8 @@ pub struct CallHandle {
 
 struct Shared {
     settings: Settings,
-    models: Box<Models>,
+    /// Who makes each worker its model, and how often that has changed.
+    models: Mutex<(u64, Arc<Models>)>,
     state: Mutex<State>,
 }
 
@@ -116,6 +117,15 @@ enum Lane {
     Database(usize),
 }
 
+/// A worker's model.
+struct Fitted {
+    /// The change of models since which it is the right one.
+    change: u64,
+    model: Box<dyn Model>,
+}
+
+const UNPOISONED: &str = "nothing panics while it holds this lock";
+
 const STACK_BYTES: usize = if sql::STACK_BYTES > (256 << 10) { sql::STACK_BYTES } else { 256 << 10 };
 /// How long beyond its deadline a worker may take to notice it.
 const LOST_AFTER: Duration = Duration::from_secs(1);
@@ -125,7 +135,13 @@ impl Pool {
     pub fn new(settings: Settings, models: Box<Models>) -> Pool {
         let lanes = (0..Lane::Database(settings.databases.len()).place()).map(|_| LaneState::default()).collect();
         let state = Mutex::new(State { lanes, ..State::default() });
-        Pool(Arc::new(Shared { settings, models, state }))
+        Pool(Arc::new(Shared { settings, models: Mutex::new((0, models.into())), state }))
+    }
+
+    /// From its next call on, each worker has a model that these make. Calls that are out end as they began.
+    pub fn change_models(&self, models: Box<Models>) {
+        let mut current = self.0.models.lock().expect(UNPOISONED);
+        *current = (current.0 + 1, models.into());
     }
 
     /// The databases that a session can query.
@@ -248,7 +264,15 @@ impl State {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds this lock")
+        self.state.lock().expect(UNPOISONED)
+    }
+
+    /// Makes sure that a worker has a model of those that count now.
+    fn fit(&self, model: &mut Option<Fitted>) {
+        let (change, models) = self.models.lock().expect(UNPOISONED).clone();
+        if model.as_ref().is_none_or(|fitted| fitted.change != change) {
+            *model = Some(Fitted { change, model: models() });
+        }
     }
 
     fn lane(&self, request: &Request) -> Lane {
@@ -328,7 +352,7 @@ impl Shared {
         })
     }
 
-    fn run(&self, job: Job, model: &mut Option<Box<dyn Model>>) {
+    fn run(&self, job: Job, model: &mut Option<Fitted>) {
         let Job { lane, request, take, cancel, since, due, mut reply } = job;
         let (mut recording, played) = match take {
             Some(Take::Record(recording)) => (Some(recording), None),
@@ -353,7 +377,10 @@ impl Shared {
             let mut call = Call { cancel: &cancel, due, say: &mut say };
             let answered = catch_unwind(AssertUnwindSafe(|| match (&played, &*request) {
                 (Some(played), _) => played.answer(&mut call),
-                (None, Request::Model(asked)) => model.get_or_insert_with(|| (self.models)()).answer(asked, &mut call),
+                (None, Request::Model(asked)) => {
+                    self.fit(model);
+                    model.as_mut().expect("it was just fitted").model.answer(asked, &mut call)
+                }
                 (None, Request::Database(asked)) => self.settings.databases.answer(asked, &mut call),
             }));
             answered.unwrap_or_else(|_| {

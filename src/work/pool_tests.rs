@@ -196,3 +196,31 @@ fn a_call_tells_how_long_it_stood_in_line() {
     running.cancel();
     assert!(ended.recv().unwrap() >= stood);
 }
+
+/// Says its name.
+struct Named(&'static str);
+
+impl Model for Named {
+    fn answer(&mut self, _request: &ModelRequest, call: &mut Call<'_>) -> Ended {
+        call.say(self.0);
+        Ended { usage: Usage::default(), outcome: Ok(Answer::default()) }
+    }
+}
+
+#[test]
+fn models_that_were_changed_answer_from_the_next_call_on_also_on_a_worker_that_rests() {
+    let pool = Pool::new(Settings { workers_max: 1, ..Settings::default() }, Box::new(|| Box::new(Named("one"))));
+    let ask = || {
+        let (to, heard) = channel();
+        let reply = move |reply| {
+            if let Reply::Chunk(text) = reply {
+                to.send(text).unwrap();
+            }
+        };
+        pool.start(&"session".into(), request("agent", "who?"), Box::new(reply)).unwrap();
+        heard.recv_timeout(PATIENCE).unwrap()
+    };
+    assert_eq!([ask(), ask()], ["one", "one"]);
+    pool.change_models(Box::new(|| Box::new(Named("two"))));
+    assert_eq!([ask(), ask()], ["two", "two"]);
+}

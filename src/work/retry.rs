@@ -80,7 +80,7 @@ impl Failure {
 }
 
 /// How often and when a call is tried again.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retries {
     /// Beyond the first try.
     pub retries_max: u32,

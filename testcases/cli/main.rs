@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "all of this is test code")]
 
+mod audit;
 mod chat;
 mod commands;
 mod config;
@@ -11,6 +12,7 @@ mod doctor;
 mod files;
 mod program;
 mod prompts;
+mod reload;
 mod serve;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
 #[path = "../endpoint/support/mod.rs"]

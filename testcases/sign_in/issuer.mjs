@@ -3,6 +3,7 @@
 
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import Provider from 'oidc-provider';
 
 export const CLIENT = '248612345678901234';
@@ -35,16 +36,17 @@ const clientOf = (id) => ({
 });
 
 export class Issuer {
-  /** @param {{algorithm?: string, skew?: number, ttl?: number, roles?: Record<string, string[]>}} options `skew`: seconds that its clock
-   * is ahead; `ttl`: seconds that a token lives; `roles`: of each user */
-  constructor({ algorithm = 'RS256', skew = 0, ttl = 3600, roles = {} } = {}) {
-    Object.assign(this, { algorithm, skew, ttl, roles, mode: 'good', fetches: 0, keys: [makeKey(algorithm)] });
+  /** @param {{algorithm?: string, skew?: number, ttl?: number, roles?: Record<string, string[]>, tls?: {key: string, cert: string}, dateSkew?: number}} options
+   * `skew`: seconds that its clock is ahead; `ttl`: seconds that a token lives; `roles`: of each user; `dateSkew`: seconds that its `Date` is ahead */
+  constructor({ algorithm = 'RS256', skew = 0, ttl = 3600, roles = {}, tls = undefined, dateSkew = 0 } = {}) {
+    Object.assign(this, { algorithm, skew, ttl, roles, tls, dateSkew, mode: 'good', fetches: 0, keys: [makeKey(algorithm)] });
   }
 
   async open() {
-    this.front = createServer((request, response) => this.answer(request, response));
+    const answer = (request, response) => this.answer(request, response);
+    this.front = this.tls ? createSecureServer(this.tls, answer) : createServer(answer);
     await new Promise((resolve) => this.front.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${this.front.address().port}`;
+    this.url = `http${this.tls ? 's' : ''}://127.0.0.1:${this.front.address().port}`;
     this.provide();
     return this;
   }
@@ -64,6 +66,7 @@ export class Issuer {
   /** What stands between the server and the issuer. */
   answer(request, response) {
     const path = request.url.split('?')[0];
+    if (this.dateSkew) response.setHeader('date', new Date(Date.now() + this.dateSkew * 1000).toUTCString());
     const isKeys = path === ROUTES.jwks;
     if (isKeys) this.fetches += 1;
     if (isKeys || path.startsWith('/.well-known/')) {

@@ -27,15 +27,23 @@ pub(super) fn event_loop() -> Finding {
 /// Fewer than this serve nobody but a developer.
 const DESCRIPTORS_MIN: u64 = 1_024;
 
-pub(super) fn descriptors() -> Finding {
-    match getrlimit(Resource::Nofile).maximum {
-        Some(most) if most < DESCRIPTORS_MIN => Finding::bad(
+/// `connections`: how many each shard takes, and the number of shards, where it is set.
+pub(super) fn descriptors(connections: Option<(u32, Option<u16>)>) -> Finding {
+    let shards = || std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let wanted = connections.map(|(each, set)| u64::from(each) * set.map_or_else(shards, u64::from));
+    match (getrlimit(Resource::Nofile).maximum, wanted) {
+        (Some(most), _) if most < DESCRIPTORS_MIN => Finding::bad(
             "descriptors",
             format!("at most {most}, one for each connection and running call"),
             "raise the hard limit: LimitNOFILE= of the unit, or `ulimit -Hn`",
         ),
-        Some(most) => Finding::good("descriptors", format!("up to {most}, one for each connection and running call")),
-        None => Finding::good("descriptors", "without a limit"),
+        (Some(most), Some(wanted)) if most < wanted => Finding::warn(
+            "descriptors",
+            format!("at most {most}, one for each connection and running call, but --connections lets in {wanted} on all shards"),
+            "raise the hard limit (LimitNOFILE= of the unit, or `ulimit -Hn`), or lower --connections",
+        ),
+        (Some(most), _) => Finding::good("descriptors", format!("up to {most}, one for each connection and running call")),
+        (None, _) => Finding::good("descriptors", "without a limit"),
     }
 }
 

@@ -3,29 +3,32 @@
 //! It starts nothing and keeps nothing. Over the network it connects to what the settings choose: the model's server and the
 //! databases.
 
+mod access;
 mod machine;
 mod model;
 mod place;
 
 use super::colour::Colour;
 use super::{Failure, config as settings, library};
-use crate::auth::Rules;
 use crate::config::layers::{FILE, MACHINE_FILE, Written};
-use crate::config::{Arguments, Config};
-use crate::contract::counted;
+use crate::config::{Arguments, Config, KEY, KEYS, without_password};
+use crate::contract::Listen;
 use crate::graph::Library;
+use crate::text_file;
 use crate::work::database::{Databases, Trouble};
-use crate::work::issuer::{self, KeyFile};
 use crate::work::probe;
 use clap::ArgMatches;
+use serde_json::{Value, json};
 use std::io::IsTerminal;
-use std::path::Path;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
     /// Whether to colour; NO_COLOR is heeded
     #[arg(long, value_name = "WHEN", value_enum, env = "FRAMEWRIGHT_COLOR", default_value = "auto")]
     color: Colour,
+    /// Print the findings as a JSON object, as `GET /api/doctor` returns them
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     _settings: Box<Arguments>,
 }
@@ -36,33 +39,89 @@ struct Finding {
     about: &'static str,
     /// What is.
     is: String,
-    /// What to do about it, where it is wrong.
+    status: Status,
+    /// What to do about it, where it is wrong or could be better.
     mend: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    Ok,
+    /// It works, and something about it should be known.
+    Warn,
+    Fail,
 }
 
 impl Finding {
     fn good(about: &'static str, is: impl Into<String>) -> Self {
-        Finding { about, is: is.into(), mend: None }
+        Finding { about, is: is.into(), status: Status::Ok, mend: None }
     }
 
     fn bad(about: &'static str, is: impl Into<String>, mend: impl Into<String>) -> Self {
-        Finding { about, is: is.into(), mend: Some(mend.into()) }
+        Finding { about, is: is.into(), status: Status::Fail, mend: Some(mend.into()) }
+    }
+
+    fn warn(about: &'static str, is: impl Into<String>, mend: impl Into<String>) -> Self {
+        Finding { status: Status::Warn, ..Finding::bad(about, is, mend) }
     }
 }
 
 pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure> {
+    if options.json {
+        let report = report(matches, None);
+        println!("{report}");
+        let is_bad = report["checks"].as_array().is_some_and(|checks| checks.iter().any(|check| check["status"] == "fail"));
+        return if is_bad { Err(Failure { code: 1, says: String::new() }) } else { Ok(()) };
+    }
     let is_coloured = options.color.is_wanted(std::io::stdout().is_terminal());
     let (mut bad, mut count) = (0, 0);
     // Each is told as soon as it is known: some take a while.
-    look(matches, &mut |finding| {
+    look(matches, None, &mut |finding| {
         count += 1;
-        bad += usize::from(finding.mend.is_some());
+        bad += usize::from(finding.status == Status::Fail);
         print!("{}", line(&finding, is_coloured));
     });
     if bad == 0 { Ok(()) } else { Err(Failure { code: 1, says: format!("{bad} of {count} checks failed") }) }
 }
 
-fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
+/// All findings, as programs read them. `own`: where this very process listens, if it does.
+pub(super) fn report(matches: &ArgMatches, own: Option<&Listen>) -> Value {
+    let mut checks = Vec::new();
+    look(matches, own, &mut |Finding { about, is, status, mend }| {
+        let status = match status {
+            Status::Ok => "ok",
+            Status::Warn => "warn",
+            Status::Fail => "fail",
+        };
+        let mut check = json!({ "name": about.to_lowercase().replace([' ', '-'], "_"), "status": status, "detail": is });
+        if let Some(mend) = mend {
+            check["fix"] = mend.into();
+        }
+        checks.push(check);
+    });
+    json!({ "checks": checks })
+}
+
+fn look(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(Finding)) {
+    // What a library says of an address may hold a password, and of a key the key.
+    let secrets = secrets(matches);
+    let hide = |text: String| secrets.iter().fold(without_password(&text), |text, secret| text.replace(secret.as_str(), "•••"));
+    look_at_all(matches, own, &mut |Finding { about, is, status, mend }| {
+        tell(Finding { about, is: hide(is), status, mend: mend.map(&hide) })
+    });
+}
+
+/// The keys of model servers, wherever they stand.
+fn secrets(matches: &ArgMatches) -> Vec<String> {
+    let variables = std::iter::once(&KEY).chain(KEYS).filter_map(|name| std::env::var(name).ok());
+    let file = Written::read(matches).ok().and_then(|written| written.arguments.llm_key_file);
+    let held = file.and_then(|path| text_file::read(&path, SECRET_BYTES_MAX).ok());
+    variables.chain(held).map(|secret| secret.trim().to_owned()).filter(|secret| secret.len() >= 4).collect()
+}
+
+const SECRET_BYTES_MAX: u64 = 16 << 10;
+
+fn look_at_all(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(Finding)) {
     let written = match Written::read(matches) {
         Ok(written) => {
             tell(found_files(&written));
@@ -77,7 +136,8 @@ fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
     let unknown = settings::unknown_variables(settings::set_variables(), databases);
     unknown.into_iter().for_each(|said| tell(Finding::bad("environment", said, "rename it, or take it away")));
     tell(machine::event_loop());
-    tell(machine::descriptors());
+    let connections = written.as_ref().map(|written| (written.arguments.connections, written.arguments.shards));
+    tell(machine::descriptors(connections));
     tell(machine::clock());
     let Some(written) = written else { return };
     let (listen, data) = (written.arguments.listen.clone(), written.arguments.data.clone());
@@ -86,16 +146,20 @@ fn look(matches: &ArgMatches, tell: &mut dyn FnMut(Finding)) {
         tell(Finding::bad("origins", "every web page may use the server (`*`)", "list the origins with --allow-origin instead"));
     }
     let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
-    let server = place::address(&listen, tell);
+    let server = place::address(&listen, own, tell);
     tell(place::data(data.as_deref(), server));
     let library = library::load(graphs.as_deref());
     tell(graphs_of(&graph, &library));
+    let suites = written.arguments.tests.then(|| written.arguments.suites.clone());
+    if let Some(folder) = suites {
+        tell(place::suites(&folder));
+    }
     match Config::new(written.arguments, |name| std::env::var(name).ok(), probe::local_model) {
         Ok(config) => {
             let graph = library.as_ref().ok().and_then(|library| library.graph(&graph));
             let missing = graph.map(|graph| library::missing_databases(graph, &config.databases)).unwrap_or_default();
             missing.into_iter().for_each(|(what, mend)| tell(Finding::bad("database", what, mend)));
-            sign_in(&config.sign_in, config.api_keys.as_deref(), tell);
+            access::look(&config, tell);
             Databases::new(config.databases).look(|name, found| tell(database(name, found)));
             model::look(&config.upstream, tell);
         }
@@ -130,24 +194,12 @@ fn database(name: &str, found: Result<String, Trouble>) -> Finding {
     }
 }
 
-/// Whether users can sign in: the issuer's keys, and the file of API keys.
-fn sign_in(rules: &Rules, api_keys: Option<&Path>, tell: &mut dyn FnMut(Finding)) {
-    if let Some(issuer) = &rules.issuer {
-        tell(match issuer::fetch_once(issuer) {
-            Ok(keys) => Finding::good("issuer", format!("{}: {}", keys.issuer(), counted(keys.len(), "key", "keys"))),
-            Err(error) => Finding::bad("issuer", error.to_string(), "check --oidc-issuer, the network and the issuer; nobody can sign in"),
-        });
-    }
-    if let Some(path) = api_keys {
-        tell(match KeyFile::read(path) {
-            Ok(file) => Finding::good("API keys", format!("{}: {}", path.display(), counted(file.keys().len(), "key", "keys"))),
-            Err(error) => Finding::bad("API keys", error.to_string(), "`framewright key create NAME` writes one"),
-        });
-    }
-}
-
 fn line(finding: &Finding, is_coloured: bool) -> String {
-    let (sign, colour) = if finding.mend.is_some() { ("✗", "31") } else { ("✓", "32") };
+    let (sign, colour) = match finding.status {
+        Status::Ok => ("✓", "32"),
+        Status::Warn => ("!", "33"),
+        Status::Fail => ("✗", "31"),
+    };
     let sign = if is_coloured { format!("\x1b[{colour}m{sign}\x1b[0m") } else { sign.to_owned() };
     let mend = finding.mend.as_ref().map(|mend| format!("\n{:16}→ {mend}", "")).unwrap_or_default();
     format!("{sign} {:13} {}{mend}\n", finding.about, finding.is.replace('\n', &format!("\n{:16}", "")))

@@ -13,7 +13,7 @@ use ureq::tls::TlsConfig;
 const PATIENCE: Duration = Duration::from_secs(10);
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
 /// Tokens and certificates bear no clock that is further off.
-const SKEW_SECONDS_MAX: i64 = 60;
+pub(super) const SKEW_SECONDS_MAX: i64 = 60;
 
 pub(super) fn look(upstream: &Upstream, tell: &mut dyn FnMut(Finding)) {
     match upstream {
@@ -109,7 +109,7 @@ fn listed(provider: &Provider, told: &Value) -> Finding {
 }
 
 /// How far this clock is ahead of a `Date`.
-fn skew_seconds(date: &str) -> Option<i64> {
+pub(super) fn skew_seconds(date: &str) -> Option<i64> {
     let theirs = jiff::fmt::rfc2822::parse(date).ok()?.timestamp();
     Some(jiff::Timestamp::now().as_second() - theirs.as_second())
 }

@@ -1,7 +1,9 @@
 //! Where a server would be: its address and its folder.
 
 use super::Finding;
-use crate::contract::Listen;
+use crate::cli::suites::Folder;
+use crate::contract::{Listen, counted};
+use crate::shell::suites::NAME_ANOTHER;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -20,7 +22,11 @@ pub(super) enum Present {
     No,
 }
 
-pub(super) fn address(listen: &Listen, tell: &mut dyn FnMut(Finding)) -> Present {
+pub(super) fn address(listen: &Listen, own: Option<&Listen>, tell: &mut dyn FnMut(Finding)) -> Present {
+    if let Some(own) = own {
+        tell(Finding::good("address", format!("this server listens on {own}")));
+        return Present::Ours;
+    }
     let (finding, present) = match is_free(listen) {
         Ok(()) => (Finding::good("address", format!("{listen} is free")), Present::No),
         Err(error) if error.kind() == ErrorKind::AddrInUse => match version_at(&listen.from_here()) {
@@ -123,8 +129,16 @@ pub(super) fn data(folder: Option<&Path>, present: Present) -> Finding {
     }
 }
 
+/// The folder of the suites that a browser may start.
+pub(super) fn suites(folder: &Path) -> Finding {
+    match Folder::count(folder) {
+        0 => Finding::warn("test suites", format!("no suite in {}", folder.display()), NAME_ANOTHER),
+        count => Finding::good("test suites", format!("{} in {}", counted(count, "suite", "suites"), folder.display())),
+    }
+}
+
 /// Writes a file and takes it away again.
-fn written(folder: &Path) -> io::Result<()> {
+pub(super) fn written(folder: &Path) -> io::Result<()> {
     let path = folder.join(format!(".framewright-doctor-{}", std::process::id()));
     fs::write(&path, "may this user write here?")?;
     fs::remove_file(&path)

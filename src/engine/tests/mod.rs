@@ -7,6 +7,7 @@ mod golden;
 mod language;
 mod named;
 mod question;
+mod reload;
 mod rules;
 mod says;
 mod simulation;

@@ -33,7 +33,7 @@ fn a_loaded_turn_goes_on_where_it_was() {
 #[test]
 fn a_snapshot_of_another_version_or_library_is_refused() {
     let world = World::new("v3-framed");
-    let restore = |library, edit: fn(&mut Value)| Session::restore(library, edited(&world.session, edit)).map(drop);
+    let restore = |library, edit: fn(&mut Value)| Session::restore(&[library], edited(&world.session, edit)).map(drop);
     assert_eq!(restore(shipped(), |_| ()), Ok(()));
     assert_eq!(restore(shipped(), |written| written["version"] = json!(VERSION + 1)), Err(RestoreError::Version { found: VERSION + 1 }));
     let other = shipped_with(|file| file.replace("\"calls\": 4", "\"calls\": 5"));

@@ -20,7 +20,8 @@ pub(super) struct World {
     /// Calls that are out, in the order in which they were asked.
     pub(super) out: VecDeque<(CallId, Arc<Request>)>,
     pub(super) events: Vec<Event>,
-    pub(super) library: Arc<Library>,
+    /// The first is the one that the session opened on, the others were loaded later.
+    pub(super) libraries: Vec<Arc<Library>>,
     graph: String,
     journal: Vec<(Now, Input)>,
     effects: Vec<String>,
@@ -76,7 +77,7 @@ impl World {
             now,
             out,
             events,
-            library,
+            libraries: vec![library],
             graph: graph.to_owned(),
             journal: Vec::new(),
             effects: Vec::new(),
@@ -91,6 +92,9 @@ impl World {
         self.session.accepts(&input).unwrap_or_else(|refusal| panic!("{input:?}: {refusal}"));
         if self.is_reloading {
             self.reload();
+        }
+        if let Input::Reloaded { library, .. } = &input {
+            self.session.offer(self.libraries.iter().find(|known| known.hash() == library).unwrap().clone());
         }
         let mut effects = Vec::new();
         self.session.handle(self.now, input.clone(), &mut effects);
@@ -115,13 +119,19 @@ impl World {
         let written = serde_json::to_string(&self.session.snapshot()).unwrap();
         let snapshot: Snapshot = serde_json::from_str(&written).unwrap();
         assert_eq!(serde_json::to_string(&snapshot).unwrap(), written, "a snapshot reads back to the same bytes");
-        self.session = Session::restore(self.library.clone(), snapshot).unwrap();
+        self.session = Session::restore(&self.libraries, snapshot).unwrap();
         round_trip(&self.session.processes());
         round_trip(&self.session.result());
         round_trip(self.session.ui());
         if let Some(detail) = self.session.traces().next_back().and_then(|trace| self.session.turn(trace.id)) {
             round_trip(&detail);
         }
+    }
+
+    /// The server has loaded other graphs and limits.
+    pub(super) fn load(&mut self, library: &Arc<Library>, limits: Limits) {
+        self.libraries.push(library.clone());
+        self.put(Input::Reloaded { library: library.hash().to_owned(), limits });
     }
 
     /// Both clocks go on.
@@ -221,11 +231,14 @@ impl World {
 
     /// Plays the journal again into a new session: the effects are the same, byte for byte.
     pub(super) fn replay(&self) {
-        let mut session = Session::new(self.library.clone(), &self.graph, &ada());
+        let mut session = Session::new(self.libraries[0].clone(), &self.graph, &ada());
         let mut effects = Vec::new();
         for (now, input) in &self.journal {
             // The journal is what a disk would hold.
             let written = serde_json::to_string(input).unwrap();
+            if let Input::Reloaded { library, .. } = input {
+                session.offer(self.libraries.iter().find(|known| known.hash() == library).unwrap().clone());
+            }
             session.handle(*now, serde_json::from_str(&written).unwrap(), &mut effects);
         }
         let effects: Vec<String> = effects.iter().map(|effect| serde_json::to_string(effect).unwrap()).collect();

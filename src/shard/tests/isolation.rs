@@ -16,6 +16,7 @@ type Probe = (&'static str, &'static str, &'static str, &'static [&'static str],
 const PROBES: &[Probe] = &[
     ("GET", "/health", "-", &["", "?user=ada"], &[]),
     ("GET", "/auth/config", "-", &["", "?user=ada"], &[]),
+    ("GET", "/api/doctor", "admin", &["", "?user=ada"], &[]),
     ("GET", "/api/me", "read", &["", "?user=ada"], &[]),
     ("POST", "/api/me/delete", "chat", &["", "?user=ada"], &["{}", r#"{"sub":"ada"}"#]),
     ("POST", "/api/send/check", "chat", &["", "?user=ada"], &["", "{}"]),

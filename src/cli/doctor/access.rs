@@ -1,0 +1,141 @@
+//! Who may use the server: the issuer and its keys, API keys, proxies, and the log of who did what.
+
+use super::Finding;
+use super::model::{SKEW_SECONDS_MAX, skew_seconds};
+use crate::auth::{Issuer, Rules};
+use crate::config::Config;
+use crate::contract::counted;
+use crate::work::authority::Authority;
+use crate::work::issuer::{Fetched, KeyFile, fetch_once};
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+pub(super) fn look(config: &Config, tell: &mut dyn FnMut(Finding)) {
+    let Rules { issuer, proxy, .. } = &config.sign_in;
+    if !config.sign_in.is_on() {
+        tell(match config.listen.ip().is_loopback() {
+            true => Finding::good("sign-in", "off: everyone who reaches this machine's loopback addresses is one user"),
+            false => Finding::warn(
+                "sign-in",
+                format!("off: everyone who reaches {} is one user (--insecure-no-auth)", config.listen),
+                "set --oidc-issuer, or listen on 127.0.0.1",
+            ),
+        });
+    }
+    if let Some(issuer) = issuer {
+        of_issuer(issuer, config.oidc_ca.as_deref(), tell);
+    }
+    if let Some(path) = &config.api_keys {
+        tell(api_keys(path));
+    }
+    if let Some(proxy) = proxy {
+        // Then anyone who connects could name any user.
+        let anyone = ["8.8.8.8", "2001:4860:4860::8888"].iter().filter_map(|address| address.parse().ok());
+        let trusts_anyone = anyone.into_iter().any(|address| proxy.trusted.iter().any(|network| network.has(address)));
+        let trusted = counted(proxy.trusted.len(), "trusted address or network", "trusted addresses or networks");
+        tell(match trusts_anyone {
+            true => Finding::bad(
+                "proxy",
+                format!("`{}` counts from any address: whoever reaches the server can be anyone", proxy.header),
+                "name the proxy's own address with --trusted-proxy",
+            ),
+            false => Finding::good("proxy", format!("the header `{}` names users, from {trusted}", proxy.header)),
+        });
+    }
+    if let Some(path) = &config.audit {
+        tell(audit(path));
+    }
+}
+
+fn of_issuer(issuer: &Issuer, ca: Option<&Path>, tell: &mut dyn FnMut(Finding)) {
+    let authority = match ca.map(Authority::read).transpose() {
+        Ok(authority) => authority,
+        Err(error) => return tell(Finding::bad("issuer", error.to_string(), "export the authority's certificate as PEM")),
+    };
+    let vouched = match (&authority, ca) {
+        (Some(authority), Some(path)) => {
+            format!(", vouched for by {} of {}", counted(authority.count(), "certificate", "certificates"), path.display())
+        }
+        _ => String::new(),
+    };
+    let ids = [("client", &issuer.client_id), ("project", &issuer.project_id)];
+    let ids: Vec<String> = ids.iter().filter_map(|(what, id)| Some(format!("{what} {}", id.as_ref()?))).collect();
+    match fetch_once(issuer, authority.as_ref()) {
+        Ok(Fetched { keys, date }) => {
+            let count = counted(keys.len(), "key", "keys");
+            tell(Finding::good("issuer", format!("{}: {count}, for {}{vouched}", keys.issuer(), ids.join(" or "))));
+            if let Some(skew) = date.and_then(|date| skew_seconds(&date)).filter(|skew| skew.abs() > SKEW_SECONDS_MAX) {
+                let way = if skew > 0 { "ahead of" } else { "behind" };
+                let is = format!("{} seconds {way} the issuer's: its tokens may not count", skew.abs());
+                tell(Finding::bad("clock", is, "set it, best with NTP"));
+            }
+        }
+        Err(error) => {
+            let why = error.to_string();
+            let mend = match why.contains("certificate") || why.contains("UnknownIssuer") {
+                true => "name the certificate of the authority that issued its own with --oidc-ca",
+                false => "check --oidc-issuer, the network and the issuer; nobody can sign in",
+            };
+            tell(Finding::bad("issuer", why, mend));
+        }
+    }
+    if issuer.admin.is_none() {
+        tell(Finding::good("administrators", "none: --admin-value names the role that makes one"));
+    }
+}
+
+fn api_keys(path: &Path) -> Finding {
+    let shown = path.display();
+    let file = match KeyFile::read(path) {
+        Ok(file) => file,
+        Err(error) => return Finding::bad("API keys", error.to_string(), "`framewright key create NAME` writes one"),
+    };
+    let found = format!("{shown}: {}", counted(file.keys().len(), "key", "keys"));
+    match mode(path) {
+        Some(mode) if mode & 0o022 != 0 => Finding::bad(
+            "API keys",
+            format!("{found}; other users may write to it (mode {mode:o}) and give themselves keys"),
+            format!("chmod go-w {shown}"),
+        ),
+        Some(mode) if mode & 0o004 != 0 => Finding::warn(
+            "API keys",
+            format!("{found}; every user of this machine may read the hashes (mode {mode:o})"),
+            format!("chmod o-r {shown}"),
+        ),
+        Some(_) | None => Finding::good("API keys", found),
+    }
+}
+
+fn audit(path: &Path) -> Finding {
+    let shown = path.display();
+    let mend = "let this user write into it, or name another file with --audit";
+    match OpenOptions::new().append(true).open(path) {
+        Ok(file) => match mode_of(&file) {
+            Some(mode) if mode & 0o077 != 0 => Finding::warn(
+                "audit log",
+                format!("{shown} can be written; other users may read or change it (mode {mode:o})"),
+                format!("chmod 600 {shown}"),
+            ),
+            Some(_) | None => Finding::good("audit log", format!("{shown} can be written")),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            match super::place::written(folder) {
+                Ok(()) => Finding::good("audit log", format!("{shown} can be made")),
+                Err(error) => Finding::bad("audit log", format!("{shown} can't be made ({error})"), mend),
+            }
+        }
+        Err(error) => Finding::bad("audit log", format!("{shown} can't be written ({error})"), mend),
+    }
+}
+
+fn mode(path: &Path) -> Option<u32> {
+    mode_of(&File::open(path).ok()?)
+}
+
+fn mode_of(file: &File) -> Option<u32> {
+    let about = file.metadata().ok()?;
+    about.is_file().then(|| about.mode() & 0o777)
+}
