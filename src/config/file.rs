@@ -286,7 +286,8 @@ mod tests {
             ("[limits]\nworkers = 3.5", "etc/f.toml:2: `limits.workers` must be a whole number"),
             ("[limits]\nworkers = 99999999999999999999", "etc/f.toml:2: `limits.workers` is too large a number"),
             ("listen = 7878", "etc/f.toml:1: `listen` must be a text in quotes"),
-            ("listen = 'here'", "etc/f.toml:1: `listen` can't be `here`: invalid socket address syntax"),
+            ("listen = 'here'", "etc/f.toml:1: `listen` can't be `here`: write an address with its port"),
+            ("socket_mode = '999'", "etc/f.toml:1: `socket_mode` can't be `999`: write permissions in octal"),
             (
                 "host = ['a.example', 'b.example:80']",
                 "etc/f.toml:1: `host` can't be `a.example b.example:80`: write a host name without a port",

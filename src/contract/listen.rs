@@ -12,7 +12,7 @@ pub enum Listen {
 }
 
 /// The longest path that the system takes for a socket, in bytes.
-pub(super) const PATH_BYTES_MAX: usize = 107;
+const PATH_BYTES_MAX: usize = 107;
 const UNIX: &str = "unix:";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

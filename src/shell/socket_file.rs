@@ -8,12 +8,13 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and inode: another server may have put its own file there since.
-    identity: (u64, u64),
+    /// Another server may have put its own file there since.
+    identity: Identity,
 }
 
 /// Listens there; whoever may write to the file by its `mode` may connect.
@@ -59,6 +60,9 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Device, inode, and when it was made, where the file system says: a number is given again as soon as its file has gone.
+type Identity = (u64, u64, Option<SystemTime>);
+
 impl SocketFile {
     /// Call this while it listens still: from then on the next server may put its own there.
     pub(super) fn remove(&self) {
@@ -69,8 +73,8 @@ impl SocketFile {
     }
 }
 
-fn identity(about: &Metadata) -> (u64, u64) {
-    (about.dev(), about.ino())
+fn identity(about: &Metadata) -> Identity {
+    (about.dev(), about.ino(), about.created().ok())
 }
 
 #[cfg(test)]

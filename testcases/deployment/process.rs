@@ -100,7 +100,9 @@ pub(crate) fn activated(folder: &Folder, sockets: &[&str], options: &[&str]) -> 
     let server = server::framewright(folder.path());
     let mut command = Command::new(ACTIVATE);
     command.args(["-E", "FRAMEWRIGHT_OFFLINE=1", "-E", "FRAMEWRIGHT_DEMO_DELAY_MS=0"]);
-    sockets.iter().for_each(|socket| drop(command.args(["-l", socket])));
+    for socket in sockets {
+        command.args(["-l", socket]);
+    }
     command.arg(server.get_program()).args(["serve", "--shards", "2"]).args(options).current_dir(folder.path());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
