@@ -93,9 +93,9 @@ impl Shard {
         };
         if let Err(over) = self.admit_of(&user.sub) {
             return self.refuse_for_now(id, &framing, &request, *over, actions);
-            let from = self.noted_from(id, &request);
-            framing.audit = self.to_note(&request, found.as_ref(), &user, from);
         }
+        let from = self.noted_from(id, &request);
+        framing.audit = self.to_note(&request, found.as_ref(), &user, from);
         let date = self.clock.date();
         let server = Server {
             settings: &self.settings,

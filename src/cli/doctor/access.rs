@@ -15,8 +15,8 @@ use std::path::Path;
 pub(super) fn look(config: &Config, tell: &mut dyn FnMut(Finding)) {
     let Rules { issuer, proxy, .. } = &config.sign_in;
     if !config.sign_in.is_on() {
-        tell(match config.listen.ip().is_loopback() {
-            true => Finding::good("sign-in", "off: everyone who reaches this machine's loopback addresses is one user"),
+        tell(match config.listen.is_local() {
+            true => Finding::good("sign-in", "off: everyone who reaches the server from this machine is one user"),
             false => Finding::warn(
                 "sign-in",
                 format!("off: everyone who reaches {} is one user (--insecure-no-auth)", config.listen),
