@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 
 mod bounded;
+mod hostile;
 mod isolation;
 mod sign_in;
 

@@ -243,11 +243,16 @@ fn agent(is_local: bool) -> Agent {
 /// When it can't be had, or is another issuer's.
 fn discover(agent: &Agent, issuer: &auth::Issuer) -> Result<Discovered, FetchError> {
     let url = format!("{}/.well-known/openid-configuration", issuer.url);
-    discovered(&url, &serde_json::from_slice(&get(agent, &url)?).unwrap_or_default(), issuer)
+    let document = get(agent, &url)?;
+    discovered(&url, &document, issuer)
 }
 
-fn discovered(url: &str, document: &Value, issuer: &auth::Issuer) -> Result<Discovered, FetchError> {
-    let url = url.to_owned();
+/// Reads a discovery document that came from `url`.
+///
+/// # Errors
+/// When it is none, or another issuer's.
+pub fn discovered(url: &str, document: &[u8], issuer: &auth::Issuer) -> Result<Discovered, FetchError> {
+    let (url, document) = (url.to_owned(), serde_json::from_slice::<Value>(document).unwrap_or_default());
     let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
     let named = text("issuer").ok_or_else(|| FetchError::Discovery { url: url.clone(), missing: "`issuer`" })?;
     if named.trim_end_matches('/') != issuer.url {
