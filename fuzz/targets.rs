@@ -6,17 +6,23 @@
 use framewright::config::file::File;
 use framewright::contract::{Caller, Dialect, Refusal, StreamedField};
 use framewright::graph::Library;
-use framewright::reading::FieldStream;
+use framewright::reading::{self, FieldStream};
 use framewright::sql;
 use framewright::suite::Suite;
 use framewright::wire::http::{Limits, Reader, Step};
 use framewright::wire::provider::{self, Bounds, Complaint, Kinds, Manner, Streams};
 use framewright::wire::said;
 use framewright::wire::websocket::{Codec, Received};
+use framewright::work::database::geometry;
 use framewright::work::tape::{self, Tape};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+#[path = "targets/connection.rs"]
+mod connection;
+#[path = "targets/sign_in.rs"]
+mod sign_in;
 
 pub(crate) struct Target {
     pub(crate) name: &'static str,
@@ -34,6 +40,12 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "gate", run: gate },
     Target { name: "cassette", run: cassette },
     Target { name: "config", run: config },
+    Target { name: "token", run: sign_in::token },
+    Target { name: "keys", run: sign_in::keys },
+    Target { name: "api_keys", run: sign_in::api_keys },
+    Target { name: "answer", run: structured },
+    Target { name: "geometry", run: wkb },
+    Target { name: "connection", run: connection::connection },
 ];
 
 /// Runs one target.
@@ -60,6 +72,12 @@ pub(crate) fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut seeds = files(root().join("fuzz/seeds").join(target), "");
     seeds.extend(files(root().join("fuzz/findings").join(target), ""));
     match target {
+        "connection" => {
+            seeds.extend(files(root().join("fuzz/seeds/head"), ""));
+            let frames = files(root().join("fuzz/seeds/websocket"), "");
+            seeds.extend(frames.iter().map(|frames| [connection::HANDSHAKE, frames.as_slice()].concat()));
+        }
+        "answer" => seeds.extend(files(root().join("fuzz/seeds/message"), "")),
         "graph" => seeds.extend(files(root().join("graphs"), ".json")),
         "suite" => seeds.extend(files(root().join("testcases"), ".md")),
         "gate" => {
@@ -121,6 +139,8 @@ fn requests(bytes: &[u8], piece: usize) -> Vec<String> {
     seen
 }
 
+const WEBSOCKET_BYTES_MAX: usize = 1_000;
+
 /// A client's frames, whole and in pieces.
 fn websocket(bytes: &[u8]) {
     let whole = messages(bytes, usize::MAX);
@@ -130,13 +150,14 @@ fn websocket(bytes: &[u8]) {
 }
 
 fn messages(bytes: &[u8], piece: usize) -> Vec<Received> {
-    let (mut codec, mut seen, mut out) = (Codec::new(1_000), Vec::new(), Vec::new());
+    let (mut codec, mut seen, mut out) = (Codec::new(WEBSOCKET_BYTES_MAX), Vec::new(), Vec::new());
     for piece in bytes.chunks(piece.min(bytes.len().max(1))) {
         codec.feed(piece);
+        assert!(codec.partial_bytes() <= 3 * WEBSOCKET_BYTES_MAX + 1_024, "a message of nothing but heads has a bound too");
         while let Some(received) = codec.next(&mut out) {
             let is_over = received == Received::Over;
             if let Received::Text(text) = &received {
-                assert!(text.len() <= 1_000);
+                assert!(text.len() <= WEBSOCKET_BYTES_MAX);
             }
             seen.push(received);
             if is_over {
@@ -207,17 +228,48 @@ fn answer(how: u8, bytes: &[u8], piece: usize) -> String {
     }
 }
 
+/// What a model writes where JSON is wanted.
+fn structured(bytes: &[u8]) {
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "only that it can be read is looked at")]
+    struct Wanted {
+        answer: Option<String>,
+        #[serde(default)]
+        steps: Vec<Step>,
+        count: Option<i64>,
+        share: Option<f64>,
+        is_open: Option<bool>,
+    }
+    #[derive(Debug, serde::Deserialize)]
+    #[allow(dead_code, reason = "only that it can be read is looked at")]
+    struct Step {
+        tool: String,
+        args: Option<BTreeMap<String, serde_json::Value>>,
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Err(wrong) = reading::read::<Wanted>(text) {
+        let says = wrong.to_string();
+        assert!(!says.is_empty() && says.len() < 4_000, "{says}");
+    }
+    if let Some(value) = reading::certain(text).filter(serde_json::Value::is_object) {
+        let written = value.to_string();
+        assert_eq!(reading::certain(&written).as_ref(), Some(&value), "what is certain stays so: {written}");
+    }
+}
+
+/// A geometry as a database sends it.
+fn wkb(bytes: &[u8]) {
+    if let Some(words) = geometry::words(bytes) {
+        // Three hundred digits at most for eight bytes.
+        assert!(!words.is_empty() && words.len() <= 20 + 60 * bytes.len(), "{} bytes: {words}", bytes.len());
+    }
+}
+
 /// A graph beside ours, with their prompts and schemas.
 fn graph(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     thread_local! {
-        static FILES: BTreeMap<String, String> = {
-            let mut files = BTreeMap::new();
-            for folder in ["prompts", "schemas"] {
-                gather(&root().join("graphs").join(folder), folder, &mut files);
-            }
-            files
-        };
+        static FILES: BTreeMap<String, String> = prompts_and_schemas();
     }
     let mut files = FILES.with(BTreeMap::clone);
     files.insert("fuzzed.json".to_owned(), text.to_owned());
@@ -230,6 +282,14 @@ fn graph(bytes: &[u8]) {
         }
         Err(error) => assert!(!error.to_string().is_empty()),
     }
+}
+
+fn prompts_and_schemas() -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    for folder in ["prompts", "schemas"] {
+        gather(&root().join("graphs").join(folder), folder, &mut files);
+    }
+    files
 }
 
 fn gather(folder: &Path, name: &str, files: &mut BTreeMap<String, String>) {

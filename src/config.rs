@@ -85,6 +85,8 @@ pub struct ServerLimits {
     pub session_bytes: usize,
     /// Per shard, for requests that are being received.
     pub request_bytes: usize,
+    /// Per shard, for answers that clients have not read yet.
+    pub answer_bytes: usize,
     pub message_bytes: usize,
     /// Per shard.
     pub connections: u32,
@@ -203,6 +205,7 @@ impl Config {
                 sessions: arguments.sessions,
                 session_bytes: bytes(arguments.session_bytes),
                 request_bytes: bytes(arguments.request_bytes),
+                answer_bytes: bytes(arguments.answer_bytes),
                 message_bytes: arguments.message_bytes as usize,
                 connections: arguments.connections,
                 queue: usize::from(arguments.queue),

@@ -133,7 +133,52 @@ macro_rules! targets {
     };
 }
 
-targets!(head chunks websocket message provider graph suite gate cassette config);
+targets!(head chunks websocket message provider graph suite gate cassette config token keys api_keys answer geometry connection);
+
+/// What nests in one of the languages that the targets read, with what may stand before it.
+const NESTS: &[&str] = &[
+    "[",
+    "{",
+    "(",
+    "{\"a\":",
+    "[{\"a\":",
+    "{\"answer\":",
+    "a.",
+    "[a.",
+    "a=[",
+    "a={b=",
+    "<think>",
+    "<div>",
+    "> ",
+    "- ",
+    "* 1. ",
+    "**",
+    "![",
+    "`",
+    "{{",
+    "SELECT (",
+    "SELECT * FROM (",
+    "NOT ",
+    "- -",
+    "CASE WHEN ",
+    "/*",
+    "\\",
+    "\r\n",
+    "A: b\r\n",
+    "data: {",
+];
+
+#[test]
+fn what_nests_without_end_breaks_no_target() {
+    const BYTES: usize = 60_000;
+    for target in TARGETS {
+        let beginnings = ["", "SELECT ", "{\"text\":\"a\",\"dashboard\":", "# T\n## 1\n- send: a\n- expect ", "keys = ", "GET /?a="];
+        for (nest, begin) in NESTS.iter().flat_map(|nest| beginnings.iter().map(move |begin| (nest, begin))) {
+            let bytes = format!("{begin}{}", nest.repeat(BYTES / nest.len()));
+            check(target.name, bytes.as_bytes(), &format!("`{begin}{nest}` many times"));
+        }
+    }
+}
 
 /// Writes the seeds where `cargo fuzz` looks for them.
 #[test]

@@ -105,6 +105,7 @@ pub(super) fn rules(config: &Config, library: Arc<Library>, api_keys: Arc<ApiKey
         connections_max: config.limits.connections as usize,
         session_bytes_max: config.limits.session_bytes,
         input_bytes_max: config.limits.request_bytes,
+        output_bytes_max: config.limits.answer_bytes,
         message_bytes_max: config.limits.message_bytes,
         sign_in: config.sign_in.clone(),
         trusted_proxies: config.trusted_proxies.clone(),
@@ -201,8 +202,8 @@ mod tests {
         let limits = config("").limits;
         assert_eq!((limits.sessions as usize, limits.connections as usize), (SESSIONS_MAX, CONNECTIONS_MAX));
         assert_eq!(
-            (limits.session_bytes, limits.request_bytes, limits.message_bytes),
-            (SESSION_BYTES_MAX, INPUT_BYTES_MAX, MESSAGE_BYTES_MAX)
+            [limits.session_bytes, limits.request_bytes, limits.answer_bytes, limits.message_bytes],
+            [SESSION_BYTES_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, MESSAGE_BYTES_MAX]
         );
         assert_eq!(limits.of_session(), crate::contract::Limits::default());
         assert_eq!(limits.queue, crate::work::Settings::default().queue_max);

@@ -188,6 +188,8 @@ settings! {
         "Memory of each shard for histories, traces and events, in bytes; when full, the session unused longest makes room", Live;
     LIMITS request_bytes: u64, "N", Number(2 << 20, 1 << 40), Some("268435456"),
         "Memory of each shard for requests that are being received, in bytes; beyond it requests are refused", Live;
+    LIMITS answer_bytes: u64, "N", Number(2 << 20, 1 << 40), Some("268435456"),
+        "Memory of each shard for answers that clients have not read yet, in bytes; beyond it the slowest readers are cut", Live;
     LIMITS message_bytes: u32, "N", Number(1 << 10, 1 << 20), Some("262144"),
         "Largest message that a client may send, in bytes, up to 1 MiB", Live;
     LIMITS connections: u32, "N", Number(1, 1_000_000), Some("16384"),
@@ -235,6 +237,7 @@ const RARE: &[&str] = &[
     "sessions",
     "session_bytes",
     "request_bytes",
+    "answer_bytes",
     "message_bytes",
     "connections",
     "queue",

@@ -62,6 +62,8 @@ codes! {
     // The request as such.
     BadRequest "bad_request" 400,
     InvalidJson "invalid_json" 400,
+    /// Nested too deeply, or with too many values.
+    JsonTooComplex "json_too_complex" 400,
     BodyMissing "body_missing" 400,
     InvalidParameter "invalid_parameter" 400,
     InvalidSession "invalid_session" 400,

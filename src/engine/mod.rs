@@ -24,7 +24,7 @@ mod turn;
 
 use crate::contract::{
     Accepted, CallId, Caller, ClientId, Code, Control, DatabaseInfo, Effect, Input, Limits, Machine, Memory, Message, Now, Refusal, Seq,
-    Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, What,
+    Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, What, clip,
 };
 use crate::graph::{Graph, Library};
 use crate::nodes::{Node, View, schema};
@@ -34,7 +34,7 @@ use named::Named;
 use reload::Next;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-pub use size::value_bytes;
+pub use size::{input_bytes, value_bytes};
 pub use snapshot::{RestoreError, Snapshot};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -130,6 +130,9 @@ struct Counters {
     usage: Usage,
 }
 
+/// What a refusal repeats of a name.
+const NAME_BYTES_MAX: usize = 80;
+
 const BLANK: Refusal = Refusal::new(Code::MessageBlank, "the message is empty: send some text");
 
 fn queue_full(waiting_max: usize) -> Refusal {
@@ -137,11 +140,14 @@ fn queue_full(waiting_max: usize) -> Refusal {
 }
 
 fn stale_control(action: &str) -> Refusal {
-    Refusal::with(Code::StaleControl, format!("control `{action}` is no longer offered: use one that is shown now, or write a message"))
+    Refusal::with(
+        Code::StaleControl,
+        format!("control `{}` is no longer offered: use one that is shown now, or write a message", clip(action, NAME_BYTES_MAX)),
+    )
 }
 
 fn unknown_graph(name: &str, known: &[String]) -> Refusal {
-    Refusal::with(Code::UnknownGraph, format!("there is no graph `{name}`: choose one of {}", known.join(", ")))
+    Refusal::with(Code::UnknownGraph, format!("there is no graph `{}`: choose one of {}", clip(name, NAME_BYTES_MAX), known.join(", ")))
 }
 
 impl Session {

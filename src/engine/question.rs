@@ -2,9 +2,9 @@
 //!
 //! It reads what a turn would read, at the given time, and changes nothing.
 
-use super::Session;
 use super::turn::About;
-use crate::contract::{Code, Now, Question, Refusal, Role, TurnId};
+use super::{NAME_BYTES_MAX, Session};
+use crate::contract::{Code, Now, Question, Refusal, Role, TurnId, clip};
 use crate::nodes::{Kind, Out, PaRouting, Packet, Sensed};
 
 impl Session {
@@ -15,6 +15,7 @@ impl Session {
         let Some(index) = nodes.iter().position(|known| *known.name == *node) else {
             let known: Vec<&str> = nodes.iter().filter(|node| node.kind.asks()).map(|node| &*node.name).collect();
             let (graph, known) = (&self.graph.name, known.join(", "));
+            let node = clip(node, NAME_BYTES_MAX);
             return Err(Refusal::with(Code::UnknownNode, format!("the graph `{graph}` has no node `{node}`: choose one of {known}")));
         };
         let (mut about, is_ahead) = self.question_about(text);

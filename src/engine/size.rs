@@ -2,8 +2,9 @@
 //!
 //! Counts the texts that can grow. What sessions share (prompts, schemas, graphs) is nobody's.
 
+use super::turn::About;
 use super::{Conversation, Session};
-use crate::contract::{Came, Part, Request, TurnDetail};
+use crate::contract::{Came, Input, Part, Request, TurnDetail};
 use serde_json::Value;
 
 impl Session {
@@ -14,12 +15,43 @@ impl Session {
         let kept: usize = self.kept.turns.iter().map(turn).sum();
         let shown: usize = ui.state.values().chain(schema_cache.values()).map(value_bytes).sum();
         let memory: usize = memory.facts.iter().chain(&memory.topic_history).map(String::len).sum();
-        FIXED + history + kept + shown + memory
+        let last = self.kept.last.as_deref().map_or(0, about);
+        FIXED + history + kept + shown + memory + last
     }
 }
 
 /// What comes with every item, whatever its text.
 const FIXED: usize = 64;
+/// What a map takes for so many entries, however short they are.
+const MAP: usize = 640;
+const MAP_ENTRIES: usize = 11;
+
+/// About what an input takes until its turn is over.
+pub fn input_bytes(input: &Input) -> usize {
+    match input {
+        Input::Message { text, dashboard, .. } => FIXED + text.len() + values(dashboard),
+        Input::Action { action, data, .. } => FIXED + action.len() + value_bytes(data),
+        Input::Opened { .. }
+        | Input::Surveyed { .. }
+        | Input::Attached { .. }
+        | Input::Cancel { .. }
+        | Input::Stop
+        | Input::Drain { .. }
+        | Input::Clear { .. }
+        | Input::Switch { .. }
+        | Input::Chunk { .. }
+        | Input::Completion { .. } => 0,
+    }
+}
+
+/// What is kept of the last turn beside its trace; its message is the history's.
+fn about(about: &About) -> usize {
+    FIXED + about.answer.len() + values(&about.dashboard)
+}
+
+fn values(values: &[Value]) -> usize {
+    values.iter().map(value_bytes).sum()
+}
 
 fn turn(detail: &TurnDetail) -> usize {
     let calls = detail.calls.iter().map(|call| {
@@ -48,7 +80,10 @@ pub fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => FIXED,
         Value::String(text) => FIXED + text.len(),
-        Value::Array(items) => FIXED + items.iter().map(value_bytes).sum::<usize>(),
-        Value::Object(map) => FIXED + map.iter().map(|(key, item)| key.len() + value_bytes(item)).sum::<usize>(),
+        Value::Array(items) => FIXED + values(items),
+        Value::Object(map) => {
+            let items = map.iter().map(|(key, item)| key.len() + value_bytes(item)).sum::<usize>();
+            FIXED + MAP * map.len().div_ceil(MAP_ENTRIES) + items
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// A request's body. Beyond: `413`, closed.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
-/// A frame or message on a WebSocket. Beyond: closed with 1009.
+/// A frame or message on a WebSocket. Beyond: closed with 1009, and so is a message whose frames take more than twice that.
 pub(super) const FRAME_BYTES_MAX: usize = 1 << 20;
 /// The same on `/ws/echo`, in conformance tests: the largest messages of the Autobahn suite.
 pub(super) const ECHO_BYTES_MAX: usize = 16 << 20;
@@ -21,11 +21,19 @@ pub const CONNECTIONS_MAX: usize = 16 << 10;
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Between two requests of a connection. Beyond: closed.
 pub const IDLE_TIME: Duration = Duration::from_secs(75);
-/// A body may take this long, and a second more for each so many bytes that have come. Beyond: closed.
+/// A body, or a message on a WebSocket, may take this long, and a second more for each so many bytes that have come. Beyond:
+/// `408`, or closed with 1008.
 pub(super) const BODY_TIME: Duration = Duration::from_secs(10);
 pub(super) const BODY_BYTES_PER_SECOND_MIN: usize = 1 << 10;
 /// Between two steps of an answer that is being sent. Beyond: closed.
 pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// All of it may take that long, and a second more for each so many of its bytes. Beyond: closed.
+pub(super) const WRITE_BYTES_PER_SECOND_MIN: usize = 1 << 10;
+/// Bytes that wait for their readers, of all connections of a shard. Beyond: the reader is cut whose write has been under way
+/// longest, unless it holds few.
+pub const OUTPUT_BYTES_MAX: usize = 256 << 20;
+/// What a connection may always hold, of a request or of an answer, however full its shard is.
+pub(super) const SMALL_BYTES: usize = 16 << 10;
 /// What is still read and dropped of a client that was refused, and for how long, so that it can read why: closing over
 /// unread input would reset the connection and take the answer with it. Beyond: cut.
 pub(super) const LINGER_BYTES_MAX: usize = 64 << 20;

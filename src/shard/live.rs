@@ -14,7 +14,7 @@ use crate::contract::{
     Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal,
     Request, Trace, TurnId, Usage, VERSION, What,
 };
-use crate::engine::Session;
+use crate::engine::{Session, input_bytes};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -44,6 +44,8 @@ pub(super) struct Live {
     /// What the session itself took when it was last measured, and how many turns have ended since.
     session_bytes: usize,
     turns_unmeasured: usize,
+    /// Bytes of what it has taken since: messages that wait among them.
+    taken_bytes: usize,
     /// Tells it apart in the log without naming anyone.
     hashed: Arc<str>,
     /// What it was last counted with.
@@ -83,8 +85,9 @@ impl From<NotTaken> for Refusal {
     }
 }
 
-/// Turns between two measurements of a session.
+/// Turns between two measurements of a session, unless it has taken so many bytes.
 const MEASURE_EVERY: usize = 8;
+const MEASURE_BYTES: usize = 64 << 10;
 
 const BROKEN: Refusal =
     Refusal::new(Code::SessionBroken, "something broke inside this server, and this session with it: send the message again to start over");
@@ -109,6 +112,7 @@ impl Live {
             first_token: None,
             session_bytes: 0,
             turns_unmeasured: MEASURE_EVERY,
+            taken_bytes: 0,
             hashed,
             counted_bytes: 0,
         }
@@ -126,7 +130,7 @@ impl Live {
 
     /// Takes an input, or says why not. The first input opens the session.
     pub(super) fn take(&mut self, around: &mut Surroundings<'_>, input: Input) -> Result<Accepted, NotTaken> {
-        let now = around.now;
+        let (now, bytes) = (around.now, input_bytes(&input));
         let (session, mut effects) = (&mut self.session, Vec::new());
         let opens_for = match (self.is_open, &input) {
             (true, _) => None,
@@ -158,6 +162,7 @@ impl Live {
         }));
         let accepted = handled.map_err(|_| self.panicked(around))?.map_err(NotTaken::Refused)?;
         (self.is_open, self.last_used) = (true, now.moment);
+        self.taken_bytes += if matches!(accepted, Accepted::Begins(_)) { bytes } else { 0 };
         effects.into_iter().for_each(|effect| self.fulfil(around, effect));
         Ok(accepted)
     }
@@ -285,13 +290,15 @@ impl Live {
         }
     }
 
-    /// About what it takes in memory. Its events are always counted, the rest every few turns, because measuring walks it.
+    /// About what it takes in memory. Its events and what it has just taken are always counted, the rest every few turns, because
+    /// measuring walks it.
     pub(super) fn bytes(&mut self) -> usize {
         const FIXED: usize = 2 << 10;
-        if self.turns_unmeasured >= MEASURE_EVERY && !self.session.busy() {
-            (self.session_bytes, self.turns_unmeasured) = (self.session.bytes(), 0);
+        let is_due = self.turns_unmeasured >= MEASURE_EVERY || self.taken_bytes > MEASURE_BYTES;
+        if is_due && !self.session.busy() {
+            (self.session_bytes, self.turns_unmeasured, self.taken_bytes) = (self.session.bytes(), 0, 0);
         }
-        FIXED + self.backlog.bytes() + self.session_bytes
+        FIXED + self.backlog.bytes() + self.session_bytes + self.taken_bytes
     }
 
     pub(super) fn hashed(&self) -> &str {

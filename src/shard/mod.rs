@@ -35,6 +35,7 @@ mod requests;
 mod routes;
 mod sessions;
 mod sign_in;
+mod slow_readers;
 mod socket;
 mod stream;
 mod streams;
@@ -42,7 +43,7 @@ mod test_status;
 mod timers;
 
 use crate::auth::{ApiKeys, Ask, Network, Rules};
-use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request, micros};
+use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request};
 use crate::graph::Library;
 use crate::wire::http::Request as HttpRequest;
 use audit::Notes;
@@ -100,6 +101,7 @@ pub struct Settings {
     pub connections_max: usize,
     pub session_bytes_max: usize,
     pub input_bytes_max: usize,
+    pub output_bytes_max: usize,
     pub message_bytes_max: usize,
     /// How long a session stays that nobody uses.
     pub session_idle: Duration,
@@ -144,6 +146,7 @@ impl Settings {
             connections_max: bounds::CONNECTIONS_MAX,
             session_bytes_max: bounds::SESSION_BYTES_MAX,
             input_bytes_max: bounds::INPUT_BYTES_MAX,
+            output_bytes_max: bounds::OUTPUT_BYTES_MAX,
             message_bytes_max: bounds::MESSAGE_BYTES_MAX,
             session_idle: bounds::SESSION_IDLE,
             silence_max: bounds::SILENCE_MAX,
@@ -182,6 +185,8 @@ pub struct Shard {
     notes: Notes,
     /// Bytes of requests and messages that have arrived in part.
     input_bytes: usize,
+    /// Bytes that wait for their readers.
+    output_bytes: usize,
     /// Sockets that the end of the tick looks at, and sessions whose watchers have something to see.
     touched: Vec<SocketId>,
     dirty: Vec<SessionId>,
@@ -230,6 +235,8 @@ enum ReplyTo {
 pub struct Sizes {
     pub sockets: usize,
     pub output_bytes: usize,
+    /// The same, with what is being written.
+    pub unread_bytes: usize,
     pub input_bytes: usize,
     /// Sessions and places to watch one.
     pub sessions: usize,
@@ -271,6 +278,7 @@ impl Shard {
             timers: Timers::default(),
             notes: Notes::default(),
             input_bytes: 0,
+            output_bytes: 0,
             touched: Vec::new(),
             dirty: Vec::new(),
             written: projection::Written::default(),
@@ -316,6 +324,7 @@ impl Shard {
         let mut sizes = Sizes {
             sockets: self.sockets.len(),
             output_bytes: self.sockets.values().map(|socket| socket.out.len()).sum(),
+            unread_bytes: self.output_bytes,
             input_bytes: self.input_bytes,
             open_sessions: self.sessions.open(),
             session_bytes: self.sessions.bytes(),
@@ -478,6 +487,7 @@ impl Shard {
                 self.finish(id, actions);
             }
         }
+        self.cut_slow_readers(actions);
         self.written.reset();
         self.write_audit(actions);
         self.tell_counts(actions);
@@ -511,7 +521,10 @@ impl Shard {
         }
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         match socket.flush(self.clock.moment(), actions) {
-            Flushed::Stays => socket.schedule(&self.settings, &mut self.timers),
+            Flushed::Stays => {
+                socket.schedule(&self.settings, &mut self.timers);
+                self.count_output(id);
+            }
             Flushed::Closed => self.forget_socket(id, actions),
             Flushed::Leaves => self.leave(id, actions),
         }
@@ -531,6 +544,7 @@ impl Shard {
         socket.unschedule(&mut self.timers);
         self.input_bytes -= socket.counted_input;
         self.ledger.close_stream(std::mem::take(&mut socket.held));
+        self.output_bytes -= socket.counted_output;
         match socket.kind {
             Kind::Stream(stream) => self.detach(id, &stream, actions),
             Kind::Http(connection) => {

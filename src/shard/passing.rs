@@ -5,7 +5,7 @@ use super::bounds::{COMMENT_EVERY, FAREWELL_TIME};
 use super::event::{Action, SocketId};
 use super::parked::EXPIRED;
 use super::socket::Kind;
-use super::stream::TOO_FAR_BEHIND;
+use super::stream::{TOO_FAR_BEHIND, TOO_SLOW};
 use super::timers::Timer;
 use crate::contract::{Moment, micros};
 use crate::wire::{sse, websocket};
@@ -34,7 +34,7 @@ impl Shard {
         let (now, settings) = (self.clock.moment(), self.settings.clone());
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.came_due();
-        if socket.is_stuck(now, &settings, socket.patience().into()) {
+        if socket.is_stuck(now, &settings, socket.patience()) {
             return self.drop_socket(id, actions);
         }
         if socket.is_stuck(now, &settings, 1) {
@@ -45,6 +45,11 @@ impl Shard {
         {
             let (code, reason) = EXPIRED;
             socket.say_goodbye(code, reason);
+        }
+        if let Kind::Stream(stream) = &socket.kind
+            && stream.message_due().is_some_and(|due| due <= now)
+        {
+            socket.say_goodbye(1008, TOO_SLOW);
         }
         let is_due = socket.due(&settings).is_some_and(|due| due <= now);
         match &mut socket.kind {

@@ -1,7 +1,7 @@
 //! HTTP requests of a shard: taken, routed, answered; and what they wait for meanwhile.
 
 use super::answers::{self, DRAINING};
-use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, WRITE_BYTES};
+use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, SMALL_BYTES, WRITE_BYTES};
 use super::connection::{Connection, Framing};
 use super::event::{Action, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
@@ -169,7 +169,10 @@ impl Shard {
         let payer = self.payer(&key.sub, address);
         let budget = if let What::State = what { self.budget_left(&key.sub, address) } else { None };
         let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment());
-        if opens && let Err(refusal) = self.make_room(id, actions) {
+        if opens
+            && !is_known
+            && let Err(refusal) = self.make_room(id, actions)
+        {
             self.with_live(id, actions, |_, _| ());
             return Answer::Reply(Reply::refused(&refusal, client_id.as_ref()));
         }
@@ -195,12 +198,14 @@ impl Shard {
         }
     }
 
-    /// Makes room for a session that is about to open; others that nobody uses may have to leave.
+    /// Makes room for a session that is about to open, or to take more; others that nobody uses may have to leave.
     pub(super) fn make_room(&mut self, id: super::SessionId, actions: &mut Vec<Action>) -> Result<(), Refusal> {
-        if self.sessions.get(id).is_none_or(|live| live.is_open) {
-            return Ok(());
-        }
-        match self.sessions.make_room(&self.settings) {
+        let made = match self.sessions.get(id) {
+            None => return Ok(()),
+            Some(live) if live.is_open => self.sessions.may_grow(&self.settings).map(|()| Vec::new()),
+            Some(_) => self.sessions.make_room(&self.settings),
+        };
+        match made {
             Ok(left) => {
                 actions.extend(left.iter().map(|live| Action::Log(evicted(live))));
                 Ok(())
@@ -279,12 +284,11 @@ impl Shard {
 
     /// Keeps count of what has arrived in part. The connection that takes the last of the budget is refused.
     pub(super) fn count_input(&mut self, id: SocketId, actions: &mut Vec<Action>) {
-        const SMALL: usize = 16 << 10;
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         let bytes = if socket.is_closing() { 0 } else { socket.input_bytes() };
         self.input_bytes = self.input_bytes - socket.counted_input + bytes;
         socket.counted_input = bytes;
-        if self.input_bytes > self.settings.input_bytes_max && bytes > SMALL {
+        if self.input_bytes > self.settings.input_bytes_max && bytes > SMALL_BYTES {
             match socket.kind {
                 Kind::Http(_) => self.refuse(id, &INPUT_FULL, actions),
                 Kind::Leaving(..) | Kind::Stream(_) | Kind::Lingering { .. } => {

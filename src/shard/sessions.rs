@@ -71,6 +71,12 @@ impl Sessions {
         }
     }
 
+    /// Whether an open session may take more.
+    pub(super) fn may_grow(&self, settings: &Settings) -> Result<(), Refusal> {
+        // Those that nobody uses have made room already.
+        if self.bytes <= settings.session_bytes_max { Ok(()) } else { Err(MEMORY_FULL) }
+    }
+
     /// Has the idle session leave that was unused longest.
     fn evict(&mut self) -> Option<Live> {
         let (_, id) = *self.idle.first()?;

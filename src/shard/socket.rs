@@ -4,13 +4,13 @@
 //! socket that is to end sends what it has, then its FIN, and then reads and drops what the client still sends for a bounded
 //! time: closing over unread input would reset the connection, and the client would never see why.
 
-use super::bounds::{BESIDE_BYTES_MAX, COMMENT_EVERY, LINGER_BYTES_MAX, LINGER_TIME, WRITE_BYTES};
+use super::Settings;
+use super::bounds::{BESIDE_BYTES_MAX, COMMENT_EVERY, LINGER_BYTES_MAX, LINGER_TIME, WRITE_BYTES, WRITE_BYTES_PER_SECOND_MIN};
 use super::connection::Connection;
 use super::event::{Action, Attach, ShardId, SocketId};
 use super::quota::Held;
 use super::stream::{Stream, TOO_FAR_BEHIND};
 use super::timers::{Timer, Timers};
-use super::{Settings, micros};
 use crate::contract::Moment;
 use crate::wire::websocket;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(super) struct Socket {
     /// Bytes to be written next.
     pub(super) out: Vec<u8>,
     is_writing: bool,
+    /// Bytes of the write under way, whether or not the system has taken some of them.
+    writing_bytes: usize,
     is_reading: bool,
     /// The next read, ordered at the end of the tick.
     wants: usize,
@@ -28,16 +30,18 @@ pub(super) struct Socket {
     is_closing: bool,
     /// The peer sends nothing more.
     peer_ended: bool,
-    /// When the write under way last moved.
+    /// When the write under way began, and when it last moved.
+    write_began: Moment,
     moved: Moment,
     /// The entry among the timers, which may be early.
     scheduled: Option<Moment>,
     /// Whether the end of the tick has to look at it.
     pub(super) is_touched: bool,
-    /// What it was last counted with, of `input_bytes`.
+    /// What it was last counted with, of `input_bytes` and of `output_bytes`.
     pub(super) counted_input: usize,
     /// What its stream is counted as, until that is given back.
     pub(super) held: Held,
+    pub(super) counted_output: usize,
 }
 
 pub(super) enum Kind {
@@ -73,15 +77,18 @@ impl Socket {
             kind,
             out: Vec::new(),
             is_writing: false,
+            writing_bytes: 0,
             is_reading: false,
             wants: 0,
             is_closing: false,
             peer_ended: false,
+            write_began: Moment(0),
             moved: Moment(0),
             scheduled: None,
             is_touched: false,
             counted_input: 0,
             held: Held::default(),
+            counted_output: 0,
         }
     }
 
@@ -155,7 +162,7 @@ impl Socket {
 
     /// A write has ended; its buffer is kept if it is small.
     pub(super) fn written(&mut self, now: Moment, mut buffer: Vec<u8>) {
-        self.is_writing = false;
+        (self.is_writing, self.writing_bytes) = (false, 0);
         if self.out.capacity() == 0 && buffer.capacity() <= SPARE_BYTES {
             buffer.clear();
             self.out = buffer;
@@ -176,18 +183,15 @@ impl Socket {
         true
     }
 
-    /// How long the write under way has not moved.
-    pub(super) fn stalled(&self, now: Moment) -> Duration {
-        Duration::from_micros(if self.is_writing { now.since(self.moved) } else { 0 })
-    }
-
     /// Orders this tick's one write and one read, or lets go.
     pub(super) fn flush(&mut self, now: Moment, actions: &mut Vec<Action>) -> Flushed {
         let socket = self.id;
         self.is_touched = false;
         if !self.is_writing && !self.out.is_empty() {
-            actions.push(Action::Write { socket, bytes: std::mem::take(&mut self.out) });
-            (self.is_writing, self.moved) = (true, now);
+            let bytes = std::mem::take(&mut self.out);
+            (self.is_writing, self.writing_bytes) = (true, bytes.len());
+            (self.write_began, self.moved) = (now, now);
+            actions.push(Action::Write { socket, bytes });
         }
         if self.is_quiet() {
             if self.peer_ended || matches!(self.kind, Kind::Lingering { left: 0, .. }) {
@@ -213,15 +217,18 @@ impl Socket {
 
     /// When to look at it next, unless something happens before.
     pub(super) fn due(&self, settings: &Settings) -> Option<Moment> {
-        let stalls = self.is_writing.then(|| self.moved.after(settings.write_time * if self.is_closing { self.patience() } else { 1 }));
+        let stalls = self.is_writing.then(|| self.write_due(settings, if self.is_closing { self.patience() } else { 1 }));
         let kind = match &self.kind {
             // While an answer is being sent only that is timed.
             Kind::Http(_) if self.is_writing => None,
             Kind::Http(connection) => connection.due(),
             Kind::Leaving(..) => None,
+            // Its goodbye is under way: only that is timed.
+            Kind::Stream(_) if self.is_closing => None,
             Kind::Stream(stream) if stream.is_websocket() => {
                 let ping = stream.spoken.after(settings.silence_max / 3);
-                [Some(ping), Some(stream.received.after(settings.silence_max)), stream.ends].into_iter().flatten().min()
+                let silent = stream.received.after(settings.silence_max);
+                [Some(ping), Some(silent), stream.message_due(), stream.ends].into_iter().flatten().min()
             }
             Kind::Stream(stream) => [Some(stream.spoken.after(COMMENT_EVERY)), stream.ends].into_iter().flatten().min(),
             Kind::Lingering { until, .. } => Some(*until),
@@ -267,14 +274,31 @@ impl Socket {
         }
     }
 
+    /// Bytes that wait here for the client to read.
+    pub(super) fn output_bytes(&self) -> usize {
+        self.out.len() + self.writing_bytes
+    }
+
+    /// When the write under way began.
+    pub(super) fn writing_since(&self) -> Option<Moment> {
+        self.is_writing.then_some(self.write_began)
+    }
+
+    /// When the write under way has taken too long: it stands still, or its reader is slower than any that means to read.
+    fn write_due(&self, settings: &Settings, times: u32) -> Moment {
+        let earned = Duration::from_secs((self.writing_bytes / WRITE_BYTES_PER_SECOND_MIN) as u64);
+        let patience = settings.write_time * times;
+        self.moved.after(patience).min(self.write_began.after(patience + earned))
+    }
+
     /// How many times what one write may take one that stands still is waited for. A stream gets a goodbye first, and is cut after
     /// the same time again; a client that has gone needs none.
     pub(super) fn patience(&self) -> u32 {
         if matches!(self.kind, Kind::Stream(_)) && !self.peer_ended { 2 } else { 1 }
     }
 
-    /// Whether a write has stood still for more than so many times what one may take.
-    pub(super) fn is_stuck(&self, now: Moment, settings: &Settings, times: u64) -> bool {
-        micros(self.stalled(now)) >= times * micros(settings.write_time) && self.is_writing
+    /// Whether a write has taken more than so many times what one may take.
+    pub(super) fn is_stuck(&self, now: Moment, settings: &Settings, times: u32) -> bool {
+        self.is_writing && now >= self.write_due(settings, times)
     }
 }

@@ -1,7 +1,7 @@
 //! A socket that shows something for good: a WebSocket or an event stream.
 
 use super::address::Address;
-use super::bounds::{BESIDE_BYTES_MAX, ECHO_BYTES_MAX, FRAME_BYTES_MAX, LATER_MAX};
+use super::bounds::{BESIDE_BYTES_MAX, BODY_BYTES_PER_SECOND_MIN, BODY_TIME, ECHO_BYTES_MAX, FRAME_BYTES_MAX, LATER_MAX};
 use super::event::{SessionId, Show};
 use super::identity::User;
 use super::projection::OneTurn;
@@ -10,6 +10,7 @@ use crate::contract::{Caller, Moment, Now, Seq};
 use crate::wire::websocket::{self, Codec};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) struct Stream {
     pub(super) show: Show,
@@ -36,14 +37,16 @@ pub(super) struct Stream {
     /// When its client last sent something, and when we last pinged or commented.
     pub(super) received: Moment,
     pub(super) spoken: Moment,
-    /// Bytes that came since its last whole message.
-    partial_bytes: usize,
+    /// When the message began that has come in part.
+    message_begun: Option<Moment>,
     /// The last read was full: more is likely to follow.
     is_bursting: bool,
 }
 
 /// The reason that goes with 1013.
 pub(super) const TOO_FAR_BEHIND: &str = "too far behind: reconnect with `since`";
+/// The reason that goes with 1008.
+pub(super) const TOO_SLOW: &str = "the message did not arrive in time";
 
 /// What an idle socket reads into, and what it takes while much comes.
 const IDLE_READ_BYTES: usize = 512;
@@ -71,7 +74,7 @@ impl Stream {
             later: VecDeque::new(),
             received: now.moment,
             spoken: now.moment,
-            partial_bytes: 0,
+            message_begun: None,
             is_bursting: false,
         }
     }
@@ -95,21 +98,21 @@ impl Stream {
         self.received = now;
         self.is_bursting = bytes.len() == self.read_bytes();
         if let Some(codec) = &mut self.codec {
-            self.partial_bytes += bytes.len();
-            codec.feed(bytes);
+            let ends_a_message = codec.feed(bytes);
+            let begun = self.message_begun.filter(|_| !ends_a_message).unwrap_or(now);
+            self.message_begun = (codec.partial_bytes() > 0).then_some(begun);
         }
     }
 
     /// The next thing that the client sent, if all of it is here; what the protocol answers goes to `out`.
     pub(super) fn next(&mut self, out: &mut Vec<u8>) -> Option<websocket::Received> {
-        let next = self.codec.as_mut()?.next(out);
-        match &next {
-            None => {}
-            // It may stand between the pieces of a message.
-            Some(websocket::Received::Control(bytes)) => self.partial_bytes = self.partial_bytes.saturating_sub(*bytes),
-            Some(_) => self.partial_bytes = 0,
-        }
-        next
+        self.codec.as_mut()?.next(out)
+    }
+
+    /// When the rest of a message that has come in part must be here.
+    pub(super) fn message_due(&self) -> Option<Moment> {
+        let earned = Duration::from_secs((self.input_bytes() / BODY_BYTES_PER_SECOND_MIN) as u64);
+        self.message_begun.map(|begun| begun.after(BODY_TIME + earned))
     }
 
     /// Keeps frames for after the event `seq`; `false` if too many wait already.
@@ -129,7 +132,7 @@ impl Stream {
     }
 
     pub(super) fn input_bytes(&self) -> usize {
-        self.partial_bytes
+        self.codec.as_ref().map_or(0, Codec::partial_bytes)
     }
 }
 

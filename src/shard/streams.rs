@@ -206,7 +206,7 @@ impl Shard {
 
     /// Takes what has arrived on a stream.
     fn receive(&mut self, id: SocketId, bytes: &[u8], actions: &mut Vec<Action>) {
-        let now = self.clock.moment();
+        let (now, message_bytes_max) = (self.clock.moment(), self.settings.message_bytes_max);
         let Some(Socket { kind: Kind::Stream(stream), .. }) = self.sockets.get_mut(&id) else { return };
         stream.feed(bytes, now);
         loop {
@@ -222,13 +222,15 @@ impl Shard {
                     self.stop_showing(id, actions);
                     break;
                 }
-                Received::Text(text) if !is_echo && said::is_auth(&text) => self.receive_token(id, &text, actions),
+                Received::Text(text) if !is_echo && text.len() <= message_bytes_max && said::is_auth(&text) => {
+                    self.receive_token(id, &text, actions);
+                }
                 Received::Text(text) if is_chat => self.receive_text(id, &text, actions),
                 Received::Binary(_) if is_chat => self.refuse_on_socket(id, &BINARY, None),
                 Received::Text(text) if is_echo => socket.push(|out| websocket::write_text(out, text.as_bytes())),
                 Received::Binary(bytes) if is_echo => socket.push(|out| websocket::write_binary(out, &bytes)),
                 // What a client sends on the other sockets is ignored.
-                Received::Text(_) | Received::Binary(_) | Received::Control(_) => {}
+                Received::Text(_) | Received::Binary(_) | Received::Control => {}
             }
         }
         let Some(socket) = self.sockets.get_mut(&id) else { return };

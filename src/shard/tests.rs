@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 mod audit;
 mod bounded;
+mod hostile;
 mod isolation;
 mod reload;
 mod sign_in;

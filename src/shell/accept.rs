@@ -50,6 +50,8 @@ pub(super) async fn accept<M: Machine>(driver: Rc<Driver<M>>, listener: Acceptin
                 driver.schedule_tick();
             }
             Err(_) if !driver.is_listening() => return,
+            // Its client has gone again: the next one is none the worse for it.
+            Err(error) if is_of_one_client(&error) => {}
             // No descriptor is left, most likely: trying again at once would only spin.
             Err(error) => {
                 if logged.is_none_or(|logged| logged.elapsed() >= ACCEPT_LOG_EVERY) {
@@ -58,6 +60,36 @@ pub(super) async fn accept<M: Machine>(driver: Rc<Driver<M>>, listener: Acceptin
                 }
                 monoio::time::sleep(ACCEPT_REST).await;
             }
+        }
+    }
+}
+
+/// Whether an accept has failed because of the connection that it took from the queue, as accept(2) has it.
+fn is_of_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable};
+    let kinds = [ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown, NetworkUnreachable];
+    kinds.contains(&error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::errno::Errno;
+
+    #[test]
+    fn only_what_the_next_accept_would_meet_too_has_it_rest() {
+        for (errno, is_of_one) in [
+            (Errno::ECONNABORTED, true),
+            (Errno::EINTR, true),
+            (Errno::ENETDOWN, true),
+            (Errno::EHOSTUNREACH, true),
+            (Errno::EPERM, false),
+            (Errno::EMFILE, false),
+            (Errno::ENFILE, false),
+            (Errno::ENOMEM, false),
+            (Errno::ENOBUFS, false),
+        ] {
+            assert_eq!(is_of_one_client(&io::Error::from(errno)), is_of_one, "{errno}");
         }
     }
 }

@@ -15,6 +15,8 @@ const ENDED_TIME: u64 = 40 * SECOND;
 /// What a socket may hold to be written, and what a single read may bring.
 const OUTPUT_BYTES_MAX: usize = 3 << 20;
 const READ_BYTES_MAX: usize = 64 << 10;
+/// What a socket may hold to be written however much all hold.
+const SMALL_BYTES: usize = 16 << 10;
 
 impl World<'_> {
     /// Hands a shard everything that has arrived, and then the tick's end.
@@ -49,6 +51,7 @@ impl World<'_> {
                 && sizes.waiting <= sizes.sockets + sizes.open_sessions + 8
                 && sizes.timers <= sizes.sockets + sizes.calls + sizes.waiting + 4
                 && sizes.output_bytes <= sizes.sockets * OUTPUT_BYTES_MAX
+                && sizes.unread_bytes <= settings.output_bytes_max.max(sizes.sockets * SMALL_BYTES)
                 && sizes.input_bytes <= settings.input_bytes_max + READ_BYTES_MAX
                 && (sizes.counted.streams, sizes.counted.turns) == (sizes.streams_held as i64, sizes.turns_held as i64)
                 && sizes.open_sessions <= settings.sessions_max.div_ceil(settings.shards);
@@ -61,7 +64,8 @@ impl World<'_> {
     pub(super) fn check_sizes_at_rest(&self) -> Result<(), String> {
         for (number, seat) in self.seats.iter().enumerate() {
             let sizes = seat.shard.sizes();
-            if [sizes.busy_sessions, sizes.calls, sizes.waiting, sizes.output_bytes, sizes.input_bytes] != [0; 5] {
+            let left = [sizes.busy_sessions, sizes.calls, sizes.waiting, sizes.output_bytes, sizes.unread_bytes, sizes.input_bytes];
+            if left != [0; 6] {
                 return Err(format!("shard {number} is at rest and holds {sizes:?}"));
             }
         }

@@ -4,6 +4,7 @@
 
 pub mod answer; // HTTP answers
 mod chunked; // their bodies in pieces
+mod complexity; // how much a JSON text would make of itself
 pub mod encoding; // which coding a client takes
 pub mod http; // HTTP requests
 pub mod json; // the wire contract's JSON, outgoing
@@ -11,5 +12,5 @@ pub mod provider; // chat completions
 pub mod said; // and incoming
 pub mod sse; // event streams
 mod target; // what a request asks for, and of which host
-mod utf8; // text of WebSockets, checked as it arrives
+mod utf8; // WebSockets' bytes, checked as they arrive
 pub mod websocket; // the handshake and the frames

@@ -1,5 +1,6 @@
 //! What clients send, read into inputs. What they may not send is refused with a code and a sentence that says what to do.
 
+use super::complexity::{DEPTH_MAX, VALUES_MAX, is_too_complex};
 use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, exact};
 use serde_json::{Map, Value};
 
@@ -7,10 +8,16 @@ type Object = Map<String, Value>;
 
 /// Parses a JSON object, to the digit.
 pub fn object(bytes: &[u8]) -> Result<Object, Refusal> {
-    match std::str::from_utf8(bytes).map(|text| serde_json::from_str(&exact(text))) {
-        Ok(Ok(Value::Object(object))) => Ok(object),
-        Ok(Ok(_)) => Err(Refusal::new(Code::InvalidJson, "this is JSON but not an object: send one in `{…}`")),
-        Ok(Err(_)) | Err(_) => Err(Refusal::new(Code::InvalidJson, "this is not JSON: send one object in `{…}`")),
+    const NOT_JSON: Refusal = Refusal::new(Code::InvalidJson, "this is not JSON: send one object in `{…}`");
+    let text = std::str::from_utf8(bytes).map_err(|_| NOT_JSON)?;
+    if is_too_complex(text) {
+        let detail = format!("this JSON is nested deeper than {DEPTH_MAX} levels or has more than {VALUES_MAX} values: send less");
+        return Err(Refusal::with(Code::JsonTooComplex, detail));
+    }
+    match serde_json::from_str(&exact(text)) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Refusal::new(Code::InvalidJson, "this is JSON but not an object: send one in `{…}`")),
+        Err(_) => Err(NOT_JSON),
     }
 }
 

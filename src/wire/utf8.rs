@@ -1,13 +1,21 @@
-//! Finds text that is not UTF-8 in a WebSocket's bytes as soon as it arrives.
+//! Finds out two things about a WebSocket's bytes as they arrive: text that is not UTF-8, and messages that take too many bytes.
 //!
-//! tungstenite checks a frame once it is whole, so a client could send a megabyte behind a wrong byte before it learned of it.
-//! [`Follower`] sees the same bytes and says only this one thing. Frames that break the protocol are the codec's to refuse: it
-//! stops at the first.
+//! tungstenite checks a frame once it is whole, so a client could send a megabyte behind a wrong byte before it learned of it;
+//! and it counts only the content of a message, which frames of nothing never complete. [`Follower`] sees the same bytes and
+//! says only these two things. Frames that break the protocol are the codec's to refuse: it stops at the first.
 
 /// Follows the frames of one client.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Follower {
     place: Place,
+    /// The most that the frames of one message may take.
+    message_bytes_max: usize,
+    /// Bytes since the last whole message, and those of them that belong to the frame under way.
+    message_bytes: usize,
+    frame_bytes: usize,
+    frame: FrameKind,
+    /// A message has become whole since this was last asked.
+    has_ended: bool,
     /// The message that has begun, in however many frames, is text.
     is_text: bool,
     /// The beginning of a character whose rest is yet to come.
@@ -24,6 +32,20 @@ enum State {
     Lost,
     /// Text that is not UTF-8.
     Bad,
+    /// A message whose frames take more bytes than they may.
+    TooLong,
+}
+
+/// What a frame means for the message around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum FrameKind {
+    /// A ping, pong or close: no part of a message.
+    #[default]
+    Control,
+    /// There is more of the message.
+    Piece,
+    /// The last of the message.
+    Last,
 }
 
 #[derive(Debug)]
@@ -51,37 +73,93 @@ const HEAD_BYTES_MAX: usize = 14;
 const BLOCK_BYTES: usize = 256;
 
 impl Follower {
+    pub(super) fn new(message_bytes_max: usize) -> Follower {
+        Follower {
+            place: Place::default(),
+            message_bytes_max,
+            message_bytes: 0,
+            frame_bytes: 0,
+            frame: FrameKind::default(),
+            has_ended: false,
+            is_text: false,
+            carried: [0; 3],
+            carried_bytes: 0,
+            state: State::default(),
+        }
+    }
+
     /// Whether bad text has come. What stands before it is still worth reading.
     pub(super) fn has_seen_bad_text(&self) -> bool {
         self.state == State::Bad
     }
 
-    pub(super) fn follow(&mut self, mut bytes: &[u8]) {
-        while self.state == State::Follows && !bytes.is_empty() {
+    /// Whether a message takes too many bytes. Those before it are still worth reading.
+    pub(super) fn has_seen_too_much(&self) -> bool {
+        self.state == State::TooLong
+    }
+
+    /// Bytes of a message that has come in part, with the heads of its frames.
+    pub(super) fn message_bytes(&self) -> usize {
+        self.message_bytes
+    }
+
+    /// Whether a message has become whole since this was last asked.
+    pub(super) fn has_ended(&mut self) -> bool {
+        std::mem::take(&mut self.has_ended)
+    }
+
+    /// Returns how many of the bytes the codec is to read: all, unless a message takes too many.
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> usize {
+        let mut rest = bytes;
+        while self.state == State::Follows && !rest.is_empty() {
+            let room = self.message_bytes_max - self.message_bytes;
+            if room == 0 {
+                self.state = State::TooLong;
+                break;
+            }
             match &mut self.place {
                 Place::Head { seen, count } => {
-                    seen[*count] = bytes[0];
+                    seen[*count] = rest[0];
                     *count += 1;
-                    bytes = &bytes[1..];
+                    rest = &rest[1..];
                     let head = (*seen, *count);
+                    self.count(1);
                     self.head(&head.0[..head.1]);
                 }
                 Place::Payload { left, mask, is_text } => {
-                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                    let (part, rest) = bytes.split_at(taken);
+                    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(rest.len()).min(room);
+                    let (part, behind) = rest.split_at(taken);
                     let (part_mask, is_checked) = (*mask, *is_text);
                     *left -= taken as u64;
                     mask.rotate_left(taken % 4);
-                    if *left == 0 {
-                        self.place = Place::default();
-                    }
+                    let is_whole = *left == 0;
+                    self.count(taken);
                     if is_checked {
                         self.check(part, part_mask);
                     }
-                    bytes = rest;
+                    if is_whole {
+                        self.end_frame();
+                    }
+                    rest = behind;
                 }
             }
         }
+        if self.state == State::TooLong { bytes.len() - rest.len() } else { bytes.len() }
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.message_bytes += bytes;
+        self.frame_bytes += bytes;
+    }
+
+    fn end_frame(&mut self) {
+        self.place = Place::default();
+        match self.frame {
+            FrameKind::Control => self.message_bytes -= self.frame_bytes,
+            FrameKind::Piece => {}
+            FrameKind::Last => (self.message_bytes, self.has_ended) = (0, true),
+        }
+        self.frame_bytes = 0;
     }
 
     /// Goes on to the payload once a head is whole.
@@ -106,8 +184,16 @@ impl Follower {
             0 | 8.. => {}
             kind => (self.is_text, self.carried_bytes) = (kind == 1, 0),
         }
-        let is_text = self.is_text && first & 0x08 == 0;
-        self.place = if left == 0 { Place::default() } else { Place::Payload { left, mask, is_text } };
+        self.frame = match (first & 0x08 == 0, first & 0x80 == 0) {
+            (false, _) => FrameKind::Control,
+            (true, true) => FrameKind::Piece,
+            (true, false) => FrameKind::Last,
+        };
+        if left == 0 {
+            return self.end_frame();
+        }
+        let is_text = self.is_text && self.frame != FrameKind::Control;
+        self.place = Place::Payload { left, mask, is_text };
     }
 
     fn check(&mut self, masked: &[u8], mask: [u8; 4]) {
@@ -139,7 +225,7 @@ mod tests {
 
     /// How many bytes come before bad text is noticed; none if it never is.
     fn noticed(bytes: &[u8], piece: usize) -> Option<usize> {
-        let mut follower = Follower::default();
+        let mut follower = Follower::new(usize::MAX);
         for (number, piece) in bytes.chunks(piece).enumerate() {
             follower.follow(piece);
             if follower.has_seen_bad_text() {
@@ -147,6 +233,41 @@ mod tests {
             }
         }
         None
+    }
+
+    /// Where a message of frames that may take 20 bytes is found to take more, and what of a message is left in part.
+    fn counted(bytes: &[u8], piece: usize) -> (Option<usize>, usize) {
+        let (mut follower, mut read) = (Follower::new(20), 0);
+        for piece in bytes.chunks(piece) {
+            read += follower.follow(piece);
+            if follower.has_seen_too_much() {
+                return (Some(read), follower.message_bytes());
+            }
+        }
+        (None, follower.message_bytes())
+    }
+
+    #[test]
+    fn a_message_takes_what_its_frames_take_and_no_more_than_it_may() {
+        let nothing = |count| frame(0x00, b"").repeat(count);
+        for (bytes, expected) in [
+            (frame(0x81, b"hello"), (None, 0)),
+            (frame(0x81, b"12345678901234"), (None, 0)),
+            (frame(0x81, b"123456789012345"), (Some(20), 20)),
+            (frame(0x81, b"12345678901234").repeat(9), (None, 0)),
+            (frame(0x01, b"12"), (None, 8)),
+            ([frame(0x01, b"12"), frame(0x89, b"a ping of any length")].concat(), (Some(20), 20)),
+            ([frame(0x01, b"12"), frame(0x89, b"short").repeat(9)].concat(), (None, 8)),
+            ([frame(0x01, b""), nothing(1)].concat(), (None, 12)),
+            ([frame(0x01, b""), nothing(100)].concat(), (Some(20), 20)),
+            ([frame(0x01, b""), nothing(1), frame(0x80, b"")].concat(), (None, 0)),
+            ([frame(0x01, b""), frame(0x80, b"ab"), frame(0x02, b"a")].concat(), (None, 7)),
+            (frame(0x8a, b"pong").repeat(50), (None, 0)),
+        ] {
+            for piece in [1, 3, 7, 1000] {
+                assert_eq!(counted(&bytes, piece), expected, "in pieces of {piece}: {bytes:?}");
+            }
+        }
     }
 
     #[test]

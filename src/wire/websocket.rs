@@ -93,8 +93,8 @@ pub fn write_close(out: &mut Vec<u8>, code: u16, reason: &'static str) {
 pub enum Received {
     Text(String),
     Binary(Vec<u8>),
-    /// A ping or pong of so many bytes on the wire, which the codec has dealt with.
-    Control(usize),
+    /// A ping or pong, which the codec has dealt with.
+    Control,
     /// The conversation is over; what the codec has to reply is in its output.
     Over,
 }
@@ -139,6 +139,8 @@ impl Write for Memory {
 
 impl Codec {
     pub fn new(message_bytes_max: usize) -> Self {
+        // Twice as many as its content: more is nothing but heads.
+        let wire_bytes_max = message_bytes_max.saturating_mul(2).saturating_add(WIRE_BYTES_BESIDE);
         let config = WebSocketConfig::default()
             .read_buffer_size(256)
             .write_buffer_size(0)
@@ -146,16 +148,22 @@ impl Codec {
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
         let socket = WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config));
-        Codec { socket, follower: Follower::default() }
+        Codec { socket, follower: Follower::new(wire_bytes_max) }
     }
 
-    /// Adds bytes that have arrived.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    /// Adds bytes that have arrived; true where they end a message.
+    pub fn feed(&mut self, bytes: &[u8]) -> bool {
+        let read = self.follower.follow(bytes);
         let memory = self.socket.get_mut();
         memory.arrived.drain(..memory.taken);
         memory.taken = 0;
-        memory.arrived.extend_from_slice(bytes);
-        self.follower.follow(bytes);
+        memory.arrived.extend_from_slice(&bytes[..read]);
+        self.follower.has_ended()
+    }
+
+    /// Bytes of a message that has come in part, with the heads of its frames.
+    pub fn partial_bytes(&self) -> usize {
+        self.follower.message_bytes()
     }
 
     /// The next thing that the client sent, if all of it is there. After [`Received::Over`] nothing follows.
@@ -164,12 +172,14 @@ impl Codec {
             match self.socket.read() {
                 Ok(Message::Text(text)) => break Some(Received::Text(text.as_str().to_owned())),
                 Ok(Message::Binary(bytes)) => break Some(Received::Binary(bytes.into())),
-                Ok(Message::Ping(payload) | Message::Pong(payload)) => break Some(Received::Control(CONTROL_HEAD_BYTES + payload.len())),
+                Ok(Message::Ping(_) | Message::Pong(_)) => break Some(Received::Control),
                 Ok(Message::Close(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock && !self.follower.has_seen_bad_text() => break None,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock && !self.has_seen_enough() => break None,
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Received::Over),
                 Err(error) => {
-                    let (code, reason) = farewell(&error);
+                    // Nothing more is read of a message that takes too many bytes: to the codec it is one that has not come yet.
+                    let is_cut = matches!(error, Error::Io(_)) && self.follower.has_seen_too_much();
+                    let (code, reason) = if is_cut { TOO_LARGE } else { farewell(&error) };
                     write_close(&mut self.socket.get_mut().replies, code, reason);
                     break Some(Received::Over);
                 }
@@ -183,15 +193,21 @@ impl Codec {
         }
         said
     }
+
+    /// Whether what has come can't go on, though the codec doesn't know yet.
+    fn has_seen_enough(&self) -> bool {
+        self.follower.has_seen_bad_text() || self.follower.has_seen_too_much()
+    }
 }
 
-/// Of a client's control frame: two bytes and a mask.
-const CONTROL_HEAD_BYTES: usize = 6;
+/// What the frames of a message may take beside twice its content.
+const WIRE_BYTES_BESIDE: usize = 1 << 10;
+const TOO_LARGE: (u16, &str) = (1009, "the message is too large: send at most 1 MiB");
 
 /// What to close with when a client breaks the protocol.
 fn farewell(error: &Error) -> (u16, &'static str) {
     match error {
-        Error::Capacity(_) => (1009, "the message is too large: send at most 1 MiB"),
+        Error::Capacity(_) => TOO_LARGE,
         // Nothing more has come, and what has is bad already.
         Error::Utf8(_) | Error::Io(_) => (1007, "the message is not UTF-8"),
         _ => (1002, "the frames can't be read"),
@@ -223,7 +239,7 @@ mod tests {
         for piece in bytes.chunks(piece) {
             codec.feed(piece);
             while let Some(next) = codec.next(&mut out) {
-                if let Received::Control(_) = next {
+                if next == Received::Control {
                     continue;
                 }
                 let over = next == Received::Over;
@@ -258,7 +274,7 @@ mod tests {
         match said {
             Received::Text(text) => Received::Text(text.clone()),
             Received::Binary(bytes) => Received::Binary(bytes.clone()),
-            Received::Control(bytes) => Received::Control(*bytes),
+            Received::Control => Received::Control,
             Received::Over => Received::Over,
         }
     }
@@ -275,9 +291,25 @@ mod tests {
             (frame(0x80, b""), 1002),                                                // goes on where nothing began
             (frame(0x09, b""), 1002),                                                // a ping in pieces
             (frame(0x83, b""), 1002),                                                // no such frame
+            ([frame(0x01, b"a"), frame(0x00, b"").repeat(600)].concat(), 1009),      // pieces of nothing, without end
+            ([frame(0x01, b"a"), frame(0x00, b"x").repeat(600)].concat(), 1009),     // more heads than content
         ] {
             let (said, out) = read(&bytes, 4096);
             assert_eq!((said, &out[2..4]), (vec![Received::Over], &code.to_be_bytes()[..]), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_flood_of_control_frames_is_no_message_and_keeps_nothing() {
+        let mut codec = Codec::new(1000);
+        for bytes in [frame(0x8a, b""), frame(0x8a, &[b'p'; 125]), frame(0x89, b"?")] {
+            let mut out = Vec::new();
+            for _ in 0..1_000 {
+                assert!(!codec.feed(&bytes));
+                assert_eq!((codec.next(&mut out), codec.next(&mut out)), (Some(Received::Control), None));
+            }
+            assert_eq!((codec.partial_bytes(), codec.socket.get_ref().arrived.capacity()), (0, 0), "{bytes:?}");
+            assert!(out.len() <= 1_000 * 3, "a pong is no longer than its ping, and a pong has no answer");
         }
     }
 

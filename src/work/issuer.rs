@@ -259,11 +259,15 @@ fn agent(issuer: &str, authority: Option<&Authority>) -> Agent {
 fn discover(agent: &Agent, issuer: &auth::Issuer) -> Result<(Discovered, Option<String>), FetchError> {
     let url = format!("{}/.well-known/openid-configuration", issuer.url);
     let (document, date) = get(agent, &url)?;
-    Ok((discovered(&url, &serde_json::from_slice(&document).unwrap_or_default(), issuer)?, date))
+    Ok((discovered(&url, &document, issuer)?, date))
 }
 
-fn discovered(url: &str, document: &Value, issuer: &auth::Issuer) -> Result<Discovered, FetchError> {
-    let url = url.to_owned();
+/// Reads a discovery document that came from `url`.
+///
+/// # Errors
+/// When it is none, or another issuer's.
+pub fn discovered(url: &str, document: &[u8], issuer: &auth::Issuer) -> Result<Discovered, FetchError> {
+    let (url, document) = (url.to_owned(), serde_json::from_slice::<Value>(document).unwrap_or_default());
     let text = |key: &str| document.get(key).and_then(Value::as_str).map(str::to_owned);
     let named = text("issuer").ok_or_else(|| FetchError::Discovery { url: url.clone(), missing: "`issuer`" })?;
     if named.trim_end_matches('/') != issuer.url {

@@ -92,7 +92,7 @@ fn asked(agent: &Agent, url: &str, host: &str) -> String {
     let here = |text: String| text.replace("http://HERE", url);
     let found = get(agent, &discovery).and_then(|(document, _)| {
         let document = here(String::from_utf8(document).unwrap());
-        discovered(&discovery, &serde_json::from_str(&document).unwrap_or_default(), &issuer)
+        discovered(&discovery, document.as_bytes(), &issuer)
     });
     match found.and_then(|found| keys(agent, &found)) {
         Ok(keys) => format!("{} keys", keys.len()),

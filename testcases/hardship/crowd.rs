@@ -1,12 +1,14 @@
 //! Crowds: sockets that open and die by the thousand, and a server that has no descriptor left.
 
-use super::process::{allow, allowed, descriptors, memory};
+use super::process::{allow, allowed, descriptors, memory, processor_time};
+use super::raw::handshake;
 use super::support::{PATIENCE, Server, Setting, WebSocket, eventually, in_parallel, own_address, request};
 use super::weak::{Dice, ENDS, break_off};
 use serde_json::json;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 const SOCKETS: usize = 1_000;
 const THREADS: usize = 4;
@@ -70,10 +72,7 @@ fn live(address: SocketAddr, dice: &mut Dice) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let session = format!("crowd-{}", dice.below(16));
-    let upgrade = format!(
-        "GET /ws?session={session} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
+    let upgrade = handshake(&format!("/ws?session={session}"));
     let text = if dice.below(2) == 0 { "hello" } else { "why is the sky blue?" };
     let body = json!({ "text": text }).to_string();
     // Masked with nothing.
@@ -117,7 +116,7 @@ fn a_server_ends_well_in_the_middle_of_a_crowd() {
 }
 
 /// A connection to a client with little room.
-fn narrow(address: SocketAddr) -> TcpStream {
+pub(crate) fn narrow(address: SocketAddr) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(32 << 10).unwrap();
     socket.connect(&address.into()).unwrap();
@@ -138,9 +137,18 @@ fn a_server_without_descriptors_waits_and_others_go_on() {
     assert_eq!(current, maximum, "the server takes all that it may have");
     allow(pid, now + 10);
     // Each of them asks; about ten are answered.
+    let full = Instant::now();
     let mut crowd: Vec<_> = (0..60).map(|_| server.connect()).collect();
     crowd.iter_mut().for_each(|one| one.send(request("GET", "/health", None)));
     eventually("the last descriptor's use", || (descriptors(pid) as u64 >= now + 10).then_some(()));
+    // It looks again ten times a second; a server that spun would use all of this time, on each shard.
+    let (used, waited) = (processor_time(pid), Duration::from_secs(2));
+    std::thread::sleep(waited);
+    let used = processor_time(pid) - used;
+    assert!(used < waited / 4, "it was busy for {used:?} of {waited:?} with waiting");
+    let complaints = server.said().matches("can't accept connections").count();
+    let complaints_most = 2 * (1 + usize::try_from(full.elapsed().as_secs()).unwrap() / 10);
+    assert!((1..=complaints_most).contains(&complaints), "each shard says so, but not each time: {complaints}");
     for turn in 1..=20 {
         chat.say(&json!({ "text": "hello" }));
         assert!(chat.until_done(&format!("msg_{turn}")).last().unwrap()["error"].is_null());

@@ -39,3 +39,15 @@ pub(crate) fn allow(pid: u32, count: u64) {
     let pid = Pid::from_raw(i32::try_from(pid).unwrap());
     prlimit(pid, Resource::Nofile, Rlimit { current: Some(count), maximum: Some(maximum) }).unwrap();
 }
+
+/// Allows this process, and those that it starts, so many descriptors, or as many as the system lets it have. Returns how many.
+pub(crate) fn allow_own(count: u64) -> u64 {
+    let own = std::process::id();
+    let (_, maximum) = allowed(own);
+    let wanted = Rlimit { current: Some(count.max(maximum)), maximum: Some(count.max(maximum)) };
+    if prlimit(Pid::from_raw(i32::try_from(own).unwrap()), Resource::Nofile, wanted).is_err() {
+        // Only root may have more than the hard limit.
+        allow(own, maximum);
+    }
+    allowed(own).0
+}

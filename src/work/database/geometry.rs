@@ -8,7 +8,7 @@
 const DEPTH_MAX: u32 = 16;
 
 /// The words; nothing for bytes that are no geometry.
-pub(super) fn words(bytes: &[u8]) -> Option<String> {
+pub fn words(bytes: &[u8]) -> Option<String> {
     let (srid, rest) = bytes.split_first_chunk::<4>()?;
     let mut reading = Reading { rest, is_little: true, words: String::new() };
     match u32::from_le_bytes(*srid) {

@@ -7,7 +7,7 @@
 //! question ends at its deadline whatever the server does.
 
 mod cells;
-mod geometry;
+pub mod geometry;
 mod keys;
 mod look;
 mod mysql;
