@@ -1,7 +1,7 @@
 //! `framewright serve`: runs the server until it is told to end.
 
 use super::suites::Folder;
-use super::{Failure, library};
+use super::{Failure, library, version};
 use crate::config::Config;
 use crate::config::layers::{Origin, Written};
 use crate::contract::{Listen, counted};
@@ -9,9 +9,11 @@ use crate::graph::Library;
 use crate::log;
 use crate::shard;
 use crate::shard::files::Files;
+use crate::shard::metrics::Models;
 use crate::shard::origin::Origins;
 use crate::shell::{self, Inherited, ServeError, Server, Settings, Supervisor};
 use crate::work::issuer::KeyFile;
+use crate::work::otlp::Exporter;
 use crate::work::{Pool, probe};
 use clap::ArgMatches;
 use serde_json::{Map, Value};
@@ -57,18 +59,32 @@ fn start_on(inherited: Inherited, supervisor: Supervisor, config: &Config, libra
         inherited,
         socket_mode: config.socket_mode.0,
         supervisor,
+        metrics_listen: config.metrics_listen,
         shards: config.shards.unwrap_or(settings.shards),
         data: config.data.clone(),
         results: config.suites.join("results.json"),
         suites: config.tests.then(|| Folder::shared(&config.suites)),
         issuer: config.sign_in.issuer.clone(),
         key_file: config.api_keys.as_deref().map(KeyFile::read).transpose().map_err(Failure::config)?,
+        exporter: config.otlp.clone().map(Exporter::start).transpose().map_err(|error| failure(ServeError::Start { error }))?,
         drain_time: config.drain_time,
         ..settings
+    };
+    let (load, exporter) = (pool.clone(), settings.exporter.clone());
+    let (fast, strong, fallback) = config.upstream.model_names();
+    let models = Models {
+        provider: config.upstream.provider().into(),
+        fast: fast.into(),
+        strong: strong.into(),
+        fallback: fallback.map(Into::into),
     };
     let api_keys = settings.key_file.as_ref().map(KeyFile::keys).unwrap_or_default();
     let rules = shell::rules(Arc::new(library), &config.graph, &pool);
     let rules = shard::Settings {
+        models,
+        machine: Box::new(move || shell::machine(&load, exporter.as_ref())),
+        trace_seed: fastrand::u64(..),
+        export: config.otlp.as_ref().map(|otlp| shard::Export { content: otlp.content }),
         conformance: config.conformance,
         files: if config.development { Files::Development } else { rules.files },
         about: about(config),
@@ -92,12 +108,14 @@ fn start_on(inherited: Inherited, supervisor: Supervisor, config: &Config, libra
 /// What everyone may know of this server.
 fn about(config: &Config) -> Map<String, Value> {
     let model = config.upstream.about();
-    Map::from_iter([
+    let commit = version::commit().map(|commit| ("commit".to_owned(), commit.into()));
+    let about = [
         ("version".into(), env!("CARGO_PKG_VERSION").into()),
         ("graph".into(), (*config.graph).into()),
         ("model".into(), model),
         ("tests".into(), config.tests.into()),
-    ])
+    ];
+    about.into_iter().chain(commit).collect()
 }
 
 /// What a start says: where, how, with which model and why, and who may use it.
@@ -109,8 +127,9 @@ fn first_line(server: &Server, config: &Config) -> String {
     let echo = if config.conformance { "  conformance: echo, for tests only" } else { "" };
     let places: Vec<String> = server.places().iter().map(Listen::url).collect();
     let (places, model) = (places.join(", "), &config.upstream);
+    let metrics = server.metrics_address().map(|address| format!("  metrics: http://{address}/metrics")).unwrap_or_default();
     let auth = auth(config);
-    format!("framewright {version}  {places}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{echo}")
+    format!("framewright {version}  {places}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{metrics}{echo}")
 }
 
 /// How users sign in.

@@ -87,7 +87,7 @@ mod tests {
     fn rings_while_a_tick_is_still_to_come() {
         let (to, rung) = channel();
         std::thread::spawn(move || {
-            let (listeners, mailbox) = (Listeners { sockets: Vec::new(), inherited: false }, Arc::<Mailbox>::default());
+            let (listeners, mailbox) = (Listeners { sockets: Vec::new(), metrics: None, inherited: false }, Arc::<Mailbox>::default());
             let runs = Runs::new(None, &"127.0.0.1:7".parse().unwrap());
             let parts = Parts {
                 number: ShardId(0),
@@ -95,6 +95,7 @@ mod tests {
                 pool: Pool::new(Settings::default(), Box::new(|| Box::new(Demo::new(Duration::ZERO)))),
                 jobs: Jobs::new("results.json".into(), runs).unwrap(),
                 identity: None,
+                exporter: None,
                 mailboxes: [mailbox].into(),
                 notices: channel().0,
             };
