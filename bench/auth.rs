@@ -10,7 +10,7 @@ use data_encoding::BASE64URL_NOPAD;
 use framewright::auth::{Issuer, KeySet, News, Rules};
 use framewright::contract::{Moment, Now, Time};
 use framewright::graph::Library;
-use framewright::shard::event::{Action, Event, ShardId, SocketId};
+use framewright::shard::event::{Action, Door, Event, ShardId, SocketId};
 use framewright::shard::{Settings, Shard};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ impl World {
         let now = Now { moment: Moment(1_000_000), wall: Time(NOW_S * 1_000_000) };
         let mut world = World { shard, now, actions: Vec::new() };
         world.handle(Event::News(News::Keys(keys.map(Arc::new))));
-        world.handle(Event::Accepted { socket: SOCKET, peer: IpAddr::from(Ipv4Addr::LOCALHOST).into() });
+        world.handle(Event::Accepted { socket: SOCKET, peer: IpAddr::from(Ipv4Addr::LOCALHOST).into(), door: Door::Main });
         world.handle(Event::TickEnd);
         world
     }

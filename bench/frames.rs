@@ -159,7 +159,7 @@ fn library() -> Arc<Library> {
 }
 
 fn caller() -> Caller {
-    Caller { identity: "Ada".into(), channel: "http://127.0.0.1:7878".into(), utc_offset_minutes: 60 }
+    Caller { identity: "Ada".into(), channel: "http://127.0.0.1:7878".into(), utc_offset_minutes: 60, trace: None }
 }
 
 /// The whole engine.

@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod layers;
+mod otlp;
 mod quotas;
 pub mod reload;
 mod secrets;
@@ -21,9 +22,11 @@ pub use upstream::Upstream;
 use crate::auth::{Network, Rules};
 use crate::contract::{Limits, Listen, Quotas};
 use crate::work::database::{Databases, Source, SourceError};
+use crate::work::otlp::Settings as Otlp;
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
 use crate::work::{Pool, Settings};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +39,10 @@ const DATABASE: &str = "eras2_production=sample";
 pub struct Config {
     pub listen: Listen,
     pub socket_mode: SocketMode,
+    /// Where metrics and probes are served, and nothing else.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where traces are exported to.
+    pub otlp: Option<Otlp>,
     /// Others than this machine's users may reach the server without sign-in.
     insecure_no_auth: bool,
     /// Host names that requests may name, besides loopback names and the listen address.
@@ -133,6 +140,8 @@ pub enum ConfigError {
     NoProvider { model: String },
     #[error("{name} holds signs that no key has: it must be one line of plain letters, digits and signs")]
     Key { name: &'static str },
+    #[error("{name}: {why}")]
+    Otlp { name: String, why: String },
     #[error("the key can't be read from {} ({why}): name a file that holds it in one line", path.display())]
     KeyFile { path: PathBuf, why: String },
 }
@@ -175,9 +184,12 @@ impl Config {
         may_listen(&listen, insecure_no_auth, &sign_in)?;
         let secrets = secrets::beside(&arguments, &environment)?;
         let upstream = upstream::choose(&arguments, &secrets, local)?;
+        let otlp = otlp::settings(&arguments, &environment, upstream.provider())?;
         Ok(Config {
             listen,
             socket_mode: arguments.socket_mode,
+            metrics_listen: arguments.metrics_listen,
+            otlp,
             insecure_no_auth,
             sign_in,
             trusted_proxies: quotas::trusted_proxies(&arguments)?,

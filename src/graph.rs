@@ -163,6 +163,10 @@ impl Library {
         self.graphs.get(name)
     }
 
+    pub fn graphs(&self) -> impl Iterator<Item = &Arc<Graph>> {
+        self.graphs.values()
+    }
+
     pub fn names(&self) -> Vec<String> {
         self.graphs.keys().map(|name| name.to_string()).collect()
     }

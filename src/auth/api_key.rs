@@ -28,10 +28,12 @@ pub enum Scope {
     Tests = 4,
     /// Look at other users' traces and tests; includes all others.
     Admin = 8,
+    /// Read the server's metrics.
+    Metrics = 16,
 }
 
 impl Scope {
-    pub const ALL: [Scope; 4] = [Scope::Chat, Scope::Read, Scope::Tests, Scope::Admin];
+    pub const ALL: [Scope; 5] = [Scope::Chat, Scope::Read, Scope::Tests, Scope::Metrics, Scope::Admin];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -39,6 +41,7 @@ impl Scope {
             Scope::Chat => "chat",
             Scope::Tests => "tests",
             Scope::Admin => "admin",
+            Scope::Metrics => "metrics",
         }
     }
 }
@@ -48,7 +51,7 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Scope::ALL.into_iter().find(|scope| scope.name() == text);
-        found.ok_or_else(|| format!("there is no scope `{}`: choose chat, read, tests or admin", clip(text, 40)))
+        found.ok_or_else(|| format!("there is no scope `{}`: choose chat, read, tests, metrics or admin", clip(text, 40)))
     }
 }
 
@@ -59,12 +62,12 @@ pub struct Scopes(u8);
 impl Scopes {
     /// What a user has who has signed in.
     pub const USER: Scopes = Scopes(Scope::Read as u8 | Scope::Chat as u8 | Scope::Tests as u8);
-    pub const ADMIN: Scopes = Scopes(Scopes::USER.0 | Scope::Admin as u8);
+    pub const ADMIN: Scopes = Scopes(Scopes::USER.0 | Scope::Metrics as u8 | Scope::Admin as u8);
 
     pub fn of(scopes: impl IntoIterator<Item = Scope>) -> Scopes {
         scopes.into_iter().fold(Scopes::default(), |all, scope| {
             Scopes(match scope {
-                Scope::Read | Scope::Tests => all.0 | scope as u8,
+                Scope::Read | Scope::Tests | Scope::Metrics => all.0 | scope as u8,
                 Scope::Chat => all.0 | scope as u8 | Scope::Read as u8,
                 Scope::Admin => all.0 | Scopes::ADMIN.0,
             })
@@ -210,7 +213,7 @@ mod tests {
         for (key, name, scopes) in [
             ("fw_a", Some("ci"), &["chat", "read", "tests"][..]),
             ("fw_b", Some("board"), &["read"]),
-            ("fw_c", Some("root"), &["chat", "read", "tests", "admin"]),
+            ("fw_c", Some("root"), &["chat", "read", "tests", "metrics", "admin"]),
             ("fw_d", None, &[]),
             ("", None, &[]),
         ] {

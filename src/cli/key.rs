@@ -24,7 +24,7 @@ pub(super) enum Command {
     Create {
         /// Name of the program that will use it: 1 to 64 letters, digits, `_` and `-`
         name: String,
-        /// What it may do: chat (includes read), read, tests, admin (includes all)
+        /// What it may do: chat (includes read), read, tests, metrics, admin (includes all)
         #[arg(long, value_name = "SCOPE", value_delimiter = ',', default_value = "chat")]
         scopes: Vec<Scope>,
         #[command(flatten)]

@@ -63,7 +63,12 @@ impl Options {
         databases.survey();
         let databases = databases.infos();
         let local = jiff::Zoned::now();
-        let from = Caller { identity: "anonymous".to_owned(), channel: String::new(), utc_offset_minutes: local.offset().seconds() / 60 };
+        let from = Caller {
+            identity: "anonymous".to_owned(),
+            channel: String::new(),
+            utc_offset_minutes: local.offset().seconds() / 60,
+            trace: None,
+        };
         let wall = Time(u64::try_from(local.timestamp().as_microsecond()).unwrap_or_default());
         let now = Now { moment: Moment(0), wall };
         let (library, limits) = (Arc::new(library), Limits::default());

@@ -13,6 +13,7 @@ use crate::shell::control::{self, ControlError};
 use crate::shell::reload::{Apply, Reloaded, Reloads};
 use crate::work::Pool;
 use crate::work::issuer::KeyFile;
+use crate::work::otlp::Exporter;
 use crate::work::probe::{self, Local, is_model};
 use clap::ArgMatches;
 use std::collections::BTreeMap;
@@ -52,6 +53,7 @@ pub(super) struct Reloader {
     api_keys: Arc<ApiKeys>,
     pool: Pool,
     log: Filter,
+    exporter: Option<Exporter>,
 }
 
 impl Reloader {
@@ -59,7 +61,12 @@ impl Reloader {
         let (matches, config, pool) = (matches.clone(), config.clone(), pool.clone());
         let keys = config.api_keys.as_deref().and_then(|path| KeyFile::read(path).ok());
         let api_keys = keys.map(|file| file.keys()).unwrap_or_default();
-        Reloader { matches, values, config, graphs: hashes(library), api_keys, pool, log }
+        Reloader { matches, values, config, graphs: hashes(library), api_keys, pool, log, exporter: None }
+    }
+
+    /// The same with what exports traces, which exists once the server runs.
+    pub(super) fn exporting(self, exporter: Option<&Exporter>) -> Self {
+        Reloader { exporter: exporter.cloned(), ..self }
     }
 }
 
@@ -98,7 +105,7 @@ impl Reloads for Reloader {
         if is_model_new {
             config.change_models(&self.pool);
         }
-        apply(serve::rules(&config, Arc::new(library), api_keys.clone(), &self.pool), config.drain_time);
+        apply(serve::rules(&config, Arc::new(library), api_keys.clone(), &self.pool, self.exporter.clone()), config.drain_time);
         self.log.change(&config.log);
         (self.values, self.config, self.graphs, self.api_keys) = (changes.values, config, graphs, api_keys);
         Ok(Reloaded { changed, waiting: changes.waiting })

@@ -2,7 +2,7 @@
 
 use super::reload::Reloader;
 use super::suites::Folder;
-use super::{Failure, doctor, library};
+use super::{Failure, doctor, library, version};
 use crate::auth::ApiKeys;
 use crate::config::Config;
 use crate::config::layers::{Origin, Written};
@@ -11,12 +11,14 @@ use crate::graph::Library;
 use crate::log;
 use crate::shard;
 use crate::shard::files::Files;
+use crate::shard::metrics::Models;
 use crate::shard::origin::Origins;
 use crate::shell::audit::Audit;
 use crate::shell::doctor::Check;
 use crate::shell::{self, Inherited, ServeError, Server, Settings, Supervisor};
 use crate::work::authority::Authority;
 use crate::work::issuer::KeyFile;
+use crate::work::otlp::Exporter;
 use crate::work::{Pool, probe};
 use clap::ArgMatches;
 use serde_json::{Map, Value};
@@ -39,7 +41,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let server = start_on(inherited, Supervisor::of_environment(), &config, library, pool, Some(Arc::new(check)))?;
     let _ = address.set(server.places()[0].clone());
     server.hear_signals().map_err(failure)?;
-    server.hear_reloads(Box::new(reloader)).map_err(failure)?;
+    server.hear_reloads(Box::new(reloader.exporting(server.exporter()))).map_err(failure)?;
     eprintln!("{}", first_line(&server, &config));
     if let Some(listen) = unused {
         let origin = listen.origin;
@@ -76,6 +78,7 @@ fn start_on(
         inherited,
         socket_mode: config.socket_mode.0,
         supervisor,
+        metrics_listen: config.metrics_listen,
         shards: config.shards.unwrap_or(settings.shards),
         data: config.data.clone(),
         results: config.suites.join("results.json"),
@@ -85,18 +88,38 @@ fn start_on(
         authority: config.oidc_ca.as_deref().map(Authority::read).transpose().map_err(Failure::config)?,
         audit: config.audit.as_deref().map(Audit::start).transpose().map_err(Failure::unavailable)?,
         doctor,
+        exporter: config.otlp.clone().map(Exporter::start).transpose().map_err(|error| failure(ServeError::Start { error }))?,
         drain_time: config.drain_time,
         ..settings
     };
     let api_keys = settings.key_file.as_ref().map(KeyFile::keys).unwrap_or_default();
     pool.keep_surveyed();
-    shell::serve(settings, rules(config, Arc::new(library), api_keys, &pool)).map_err(failure)
+    let rules = rules(config, Arc::new(library), api_keys, &pool, settings.exporter.clone());
+    shell::serve(settings, rules).map_err(failure)
 }
 
 /// What the shards go by, at the start and after a reload.
-pub(super) fn rules(config: &Config, library: Arc<Library>, api_keys: Arc<ApiKeys>, pool: &Pool) -> shard::Settings {
+pub(super) fn rules(
+    config: &Config,
+    library: Arc<Library>,
+    api_keys: Arc<ApiKeys>,
+    pool: &Pool,
+    exporter: Option<Exporter>,
+) -> shard::Settings {
+    let (fast, strong, fallback) = config.upstream.model_names();
+    let models = Models {
+        provider: config.upstream.provider().into(),
+        fast: fast.into(),
+        strong: strong.into(),
+        fallback: fallback.map(Into::into),
+    };
+    let load = pool.clone();
     let rules = shell::rules(library, &config.graph, pool);
     shard::Settings {
+        models,
+        machine: Box::new(move || shell::machine(&load, exporter.as_ref())),
+        trace_seed: fastrand::u64(..),
+        export: config.otlp.as_ref().map(|otlp| shard::Export { content: otlp.content }),
         conformance: config.conformance,
         files: if config.development { Files::Development } else { rules.files },
         about: about(config),
@@ -119,12 +142,14 @@ pub(super) fn rules(config: &Config, library: Arc<Library>, api_keys: Arc<ApiKey
 /// What everyone may know of this server.
 fn about(config: &Config) -> Map<String, Value> {
     let model = config.upstream.about();
-    Map::from_iter([
+    let commit = version::commit().map(|commit| ("commit".to_owned(), commit.into()));
+    let about = [
         ("version".into(), env!("CARGO_PKG_VERSION").into()),
         ("graph".into(), (*config.graph).into()),
         ("model".into(), model),
         ("tests".into(), config.tests.into()),
-    ])
+    ];
+    about.into_iter().chain(commit).collect()
 }
 
 /// What a start says: where, how, with which model and why, and who may use it.
@@ -136,8 +161,9 @@ fn first_line(server: &Server, config: &Config) -> String {
     let echo = if config.conformance { "  conformance: echo, for tests only" } else { "" };
     let places: Vec<String> = server.places().iter().map(Listen::url).collect();
     let (places, model) = (places.join(", "), &config.upstream);
+    let metrics = server.metrics_address().map(|address| format!("  metrics: http://{address}/metrics")).unwrap_or_default();
     let auth = auth(config);
-    format!("framewright {version}  {places}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{echo}")
+    format!("framewright {version}  {places}  {shards}, {backend}  model: {model}  auth: {auth}{origins}{metrics}{echo}")
 }
 
 /// How users sign in.

@@ -8,9 +8,18 @@ use serde_json::json;
 pub(super) fn print(as_json: bool) {
     let version = env!("CARGO_PKG_VERSION");
     match as_json {
-        true => println!("{}", json!({ "name": "framewright", "version": version, "target": target(), "debug": cfg!(debug_assertions) })),
+        true => {
+            let mut about = json!({ "name": "framewright", "version": version, "target": target(), "debug": cfg!(debug_assertions) });
+            commit().into_iter().for_each(|commit| about["commit"] = commit.into());
+            println!("{about}");
+        }
         false => println!("framewright {version}"),
     }
+}
+
+/// The commit that this was built from, where whoever built it said so in `FRAMEWRIGHT_COMMIT`.
+pub(super) fn commit() -> Option<&'static str> {
+    option_env!("FRAMEWRIGHT_COMMIT").map(str::trim).filter(|commit| !commit.is_empty())
 }
 
 fn target() -> String {

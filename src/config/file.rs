@@ -112,9 +112,10 @@ impl Reading<'_> {
             (Kind::Amount, DeValue::Float(number)) => Ok(number.as_str().to_owned()),
             (Kind::Path, DeValue::String(text)) if text.is_empty() => Ok(String::new()),
             (Kind::Path, DeValue::String(text)) => Ok(self.folder().join(text.as_ref()).to_string_lossy().into_owned()),
-            (Kind::Text | Kind::Url | Kind::Address | Kind::Mode | Kind::Filter | Kind::Issuer | Kind::Header, DeValue::String(text)) => {
-                Ok(text.to_string())
-            }
+            (
+                Kind::Text | Kind::Url | Kind::Address | Kind::TcpAddress | Kind::Mode | Kind::Filter | Kind::Issuer | Kind::Header,
+                DeValue::String(text),
+            ) => Ok(text.to_string()),
             (kind, _) => Err(format!("`{}` must be {kind}", setting.name())),
         };
         match read.and_then(|value| check(setting, &value).map(|()| value)) {
@@ -209,7 +210,7 @@ const DATABASES: &str = "databases";
 const PRICES: &str = "prices";
 
 /// What is kept out of files that people pass around.
-const SECRETS: &[&str] = &["llm.key"];
+const SECRETS: &[&str] = &["llm.key", "otlp.headers"];
 
 /// The prices of one model, as a flag would say them.
 fn price(value: &DeValue<'_>) -> Option<String> {

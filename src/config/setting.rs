@@ -11,6 +11,7 @@ use crate::work::prices::{self, amount};
 use clap::builder::{BoolishValueParser, Resettable};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub enum Kind {
     /// An address of the model's server, which may hold a password.
     Url,
     Address,
+    /// An address of TCP.
+    TcpAddress,
     /// Permissions of a file.
     Mode,
     /// What the log shows.
@@ -70,6 +73,7 @@ use Kind::*;
 const GENERAL: Option<&str> = None;
 const AUTH: Option<&str> = Some("auth");
 const LLM: Option<&str> = Some("llm");
+const OTLP: Option<&str> = Some("otlp");
 const LIMITS: Option<&str> = Some("limits");
 
 macro_rules! settings {
@@ -103,6 +107,9 @@ settings! {
          (a .socket unit) are used instead";
     GENERAL socket_mode: SocketMode, "MODE", Mode, Some("660"),
         "Permissions of the Unix socket, in octal; who may write to it may connect";
+    GENERAL metrics_listen: Option<SocketAddr>, "ADDRESS", TcpAddress, None,
+        "Additional address that serves metrics and health checks without sign-in, and nothing else; keep it inside your network, \
+         such as 127.0.0.1:9464 [default: none]";
     GENERAL host: Vec<String>, "NAME", Hosts, None,
         "Additional host names under which clients reach the server, such as its public name behind nginx; requests for other \
          hosts are refused [default: none besides loopback names and the listen address]", Live;
@@ -169,6 +176,13 @@ settings! {
         "How often a model call that failed before its first token is retried, up to 10", Live;
     LLM demo_delay_ms: u16, "N", Number(0, 10_000), Some("15"),
         "Milliseconds between two words of the demo model, up to 10000", Live;
+    OTLP otlp_endpoint: Option<String>, "URL", Url, None,
+        "Base URL of an OpenTelemetry collector to export traces to, over HTTP with protobuf, such as http://127.0.0.1:4318 \
+         [default: OTEL_EXPORTER_OTLP_ENDPOINT, else none]";
+    OTLP otlp_headers_file: Option<PathBuf>, "FILE", Path, None,
+        "File with headers for the collector, such as a key, as a line NAME=VALUE for each [default: OTEL_EXPORTER_OTLP_HEADERS]";
+    OTLP otlp_content: bool, "BOOL", Switch, Some("false"),
+        "Export prompts, messages, answers and queries too";
     LIMITS workers: u16, "N", Number(1, 4_096), Some("256"),
         "Concurrent model calls, 1 to 4096; further calls wait";
     LIMITS connect_ms: u32, "N", Number(1, MS_MAX), Some("5000"),
@@ -275,7 +289,7 @@ macro_rules! read {
     )*};
 }
 
-read!(u8 u16 u32 u64 bool String PathBuf Listen SocketMode);
+read!(u8 u16 u32 u64 bool String PathBuf SocketAddr Listen SocketMode);
 
 impl<T: Read> Read for Option<T> {
     fn read(text: Option<String>) -> Self {
@@ -303,6 +317,7 @@ impl Kind {
                 number if u64::try_from(number).is_ok_and(|number| (min..=max).contains(&number)) => Ok(()),
                 number => Err(format!("{number} is not in {min}..={max}")),
             },
+            TcpAddress => text.parse::<SocketAddr>().map(drop).map_err(|error| error.to_string()),
             Address => text.parse::<Listen>().map(drop).map_err(|error| error.to_string()),
             Mode => text.parse::<SocketMode>().map(drop),
             Filter => crate::log::filter(text).map(drop),
@@ -331,7 +346,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Switch => "true or false",
             Number(..) => "a whole number",
-            Path | Text | Url | Address | Mode | Filter | Issuer | Header => "a text in quotes",
+            Path | Text | Url | Address | TcpAddress | Mode | Filter | Issuer | Header => "a text in quotes",
             Amount => "a number such as 2.50",
             Databases | Origins | Hosts | Proxies | Prices => "a text in quotes, or an array of them",
         })
@@ -415,6 +430,7 @@ fn heading(section: &str) -> &'static str {
     match Some(section) {
         AUTH => "Sign-in",
         LLM => "LLM",
+        OTLP => "Traces",
         _ => "Limits",
     }
 }
@@ -481,7 +497,7 @@ mod tests {
         }
         assert!(RARE.iter().all(|rare| SETTINGS.iter().any(|setting| setting.id == *rare)));
         let sections: Vec<_> = SETTINGS.iter().map(|setting| setting.section).collect();
-        assert!(sections.is_sorted_by_key(|section| [GENERAL, AUTH, LLM, LIMITS].iter().position(|known| known == section)));
+        assert!(sections.is_sorted_by_key(|section| [GENERAL, AUTH, LLM, OTLP, LIMITS].iter().position(|known| known == section)));
     }
 
     /// Which settings the program reads is seen where this is built: a field that nothing reads is a warning.

@@ -163,6 +163,27 @@ impl Upstream {
             .map(String::as_str)
     }
 
+    /// Whose models answer, as metrics and traces name it.
+    pub fn provider(&self) -> String {
+        match self {
+            Upstream::Demo { .. } => demo::NAME.to_owned(),
+            Upstream::Provider { why: Why::Found(program), .. } => program.to_ascii_lowercase().replace(' ', "_"),
+            Upstream::Provider { provider, .. } => {
+                let host = provider.url.host().unwrap_or_default();
+                let known = KNOWN.iter().find(|known| known.url.parse::<Uri>().is_ok_and(|own| own.host() == Some(host)));
+                known.map_or(host, |known| known.key.trim_end_matches("_API_KEY")).to_ascii_lowercase()
+            }
+        }
+    }
+
+    /// The models for fast and for strong calls, and the one that stands in for them.
+    pub fn model_names(&self) -> (&str, &str, Option<&str>) {
+        match self {
+            Upstream::Demo { .. } => (demo::NAME, demo::NAME, None),
+            Upstream::Provider { provider, .. } => (&provider.fast, &provider.strong, provider.fallback.as_deref()),
+        }
+    }
+
     pub(super) fn models(&self) -> Box<Models> {
         match self {
             Upstream::Demo { word_pause, .. } => {
@@ -234,6 +255,19 @@ mod tests {
         ] {
             let config = chosen(line, variables, found).unwrap();
             assert_eq!(config.upstream.to_string(), says, "{line} {variables:?} {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_provider_is_named_by_what_it_is_or_its_host() {
+        for (line, variables, found, name) in [
+            ("", &[][..], None, "demo"),
+            ("", &[("OPENROUTER_API_KEY", "sk-2")], None, "openrouter"),
+            ("--llm-url https://api.anthropic.com/v1", &[("ANTHROPIC_API_KEY", "sk-3")], None, "anthropic"),
+            ("--llm-url http://llm.example:8000/v1 --model m", &[], None, "llm.example"),
+            ("", &[], Some("qwen3"), "ollama"),
+        ] {
+            assert_eq!(chosen(line, variables, found).unwrap().upstream.provider(), name, "{line}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! All that can happen to a session.
 
-use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, Usage};
+use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, TraceContext, Usage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +13,9 @@ pub struct Caller {
     pub channel: String,
     /// Minutes east of UTC.
     pub utc_offset_minutes: i32,
+    /// Where the turn that this begins stands in a distributed trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceContext>,
 }
 
 /// What a session may hold. Stated once, when it opens, so that a replay runs under the same bounds.
@@ -113,6 +116,24 @@ pub enum Input {
 }
 
 impl Input {
+    /// Who is behind it.
+    pub fn caller_mut(&mut self) -> Option<&mut Caller> {
+        match self {
+            Input::Opened { from, .. }
+            | Input::Attached { from }
+            | Input::Message { from, .. }
+            | Input::Action { from, .. }
+            | Input::Clear { from }
+            | Input::Switch { from, .. } => Some(from),
+            Input::Surveyed { .. }
+            | Input::Cancel { .. }
+            | Input::Stop
+            | Input::Drain { .. }
+            | Input::Chunk { .. }
+            | Input::Completion { .. } => None,
+        }
+    }
+
     /// The name that the client gave it.
     pub fn client_id(&self) -> Option<&ClientId> {
         match self {

@@ -10,6 +10,7 @@ mod cut;
 mod database;
 mod event;
 mod exact;
+mod finished;
 mod input;
 mod listen;
 mod memory;
@@ -18,6 +19,7 @@ mod refusal;
 mod survey;
 mod time;
 mod trace;
+mod trace_context;
 mod unique;
 
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,7 @@ pub use cut::shorten;
 pub use database::{DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseInfo, DatabaseLimits, DatabaseRequest, Dialect, Refused, Rows};
 pub use event::{Entry, Event, Outcome, What};
 pub use exact::exact;
+pub use finished::{AskedOf, Content, Finished, FinishedCall, FinishedWhat};
 pub use input::{Caller, Input, Limits};
 pub use listen::{Listen, ListenError};
 pub use memory::{Memory, MemoryPatch, Message};
@@ -42,6 +45,7 @@ pub use refusal::{Code, Refusal};
 pub use survey::{Holds, Survey, SurveyedColumn, SurveyedTable};
 pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
+pub use trace_context::{Below, SpanId, TraceContext, TraceId, TraceParent};
 pub use unique::{Unique, unique, unique_json};
 
 /// A text that is fixed in the program, or that was read back.

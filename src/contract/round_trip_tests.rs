@@ -69,7 +69,7 @@ fn survey() -> Survey {
 
 #[test]
 fn inputs_and_what_a_session_accepts_read_back() {
-    let from = || Caller { identity: text("Ada"), channel: text("test"), utc_offset_minutes: -90 };
+    let from = || Caller { identity: text("Ada"), channel: text("test"), utc_offset_minutes: -90, trace: None };
     let client_id = || Some("tab:1".parse().unwrap());
     let call = CallId(7);
     let database = DatabaseInfo { name: text("d"), dialect: Dialect::Mysql, schema: Some(text("s")), is_sample: true, survey: None };
@@ -217,6 +217,7 @@ fn traces_read_back_to_the_microsecond() {
             duration_us: below(1 << 33),
             waited_us: below(1 << 20),
             status: [CallStatus::Done, CallStatus::Error, CallStatus::Cancelled][below(3) as usize],
+            code: (below(2) == 0).then_some(Code::ModelTimeout),
             usage: (below(2) == 0).then(|| Usage {
                 prompt_tokens: below(1 << 60),
                 reasoning_tokens: below(2),
@@ -248,6 +249,7 @@ fn traces_read_back_to_the_microsecond() {
             usage: Usage::default(),
             frames: vec![frame],
             background: vec![call],
+            context: (below(2) == 0).then(|| TraceContext::begin(None, below(1 << 60), below(2) == 0)),
         };
         let process = Process { pid: CallId(1), kind: CallKind::Llm, label: "l".into(), turn: trace.id, started_at: trace.started_at };
         same([TurnDetail { trace: Arc::new(trace), action: None, calls: vec![] }]);

@@ -2,7 +2,7 @@
 
 use super::memory::turn_id;
 use super::time::{ms, time_ms};
-use super::{Answer, CallError, CallId, CallKind, ClientId, Code, Name, Request, Time, TurnId, Usage, clip, milliseconds};
+use super::{Answer, CallError, CallId, CallKind, ClientId, Code, Name, Request, Time, TraceContext, TurnId, Usage, clip, milliseconds};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
@@ -33,6 +33,9 @@ pub struct Trace {
     pub frames: Vec<FrameRecord>,
     /// What ran on after `done`: the memorizer's call.
     pub background: Vec<CallRecord>,
+    /// Its place in a distributed trace.
+    #[serde(default, flatten)]
+    pub context: Option<TraceContext>,
 }
 
 /// Nodes that ran together. `frame` counts from 1; times are µs after the turn's start.
@@ -64,6 +67,9 @@ pub struct CallRecord {
     #[serde(rename = "waited_ms", with = "ms")]
     pub waited_us: u64,
     pub status: CallStatus,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<Code>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// Why the worker called again before it had an answer, a line for each time.
@@ -188,7 +194,7 @@ pub enum TurnResult {
 
 impl Serialize for Trace {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let mut out = to.serialize_struct("Trace", 14)?;
+        let mut out = to.serialize_struct("Trace", 18)?;
         out.serialize_field("id", &self.id.to_string())?;
         match &self.client_id {
             Some(client_id) => out.serialize_field("client_id", client_id)?,
@@ -212,6 +218,12 @@ impl Serialize for Trace {
         out.serialize_field("usage", &self.usage)?;
         out.serialize_field("frames", &self.frames)?;
         out.serialize_field("background", &self.background)?;
+        if let Some(context) = &self.context {
+            out.serialize_field("trace_id", &context.trace_id)?;
+            out.serialize_field("span_id", &context.span_id)?;
+            context.parent.iter().try_for_each(|parent| out.serialize_field("parent_span_id", parent))?;
+            out.serialize_field("sampled", &context.is_sampled)?;
+        }
         out.end()
     }
 }

@@ -5,8 +5,8 @@
 use super::turn::{About, Turn};
 use super::{Session, Work};
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Effect, Finish, Now, Outcome, Request, Role, Silence,
-    Text, Usage, What, clip,
+    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Code, Effect, Finish, Now, Outcome, Request, Role,
+    Silence, Text, Usage, What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,8 @@ struct End {
     waited_us: u64,
     /// Nothing where all that came of it is what it had streamed.
     came: Option<Came>,
+    /// Why it failed.
+    code: Option<Code>,
     retries: Vec<String>,
 }
 
@@ -230,7 +232,8 @@ impl Session {
         if lane == Lane::Turn {
             self.work.turn_mut().usage += usage;
         }
-        let end = |came, retries| End { status, usage, waited_us, came, retries };
+        let code = outcome.as_ref().err().filter(|error| **error != CallError::Cancelled).map(CallError::code);
+        let end = |came, retries| End { status, usage, waited_us, came, code, retries };
         let step = match outcome {
             Ok(answer) => self.answered(running, end, answer, effects),
             Err(CallError::Cancelled) => {
@@ -238,7 +241,7 @@ impl Session {
                 Err(Outcome::Cancelled)
             }
             Err(error) => {
-                let (why, code) = (self.why(&running, &error), Some(error.code()));
+                let why = self.why(&running, &error);
                 let came = Came::Text(clip(&why, self.setup.limits.detail_bytes_max));
                 self.record_call(running, end(Some(came), Vec::new()), effects);
                 Err(Outcome::Failed { why, code })
@@ -303,7 +306,7 @@ impl Session {
 
     /// Writes an ended call into the trace of its turn.
     fn record_call(&mut self, running: Running, end: End, effects: &mut Vec<Effect>) {
-        let End { status, usage, waited_us, came, retries } = end;
+        let End { status, usage, waited_us, came, code, retries } = end;
         let (lane, request) = (running.lane, running.request);
         let (pid, kind, label) = (running.call, request.kind(), request.label());
         let usage = (usage != Usage::default()).then_some(usage);
@@ -312,7 +315,7 @@ impl Session {
         self.emit_in(lane, running.node, what, effects);
         let about = self.about(lane);
         let (turn, started_us) = (about.id(), running.started.moment.since(about.started.moment));
-        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, usage, retries };
+        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, code, usage, retries };
         let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.setup.limits.detail_bytes_max)));
         let node = self.graph_of(lane).nodes[running.node].name.clone();
         let detail = CallDetail { pid, node, frame: self.frame(lane), request, came };
@@ -336,7 +339,7 @@ impl Session {
         while let Some(at) = self.work.calls.iter().position(|running| running.lane == lane) {
             let running = self.work.calls.remove(at);
             effects.push(Effect::Cancel { id: running.call });
-            let end = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0, came: None, retries: Vec::new() };
+            let end = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0, came: None, code: None, retries: Vec::new() };
             self.record_call(running, end, effects);
         }
     }

@@ -281,7 +281,9 @@ impl Session {
         }
     }
 
-    fn enqueue(&mut self, begun: Begun, client_id: Option<ClientId>, from: Caller, effects: &mut Vec<Effect>) {
+    fn enqueue(&mut self, begun: Begun, client_id: Option<ClientId>, mut from: Caller, effects: &mut Vec<Effect>) {
+        // The turn's, and not that of whom the session talks to.
+        let trace = from.trace.take();
         self.meet(from, effects);
         self.counters.turn_last.0 += 1;
         let id = self.counters.turn_last;
@@ -289,7 +291,7 @@ impl Session {
             self.kept.named.add(client_id.clone(), id, self.setup.limits.waiting_max);
             self.emit(id, 0, self.engine.clone(), What::Accepted { client_id }, effects);
         }
-        self.work.waiting.push_back(Waiting { id, client_id, begun, is_too_late: false });
+        self.work.waiting.push_back(Waiting { id, client_id, begun, trace, is_too_late: false });
     }
 
     /// All that a node may read, at a wall time: the one place where a view is built.

@@ -2,7 +2,9 @@
 
 use super::Session;
 use super::call::Running;
-use crate::contract::{Caller, DatabaseInfo, Memory, Message, Process, Seq, Trace, TurnDetail, TurnId, TurnResult, Ui, Usage};
+use crate::contract::{
+    CallId, Caller, DatabaseInfo, Memory, Message, Process, Seq, Trace, TraceContext, TurnDetail, TurnId, TurnResult, Ui, Usage,
+};
 use crate::graph::Graph;
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -82,7 +84,12 @@ impl Session {
 
     /// One kept turn in full.
     pub fn turn(&self, id: TurnId) -> Option<TurnDetail> {
-        self.kept.turns.iter().find(|kept| kept.trace.id == id).cloned()
+        self.kept_turn(id).cloned()
+    }
+
+    /// The same, to look at.
+    pub fn kept_turn(&self, id: TurnId) -> Option<&TurnDetail> {
+        self.kept.turns.iter().rev().find(|kept| kept.trace.id == id)
     }
 
     /// The calls that are out.
@@ -95,6 +102,12 @@ impl Session {
             started_at: running.started.wall,
         };
         self.work.calls.iter().map(process).collect()
+    }
+
+    /// Where the turn of a call that is out stands in a distributed trace.
+    pub fn trace_of(&self, call: CallId) -> Option<TraceContext> {
+        let running = self.work.calls.iter().find(|running| running.call == call)?;
+        self.about(running.lane).trace
     }
 
     /// The databases that it can ask, as it was told when it opened.

@@ -4,8 +4,8 @@ use super::Session;
 use super::call::Lane;
 use super::frame::Frame;
 use crate::contract::{
-    CallDetail, CallStatus, ClientId, Effect, FrameRecord, Message, Name, Now, Outcome, Role, Source, Trace, TurnDetail, TurnId,
-    TurnResult, Usage, What, clip,
+    CallDetail, CallStatus, ClientId, Effect, FrameRecord, Message, Name, Now, Outcome, Role, Source, Trace, TraceContext, TurnDetail,
+    TurnId, TurnResult, Usage, What, clip,
 };
 use crate::graph::Entry;
 use crate::nodes::{Action, Packet};
@@ -26,6 +26,8 @@ pub(super) struct Waiting {
     pub(super) id: TurnId,
     pub(super) client_id: Option<ClientId>,
     pub(super) begun: Begun,
+    #[serde(default)]
+    pub(super) trace: Option<TraceContext>,
     /// The server ends before its turn comes.
     pub(super) is_too_late: bool,
 }
@@ -39,6 +41,9 @@ pub(super) struct About {
     pub(super) dashboard: Vec<Value>,
     pub(super) packet: Packet,
     pub(super) answer: String,
+    /// Its place in a distributed trace.
+    #[serde(default)]
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// All that one message or action sets off.
@@ -95,7 +100,7 @@ impl Turn {
 impl Session {
     /// Makes a turn that has done nothing yet the one that runs.
     pub(super) fn start(&mut self, waiting: Waiting, effects: &mut Vec<Effect>) {
-        let Waiting { id, client_id, begun, is_too_late: _ } = waiting;
+        let Waiting { id, client_id, begun, trace, is_too_late: _ } = waiting;
         let mut packet = Packet { turn: id, ..Packet::default() };
         let (entry, message, title, dashboard) = match begun {
             Begun::Message { text, dashboard } => (Entry::Message, text.clone(), text, dashboard),
@@ -125,7 +130,7 @@ impl Session {
         self.emit(id, 0, self.engine.clone(), what, effects);
         let reloaded = self.take_reloaded();
         self.work.turn = Some(Turn {
-            about: About { started: self.counters.now, message, dashboard, packet, answer: String::new() },
+            about: About { started: self.counters.now, message, dashboard, packet, answer: String::new(), trace },
             client_id,
             entry,
             title,
@@ -289,6 +294,7 @@ impl Session {
             usage: turn.usage,
             frames: std::mem::take(&mut turn.frames),
             background: Vec::new(),
+            context: turn.about.trace,
         }
     }
 

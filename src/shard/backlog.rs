@@ -39,7 +39,8 @@ pub(super) struct Backlog {
 }
 
 impl Backlog {
-    pub(super) fn keep(&mut self, event: Event) {
+    /// Keeps an event, and says how many had to leave for it.
+    pub(super) fn keep(&mut self, event: Event) -> u64 {
         if self.events.is_empty() && self.last == Seq(0) {
             (self.has_all, self.kept_from) = (true, event.seq);
         }
@@ -54,12 +55,15 @@ impl Backlog {
         let event = Arc::new(event);
         self.keep_line(&event);
         self.events.push_back(event);
+        let mut left = 0;
         while self.has_too_many()
             && let Some(oldest) = self.events.pop_front()
         {
             self.bytes -= weight(&oldest);
             (self.has_all, self.kept_from) = (false, Seq(oldest.seq.0 + 1));
+            left += 1;
         }
+        left
     }
 
     /// Leaves only which messages were accepted and that their turns have ended: those who watch have to know.

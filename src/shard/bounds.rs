@@ -40,6 +40,8 @@ pub(super) const LINGER_BYTES_MAX: usize = 64 << 20;
 pub(super) const LINGER_TIME: Duration = Duration::from_secs(2);
 /// How long a request waits for another shard. Beyond: `503`.
 pub(super) const FORWARD_TIME: Duration = Duration::from_secs(5);
+/// How long a probe or a scrape waits for all shards. Beyond: `503`.
+pub(super) const ROLL_CALL_TIME: Duration = Duration::from_secs(2);
 /// How long a request waits for a job. Beyond: `503`.
 pub(super) const JOB_TIME: Duration = Duration::from_secs(30);
 /// The same for the checks of `doctor`, which call the issuer, the model's server and the databases.

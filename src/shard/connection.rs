@@ -5,8 +5,9 @@
 
 use super::audit::Record;
 use super::bounds::{BODY_BYTES_MAX, BODY_BYTES_PER_SECOND_MIN, BODY_TIME, HEAD_BYTES_MAX, HEAD_TIME, IDLE_TIME};
-use super::event::Ticket;
+use super::event::{Door, Ticket};
 use super::operation::Reply;
+use super::routes::RouteId;
 use crate::auth::Peer;
 use crate::contract::Moment;
 use crate::wire::answer::{JSON, Manner, write_answer};
@@ -22,6 +23,7 @@ pub(super) struct Connection {
     reader: Reader,
     buffer: Vec<u8>,
     pub(super) peer: Peer,
+    pub(super) door: Door,
     /// Where the pending request's answer comes from, and how it is to be written.
     pub(super) pending: Option<(Ticket, Framing)>,
     /// When the request's first byte came. The first request may not keep us waiting either.
@@ -37,13 +39,17 @@ pub(super) struct Framing {
     pub(super) keep_alive: bool,
     /// A foreign origin that may read the answer.
     pub(super) allow_origin: Option<Box<str>>,
+    /// What is answered, and since when.
+    pub(super) route: RouteId,
+    pub(super) begun: Moment,
     /// What the audit log says of the request once it is answered.
     pub(super) audit: Option<Box<Record>>,
 }
 
 impl Framing {
-    pub(super) fn of(request: &Request) -> Framing {
-        Framing { head_only: request.method == Method::Head, keep_alive: request.keep_alive, allow_origin: None, audit: None }
+    pub(super) fn of(request: &Request, route: RouteId, begun: Moment) -> Framing {
+        let head_only = request.method == Method::Head;
+        Framing { head_only, keep_alive: request.keep_alive, allow_origin: None, route, begun, audit: None }
     }
 
     pub(super) fn manner<'a>(&self, date: &'a str) -> Manner<'a> {
@@ -79,11 +85,12 @@ impl Framing {
 }
 
 impl Connection {
-    pub(super) fn new(peer: Peer, now: Moment) -> Connection {
+    pub(super) fn new(peer: Peer, door: Door, now: Moment) -> Connection {
         Connection {
             reader: Reader::new(LIMITS),
             buffer: Vec::new(),
             peer,
+            door,
             pending: None,
             begun: Some(now),
             body_begun: None,
@@ -142,8 +149,9 @@ impl Connection {
     }
 
     /// How a request is refused that can't be read to its end.
-    pub(super) fn last_words(&self) -> Framing {
-        Framing { head_only: self.reader.is_head(), keep_alive: false, allow_origin: None, audit: None }
+    pub(super) fn last_words(&self, now: Moment) -> Framing {
+        let begun = self.begun.unwrap_or(now);
+        Framing { head_only: self.reader.is_head(), keep_alive: false, allow_origin: None, route: RouteId::OTHER, begun, audit: None }
     }
 
     pub(super) fn take_leftover(&mut self) -> Vec<u8> {

@@ -17,11 +17,12 @@ use super::address::Address;
 pub use super::audit::Record;
 use super::identity::{Key, User};
 pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
+use super::metrics::Metrics;
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
 use super::quota::{Counts, Subject};
 use crate::auth::{Ask, News, Peer};
-use crate::contract::{Answer, CallError, CallId, Caller, Moment, Request, TurnId, Usage};
+use crate::contract::{Answer, CallError, CallId, Caller, Finished, Moment, Request, TraceId, TraceParent, TurnId, Usage};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub enum Event<'a> {
     /// A client has connected.
-    Accepted { socket: SocketId, peer: Peer },
+    Accepted { socket: SocketId, peer: Peer, door: Door },
     /// A socket comes over from another shard, between two reads and before anything of its stream's head was sent.
     Arrived { socket: SocketId, attach: Box<Attach> },
     /// A read has brought bytes; never none.
@@ -80,8 +81,9 @@ pub enum Action {
     HandOver { socket: SocketId, shard: ShardId, attach: Box<Attach> },
     /// Send something to another shard; never to this one.
     Mail { shard: ShardId, mail: Mail },
-    /// Start a call. Where the pool refuses it, that is its completion. `owner` is the session's name as tapes know it.
-    Call { session: SessionId, call: CallId, owner: Arc<str>, request: Arc<Request> },
+    /// Start a call. Where the pool refuses it, that is its completion. `owner` is the session's name as tapes know it, `trace` what
+    /// the call says of its span.
+    Call { session: SessionId, call: CallId, owner: Arc<str>, request: Arc<Request>, trace: Option<TraceParent> },
     /// End a call early. Its completion still comes.
     CancelCall { session: SessionId, call: CallId },
     /// Do something that may block, on another thread.
@@ -94,6 +96,8 @@ pub enum Action {
     Log(Entry),
     /// Write a line to the audit log.
     Audit(Box<Record>),
+    /// Export a turn, or a call behind one, to the collector of traces.
+    Export(Box<Finished>),
     /// The last turn has ended; comes once after [`Event::Drain`].
     Drained,
     /// Nothing is left to do; comes once after [`Event::Stop`]. Nothing follows.
@@ -107,6 +111,10 @@ pub enum Mail {
     Operation { operation: Box<Operation>, from: ShardId, ticket: Ticket },
     /// Its answer.
     Reply { ticket: Ticket, reply: Reply },
+    /// Say that you are there, and what you have counted if that is wanted.
+    RollCall { from: ShardId, ticket: Ticket, is_count: bool },
+    /// The answer.
+    Present { ticket: Ticket, metrics: Option<Box<Metrics>> },
     /// A test report of a user, for the event streams there.
     TestReport { sub: Arc<str>, json: Arc<[u8]> },
     /// A report of test suites that this server runs itself; any shard takes it to the user's.
@@ -115,6 +123,15 @@ pub enum Mail {
     Counts { from: ShardId, counts: Arc<[(Subject, Counts)]> },
     /// Confirms the last of them.
     Counted,
+}
+
+/// Where a connection came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Door {
+    #[default]
+    Main,
+    /// For metrics and probes alone.
+    Metrics,
 }
 
 /// What a socket shows once it is no longer an HTTP connection.
@@ -177,6 +194,7 @@ pub enum Entry {
         outcome: &'static str,
         /// Which nodes took their default route, and why; no message is quoted.
         degraded: Option<String>,
+        trace_id: Option<TraceId>,
     },
     /// A session panicked and was dropped.
     Panic { session: Arc<str> },

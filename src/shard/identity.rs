@@ -6,7 +6,7 @@
 
 use super::ids::ShardId;
 use crate::auth::{ANONYMOUS, KeyHash, LEEWAY_S, Names, Scopes};
-use crate::contract::{Caller, Code, Moment, Now, Refusal};
+use crate::contract::{Caller, Code, Moment, Now, Refusal, TraceContext};
 use crate::wire::http::Request;
 use sha2::{Digest, Sha256};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -75,6 +75,8 @@ pub fn caller(user: &User, request: &Request, utc_offset_minutes: i32) -> Caller
         identity: (*user.identity).to_owned(),
         channel: request.header("origin").unwrap_or_else(|| request.host()).to_owned(),
         utc_offset_minutes: stated.unwrap_or(utc_offset_minutes),
+        // One that can't be read, and more than one, are as if none were there.
+        trace: request.only("traceparent").and_then(|text| text.parse().ok()).map(TraceContext::called),
     }
 }
 

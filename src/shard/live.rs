@@ -3,19 +3,21 @@
 //! [`Live::take`] is the one way in which an input reaches a session: asked first, handled, its effects done in order. A
 //! panic in there is a bug of ours: it takes out this session and no other.
 
-use super::Settings;
 use super::backlog::Backlog;
 use super::bounds::CALL_GRACE;
 use super::event::{Action, Entry, SessionId, SocketId};
 use super::identity::Key;
+use super::metrics::Metrics;
 use super::quota::Subject;
 use super::timers::{Timer, Timers};
+use super::{Settings, export};
 use crate::contract::{
     Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal,
-    Request, Trace, TurnId, Usage, VERSION, What,
+    Request, Trace, TraceContext, TurnId, Usage, VERSION, What,
 };
 use crate::engine::{Session, input_bytes};
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -48,13 +50,17 @@ pub(super) struct Live {
     taken_bytes: usize,
     /// Tells it apart in the log without naming anyone.
     hashed: Arc<str>,
+    /// Changes with every message, and makes the ids of its trace.
+    trace_seed: u64,
     /// What it was last counted with.
     pub(super) counted_bytes: usize,
 }
 
 /// A call that is out.
 struct Running {
+    begun: Moment,
     due: Moment,
+    request: Arc<Request>,
     /// What it failed of if no worker ends it.
     late: CallError,
     is_cancelled: bool,
@@ -65,6 +71,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) settings: &'a Settings,
     pub(super) now: Now,
     pub(super) timers: &'a mut Timers,
+    pub(super) metrics: &'a mut Metrics,
     pub(super) actions: &'a mut Vec<Action>,
 }
 
@@ -95,6 +102,8 @@ const BROKEN: Refusal =
 impl Live {
     pub(super) fn new(id: SessionId, key: Key, settings: &Settings, from: &Caller, now: Moment) -> Live {
         let (hashed, owner) = (key.hashed().into(), key.owner());
+        let mut seed = DefaultHasher::new();
+        (settings.trace_seed, &key).hash(&mut seed);
         Live {
             id,
             key,
@@ -114,6 +123,7 @@ impl Live {
             turns_unmeasured: MEASURE_EVERY,
             taken_bytes: 0,
             hashed,
+            trace_seed: seed.finish(),
             counted_bytes: 0,
         }
     }
@@ -129,8 +139,9 @@ impl Live {
     }
 
     /// Takes an input, or says why not. The first input opens the session.
-    pub(super) fn take(&mut self, around: &mut Surroundings<'_>, input: Input) -> Result<Accepted, NotTaken> {
+    pub(super) fn take(&mut self, around: &mut Surroundings<'_>, mut input: Input) -> Result<Accepted, NotTaken> {
         let (now, bytes) = (around.now, input_bytes(&input));
+        self.place(around, &mut input);
         let (session, mut effects) = (&mut self.session, Vec::new());
         let opens_for = match (self.is_open, &input) {
             (true, _) => None,
@@ -154,6 +165,7 @@ impl Live {
                     survey(around, &self.owner, session);
                 }
                 if let Some(from) = opens_for {
+                    let from = Caller { trace: None, ..from };
                     session.handle(now, opening(around.settings, &self.owner, from), &mut effects);
                 }
                 session.handle(now, input, &mut effects);
@@ -183,6 +195,17 @@ impl Live {
         handled.map_err(|_| self.panicked(around))?;
         effects.into_iter().for_each(|effect| self.fulfil(around, effect));
         Ok(())
+    }
+
+    /// Gives what begins a turn its place in a trace, that of its caller or a new one.
+    fn place(&mut self, around: &Surroundings<'_>, input: &mut Input) {
+        let begins = matches!(input, Input::Message { .. } | Input::Action { .. });
+        if let Some(from) = input.caller_mut() {
+            // An odd step reaches every number, and the time tells apart what another session of this name began.
+            self.trace_seed = self.trace_seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let seed = self.trace_seed ^ around.now.wall.0;
+            from.trace = begins.then(|| TraceContext::begin(from.trace, seed, around.settings.export.is_some()));
+        }
     }
 
     /// Something in here panicked.
@@ -218,7 +241,7 @@ impl Live {
         match effect {
             Effect::Emit(event) => {
                 self.note(around, &event);
-                self.backlog.keep(event);
+                around.metrics.dropped_events(self.backlog.keep(event));
                 self.is_dirty |= !self.watchers.is_empty();
             }
             Effect::Call { id, request } => self.call(around, id, request),
@@ -242,17 +265,28 @@ impl Live {
                 self.turns_unmeasured += 1;
                 let shown = self.first_token.take().filter(|(turn, _)| *turn == trace.id);
                 let since_shown = shown.map(|(_, at)| around.now.moment.since(at));
-                around.actions.push(Action::Log(turn_line(&self.hashed, trace, since_shown)));
+                let first_token_us = since_shown.map(|since| trace.total_us.saturating_sub(since));
+                around.metrics.turn_ended(trace, first_token_us);
+                around.actions.push(Action::Log(turn_line(&self.hashed, trace, first_token_us)));
+                let finished = export::turn(around.settings, &self.hashed, &self.session, trace);
+                around.actions.extend(finished.map(Action::Export));
+            }
+            What::ProcessEnd { pid, .. } if event.frame == 0 => {
+                let finished = export::background(around.settings, &self.hashed, &self.session, event.turn, *pid);
+                around.actions.extend(finished.map(Action::Export));
             }
             _ => {}
         }
     }
 
     fn call(&mut self, around: &mut Surroundings<'_>, call: CallId, request: Arc<Request>) {
-        let due = around.now.moment.after((around.settings.call_time)(&request) + CALL_GRACE);
-        self.calls.insert(call, Running { due, late: late(&request), is_cancelled: false });
+        let begun = around.now.moment;
+        let due = begun.after((around.settings.call_time)(&request) + CALL_GRACE);
+        let running = Running { begun, due, request: request.clone(), late: late(&request), is_cancelled: false };
+        self.calls.insert(call, running);
         around.timers.set(due, Timer::Call(self.id, call));
-        around.actions.push(Action::Call { session: self.id, call, owner: self.owner.clone(), request });
+        let trace = self.session.trace_of(call).map(|context| context.of_call(call));
+        around.actions.push(Action::Call { session: self.id, call, owner: self.owner.clone(), request, trace });
     }
 
     /// A worker has more of an answer.
@@ -271,6 +305,8 @@ impl Live {
     ) -> Result<(), NotTaken> {
         let Some(running) = self.calls.remove(&call) else { return Ok(()) };
         around.timers.clear(running.due, Timer::Call(self.id, call));
+        let took_us = around.now.moment.since(running.begun);
+        around.metrics.called(&around.settings.models, &running.request, took_us, waited_us, usage, &outcome);
         self.take(around, Input::Completion { call, usage, waited_us, outcome }).map(drop)
     }
 
@@ -340,7 +376,7 @@ fn opening(settings: &Settings, owner: &str, from: Caller) -> Input {
     }
 }
 
-fn turn_line(session: &Arc<str>, trace: &Trace, since_shown: Option<u64>) -> Entry {
+fn turn_line(session: &Arc<str>, trace: &Trace, first_token_us: Option<u64>) -> Entry {
     Entry::Turn {
         id: trace.id.to_string(),
         session: session.clone(),
@@ -348,7 +384,7 @@ fn turn_line(session: &Arc<str>, trace: &Trace, since_shown: Option<u64>) -> Ent
         path: trace.path.clone(),
         frames: trace.frames.len(),
         total_us: trace.total_us,
-        first_token_us: since_shown.map(|since| trace.total_us.saturating_sub(since)),
+        first_token_us,
         usage: trace.usage,
         outcome: match trace.status {
             CallStatus::Done => "done",
@@ -356,6 +392,7 @@ fn turn_line(session: &Arc<str>, trace: &Trace, since_shown: Option<u64>) -> Ent
             CallStatus::Cancelled => "cancelled",
         },
         degraded: trace.degraded.clone(),
+        trace_id: trace.context.map(|context| context.trace_id),
     }
 }
 

@@ -17,13 +17,17 @@ pub mod bounds;
 mod clock;
 mod connection;
 pub mod event;
+mod export;
 pub mod files;
+mod histogram;
 pub mod identity;
 mod ids;
 mod kept;
 mod live;
 mod load;
+pub mod metrics;
 pub mod operation;
+mod operator;
 pub mod origin;
 mod parked;
 mod passing;
@@ -58,7 +62,9 @@ use jiff::tz::TimeZone;
 use kept::Gathered;
 use live::{Live, NotTaken, Surroundings};
 pub use load::Load;
+use metrics::{Machine, Metrics, Models};
 use operation::{Answer, Reply};
+use operator::Called;
 use origin::Origins;
 use quota::Ledger;
 use serde_json::{Map, Value};
@@ -109,6 +115,16 @@ pub struct Settings {
     pub silence_max: Duration,
     /// How long a step of a write may take.
     pub write_time: Duration,
+    /// Whose models answer, as metrics and traces name them.
+    pub models: Models,
+    /// The databases that metrics name.
+    pub database_names: Vec<Arc<str>>,
+    /// What `/metrics` shows beside what shards count.
+    pub machine: Box<Observe>,
+    /// Makes the ids of traces differ from those of any other server.
+    pub trace_seed: u64,
+    /// What is exported of turns; none: nothing.
+    pub export: Option<Export>,
     /// Echoes what is sent to `/` and `/ws/echo`, so that test suites can see what was understood.
     pub conformance: bool,
     /// Whether there is an audit log.
@@ -117,6 +133,14 @@ pub struct Settings {
 
 pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
 pub type CallTime = dyn Fn(&Request) -> Duration + Send + Sync;
+pub type Observe = dyn Fn() -> Machine + Send + Sync;
+
+/// What is exported of turns beside their times, counts and names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Export {
+    /// Messages too.
+    pub content: bool,
+}
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,6 +175,11 @@ impl Settings {
             session_idle: bounds::SESSION_IDLE,
             silence_max: bounds::SILENCE_MAX,
             write_time: bounds::WRITE_TIME,
+            models: Models::default(),
+            database_names: Vec::new(),
+            machine: Box::new(Machine::default),
+            trace_seed: 0,
+            export: None,
             conformance: false,
             audit: false,
         }
@@ -174,6 +203,8 @@ pub struct Shard {
     sign_in: SignIn,
     /// Body of `/auth/config`, and what the page may do.
     auth_config: Value,
+    /// Body of `/version`.
+    version: Value,
     policy: String,
     sessions: Sessions,
     tests: TestStatuses,
@@ -183,6 +214,7 @@ pub struct Shard {
     timers: Timers,
     /// What the audit log is to say.
     notes: Notes,
+    metrics: Metrics,
     /// Bytes of requests and messages that have arrived in part.
     input_bytes: usize,
     /// Bytes that wait for their readers.
@@ -225,6 +257,8 @@ enum ReplyTo {
     Parked(SocketId, Box<HttpRequest>, Ask),
     /// A connection that wants the replies of all shards.
     Everywhere(SocketId, Box<Gathered>),
+    /// A connection that wants to know that all shards are there, or what they have counted.
+    RollCall(SocketId, Box<Called>),
     /// A connection of another shard.
     Shard(ShardId, Ticket),
     Nobody,
@@ -265,6 +299,8 @@ impl Shard {
             healthy: routes::healthy(&settings.about, io),
             auth_config: sign_in.config(),
             ledger: Ledger::new(settings.quotas, settings.shards),
+            version: operator::version(&settings.about, io),
+            metrics: Metrics::new(&settings),
             policy: files::policy(settings.sign_in.issuer.as_ref().map(|issuer| &*issuer.url)),
             sign_in,
             settings,
@@ -289,8 +325,9 @@ impl Shard {
     /// The only way in which a shard changes.
     pub fn handle(&mut self, now: Now, event: Event<'_>, actions: &mut Vec<Action>) {
         self.clock.set(now);
+        let before = actions.len();
         match event {
-            Event::Accepted { socket, peer } => self.accept(socket, peer, actions),
+            Event::Accepted { socket, peer, door } => self.accept(socket, peer, door, actions),
             Event::Arrived { socket, attach } => self.arrive(socket, *attach, actions),
             Event::Read { socket, bytes } => self.read(socket, bytes, actions),
             Event::Ended { socket } => self.ended(socket, actions),
@@ -313,10 +350,16 @@ impl Shard {
             Event::Drain => self.drain(actions),
             Event::Stop => self.stop(actions),
             Event::Time => {
-                self.timers.woken();
+                let due = self.timers.woken().filter(|due| *due <= self.clock.moment());
+                due.into_iter().for_each(|due| self.metrics.lagged(self.clock.moment().since(due)));
                 self.pass_time(actions);
             }
             Event::TickEnd => self.end_tick(actions),
+        }
+        for action in &actions[before..] {
+            if let Action::Log(entry) = action {
+                self.metrics.logged(entry);
+            }
         }
     }
 
@@ -371,6 +414,11 @@ impl Shard {
                 actions.push(Action::Mail { shard: from, mail: Mail::Counted });
             }
             Mail::Counted => self.ledger.confirmed(),
+            Mail::RollCall { from, ticket, is_count } => {
+                let metrics = is_count.then(|| Box::new(self.counted()));
+                actions.push(Action::Mail { shard: from, mail: Mail::Present { ticket, metrics } });
+            }
+            Mail::Present { ticket, metrics } => self.present(ticket, metrics, actions),
             Mail::TestReport { sub, json } => self.show_test_report(&sub, &json),
             Mail::Report { sub, report } => match shard_of_user(&sub, self.settings.shards) {
                 // What a full test status refuses, the run's results hold all the same.
@@ -390,7 +438,8 @@ impl Shard {
         let live = self.sessions.get_mut(id)?;
         let (was_open, was_dirty) = (live.is_open, live.is_dirty);
         let was_idle_since = (was_open && live.is_idle()).then_some(live.last_used);
-        let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
+        let (now, timers, metrics) = (self.clock.now(), &mut self.timers, &mut self.metrics);
+        let mut around = Surroundings { settings: &self.settings, now, timers, metrics, actions };
         let result = change(live, &mut around);
         count_turn(live, &mut self.ledger, self.clock.now());
         if live.is_dirty && !was_dirty {
@@ -420,7 +469,8 @@ impl Shard {
     /// A session goes, and its sockets with this goodbye.
     fn remove_session(&mut self, id: SessionId, code: u16, reason: &'static str, actions: &mut Vec<Action>) {
         let Some(mut live) = self.sessions.remove(id) else { return };
-        let mut around = Surroundings { settings: &self.settings, now: self.clock.now(), timers: &mut self.timers, actions };
+        let (now, timers, metrics) = (self.clock.now(), &mut self.timers, &mut self.metrics);
+        let mut around = Surroundings { settings: &self.settings, now, timers, metrics, actions };
         live.abandon(&mut around);
         live.runs_for.take().iter().for_each(|payer| self.ledger.end_turn(payer));
         for socket in live.watchers {
@@ -564,9 +614,11 @@ impl Shard {
 
     fn reply(&mut self, to: ReplyTo, reply: Reply, actions: &mut Vec<Action>) {
         match to {
-            ReplyTo::Socket(socket) | ReplyTo::File(socket, _) | ReplyTo::Parked(socket, ..) | ReplyTo::Everywhere(socket, _) => {
-                self.answer(socket, &reply, actions)
-            }
+            ReplyTo::Socket(socket)
+            | ReplyTo::File(socket, _)
+            | ReplyTo::Parked(socket, ..)
+            | ReplyTo::Everywhere(socket, _)
+            | ReplyTo::RollCall(socket, _) => self.answer(socket, &reply, actions),
             ReplyTo::Shard(shard, ticket) => actions.push(Action::Mail { shard, mail: Mail::Reply { ticket, reply } }),
             ReplyTo::Nobody => {}
         }

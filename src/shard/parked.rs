@@ -5,6 +5,7 @@ use super::bounds::{HEAD_BYTES_MAX, PARKED_BYTES_MAX, PARKED_MAX, PARKED_TIME};
 use super::connection::Framing;
 use super::event::{Action, Entry, SocketId};
 use super::operation::Reply;
+use super::operator::{METRICS_CLOSED, may_read_metrics};
 use super::origin::is_loopback;
 use super::requests::refused_line;
 use super::routes::Route;
@@ -36,6 +37,9 @@ impl Shard {
     pub(super) fn who(&mut self, id: SocketId, request: &Request, route: Option<&Route>, may_wait: MayWait) -> Who {
         let Some((route, scope)) = route.and_then(|route| Some((route, route.scope?))) else { return Who::Is(self.sign_in.nobody()) };
         let Some(Socket { kind: Kind::Http(connection), .. }) = self.sockets.get(&id) else { return Who::Is(self.sign_in.nobody()) };
+        if route.is_metrics() && may_read_metrics(&self.settings, connection, request) {
+            return Who::Is(self.sign_in.nobody());
+        }
         let (peer, now) = (connection.peer, self.clock.now());
         let who = match self.sign_in.identify(request, route.show().is_some(), peer, now, may_wait) {
             // Where nobody signs in, whoever sits at this machine is its administrator.
@@ -45,7 +49,7 @@ impl Shard {
             who => who,
         };
         let refusal = match &who {
-            Who::Is(user) if !user.scopes.has(scope) => Some(MISSING_SCOPE),
+            Who::Is(user) if !user.scopes.has(scope) => Some(if route.is_metrics() { METRICS_CLOSED } else { MISSING_SCOPE }),
             // Another's traces and tests are for administrators; nothing else of another can be named.
             Who::Is(user) if request.query("user").is_some_and(|other| *other != *user.sub) => {
                 let may = user.scopes.has(Scope::Admin) && route.is_about_anyone();
@@ -152,6 +156,7 @@ impl Shard {
             websocket::write_switch(&mut socket.out, framing.manner(&date), &accept, protocol);
             websocket::write_close(&mut socket.out, code, reason);
             socket.close();
+            self.metrics.answered(framing.route, 101, 0);
         }
         true
     }
@@ -237,7 +242,12 @@ impl ReplyTo {
     fn parked(&self) -> Option<(SocketId, &Request, &Ask)> {
         match self {
             ReplyTo::Parked(socket, request, ask) => Some((*socket, request, ask)),
-            ReplyTo::Socket(_) | ReplyTo::File(..) | ReplyTo::Shard(..) | ReplyTo::Everywhere(..) | ReplyTo::Nobody => None,
+            ReplyTo::Socket(_)
+            | ReplyTo::File(..)
+            | ReplyTo::Shard(..)
+            | ReplyTo::Everywhere(..)
+            | ReplyTo::RollCall(..)
+            | ReplyTo::Nobody => None,
         }
     }
 }

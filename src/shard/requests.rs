@@ -3,11 +3,11 @@
 use super::answers::{self, DRAINING};
 use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, SMALL_BYTES, WRITE_BYTES};
 use super::connection::{Connection, Framing};
-use super::event::{Action, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
+use super::event::{Action, Door, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
-use super::routes::{self, Outcome, Server, route};
+use super::routes::{self, Outcome, RouteId, Server, route};
 use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::timers::Timer;
@@ -25,17 +25,19 @@ const INPUT_FULL: Refusal = Refusal::new(Code::MemoryFull, "too much is being se
 const TOO_SLOW: Refusal = Refusal::new(Code::RequestTimeout, "the request did not arrive in time: send it again");
 pub(super) static SHARD_SILENT: Refusal = Refusal::new(Code::ShardTimeout, "this server is too busy to answer: try again in a moment");
 static JOB_SILENT: Refusal = Refusal::new(Code::Unavailable, "this took too long: try again in a moment");
+const ONLY_METRICS: Refusal =
+    Refusal::new(Code::NotFound, "only `/metrics`, `/livez`, `/readyz`, `/health` and `/version` are served at this address");
 const NO_FILE: Refusal = Refusal::new(Code::NotFound, "there is no such file");
 
 impl Shard {
-    pub(super) fn accept(&mut self, id: SocketId, peer: Peer, actions: &mut Vec<Action>) {
+    pub(super) fn accept(&mut self, id: SocketId, peer: Peer, door: Door, actions: &mut Vec<Action>) {
         let now = self.clock.moment();
         if self.sockets.len() >= 2 * self.settings.connections_max {
             // Too many are being told already that there is no room.
             return actions.push(Action::Close { socket: id });
         }
         let is_full = self.sockets.len() >= self.settings.connections_max;
-        self.sockets.insert(id, Socket::new(id, Kind::Http(Box::new(Connection::new(peer, now)))));
+        self.sockets.insert(id, Socket::new(id, Kind::Http(Box::new(Connection::new(peer, door, now)))));
         if is_full {
             self.refuse(id, &CONNECTIONS_FULL, actions);
         } else {
@@ -70,13 +72,14 @@ impl Shard {
 
     /// Answers a request, or has it wait. `may_wait`: what it may still wait for to know its user.
     pub(super) fn request(&mut self, id: SocketId, request: Box<Request>, may_wait: MayWait, actions: &mut Vec<Action>) {
-        let mut framing = Framing::of(&request);
-        let (found, address) = (routes::find(&request), self.address(id, &request));
-        let over = if may_wait == MayWait::ALL { self.admit_from(address, &request).err() } else { None };
-        match self.settings.origins.check(&request) {
+        let (found, address, is_main) = (routes::find(&request), self.address(id, &request), self.is_main(id));
+        let mut framing = Framing::of(&request, found.map_or(RouteId::OTHER, |found| found.id), self.clock.moment());
+        // Who may reach the listener of operators' tools is not counted.
+        let over = if is_main && may_wait == MayWait::ALL { self.admit_from(address, &request).err() } else { None };
+        match if is_main { self.settings.origins.check(&request) } else { check_tool(found.as_ref()) } {
             Ok(origin) => framing.allow_origin = origin,
             // Public, and browsers send an origin even with a page's own scripts: it has to load to show why it is refused.
-            Err(_) if request.path().starts_with("/static/") => {}
+            Err(_) if is_main && request.path().starts_with("/static/") => {}
             Err(refusal) if over.is_none() => {
                 actions.push(Action::Log(refused_line(&refusal)));
                 return self.write_reply(id, &framing, &refusal.into(), &[]);
@@ -103,15 +106,21 @@ impl Shard {
             is_draining: self.is_draining(),
             has_sign_in: self.sign_in.is_on(),
             auth_config: &self.auth_config,
+            has_keys: self.sign_in.has_keys(),
+            version: &self.version,
             date: &date,
             utc_offset_minutes: self.clock.utc_offset_minutes(),
         };
         match route(&server, &request, found.as_ref(), user, &framing) {
             Outcome::Reply(reply, headers) => self.write_reply(id, &framing, &reply, headers),
-            Outcome::File(found) => self.write_file(id, &framing, |found| found.is_known(&request), &found),
+            Outcome::File(found) => {
+                framing.route = RouteId::FILE;
+                self.write_file(id, &framing, |found| found.is_known(&request), &found);
+            }
             Outcome::Head(head) => {
                 self.note_begun(framing.audit.take());
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
+                self.metrics.answered(framing.route, 200, 0);
                 socket.out.extend_from_slice(&head);
                 socket.close();
             }
@@ -126,6 +135,7 @@ impl Shard {
                 actions.push(Action::Mail { shard, mail: Mail::Operation { operation, from: self.id, ticket } });
             }
             Outcome::Everywhere(operation) => self.everywhere(id, framing, Operation { address, ..*operation }, actions),
+            Outcome::RollCall(call) => self.call_roll(id, framing, call, actions),
             Outcome::Job(job) => self.await_job(id, framing, job, actions),
             Outcome::Stream(mut attach, shard) => {
                 attach.address = address;
@@ -134,6 +144,7 @@ impl Shard {
                     Err(over) => return self.refuse_for_now(id, &framing, &request, *over, actions),
                 };
                 self.note_begun(framing.audit.take());
+                self.metrics.answered(framing.route, attach.show.status(), 0);
                 let Some(socket) = self.sockets.get_mut(&id) else { return };
                 if let Kind::Http(connection) = &mut socket.kind {
                     attach.leftover = connection.take_leftover();
@@ -246,7 +257,19 @@ impl Shard {
         }
         let date = self.clock.date();
         let Some(socket) = self.sockets.get_mut(&id) else { return };
+        self.metrics.answered(framing.route, reply.status, self.clock.moment().since(framing.begun));
         framing.reply(&mut socket.out, &date, reply, headers);
+        if !framing.keep_alive {
+            socket.close();
+        }
+    }
+
+    /// Writes an answer that is no JSON.
+    pub(super) fn write_body(&mut self, id: SocketId, framing: &Framing, status: u16, headers: &[(&str, &str)], body: &[u8]) {
+        let date = self.clock.date();
+        let Some(socket) = self.sockets.get_mut(&id) else { return };
+        self.metrics.answered(framing.route, status, self.clock.moment().since(framing.begun));
+        framing.write(&mut socket.out, &date, status, headers, body);
         if !framing.keep_alive {
             socket.close();
         }
@@ -254,25 +277,25 @@ impl Shard {
 
     /// `is_known`: the client has this file already.
     fn write_file(&mut self, id: SocketId, framing: &Framing, is_known: impl Fn(&Found) -> bool, found: &Found) {
-        let date = self.clock.date();
-        let Some(socket) = self.sockets.get_mut(&id) else { return };
-        let policy = found.is_page.then_some(("content-security-policy", self.policy.as_str()));
-        let headers: Vec<(&str, &str)> = found.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(policy).collect();
+        let policy = found.is_page.then(|| ("content-security-policy", self.policy.clone()));
+        let headers: Vec<(&str, &str)> = found.headers.iter().chain(&policy).map(|(name, value)| (*name, value.as_str())).collect();
         if is_known(found) {
-            Framing { head_only: true, ..framing.clone() }.write(&mut socket.out, &date, 304, &headers, &found.body);
+            self.write_body(id, &Framing { head_only: true, ..framing.clone() }, 304, &headers, &found.body);
         } else {
-            framing.write(&mut socket.out, &date, 200, &headers, &found.body);
+            self.write_body(id, framing, 200, &headers, &found.body);
         }
-        if !framing.keep_alive {
-            socket.close();
-        }
+    }
+
+    /// Whether a connection came in where everything is served.
+    fn is_main(&self, id: SocketId) -> bool {
+        !matches!(self.sockets.get(&id), Some(Socket { kind: Kind::Http(connection), .. }) if connection.door == Door::Metrics)
     }
 
     /// Answers a connection that can't go on, and ends it.
     pub(super) fn refuse(&mut self, id: SocketId, refusal: &Refusal, actions: &mut Vec<Action>) {
         actions.push(Action::Log(refused_line(refusal)));
         if let Some(Socket { kind: Kind::Http(connection), .. }) = self.sockets.get(&id) {
-            let framing = connection.last_words();
+            let framing = connection.last_words(self.clock.moment());
             self.write_reply(id, &framing, &refusal.clone().into(), &[]);
         }
         self.count_input(id, actions);
@@ -373,6 +396,11 @@ impl Shard {
         let own = self.id;
         (0..self.settings.shards).map(ShardId).filter(move |shard| *shard != own)
     }
+}
+
+/// Where only operators' tools are served, they are served under whatever name the server is reached by.
+fn check_tool(route: Option<&routes::Route>) -> Result<Option<Box<str>>, Refusal> {
+    if route.is_some_and(routes::Route::is_of_operators) { Ok(None) } else { Err(ONLY_METRICS) }
 }
 
 pub(super) fn refused_line(refusal: &Refusal) -> Entry {

@@ -7,9 +7,11 @@ use super::event::{Attach, Job, ShardId, Show};
 use super::files::{self, Found, Lookup};
 use super::identity::{Key, User, caller, shard_of_user};
 use super::operation::{Operation, Reply, What};
+use super::operator::{self, RollCall};
 use super::sign_in::bearer;
 use crate::auth::Scope;
 use crate::contract::{Caller, Code, Input, Refusal, TurnId, clip};
+use crate::wire::exposition::Format;
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
 use crate::wire::{json, said, sse, websocket};
@@ -29,6 +31,8 @@ pub(super) enum Outcome {
     Operation(Box<Operation>, ShardId),
     /// To be done on every shard, about the whole user.
     Everywhere(Box<Operation>),
+    /// To be asked of every shard.
+    RollCall(RollCall),
     /// To be done where it may block.
     Job(Job),
     /// The connection becomes a stream, and lives on that shard.
@@ -40,6 +44,10 @@ enum Call {
     Me,
     Forget,
     Health,
+    Alive,
+    Ready,
+    Version,
+    Metrics,
     AuthConfig,
     Doctor,
     Check,
@@ -72,10 +80,15 @@ const CHAT: Option<Scope> = Some(Scope::Chat);
 const READ: Option<Scope> = Some(Scope::Read);
 const TESTS: Option<Scope> = Some(Scope::Tests);
 const ADMIN: Option<Scope> = Some(Scope::Admin);
+const METRICS: Option<Scope> = Some(Scope::Metrics);
 
 /// Each call, and what its caller must be allowed to do; nothing: anyone may make it.
 const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Get, "/health", Call::Health, None),
+    (Method::Get, "/livez", Call::Alive, None),
+    (Method::Get, "/readyz", Call::Ready, None),
+    (Method::Get, "/version", Call::Version, None),
+    (Method::Get, "/metrics", Call::Metrics, METRICS),
     (Method::Get, "/auth/config", Call::AuthConfig, None),
     (Method::Get, "/api/doctor", Call::Doctor, ADMIN),
     (Method::Get, "/api/me", Call::Me, READ),
@@ -135,6 +148,10 @@ pub(super) struct Server<'a> {
     /// Whether users sign in, and body of `/auth/config`.
     pub(super) has_sign_in: bool,
     pub(super) auth_config: &'a Value,
+    /// The issuer's keys are here, or there is no issuer.
+    pub(super) has_keys: bool,
+    /// Body of `/version`.
+    pub(super) version: &'a Value,
     pub(super) date: &'a str,
     pub(super) utc_offset_minutes: i32,
 }
@@ -144,12 +161,46 @@ type Outcomes = Result<Outcome, Refusal>;
 /// A row of the table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Route {
+    pub(super) id: RouteId,
     call: Call,
     /// What its caller must be allowed to do; nothing: anyone may make it.
     pub(super) scope: Option<Scope>,
 }
 
+/// A row of the table as metrics know it; behind the rows are files, and then everything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RouteId(pub(super) u8);
+
+impl RouteId {
+    pub(super) const FILE: RouteId = RouteId(TABLE.len() as u8);
+    pub(super) const OTHER: RouteId = RouteId(TABLE.len() as u8 + 1);
+}
+
+/// How many there are.
+pub(super) fn count() -> usize {
+    TABLE.len() + 2
+}
+
+/// What each is called, with all that share the name: a path may be there for more than one method.
+pub(super) fn labels() -> impl Iterator<Item = (&'static str, Vec<RouteId>)> {
+    let id = |at: usize| RouteId(u8::try_from(at).expect("the table is short"));
+    let is_first = |at: &usize| !TABLE[..*at].iter().any(|(_, path, ..)| *path == TABLE[*at].1);
+    let same = move |path: &str| (0..TABLE.len()).filter(|at| TABLE[*at].1 == path).map(id).collect();
+    let rows = (0..TABLE.len()).filter(is_first).map(move |at| (TABLE[at].1, same(TABLE[at].1)));
+    rows.chain([("file", vec![RouteId::FILE]), ("other", vec![RouteId::OTHER])])
+}
+
 impl Route {
+    /// Whether it is for the tools of operators rather than for users.
+    pub(super) fn is_of_operators(&self) -> bool {
+        use Call::{Alive, Health, Metrics, Ready, Version};
+        matches!(self.call, Health | Alive | Ready | Version | Metrics)
+    }
+
+    pub(super) fn is_metrics(&self) -> bool {
+        self.call == Call::Metrics
+    }
+
     /// What a WebSocket of this route shows.
     pub(super) fn show(&self) -> Option<Show> {
         if let Call::WebSocket(show) = self.call { Some(show) } else { None }
@@ -188,8 +239,9 @@ const NAME_BYTES_MAX: usize = 80;
 /// The row of a request's path and method, where there is one.
 pub(super) fn find(request: &Request) -> Option<Route> {
     let method = read_as(request.method);
-    let row = TABLE.iter().find(|(verb, path, ..)| *verb == method && *path == request.path());
-    row.map(|(.., call, scope)| Route { call: *call, scope: *scope })
+    let at = TABLE.iter().position(|(verb, path, ..)| *verb == method && *path == request.path())?;
+    let (.., call, scope) = TABLE[at];
+    Some(Route { id: RouteId(at as u8), call, scope })
 }
 
 /// What is answered to HEAD is that to GET without the body.
@@ -235,7 +287,10 @@ pub(super) fn route(server: &Server<'_>, request: &Request, route: Option<&Route
 /// What a page of a listed origin may send.
 const PREFLIGHT: Headers = &[
     ("access-control-allow-methods", "GET, HEAD, POST"),
-    ("access-control-allow-headers", "authorization, content-type, idempotency-key, last-event-id, x-session-id, x-utc-offset"),
+    (
+        "access-control-allow-headers",
+        "authorization, content-type, idempotency-key, last-event-id, traceparent, x-session-id, x-utc-offset",
+    ),
     ("access-control-max-age", "600"),
 ];
 const WRONG_METHOD: Refusal = Refusal::new(Code::MethodNotAllowed, "this path takes another method: see the Allow header");
@@ -266,16 +321,21 @@ fn echo(server: &Server<'_>, request: &Request, user: &User, framing: &Framing) 
 }
 
 fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing: &Framing) -> Outcomes {
-    // The most frequent of all, which needs to know nobody.
-    if call == Call::Health {
-        return Ok(Outcome::Reply(health(server), &[]));
+    // The most frequent of all, which need to know nobody.
+    match call {
+        Call::Health => return Ok(Outcome::Reply(health(server), &[])),
+        Call::Alive => return Ok(Outcome::RollCall(RollCall::Alive)),
+        Call::Ready => return Ok(Outcome::Reply(operator::ready(server), &[])),
+        Call::Version => return Ok(Outcome::Reply(Reply::ok(&server.version), &[])),
+        Call::Metrics => return Ok(Outcome::RollCall(RollCall::Metrics(Format::of(request.header("accept"))))),
+        _ => {}
     }
     let from = caller(&user, request, server.utc_offset_minutes);
     // Only an administrator gets here with another's name.
     let sub = request.query("user").map_or_else(|| user.sub.clone(), Arc::from);
     let last = |default: usize| number(request, "last").unwrap_or(default);
     let what = match call {
-        Call::Health => unreachable!("answered above"),
+        Call::Health | Call::Alive | Call::Ready | Call::Version | Call::Metrics => unreachable!("answered above"),
         Call::AuthConfig => return Ok(Outcome::Reply(Reply::ok(&server.auth_config), &[])),
         Call::GraphList => return Ok(Outcome::Reply(Reply::ok(&server.settings.library.list()), &[])),
         Call::Doctor => return Ok(Outcome::Job(Job::Doctor)),

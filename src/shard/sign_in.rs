@@ -92,6 +92,11 @@ impl SignIn {
         self.rules.is_on()
     }
 
+    /// Whether tokens can be checked, or no issuer makes any.
+    pub(super) fn has_keys(&self) -> bool {
+        self.keys.is_some() || self.rules.issuer.is_none()
+    }
+
     /// Finds out who sends a request. `is_socket`: it asks for a WebSocket.
     pub(super) fn identify(&mut self, request: &Request, is_socket: bool, peer: Peer, now: Now, may_wait: MayWait) -> Who {
         if !self.is_on() {

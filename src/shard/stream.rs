@@ -137,6 +137,11 @@ impl Stream {
 }
 
 impl Show {
+    /// The status of the head that such a stream begins with.
+    pub(super) fn status(self) -> u16 {
+        if matches!(self, Show::Events | Show::Turn(_)) { 200 } else { 101 }
+    }
+
     /// What one must be allowed to do to see it.
     pub(super) fn scope(self) -> Scope {
         match self {

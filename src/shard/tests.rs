@@ -1,7 +1,7 @@
 //! A shard and a driver that does what it asks at once, unless a test says otherwise.
 
 use super::audit::Record;
-use super::event::{Attach, Job, JobOutcome};
+use super::event::{Attach, Door, Job, JobOutcome};
 use super::*;
 use crate::auth::Peer;
 use crate::contract::{Answer, CallError, CallId, Time, Usage};
@@ -13,15 +13,20 @@ mod audit;
 mod bounded;
 mod hostile;
 mod isolation;
+mod operator;
 mod reload;
 mod sign_in;
+mod tracing;
 
 /// One shard, its clients, and everything it asked for.
 struct World {
     shard: Shard,
     now: Now,
-    /// Where clients come from.
+    /// Where clients come from, and where they come in.
     peer: Peer,
+    door: Door,
+    exported: Vec<crate::contract::Finished>,
+    traces: Vec<Option<crate::contract::TraceParent>>,
     /// What was asked of the issuer.
     asked: Vec<Ask>,
     next_socket: u64,
@@ -52,6 +57,7 @@ fn settings() -> Settings {
         origins: Origins { allowed: vec!["https://listed.example".into()], ..Origins::default() },
         databases: Box::new(|session| if session == "panics" { panic!("a bug, on purpose") } else { Vec::new() }),
         sessions_max: 3,
+        about: json!({ "version": "0", "model": { "name": "demo", "demo": true } }).as_object().cloned().unwrap_or_default(),
         connections_max: 100,
         ..Settings::new(crate::graph::shipped(), "v3-framed")
     }
@@ -63,6 +69,9 @@ impl World {
             shard: Shard::new(ShardId(0), Arc::new(settings), "test"),
             now: Now { moment: Moment(1_000_000), wall: Time(1_750_000_000_000_000) },
             peer: IpAddr::from(Ipv4Addr::LOCALHOST).into(),
+            door: Door::Main,
+            exported: Vec::new(),
+            traces: Vec::new(),
             asked: Vec::new(),
             next_socket: 0,
             sent: BTreeMap::new(),
@@ -120,7 +129,8 @@ impl World {
                     self.handed.push((socket, shard, attach));
                 }
                 Action::Mail { shard, mail } => self.mail.push((shard, mail)),
-                Action::Call { session, call, owner, .. } => {
+                Action::Call { session, call, owner, trace, .. } => {
+                    self.traces.push(trace);
                     self.calls.push((session, call));
                     self.owners.push(owner);
                 }
@@ -130,6 +140,7 @@ impl World {
                 Action::WakeAt(moment) => self.wake_at = Some(moment),
                 Action::Log(entry) => self.log.push(entry),
                 Action::Audit(record) => self.audit.push(*record),
+                Action::Export(finished) => self.exported.push(*finished),
                 Action::Drained => self.ended.push("drained"),
                 Action::Stopped => self.ended.push("stopped"),
             }
@@ -140,7 +151,7 @@ impl World {
     fn connect(&mut self) -> SocketId {
         self.next_socket += 1;
         let socket = SocketId(self.next_socket);
-        self.tick(vec![Event::Accepted { socket, peer: self.peer }]);
+        self.tick(vec![Event::Accepted { socket, peer: self.peer, door: self.door }]);
         socket
     }
 

@@ -45,9 +45,9 @@ impl Timers {
         self.due.pop_first().map(|(_, timer)| timer)
     }
 
-    /// The driver has woken us: it has to be asked again.
-    pub(super) fn woken(&mut self) {
-        self.announced = None;
+    /// The driver has woken us: it has to be asked again. Returns when it was to.
+    pub(super) fn woken(&mut self) -> Option<Moment> {
+        self.announced.take()
     }
 
     /// When to be woken, if the driver doesn't know yet.

@@ -5,7 +5,7 @@ use super::driver::{Driver, Machine};
 use super::handover;
 use super::listener::Listener;
 use crate::auth::Peer;
-use crate::shard::event::Event;
+use crate::shard::event::{Door, Event};
 use monoio::io::CancelHandle;
 use monoio::net::{TcpListener, TcpStream, UnixListener};
 use std::io;
@@ -41,12 +41,12 @@ impl Accepting {
 }
 
 /// Ends when the shard stops listening, see [`Driver::stop_listening`].
-pub(super) async fn accept<M: Machine>(driver: Rc<Driver<M>>, listener: Accepting, cancel: CancelHandle) {
+pub(super) async fn accept<M: Machine>(driver: Rc<Driver<M>>, listener: Accepting, door: Door, cancel: CancelHandle) {
     let mut logged: Option<Instant> = None;
     loop {
         match listener.next(cancel.clone(), driver.polls()).await {
             Ok((stream, peer)) => {
-                driver.take_in(stream, |socket| Event::Accepted { socket, peer });
+                driver.take_in(stream, |socket| Event::Accepted { socket, peer, door });
                 driver.schedule_tick();
             }
             Err(_) if !driver.is_listening() => return,

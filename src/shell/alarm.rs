@@ -88,7 +88,7 @@ mod tests {
     fn rings_while_a_tick_is_still_to_come() {
         let (to, rung) = channel();
         std::thread::spawn(move || {
-            let (listeners, mailbox) = (Listeners { sockets: Vec::new(), inherited: false }, Arc::<Mailbox>::default());
+            let (listeners, mailbox) = (Listeners { sockets: Vec::new(), metrics: None, inherited: false }, Arc::<Mailbox>::default());
             let runs = Runs::new(None, &"127.0.0.1:7".parse().unwrap());
             let parts = Parts {
                 number: ShardId(0),
@@ -97,6 +97,7 @@ mod tests {
                 jobs: Jobs::new("results.json".into(), runs, Doctor::new(None)).unwrap(),
                 identity: None,
                 audit: None,
+                exporter: None,
                 mailboxes: [mailbox].into(),
                 notices: channel().0,
             };

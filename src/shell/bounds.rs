@@ -31,5 +31,7 @@ pub(super) const SOCKET_MODE: u32 = 0o660;
 /// Ticks that may follow one another at once. Beyond: the shard rests, so that the loop looks at its sockets.
 pub(super) const TICKS_WITHOUT_REST_MAX: u32 = 4;
 pub(super) const REST: Duration = Duration::from_micros(100);
+/// How long the end of the server waits for traces that are yet to be exported. Beyond: they are lost.
+pub(super) const FLUSH_TIME: Duration = Duration::from_secs(3);
 /// How long running turns may go on when the server is told to stop, unless set otherwise. Beyond: they end with an error.
 pub(super) const DRAIN_TIME: Duration = Duration::from_secs(10);

@@ -1,7 +1,7 @@
 //! The bridge to the worker pool: starts and cancels calls, and sends what workers reply to the shard's mailbox.
 
 use super::mailbox::{Letter, Mailbox};
-use crate::contract::{CallId, Request, Usage, micros};
+use crate::contract::{CallId, Request, TraceParent, Usage, micros};
 use crate::shard::event::{Event, SessionId};
 use crate::work::{CallHandle, Pool, Reply};
 use std::cell::RefCell;
@@ -21,7 +21,14 @@ impl Calls {
     }
 
     /// Starts a call. If the pool refuses it, that is its completion, returned at once.
-    pub(super) fn start(&self, session: SessionId, call: CallId, owner: &Arc<str>, request: Arc<Request>) -> Option<Event<'static>> {
+    pub(super) fn start(
+        &self,
+        session: SessionId,
+        call: CallId,
+        owner: &Arc<str>,
+        request: Arc<Request>,
+        trace: Option<TraceParent>,
+    ) -> Option<Event<'static>> {
         let mailbox = self.mailbox.clone();
         let reply = move |reply| {
             mailbox.put_when_room(match reply {
@@ -29,7 +36,7 @@ impl Calls {
                 Reply::Done { usage, waited, outcome } => Letter::Completion { session, call, usage, waited_us: micros(waited), outcome },
             });
         };
-        match self.pool.start(owner, request, Box::new(reply)) {
+        match self.pool.start_traced(owner, request, trace, Box::new(reply)) {
             Ok(handle) => {
                 self.running.borrow_mut().insert((session, call), handle);
                 None

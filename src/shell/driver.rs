@@ -22,6 +22,7 @@ use crate::shard::operation::Reply;
 use crate::shard::{Load, Shard};
 use crate::work::Pool;
 use crate::work::issuer::Identity;
+use crate::work::otlp::Exporter;
 use monoio::io::{CancelHandle, Canceller};
 use monoio::net::TcpStream;
 use std::cell::{Cell, RefCell};
@@ -66,6 +67,7 @@ pub(super) struct Driver<M> {
     jobs: Jobs,
     identity: Option<Identity>,
     audit: Option<Audit>,
+    exporter: Option<Exporter>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     notices: Sender<Notice>,
     /// Whether the loop is epoll's, which wants sockets that don't block.
@@ -91,13 +93,15 @@ pub(super) struct Parts {
     /// None where nobody signs in.
     pub(super) identity: Option<Identity>,
     pub(super) audit: Option<Audit>,
+    /// None where traces are not exported.
+    pub(super) exporter: Option<Exporter>,
     pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(super) notices: Sender<Notice>,
 }
 
 impl<M: Machine> Driver<M> {
     pub(super) fn new(machine: M, parts: Parts, listeners: Listeners, polls: bool) -> Rc<Self> {
-        let Parts { number, start, pool, jobs, identity, audit, mailboxes, notices } = parts;
+        let Parts { number, start, pool, jobs, identity, audit, exporter, mailboxes, notices } = parts;
         Rc::new(Driver {
             number,
             machine: RefCell::new(machine),
@@ -110,6 +114,7 @@ impl<M: Machine> Driver<M> {
             jobs,
             identity,
             audit,
+            exporter,
             mailboxes,
             notices,
             polls,
@@ -152,13 +157,14 @@ impl<M: Machine> Driver<M> {
             Action::Mail { shard, mail } => {
                 return self.send(shard, Letter::Mail(mail)).and_then(refused).map(|(_, reply)| Event::Mail(reply));
             }
-            Action::Call { session, call, owner, request } => return self.calls.start(session, call, &owner, request),
+            Action::Call { session, call, owner, request, trace } => return self.calls.start(session, call, &owner, request, trace),
             Action::CancelCall { session, call } => self.calls.cancel(session, call),
             Action::Job { ticket, job } => return self.jobs.start(&self.mailboxes[self.number.0], ticket, job),
             Action::Ask(ask) => return self.identity.as_ref()?.ask(ask).map(Event::News),
             Action::WakeAt(moment) => self.alarm.set(moment),
             Action::Log(entry) => log::write(entry),
             Action::Audit(record) => self.audit.as_ref()?.write_boxed(record),
+            Action::Export(finished) => self.exporter.as_ref()?.export(finished),
             Action::Drained => self.notify(Notice::Drained),
             Action::Stopped => self.stopped.set(true),
         }
@@ -306,6 +312,7 @@ impl<M: Machine> Driver<M> {
             if !listeners.inherited {
                 listeners.sockets.iter().for_each(Listener::shut_down);
             }
+            listeners.metrics.iter().for_each(Listener::shut_down);
             self.accepting.set(self.accepting.take().cancel());
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct Listening {
 #[derive(Debug)]
 pub(super) struct Listeners {
     pub(super) sockets: Vec<Listener>,
+    /// Where metrics are served, and nothing else.
+    pub(super) metrics: Option<Listener>,
     /// systemd holds them too, and gives them to the next server.
     pub(super) inherited: bool,
 }
@@ -100,7 +102,7 @@ impl Listening {
     fn shared(sockets: Vec<(Listener, Listen)>, shards: usize, inherited: bool) -> io::Result<Listening> {
         let (sockets, places): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
         let handles = || sockets.iter().map(Listener::try_clone).collect::<io::Result<_>>();
-        let of_shards = (0..shards).map(|_| Ok(Listeners { sockets: handles()?, inherited })).collect::<io::Result<_>>()?;
+        let of_shards = (0..shards).map(|_| Ok(Listeners { sockets: handles()?, metrics: None, inherited })).collect::<io::Result<_>>()?;
         Ok(Listening { places, of_shards, file: None })
     }
 }
@@ -122,7 +124,7 @@ fn tcp(address: SocketAddr, shards: usize) -> io::Result<Listening> {
     for socket in &sockets {
         socket.listen(BACKLOG)?;
     }
-    let of_shard = |socket| Listeners { sockets: vec![Listener::Tcp(TcpListener::from(socket))], inherited: false };
+    let of_shard = |socket| Listeners { sockets: vec![Listener::Tcp(TcpListener::from(socket))], metrics: None, inherited: false };
     let place = bound.as_socket().unwrap_or(address);
     Ok(Listening { places: vec![place.into()], of_shards: sockets.into_iter().map(of_shard).collect(), file: None })
 }

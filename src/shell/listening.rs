@@ -62,7 +62,7 @@ fn a_unix_socket_serves_as_a_port_does_and_is_gone_with_its_server() {
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(text(&turn(&mut chat)), "x".repeat(1_000_000));
         let second = serve(on(&path), rules(library(), "v1-direct", &pool())).err().unwrap();
-        assert!(matches!(&second, ServeError::AddressInUse { address } if *address == Listen::Unix(path.clone())), "{second}");
+        assert!(matches!(&second, ServeError::AddressInUse { address, .. } if *address == Listen::Unix(path.clone())), "{second}");
         stopper.stop();
         assert_eq!(ended.join().unwrap(), Ended::Quietly);
         assert!(!path.exists());

@@ -156,6 +156,7 @@ impl Letter {
             Letter::Mail(Mail::Report { report, .. }) => report.values().map(|value| value.to_string().len()).sum(),
             Letter::Completion { outcome: Err(_), .. }
             | Letter::Mail(Mail::Operation { .. } | Mail::Reply { .. } | Mail::Counts { .. } | Mail::Counted)
+            | Letter::Mail(Mail::RollCall { .. } | Mail::Present { .. })
             | Letter::Arrival(_)
             | Letter::JobDone { .. }
             | Letter::News(_)

@@ -34,7 +34,7 @@ mod supervisor;
 
 pub use inherited::{Inherited, InheritedError};
 pub use reactor::{Backend, best_backend};
-pub use server::{Ended, ServeError, Server, Settings, Stopper, rules, serve};
+pub use server::{Ended, ServeError, Server, Settings, Stopper, machine, rules, serve};
 pub use supervisor::Supervisor;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use super::accept::{self, Accepting};
 use super::audit::Audit;
-use super::bounds::{DRAIN_TIME, SOCKET_MODE};
+use super::bounds::{DRAIN_TIME, FLUSH_TIME, SOCKET_MODE};
 use super::descriptors;
 use super::doctor::{Check, Doctor};
 use super::driver::{Driver, Machine, Parts};
@@ -26,17 +26,19 @@ use crate::auth::{self, News};
 use crate::contract::Listen;
 use crate::graph::Library;
 use crate::shard::bounds::FAREWELL_TIME;
-use crate::shard::event::ShardId;
+use crate::shard::event::{Door, ShardId};
 use crate::shard::origin::Origins;
-use crate::shard::{self, Load, Shard};
+use crate::shard::{self, Load, Shard, metrics};
 use crate::work::Pool;
 use crate::work::authority::Authority;
 use crate::work::issuer::{Identity, KeyFile};
+use crate::work::otlp::Exporter;
 use jiff::tz::TimeZone;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub socket_mode: u32,
     /// Who is told that the server is ready, and alive.
     pub supervisor: Supervisor,
+    /// Where metrics and probes are served, and nothing else; none: only with everything else.
+    pub metrics_listen: Option<SocketAddr>,
     /// Threads with sessions; at least one.
     pub shards: usize,
     /// The event loop to use; none: the best there is.
@@ -73,6 +77,8 @@ pub struct Settings {
     pub audit: Option<Audit>,
     /// The checks of `/api/doctor`.
     pub doctor: Option<Arc<Check>>,
+    /// Takes turns that have ended; none: traces are not exported.
+    pub exporter: Option<Exporter>,
     /// How long running turns may go on when the server ends.
     pub drain_time: Duration,
 }
@@ -84,6 +90,7 @@ impl Settings {
             inherited: Inherited::default(),
             socket_mode: SOCKET_MODE,
             supervisor: Supervisor::default(),
+            metrics_listen: None,
             shards: thread::available_parallelism().map_or(1, usize::from),
             backend: None,
             pool,
@@ -95,6 +102,7 @@ impl Settings {
             authority: None,
             audit: None,
             doctor: None,
+            exporter: None,
             drain_time: DRAIN_TIME,
         }
     }
@@ -108,6 +116,7 @@ pub struct Server {
     /// Taken away when the server ends.
     file: Option<SocketFile>,
     supervisor: Supervisor,
+    metrics_address: Option<SocketAddr>,
     backend: Backend,
     mailboxes: Arc<[Arc<Mailbox>]>,
     notices: Receiver<Notice>,
@@ -115,6 +124,7 @@ pub struct Server {
     threads: Vec<JoinHandle<()>>,
     drain_ms: Arc<AtomicU64>,
     audit: Option<Audit>,
+    exporter: Option<Exporter>,
     /// Locked for as long as the server runs.
     _data: Option<File>,
 }
@@ -155,8 +165,8 @@ pub enum Ended {
 /// Why a server can't start.
 #[derive(Debug)]
 pub enum ServeError {
-    AddressInUse { address: Listen },
-    Listen { address: Listen, error: io::Error },
+    AddressInUse { address: Listen, setting: &'static str },
+    Listen { address: Listen, setting: &'static str, error: io::Error },
     DataInUse { folder: PathBuf },
     Data { folder: PathBuf, error: io::Error },
     UnknownGraph { name: String, known: Vec<String> },
@@ -169,10 +179,12 @@ impl std::error::Error for ServeError {}
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ServeError::AddressInUse { address } => {
-                write!(f, "another program listens on {address}: end it, or choose another address with --listen")
+            ServeError::AddressInUse { address, setting } => {
+                write!(f, "another program listens on {address}: end it, or choose another address with {setting}")
             }
-            ServeError::Listen { address, error } => write!(f, "can't listen on {address} ({error}): choose another address with --listen"),
+            ServeError::Listen { address, setting, error } => {
+                write!(f, "can't listen on {address} ({error}): choose another address with {setting}")
+            }
             ServeError::DataInUse { folder } => {
                 write!(f, "another server uses the folder {}: end it, or choose another folder with --data", folder.display())
             }
@@ -191,14 +203,23 @@ const ENDING_TIME: Duration = FAREWELL_TIME.saturating_mul(2);
 
 /// The rules of a server whose sessions start on `graph` and whose calls `pool` makes, with the default limits.
 pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings {
-    let (databases, call_time) = (pool.clone(), pool.clone());
+    let (databases, call_time, load) = (pool.clone(), pool.clone(), pool.clone());
     shard::Settings {
         databases: Box::new(move |session| databases.databases(session)),
         call_time: Box::new(move |request| call_time.deadline(request)),
+        database_names: pool.database_names(),
+        machine: Box::new(move || machine(&load, None)),
         files: files::embedded(),
         time_zone: TimeZone::system(),
         ..shard::Settings::new(library, graph)
     }
+}
+
+/// What the machine side shows in `/metrics`.
+pub fn machine(pool: &Pool, exporter: Option<&Exporter>) -> metrics::Machine {
+    let spans = exporter.map(Exporter::counts).map(|(exported, dropped)| metrics::Spans { exported, dropped });
+    let of_kind = |(name, waiting, running)| metrics::Pool { name, waiting, running };
+    metrics::Machine { pools: pool.load().map(of_kind).to_vec(), workers: pool.workers(), spans }
 }
 
 /// Starts a server; it accepts connections when this returns.
@@ -229,8 +250,9 @@ pub(super) fn start<M: Machine>(
     settings: Settings,
     machine: impl Fn(ShardId, Backend) -> M + Send + Clone + 'static,
 ) -> Result<Server, ServeError> {
-    let Settings { listen, inherited, socket_mode, supervisor, shards, backend, pool, data, results, suites, .. } = settings;
-    let Settings { issuer, key_file, authority, audit, doctor, drain_time, .. } = settings;
+    let Settings { listen, inherited, socket_mode, supervisor, metrics_listen, shards, backend, pool, data, results, suites, .. } =
+        settings;
+    let Settings { issuer, key_file, authority, audit, doctor, exporter, drain_time, .. } = settings;
     descriptors::allow_all();
     let data = data.map(lock).transpose()?;
     let configured = listen.clone();
@@ -238,10 +260,8 @@ pub(super) fn start<M: Machine>(
         true => Listening::bind(&listen, socket_mode, shards),
         false => Listening::inherit(inherited, shards),
     };
-    let Listening { places, of_shards, file } = listening.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => ServeError::AddressInUse { address: listen },
-        _ => ServeError::Listen { address: listen, error },
-    })?;
+    let Listening { places, mut of_shards, file } = listening.map_err(|error| refused(listen, "--listen", error))?;
+    let metrics_address = metrics_listen.map(|listen| listen_for_metrics(listen, &mut of_shards)).transpose()?;
     let mailboxes: Arc<[Arc<Mailbox>]> = of_shards.iter().map(|_| Arc::default()).collect();
     let (notify, notices) = channel();
     let jobs = Jobs::new(results, Runs::new(suites, &places[0]), Doctor::new(doctor)).map_err(|error| ServeError::Start { error })?;
@@ -250,9 +270,9 @@ pub(super) fn start<M: Machine>(
     let (ready, started) = channel();
     let mut threads = Vec::new();
     for (number, listeners) in of_shards.into_iter().enumerate() {
-        let (pool, jobs, identity, audit) = (pool.clone(), jobs.clone(), identity.clone(), audit.clone());
+        let (pool, jobs, identity, audit, exporter) = (pool.clone(), jobs.clone(), identity.clone(), audit.clone(), exporter.clone());
         let (mailboxes, notices) = (mailboxes.clone(), notify.clone());
-        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, audit, mailboxes, notices };
+        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, audit, exporter, mailboxes, notices };
         let (machine, ready) = (machine.clone(), ready.clone());
         let thread = thread::Builder::new().name(format!("shard {number}"));
         let thread = thread.spawn(move || run_shard(parts, machine, listeners, backend, &ready));
@@ -265,7 +285,39 @@ pub(super) fn start<M: Machine>(
         backend = if of_shard == Backend::Epoll { of_shard } else { backend };
     }
     let drain_ms = Arc::new(AtomicU64::new(drain_time.as_millis() as u64));
-    Ok(Server { places, configured, file, supervisor, backend, mailboxes, notices, notify, threads, drain_ms, audit, _data: data })
+    Ok(Server {
+        places,
+        configured,
+        metrics_address,
+        file,
+        supervisor,
+        backend,
+        mailboxes,
+        notices,
+        notify,
+        threads,
+        drain_ms,
+        audit,
+        exporter,
+        _data: data,
+    })
+}
+
+/// Why an address can't be listened on.
+fn refused(address: Listen, setting: &'static str, error: io::Error) -> ServeError {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ServeError::AddressInUse { address, setting },
+        _ => ServeError::Listen { address, setting, error },
+    }
+}
+
+/// Has the first shard listen for those who read metrics, and says where.
+fn listen_for_metrics(address: SocketAddr, of_shards: &mut [Listeners]) -> Result<SocketAddr, ServeError> {
+    let listen = Listen::from(address);
+    let listening = Listening::bind(&listen, SOCKET_MODE, 1).map_err(|error| refused(listen, "--metrics-listen", error))?;
+    let sockets = listening.of_shards.into_iter().flat_map(|listeners| listeners.sockets);
+    of_shards.iter_mut().zip(sockets).for_each(|(listeners, socket)| listeners.metrics = Some(socket));
+    Ok(listening.places.first().and_then(Listen::tcp).unwrap_or(address))
 }
 
 /// Starts fetching what sign-in needs, and has every shard hear of it.
@@ -313,14 +365,16 @@ fn run_shard<M: Machine>(
     reactor.block_on(async move {
         let polls = backend == Backend::Epoll;
         let opened = |listener: &Listener| listener.set_nonblocking(polls).and_then(|()| Accepting::new(listener.try_clone()?));
-        let accepting: io::Result<Vec<_>> = listeners.sockets.iter().map(opened).collect();
+        let main = listeners.sockets.iter().map(|listener| (listener, Door::Main));
+        let all = main.chain(listeners.metrics.iter().map(|listener| (listener, Door::Metrics)));
+        let accepting: io::Result<Vec<_>> = all.map(|(listener, door)| Ok((opened(listener)?, door))).collect();
         let accepting = match accepting {
             Ok(accepting) => accepting,
             Err(error) => return drop(ready.send(Err(error))),
         };
         let driver = Driver::new(machine(parts.number, backend), parts, listeners, polls);
-        for listener in accepting {
-            monoio::spawn(accept::accept(driver.clone(), listener, driver.accepting()));
+        for (listener, door) in accepting {
+            monoio::spawn(accept::accept(driver.clone(), listener, door, driver.accepting()));
         }
         // If nobody receives this the start has failed, and the process ends.
         let _ = ready.send(Ok(backend));
@@ -343,6 +397,16 @@ impl Server {
     /// Where it listens, with the port that the system chose if none was given. At least one place.
     pub fn places(&self) -> &[Listen] {
         &self.places
+    }
+
+    /// Where metrics are served on their own.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// What exports traces.
+    pub fn exporter(&self) -> Option<&Exporter> {
+        self.exporter.as_ref()
     }
 
     pub fn backend(&self) -> Backend {
@@ -391,6 +455,7 @@ impl Server {
             thread::sleep(FAREWELL_TIME / 50);
         }
         self.audit.iter().for_each(Audit::flush);
+        self.exporter.iter().for_each(|exporter| exporter.flush(FLUSH_TIME));
         ended
     }
 

@@ -98,7 +98,7 @@ impl Puppet {
             "call" => {
                 self.calls += 1;
                 let request = Arc::new(Request::Model(asked(rest)));
-                actions.push(Action::Call { session: SessionId(1), call: CallId(self.calls), owner: "a".into(), request });
+                actions.push(Action::Call { session: SessionId(1), call: CallId(self.calls), owner: "a".into(), request, trace: None });
             }
             "file" => actions.push(Action::Job { ticket: Ticket(1), job: Job::File { name: rest.to_owned() } }),
             "suites" => actions.push(Action::Job { ticket: Ticket(1), job: Job::ListSuites }),
@@ -119,7 +119,7 @@ impl Puppet {
 }
 
 fn caller() -> Caller {
-    Caller { identity: "u".to_owned(), channel: "c".to_owned(), utc_offset_minutes: 0 }
+    Caller { identity: "u".to_owned(), channel: "c".to_owned(), utc_offset_minutes: 0, trace: None }
 }
 
 fn asked(role: &str) -> ModelRequest {
@@ -193,6 +193,7 @@ impl Machine for Puppet {
             Event::Mail(Mail::TestReport { .. } | Mail::Report { .. } | Mail::Counts { .. } | Mail::Counted)
             | Event::News(_)
             | Event::Reload(_) => {}
+            Event::Mail(Mail::RollCall { .. } | Mail::Present { .. }) => {}
             Event::Chunk { session, call, text } => match text.as_str() {
                 "waiting" => actions.push(Action::CancelCall { session, call }),
                 _ => self.answer(&text),

@@ -5,7 +5,7 @@ use super::network::AtServer;
 use super::script::SECOND;
 use super::world::{ADDRESSES, Happens, MOMENT_ZERO, Owned, WALL_ZERO, World};
 use crate::contract::{Moment, Now, Time};
-use crate::shard::event::{Action, Entry, Event, SocketId};
+use crate::shard::event::{Action, Door, Entry, Event, SocketId};
 use crate::shard::quota::Sums;
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr};
@@ -101,7 +101,7 @@ impl World<'_> {
                 let socket = self.sit(shard, line);
                 let user = self.script.users[self.lines[line].user].number;
                 let peer = IpAddr::from(Ipv4Addr::new(10, 0, 0, (user % ADDRESSES) as u8)).into();
-                self.act(shard, Event::Accepted { socket, peer });
+                self.act(shard, Event::Accepted { socket, peer, door: Door::Main });
             }
             Owned::Arrived { line, attach } => {
                 let socket = self.sit(shard, line);
@@ -199,7 +199,7 @@ impl World<'_> {
             Action::Mail { shard, .. } => shard.hash(&mut self.hash),
             Action::Log(entry) => format!("{entry:?}").hash(&mut self.hash),
             Action::Audit(record) => format!("{record:?}").hash(&mut self.hash),
-            Action::Ask(_) | Action::Drained | Action::Stopped => {}
+            Action::Ask(_) | Action::Export(_) | Action::Drained | Action::Stopped => {}
         }
     }
 
@@ -247,7 +247,7 @@ impl World<'_> {
                 }
                 self.put_event(self.script.mail_us, to.0, Owned::Mail(mail));
             }
-            Action::Call { session, call, owner, request } => self.call(shard, session, call, &owner, &request),
+            Action::Call { session, call, owner, request, trace: _ } => self.call(shard, session, call, &owner, &request),
             Action::CancelCall { session, call } => self.cancel_call(shard, session, call),
             Action::Job { ticket, job } => self.job(shard, ticket, &job),
             Action::Ask(ask) => self.fail(format!("shard {shard} asks {ask:?} where nobody signs in")),
@@ -258,7 +258,7 @@ impl World<'_> {
                 }
             }
             Action::Log(Entry::Panic { session }) => self.fail(format!("session {session} panicked")),
-            Action::Log(_) => {}
+            Action::Log(_) | Action::Export(_) => {}
             Action::Audit(record) => self.fail(format!("shard {shard} notes {record:?} where there is no audit log")),
             Action::Drained => {
                 let seat = &mut self.seats[shard];

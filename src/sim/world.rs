@@ -12,8 +12,9 @@ use crate::contract::{Answer, Budget, CallError, CallId, DatabaseInfo, Dialect, 
 use crate::graph::Library;
 use crate::shard::event::{Attach, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
 use crate::shard::files::Files;
+use crate::shard::metrics::{Machine, Models};
 use crate::shard::origin::Origins;
-use crate::shard::{Settings, Shard, bounds};
+use crate::shard::{Export, Settings, Shard, bounds};
 use jiff::tz::TimeZone;
 use serde_json::Map;
 use std::cmp::Ordering;
@@ -430,6 +431,11 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         session_idle: if script.is_tight { Duration::from_secs(20) } else { bounds::SESSION_IDLE },
         silence_max: bounds::SILENCE_MAX,
         write_time: bounds::WRITE_TIME,
+        models: Models::default(),
+        database_names: vec!["eras2_production".into()],
+        machine: Box::new(Machine::default),
+        trace_seed: script.seed,
+        export: script.seed.is_multiple_of(2).then_some(Export { content: true }),
         conformance: false,
         audit: false,
     }

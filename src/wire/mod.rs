@@ -6,6 +6,7 @@ pub mod answer; // HTTP answers
 mod chunked; // their bodies in pieces
 mod complexity; // how much a JSON text would make of itself
 pub mod encoding; // which coding a client takes
+pub mod exposition; // metrics
 pub mod http; // HTTP requests
 pub mod json; // the wire contract's JSON, outgoing
 pub mod provider; // chat completions

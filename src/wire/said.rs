@@ -1,7 +1,7 @@
 //! What clients send, read into inputs. What they may not send is refused with a code and a sentence that says what to do.
 
 use super::complexity::{DEPTH_MAX, VALUES_MAX, is_too_complex};
-use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, exact};
+use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, exact};
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
@@ -68,9 +68,17 @@ fn client_id(object: &mut Object) -> Result<Option<ClientId>, Refusal> {
     }
 }
 
+/// The caller, placed in the trace that the message itself names. One that can't be read is as if it were not there.
+fn placed(object: &mut Object, from: Caller) -> Caller {
+    let stated = object.remove("traceparent");
+    let stated = stated.as_ref().and_then(Value::as_str).and_then(|text| text.parse().ok()).map(TraceContext::called);
+    Caller { trace: stated.or(from.trace), ..from }
+}
+
 /// Parses a message: its text, what the user sees while they send it, and the client's id for it.
 pub fn message(mut object: Object, from: Caller) -> Result<Input, Refusal> {
     let client_id = client_id(&mut object)?;
+    let from = placed(&mut object, from);
     let text = match object.remove("text") {
         Some(Value::String(text)) if !text.trim().is_empty() => text,
         Some(Value::String(_)) => return Err(Refusal::new(Code::MessageBlank, "the message is empty: send some text")),
@@ -88,6 +96,7 @@ pub fn message(mut object: Object, from: Caller) -> Result<Input, Refusal> {
 /// Parses the use of a control.
 pub fn action(mut object: Object, from: Caller) -> Result<Input, Refusal> {
     let client_id = client_id(&mut object)?;
+    let from = placed(&mut object, from);
     let action = match object.remove("action") {
         Some(Value::String(action)) if !action.is_empty() => action,
         _ => return Err(Refusal::new(Code::InvalidParameter, "`action` is missing: name the control's action")),
@@ -164,6 +173,21 @@ mod tests {
             (r#"{"type":"cancel_process","pid":-1}"#, Err(Code::InvalidParameter)),
         ] {
             assert_eq!(said(text, from()).map_err(|refusal| refusal.code), parsed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_may_name_the_trace_that_it_belongs_to() {
+        let (one, other) =
+            ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "00-11111111111111111111111111111111-00f067aa0ba902b7-01");
+        let context = |text: &str| text.parse().ok().map(TraceContext::called);
+        for (stated, expected) in [(json!(other), other), (json!("nonsense"), one), (json!(7), one), (Value::Null, one)] {
+            for mut said in [json!({"text": "hi"}), json!({"type": "action", "action": "a"})] {
+                said["traceparent"] = stated.clone();
+                let from = Caller { trace: context(one), ..Caller::default() };
+                let mut input = super::said(&said.to_string(), from).unwrap();
+                assert_eq!(input.caller_mut().unwrap().trace, context(expected), "{said}");
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! One call on its worker: what it may say while it runs, how it is stopped, and how it ends.
 
-use crate::contract::{Answer, CallError, ModelRequest, Usage};
+use crate::contract::{Answer, CallError, ModelRequest, TraceParent, Usage};
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ pub struct Call<'a> {
     pub cancel: &'a Cancel,
     /// When it must have ended.
     pub due: Instant,
+    /// What it says of its span in a distributed trace.
+    pub trace: Option<TraceParent>,
     pub(super) say: &'a mut dyn FnMut(&str),
 }
 

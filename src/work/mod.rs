@@ -4,7 +4,7 @@
 //! a provider over HTTP, with [`dialects`] for how and [`retry`] for how often, at the
 //! [`prices`] that are configured; [`demo`] follows rules. [`probe`] looks for a
 //! model server on this machine. [`database`] asks databases. A [`tape`] keeps what was answered, or plays it. [`issuer`]
-//! fetches what sign-in needs, from where an [`authority`] vouches for it.
+//! fetches what sign-in needs, from where an [`authority`] vouches for it; [`otlp`] exports traces.
 
 pub mod authority;
 mod call;
@@ -14,6 +14,7 @@ mod dialects;
 pub mod issuer;
 mod names;
 pub mod openai;
+pub mod otlp;
 mod pool;
 pub mod prices;
 pub mod probe;

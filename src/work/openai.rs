@@ -292,12 +292,14 @@ impl Line {
     ) -> Result<Tried, Failure> {
         let deadlines = self.shared.provider.deadlines;
         let body = provider::body(request, model, dialect);
+        let traceparent = call.trace.map(|parent| parent.to_string());
         let mut waiting = Waiting { deadline: &self.deadline, due: call.due, waits_for: "the first word" };
         waiting.until(deadlines.connection + deadlines.first_word);
         let send = || {
             let post = self.agent.post(&self.shared.url).content_type("application/json").header("accept", "text/event-stream");
             let bearer = self.shared.bearer.as_deref();
-            bearer.into_iter().fold(post, |post, bearer| post.header("authorization", bearer)).send(&body[..])
+            let post = bearer.into_iter().fold(post, |post, bearer| post.header("authorization", bearer));
+            traceparent.iter().fold(post, |post, parent| post.header("traceparent", parent)).send(&body[..])
         };
         let sent = match send() {
             // llama.cpp's server closes right behind an answer, whatever it announces: a new connection is no retry.

@@ -93,7 +93,7 @@ fn question() -> ModelRequest {
 fn ask_for(asked: &ModelRequest, model: &mut dyn Model, cancel: &Cancel, time: Duration) -> (String, Ended) {
     let mut said = String::new();
     let mut say = |piece: &str| said.push_str(piece);
-    let ended = model.answer(asked, &mut Call { cancel, due: Instant::now() + time, say: &mut say });
+    let ended = model.answer(asked, &mut Call { cancel, due: Instant::now() + time, trace: None, say: &mut say });
     (said, ended)
 }
 
@@ -437,7 +437,7 @@ fn a_field_is_streamed_and_after_a_cut_what_is_new_of_it() {
         let (url, log) = serve(answers.iter().map(|(bytes, _)| bytes.clone()).collect(), false);
         let mut said = Vec::new();
         let mut say = |piece: &str| said.push(piece.to_owned());
-        let mut call = Call { cancel: &Cancel::default(), due: Instant::now() + LONG, say: &mut say };
+        let mut call = Call { cancel: &Cancel::default(), due: Instant::now() + LONG, trace: None, say: &mut say };
         let ended = OpenAi::new(provider(url, LONG)).line().answer(&asked, &mut call);
         assert_eq!(
             (ended.outcome.unwrap().text.as_str(), said.as_slice()),

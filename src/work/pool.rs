@@ -10,7 +10,7 @@
 use super::call::{Call, Cancel, Ended, Model};
 use super::database::Databases;
 use super::tape::{Take, Tape};
-use crate::contract::{Answer, CallError, DatabaseFault, DatabaseInfo, Request, Usage};
+use crate::contract::{Answer, CallError, DatabaseFault, DatabaseInfo, Request, TraceParent, Usage};
 use crate::sql;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -100,6 +100,7 @@ struct Job {
     request: Arc<Request>,
     /// Its place on the tape, where there is one.
     take: Option<Take>,
+    trace: Option<TraceParent>,
     cancel: Arc<Cancel>,
     since: Instant,
     due: Instant,
@@ -153,6 +154,11 @@ impl Pool {
         }
     }
 
+    /// The names of all databases, whatever a tape says of them.
+    pub fn database_names(&self) -> Vec<Arc<str>> {
+        self.0.settings.databases.infos().into_iter().map(|info| info.name.into()).collect()
+    }
+
     /// Has all databases surveyed, now and when it is due, in the background. A replay has what its tape says of them.
     pub fn keep_surveyed(&self) {
         let databases = &self.0.settings.databases;
@@ -166,12 +172,23 @@ impl Pool {
 
     /// Starts a call of a session, or says at once why not. `reply` is called on a worker's thread, and may block it.
     pub fn start(&self, session: &Arc<str>, request: Arc<Request>, reply: Box<dyn FnMut(Reply) + Send>) -> Result<CallHandle, CallError> {
+        self.start_traced(session, request, None, reply)
+    }
+
+    /// The same, with what the call says of its span in a distributed trace.
+    pub fn start_traced(
+        &self,
+        session: &Arc<str>,
+        request: Arc<Request>,
+        trace: Option<TraceParent>,
+        reply: Box<dyn FnMut(Reply) + Send>,
+    ) -> Result<CallHandle, CallError> {
         let lane = self.0.lane(&request);
         let take = self.0.settings.tape.as_ref().map(|tape| tape.take(session, &request));
         let cancel = Arc::new(Cancel::default());
         let since = Instant::now();
         let due = since + self.deadline(&request);
-        let job = Job { lane, request, take, cancel: cancel.clone(), since, due, reply };
+        let job = Job { lane, request, take, trace, cancel: cancel.clone(), since, due, reply };
         let mut state = self.0.state();
         let room = self.0.room(&state, lane);
         let line = &mut state.lanes[lane.place()].waiting;
@@ -196,6 +213,18 @@ impl Pool {
             Request::Model(_) => self.0.settings.call_time_max,
             Request::Database(asked) => self.0.settings.call_time_max.min(Duration::from_millis(asked.limits.time_ms_max)),
         }
+    }
+
+    /// Calls that wait and that run, by kind: `llm`, `background`, `database`.
+    pub fn load(&self) -> [(&'static str, usize, usize); 3] {
+        let state = self.0.state();
+        let of = |lanes: &[LaneState]| {
+            let count = |count: fn(&LaneState) -> usize| lanes.iter().map(count).sum::<usize>();
+            (count(|lane| lane.waiting.len()), count(|lane| lane.running.len()))
+        };
+        let lane = |lane: Lane| std::slice::from_ref(&state.lanes[lane.place()]);
+        [("llm", lane(Lane::Foreground)), ("background", lane(Lane::Background)), ("database", &state.lanes[Lane::Database(0).place()..])]
+            .map(|(name, lanes)| (name, of(lanes).0, of(lanes).1))
     }
 
     /// Threads that there are now.
@@ -353,7 +382,7 @@ impl Shared {
     }
 
     fn run(&self, job: Job, model: &mut Option<Fitted>) {
-        let Job { lane, request, take, cancel, since, due, mut reply } = job;
+        let Job { lane, request, take, trace, cancel, since, due, mut reply } = job;
         let (mut recording, played) = match take {
             Some(Take::Record(recording)) => (Some(recording), None),
             Some(Take::Play(played)) => (None, Some(played)),
@@ -374,7 +403,7 @@ impl Shared {
                 recording.iter_mut().for_each(|recording| recording.heard(text));
                 reply(Reply::Chunk(text.to_owned()));
             };
-            let mut call = Call { cancel: &cancel, due, say: &mut say };
+            let mut call = Call { cancel: &cancel, due, trace, say: &mut say };
             let answered = catch_unwind(AssertUnwindSafe(|| match (&played, &*request) {
                 (Some(played), _) => played.answer(&mut call),
                 (None, Request::Model(asked)) => {

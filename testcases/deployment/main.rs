@@ -198,6 +198,16 @@ fn the_smoketest_passes_over_the_public_address() {
 }
 
 #[test]
+fn probes_go_through_and_metrics_do_not() {
+    let server = Server::start();
+    let nginx = Nginx::before(server.address);
+    for (path, status) in [("/health", 200), ("/livez", 200), ("/readyz", 200), ("/version", 200), ("/metrics", 404)] {
+        assert_eq!(nginx.ask("GET", path, "", "").status, status, "{path}");
+    }
+    assert_eq!(server.connect().ask("GET", "/metrics", None).status, 200, "from this machine itself");
+}
+
+#[test]
 fn a_server_that_is_away_is_a_sentence_and_plain_http_leads_to_https() {
     let mut server = Server::with(&Setting { listen: Some(own_address()), ..Setting::default() });
     let nginx = Nginx::before(server.address);

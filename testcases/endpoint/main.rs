@@ -21,6 +21,7 @@ mod graphs;
 mod logged;
 mod model;
 mod named;
+mod observed;
 mod oversized;
 mod reading;
 mod relay;

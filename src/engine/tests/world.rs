@@ -30,7 +30,7 @@ pub(super) struct World {
 }
 
 pub(super) fn ada() -> Caller {
-    Caller { identity: "ada".into(), channel: "test".into(), utc_offset_minutes: 60 }
+    Caller { identity: "ada".into(), channel: "test".into(), utc_offset_minutes: 60, trace: None }
 }
 
 /// The database that the shipped graphs name, and one of another dialect.

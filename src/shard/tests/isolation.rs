@@ -15,6 +15,10 @@ type Probe = (&'static str, &'static str, &'static str, &'static [&'static str],
 /// What Eve sends to each route, as targets and bodies; `{}` stands for a body that names nothing.
 const PROBES: &[Probe] = &[
     ("GET", "/health", "-", &["", "?user=ada"], &[]),
+    ("GET", "/livez", "-", &["", "?user=ada"], &[]),
+    ("GET", "/readyz", "-", &["", "?user=ada"], &[]),
+    ("GET", "/version", "-", &["", "?user=ada"], &[]),
+    ("GET", "/metrics", "metrics", &["", "?user=ada"], &[]),
     ("GET", "/auth/config", "-", &["", "?user=ada"], &[]),
     ("GET", "/api/doctor", "admin", &["", "?user=ada"], &[]),
     ("GET", "/api/me", "read", &["", "?user=ada"], &[]),

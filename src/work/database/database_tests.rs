@@ -14,7 +14,7 @@ fn ask_of(
     cancel: &Cancel,
 ) -> Result<DatabaseAnswer, CallError> {
     let mut say = |_: &str| {};
-    let mut call = Call { cancel, due: Instant::now() + Duration::from_secs(60), say: &mut say };
+    let mut call = Call { cancel, due: Instant::now() + Duration::from_secs(60), trace: None, say: &mut say };
     let request = DatabaseRequest { database: name.into(), ask, limits };
     databases.answer(&request, &mut call).outcome.map(|answer| *answer.database.unwrap())
 }

@@ -133,7 +133,7 @@ fn a_description_that_differs_makes_a_survey_old_and_one_that_fails_leaves_what_
         let ask = DatabaseAsk::Describe { table: "t".to_owned() };
         let mut say = |_: &str| {};
         let cancel = Cancel::default();
-        let mut call = crate::work::Call { cancel: &cancel, due: Instant::now() + SURVEY_TIME, say: &mut say };
+        let mut call = crate::work::Call { cancel: &cancel, due: Instant::now() + SURVEY_TIME, trace: None, say: &mut say };
         databases.0[0].ask(&ask, DatabaseLimits::default(), &mut call).unwrap();
         databases.0[0].surveys.state().is_stale
     };

@@ -270,7 +270,7 @@ fn the_same_request_is_answered_the_same_and_word_by_word() {
     let mut pieces = Vec::new();
     let mut say = |piece: &str| pieces.push(piece.to_owned());
     let cancel = crate::work::Cancel::default();
-    let mut call = Call { cancel: &cancel, due: std::time::Instant::now(), say: &mut say };
+    let mut call = Call { cancel: &cancel, due: std::time::Instant::now(), trace: None, say: &mut say };
     let ended = Model::answer(&mut demo(), &request, &mut call);
     assert_eq!(ended.outcome.unwrap().text, "", "it was streamed");
     let whole = demo().answer(&request.messages, false);
@@ -525,7 +525,7 @@ fn a_field_is_streamed_word_by_word_and_the_text_stays_whole() {
     let mut pieces = Vec::new();
     let mut say = |piece: &str| pieces.push(piece.to_owned());
     let cancel = crate::work::Cancel::default();
-    let mut call = Call { cancel: &cancel, due: std::time::Instant::now(), say: &mut say };
+    let mut call = Call { cancel: &cancel, due: std::time::Instant::now(), trace: None, say: &mut say };
     let text = Model::answer(&mut demo(), &request, &mut call).outcome.unwrap().text;
     let routing: Value = serde_json::from_str(&text).unwrap();
     assert!(pieces.len() > 20 && routing["answer"] == pieces.concat(), "{pieces:?}");

@@ -31,8 +31,9 @@ struct Stage {
 struct Seen {
     /// The roles that were asked, in order.
     asked: Vec<String>,
-    /// What was asked, whole.
+    /// What was asked, whole, and the heads that it came with.
     bodies: Vec<Value>,
+    heads: Vec<String>,
     /// Calls that stand still now.
     holding: usize,
     /// How many may go on.
@@ -98,6 +99,11 @@ impl Provider {
         seen.asked.iter().zip(&seen.bodies).filter(|(asked, _)| *asked == role).map(|(_, body)| body.clone()).collect()
     }
 
+    /// The heads of all requests so far.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.stage.seen.lock().unwrap().heads.clone()
+    }
+
     /// Waits until so many calls stand still.
     pub(crate) fn holds(&self, count: usize) {
         eventually(&format!("{count} calls that stand still"), || (self.stage.seen.lock().unwrap().holding == count).then_some(()));
@@ -119,15 +125,22 @@ fn serve(stage: &Stage, stream: TcpStream) -> Option<()> {
     stream.set_nodelay(true).ok()?;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
-        let body = request_body(&mut reader)?;
+        let (head, body) = request(&mut reader)?;
+        stage.seen.lock().unwrap().heads.push(head);
         answer(stage, &stream, &body)?;
     }
 }
 
 /// The next request's body; nothing where the client has gone.
 pub(crate) fn request_body(reader: &mut impl BufRead) -> Option<Value> {
-    let (mut length, mut line) = (0, String::new());
+    request(reader).map(|(_, body)| body)
+}
+
+/// The same with its head.
+fn request(reader: &mut impl BufRead) -> Option<(String, Value)> {
+    let (mut length, mut head, mut line) = (0, String::new(), String::new());
     loop {
+        head.push_str(&line);
         line.clear();
         if reader.read_line(&mut line).ok()? == 0 {
             return None;
@@ -143,7 +156,7 @@ pub(crate) fn request_body(reader: &mut impl BufRead) -> Option<Value> {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
+    Some((head, serde_json::from_slice(&body).ok()?))
 }
 
 /// What one call is about.

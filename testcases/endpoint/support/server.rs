@@ -174,7 +174,7 @@ pub(crate) fn run_for(patience: Duration, folder: &Path, arguments: &[&str]) -> 
 pub(crate) fn framewright(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framewright"));
     // Settings and keys, and what a terminal or a network would have it do.
-    let heard = ["FRAMEWRIGHT_", "OPENAI_", "OPENROUTER_", "ANTHROPIC_", "NO_COLOR", "COLUMNS"];
+    let heard = ["FRAMEWRIGHT_", "OPENAI_", "OPENROUTER_", "ANTHROPIC_", "NO_COLOR", "COLUMNS", "OTEL_"];
     let is_heard = |name: &str| heard.iter().any(|start| name.starts_with(start)) || name.to_ascii_lowercase().ends_with("_proxy");
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_heard)) {
         command.env_remove(name);
