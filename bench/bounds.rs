@@ -4,7 +4,7 @@
 
 use framewright::contract::{Budget, Moment, Now, Quota, Quotas, Time};
 use framewright::graph::Library;
-use framewright::shard::event::{Action, Event, ShardId, SocketId};
+use framewright::shard::event::{Action, Door, Event, ShardId, SocketId};
 use framewright::shard::{Settings, Shard};
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -34,7 +34,7 @@ impl World {
         let now = Now { moment: Moment(1_000_000), wall: Time(1_800_000_000_000_000) };
         let mut world = World { shard, now, actions: Vec::new() };
         // No loopback address, which nobody counts.
-        world.handle(Event::Accepted { socket: SOCKET, peer: IpAddr::from(Ipv4Addr::new(203, 0, 113, 5)).into() });
+        world.handle(Event::Accepted { socket: SOCKET, peer: IpAddr::from(Ipv4Addr::new(203, 0, 113, 5)).into(), door: Door::Main });
         world.handle(Event::TickEnd);
         if is_socket {
             let head = "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
