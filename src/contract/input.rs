@@ -126,6 +126,7 @@ impl Input {
             | Input::Clear { from }
             | Input::Switch { from, .. } => Some(from),
             Input::Surveyed { .. }
+            | Input::Reloaded { .. }
             | Input::Cancel { .. }
             | Input::Stop
             | Input::Drain { .. }

@@ -33,6 +33,7 @@ pub fn input_bytes(input: &Input) -> usize {
         Input::Action { action, data, .. } => FIXED + action.len() + value_bytes(data),
         Input::Opened { .. }
         | Input::Surveyed { .. }
+        | Input::Reloaded { .. }
         | Input::Attached { .. }
         | Input::Cancel { .. }
         | Input::Stop

@@ -9,6 +9,7 @@ use crate::work::authority::Authority;
 use crate::work::issuer::{Fetched, KeyFile, fetch_once};
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -32,7 +33,7 @@ pub(super) fn look(config: &Config, tell: &mut dyn FnMut(Finding)) {
     }
     if let Some(proxy) = proxy {
         // Then anyone who connects could name any user.
-        let anyone = ["8.8.8.8", "2001:4860:4860::8888"].iter().filter_map(|address| address.parse().ok());
+        let anyone = ["8.8.8.8", "2001:4860:4860::8888"].iter().filter_map(|address| address.parse::<IpAddr>().ok());
         let trusts_anyone = anyone.into_iter().any(|address| proxy.trusted.iter().any(|network| network.has(address)));
         let trusted = counted(proxy.trusted.len(), "trusted address or network", "trusted addresses or networks");
         tell(match trusts_anyone {

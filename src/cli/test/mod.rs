@@ -233,7 +233,8 @@ fn started(arguments: Arguments, tape: Option<Arc<Tape>>) -> Result<(Target, Str
     let is_replay = tape.as_ref().is_some_and(|tape| !tape.is_recording());
     let arguments = if is_replay { cassettes::without_models(arguments) } else { arguments };
     // What a test does is nobody's doing.
-    let config = Config { audit: None, ..config(arguments.clone())? };
+    let mut config = config(arguments.clone())?;
+    config.audit = None;
     let server = serve::start(&config, library::load(config.graphs.as_deref())?, config.pool_on(tape))?;
     let model = if is_replay { "none, recordings answer".to_owned() } else { config.upstream.to_string() };
     let about = format!("a server of its own  model: {model}  graph: {}", config.graph);

@@ -135,6 +135,7 @@ fn turn() -> Finished {
         ],
         background: Vec::new(),
         context: None,
+        reloaded: None,
     };
     let calls = vec![
         asked(1, "input", model("small")),
