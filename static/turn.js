@@ -12,9 +12,9 @@ import { counted, duration, unturned } from './words.js';
 
 /** Fetched with the first question, so that it is there when the answer comes. */
 const Answer = lazy(async () => {
-  // At once, and not when who needs it has come.
-  import('./vendor/prose.mjs').catch(() => {});
-  return (await import('./answer.js')).Answer;
+  // All at once, so that none waits for another to be read.
+  const [{ Answer }] = await Promise.all([import('./answer.js'), import('./markdown.js'), import('./vendor/prose.mjs')]);
+  return Answer;
 });
 
 /** @param {{turn: Turn}} props */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Proxy } from './proxy.mjs';
 import { becomes, growth, phone } from './stage.mjs';
-import { SignedStage, eventSockets } from './signed.mjs';
+import { SignedStage, eventSockets, identifies } from './signed.mjs';
 
 /** Seconds that a token lives: renewed when two thirds have passed, and long enough for a busy machine to see to it. */
 const TTL = 30;
@@ -128,7 +128,7 @@ for (const [name, options] of [['desktop', {}], ['phone', phone]]) {
 }
 
 test('who is somebody else at the issuer by now is not taken for the one who talks', () =>
-  scene({ ttl: SHORT_TTL }, { tolerates: /status of 40/ }, async (user, page, issuer) => {
+  scene({ ttl: 2 * TTL }, { tolerates: /status of 40/ }, async (user, page, issuer) => {
     await user.logIn('ada');
     await user.visitor.ask('hello');
     await page.context().clearCookies();
@@ -136,14 +136,29 @@ test('who is somebody else at the issuer by now is not taken for the one who tal
     const other = await page.context().newPage();
     await other.goto(`${stage.address}/?session=other`);
     await other.getByRole('button', { name: 'Log in', exact: true }).click();
-    await other.locator('input[name=login]').fill('eve');
-    await other.locator('input[name=password]').fill('x');
-    await other.getByRole('button', { name: 'Sign-in' }).click();
-    await other.getByRole('button', { name: 'Continue' }).click();
+    await identifies(other, 'eve');
     await other.locator('.you').waitFor();
     await page.locator('.notice', { hasText: 'Somebody else is logged in at the issuer now.' }).waitFor();
     assert.equal(await user.name(), 'Ada Lovelace');
     await user.seesQuestions(['hello']);
+  }));
+
+test('who has logged in again in another tab is in again here, too', () =>
+  scene({ ttl: TTL }, { tolerates: /status of 40/ }, async (user, page, issuer) => {
+    await user.logIn('ada');
+    await page.context().clearCookies();
+    await page.locator('.notice', { hasText: 'Your log-in ends at' }).waitFor();
+    issuer.ttl = 3600;
+    const other = await page.context().newPage();
+    await other.goto(user.visitor.url());
+    await other.getByRole('button', { name: 'Log in', exact: true }).click();
+    await identifies(other, 'ada');
+    await other.locator('.you').waitFor();
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+    await page.locator('.notice').waitFor({ state: 'detached' });
+    await user.visitor.connected();
+    await user.visitor.ask('hello');
+    assert.deepEqual(await user.questions(), ['hello']);
   }));
 
 test('an issuer that is away past the end: sockets close, what is written waits, and goes out once when it is back', () =>

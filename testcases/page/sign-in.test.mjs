@@ -167,20 +167,13 @@ for (const [what, change, sentence] of [
 }
 
 test('an answer that names another issuer is refused', () =>
-  stage.visit({}, async (user, page) => {
-    let isChanged = false;
-    await page.route(/\/\?code=/, (route) => {
-      const url = new URL(route.request().url());
-      if (isChanged) return route.continue();
-      isChanged = true;
-      url.searchParams.set('iss', 'https://evil.example');
-      return route.fulfill({ status: 302, headers: { location: url.href } });
-    });
-    await page.getByRole('button', { name: 'Log in', exact: true }).click();
-    await user.identifies('ada');
-    await user.reads('does not belong to this log-in');
-    assert.ok(isChanged && (await user.kept()) === null);
-  }));
+  withIssuer({ tampers: (address) => address.replace(/([?&]iss=)[^&]+/, '$1https%3A%2F%2Fevil.example') }, () =>
+    stage.visit({}, async (user, page) => {
+      await page.getByRole('button', { name: 'Log in', exact: true }).click();
+      await user.identifies('ada');
+      await user.reads('does not belong to this log-in');
+      assert.equal(await user.kept(), null);
+    })));
 
 test('a link with somebody else\'s answer logs nobody in', () =>
   stage.visit({}, async (user, page) => {

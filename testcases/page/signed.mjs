@@ -48,12 +48,8 @@ export class User {
     await this.isIn();
   }
 
-  /** Says at the issuer who they are. */
-  async identifies(name) {
-    await this.page.locator('input[name=login]').fill(name);
-    await this.page.locator('input[name=password]').fill('x');
-    await this.page.getByRole('button', { name: 'Sign-in' }).click();
-    await this.page.getByRole('button', { name: 'Continue' }).click();
+  identifies(name) {
+    return identifies(this.page, name);
   }
 
   /** The page is here again, and shows what it has read. */
@@ -94,6 +90,14 @@ export class User {
   async seesQuestions(expected) {
     await becomes(() => this.page.locator('.question').evaluateAll((all) => all.map(({ lastChild }) => lastChild.textContent)), expected);
   }
+}
+
+/** Says at the issuer who somebody is, and agrees to what the page wants to know. */
+export async function identifies(page, name) {
+  await page.locator('input[name=login]').fill(name);
+  await page.locator('input[name=password]').fill('x');
+  await page.getByRole('button', { name: 'Sign-in' }).click();
+  await page.getByRole('button', { name: 'Continue' }).click();
 }
 
 /** The sockets that a page opens for its session's events, with what it sends on each. @param {import('playwright-core').Page} page */

@@ -46,6 +46,8 @@ export class Issuer {
     this.pages = [];
     /** Why it lets nobody in, where it doesn't. */
     this.denies = '';
+    /** What it does to the addresses that it redirects to. @type {((address: string) => string) | undefined} */
+    this.tampers = undefined;
     /** Whether it takes back all that it has given. */
     this.isStrict = false;
     /** The requests of pages, in a word each. @type {string[]} */
@@ -82,6 +84,10 @@ export class Issuer {
   answer(request, response) {
     const [path, query = ''] = request.url.split('?');
     if (this.mode === 'away') return void request.socket.destroy();
+    if (this.tampers) {
+      const set = response.setHeader.bind(response);
+      response.setHeader = (name, value) => set(name, name.toLowerCase() === 'location' ? this.tampers(value) : value);
+    }
     if (this.answerPage(request, response, path, new URLSearchParams(query))) return;
     const isKeys = path === ROUTES.jwks;
     if (isKeys) this.fetches += 1;
