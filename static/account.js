@@ -18,8 +18,8 @@ export function Account() {
 }
 
 function meaning() {
-  if (isShared) return 'Whoever opens this page’s address takes part in it. A bookmark leads back here.';
-  return session ? 'Only you can open it, at this page’s address, wherever you are logged in.' : 'Only you can open it. It is the same wherever you are logged in.';
+  if (isShared) return 'Anyone who opens this page’s address takes part in it. A bookmark leads back here.';
+  return session ? 'Only you can open it, at this page’s address, on any device where you are logged in.' : 'Only you can open it. It is the same on every device where you are logged in.';
 }
 
 /** @param {import('./api.js').Account} user */

@@ -98,7 +98,8 @@ async function authorized(url, request, isSecond) {
   const used = token.peek();
   const headers = used && { authorization: `Bearer ${used}` };
   const response = await fetch(url, { ...request, headers: { ...request.headers, ...headers } });
-  if (used && response.ok) accepted.value = used;
+  // Some paths are open to everyone, whatever they bring along.
+  if (used && response.ok && url.pathname.startsWith('/api/')) accepted.value = used;
   if (response.status !== 401) return response;
   const { detail = '' } = await response.clone().json().catch(() => ({}));
   return !isSecond && used && (await renew(used, detail)) ? authorized(url, request, true) : response;

@@ -18,7 +18,7 @@ function Page() {
   // Nobody is logged in, or the server has never taken the log-in.
   const isOut = user && (!user.sub || (user.why && !ready.value));
   return html`
-    <a class="skip" href="#message" onClick=${skip}>Skip to the message field</a>
+    ${!isOut && html`<a class="skip" href="#message" onClick=${skip}>Skip to the message field</a>`}
     <${Topbar} />
     <${Notices} />
     <main class="panes">

@@ -34,7 +34,7 @@ export function Shares({ budget: now }) {
     <dl class="shares">
       ${shares(now).map(([name, { left, limit }]) => html`<div><dt>${name}</dt><dd>${amount(name, left)} of ${amount(name, limit)}</dd></div>`)}
     </dl>
-    <p>${now.resets_at ? `It is full again at ${clock(now.resets_at)}.` : 'It is full again tomorrow.'}</p>
+    <p>${now.resets_at ? `It resets at ${clock(now.resets_at)}.` : 'It resets tomorrow.'}</p>
   `;
 }
 

@@ -188,8 +188,6 @@ function claimsOf(token) {
 function framed(url, state) {
   const frame = document.createElement('iframe');
   frame.hidden = true;
-  // It may not take this page's place.
-  frame.setAttribute('sandbox', 'allow-same-origin allow-scripts');
   return /** @type {Promise<URL>} */ (
     new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Failure('The issuer did not renew this log-in without asking.')), FRAME_MS_MAX);

@@ -8,7 +8,7 @@ import { logIn } from './sign-in.js';
 export function LogIn() {
   /** @type {{current: HTMLButtonElement | null}} */
   const button = useRef(null);
-  useLayoutEffect(() => button.current?.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => button.current?.focus({ preventScroll: true, focusVisible: false }), []);
   const { issuer = '', why = '' } = account.value ?? {};
   return html`
     <section class="log-in" aria-labelledby="log-in-title">

@@ -86,13 +86,14 @@ export async function start() {
   });
 }
 
-/** Finds out who is here, and in which conversation. @param {{enabled: boolean, issuer: string | null}} config */
+/** Finds out who is here, and in which conversation. @param {import('./contract.js').AuthConfig} config */
 async function admitted(config) {
-  if (config.enabled && config.issuer && !(await (await import('./sign-in.js')).arrive(config))) return false;
+  const { enabled, issuer } = config;
+  if (enabled && issuer && !(await (await import('./sign-in.js')).arrive({ ...config, issuer }))) return false;
   const named = new URLSearchParams(location.search).get('session');
   // A user who is logged in has one that follows them everywhere. Where nobody logs in, all would share it.
-  if (!named && !config.enabled) history.replaceState(null, '', conversationAddress(newName()) + location.hash);
-  enter(new URLSearchParams(location.search).get('session') ?? '', !config.enabled);
+  if (!named && !enabled) history.replaceState(null, '', conversationAddress(newName()) + location.hash);
+  enter(new URLSearchParams(location.search).get('session') ?? '', !enabled);
   owner = account.value ? `${account.value.sub}:` : '';
   isAdmitted = true;
   setDraft(draft.value || remembered(own('draft')));

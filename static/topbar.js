@@ -10,15 +10,13 @@ import { theme, toggleTheme } from './theme.js';
 
 export function Topbar() {
   const other = theme.value === 'dark' ? 'light' : 'dark';
+  const isOut = account.value?.sub === '';
   return html`
     <header class="topbar">
       <h1><${Mark} /> <span>framewright</span></h1>
       <${Model} />
       <span class="spring"></span>
-      <${Connection} />
-      <${You} />
-      <${NewConversation} />
-      <${Cockpit} />
+      ${!isOut && html`<${Connection} /><${You} /><${NewConversation} /><${Cockpit} />`}
       <button type="button" class="round quiet" aria-label=${`Use the ${other} theme`} title=${`Use the ${other} theme`} onClick=${toggleTheme}>
         ${other === 'dark' ? html`<${Moon} />` : html`<${Sun} />`}
       </button>
@@ -32,7 +30,7 @@ const Account = lazy(async () => (await import('./account.js')).Account, 'accoun
 function You() {
   const [isOpen, setOpen] = useState(false);
   const user = account.value;
-  if (!ready.value || user?.sub === '') return null;
+  if (!ready.value) return null;
   return html`
     <button type="button" class="quiet you" popovertarget="about-you" title=${user ? 'Account' : 'This conversation'}>
       ${user ? html`<${Person} />` : html`<${Link} />`}<span><span class="sr-only">${user ? 'Account of ' : 'Conversation '}</span>${user?.name ?? (session || 'default')}</span>

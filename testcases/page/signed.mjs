@@ -64,7 +64,7 @@ export class User {
   }
 
   async name() {
-    return (await this.page.locator('.you > span').innerText()).replace('Account of ', '').trim();
+    return (await this.page.locator('.you > span').innerText()).replace(/^Account of\s+/, '').trim();
   }
 
   /** What the tab keeps of the log-in. */
