@@ -4,6 +4,7 @@
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
+import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 export const CLIENT = '248612345678901234';
 export const PROJECT = '248698765432109876';
@@ -42,6 +43,8 @@ export class Issuer {
    * leave the name to userinfo */
   constructor({ algorithm = 'RS256', skew = 0, ttl = 3600, roles = {}, refreshes = false, isOpaque = false, isTerse = false } = {}) {
     Object.assign(this, { algorithm, skew, ttl, roles, refreshes, isOpaque, isTerse, mode: 'good', fetches: 0, keys: [makeKey(algorithm)] });
+    /** What it has given out, which outlives its keys. */
+    this.adapter = createMemoryAdapter();
     /** The addresses that pages come from. @type {string[]} */
     this.pages = [];
     /** Why it lets nobody in, where it doesn't. */
@@ -125,6 +128,7 @@ export class Issuer {
     const { roles } = this;
     const resource = `urn:zitadel:iam:org:project:id:${PROJECT}:aud`;
     const configuration = {
+      adapter: this.adapter,
       routes: ROUTES,
       clients: [clientOf(CLIENT, this.pages), clientOf(OTHER_CLIENT, [])],
       clientBasedCORS: (_ctx, origin) => this.pages.includes(origin),
