@@ -190,7 +190,7 @@ function framed(url, state) {
   frame.hidden = true;
   return /** @type {Promise<URL>} */ (
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Failure('The issuer did not renew this log-in without asking.')), FRAME_MS_MAX);
+      const timer = setTimeout(() => reject(new Failure('The issuer did not renew this log-in.')), FRAME_MS_MAX);
       frame.onload = () => {
         const answer = addressOf(frame);
         if (answer?.searchParams.get('state') !== state) return;
@@ -229,7 +229,7 @@ function refusal(code, detail, host) {
   if (WANTS_USER.includes(code)) return new Failure('The issuer wants you to log in again.', { wantsUser: true });
   switch (code) {
     case 'access_denied':
-      return new Failure(`The log-in was refused${said}. If you have cancelled it, log in again. Otherwise ask the operator of this server for access.`);
+      return new Failure(`The log-in was refused${said}. If you cancelled it, log in again. Otherwise ask the operator of this server for access.`);
     case 'invalid_grant':
       return new Failure('The issuer has ended this log-in. Log in again.', { wantsUser: true });
     case 'server_error':

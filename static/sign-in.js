@@ -59,11 +59,12 @@ export async function arrive(given) {
   document.addEventListener('visibilitychange', again);
   const answer = new URL(location.href);
   if (answer.searchParams.has('state') && (answer.searchParams.has('code') || answer.searchParams.has('error'))) return redeem(answer);
-  tokens = kept();
+  if (stay('')) return true;
   try {
-    if (tokens && Date.now() < tokens.endsAt) show();
-    else if (tokens) take(await fetched(tokens));
-    if (tokens) return true;
+    if (tokens) {
+      take(await fetched(tokens));
+      return true;
+    }
   } catch (error) {
     if (!(error instanceof Failure) || !error.isFinal) throw error;
   }
@@ -80,19 +81,25 @@ async function redeem(answer) {
   remember(SENT, '', 'tab');
   // It leaves the address before anything else happens.
   replacePanel(sent?.from ?? '/');
-  if (!sent || sent.state !== answer.searchParams.get('state')) {
-    tokens = kept();
-    if (tokens) show();
-    return tokens ? true : out('This log-in was not begun in this tab. Log in here.');
-  }
+  if (!sent || sent.state !== answer.searchParams.get('state')) return stay('') || out('This log-in was not begun in this tab. Log in here.');
   try {
     take(await issuer.redeem(answer, sent));
     remember(BEFORE, '1');
     return true;
   } catch (error) {
     // Nobody has asked for this one.
-    return out(sent.prompt === 'none' && wantsUser(error) ? '' : sentence(error));
+    const why = sent.prompt === 'none' && wantsUser(error) ? '' : sentence(error);
+    return stay(why) || out(why);
   }
+}
+
+/** Whoever turns back at the issuer is still in for as long as they were. @param {string} why */
+function stay(why) {
+  tokens = kept();
+  if (!tokens || Date.now() >= tokens.endsAt) return false;
+  show();
+  if (why) say(why);
+  return true;
 }
 
 /** Goes to the issuer, and comes back to where the user is. The page itself goes: no browser blocks that, as they do popups.

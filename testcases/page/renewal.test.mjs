@@ -143,6 +143,18 @@ test('who is somebody else at the issuer by now is not taken for the one who tal
     await user.seesQuestions(['hello']);
   }));
 
+test('who turns back at the issuer is still in, for as long as they were', () =>
+  scene({ ttl: 2 * TTL }, { tolerates: /status of 40/ }, async (user, page) => {
+    await user.logIn('ada');
+    await user.visitor.ask('hello');
+    await page.context().clearCookies();
+    await page.getByRole('button', { name: 'Log in again' }).click();
+    await page.getByText('[ Cancel ]').click();
+    await user.isIn();
+    await page.locator('.notice', { hasText: /Your log-in ends at .* The log-in was refused/ }).waitFor();
+    await user.seesQuestions(['hello']);
+  }));
+
 test('who has logged in again in another tab is in again here, too', () =>
   scene({ ttl: TTL }, { tolerates: /status of 40/ }, async (user, page, issuer) => {
     await user.logIn('ada');

@@ -113,7 +113,7 @@ test('whoever declines, or may not, is told what to do, and can use another acco
       await page.locator('input[name=login]').fill('mallory');
       await page.locator('input[name=password]').fill('x');
       await page.getByRole('button', { name: 'Sign-in' }).click();
-      await user.reads('mallory has no role in this project. If you have cancelled it, log in again. Otherwise ask the operator');
+      await user.reads('mallory has no role in this project. If you cancelled it, log in again. Otherwise ask the operator');
     });
     await user.visitor.picture('phone-log-in-refused');
     await user.visitor.finds('a refused log-in');
