@@ -23,7 +23,7 @@ function Page() {
     <${Notices} />
     <main class="panes">
       ${isOut ? html`<${LogIn} />` : html`<${Chat} />`}
-      ${!isOut && openPanel.value && html`<${Drawer} />`}
+      ${ready.value && !isOut && openPanel.value && html`<${Drawer} />`}
       <p class="sr-only" role="status">${announcement.value}</p>
     </main>
   `;

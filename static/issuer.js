@@ -118,20 +118,27 @@ export function issuerOf({ issuer, clientId, projectId }) {
     }
   }
 
+  /** Reads anew what the issuer says of itself: what it signs with may have changed, and a refresh token can't be sent twice. And
+   * whether it can be reached at all can't be seen of a frame. */
+  function afresh() {
+    discovery = undefined;
+  }
+
   /** @param {Tokens} tokens @returns {Promise<Tokens>} */
-  const refresh = (tokens) =>
-    attempt(async (found) => {
+  function refresh(tokens) {
+    afresh();
+    return attempt(async (found) => {
       const response = await oauth.refreshTokenGrantRequest(found, client(), oauth.None(), tokens.refresh, options());
       const granted = await oauth.processRefreshTokenResponse(found, client(), response);
       const sub = oauth.getValidatedIdTokenClaims(granted)?.sub ?? tokens.sub;
       if (sub !== tokens.sub) throw new Failure(SOMEBODY_ELSE);
       return { ...tokens, ...measured(granted), refresh: granted.refresh_token ?? tokens.refresh };
     });
+  }
 
   /** Renews a log-in in a frame that nobody sees. @param {Tokens} tokens @returns {Promise<Tokens>} */
   async function renewInFrame(tokens) {
-    // Anew: whether the issuer can be reached at all can't be seen of a frame.
-    discovery = undefined;
+    afresh();
     const { url, sent } = await begin('none');
     const renewed = await redeem(await framed(url, sent.state), sent);
     if (renewed.sub !== tokens.sub) throw new Failure(SOMEBODY_ELSE);

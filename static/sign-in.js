@@ -245,7 +245,7 @@ async function fetched(old) {
     try {
       return await issuer.refresh(old);
     } catch (error) {
-      if (!wantsUser(error)) throw error;
+      if (!(error instanceof Failure) || !error.isFinal) throw error;
       // The issuer may still know the user.
       old.refresh = '';
       keep();

@@ -106,7 +106,7 @@ test('whoever declines, or may not, is told what to do, and can use another acco
   stage.visit(phone, async (user, page) => {
     await page.getByRole('button', { name: 'Log in', exact: true }).click();
     await page.getByText('[ Cancel ]').click();
-    await user.reads('The log-in was refused: End-User aborted interaction. If you have cancelled it, log in again.');
+    await user.reads('The log-in was refused: End-User aborted interaction. If you cancelled it, log in again.');
     assert.equal(page.url(), user.visitor.url());
     await withIssuer({ denies: 'mallory has no role in this project' }, async () => {
       await page.getByRole('button', { name: 'Log in', exact: true }).click();
