@@ -6,7 +6,7 @@ import { Refusal, postRepeatable } from './api.js';
 const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 8000;
 /** Refusals that pass: the same message is sent again later. */
-const TRANSIENT = ['session_busy', 'queue_full', 'rate_limited'];
+const TRANSIENT = ['session_busy', 'queue_full', 'rate_limited', 'too_many_turns'];
 const UNAUTHORIZED = 401;
 
 /** @typedef {import('./conversation.js').Turn} Turn */
