@@ -1,43 +1,61 @@
-// The server's HTTP interface. Every address carries the page's session; every refusal becomes an error with its code and
-// sentence. And who is asking: the login comes later; until then `/auth/config` says `enabled: false`.
+// The server's HTTP interface. Every address carries the page's session, every request the log-in where there is one; every
+// refusal becomes an error with its code and sentence. Who logs in is a matter of `sign-in.js`.
 
-/** @type {string | null} */
-const token = null;
-
-/** What an HTTP request carries. @returns {Record<string, string>} */
-function headers() {
-  return token ? { authorization: `Bearer ${token}` } : {};
-}
-
-/** What a socket's address carries, which can have no headers. @returns {Record<string, string>} */
-function parameters() {
-  return token ? { token } : {};
-}
-
-/** Logs in where the server asks for it. @param {{enabled: boolean}} config its `/auth/config` */
-export function login(config) {
-  if (config.enabled) throw new Error('This server asks for a login, which this page does not support yet.');
-}
+import { signal } from './vendor/ui.mjs';
 
 /** The session that the page's own address names; the server's `default` without. */
-export const session = new URLSearchParams(location.search).get('session') ?? '';
+export let session = '';
+/** Whether anyone may enter it: nobody logs in here. */
+export let isShared = true;
+/** @param {string} name @param {boolean} shared */
+export function enter(name, shared) {
+  session = name;
+  isShared = shared;
+}
+
+/** Who is logged in. `why`: what is wrong with the log-in, in a sentence; `isOver`: it counts no longer.
+ * @typedef {{sub: string, name: string, email: string, issuer: string, endsAt: number, why: string, isOver: boolean}} Account */
+/** None where nobody logs in. @type {import('./vendor/ui.mjs').Signal<Account | undefined>} */
+export const account = signal(undefined);
+/** What requests carry; empty where nobody has logged in. */
+export const token = signal('');
+/** The last token that the server has accepted. */
+export const accepted = signal('');
+/** How far the server's clock is ahead of this machine's, in milliseconds, give or take a second. */
+export let serverAhead = 0;
+
+/** Whether there is a newer token than one that the server refuses, with `why`. @type {(refused: string, why: string) => Promise<boolean>} */
+let renew = async () => false;
+/** @param {typeof renew} way */
+export function renewBy(way) {
+  renew = way;
+}
+export const renewed = (/** @type {string} */ refused, /** @type {string} */ why) => renew(refused, why);
+
+/** A name that nobody guesses, in the alphabet of sessions and client ids: 96 random bits. `crypto.randomUUID` exists only over HTTPS. */
+export function newName() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => ALPHABET[byte & 63]).join('');
+}
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
 /** Timeouts of the tries of a call that can be repeated. A connection that died in silence fails the first one; the next uses another. */
 const TRIES_MS_MAX = [2000, 4000, 8000];
 
 /** The server refused something: the HTTP status, the stable code and the sentence for the user. */
 export class Refusal extends Error {
-  /** @param {number} status @param {{detail?: string, code?: string}} [body] */
-  constructor(status, { detail, code } = {}) {
+  /** @param {number} status @param {{detail?: string, code?: string}} [body] @param {string | null} [after] its `Retry-After` */
+  constructor(status, { detail, code } = {}, after) {
     super(detail ?? `The server answered with status ${status}.`);
     this.status = status;
     this.code = code ?? '';
+    /** How long it says to wait. */
+    this.waitMs = 1000 * (Number(after) || 0);
   }
 }
 
 /** @param {string} path @param {Record<string, string | number>} [query] */
 export function read(path, query = {}) {
-  return repeated(address(path, query), { headers: headers() });
+  return repeated(address(path, query), {});
 }
 
 /** Posts what counts once however often it is sent. @param {string} path @param {object} body */
@@ -52,7 +70,7 @@ export function post(path, body) {
 
 /** @param {object} body @returns {RequestInit} */
 function posting(body) {
-  return { method: 'POST', headers: { ...headers(), 'content-type': 'application/json' }, body: written(body) };
+  return { method: 'POST', headers: { 'content-type': 'application/json' }, body: written(body) };
 }
 
 /** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request */
@@ -69,20 +87,34 @@ async function repeated(url, request) {
 
 /** Opens the event stream behind the event `since`. @param {number} since @param {AbortSignal} signal */
 export async function eventStream(since, signal) {
-  const response = await fetch(address('/api/events', {}), { headers: { ...headers(), 'last-event-id': String(since) }, signal });
-  if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})));
+  const response = await authorized(address('/api/events', {}), { headers: { 'last-event-id': String(since) }, signal });
+  if (!response.ok) throw new Refusal(response.status, await response.json().catch(() => ({})), response.headers.get('retry-after'));
   return response.body ?? new ReadableStream();
+}
+
+/** Sends the log-in along. Where it counts no longer, it is renewed, and the request is sent once more.
+ * @param {URL} url @param {RequestInit} request @param {boolean} [isSecond] @returns {Promise<Response>} */
+async function authorized(url, request, isSecond) {
+  const used = token.peek();
+  const headers = used && { authorization: `Bearer ${used}` };
+  const response = await fetch(url, { ...request, headers: { ...request.headers, ...headers } });
+  // Some paths are open to everyone, whatever they bring along.
+  if (used && response.ok && url.pathname.startsWith('/api/')) accepted.value = used;
+  if (response.status !== 401) return response;
+  const { detail = '' } = await response.clone().json().catch(() => ({}));
+  return !isSecond && used && (await renew(used, detail)) ? authorized(url, request, true) : response;
 }
 
 /** @param {URL} url @param {RequestInit} request @param {number} timeout milliseconds until the answer's last byte */
 async function call(url, request, timeout) {
-  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeout) });
+  const response = await authorized(url, { ...request, signal: AbortSignal.timeout(timeout) });
   const body = await response.text().then(parsed).catch((error) => {
     // A refusal counts without its sentence; any other answer counts only when it is complete.
     if (response.ok) throw isTimeout(error) ? error : new Error('The answer broke off.');
     return {};
   });
-  if (!response.ok) throw new Refusal(response.status, body);
+  if (!response.ok) throw new Refusal(response.status, body, response.headers.get('retry-after'));
+  serverAhead = (Date.parse(response.headers.get('date') ?? '') || Date.now()) - Date.now();
   return body;
 }
 
@@ -93,7 +125,7 @@ function isTimeout({ name }) {
 
 /** @param {string} path @param {Record<string, string | number>} query */
 export function socketAddress(path, query) {
-  const url = address(path, { ...query, ...parameters() });
+  const url = address(path, query);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   return url;
 }

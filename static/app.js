@@ -1,22 +1,29 @@
 // The page: puts its parts together and starts.
 
 import { html, render } from './vendor/ui.mjs';
+import { account } from './api.js';
 import { Chat } from './chat.js';
 import { lazy } from './lazy.js';
 import { openPanel } from './route.js';
-import { announcement, connection, notice, overdue, start, stop } from './session.js';
+import { announcement, connection, notice, overdue, ready, start, stop } from './session.js';
 import { Topbar } from './topbar.js';
 
 const Drawer = lazy(async () => (await import('./drawer.js')).Drawer, 'drawer.css');
 
+const LogIn = lazy(async () => (await import('./login.js')).LogIn, 'account.css');
+const LogInNotice = lazy(async () => (await import('./login.js')).LogInNotice);
+
 function Page() {
+  const user = account.value;
+  // Nobody is logged in, or the server has never taken the log-in.
+  const isOut = user && (!user.sub || (user.why && !ready.value));
   return html`
-    <a class="skip" href="#message" onClick=${skip}>Skip to the message field</a>
+    ${!isOut && html`<a class="skip" href="#message" onClick=${skip}>Skip to the message field</a>`}
     <${Topbar} />
     <${Notices} />
     <main class="panes">
-      <${Chat} />
-      ${openPanel.value && html`<${Drawer} />`}
+      ${isOut ? html`<${LogIn} />` : html`<${Chat} />`}
+      ${ready.value && !isOut && openPanel.value && html`<${Drawer} />`}
       <p class="sr-only" role="status">${announcement.value}</p>
     </main>
   `;
@@ -29,9 +36,11 @@ const BANNER = {
 };
 
 function Notices() {
-  const banner = overdue.value && BANNER[connection.value];
+  const user = account.value;
+  const banner = overdue.value && !user?.isOver && BANNER[connection.value];
   return html`
     <div class="notices" role="status">
+      ${user?.sub && user.why && ready.value && html`<${LogInNotice} />`}
       ${banner && html`<p class="notice">${banner}</p>`}
       ${notice.value && html`<p class="notice">${notice.value} <button type="button" class="quiet" onClick=${() => (notice.value = '')}>Dismiss</button></p>`}
     </div>
@@ -49,7 +58,10 @@ document.addEventListener('keydown', (event) => {
   if (event.key === 'Escape' && !document.querySelector('dialog[open], :popover-open')) stop();
 });
 
-const root = /** @type {HTMLElement} */ (document.getElementById('app'));
-root.replaceChildren();
-render(html`<${Page} />`, root);
-start();
+// In a frame it only carries the issuer's answer to the page around it: see `issuer.js`.
+if (window === window.top) {
+  const root = /** @type {HTMLElement} */ (document.getElementById('app'));
+  root.replaceChildren();
+  render(html`<${Page} />`, root);
+  start();
+}

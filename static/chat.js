@@ -5,13 +5,15 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from './vendor/ui.
 import { Composer } from './composer.js';
 import { Down, Mark } from './buttons.js';
 import { lazy } from './lazy.js';
-import { beside, ready, say, turns } from './session.js';
+import { beside, budget, ready, say, turns } from './session.js';
 import { TurnView } from './turn.js';
 
 const NEAR_PX = 60;
 
 /** Fetched with the first message, so that it is there when the first controls are. */
 const Controls = lazy(async () => (await import('./controls.js')).Controls, 'controls.css');
+
+const BudgetLine = lazy(async () => (await import('./budget.js')).BudgetLine, 'account.css');
 
 export function Chat() {
   /** @type {{current: HTMLElement | null}} */
@@ -61,6 +63,7 @@ export function Chat() {
       <div class="below">
         ${away && html`<button type="button" class="latest" onClick=${toEnd}><${Down} /> Jump to latest</button>`}
         <${Composer} onSent=${toEnd} />
+        ${budget.value && html`<${BudgetLine} />`}
       </div>
     </section>
   `;

@@ -30,11 +30,12 @@ const SILENCE_IDLE_MS_MAX = 60_000;
  * @param {object} wiring
  * @param {() => number} wiring.since the last event that was seen
  * @param {() => boolean} wiring.isBusy whether events are expected
+ * @param {() => boolean} wiring.mayOpen whether the server would let the page in; once it does again, `renew` is called
  * @param {(message: any) => void} wiring.onMessage
  * @param {(state: State, reason: string) => void} wiring.onState `reason`: the server's sentence, where it refused
  * @param {() => Promise<unknown>} wiring.probe fails when the server can't be reached
  */
-export function connect({ since, isBusy, onMessage, onState, probe }) {
+export function connect({ since, isBusy, mayOpen, onMessage, onState, probe }) {
   /** The link in use. @type {{link: Link, state: State} | undefined} */
   let current;
   /** The one that is being opened. @type {{link: Link, state: State} | undefined} */
@@ -49,7 +50,7 @@ export function connect({ since, isBusy, onMessage, onState, probe }) {
   /** @param {'open' | 'stream'} state */
   function open(state) {
     clearTimeout(timer);
-    if (fresh) return;
+    if (fresh || !mayOpen()) return;
     const handlers = {
       onMessage(/** @type {any} */ message) {
         heardAt = Date.now();
@@ -83,7 +84,7 @@ export function connect({ since, isBusy, onMessage, onState, probe }) {
   }
 
   /** A link could not be opened. @param {'open' | 'stream'} state @param {Ending} ending */
-  function failed(state, { heldBack, reason }) {
+  function failed(state, { heldBack, reason, isOut }) {
     fresh = undefined;
     if (state === 'open') failures += heldBack ? FAILURES_MAX : 1;
     // The stream in use is still good.
@@ -93,7 +94,7 @@ export function connect({ since, isBusy, onMessage, onState, probe }) {
     if (current || reason) onState('lost', reason);
     current = undefined;
     retry();
-    if (state === 'stream' && !reason) probe().then(() => current || onState('blocked', ''), () => current || onState('lost', ''));
+    if (state === 'stream' && !reason && !isOut) probe().then(() => current || onState('blocked', ''), () => current || onState('lost', ''));
   }
 
   function retry() {

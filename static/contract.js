@@ -145,6 +145,12 @@
  * @property {string} [turn]
  * @property {boolean} [reported]  tells something that does not count */
 
+/** What `/auth/config` says. @typedef {{enabled: boolean, issuer: string | null, clientId: string | null, projectId: string | null}} AuthConfig */
+
+/** What a user may use up in a day, and how much of it is left.
+ * @typedef {{limit: number, left: number}} Share */
+/** @typedef {{turns?: Share, tokens?: Share, cost?: Share, resets_at?: number}} Budget */
+
 /** @typedef {{name: string, file: string, title?: string, steps?: number, checks?: number, error?: string}} SuiteEntry */
 
 export {};

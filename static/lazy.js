@@ -5,12 +5,17 @@ import { html, signal } from './vendor/ui.mjs';
 const AGAIN_MS = 2000;
 
 /** @typedef {(props: any) => any} View */
+/** @typedef {View & {ahead: () => void}} LazyView  `ahead` fetches it before it is shown */
 
-/** @param {() => Promise<View>} load @param {string} [sheet] its style sheet's name @param {string} [sheetId] its element's id @returns {View} */
+/** @param {() => Promise<View>} load @param {string} [sheet] its style sheet's name @param {string} [sheetId] its element's id @returns {LazyView} */
 export function lazy(load, sheet = '', sheetId = '') {
   /** @type {import('./vendor/ui.mjs').Signal<{View: View} | undefined>} */
   const part = signal(undefined);
   let isAsked = false;
+
+  function ahead() {
+    if (!isAsked) ask();
+  }
 
   function ask() {
     isAsked = true;
@@ -19,14 +24,27 @@ export function lazy(load, sheet = '', sheetId = '') {
       .catch(() => setTimeout(ask, AGAIN_MS));
   }
 
-  return function Lazy(props) {
-    if (!isAsked) ask();
+  /** @param {any} props */
+  function Lazy(props) {
+    ahead();
     return part.value ? html`<${part.value.View} ...${props} />` : null;
-  };
+  }
+  return Object.assign(Lazy, { ahead });
 }
+
+/** @type {Map<string, Promise<unknown>>} */
+const sheets = new Map();
 
 /** @param {string} sheet @param {string} id */
 function styled(sheet, id) {
+  const known = sheets.get(sheet) ?? linked(sheet, id);
+  sheets.set(sheet, known);
+  known.catch(() => sheets.delete(sheet));
+  return known;
+}
+
+/** @param {string} sheet @param {string} id */
+function linked(sheet, id) {
   return new Promise((resolve, reject) => {
     const link = document.createElement('link');
     link.rel = 'stylesheet';

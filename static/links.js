@@ -4,14 +4,20 @@
 // failed when nothing comes in time. The event stream is read with `fetch`: an `EventSource` can't carry a login and doesn't
 // show the comments that the server writes every 15 s.
 
-import { Refusal, eventStream, parsed, socketAddress } from './api.js';
+import { effect } from './vendor/ui.mjs';
+import { Refusal, accepted, eventStream, parsed, renewed, socketAddress, token } from './api.js';
 
 const FIRST_MESSAGE_MS_MAX = 4000;
 const FIRST_BYTES_MS_MAX = 3000;
 const SILENCE_MS_MAX = 40_000;
+/** How the server closes a socket: its token counts no longer, or its user may not do this. */
+const UNAUTHORIZED = 4001;
+const FORBIDDEN = 4003;
+const EXPIRED = 'Token expired';
 
 /** How a connection ended. `heldBack`: it opened and stayed silent; `reason`: the server refused it, in a sentence.
- * @typedef {{heldBack: boolean, reason: string}} Ending */
+ * `isOut`: nobody is logged in any more, which others say.
+ * @typedef {{heldBack: boolean, reason: string, isOut?: boolean}} Ending */
 /** @typedef {{close: () => void}} Link */
 
 /**
@@ -22,27 +28,51 @@ const SILENCE_MS_MAX = 40_000;
  * @returns {Link}
  */
 export function openSocket(path, query, { onMessage, onEnd }) {
-  const socket = new WebSocket(socketAddress(path, query));
-  const timer = setTimeout(() => end(true, ''), FIRST_MESSAGE_MS_MAX);
+  const used = token.peek();
+  let sent = used;
+  // In no address: those are logged on their way. `userinfo` lets the server ask the issuer for the name.
+  const socket = new WebSocket(socketAddress(path, query), used ? ['bearer', used, 'userinfo'] : []);
+  const timer = setTimeout(() => {
+    close();
+    onEnd({ heldBack: true, reason: '' });
+  }, FIRST_MESSAGE_MS_MAX);
+  // A socket lives no longer than the token that it was given last.
+  const leave = effect(() => {
+    if (token.value && token.value !== sent && socket.readyState === WebSocket.OPEN) passOn();
+  });
+  socket.onopen = () => token.peek() && token.peek() !== sent && passOn();
   socket.onmessage = ({ data }) => {
     clearTimeout(timer);
+    if (used) accepted.value = used;
     onMessage(parsed(data));
   };
-  socket.onclose = ({ code, reason }) => end(false, code === 4001 ? `${reason}. Please log in again.` : '');
-
-  /** @param {boolean} heldBack @param {string} reason */
-  function end(heldBack, reason) {
+  socket.onclose = async ({ code, reason }) => {
+    clearTimeout(timer);
+    const isOut = code === UNAUTHORIZED && !(sent && (await renewed(sent, reason === EXPIRED ? '' : `${reason}.`)));
+    if (!socket.onclose) return;
     close();
-    onEnd({ heldBack, reason });
+    onEnd({ heldBack: false, reason: refusal(code, sent), isOut });
+  };
+
+  function passOn() {
+    sent = token.peek();
+    socket.send(JSON.stringify({ type: 'auth', token: sent }));
   }
 
   function close() {
     clearTimeout(timer);
-    socket.onmessage = socket.onclose = null;
+    leave();
+    socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   }
 
   return { close };
+}
+
+/** @param {number} code @param {string} sent */
+function refusal(code, sent) {
+  if (code === UNAUTHORIZED && !sent) return 'This server asks for a log-in now. Load this page again.';
+  return code === FORBIDDEN ? 'You may not use this. Ask the operator of this server for access.' : '';
 }
 
 /**
@@ -74,13 +104,14 @@ export function openStream(since, { onMessage, onEnd }) {
 
   listen()
     .then(
-      () => '',
-      (error) => (error instanceof Refusal ? error.message : ''),
+      () => undefined,
+      (error) => (error instanceof Refusal ? error : undefined),
     )
-    .then((reason) => {
+    .then((refused) => {
       clearTimeout(timer);
       control.abort();
-      if (!isClosed) onEnd({ heldBack: false, reason });
+      const isOut = refused?.status === 401 && token.peek() !== '';
+      if (!isClosed) onEnd({ heldBack: false, reason: isOut ? '' : (refused?.message ?? ''), isOut });
     });
 
   return {

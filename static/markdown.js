@@ -4,7 +4,7 @@
 // remote image would tell its server what was said), links open apart, and DOMPurify has the last word. Splitting into
 // blocks lets a streaming answer render only its last block again.
 
-import { DOMPurify, Marked } from './vendor/ui.mjs';
+import { DOMPurify, Marked } from './vendor/prose.mjs';
 import { unturned, visible } from './words.js';
 
 const SAFE_ADDRESS = /^(?:https?:|mailto:)/i;

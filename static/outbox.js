@@ -6,7 +6,8 @@ import { Refusal, postRepeatable } from './api.js';
 const WAIT_MS_MIN = 500;
 const WAIT_MS_MAX = 8000;
 /** Refusals that pass: the same message is sent again later. */
-const TRANSIENT = ['session_busy', 'queue_full'];
+const TRANSIENT = ['session_busy', 'queue_full', 'rate_limited', 'too_many_turns'];
+const UNAUTHORIZED = 401;
 
 /** @typedef {import('./conversation.js').Turn} Turn */
 
@@ -20,6 +21,7 @@ const TRANSIENT = ['session_busy', 'queue_full'];
 export function createOutbox({ next, onAcknowledged, onRefused, onHeld }) {
   let failures = 0;
   let timer = 0;
+  let restsUntil = 0;
   /** @type {Promise<void> | undefined} */
   let sending;
 
@@ -31,11 +33,14 @@ export function createOutbox({ next, onAcknowledged, onRefused, onHeld }) {
         onAcknowledged(turn, id);
       } catch (error) {
         const isRefusal = error instanceof Refusal;
-        const isBusy = isRefusal && TRANSIENT.includes(error.code);
-        if (isRefusal && !isBusy && error.status < 500) onRefused(turn, error.message);
+        const isLater = isRefusal && TRANSIENT.includes(error.code);
+        // Whose log-in has ended sends it once they are back.
+        if (isRefusal && !isLater && error.status < 500 && error.status !== UNAUTHORIZED) onRefused(turn, error.message);
         else {
-          onHeld(turn, isBusy, isRefusal && !isBusy ? error.message : '');
-          timer = setTimeout(flush, Math.min(WAIT_MS_MAX, WAIT_MS_MIN * 2 ** failures));
+          const waitMs = isRefusal ? error.waitMs : 0;
+          onHeld(turn, isLater, isRefusal && (waitMs > 0 || !isLater) ? error.message : '');
+          restsUntil = Date.now() + waitMs;
+          timer = setTimeout(flush, waitMs || Math.min(WAIT_MS_MAX, WAIT_MS_MIN * 2 ** failures));
           failures += 1;
           return;
         }
@@ -46,7 +51,9 @@ export function createOutbox({ next, onAcknowledged, onRefused, onHeld }) {
   /** Sends what can be sent now. */
   function flush() {
     clearTimeout(timer);
-    sending ??= send().finally(() => (sending = undefined));
+    const rest = restsUntil - Date.now();
+    if (rest > 0) timer = setTimeout(flush, rest);
+    else sending ??= send().finally(() => (sending = undefined));
   }
 
   return { flush, /** Resolves when no request is on its way. */ settled: () => sending };

@@ -7,7 +7,7 @@
 // Invariant: what is shown is what the server had said up to `lastSeq`.
 
 import { batch, computed, effect, signal } from './vendor/ui.mjs';
-import { Refusal, login, parsed, postRepeatable, read, session, written } from './api.js';
+import { Refusal, account, enter, newName, parsed, postRepeatable, read, session, token, written } from './api.js';
 import { connect } from './connection.js';
 import * as conversation from './conversation.js';
 import * as live from './live.js';
@@ -30,6 +30,8 @@ export const turns = signal([]);
 export const beside = signal({ controls: [], machines: [], uiState: {} });
 /** @type {import('./vendor/ui.mjs').Signal<import('./contract.js').Memory>} */
 export const memory = signal({});
+/** What is left of the user's day; none where nothing bounds it. @type {import('./vendor/ui.mjs').Signal<import('./contract.js').Budget | undefined>} */
+export const budget = signal(undefined);
 /** What `/health` says of the server. @type {import('./vendor/ui.mjs').Signal<any>} */
 export const health = signal({});
 /** @type {import('./vendor/ui.mjs').Signal<'connecting' | import('./connection.js').State>} */
@@ -61,19 +63,56 @@ let isFlushing = false;
 /** @type {ReturnType<typeof connect> | undefined} */
 let line;
 
+const NO_LOG_IN = 'Nobody can log in on this page: the server takes API keys, or a proxy that signs users in. Operators: set --oidc-issuer and --oidc-client-id.';
+let isAdmitted = false;
+/** Whose drafts and unsent messages these are; empty where nobody logs in. */
+let owner = '';
+
 export async function start() {
   try {
-    login(await read('/auth/config'));
+    // Else the log-in is shown instead; whoever takes it comes back to a page of their own.
+    if (!isAdmitted && !(await admitted(await read('/auth/config')))) return;
     await load();
   } catch (error) {
     connection.value = 'lost';
     overdue.value = !(error instanceof Refusal);
-    notice.value = sentence(error);
-    setTimeout(start, RETRY_MS);
+    notice.value = account.value?.why ? '' : error instanceof Refusal && error.code === 'missing_token' ? NO_LOG_IN : sentence(error);
+    setTimeout(start, waitMs(error));
     return;
   }
   notice.value = '';
-  line ??= connect({ since: () => lastSeq, isBusy: () => isRunning.value, onMessage: receive, onState: stateChanged, probe: () => read('/health') });
+  line ??= connect({
+    since: () => lastSeq, isBusy: () => isRunning.value, mayOpen, onMessage: receive, onState: stateChanged, probe: () => read('/health'),
+  });
+}
+
+/** Finds out who is here, and in which conversation. @param {import('./contract.js').AuthConfig} config */
+async function admitted(config) {
+  const { enabled, issuer } = config;
+  if (enabled && issuer && !(await (await import('./sign-in.js')).arrive({ ...config, issuer }))) return false;
+  const named = new URLSearchParams(location.search).get('session');
+  // A user who is logged in has one that follows them everywhere. Where nobody logs in, all would share it.
+  if (!named && !enabled) history.replaceState(null, '', conversationAddress(newName()) + location.hash);
+  enter(new URLSearchParams(location.search).get('session') ?? '', !enabled);
+  owner = account.value ? `${account.value.sub}:` : '';
+  isAdmitted = true;
+  setDraft(draft.value || remembered(own('draft')));
+  return true;
+}
+
+/** @param {string} name */
+function conversationAddress(name) {
+  return `${location.pathname}?session=${name}`;
+}
+
+/** Whether the server would let this page in. */
+function mayOpen() {
+  return !account.value?.isOver;
+}
+
+/** @param {unknown} error */
+function waitMs(error) {
+  return Math.max(RETRY_MS, error instanceof Refusal ? error.waitMs : 0);
 }
 
 /** Reads everything; events that come meanwhile wait. */
@@ -96,6 +135,7 @@ async function load() {
       health.value = status;
       beside.value = { controls: state.controls, machines: state.machines, uiState: state.ui_state };
       memory.value = state.memorizer;
+      budget.value = state.budget;
       ready.value = true;
     });
   } finally {
@@ -156,10 +196,17 @@ function apply(message) {
       break;
     case 'frame_trace':
       announcement.value = spoken(message.trace.id);
+      if (budget.value) readBudget();
       break;
     case 'cleared':
       announcement.value = 'The conversation was cleared.';
   }
+}
+
+/** No event says what is left, and a turn may have used some of it. */
+async function readBudget() {
+  const state = await read('/api/state').catch(() => undefined);
+  if (state) budget.value = state.budget;
 }
 
 /** The server no longer keeps all the events since the last one that was seen. */
@@ -168,7 +215,7 @@ async function reload() {
     await load();
   } catch (error) {
     notice.value = sentence(error);
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    await new Promise((resolve) => setTimeout(resolve, waitMs(error)));
   }
   incoming = [];
   line?.restart();
@@ -195,6 +242,16 @@ function stateChanged(state, reason) {
   else bannerTimer = setTimeout(() => (overdue.value = true), BANNER_AFTER_MS);
 }
 
+// A newer log-in: sockets take it as a message, an event stream has to begin again, and what was held goes out.
+effect(() => {
+  if (token.value && mayOpen()) queueMicrotask(resume);
+});
+
+function resume() {
+  if (connection.value !== 'open') line?.renew();
+  outbox.flush();
+}
+
 function isConnected() {
   return connection.value === 'open' || connection.value === 'stream';
 }
@@ -206,13 +263,17 @@ function sentence(error) {
 
 // --- what the user does
 
-const DRAFT = `draft:${session}`;
-export const draft = signal(remembered(DRAFT));
+export const draft = signal('');
+
+/** Where something of this user and conversation is remembered: another who logs in here finds none of it. @param {string} what */
+function own(what) {
+  return `${what}:${owner}${session}`;
+}
 
 /** @param {string} text */
 export function setDraft(text) {
   draft.value = text;
-  remember(DRAFT, text);
+  if (isAdmitted) remember(own('draft'), text);
 }
 
 /** Whether it was taken. @param {string} text */
@@ -244,6 +305,11 @@ export function clear() {
   act('/api/clear', {});
 }
 
+/** Goes to a conversation of its own; this one stays at its address. */
+export function startOver() {
+  location.assign(conversationAddress(newName()));
+}
+
 /** @param {string} path @param {object} body */
 async function act(path, body) {
   try {
@@ -260,23 +326,19 @@ function begin(fields) {
     notice.value = `${PENDING_MAX} messages are waiting already: wait for an answer, or stop them.`;
     return false;
   }
-  turns.value = conversation.begun(turns.value, { ...fields, clientId: newId(), status: isConnected() ? 'waiting' : 'unsent' });
+  turns.value = conversation.begun(turns.value, { ...fields, clientId: newName(), status: isConnected() ? 'waiting' : 'unsent' });
   outbox.flush();
   return true;
 }
 
-/** 96 random bits: `crypto.randomUUID` exists only over HTTPS. */
-function newId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
-
 const outbox = createOutbox({
   next() {
-    const turn = isFollowing && !isRunning.value ? turns.value.find(conversation.isPending) : undefined;
+    const turn = isFollowing && !isRunning.value && mayOpen() ? turns.value.find(conversation.isPending) : undefined;
     if (turn) turns.value = conversation.held(turns.value, turn.clientId, { status: 'sent' });
     return turn;
   },
   onAcknowledged(turn, id) {
+    if (notice.value === heldBy) notice.value = '';
     turns.value = conversation.acknowledged(turns.value, turn.clientId, id, lastStarted);
   },
   onRefused({ clientId, kind, question }, why) {
@@ -287,21 +349,23 @@ const outbox = createOutbox({
   },
   onHeld({ clientId }, isBusy, why) {
     turns.value = conversation.held(turns.value, clientId, { status: isBusy ? 'waiting' : 'unsent' });
+    heldBy = why;
     if (why) notice.value = why;
   },
 });
 
-const PENDING = `pending:${session}`;
+/** Why the server takes a message later. */
+let heldBy = '';
 
 /** What was not acknowledged when the page was left. @returns {Partial<Turn>[]} */
 function pendingBefore() {
-  return parsed(remembered(PENDING, 'tab') || '[]');
+  return parsed(remembered(own('pending'), 'tab') || '[]');
 }
 
 effect(() => {
   const pending = turns.value.filter(conversation.isPending);
   const kept = pending.map(({ kind, question, sent, clientId }) => ({ kind, question, sent, clientId, status: 'unsent' }));
-  if (ready.value) remember(PENDING, kept.length > 0 ? written(kept) : '', 'tab');
+  if (ready.value) remember(own('pending'), kept.length > 0 ? written(kept) : '', 'tab');
 });
 
 /** What the user sees now, displays with the values that they are bound to. */

@@ -27,3 +27,14 @@ export function remember(name, value, span = 'visits') {
     // Not remembered, then.
   }
 }
+
+/** Forgets all whose names begin so. @param {string} beginning */
+export function forget(beginning) {
+  for (const span of /** @type {Span[]} */ (['visits', 'tab'])) {
+    try {
+      for (const name of Object.keys(storage(span))) if (name.startsWith(PREFIX + beginning)) storage(span).removeItem(name);
+    } catch {
+      // Nothing is remembered there.
+    }
+  }
+}

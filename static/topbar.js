@@ -1,26 +1,43 @@
-// The bar above: which model answers, whether the server is there, a new conversation, and the theme.
+// The bar above: which model answers, whether the server is there, who is here, a new conversation, and the theme.
 
 import { html, useRef, useState } from './vendor/ui.mjs';
-import { Fresh, Mark, Moon, Panels, Sun } from './buttons.js';
+import { account, session } from './api.js';
+import { Fresh, Link, Mark, Moon, Panels, Person, Sun } from './buttons.js';
 import { lazy } from './lazy.js';
 import { closePanel, openPanel } from './route.js';
-import { clear, connection, health, turns } from './session.js';
+import { clear, connection, health, ready, startOver, turns } from './session.js';
 import { theme, toggleTheme } from './theme.js';
 
 export function Topbar() {
   const other = theme.value === 'dark' ? 'light' : 'dark';
+  const isOut = account.value?.sub === '';
   return html`
     <header class="topbar">
-      <h1><${Mark} /> framewright</h1>
+      <h1><${Mark} /> <span>framewright</span></h1>
       <${Model} />
       <span class="spring"></span>
-      <${Connection} />
-      <${NewConversation} />
-      <${Cockpit} />
+      ${!isOut && html`<${Connection} /><${You} /><${NewConversation} /><${Cockpit} />`}
       <button type="button" class="round quiet" aria-label=${`Use the ${other} theme`} title=${`Use the ${other} theme`} onClick=${toggleTheme}>
         ${other === 'dark' ? html`<${Moon} />` : html`<${Sun} />`}
       </button>
     </header>
+  `;
+}
+
+const Account = lazy(async () => (await import('./account.js')).Account, 'account.css');
+
+/** Who is logged in; where nobody logs in, which conversation this is. */
+function You() {
+  const [isOpen, setOpen] = useState(false);
+  const user = account.value;
+  if (!ready.value) return null;
+  return html`
+    <button type="button" class="quiet you" popovertarget="about-you" title=${user ? 'Account' : 'This conversation'}>
+      ${user ? html`<${Person} />` : html`<${Link} />`}<span><span class="sr-only">${user ? 'Account of ' : 'Conversation '}</span>${user?.name ?? (session || 'default')}</span>
+    </button>
+    <div id="about-you" class="sheet" popover="auto" role="dialog" aria-label="You and this conversation" onBeforeToggle=${() => setOpen(true)}>
+      ${isOpen && html`<${Account} />`}
+    </div>
   `;
 }
 
@@ -68,8 +85,9 @@ function NewConversation() {
   /** @type {{current: HTMLDialogElement | null}} */
   const dialog = useRef(null);
   if (turns.value.length === 0) return null;
-  function agreed() {
-    dialog.current?.close();
+  const close = () => dialog.current?.close();
+  function erase() {
+    close();
     clear();
     // The button that had the focus goes away with the conversation.
     document.getElementById('message')?.focus();
@@ -79,11 +97,12 @@ function NewConversation() {
       <${Fresh} />
     </button>
     <dialog class="sheet" ref=${dialog} aria-labelledby="clear-title">
-      <h2 id="clear-title">Begin a new conversation?</h2>
-      <p>This one is forgotten, with its controls and what was remembered.</p>
+      <h2 id="clear-title">Start a new conversation?</h2>
+      <p>This one stays at its address, and the back button returns to it. If you erase it, it is forgotten with its controls and what was remembered.</p>
       <p class="choices">
-        <button type="button" class="plain" onClick=${() => dialog.current?.close()}>Keep it</button>
-        <button type="button" class="strong" onClick=${agreed}>Begin anew</button>
+        <button type="button" class="plain" onClick=${close}>Cancel</button>
+        <button type="button" class="plain" onClick=${erase}>Erase this one</button>
+        <button type="button" class="strong" onClick=${startOver}>Start a new one</button>
       </p>
     </dialog>
   `;

@@ -1,8 +1,8 @@
 // One turn: what was asked, what was said while working, the answer, and the footer that leads to its trace.
 
 import { html, useMemo } from './vendor/ui.mjs';
-import { Answer } from './answer.js';
 import { CopyButton } from './buttons.js';
+import { lazy } from './lazy.js';
 import { traces } from './live.js';
 import { openTurn, turnAddress } from './route.js';
 import { counted, duration, unturned } from './words.js';
@@ -10,10 +10,18 @@ import { counted, duration, unturned } from './words.js';
 /** @typedef {import('./conversation.js').Turn} Turn */
 /** @typedef {import('./contract.js').Trace} Trace */
 
+/** Fetched with the first question, so that it is there when the answer comes. */
+const Answer = lazy(async () => {
+  // All at once, so that none waits for another to be read.
+  const [{ Answer }] = await Promise.all([import('./answer.js'), import('./markdown.js'), import('./vendor/prose.mjs')]);
+  return Answer;
+});
+
 /** @param {{turn: Turn}} props */
 export function TurnView({ turn }) {
   const trace = traces.value[turn.id];
   const open = openTurn.value === turn.id;
+  Answer.ahead();
   return useMemo(() => drawn(turn, trace, open), [turn, trace, open]);
 }
 

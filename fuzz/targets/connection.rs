@@ -2,7 +2,7 @@
 
 use framewright::contract::{Moment, Now, Time};
 use framewright::graph::Library;
-use framewright::shard::event::{Entry, JobOutcome};
+use framewright::shard::event::{Door, Entry, JobOutcome};
 use framewright::shard::operation::Reply;
 use framewright::shard::{Action, Event, Settings, Shard, ShardId, SocketId};
 use std::collections::VecDeque;
@@ -76,7 +76,7 @@ impl Connection {
     }
 
     fn run(mut self, mut bytes: &[u8], piece: usize) -> Vec<u8> {
-        self.tick(Event::Accepted { socket: SOCKET, peer: IpAddr::V4(Ipv4Addr::LOCALHOST).into() });
+        self.tick(Event::Accepted { socket: SOCKET, peer: IpAddr::V4(Ipv4Addr::LOCALHOST).into(), door: Door::Main });
         while self.is_open && !bytes.is_empty() {
             // Where nothing is read any more the client waits for ever.
             let Some(bytes_max) = self.reads.take() else { break };
@@ -127,6 +127,8 @@ impl Connection {
                 // Calls are never answered: when they were would be a matter of the pieces.
                 Action::Shutdown { .. }
                 | Action::HandOver { .. }
+                | Action::Audit(_)
+                | Action::Export(_)
                 | Action::Mail { .. }
                 | Action::Call { .. }
                 | Action::CancelCall { .. }

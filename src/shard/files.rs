@@ -47,13 +47,17 @@ pub(super) struct Found {
 const PAGE: &str = "index.html";
 
 /// What the page may do: run our scripts, show our styles, talk to us and to the issuer that users sign in at, and nothing else.
+/// A log-in is renewed in a hidden frame, which goes to the issuer and comes back to the page; no other site may frame it.
 pub(super) fn policy(issuer: Option<&str>) -> String {
     // An origin is the scheme and the authority of a URL.
     let origin = |url: &str| url.match_indices('/').nth(2).map_or(url, |(end, _)| &url[..end]).to_owned();
-    let issuer = issuer.map(|url| format!(" {}", origin(url))).unwrap_or_default();
+    let (connect, frame, ancestors) = match issuer.map(origin) {
+        Some(issuer) => (format!(" {issuer}"), format!("frame-src 'self' {issuer}; "), "'self'"),
+        None => (String::new(), String::new(), "'none'"),
+    };
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{issuer}; font-src 'self'; \
-         base-uri 'none'; form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify md"
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{connect}; {frame}font-src 'self'; \
+         base-uri 'none'; form-action 'self'; frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types dompurify md"
     )
 }
 
@@ -247,12 +251,19 @@ mod tests {
         assert_eq!(String::from_utf8_lossy(&page.body), format!("<script src=\"/static/{hash}/app.js\">"));
         assert!(page.is_page && !found_at(&files, "/static/app.js", false).unwrap().is_page);
         for (issuer, expected) in [
-            (None, "connect-src 'self'; font-src"),
-            (Some("https://id.example.org"), "connect-src 'self' https://id.example.org; font-src"),
-            (Some("http://127.0.0.1:8080/realms/a"), "connect-src 'self' http://127.0.0.1:8080; font-src"),
+            (None, ["connect-src 'self'; font-src", "frame-ancestors 'none'"]),
+            (
+                Some("https://id.example.org"),
+                ["connect-src 'self' https://id.example.org; frame-src 'self' https://id.example.org; font-src", "frame-ancestors 'self'"],
+            ),
+            (
+                Some("http://127.0.0.1:8080/realms/a"),
+                ["connect-src 'self' http://127.0.0.1:8080; frame-src 'self' http://127.0.0.1:8080; font-src", "frame-ancestors 'self'"],
+            ),
         ] {
             let policy = policy(issuer);
-            assert!(policy.starts_with("default-src 'none'; script-src 'self';") && policy.contains(expected), "{policy}");
+            let says = expected.iter().all(|part| policy.contains(part));
+            assert!(policy.starts_with("default-src 'none'; script-src 'self';") && says, "{policy}");
         }
     }
 

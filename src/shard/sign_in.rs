@@ -177,12 +177,14 @@ impl SignIn {
         Who::Is(User { sub, identity: name.into(), ..self.anonymous.clone() })
     }
 
-    /// A user whose token has no name, and who brought a token for userinfo, waits until that was asked.
+    /// A user whose token has no name, and who brought a token for userinfo, waits until that was asked. The subprotocol `userinfo`
+    /// beside `bearer, <token>` means that token: what stands in an address may be logged on its way.
     fn with_name_asked(&self, user: User, request: &Request, now: Now) -> Who {
         if !user.is_nameless || self.names.get(&user.sub, now.moment.0 / 1_000_000).is_some() {
             return Who::Is(user);
         }
-        match request.query("access_token").filter(|token| (1..=TOKEN_BYTES_MAX).contains(&token.len())) {
+        let own = || protocol_token(request).filter(|_| request.lists("sec-websocket-protocol", "userinfo")).map(str::to_owned);
+        match request.query("access_token").or_else(own).filter(|token| (1..=TOKEN_BYTES_MAX).contains(&token.len())) {
             Some(token) => Who::Waits(Ask::Userinfo { sub: user.sub, token }),
             None => Who::Is(user),
         }

@@ -5,5 +5,3 @@ export declare function render(view: any, parent: Element): void;
 export { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 export { batch, computed, effect, signal } from '@preact/signals';
 export type { Signal } from '@preact/signals';
-export { Marked } from 'marked';
-export { default as DOMPurify } from 'dompurify';

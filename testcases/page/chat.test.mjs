@@ -189,7 +189,7 @@ test('two windows of one session show the same conversation', () =>
     assert.equal(await other.locator('.answer').innerText(), await page.locator('.answer').innerText());
   }));
 
-test('a draft is kept, Shift+Enter begins a line, and a new conversation forgets', () =>
+test('a draft is kept, Shift+Enter begins a line, and erasing a conversation forgets it', () =>
   stage.visit({}, async (visitor, page) => {
     const field = page.locator('#message');
     await field.pressSequentially('first');
@@ -199,7 +199,7 @@ test('a draft is kept, Shift+Enter begins a line, and a new conversation forgets
     await becomes(() => field.inputValue(), 'first\nsecond');
     await visitor.ask('hello');
     await page.getByRole('button', { name: 'New conversation' }).click();
-    await page.getByRole('button', { name: 'Begin anew' }).click();
+    await page.getByRole('button', { name: 'Erase this one' }).click();
     await page.locator('.invitation').waitFor();
     assert.equal(await page.locator('.turn').count(), 0);
     assert.deepEqual(await visitor.history(), []);

@@ -38,7 +38,7 @@ for (const [name, options] of [
 
       await page.getByRole('button', { name: 'New conversation' }).click();
       await visitor.finds('dialog');
-      await page.getByRole('button', { name: 'Keep it' }).click();
+      await page.getByRole('button', { name: 'Cancel' }).click();
     }));
 }
 

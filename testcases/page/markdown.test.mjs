@@ -48,7 +48,7 @@ The end, [explained][there] below.
 
 test('reading a growing text again and again ends where reading it once does', () =>
   stage.visit({}, async (_visitor, page) => {
-    const address = await page.locator('link[href$="/markdown.js"]').getAttribute('href');
+    const address = (await page.locator('script[src$="/app.js"]').getAttribute('src')).replace('app.js', 'markdown.js');
     const found = await page.evaluate(
       async ([module, text]) => {
         const { blocks, grown } = await import(module);

@@ -5,6 +5,7 @@ import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import Provider from 'oidc-provider';
+import { createMemoryAdapter } from 'oidc-provider/lib/adapters/memory_adapter.js';
 
 export const CLIENT = '248612345678901234';
 export const PROJECT = '248698765432109876';
@@ -27,19 +28,34 @@ const KINDS = {
   ES256: ['ec', { namedCurve: 'P-256' }],
   EdDSA: ['ed25519', {}],
 };
-const clientOf = (id) => ({
+const clientOf = (id, pages) => ({
   client_id: id,
-  redirect_uris: [REDIRECT],
+  redirect_uris: [REDIRECT, ...pages.map((page) => `${page}/`)],
+  post_logout_redirect_uris: pages.map((page) => `${page}/`),
   token_endpoint_auth_method: 'none',
   grant_types: ['authorization_code', 'refresh_token'],
   response_types: ['code'],
 });
 
 export class Issuer {
-  /** @param {{algorithm?: string, skew?: number, ttl?: number, roles?: Record<string, string[]>, tls?: {key: string, cert: string}, dateSkew?: number}} options
-   * `skew`: seconds that its clock is ahead; `ttl`: seconds that a token lives; `roles`: of each user; `dateSkew`: seconds that its `Date` is ahead */
-  constructor({ algorithm = 'RS256', skew = 0, ttl = 3600, roles = {}, tls = undefined, dateSkew = 0 } = {}) {
-    Object.assign(this, { algorithm, skew, ttl, roles, tls, dateSkew, mode: 'good', fetches: 0, keys: [makeKey(algorithm)] });
+  /** @param {{algorithm?: string, skew?: number, ttl?: number, roles?: Record<string, string[]>, refreshes?: boolean, isOpaque?: boolean, isTerse?: boolean, tls?: {key: string, cert: string}, dateSkew?: number}} options
+   * `skew`: seconds that its clock is ahead; `ttl`: seconds that a token lives; `roles`: of each user; `refreshes`: whether it gives
+   * refresh tokens; `isOpaque`: whether the page's tokens are, as in Zitadel until that is changed; `isTerse`: whether its ID tokens
+   * leave the name to userinfo; `dateSkew`: seconds that its `Date` is ahead */
+  constructor({ algorithm = 'RS256', skew = 0, ttl = 3600, roles = {}, refreshes = false, isOpaque = false, isTerse = false, tls = undefined, dateSkew = 0 } = {}) {
+    Object.assign(this, { algorithm, skew, ttl, roles, refreshes, isOpaque, isTerse, tls, dateSkew, mode: 'good', fetches: 0, keys: [makeKey(algorithm)] });
+    /** What it has given out, which outlives its keys. */
+    this.adapter = createMemoryAdapter();
+    /** The addresses that pages come from. @type {string[]} */
+    this.pages = [];
+    /** Why it lets nobody in, where it doesn't. */
+    this.denies = '';
+    /** What it does to the addresses that it redirects to. @type {((address: string) => string) | undefined} */
+    this.tampers = undefined;
+    /** Whether it takes back all that it has given. */
+    this.isStrict = false;
+    /** The requests of pages, in a word each. @type {string[]} */
+    this.seen = [];
   }
 
   async open() {
@@ -63,10 +79,22 @@ export class Issuer {
     this.provide();
   }
 
+  /** Lets a page log in from this address. @param {string} page */
+  allow(page) {
+    this.pages.push(page);
+    this.provide();
+  }
+
   /** What stands between the server and the issuer. */
   answer(request, response) {
-    const path = request.url.split('?')[0];
     if (this.dateSkew) response.setHeader('date', new Date(Date.now() + this.dateSkew * 1000).toUTCString());
+    const [path, query = ''] = request.url.split('?');
+    if (this.mode === 'away') return void request.socket.destroy();
+    if (this.tampers) {
+      const set = response.setHeader.bind(response);
+      response.setHeader = (name, value) => set(name, name.toLowerCase() === 'location' ? this.tampers(value) : value);
+    }
+    if (this.answerPage(request, response, path, new URLSearchParams(query))) return;
     const isKeys = path === ROUTES.jwks;
     if (isKeys) this.fetches += 1;
     if (isKeys || path.startsWith('/.well-known/')) {
@@ -81,11 +109,33 @@ export class Issuer {
     this.provider.callback()(request, response);
   }
 
+  /** Whether a page's request is answered here. */
+  answerPage(request, response, path, query) {
+    const json = { 'content-type': 'application/json', 'access-control-allow-origin': '*', 'access-control-allow-headers': 'authorization' };
+    const { authorization = '' } = request.headers;
+    if (path === ROUTES.authorization) this.seen.push(`authorize ${query.get('prompt') ?? ''}`.trim());
+    if (path === ROUTES.token && request.method === 'POST') this.seen.push('token');
+    if (path === ROUTES.revocation && request.method === 'POST') this.seen.push('revoke');
+    if (path === ROUTES.token && this.isStrict) response.writeHead(400, json).end('{"error":"invalid_grant"}');
+    else if (path.startsWith('/interaction/') && request.method === 'POST' && this.denies) {
+      this.provider.interactionFinished(request, response, { error: 'access_denied', error_description: this.denies });
+    } else if (path === ROUTES.userinfo && (request.method === 'OPTIONS' || authorization.split('.').length === 3)) {
+      // The certified one takes no token that is meant for another; Zitadel does.
+      const { sub } = JSON.parse(Buffer.from(authorization.split('.')[1] ?? 'e30', 'base64url').toString());
+      response.writeHead(200, json).end(JSON.stringify(sub ? claimsOf(sub) : {}));
+    } else return false;
+    return true;
+  }
+
   provide() {
     const { roles } = this;
+    const resource = `urn:zitadel:iam:org:project:id:${PROJECT}:aud`;
     const configuration = {
+      adapter: this.adapter,
       routes: ROUTES,
-      clients: [clientOf(CLIENT), clientOf(OTHER_CLIENT)],
+      clients: [clientOf(CLIENT, this.pages), clientOf(OTHER_CLIENT, [])],
+      clientBasedCORS: (_ctx, origin) => this.pages.includes(origin),
+      issueRefreshToken: (_ctx, client) => this.refreshes && client.grantTypeAllowed('refresh_token'),
       jwks: { keys: this.keys },
       cookies: { keys: ['a secret of the tests'] },
       clientDefaults: { id_token_signed_response_alg: this.algorithm },
@@ -94,9 +144,11 @@ export class Issuer {
       claims: { openid: ['sub'], profile: ['name', 'preferred_username'], email: ['email'] },
       features: {
         userinfo: { enabled: true },
+        revocation: { enabled: true },
         resourceIndicators: {
           enabled: true,
-          defaultResource: () => undefined,
+          // Zitadel knows it by the scope.
+          defaultResource: (ctx) => (!this.isOpaque && ctx.oidc.params.scope?.split(' ').includes(resource) ? resource : undefined),
           useGrantedResource: () => true,
           getResourceServerInfo: (_ctx, resource) => ({
             scope: 'chat',
@@ -120,10 +172,10 @@ export class Issuer {
           },
         },
       },
-      ttl: { AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600, IdToken: 3600, Interaction: 3600, Session: 3600, Grant: 3600 },
+      ttl: { AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 3600, IdToken: 3600, Interaction: 3600, Session: 3600, Grant: 3600, RefreshToken: 3600 },
       findAccount: (_ctx, id) => ({
         accountId: id,
-        claims: () => ({ sub: id, name: `${id[0].toUpperCase()}${id.slice(1)} Lovelace`, preferred_username: `${id}@acme`, email: `${id}@acme.example` }),
+        claims: (use) => (this.isTerse && use === 'id_token' ? { sub: id } : claimsOf(id)),
       }),
     };
     this.provider = new Provider(this.url, configuration);
@@ -168,6 +220,10 @@ export class Issuer {
     }
     return answer;
   }
+}
+
+function claimsOf(id) {
+  return { sub: id, name: `${id[0].toUpperCase()}${id.slice(1)} Lovelace`, preferred_username: `${id}@acme`, email: `${id}@acme.example` };
 }
 
 let made = 0;

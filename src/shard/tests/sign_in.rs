@@ -480,6 +480,13 @@ fn a_socket_waits_for_the_name_that_userinfo_knows_and_goes_on_without() {
     assert!(world.take(carl).starts_with("HTTP/1.1 101") && world.take(dora).starts_with("HTTP/1.1 101"));
     world.pass(bounds::NAMES_TIME);
     assert_eq!(identity(&mut world, "ada"), "ada", "a name is not for ever");
+    // The page keeps tokens out of addresses.
+    let (asked, fay) = (world.asked.len(), token("fay"));
+    for (more, asks) in [("", 0), (", userinfo", 1)] {
+        world.socket_with("/ws/trace", &format!("Sec-WebSocket-Protocol: bearer, {fay}{more}\r\n"));
+        assert_eq!(world.asked.len(), asked + asks, "{more}");
+    }
+    assert_eq!(world.asked.last(), Some(&Ask::Userinfo { sub: "fay".into(), token: fay }));
 }
 
 #[test]

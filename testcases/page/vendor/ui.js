@@ -7,5 +7,3 @@ export const html = htm.bind(h);
 export { render } from 'preact';
 export { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 export { batch, computed, effect, signal } from '@preact/signals';
-export { Marked } from 'marked';
-export { default as DOMPurify } from 'dompurify';

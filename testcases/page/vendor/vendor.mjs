@@ -16,8 +16,10 @@ const lock = new URL('vendor.lock.json', here);
 
 /** Bundle → the libraries in it. Each has its entry and its types beside this script. */
 const bundles = {
-  ui: ['preact', '@preact/signals', '@preact/signals-core', 'htm', 'marked', 'dompurify'],
+  ui: ['preact', '@preact/signals', '@preact/signals-core', 'htm'],
+  prose: ['marked', 'dompurify'],
   cytoscape: ['cytoscape'],
+  oauth: ['oauth4webapi'],
 };
 
 /** Everything that vendoring makes: file name → content. */
