@@ -426,7 +426,7 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         connections_max: tight(clients.max(30), bounds::CONNECTIONS_MAX),
         session_bytes_max: tight(200 << 10, bounds::SESSION_BYTES_MAX),
         input_bytes_max: tight(400 << 10, bounds::INPUT_BYTES_MAX),
-        output_bytes_max: tight(200 << 10, bounds::OUTPUT_BYTES_MAX),
+        output_bytes_max: tight(2 << 20, bounds::OUTPUT_BYTES_MAX),
         message_bytes_max: bounds::MESSAGE_BYTES_MAX,
         session_idle: if script.is_tight { Duration::from_secs(20) } else { bounds::SESSION_IDLE },
         silence_max: bounds::SILENCE_MAX,

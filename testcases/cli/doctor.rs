@@ -24,7 +24,7 @@ fn told(ended: &Ended, about: &str) -> String {
 #[test]
 fn a_sound_machine_has_a_line_for_everything() {
     let folder = Folder::new();
-    let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", "new/folder"]);
+    let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", "new/folder", "--connections", "100"]);
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
     for about in ["settings", "event loop", "descriptors", "clock", "host names", "address", "data", "graphs", "database", "model"] {
         assert!(told(&ended, about).starts_with("✓ "), "{}", ended.output);

@@ -9,7 +9,7 @@ use crate::shard::audit::Outcome;
 
 /// A shard that keeps an audit log and knows the issuer's keys but the last.
 fn audited() -> World {
-    let mut world = World::new(Settings { sign_in: rules(), sessions_max: 50, audit: true, ..settings() });
+    let mut world = World::new(Settings { sign_in: rules(), sessions_max: 50, connections_max: 4_096, audit: true, ..settings() });
     world.now.wall = NOW;
     world.peer = ip("10.0.0.9");
     world.tick(vec![keys(&SIGNERS[..5])]);
