@@ -105,10 +105,11 @@ function addressOf(server) {
     const timer = setTimeout(() => reject(new Error(`the server gave no address in time; it said: ${output}`)), START_MS_MAX);
     const hear = (bytes) => {
       output += bytes;
-      const found = /http:\/\/[\w.:]+:\d+/.exec(output);
+      // Warnings may come first, with addresses of others in them.
+      const found = /^framewright \S+ {2}(http:\/\/[\w.:]+:\d+)/m.exec(output);
       if (!found) return;
       clearTimeout(timer);
-      resolve(found[0]);
+      resolve(found[1]);
     };
     server.stdout.on('data', hear);
     server.stderr.on('data', hear);

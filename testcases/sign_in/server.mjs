@@ -28,8 +28,9 @@ export class Server {
       const timer = setTimeout(() => fail('too slow'), START_MS_MAX);
       server.process.stderr.on('data', (bytes) => {
         server.log += bytes;
-        const found = /http:\/\/[\w.:]+:\d+/.exec(server.log);
-        if (found) resolve(found[0]);
+        // Warnings may come first, with addresses of others in them.
+        const found = /^framewright \S+ {2}(http:\/\/[\w.:]+:\d+)/m.exec(server.log);
+        if (found) resolve(found[1]);
         if (found) clearTimeout(timer);
       });
       server.process.once('error', fail);

@@ -195,7 +195,9 @@ fn note(from: impl Read + Send + 'static, into: Arc<Mutex<String>>) -> JoinHandl
 }
 
 fn address_in(said: &str) -> Option<SocketAddr> {
-    let (_, rest) = said.split_once("http://")?;
+    // Warnings may come first, with addresses of others in them.
+    let first = said.lines().find(|line| line.starts_with("framewright "))?;
+    let (_, rest) = first.split_once("http://")?;
     let end = rest.find(|sign: char| !(sign.is_ascii_digit() || sign == '.' || sign == ':'))?;
     rest[..end].parse().ok()
 }
