@@ -148,7 +148,7 @@ impl Upstream {
     pub fn found(&self) -> Option<Local> {
         match self {
             Upstream::Provider { provider, why: Why::Found(program) } => {
-                Some(Local { program: *program, url: provider.url.to_string(), model: provider.strong.clone() })
+                Some(Local { program, url: provider.url.to_string(), model: provider.strong.clone() })
             }
             Upstream::Provider { .. } | Upstream::Demo { .. } => None,
         }

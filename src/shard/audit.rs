@@ -92,13 +92,13 @@ impl Record {
         }
     }
 
-    fn answered(self: Box<Self>, status: u16) -> Record {
+    fn answered(self, status: u16) -> Record {
         let outcome = match status {
             200..300 => Outcome::Done,
             401 | 403 => Outcome::Refused,
             _ => Outcome::Failed,
         };
-        Record { outcome, status: Some(status), ..*self }
+        Record { outcome, status: Some(status), ..self }
     }
 }
 
@@ -146,7 +146,7 @@ impl Shard {
     }
 
     /// A request was answered.
-    pub(super) fn note_answer(&mut self, record: Box<Record>, status: u16) {
+    pub(super) fn note_answer(&mut self, record: Record, status: u16) {
         self.notes.records.push(record.answered(status));
     }
 
@@ -156,8 +156,8 @@ impl Shard {
     }
 
     /// Whoever asked for something has left.
-    pub(super) fn note_unanswered(&mut self, record: Box<Record>) {
-        self.notes.records.push(Record { outcome: Outcome::Unanswered, ..*record });
+    pub(super) fn note_unanswered(&mut self, record: Record) {
+        self.notes.records.push(Record { outcome: Outcome::Unanswered, ..record });
     }
 
     /// A user is known by what a request carries.

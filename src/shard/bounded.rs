@@ -132,7 +132,7 @@ impl Shard {
 
     /// Has the other shards hear what was counted in this tick.
     pub(super) fn tell_counts(&mut self, actions: &mut Vec<Action>) {
-        if let Some(counts) = self.ledger.to_tell() {
+        if let Some(counts) = self.ledger.take_news() {
             let from = self.id;
             actions.extend(self.shards().map(|shard| Action::Mail { shard, mail: Mail::Counts { from, counts: counts.clone() } }));
         }

@@ -599,7 +599,7 @@ impl Shard {
             Kind::Stream(stream) => self.detach(id, &stream, actions),
             Kind::Http(connection) => {
                 if let Some((_, Framing { audit: Some(record), .. })) = connection.pending {
-                    self.note_unanswered(record);
+                    self.note_unanswered(*record);
                 }
             }
             Kind::Leaving(..) | Kind::Lingering { .. } => {}

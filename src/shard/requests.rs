@@ -252,7 +252,7 @@ impl Shard {
     }
 
     pub(super) fn write_reply(&mut self, id: SocketId, framing: &Framing, reply: &Reply, headers: &[(&str, &str)]) {
-        if let Some(record) = framing.audit.clone() {
+        if let Some(record) = framing.audit.as_deref().cloned() {
             self.note_answer(record, reply.status);
         }
         let date = self.clock.date();

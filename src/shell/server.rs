@@ -429,8 +429,9 @@ impl Server {
     /// From now on SIGHUP and `framewright reload` have the server load its files and settings again, with `reloads`.
     pub fn hear_reloads(&self, reloads: Box<dyn Reloads>) -> Result<(), ServeError> {
         let mut names = self.places.clone();
-        // Who runs the command knows what is configured, also where systemd holds other sockets.
-        names.extend(Some(&self.configured).filter(|configured| !self.places.contains(configured)).cloned());
+        // Who runs the command knows what is configured, also where systemd holds other sockets. Port 0 names no server.
+        let is_named = |configured: &&Listen| configured.tcp().is_none_or(|address| address.port() != 0);
+        names.extend(Some(&self.configured).filter(is_named).filter(|configured| !self.places.contains(configured)).cloned());
         let (mailboxes, drain_ms) = (self.mailboxes.clone(), self.drain_ms.clone());
         let reloading = Reloading::new(reloads, &self.places, mailboxes, drain_ms, self.audit.clone(), self.supervisor.clone());
         reload::listen(&reloading, names, self.notify.clone()).map_err(|error| ServeError::Signals { error })

@@ -10,7 +10,8 @@ fn the_help_names_every_setting_with_its_variable_and_default() {
     let folder = Folder::new();
     assert_eq!(run_with(folder.path(), &[], &["config", "init", "all.toml"]).code, Some(0));
     let file = fs::read_to_string(folder.path().join("all.toml")).unwrap();
-    let names: Vec<(&str, &str)> = file.lines().filter_map(|line| line.strip_prefix("# FRAMEWRIGHT_")?.split(";").next()?.split_once(", --")).collect();
+    let names: Vec<(&str, &str)> =
+        file.lines().filter_map(|line| line.strip_prefix("# FRAMEWRIGHT_")?.split(";").next()?.split_once(", --")).collect();
     assert!(names.len() > 20, "{file}");
     for arguments in
         [&["--help"][..], &["serve", "--help"], &["doctor", "--help"], &["config", "print", "--help"], &["config", "check", "--help"]]

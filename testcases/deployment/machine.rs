@@ -31,7 +31,12 @@ impl Machine {
         let mut child = Command::new(script).arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut said = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        let init = said.trim().parse().unwrap_or_else(|_| panic!("the machine did not start: {said}"));
+        let Ok(init) = said.trim().parse() else {
+            let ended = child.wait().unwrap();
+            assert_eq!(ended.code(), Some(77), "the machine did not start: {said}");
+            skipped("no machine of its own with systemd can be started here: its control groups or files can't be made");
+            return None;
+        };
         let machine = Machine { child, init, _folder: folder };
         eventually("systemd", || {
             let state = machine.output(&["systemctl", "is-system-running"]);

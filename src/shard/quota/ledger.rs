@@ -205,7 +205,7 @@ impl Ledger {
     }
 
     /// What the other shards are to hear, unless one of them has not confirmed what it heard before.
-    pub(in crate::shard) fn to_tell(&mut self) -> Option<Arc<[(Subject, Counts)]>> {
+    pub(in crate::shard) fn take_news(&mut self) -> Option<Arc<[(Subject, Counts)]>> {
         if self.unconfirmed > 0 || self.ready.is_empty() {
             return None;
         }

@@ -28,11 +28,13 @@ fn quotas(user: Quota) -> Quotas {
     Quotas { user, ..Quotas::default() }
 }
 
+/// To whom, from whom, and what; no counts confirm those that came before.
+type Letter = (usize, usize, Option<Arc<[(Subject, Counts)]>>);
+
 /// Shards whose mail takes a while.
 struct Server {
     ledgers: Vec<Ledger>,
-    /// To whom, from whom, and what; no counts confirm those that came before.
-    mail: Vec<(usize, usize, Option<Arc<[(Subject, Counts)]>>)>,
+    mail: Vec<Letter>,
 }
 
 impl Server {
@@ -42,7 +44,7 @@ impl Server {
 
     /// The end of a shard's tick.
     fn tick(&mut self, shard: usize) {
-        if let Some(counts) = self.ledgers[shard].to_tell() {
+        if let Some(counts) = self.ledgers[shard].take_news() {
             let others = (0..self.ledgers.len()).filter(|other| *other != shard);
             self.mail.extend(others.map(|other| (other, shard, Some(counts.clone()))));
         }
@@ -82,7 +84,9 @@ fn whatever_the_order_of_mails_all_shards_agree_in_the_end_and_nothing_stays_ope
         let shards = 1 + rng.usize(..4);
         let mut server = Server::new(quotas, shards);
         let (users, now) = ([user("ada"), user("eve")], at(5));
-        let (mut open, mut running, mut turns): (Vec<(usize, Held)>, Vec<(usize, Subject)>, u64) = (Vec::new(), Vec::new(), 0);
+        let mut open: Vec<(usize, Held)> = Vec::new();
+        let mut running: Vec<(usize, Subject)> = Vec::new();
+        let mut turns = 0_u64;
         for _ in 0..300 {
             let (shard, who) = (rng.usize(..shards), &users[rng.usize(..2)]);
             match rng.usize(..8) {
@@ -164,9 +168,9 @@ fn one_shard_tells_nobody() {
     let mut ledger = Ledger::new(quotas(Quota { messages: 3, streams: 1, turns: 1, requests: 1 }), 1);
     assert!(message(&mut ledger, at(1), &user("ada")).is_ok());
     let held = ledger.open_stream(at(1), [Some(&user("ada")), None]).unwrap();
-    assert!(ledger.to_tell().is_none());
+    assert!(ledger.take_news().is_none());
     ledger.close_stream(held);
-    assert!(ledger.to_tell().is_none());
+    assert!(ledger.take_news().is_none());
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Writer<'_> {
         root.attributes.extend(usage(&trace.usage));
         if failed {
             let calls = trace.frames.iter().flat_map(|frame| &frame.calls);
-            let code = calls.filter_map(|call| call.code).last().map_or("_OTHER", |code| code.name());
+            let code = calls.filter_map(|call| call.code).next_back().map_or("_OTHER", |code| code.name());
             fail(&mut root, code);
         }
         spans.push(root);
