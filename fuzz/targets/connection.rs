@@ -13,6 +13,8 @@ use std::sync::Arc;
 pub(super) const HANDSHAKE: &[u8] = b"GET /ws?session=a HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
+const REFUSED: &[u8] = b"\"refused\":true";
+
 /// One connection, its bytes whole and in pieces.
 pub(super) fn connection(bytes: &[u8]) {
     let whole = answers(bytes, usize::MAX);
@@ -21,8 +23,8 @@ pub(super) fn connection(bytes: &[u8]) {
     }
 }
 
-/// What comes of it: what was said in HTTP, and the frames behind a handshake in no order, because those that answer a message at
-/// once may overtake those that show what became of the message before.
+/// What comes of it: what was said in HTTP, and of the frames behind a handshake the refusals, pongs and closes, in no order. These
+/// answer at once; what shows what became of a message comes at the end of a tick, unless its client leaves before.
 fn answers(bytes: &[u8], piece: usize) -> (String, Vec<Vec<u8>>) {
     let out = Connection::new().run(bytes, piece);
     let switch = b"HTTP/1.1 101 ";
@@ -36,15 +38,18 @@ fn answers(bytes: &[u8], piece: usize) -> (String, Vec<Vec<u8>>) {
             short => (2, usize::from(*short)),
         };
         let (frame, behind) = rest.split_at(head + length);
-        frames.push(frame.to_vec());
+        if frame[0] != 0x81 || frame.windows(REFUSED.len()).any(|part| part == REFUSED) {
+            frames.push(frame.to_vec());
+        }
         rest = behind;
     }
     frames.sort();
     (lossy(&out[..end]), frames)
 }
 
+/// Without `100 Continue`, which only a client that waits with its body is sent.
 fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    String::from_utf8_lossy(bytes).replace("HTTP/1.1 100 Continue\r\n\r\n", "")
 }
 
 /// The driver of a shard with one socket.
