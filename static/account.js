@@ -19,7 +19,8 @@ export function Account() {
 
 function meaning() {
   if (isShared) return 'Anyone who opens this page’s address takes part in it. A bookmark leads back here.';
-  return session ? 'Only you can open it, at this page’s address, on any device where you are logged in.' : 'Only you can open it. It is the same on every device where you are logged in.';
+  const way = session ? 'You can, at this page’s address, on any device where you are logged in.' : 'It is the same on every device where you are logged in.';
+  return `It belongs to your account: other users can’t open it. ${way}`;
 }
 
 /** @param {import('./api.js').Account} user */

@@ -2,7 +2,7 @@
 
 import { html, useLayoutEffect, useRef } from './vendor/ui.mjs';
 import { Send, Square } from './buttons.js';
-import { busy, draft, say, setDraft, stop } from './session.js';
+import { busy, draft, isAdmitted, say, setDraft, stop } from './session.js';
 
 const HEIGHT_PX_MAX = 220;
 
@@ -40,7 +40,7 @@ export function Composer({ onSent }) {
     <form class="composer" onSubmit=${submit}>
       <label class="sr-only" for="message">Message</label>
       <textarea id="message" dir="auto" ref=${field} rows="1" placeholder="Write a message" enterkeyhint="send" autocomplete="off"
-        value=${text} onInput=${typed} onKeyDown=${keyPressed} />
+        readonly=${!isAdmitted.value} value=${text} onInput=${typed} onKeyDown=${keyPressed} />
       ${busy.value && html`<button type="button" class="round stop" title="Stop (Esc)" aria-label="Stop" onClick=${stop}><${Square} /></button>`}
       <button type="submit" class="round send" title="Send (Enter)" aria-label="Send" aria-disabled=${!text.trim()}><${Send} /></button>
     </form>

@@ -64,14 +64,17 @@ let isFlushing = false;
 let line;
 
 const NO_LOG_IN = 'Nobody can log in on this page: the server takes API keys, or a proxy that signs users in. Operators: set --oidc-issuer and --oidc-client-id.';
-let isAdmitted = false;
+/** Whether it is known who is here: before that, nothing can be written. */
+export const isAdmitted = signal(false);
+/** Whether the log-in is shown instead of the conversation. */
+const isOut = computed(() => account.value?.sub === '');
 /** Whose drafts and unsent messages these are; empty where nobody logs in. */
 let owner = '';
 
 export async function start() {
   try {
     // Else the log-in is shown instead; whoever takes it comes back to a page of their own.
-    if (!isAdmitted && !(await admitted(await read('/auth/config')))) return;
+    if (!isAdmitted.value && !(await admitted(await read('/auth/config')))) return;
     await load();
   } catch (error) {
     connection.value = 'lost';
@@ -95,7 +98,7 @@ async function admitted(config) {
   if (!named && !enabled) history.replaceState(null, '', conversationAddress(newName()) + location.hash);
   enter(new URLSearchParams(location.search).get('session') ?? '', !enabled);
   owner = account.value ? `${account.value.sub}:` : '';
-  isAdmitted = true;
+  isAdmitted.value = true;
   setDraft(draft.value || remembered(own('draft')));
   return true;
 }
@@ -273,7 +276,7 @@ function own(what) {
 /** @param {string} text */
 export function setDraft(text) {
   draft.value = text;
-  if (isAdmitted) remember(own('draft'), text);
+  if (isAdmitted.value && !isOut.value) remember(own('draft'), text);
 }
 
 /** Whether it was taken. @param {string} text */
@@ -366,6 +369,13 @@ effect(() => {
   const pending = turns.value.filter(conversation.isPending);
   const kept = pending.map(({ kind, question, sent, clientId }) => ({ kind, question, sent, clientId, status: 'unsent' }));
   if (ready.value) remember(own('pending'), kept.length > 0 ? written(kept) : '', 'tab');
+});
+
+// Whoever logs out leaves nothing behind, here or in storage.
+effect(() => {
+  if (!isOut.value) return;
+  turns.value = [];
+  draft.value = '';
 });
 
 /** What the user sees now, displays with the values that they are bound to. */

@@ -1,8 +1,8 @@
 // The log-in: who is logged in, for how long, and how it is renewed before it ends. Fetched where the server asks for one.
 //
-// The tokens are kept in `sessionStorage`: a reload keeps them, other tabs and later visits don't see them, and closing the
-// tab forgets them. A tab without any goes to the issuer and back by itself if somebody has logged in on this browser before.
-// They are in no address and no log.
+// Each tab keeps its own tokens in `sessionStorage`: a reload keeps them, and a duplicated or restored tab starts with a copy. A
+// tab without any goes to the issuer and back by itself if somebody has logged in on this browser before. They are in no address
+// and no log. Logging out ends every tab of the user: those that run at once, the others when they are opened again.
 //
 // Invariants: one renewal at a time; a token that the server has never accepted is not renewed, so that no two servers that
 // disagree make the page ask for ever; what the user has written stays, whatever happens to the log-in.
@@ -27,6 +27,8 @@ const TOKENS = 'log-in';
 const SENT = 'log-in:sent';
 /** Somebody has logged in on this browser, and not out again. */
 const BEFORE = 'logged-in';
+/** When a user last logged out on this browser. @param {string} sub */
+const leftAt = (sub) => `logged-out:${sub}`;
 const STORAGE_NEEDED = 'This browser stores nothing for this page, and a log-in needs that. Allow it, or use another browser.';
 
 /** @type {import('./issuer.js').Config} */
@@ -50,21 +52,14 @@ export async function arrive(given) {
   config = given;
   issuer = issuerOf(given);
   renewBy(renewed);
-  otherTabs.onmessage = ({ data }) => {
-    if (data !== tokens?.sub) return;
-    forgetUser();
-    location.assign('/');
-  };
+  otherTabs.onmessage = ({ data }) => data === tokens?.sub && leave();
   addEventListener('online', again);
   document.addEventListener('visibilitychange', again);
   const answer = new URL(location.href);
   if (answer.searchParams.has('state') && (answer.searchParams.has('code') || answer.searchParams.has('error'))) return redeem(answer);
   if (stay('')) return true;
   try {
-    if (tokens) {
-      take(await fetched(tokens));
-      return true;
-    }
+    if (tokens) return await replaced(tokens);
   } catch (error) {
     if (!(error instanceof Failure) || !error.isFinal) throw error;
   }
@@ -83,7 +78,10 @@ async function redeem(answer) {
   replacePanel(sent?.from ?? '/');
   if (!sent || sent.state !== answer.searchParams.get('state')) return stay('') || out('This log-in was not begun in this tab. Log in here.');
   try {
-    take(await issuer.redeem(answer, sent));
+    const fresh = await issuer.redeem(answer, sent);
+    // Only a clock that was set back makes a new log-in older than that.
+    if (isLoggedOut(fresh)) remember(leftAt(fresh.sub), '');
+    take(fresh);
     remember(BEFORE, '1');
     return true;
   } catch (error) {
@@ -127,10 +125,30 @@ async function toIssuer(prompt) {
 export async function logOut() {
   const left = tokens;
   if (!left) return;
+  remember(leftAt(left.sub), String(Date.now()));
   otherTabs.postMessage(left.sub);
   forgetUser();
-  const [goodbye] = await Promise.all([issuer.farewell().catch(() => undefined), issuer.revoke(left).catch(() => undefined)]);
+  const [goodbye] = await Promise.all([issuer.farewell().catch(() => undefined), revoke(left)]);
   location.assign(goodbye ?? '/');
+}
+
+/** The user has logged out in another tab. */
+async function leave() {
+  const left = tokens;
+  if (!left) return;
+  forgetUser();
+  await revoke(left);
+  location.assign('/');
+}
+
+/** @param {import('./issuer.js').Tokens} left */
+function revoke(left) {
+  return issuer.revoke(left).catch(() => undefined);
+}
+
+/** Whether its user has logged out since. @param {import('./issuer.js').Tokens} logIn */
+function isLoggedOut({ sub, startedAt }) {
+  return startedAt <= Number(remembered(leftAt(sub)));
 }
 
 /** Forgets who is logged in, and what they have written. */
@@ -155,12 +173,19 @@ function out(why) {
 function kept() {
   /** @type {LogIn | null} */
   const found = parsed(remembered(TOKENS, 'tab') || 'null');
-  return found?.issuer === config.issuer && found.clientId === config.clientId ? found : undefined;
+  if (found?.issuer !== config.issuer || found.clientId !== config.clientId) return undefined;
+  if (!isLoggedOut(found)) return found;
+  // This tab was not running then.
+  forget(`pending:${found.sub}:`);
+  remember(TOKENS, '', 'tab');
+  revoke(found);
+  return undefined;
 }
 
 /** @param {import('./issuer.js').Tokens} fresh */
 function take(fresh) {
-  tokens = { ...fresh, issuer: config.issuer, clientId: config.clientId ?? '' };
+  // A refreshed log-in carries the old one's fields, and the server has not seen the new token.
+  tokens = { ...fresh, isProven: false, issuer: config.issuer, clientId: config.clientId ?? '' };
   failures = 0;
   keep();
   show();
@@ -193,7 +218,8 @@ function renewEarly() {
 
 /** The network is back, or the user is, who may have logged in in another tab. */
 function again() {
-  if (failures > 0 && document.visibilityState === 'visible') renew();
+  if (tokens && isLoggedOut(tokens)) leave();
+  else if (failures > 0 && document.visibilityState === 'visible') renew();
 }
 
 /** What calls and sockets ask when the server refuses their token. @param {string} refused @param {string} why */
@@ -221,10 +247,7 @@ async function attempt() {
   const old = tokens;
   if (!old) return false;
   try {
-    const fresh = await fetched(old);
-    if (tokens !== old) return false;
-    take(fresh);
-    return true;
+    return await replaced(old);
   } catch (error) {
     if (tokens !== old) return false;
     failures += 1;
@@ -237,6 +260,18 @@ async function attempt() {
     endTimer = setTimeout(end, Math.max(0, left));
     return false;
   }
+}
+
+/** Takes a newer log-in, unless the user logs out meanwhile. @param {LogIn} old */
+async function replaced(old) {
+  const fresh = await fetched(old);
+  if (tokens === old && !isLoggedOut(old)) {
+    take(fresh);
+    return true;
+  }
+  revoke(fresh);
+  leave();
+  return false;
 }
 
 /** @param {LogIn} old @returns {Promise<import('./issuer.js').Tokens>} */

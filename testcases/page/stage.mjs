@@ -16,7 +16,7 @@ import { makeLate } from './late.mjs';
 
 const START_MS_MAX = 20_000;
 /** As long as Playwright waits. */
-const BECOMES_MS_MAX = 30_000;
+const BECOMES_MS_MAX = 90_000;
 const LOOK_AGAIN_MS = 50;
 const root = new URL('../../', import.meta.url);
 export const binary = process.env.FRAMEWRIGHT_BIN ?? fileURLToPath(new URL('target/debug/framewright', root));
@@ -81,7 +81,7 @@ export class Stage {
     const session = `page-${process.pid}-${(sessions += 1)}`;
     const context = await this.browser.newContext({ viewport: { width: 1200, height: 850 }, ...options });
     // On a busy machine a step may take long; what never comes still fails.
-    context.setDefaultTimeout(90_000);
+    context.setDefaultTimeout(BECOMES_MS_MAX);
     try {
       await makeLate(context);
       const page = await context.newPage();

@@ -52,6 +52,8 @@ export class Issuer {
     this.denies = '';
     /** What it does to the addresses that it redirects to. @type {((address: string) => string) | undefined} */
     this.tampers = undefined;
+    /** The keys that it shows in place of its own, as text. @type {string | undefined} */
+    this.shownKeys = undefined;
     /** Whether it takes back all that it has given. */
     this.isStrict = false;
     /** The requests of pages, in a word each. @type {string[]} */
@@ -106,6 +108,7 @@ export class Issuer {
       const bodies = { empty: '{"keys":[]}', html: '<html>', huge: `{"keys":[]${' '.repeat(4 << 20)}}` };
       return void response.writeHead(200, { 'content-type': 'application/json' }).end(bodies[this.mode]);
     }
+    if (isKeys && this.shownKeys) return void response.writeHead(200, { 'content-type': 'application/json' }).end(this.shownKeys);
     this.provider.callback()(request, response);
   }
 
