@@ -184,7 +184,7 @@ impl Config {
         may_listen(&listen, insecure_no_auth, &sign_in)?;
         let secrets = secrets::beside(&arguments, &environment)?;
         let upstream = upstream::choose(&arguments, &secrets, local)?;
-        let otlp = otlp::settings(&arguments, &environment, upstream.provider())?;
+        let otlp = otlp::settings(&arguments, &environment)?;
         Ok(Config {
             listen,
             socket_mode: arguments.socket_mode,

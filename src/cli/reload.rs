@@ -78,7 +78,7 @@ impl Reloads for Reloader {
         // What a restart would run on has to be right as well.
         config(written.arguments.clone()).map_err(|error| error.to_string())?;
         let changes = reload::changes(&self.values, &written);
-        let config = config(changes.arguments).map_err(|error| match changes.waiting.is_empty() {
+        let mut config = config(changes.arguments).map_err(|error| match changes.waiting.is_empty() {
             true => error.to_string(),
             false => format!("{error}; this needs a restart: {}", changes.waiting.join(", ")),
         })?;
@@ -94,7 +94,12 @@ impl Reloads for Reloader {
         }
         let (api_keys, graphs) = (keys.as_ref().map(KeyFile::keys).unwrap_or_default(), hashes(&library));
         let is_model_new = config.upstream != self.config.upstream;
-        let mut changed = changes.live;
+        let (mut changed, mut waiting) = (changes.live, changes.waiting);
+        // The exporter keeps what it was started with, so that is what later reloads compare with.
+        if has_other_headers(&self.config, &config) {
+            waiting.push("the collector's headers".to_owned());
+        }
+        config.otlp.clone_from(&self.config.otlp);
         changed.extend(differing(&self.graphs, &graphs));
         if is_model_new && !changed.iter().any(|name| name.starts_with("llm.")) {
             changed.push("the model or its key".to_owned());
@@ -108,7 +113,7 @@ impl Reloads for Reloader {
         apply(serve::rules(&config, Arc::new(library), api_keys.clone(), &self.pool, self.exporter.clone()), config.drain_time);
         self.log.change(&config.log);
         (self.values, self.config, self.graphs, self.api_keys) = (changes.values, config, graphs, api_keys);
-        Ok(Reloaded { changed, waiting: changes.waiting })
+        Ok(Reloaded { changed, waiting })
     }
 }
 
@@ -116,6 +121,12 @@ impl Reloads for Reloader {
 fn local(found: Option<Local>, wanted: Option<&str>) -> Option<Local> {
     let is_wanted = |found: &Local| wanted.is_none_or(|wanted| is_model(&found.model, wanted));
     found.filter(is_wanted).or_else(|| probe::local_model(wanted))
+}
+
+/// Whether a file with headers for the collector has changed.
+fn has_other_headers(running: &Config, config: &Config) -> bool {
+    let [before, after] = [running, config].map(|config| config.otlp.as_ref().map(|otlp| &otlp.headers));
+    before != after
 }
 
 fn hashes(library: &Library) -> BTreeMap<String, String> {
@@ -131,4 +142,24 @@ fn differing(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>
         Some(_) => None,
     });
     of_new.chain(before.keys().filter(|name| !after.contains_key(*name)).map(|name| format!("graph {name} (gone)"))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Arguments;
+
+    #[test]
+    fn notices_other_headers_for_the_collector() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("headers");
+        let line = format!("--offline --otlp-endpoint http://127.0.0.1:1 --otlp-headers-file {}", path.display());
+        let config = |headers: &str| {
+            std::fs::write(&path, headers).unwrap();
+            Config::new(Arguments::of(&line).unwrap(), |_| None, |_| None).unwrap()
+        };
+        let running = config("authorization=one");
+        assert!(!has_other_headers(&running, &config("# a comment\nauthorization=one\n")));
+        assert!(has_other_headers(&running, &config("authorization=two")));
+    }
 }

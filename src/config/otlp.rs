@@ -14,16 +14,11 @@ const FILE_BYTES_MAX: u64 = 16 << 10;
 /// What the standard has where nothing is said.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The settings of the export; nothing where no endpoint is named, or the export is switched off. `provider` is whose models
-/// answer.
+/// The settings of the export; nothing where no endpoint is named, or the export is switched off.
 ///
 /// # Errors
 /// Whatever is there and can't be meant so.
-pub(super) fn settings(
-    arguments: &Arguments,
-    environment: impl Fn(&str) -> Option<String>,
-    provider: String,
-) -> Result<Option<Settings>, ConfigError> {
+pub(super) fn settings(arguments: &Arguments, environment: impl Fn(&str) -> Option<String>) -> Result<Option<Settings>, ConfigError> {
     let given = |name: &str| environment(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     // What is said of traces alone goes before what is said of every signal.
     let of_traces = |what: &str| {
@@ -64,7 +59,7 @@ pub(super) fn settings(
         },
     };
     let resource = resource(given("OTEL_RESOURCE_ATTRIBUTES").as_deref(), given("OTEL_SERVICE_NAME"))?;
-    Ok(Some(Settings { url, headers, timeout, resource, content: arguments.otlp_content, provider }))
+    Ok(Some(Settings { url, headers, timeout, resource, content: arguments.otlp_content }))
 }
 
 fn address(text: &str) -> Option<Uri> {
@@ -125,7 +120,7 @@ mod tests {
 
     fn read(line: &str, variables: &[(&str, &str)]) -> Result<Option<Settings>, String> {
         let environment = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        settings(&Arguments::of(line).unwrap(), environment, "openai".to_owned()).map_err(|error| error.to_string())
+        settings(&Arguments::of(line).unwrap(), environment).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct FinishedCall {
 #[derive(Clone, Debug, PartialEq)]
 pub enum AskedOf {
     Model {
+        /// Whose model it is.
+        provider: Arc<str>,
         /// The model that was asked, as settings call it.
         model: Arc<str>,
         tokens_max: u32,

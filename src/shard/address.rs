@@ -6,6 +6,7 @@
 
 use crate::auth::{Network, Peer};
 use crate::wire::http::Request;
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -46,7 +47,7 @@ pub(super) fn of_client(peer: Peer, trusted: &[Network], request: &Request) -> A
     let is_trusted = |peer: Peer| trusted.iter().any(|network| network.has(peer));
     let mut client = peer;
     if !trusted.is_empty() && is_trusted(peer) {
-        let lines: Vec<&str> = request.headers(HEADER).collect();
+        let lines: Vec<Cow<'_, str>> = request.headers_lossy(HEADER).collect();
         for hop in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
             let Some(ip) = address(hop.trim()) else { break };
             client = ip.into();
@@ -77,8 +78,10 @@ mod tests {
     use super::*;
     use crate::wire::http::{Limits, Reader, Step};
 
+    /// `\u{ff}` in the headers stands for the byte 0xff.
     fn client(peer: &str, trusted: &[&str], headers: &str) -> String {
-        let mut buffer = format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n").into_bytes();
+        let text = format!("GET / HTTP/1.1\r\nHost: a\r\n{headers}\r\n");
+        let mut buffer: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
         let limits = Limits { head_bytes_max: 10_000, body_bytes_max: 0 };
         let Step::Request(request) = Reader::new(limits).step(&mut buffer) else { panic!("a whole request: {headers}") };
         let trusted: Vec<Network> = trusted.iter().map(|network| network.parse().unwrap()).collect();
@@ -117,6 +120,10 @@ mod tests {
             ("10.0.0.1", proxy, "X-Forwarded-For: [1.1.1.1]\r\n", "10.0.0.1"),
             ("10.0.0.1", proxy, "X-Forwarded-For: [::1]x\r\n", "10.0.0.1"),
             ("10.0.0.1", proxy, "X-Forwarded-For: 1.1.1.1; 2.2.2.2\r\n", "10.0.0.1"),
+            // Bytes that are not UTF-8 hide nothing to their right.
+            ("10.0.0.1", proxy, "X-Forwarded-For: \u{ff}, 1.1.1.1\r\n", "1.1.1.1"),
+            ("10.0.0.1", proxy, "X-Forwarded-For: \u{ff}\r\nX-Forwarded-For: 1.1.1.1, 10.0.0.2\r\n", "1.1.1.1"),
+            ("10.0.0.1", proxy, "X-Forwarded-For: 1.1.1.1\r\nX-Forwarded-For: \u{ff}\r\n", "10.0.0.1"),
             // No other header is believed.
             ("10.0.0.1", proxy, "Forwarded: for=1.1.1.1\r\nX-Real-IP: 1.1.1.1\r\n", "10.0.0.1"),
             ("::1", &["::1"], "X-Forwarded-For: 1.1.1.1\r\n", "1.1.1.1"),

@@ -13,6 +13,7 @@ use super::recent::Recent;
 use super::routes::Route;
 use super::socket::{Kind, Socket};
 use super::timers::Timer;
+use crate::auth::LEEWAY_S;
 use crate::contract::{Moment, Now, Refusal, Time, clip, micros};
 use crate::wire::http::Request;
 use std::sync::Arc;
@@ -70,6 +71,11 @@ const READ_OTHER: &str = "read_other";
 const BEYOND_SCOPE: &str = "call_beyond_scope";
 /// How long a sign-in without an expiry counts as known.
 pub const KNOWN_S: u64 = 60 * 60;
+/// Until when a sign-in counts as known: for as long as its token is taken, in seconds since the epoch.
+pub fn known_until(expires_s: Option<u64>, now_s: u64) -> u64 {
+    expires_s.map_or(now_s + KNOWN_S, |expires_s| expires_s.saturating_add(LEEWAY_S))
+}
+
 /// Bytes of what a client names.
 const NAME_BYTES_MAX: usize = 200;
 
@@ -167,7 +173,7 @@ impl Shard {
         if !self.settings.audit || !self.sign_in.is_on() || self.notes.seen.get(&key, now_s).is_some() {
             return;
         }
-        self.notes.seen.put(key, user.expires_s.unwrap_or(now_s + KNOWN_S), ());
+        self.notes.seen.put(key, known_until(user.expires_s, now_s), ());
         let by = match (user.key, user.expires_s) {
             (Some(_), _) => "api_key",
             (None, Some(_)) => "token",

@@ -118,7 +118,10 @@ impl Shard {
         actions.extend(over.log.clone().map(Action::Log));
         let is_socket = routes::find(request).is_some_and(|route| route.show().is_some());
         if !(is_socket && self.accept_and_close(id, framing, request, TRY_AGAIN_LATER, over.refusal.code.name())) {
-            self.write_reply(id, framing, &Reply::over(over, None), &[]);
+            return self.write_reply(id, framing, &Reply::over(over, None), &[]);
+        }
+        if let Some(record) = framing.audit.clone() {
+            self.note_answer(record, over.refusal.code.status());
         }
     }
 

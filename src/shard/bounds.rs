@@ -17,6 +17,8 @@ pub const INPUT_BYTES_MAX: usize = 256 << 20;
 
 /// Connections of one shard. Beyond: `503`, closed.
 pub const CONNECTIONS_MAX: usize = 16 << 10;
+/// Connections of `--metrics-listen`, in addition to those: clients can't keep out probes and scrapes. Beyond: `503`, closed.
+pub(super) const METRICS_CONNECTIONS_MAX: usize = 64;
 /// From a request's first byte to the end of its head. Beyond: closed.
 pub(super) const HEAD_TIME: Duration = Duration::from_secs(10);
 /// Between two requests of a connection. Beyond: closed.

@@ -21,7 +21,7 @@ use super::metrics::Metrics;
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
 use super::quota::{Counts, Subject};
-use crate::auth::{Ask, News, Peer};
+use crate::auth::{Ask, News, Peer, Rules};
 use crate::contract::{Answer, CallError, CallId, Caller, Finished, Moment, Request, TraceId, TraceParent, TurnId, Usage};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -160,6 +160,8 @@ pub struct Attach {
     pub caller: Caller,
     /// Where it comes from, if that is known and counted.
     pub address: Option<Address>,
+    /// The rules that let an administrator see another's data; none for one's own. They may change on the way.
+    pub admitted_by: Option<Arc<Rules>>,
     /// The last event that the client has seen.
     pub since: Option<u64>,
     /// `101`, or the head of an event stream; not yet sent.

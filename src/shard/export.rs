@@ -42,6 +42,7 @@ fn told(settings: &Settings, call: &CallDetail) -> FinishedCall {
         Request::Model(asked) => {
             let answer = call.came.whole();
             AskedOf::Model {
+                provider: settings.models.provider.clone(),
                 model: settings.models.of(&asked.model).clone(),
                 tokens_max: asked.tokens_max,
                 is_structured: asked.schema.is_some(),

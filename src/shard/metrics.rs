@@ -8,6 +8,7 @@ use super::histogram::{Histogram, LAGS, LONG, SHORT, WAITS};
 use super::routes::{self, RouteId};
 use super::{Settings, Sizes};
 use crate::contract::{Answer, CallError, CallStatus, Request, Trace, Usage};
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -115,24 +116,38 @@ type ByOutcome = BTreeMap<&'static str, Histogram>;
 
 /// Values by names of a closed set, and the one of all others.
 #[derive(Clone, Debug)]
-struct Named<T> {
-    known: BTreeMap<Arc<str>, T>,
+struct Named<T, K = Arc<str>> {
+    known: BTreeMap<K, T>,
     other: T,
+    zero: T,
 }
 
-impl<T: Clone> Named<T> {
-    fn new(names: impl IntoIterator<Item = Arc<str>>, zero: T) -> Self {
-        Named { known: names.into_iter().map(|name| (name, zero.clone())).collect(), other: zero }
+/// A provider and its model.
+type OfProvider = (Arc<str>, Arc<str>);
+
+impl<T: Clone, K: Ord + Clone> Named<T, K> {
+    fn new(zero: T) -> Self {
+        Named { known: BTreeMap::new(), other: zero.clone(), zero }
     }
 
-    fn of(&mut self, name: &str) -> &mut T {
+    /// Makes a place for each name that has none yet.
+    fn learn(&mut self, names: impl IntoIterator<Item = K>) {
+        for name in names {
+            self.known.entry(name).or_insert_with(|| self.zero.clone());
+        }
+    }
+
+    fn of<Q: Ord + ?Sized>(&mut self, name: &Q) -> &mut T
+    where
+        K: Borrow<Q>,
+    {
         match self.known.get_mut(name) {
             Some(known) => known,
             None => &mut self.other,
         }
     }
 
-    fn add(&mut self, more: &Named<T>, add: impl Fn(&mut T, &T)) {
+    fn add(&mut self, more: &Named<T, K>, add: impl Fn(&mut T, &T)) {
         for (name, value) in &more.known {
             match self.known.get_mut(name) {
                 Some(known) => add(known, value),
@@ -142,9 +157,19 @@ impl<T: Clone> Named<T> {
         }
         add(&mut self.other, &more.other);
     }
+}
 
+impl<T> Named<T> {
     fn iter(&self) -> impl Iterator<Item = (&str, &T)> {
         self.known.iter().map(|(name, value)| (&**name, value)).chain([("other", &self.other)])
+    }
+}
+
+impl<T> Named<T, OfProvider> {
+    /// Provider, model and value.
+    fn iter(&self) -> impl Iterator<Item = (&str, &str, &T)> {
+        let known = self.known.iter().map(|((provider, model), value)| (&**provider, &**model, value));
+        known.chain([("other", "other", &self.other)])
     }
 }
 
@@ -153,7 +178,7 @@ pub struct Metrics {
     routes: Vec<OfRoute>,
     paths: Named<OfPath>,
     nodes: Named<Histogram>,
-    models: Named<OfModel>,
+    models: Named<OfModel, OfProvider>,
     databases: Named<ByOutcome>,
     /// Of model calls and of queries.
     waits: [Histogram; 2],
@@ -175,23 +200,32 @@ pub(super) struct Present {
 
 impl Metrics {
     pub(super) fn new(settings: &Settings) -> Metrics {
-        let graphs: Vec<_> = settings.library.graphs().collect();
-        let paths = graphs.iter().flat_map(|graph| graph.paths.iter().map(|path| path.name.as_str().into()));
-        let nodes = graphs.iter().flat_map(|graph| graph.nodes.iter().map(|node| node.name.clone()));
         let of_path = OfPath { outcomes: [0; 3], degraded: 0, duration: Histogram::new(LONG), first_delta: Histogram::new(LONG) };
-        Metrics {
+        let mut metrics = Metrics {
             routes: vec![OfRoute { codes: [0; STATUSES.len() + 1], duration: Histogram::new(SHORT) }; routes::count()],
-            paths: Named::new(paths, of_path),
-            nodes: Named::new(nodes, Histogram::new(LONG)),
-            models: Named::new(settings.models.all().cloned(), OfModel::default()),
-            databases: Named::new(settings.database_names.iter().cloned(), ByOutcome::default()),
+            paths: Named::new(of_path),
+            nodes: Named::new(Histogram::new(LONG)),
+            models: Named::new(OfModel::default()),
+            databases: Named::new(ByOutcome::default()),
             waits: [const { Histogram::new(WAITS) }; 2],
             lag: Histogram::new(LAGS),
             refusals: BTreeMap::new(),
             panics: 0,
             events_dropped: 0,
             now: Present::default(),
-        }
+        };
+        metrics.learn(settings);
+        metrics
+    }
+
+    /// Makes places for what settings name. What was counted before stays, also under names that are gone: counters never fall.
+    pub(super) fn learn(&mut self, settings: &Settings) {
+        let graphs: Vec<_> = settings.library.graphs().collect();
+        self.paths.learn(graphs.iter().flat_map(|graph| graph.paths.iter().map(|path| path.name.as_str().into())));
+        self.nodes.learn(graphs.iter().flat_map(|graph| graph.nodes.iter().map(|node| node.name.clone())));
+        let Models { provider, .. } = &settings.models;
+        self.models.learn(settings.models.all().map(|model| (provider.clone(), model.clone())));
+        self.databases.learn(settings.database_names.iter().cloned());
     }
 
     pub(super) fn answered(&mut self, route: RouteId, status: u16, us: u64) {
@@ -203,7 +237,7 @@ impl Metrics {
 
     /// A turn has ended; `first_delta_us` is from its start to its first text.
     pub(super) fn turn_ended(&mut self, trace: &Trace, first_delta_us: Option<u64>) {
-        let path = self.paths.of(&trace.path);
+        let path = self.paths.of(&*trace.path);
         path.outcomes[match trace.status {
             CallStatus::Done => 0,
             CallStatus::Error => 1,
@@ -232,7 +266,8 @@ impl Metrics {
         let by_outcome = match request {
             Request::Model(asked) => {
                 let answered_by = outcome.as_ref().map_or("", |answer| &answer.model);
-                let model = self.models.of(models.answered(models.of(&asked.model), answered_by));
+                let model = models.answered(models.of(&asked.model), answered_by);
+                let model = self.models.of(&(models.provider.clone(), model.clone()));
                 let Usage { prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens, .. } = usage;
                 let tokens = [prompt_tokens, completion_tokens, reasoning_tokens, cached_tokens];
                 model.tokens.iter_mut().zip(tokens).for_each(|(total, more)| *total = total.saturating_add(more));

@@ -13,6 +13,7 @@ use super::routes::Server;
 use super::socket::Kind;
 use super::timers::Timer;
 use super::{ReplyTo, Settings, Shard, Ticket, Waiting};
+use crate::auth::Peer;
 use crate::contract::{Code, Refusal};
 use crate::wire::exposition::Format;
 use crate::wire::http::Request;
@@ -44,15 +45,19 @@ const NO_KEYS: &str = "the issuer's keys could not be fetched yet: nobody can si
 const NO_MODEL: &str = "no model was chosen: set `--model`";
 const NO_GRAPH: &str = "the graph of new sessions is not loaded: see `--graph`";
 
-/// Whether the metrics are for whoever sends this request without a key: it came in where only they are served, or from this
-/// very machine. Behind a proxy everyone seems to be on this machine.
+/// Whether a request without a key may read the metrics: it came in where only they are served, or from this very machine.
 pub(super) fn may_read_metrics(settings: &Settings, connection: &Connection, request: &Request) -> bool {
-    let is_forwarded = || FORWARDED.iter().any(|name| request.headers(name).next().is_some());
+    connection.door == Door::Metrics || is_from_here(settings, connection.peer, request)
+}
+
+/// Whether a request comes from a program on this machine. Behind a proxy everyone seems to be on this machine, so nobody counts
+/// as local where a proxy is configured or shows.
+pub(super) fn is_from_here(settings: &Settings, peer: Peer, request: &Request) -> bool {
+    let is_forwarded = || FORWARDED.iter().any(|name| request.has(name));
     let has_proxy = || !settings.origins.hosts.is_empty() || !settings.trusted_proxies.is_empty() || settings.sign_in.proxy.is_some();
     // At the other end of a Unix socket is a proxy, as a rule.
-    let is_loopback = || connection.peer.ip().is_some_and(|ip| ip.to_canonical().is_loopback());
-    let is_local = || is_loopback() && !has_proxy() && !is_forwarded();
-    connection.door == Door::Metrics || is_local()
+    let is_loopback = || peer.ip().is_some_and(|ip| ip.to_canonical().is_loopback());
+    is_loopback() && !has_proxy() && !is_forwarded()
 }
 
 /// Body of `/version`. `io` is the event loop that the answer comes through.
@@ -148,7 +153,7 @@ impl Shard {
         match (called.call, &called.metrics) {
             (RollCall::Metrics(format), Some(metrics)) => {
                 let machine = (settings.machine)();
-                let beside = Beside { shards: settings.shards, machine, models: &settings.models, about: &settings.about };
+                let beside = Beside { shards: settings.shards, machine, about: &settings.about };
                 let body = metrics.write(format, &beside);
                 let kind = [("content-type", format.content_type()), ("cache-control", "no-store"), ("vary", "accept")];
                 self.write_body(id, framing, 200, &kind, &body);

@@ -22,21 +22,21 @@ impl Origins {
     /// A listed foreign origin that may read the answer, or why the request is refused.
     pub(super) fn check(&self, request: &Request) -> Result<Option<Box<str>>, Refusal> {
         let host = request.host();
-        let mut origins = request.headers("origin");
+        let mut origins = request.headers_lossy("origin");
         let origin = origins.next();
         if !self.is_ours(host) {
             return Err(Refusal::with(Code::UnknownHost, format!("host `{}` is unknown here; {ALLOW_HOST}", shown(host))));
         }
         let Some(origin) = origin else { return Ok(None) };
         if origins.next().is_none() {
-            if is_same(origin, host) {
+            if is_same(&origin, host) {
                 return Ok(None);
             }
-            if self.allowed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(origin)) {
-                return Ok(Some(origin.into()));
+            if self.allowed.iter().any(|allowed| allowed == "*" || allowed.eq_ignore_ascii_case(&origin)) {
+                return Ok(Some(origin.as_ref().into()));
             }
         }
-        Err(Refusal::with(Code::ForeignOrigin, format!("pages from `{}` may not use this server; {ALLOW_ORIGIN}", shown(origin))))
+        Err(Refusal::with(Code::ForeignOrigin, format!("pages from `{}` may not use this server; {ALLOW_ORIGIN}", shown(&origin))))
     }
 
     /// Whether a `Host` is this server. Its port doesn't matter: what stands in front of us may have another.

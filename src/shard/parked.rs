@@ -5,14 +5,14 @@ use super::bounds::{HEAD_BYTES_MAX, PARKED_BYTES_MAX, PARKED_MAX, PARKED_TIME};
 use super::connection::Framing;
 use super::event::{Action, Entry, SocketId};
 use super::operation::Reply;
-use super::operator::{METRICS_CLOSED, may_read_metrics};
+use super::operator::{METRICS_CLOSED, is_from_here, may_read_metrics};
 use super::origin::is_loopback;
 use super::requests::refused_line;
 use super::routes::Route;
 use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::{ReplyTo, Shard, Ticket};
-use crate::auth::{Ask, News, Peer, Scope};
+use crate::auth::{Ask, News, Scope};
 use crate::contract::{Code, Refusal};
 use crate::wire::http::Request;
 use crate::wire::websocket;
@@ -29,7 +29,8 @@ const MISSING_ROLE: Refusal =
     Refusal::new(Code::MissingRole, "`user` is for administrators, who may read another's frames, turns, traces, events and tests");
 const NOT_FROM_HERE: Refusal = Refusal::new(
     Code::MissingRole,
-    "without sign-in this is for the machine that the server runs on: call it there, at a loopback address and not through a proxy",
+    "without sign-in only programs on the server's own machine may call this, over a loopback address and where no proxy is configured: \
+     run `framewright doctor` there",
 );
 
 impl Shard {
@@ -44,7 +45,8 @@ impl Shard {
         let who = match self.sign_in.identify(request, route.show().is_some(), peer, now, may_wait) {
             // Where nobody signs in, whoever sits at this machine is its administrator.
             Who::Is(user) if scope == Scope::Admin && !self.sign_in.is_on() => {
-                return if is_from_here(request, peer) { Who::Is(user) } else { Who::Refused(NOT_FROM_HERE) };
+                let is_local = is_loopback(request.host()) && is_from_here(&self.settings, peer, request);
+                return if is_local { Who::Is(user) } else { Who::Refused(NOT_FROM_HERE) };
             }
             who => who,
         };
@@ -215,13 +217,6 @@ impl Shard {
 
 /// The goodbye to a stream whose token has expired.
 pub(super) const EXPIRED: (u16, &str) = (UNAUTHORIZED, "Token expired");
-
-/// Whether a request comes from this machine, and not by way of a proxy on it.
-fn is_from_here(request: &Request, peer: Peer) -> bool {
-    const OF_PROXIES: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-    let is_local = peer.ip().is_none_or(|ip| ip.to_canonical().is_loopback());
-    is_local && is_loopback(request.host()) && OF_PROXIES.iter().all(|name| request.header(name).is_none())
-}
 
 /// How a socket is closed that is not let in.
 fn farewell(code: Code) -> (u16, &'static str) {

@@ -7,11 +7,12 @@ use super::{Settings, Shard, files, routes};
 use std::sync::Arc;
 
 /// The goodbye to administrators' streams when the role changes: who still has it comes back at once.
-const ROLES_CHANGED: (u16, &str) = (1013, "the administrators' role has changed: reconnect");
+pub(super) const ROLES_CHANGED: (u16, &str) = (1013, "the administrators' role has changed: reconnect");
 
 impl Shard {
     pub(super) fn reload(&mut self, settings: Arc<Settings>, actions: &mut Vec<Action>) {
         let before = std::mem::replace(&mut self.settings, settings);
+        self.metrics.learn(&self.settings);
         self.healthy = routes::healthy(&self.settings.about, &self.io);
         let are_rules_new = self.sign_in.reload(self.settings.sign_in.clone(), self.settings.api_keys.clone());
         self.auth_config = self.sign_in.config();

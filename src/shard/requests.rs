@@ -1,7 +1,7 @@
 //! HTTP requests of a shard: taken, routed, answered; and what they wait for meanwhile.
 
 use super::answers::{self, DRAINING};
-use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, SMALL_BYTES, WRITE_BYTES};
+use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, METRICS_CONNECTIONS_MAX, SMALL_BYTES, WRITE_BYTES};
 use super::connection::{Connection, Framing};
 use super::event::{Action, Door, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
@@ -19,8 +19,10 @@ use crate::wire::http::{Request, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-const CONNECTIONS_FULL: Refusal =
+static CONNECTIONS_FULL: Refusal =
     Refusal::new(Code::ConnectionsFull, "too many connections are open on this server: try again later (operators: raise `--connections`)");
+static METRICS_FULL: Refusal =
+    Refusal::new(Code::ConnectionsFull, "too many connections are open at this address: close some, or try again later");
 const INPUT_FULL: Refusal = Refusal::new(Code::MemoryFull, "too much is being sent to this server at once: try again in a moment");
 const TOO_SLOW: Refusal = Refusal::new(Code::RequestTimeout, "the request did not arrive in time: send it again");
 pub(super) static SHARD_SILENT: Refusal = Refusal::new(Code::ShardTimeout, "this server is too busy to answer: try again in a moment");
@@ -31,17 +33,23 @@ const NO_FILE: Refusal = Refusal::new(Code::NotFound, "there is no such file");
 
 impl Shard {
     pub(super) fn accept(&mut self, id: SocketId, peer: Peer, door: Door, actions: &mut Vec<Action>) {
-        let now = self.clock.moment();
-        if self.sockets.len() >= 2 * self.settings.connections_max {
+        let (now, connections_max) = (self.clock.moment(), self.settings.connections_max);
+        let is_of_metrics = |socket: &&Socket| matches!(&socket.kind, Kind::Http(connection) if connection.door == Door::Metrics);
+        let (reserve, full) = match door {
+            Door::Main => (0, (self.sockets.len() >= connections_max).then_some(&CONNECTIONS_FULL)),
+            Door::Metrics => {
+                let open = self.sockets.values().filter(is_of_metrics).count();
+                (METRICS_CONNECTIONS_MAX, (open >= METRICS_CONNECTIONS_MAX).then_some(&METRICS_FULL))
+            }
+        };
+        if self.sockets.len() >= 2 * connections_max + reserve {
             // Too many are being told already that there is no room.
             return actions.push(Action::Close { socket: id });
         }
-        let is_full = self.sockets.len() >= self.settings.connections_max;
         self.sockets.insert(id, Socket::new(id, Kind::Http(Box::new(Connection::new(peer, door, now)))));
-        if is_full {
-            self.refuse(id, &CONNECTIONS_FULL, actions);
-        } else {
-            self.serve(id, actions);
+        match full {
+            Some(refusal) => self.refuse(id, refusal, actions),
+            None => self.serve(id, actions),
         }
         self.touch(id);
     }
@@ -139,6 +147,7 @@ impl Shard {
             Outcome::Job(job) => self.await_job(id, framing, job, actions),
             Outcome::Stream(mut attach, shard) => {
                 attach.address = address;
+                attach.admitted_by = (attach.user.sub != attach.key.sub).then(|| self.sign_in.rules());
                 let held = match self.open_stream(&attach) {
                     Ok(held) => held,
                     Err(over) => return self.refuse_for_now(id, &framing, &request, *over, actions),

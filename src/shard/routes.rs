@@ -426,7 +426,10 @@ fn upgrade(server: &Server<'_>, request: &Request, show: Show, sub: &Arc<str>, u
     let mut head = Vec::new();
     websocket::write_switch(&mut head, framing.manner(server.date), &accept, protocol);
     let shard = placed(server, &key, matches!(show, Show::Tests | Show::Echo));
-    Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, address: None, since, head, leftover: Vec::new() }), shard))
+    Ok(Outcome::Stream(
+        Box::new(Attach { show, key, user, caller, address: None, admitted_by: None, since, head, leftover: Vec::new() }),
+        shard,
+    ))
 }
 
 fn events(server: &Server<'_>, request: &Request, sub: &Arc<str>, user: User, caller: Caller, framing: &Framing) -> Outcomes {
@@ -439,7 +442,10 @@ fn events(server: &Server<'_>, request: &Request, sub: &Arc<str>, user: User, ca
         return Ok(Outcome::Head(head));
     }
     let shard = placed(server, &key, false);
-    Ok(Outcome::Stream(Box::new(Attach { show, key, user, caller, address: None, since, head, leftover: Vec::new() }), shard))
+    Ok(Outcome::Stream(
+        Box::new(Attach { show, key, user, caller, address: None, admitted_by: None, since, head, leftover: Vec::new() }),
+        shard,
+    ))
 }
 
 fn placed(server: &Server<'_>, key: &Key, is_of_user: bool) -> ShardId {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// What a shard knows of who may use it.
 pub(super) struct SignIn {
-    rules: Rules,
+    rules: Arc<Rules>,
     keys: Option<Arc<KeySet>>,
     api_keys: Arc<ApiKeys>,
     /// By the SHA-256 of the token, with seconds of wall time.
@@ -62,7 +62,7 @@ const NO_KEYS: Refusal =
 impl SignIn {
     pub(super) fn new(rules: Rules, api_keys: Arc<ApiKeys>) -> SignIn {
         SignIn {
-            rules,
+            rules: Arc::new(rules),
             keys: None,
             api_keys,
             verified: Recent::new(TOKENS_MAX),
@@ -75,10 +75,10 @@ impl SignIn {
     /// user's role may be another.
     pub(super) fn reload(&mut self, rules: Rules, api_keys: Arc<ApiKeys>) -> bool {
         self.api_keys = api_keys;
-        let is_new = self.rules != rules;
+        let is_new = *self.rules != rules;
         if is_new {
             self.verified.clear();
-            self.rules = rules;
+            self.rules = Arc::new(rules);
         }
         is_new
     }
@@ -86,6 +86,11 @@ impl SignIn {
     /// Who makes a call that anyone may make.
     pub(super) fn nobody(&self) -> User {
         self.anonymous.clone()
+    }
+
+    /// How users sign in, and who is an administrator.
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        self.rules.clone()
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -102,7 +107,7 @@ impl SignIn {
         if !self.is_on() {
             return Who::Is(self.anonymous.clone());
         }
-        if request.headers("authorization").nth(1).is_some() {
+        if request.headers_lossy("authorization").nth(1).is_some() {
             return Who::Refused(TWICE);
         }
         let on_socket = || protocol_token(request).map(str::to_owned).or_else(|| request.query("token").filter(|token| !token.is_empty()));
@@ -167,12 +172,11 @@ impl SignIn {
         let Some(proxy) = self.rules.proxy.as_ref().filter(|proxy| proxy.trusted.iter().any(|network| network.has(peer))) else {
             return Who::Refused(MISSING);
         };
-        let mut named = request.headers(&proxy.header);
-        let Some(name) = named.next().filter(|name| !name.trim().is_empty()) else { return Who::Refused(MISSING) };
-        if named.next().is_some() || name.len() > 255 || name.chars().any(char::is_control) {
-            return Who::Refused(BAD_HEADER);
+        if request.headers_lossy(&proxy.header).all(|name| name.trim().is_empty()) {
+            return Who::Refused(MISSING);
         }
-        let name = name.trim();
+        let is_name = |name: &&str| name.len() <= 255 && !name.chars().any(char::is_control);
+        let Some(name) = request.only(&proxy.header).filter(is_name).map(str::trim) else { return Who::Refused(BAD_HEADER) };
         let sub = format!("proxy:{name}").into();
         Who::Is(User { sub, identity: name.into(), ..self.anonymous.clone() })
     }

@@ -7,12 +7,14 @@ use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
 use super::parked::UNAUTHORIZED;
 use super::projection::OneTurn;
+use super::reload::ROLES_CHANGED;
 use super::routes::too_large;
 use super::sign_in::MayWait;
 use super::socket::{Kind, Socket};
 use super::stream::{Stream, TOO_FAR_BEHIND};
 use super::test_status::TOO_MANY;
 use super::{SessionId, Shard};
+use crate::auth::Scope;
 use crate::contract::{Accepted, Caller, ClientId, Code, Input, Refusal, Seq};
 use crate::wire::websocket::Received;
 use crate::wire::{json, said, sse, websocket};
@@ -36,10 +38,17 @@ impl Shard {
 
     /// Makes a socket show something. From here on it misses nothing.
     pub(super) fn attach(&mut self, id: SocketId, attach: Attach, actions: &mut Vec<Action>) {
-        let Attach { show, key, user, caller, address, since, head, leftover } = attach;
+        let Attach { show, key, user, caller, address, admitted_by, since, head, leftover } = attach;
         // An admin who looks at another user's session does not take part in it.
         let is_own = user.sub == key.sub;
-        let is_revoked = !self.sign_in.still_may(&user, show.scope());
+        // On its way here it may have missed the news of a revoked key, or of another role for administrators.
+        let is_revoked = !self.sign_in.still_may(&user, show.scope()) || (!is_own && !self.sign_in.still_may(&user, Scope::Admin));
+        let has_new_rules = !is_own && user.key.is_none() && admitted_by.is_none_or(|rules| rules != self.sign_in.rules());
+        let goodbye = match (is_revoked, has_new_rules) {
+            (true, _) => Some((UNAUTHORIZED, "Invalid token")),
+            (false, true) => Some(ROLES_CHANGED),
+            (false, false) => None,
+        };
         let caller = if is_own { caller } else { Caller { identity: (*key.sub).to_owned(), ..caller } };
         let mut stream = Box::new(Stream::new(show, user, key.sub.clone(), caller.clone(), self.clock.now()));
         let session = match show {
@@ -52,14 +61,11 @@ impl Shard {
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.kind = Kind::Stream(stream);
         socket.out.extend_from_slice(&head);
-        match session {
-            Some(session) => self.watch(id, session, show, is_own.then_some(caller), since, actions),
-            None if show == Show::Tests => self.watch_tests(id, &key.sub),
-            None => {}
-        }
-        if is_revoked && let Some(socket) = self.sockets.get_mut(&id) {
-            // On its way here it missed the news.
-            socket.say_goodbye(UNAUTHORIZED, "Invalid token");
+        match (goodbye, session) {
+            (Some((code, reason)), _) => socket.say_goodbye(code, reason),
+            (None, Some(session)) => self.watch(id, session, show, is_own.then_some(caller), since, actions),
+            (None, None) if show == Show::Tests => self.watch_tests(id, &key.sub),
+            (None, None) => {}
         }
         self.receive(id, &leftover, actions);
         self.touch(id);

@@ -3,7 +3,7 @@
 //! Nobody waits for it: a line goes into a bounded queue, and one thread writes it. A line that can't be taken or written is
 //! an error in the log, is counted, and the next line that is written says how many are missing.
 
-use crate::shard::audit::{KNOWN_S, Outcome, Record, SIGN_IN};
+use crate::shard::audit::{Outcome, Record, SIGN_IN, known_until};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -13,16 +13,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Lines that may wait to be written. Beyond: lost, and counted.
 const LINES_MAX: usize = 4_096;
 /// Sign-ins that are remembered, so that two shards don't note the same. Beyond: forgotten, and may be noted twice.
 const SEEN_MAX: usize = 10_000;
 /// How long the end of the program waits for the last lines.
-const FLUSH_TIME_MAX: Duration = Duration::from_secs(2);
+pub(super) const FLUSH_TIME_MAX: Duration = Duration::from_secs(2);
+/// Between two tries to have a full queue flushed.
+const FLUSH_REST: Duration = Duration::from_millis(10);
 
 /// Why there is no audit log.
 #[derive(Debug, thiserror::Error)]
@@ -87,9 +89,22 @@ impl Audit {
 
     /// Waits for what was noted so far, for a bounded time.
     pub(super) fn flush(&self) {
+        if !self.is_flushed(FLUSH_TIME_MAX) {
+            tracing::error!("the audit log could not be written to its end in time: its last lines may be lost");
+        }
+    }
+
+    fn is_flushed(&self, time_max: Duration) -> bool {
+        let until = Instant::now() + time_max;
         let (to, done) = sync_channel(1);
-        if self.to.try_send(Message::Flush(to)).is_ok() {
-            let _ = done.recv_timeout(FLUSH_TIME_MAX);
+        let mut message = Message::Flush(to);
+        loop {
+            match self.to.try_send(message) {
+                Ok(()) => return done.recv_timeout(until.saturating_duration_since(Instant::now())).is_ok(),
+                Err(TrySendError::Full(again)) if Instant::now() < until => message = again,
+                Err(_) => return false,
+            }
+            thread::sleep(FLUSH_REST);
         }
     }
 }
@@ -189,7 +204,7 @@ impl Seen {
         if self.0.len() >= SEEN_MAX {
             self.0.clear();
         }
-        self.0.insert(key, record.expires_s.unwrap_or(now_s + KNOWN_S));
+        self.0.insert(key, known_until(record.expires_s, now_s));
         false
     }
 }
@@ -250,8 +265,10 @@ fn line(record: &Record, lost: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::LEEWAY_S;
     use crate::contract::Time;
     use crate::shard::address::Address;
+    use crate::shard::audit::KNOWN_S;
     use serde_json::{Value, json};
     use std::net::IpAddr;
     use std::os::unix::fs::PermissionsExt;
@@ -314,7 +331,8 @@ mod tests {
         for (record, is_known) in [
             (signed_in("ada", 100, Some(200)), false),
             (signed_in("ada", 199, Some(200)), true),
-            (signed_in("ada", 200, Some(200)), false),
+            (signed_in("ada", 200 + LEEWAY_S - 1, Some(200)), true),
+            (signed_in("ada", 200 + LEEWAY_S, Some(200)), false),
             (signed_in("ada", 100, Some(300)), false),
             (signed_in("eve", 100, Some(200)), false),
             (signed_in("key:ci", 100, None), false),
@@ -351,5 +369,25 @@ mod tests {
         let audit = Audit { to, loss: Arc::default() };
         (0..5).for_each(|_| audit.write(record("clear")));
         assert_eq!(audit.loss.lines.load(Ordering::Relaxed), 3);
+        assert!(!audit.is_flushed(Duration::from_millis(30)), "nobody takes anything out of it");
+    }
+
+    #[test]
+    fn a_flush_waits_for_room_in_a_full_queue() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit.log");
+        let (to, messages) = sync_channel(2);
+        let audit = Audit { to, loss: Arc::default() };
+        (0..2).for_each(|_| audit.write(record("clear")));
+        let file = open(&path).unwrap();
+        let mut writer = Writer { path: path.clone(), file, is_torn: false, seen: Seen::default(), loss: audit.loss.clone() };
+        let late = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(50));
+            writer.work(&messages);
+        });
+        assert!(audit.is_flushed(Duration::from_secs(30)));
+        assert_eq!(lines(&path).len(), 2);
+        drop(audit);
+        late.join().unwrap();
     }
 }

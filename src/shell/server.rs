@@ -6,7 +6,7 @@
 //! waits for the next one. A supervisor hears of all of it.
 
 use super::accept::{self, Accepting};
-use super::audit::Audit;
+use super::audit::{Audit, FLUSH_TIME_MAX};
 use super::bounds::{DRAIN_TIME, FLUSH_TIME, SOCKET_MODE};
 use super::descriptors;
 use super::doctor::{Check, Doctor};
@@ -200,6 +200,8 @@ impl fmt::Display for ServeError {
 
 /// How long a server takes to end once its turns have.
 const ENDING_TIME: Duration = FAREWELL_TIME.saturating_mul(2);
+/// The same with what is still written then: the audit log, and traces.
+const ENDING_TIME_MAX: Duration = ENDING_TIME.saturating_add(FLUSH_TIME_MAX).saturating_add(FLUSH_TIME);
 
 /// The rules of a server whose sessions start on `graph` and whose calls `pool` makes, with the default limits.
 pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings {
@@ -442,7 +444,7 @@ impl Server {
         let mut pulse = Pulse::new(self.supervisor.clone(), self.threads.len(), Instant::now());
         self.supervisor.ready();
         while let Some(Notice::Drained) = self.next(&mut pulse, None) {}
-        self.supervisor.stopping(self.drain_time() + ENDING_TIME);
+        self.supervisor.stopping(self.drain_time() + ENDING_TIME_MAX);
         pulse.end();
         self.send(|| Letter::Drain);
         let ended = self.drain(&mut pulse);

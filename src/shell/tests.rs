@@ -141,7 +141,7 @@ fn asked(role: &str) -> ModelRequest {
 fn attach(head: &str, leftover: Vec<u8>) -> Attach {
     let user = User { sub: "u".into(), identity: "u".into(), ..User::anonymous() };
     let key = Key { sub: "u".into(), id: "s".into() };
-    Attach { show: Show::Chat, key, user, caller: caller(), address: None, since: None, head: head.into(), leftover }
+    Attach { show: Show::Chat, key, user, caller: caller(), address: None, admitted_by: None, since: None, head: head.into(), leftover }
 }
 
 impl Machine for Puppet {

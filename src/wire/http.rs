@@ -11,6 +11,7 @@ use super::chunked::Chunks;
 use super::target::{Target, is_host};
 use crate::contract::{Code, Refusal};
 use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Most bytes and headers that one request may have.
@@ -190,7 +191,8 @@ impl Request {
 
     /// Whether a header that is a list holds this word.
     pub fn lists(&self, name: &'static str, word: &str) -> bool {
-        self.values(name).flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(word))
+        let holds = |value: &str| value.split(',').any(|item| item.trim().eq_ignore_ascii_case(word));
+        self.headers_lossy(name).any(|value| holds(&value))
     }
 
     /// The host that the client means.
@@ -208,18 +210,27 @@ impl Request {
     }
 
     /// The value of a header that may stand there only once.
-    pub fn only(&self, name: &'static str) -> Option<&str> {
+    pub fn only(&self, name: &str) -> Option<&str> {
         let mut values = self.raw(name);
         let value = values.next().filter(|_| values.next().is_none())?;
         std::str::from_utf8(value).ok()
     }
 
-    /// All headers of this name.
+    /// Whether there is a header of this name, whatever it says.
+    pub fn has(&self, name: &str) -> bool {
+        self.raw(name).next().is_some()
+    }
+
+    /// All headers of this name. Bytes that are not UTF-8 are replaced, so that no header goes unseen.
+    pub fn headers_lossy(&self, name: &str) -> impl Iterator<Item = Cow<'_, str>> {
+        self.raw(name).map(String::from_utf8_lossy)
+    }
+
+    /// The headers of this name that are UTF-8; others are as if they were not there.
     pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values(name)
     }
 
-    /// Values that are UTF-8; others are as if they were not there.
     fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.raw(name).filter_map(|value| std::str::from_utf8(value).ok())
     }

@@ -169,6 +169,16 @@ fn queries_and_headers_are_found_by_name() {
 }
 
 #[test]
+fn a_header_that_is_not_utf_8_is_seen() {
+    let mut buffer = b"GET / HTTP/1.1\r\nHost: h\r\nX-Y: \xff, z\r\nX-Y: a\r\nConnection: \xff, close\r\n\r\n".to_vec();
+    let Step::Request(request) = Reader::new(LIMITS).step(&mut buffer) else { panic!("a whole request") };
+    assert!(request.has("x-y") && request.has("connection") && !request.has("x-z"));
+    assert_eq!(request.headers_lossy("x-y").collect::<Vec<_>>(), ["\u{fffd}, z", "a"]);
+    assert_eq!((request.headers("x-y").collect::<Vec<_>>(), request.only("x-y"), request.only("connection")), (vec!["a"], None, None));
+    assert!(request.lists("connection", "close") && !request.keep_alive);
+}
+
+#[test]
 fn extensions_are_bounded_over_all_chunks() {
     let limits = Limits { head_bytes_max: 600, body_bytes_max: 1 << 20 };
     let chunk = format!("1;{}\r\nx\r\n", "e".repeat(200));

@@ -317,6 +317,8 @@ pub struct KeyFile {
     keys: Arc<ApiKeys>,
     /// Changes with the file.
     stamp: Option<(SystemTime, u64)>,
+    /// It was read anew at the last look.
+    is_fresh: bool,
     /// What was wrong when it was last looked at, so that it is said once.
     wrong: Option<String>,
 }
@@ -338,7 +340,7 @@ impl KeyFile {
     pub fn read(path: &Path) -> Result<KeyFile, KeyFileError> {
         let stamp = stamp(path);
         let keys = Arc::new(read(path)?);
-        Ok(KeyFile { path: path.to_owned(), keys, stamp, wrong: None })
+        Ok(KeyFile { path: path.to_owned(), keys, stamp, is_fresh: false, wrong: None })
     }
 
     pub fn keys(&self) -> Arc<ApiKeys> {
@@ -346,20 +348,26 @@ impl KeyFile {
     }
 
     /// Reads the file again if it has changed. One that is wrong changes nothing.
+    ///
+    /// A reload reads it too, and hands what it read to the shards without this thread. So the keys are told even if they are those
+    /// told last, and once more a look later: a reload may have read the file before a change and applied it after.
     fn look(&mut self, tell: &Tell) {
         let stamp = stamp(&self.path);
         if stamp == self.stamp && (stamp.is_some() || self.wrong.is_some()) {
+            if std::mem::take(&mut self.is_fresh) {
+                tell(News::ApiKeys(self.keys.clone()));
+            }
             return;
         }
         self.stamp = stamp;
         match read(&self.path) {
             Ok(keys) => {
-                self.wrong = None;
+                (self.wrong, self.is_fresh) = (None, true);
                 if keys != *self.keys {
                     tracing::info!(keys = keys.len(), "read the file of API keys again");
-                    self.keys = Arc::new(keys);
-                    tell(News::ApiKeys(self.keys.clone()));
                 }
+                self.keys = Arc::new(keys);
+                tell(News::ApiKeys(self.keys.clone()));
             }
             Err(error) => {
                 let cause = error.to_string();

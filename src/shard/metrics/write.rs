@@ -1,6 +1,6 @@
 //! The metrics as text. Each has its name and its sentence here and nowhere else.
 
-use super::{Machine, Metrics, Models, OUTCOMES, STATUSES, TOKENS};
+use super::{Machine, Metrics, OUTCOMES, STATUSES, TOKENS};
 use crate::shard::routes;
 use crate::wire::exposition::Kind::{Counter, Gauge, Histogram};
 use crate::wire::exposition::{Exposition, Format};
@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 pub(in crate::shard) struct Beside<'a> {
     pub(in crate::shard) shards: usize,
     pub(in crate::shard) machine: Machine,
-    pub(in crate::shard) models: &'a Models,
     /// With `version` and perhaps `commit`.
     pub(in crate::shard) about: &'a Map<String, Value>,
 }
@@ -20,7 +19,7 @@ impl Metrics {
         let mut all = Exposition::new(format);
         self.requests(&mut all);
         self.turns(&mut all);
-        self.calls(&mut all, beside.models);
+        self.calls(&mut all);
         self.present(&mut all);
         machine(&mut all, beside);
         all.end()
@@ -79,20 +78,19 @@ impl Metrics {
         self.nodes.iter().for_each(|(node, of)| of.write(&mut family, &[("node", node)]));
     }
 
-    fn calls(&self, all: &mut Exposition, models: &Models) {
-        let provider = ("provider", &*models.provider);
+    fn calls(&self, all: &mut Exposition) {
         let help = "Time that model calls took, waiting and retries included; `outcome` is `done` or the code of the error.";
         let mut family = all.family("llm_request_duration_seconds", Histogram, help);
-        for (model, of) in self.models.iter() {
+        for (provider, model, of) in self.models.iter() {
             for (outcome, durations) in &of.outcomes {
-                durations.write(&mut family, &[provider, ("model", model), ("outcome", outcome)]);
+                durations.write(&mut family, &[("provider", provider), ("model", model), ("outcome", outcome)]);
             }
         }
         let help = "Tokens as the provider counts them; `cached` is part of `input`, `reasoning` of `output`.";
         let mut family = all.family("llm_tokens_total", Counter, help);
-        for (model, of) in self.models.iter() {
+        for (provider, model, of) in self.models.iter() {
             for (kind, count) in TOKENS.iter().zip(of.tokens) {
-                family.sample(&[provider, ("model", model), ("type", kind)], count);
+                family.sample(&[("provider", provider), ("model", model), ("type", kind)], count);
             }
         }
         let help = "Time that database queries took, waiting included; `outcome` is `done` or the code of the error.";

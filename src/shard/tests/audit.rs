@@ -4,6 +4,7 @@ use super::sign_in::{bearer, keys, keys_file, rules, token};
 use super::*;
 use crate::auth::testing::{NOW, SIGNERS, claims};
 use crate::auth::{KeyHash, News};
+use crate::contract::Quota;
 use crate::shard::address::Address;
 use crate::shard::audit::Outcome;
 
@@ -78,6 +79,25 @@ fn notes_each_sign_in_once_whatever_it_is_by() {
     world.now.wall.0 += 1_000_000;
     assert_eq!(world.with("fw_board", "GET", "/api/state", ""), 200);
     assert_eq!(world.noted(), ["sign_in key:board done api_key"]);
+    // A little longer if the issuer's clock is behind; then too it is one sign-in.
+    world.now.wall.0 += 30_000_000;
+    assert_eq!([0; 2].map(|_| world.with(&ada, "GET", "/api/state", "")), [200; 2]);
+    assert!(world.noted().is_empty());
+}
+
+#[test]
+fn notes_an_administrators_stream_that_a_quota_refuses() {
+    let quotas = Quotas { user: Quota { streams: 1, ..Quota::default() }, ..Quotas::default() };
+    let mut world = World::new(Settings { sign_in: rules(), sessions_max: 50, audit: true, quotas, ..settings() });
+    (world.now.wall, world.peer) = (NOW, ip("10.0.0.9"));
+    world.tick(vec![keys(&SIGNERS[..5])]);
+    let root = root();
+    world.socket_with("/ws", &bearer(&root));
+    world.noted();
+    let socket = world.socket_with("/ws/trace?user=ada", &bearer(&root));
+    assert_eq!(world.farewell(socket), Some((1013, "too_many_streams".to_owned())));
+    assert_eq!(world.audit[0].status, Some(429));
+    assert_eq!(world.noted(), ["read_other root failed ada /ws/trace"]);
 }
 
 #[test]
@@ -187,10 +207,22 @@ fn without_sign_in_the_checks_are_for_this_machine() {
         ("127.0.0.1", "Host: localhost\r\nX-Forwarded-For: 127.0.0.1\r\n", false),
         ("127.0.0.1", "Host: localhost\r\nForwarded: for=_x\r\n", false),
         ("127.0.0.1", "Host: localhost\r\nX-Real-IP: 127.0.0.1\r\n", false),
+        ("127.0.0.1", "Host: localhost\r\nX-Forwarded-Proto: https\r\n", false),
+        ("127.0.0.1", "Host: localhost\r\nX-Forwarded-Host: a.example\r\n", false),
     ] {
         world.peer = ip(peer);
         assert_eq!(ask(&mut world, headers), (is_job, !is_job), "{peer} {headers}");
     }
-    let mut world = World::new(Settings { origins: Origins { hosts: vec!["chat.example".into()], ..Origins::default() }, ..settings() });
-    assert_eq!(ask(&mut world, "Host: chat.example\r\n"), (false, true), "a proxy that names nobody keeps the public name");
+    world.peer = Peer::Unix;
+    assert_eq!(ask(&mut world, "Host: localhost\r\n"), (false, true), "at the other end of a Unix socket is a proxy");
+    world.peer = ip("127.0.0.1");
+    let socket = world.connect();
+    world.send(socket, b"GET /api/doctor HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: \xff\r\n\r\n");
+    assert!(world.take(socket).contains("missing_role"), "a header that can't be read is one all the same");
+    let hosts = Settings { origins: Origins { hosts: vec!["chat.example".into()], ..Origins::default() }, ..settings() };
+    let trusted = Settings { trusted_proxies: vec!["10.0.0.1".parse().unwrap()], ..settings() };
+    for settings in [hosts, trusted] {
+        let mut world = World::new(settings);
+        assert_eq!(ask(&mut world, "Host: localhost\r\n"), (false, true), "everyone seems to be here where there is a proxy");
+    }
 }

@@ -215,9 +215,9 @@ fn shard_of(session: &str) -> ShardId {
 }
 
 fn copy(attach: &Attach) -> Attach {
-    let Attach { show, key, user, caller, address, since, .. } = attach;
-    let (show, address, since) = (*show, *address, *since);
-    Attach { show, key: key.clone(), user: user.clone(), caller: caller.clone(), address, since, head: Vec::new(), leftover: Vec::new() }
+    let Attach { key, user, caller, admitted_by, .. } = attach;
+    let (key, user, caller, admitted_by) = (key.clone(), user.clone(), caller.clone(), admitted_by.clone());
+    Attach { key, user, caller, admitted_by, head: Vec::new(), leftover: Vec::new(), ..*attach }
 }
 
 #[test]

@@ -137,6 +137,35 @@ fn metrics_are_for_this_machine_unless_a_proxy_may_stand_between() {
         world.peer = peer;
         assert_eq!(world.scrape(headers).0, status, "{peer:?} {headers}");
     }
+    let mut world = World::new(settings());
+    let socket = world.connect();
+    world.send(socket, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: \xff\r\n\r\n");
+    assert!(world.take(socket).starts_with("HTTP/1.1 403"), "a header that can't be read is one all the same");
+}
+
+#[test]
+fn connections_of_clients_keep_no_probe_out() {
+    let mut world = World::new(Settings { connections_max: 3, ..settings() });
+    // As many as can be: three that idle, and three that read why they are refused.
+    world.stuck = (4..=6).map(SocketId).collect();
+    for _ in 0..7 {
+        world.connect();
+    }
+    assert_eq!((world.shard.sizes().sockets, world.closed.as_slice()), (6, &[SocketId(7)][..]));
+    (world.door, world.peer) = (Door::Metrics, IpAddr::from(Ipv4Addr::new(10, 0, 0, 7)).into());
+    for path in ["/livez", "/readyz", "/version"] {
+        assert_eq!(world.get(path).0, 200, "{path}");
+    }
+    assert_eq!(world.scrape("").0, 200);
+    for _ in 4..bounds::METRICS_CONNECTIONS_MAX {
+        world.connect();
+    }
+    world.door = Door::Main;
+    let socket = world.connect();
+    assert!(world.closed.contains(&socket));
+    world.door = Door::Metrics;
+    let socket = world.connect();
+    assert!(world.closed.contains(&socket), "and that reserve has its end");
 }
 
 #[test]

@@ -5,12 +5,15 @@ use super::*;
 use crate::auth::Role;
 use crate::auth::testing::{NOW, SIGNERS, claims};
 use crate::graph::shipped_with;
+use metrics::Models;
 
 impl World {
     fn reload(&mut self, settings: Settings) {
         self.tick(vec![Event::Reload(Arc::new(settings))]);
     }
 }
+
+const ROLES_CHANGED: &str = super::super::reload::ROLES_CHANGED.1;
 
 fn renamed() -> Arc<Library> {
     shipped_with(|file| file.replace("\"v1-direct\"", "\"v1-renamed\"").replace("=== user", "MARKED\n=== user"))
@@ -77,6 +80,72 @@ fn limits_hosts_and_origins_count_at_once() {
     let socket = world.connect();
     assert_eq!(world.request(socket, "GET", "/api/state", "Origin: https://listed.example\r\n", "").0, 403, "it is no longer listed");
     assert_eq!(world.get("/health").1["graph"], "another");
+}
+
+#[test]
+fn metrics_name_what_was_reloaded_and_keep_what_was_counted() {
+    let mut world = World::new(settings());
+    let ask = |world: &mut World| {
+        world.post("/api/send", json!({ "text": ASKS }));
+        let calls = world.calls.len();
+        while !world.calls.is_empty() {
+            world.complete("{}");
+        }
+        assert!(calls > 0);
+    };
+    ask(&mut world);
+    let scrape = |world: &mut World| {
+        let socket = world.connect();
+        world.send(socket, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        world.take(socket)
+    };
+    let counted = |text: &str, provider: &str, model: &str| -> f64 {
+        let labels = format!("llm_request_duration_seconds_count{{provider=\"{provider}\",model=\"{model}\",outcome=\"done\"}} ");
+        text.lines().find_map(|line| line.strip_prefix("framewright_")?.strip_prefix(&labels)).map_or(0.0, |count| count.parse().unwrap())
+    };
+    let before = counted(&scrape(&mut world), "demo", "demo");
+    assert!(before > 0.0);
+    let models = Models { provider: "openai".into(), fast: "small".into(), strong: "large".into(), fallback: None };
+    let library = shipped_with(|file| file.replace("\"director+interpreter\"", "\"director+analyst\""));
+    world.reload(Settings { models, library, database_names: vec!["shop".into()], ..settings() });
+    ask(&mut world);
+    let text = scrape(&mut world);
+    assert_eq!(counted(&text, "demo", "demo"), before, "an old series stays its provider's");
+    assert!(counted(&text, "openai", "small") + counted(&text, "openai", "large") > 0.0, "{text}");
+    for path in ["director+interpreter", "director+analyst"] {
+        assert!(text.contains(&format!("turns_total{{path=\"{path}\",outcome=\"done\"}} 0\n")), "{path}: {text}");
+    }
+}
+
+#[test]
+fn an_administrators_stream_that_was_on_its_way_during_a_reload_shows_nothing() {
+    let signed_in = || Settings { sign_in: rules(), shards: 2, sessions_max: 50, ..settings() };
+    let mut changed = rules();
+    let issuer = changed.issuer.as_mut().unwrap();
+    issuer.admin = issuer.admin.take().map(|role| Role { value: "superuser".to_owned(), ..role });
+    let mut admin = claims("root");
+    admin["urn:zitadel:iam:org:project:roles"] = json!({"admin": {"2486": "acme.example"}});
+    let root = SIGNERS[0].token(&admin);
+    let by_key = |scopes| keys_file(&[("ops", scopes)]);
+    let closed = |code, reason: &str| Some((code, reason.to_owned()));
+    for (token, sign_in, api_keys, expected) in [
+        (root.as_str(), rules(), by_key(r#""admin""#), None),
+        (&root, changed.clone(), by_key(r#""admin""#), closed(1013, ROLES_CHANGED)),
+        ("fw_ops", changed.clone(), by_key(r#""admin""#), None),
+        ("fw_ops", rules(), by_key(r#""read""#), closed(4001, "Invalid token")),
+    ] {
+        let mut world = World::new(Settings { api_keys: by_key(r#""admin""#), ..signed_in() });
+        world.now.wall = NOW;
+        world.tick(vec![keys(&SIGNERS[..5])]);
+        let away =
+            (0..).map(|n| format!("s{n}")).find(|id| identity::Key { sub: "ada".into(), id: id.as_str().into() }.shard(2) == ShardId(1));
+        let socket = world.socket_with(&format!("/ws/trace?user=ada&session={}", away.unwrap()), &bearer(token));
+        let (_, _, attach) = world.handed.pop().expect("it lives on the other shard");
+        let mut other = World::new(Settings { sign_in, api_keys, ..signed_in() });
+        other.now.wall = NOW;
+        other.tick(vec![Event::Arrived { socket, attach }]);
+        assert_eq!(other.farewell(socket), expected, "{token}");
+    }
 }
 
 #[test]

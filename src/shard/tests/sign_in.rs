@@ -430,6 +430,9 @@ fn a_header_counts_only_from_a_trusted_proxy() {
     ] {
         assert_eq!(who(&mut world, peer, &headers), expected, "{peer} {headers}");
     }
+    let socket = world.connect();
+    world.send(socket, b"GET /api/me HTTP/1.1\r\nHost: localhost\r\nX-Remote-User: \xff\r\nX-Remote-User: eve\r\n\r\n");
+    assert!(world.take(socket).contains("invalid_token"), "one that can't be read is one too many");
     let socket = world.socket_with("/ws", "X-Remote-User: ada\r\n");
     assert_eq!(world.farewell(socket), None, "sockets too");
 }
@@ -630,6 +633,7 @@ fn a_key_that_was_revoked_while_its_socket_moved_between_shards_lets_nobody_in()
             user,
             caller,
             address: None,
+            admitted_by: None,
             since: None,
             head: b"HTTP/1.1 101\r\n\r\n".to_vec(),
             leftover: Vec::new(),

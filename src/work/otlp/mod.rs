@@ -49,8 +49,6 @@ pub struct Settings {
     pub resource: Vec<(String, String)>,
     /// Whether messages are exported too.
     pub content: bool,
-    /// Whose models answer.
-    pub provider: String,
 }
 
 /// Takes finished turns; the thread that exports them ends with it.
@@ -150,7 +148,7 @@ impl Line {
             }
             let is_due = match letter {
                 Ok(Letter::Finished(finished)) => {
-                    spans::add(&mut batch, &finished, &self.settings.provider);
+                    spans::add(&mut batch, &finished);
                     batch.len() >= BATCH_SPANS || Instant::now() >= due
                 }
                 Ok(Letter::Flush(done)) => {

@@ -21,9 +21,9 @@ const SAMPLED: u32 = 0x01;
 const PLACE_KNOWN: u32 = 0x100;
 const REMOTE: u32 = 0x200;
 
-/// Adds the spans of what has finished. `provider` is whose models answer.
-pub(super) fn add(spans: &mut Vec<Span>, finished: &Finished, provider: &str) {
-    let writer = Writer { finished, provider };
+/// Adds the spans of what has finished.
+pub(super) fn add(spans: &mut Vec<Span>, finished: &Finished) {
+    let writer = Writer { finished };
     match &finished.what {
         FinishedWhat::Turn(trace) => writer.turn(spans, trace),
         FinishedWhat::Background { started_us, record } => writer.background(spans, *started_us, record),
@@ -40,7 +40,6 @@ pub(super) fn count(finished: &Finished) -> u64 {
 
 struct Writer<'a> {
     finished: &'a Finished,
-    provider: &'a str,
 }
 
 /// When something was, in µs since the epoch.
@@ -139,12 +138,12 @@ impl Writer<'_> {
         let period = Period::after(start_us, record.started_us, record.duration_us);
         let id = self.finished.context.span_of(Below::Call(record.pid));
         let mut span = match told.map(|told| &told.asked) {
-            Some(AskedOf::Model { model, tokens_max, is_structured, answered_by, finish }) => {
+            Some(AskedOf::Model { provider, model, tokens_max, is_structured, answered_by, finish }) => {
                 let mut span = self.span(id, Some(parent), format!("chat {model}"), period);
                 span.kind = SpanKind::Client.into();
                 span.attributes.extend([
                     text("gen_ai.operation.name", "chat"),
-                    text("gen_ai.provider.name", self.provider),
+                    text("gen_ai.provider.name", provider),
                     text("gen_ai.request.model", model),
                     number("gen_ai.request.max_tokens", u64::from(*tokens_max)),
                     text("gen_ai.output.type", if *is_structured { "json" } else { "text" }),

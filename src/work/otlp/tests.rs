@@ -79,7 +79,6 @@ fn settings(url: Uri) -> Settings {
         timeout: PATIENCE,
         resource: vec![("service.name".to_owned(), "chat".to_owned())],
         content: false,
-        provider: "openai".to_owned(),
     }
 }
 
@@ -110,7 +109,8 @@ fn asked(pid: u64, node: &str, asked: AskedOf) -> FinishedCall {
 
 fn model(name: &str) -> AskedOf {
     let finish = Some(Finish::Length);
-    AskedOf::Model { model: name.into(), tokens_max: 500, is_structured: true, answered_by: format!("{name}-2026"), finish }
+    let (provider, answered_by) = ("openai".into(), format!("{name}-2026"));
+    AskedOf::Model { provider, model: name.into(), tokens_max: 500, is_structured: true, answered_by, finish }
 }
 
 /// A turn of two frames: one with a call, one of two nodes with a call of the second, and a query.
@@ -240,7 +240,7 @@ fn a_turn_is_a_tree_of_spans_with_their_times_and_attributes() {
 #[test]
 fn messages_are_exported_where_that_was_asked_for() {
     let mut exported = Vec::new();
-    spans::add(&mut exported, &turn(), "openai");
+    spans::add(&mut exported, &turn());
     assert_eq!(spans::count(&turn()), exported.len() as u64);
     let of = |name: &str, key: &str| {
         let span = exported.iter().find(|span| span.name == name).unwrap();
@@ -261,7 +261,7 @@ fn a_call_behind_a_turn_has_a_node_of_its_own_below_the_turn() {
     let what = FinishedWhat::Background { started_us: 1_700_000_000_000_000, record };
     let finished = Finished { what, calls: vec![asked(9, "memorizer", model("small"))], ..turn() };
     let mut exported = Vec::new();
-    spans::add(&mut exported, &finished, "openai");
+    spans::add(&mut exported, &finished);
     assert_eq!(spans::count(&finished), exported.len() as u64);
     let [agent, chat] = &exported[..] else { panic!("{exported:?}") };
     assert_eq!((agent.name.as_str(), chat.name.as_str()), ("invoke_agent memorizer", "chat small"));
@@ -272,7 +272,7 @@ fn a_call_behind_a_turn_has_a_node_of_its_own_below_the_turn() {
 #[test]
 fn a_turn_whose_calls_are_no_longer_known_keeps_their_times() {
     let mut exported = Vec::new();
-    spans::add(&mut exported, &Finished { calls: Vec::new(), ..turn() }, "openai");
+    spans::add(&mut exported, &Finished { calls: Vec::new(), ..turn() });
     let names: Vec<&str> = exported.iter().map(|span| span.name.as_str()).collect();
     assert_eq!(names.iter().filter(|name| **name == "chat").count(), 2, "{names:?}");
     assert_eq!(exported.len(), 7);
