@@ -121,7 +121,7 @@ impl Shard {
             return self.write_reply(id, framing, &Reply::over(over, None), &[]);
         }
         if let Some(record) = framing.audit.clone() {
-            self.note_answer(record, over.refusal.code.status());
+            self.note_answer(*record, over.refusal.code.status());
         }
     }
 
