@@ -136,7 +136,9 @@ test('nothing can be written before it is known who is here', () => {
 test('whoever logs out leaves no unsent message behind', () =>
   stage.visit({ tolerates: /Failed to load|WebSocket|net::ERR/ }, async (user, page) => {
     await user.logIn('ada');
-    await page.route(/\/api\/send/, (route) => route.abort());
+    let fail;
+    const held = new Promise((resolve) => (fail = resolve));
+    await page.route(/\/api\/send/, (route) => held.then(() => route.abort()).catch(() => {}));
     await user.visitor.say('a secret of Ada');
     await page.locator('.turn').waitFor();
     await becomes(() => page.evaluate(() => Object.keys(sessionStorage).filter((name) => name.includes('pending')).length), 1);
@@ -145,7 +147,7 @@ test('whoever logs out leaves no unsent message behind', () =>
     await page.locator('.you').click();
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor();
-    await page.evaluate(() => dispatchEvent(new Event('offline')));
+    fail();
     await page.getByRole('button', { name: /Yes, sign me out/ }).waitFor();
     await page.goto(user.visitor.url());
     const left = await page.evaluate(() => [...Object.keys(sessionStorage), ...Object.keys(localStorage)].filter((name) => /pending|draft/.test(name)));
