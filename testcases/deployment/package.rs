@@ -79,8 +79,8 @@ fn runs_as_the_unit_says(machine: &Machine) {
     assert!(machine.run("framewright health").starts_with("ok  framewright"), "over TCP, within that machine");
     eventually("the status", || machine.property("StatusText").starts_with("Serving ").then_some(()));
     let pid = machine.property("MainPID");
-    let user = machine.run(&format!("ps -o user= -p {pid}"));
-    assert_eq!(user.trim(), "framewri+", "not root");
+    let user = machine.run(&format!("ps -o user:32= -p {pid}"));
+    assert_eq!(user.trim(), "framewright", "not root");
     let rated = machine.run("systemd-analyze security --no-pager --threshold=19 framewright.service");
     assert!(rated.contains("OK"), "{rated}");
 }
