@@ -196,6 +196,10 @@ fn a_client_that_does_not_read_its_refusals_is_read_no_further() {
             world.stuck.clear();
             world.tick(vec![Event::Written { socket, buffer: Vec::new() }]);
             assert!(world.reading.contains_key(&socket), "{bytes:?}: who reads is read again");
+            world.take(socket);
+            world.say(socket, r#"{"text":"hello"}"#);
+            let answer = world.take(socket);
+            assert!(answer.contains(r#""type":"done","id":"msg_1""#), "{bytes:?}: it was let go: {answer}");
         } else {
             world.pass(2 * bounds::WRITE_TIME);
             assert!(world.closed.contains(&socket), "{bytes:?}");
