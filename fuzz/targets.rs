@@ -149,7 +149,8 @@ fn websocket(bytes: &[u8]) {
     }
 }
 
-fn messages(bytes: &[u8], piece: usize) -> Vec<Received> {
+/// What was said, and the code that the server closes with.
+fn messages(bytes: &[u8], piece: usize) -> (Vec<Received>, Vec<u8>) {
     let (mut codec, mut seen, mut out) = (Codec::new(WEBSOCKET_BYTES_MAX), Vec::new(), Vec::new());
     for piece in bytes.chunks(piece.min(bytes.len().max(1))) {
         codec.feed(piece);
@@ -161,12 +162,13 @@ fn messages(bytes: &[u8], piece: usize) -> Vec<Received> {
             }
             seen.push(received);
             if is_over {
-                return seen;
+                let close = out.iter().rposition(|byte| *byte == 0x88).map(|at| &out[(at + 2).min(out.len())..(at + 4).min(out.len())]);
+                return (seen, close.unwrap_or_default().to_vec());
             }
         }
     }
     assert!(out.len() <= 2 * bytes.len(), "pongs are no longer than pings");
-    seen
+    (seen, Vec::new())
 }
 
 /// What clients say on the chat socket and in bodies.

@@ -142,6 +142,13 @@ fn plain<T: DeserializeOwned>(text: &str) -> Option<T> {
 /// Reads text that should be JSON and nothing else, such as a tool's arguments, where its meaning is certain: JSON that was
 /// written as text once more is unwrapped, and of objects in a row that say nothing but one, the one is taken.
 pub fn certain(text: &str) -> Option<Value> {
+    within(text, LAYERS_MAX)
+}
+
+/// How often JSON may have been written as text once more.
+const LAYERS_MAX: usize = 8;
+
+fn within(text: &str, layers: usize) -> Option<Value> {
     let text = text.trim();
     let unfenced = text.strip_prefix("```").and_then(|text| text.strip_suffix("```")).map(|text| text.trim_start_matches("json"));
     let text = unfenced.unwrap_or(text);
@@ -167,7 +174,8 @@ pub fn certain(text: &str) -> Option<Value> {
         return list.pop();
     }
     match value {
-        Value::String(inner) => certain(&inner),
+        // A number that is a text because it is long stays one: it holds no JSON but itself.
+        Value::String(inner) if inner.len() < text.len() => within(&inner, layers.checked_sub(1)?),
         value => Some(value),
     }
 }

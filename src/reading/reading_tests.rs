@@ -206,9 +206,20 @@ fn arguments_are_taken_where_their_meaning_is_certain() {
         (r#"{"actions":["Red"]}{"actions":["Blue"]}"#, None),
         (r#"{"actions":["Red""#, None),
         ("red", None),
+        // A number that no type holds is a text, and never JSON that was written as text.
+        ("123456789012345678901234567890", Some(json!("123456789012345678901234567890"))),
+        (r#""123456789012345678901234567890""#, Some(json!("123456789012345678901234567890"))),
+        (r#"["123456789012345678901234567890"]"#, Some(json!(["123456789012345678901234567890"]))),
     ] {
         assert_eq!(certain(text), value, "{text}");
     }
+    let again = |json: &String| Some(Value::String(json.clone()).to_string());
+    let wrapped: Vec<String> = std::iter::successors(Some("{}".to_owned()), again).take(14).collect();
+    let is_read: Vec<bool> = wrapped.iter().map(|json| certain(json).is_some()).collect();
+    assert!(
+        is_read[..=LAYERS_MAX].iter().all(|is_read| *is_read) && is_read[LAYERS_MAX + 1..].iter().all(|is_read| !is_read),
+        "{is_read:?}"
+    );
 }
 
 #[test]

@@ -1,14 +1,16 @@
-//! Finds out two things about a WebSocket's bytes as they arrive: text that is not UTF-8, and messages that take too many bytes.
+//! Finds out three things about a WebSocket's bytes as they arrive: text that is not UTF-8, messages that take too many bytes, and
+//! heads of frames that nobody may send.
 //!
 //! tungstenite checks a frame once it is whole, so a client could send a megabyte behind a wrong byte before it learned of it;
 //! and it counts only the content of a message, which frames of nothing never complete. [`Follower`] sees the same bytes and
-//! says only these two things. Frames that break the protocol are the codec's to refuse: it stops at the first.
+//! says only these three things. It stops at the first; what is wrong with a frame's length or content is the codec's to refuse.
 
 /// Follows the frames of one client.
 #[derive(Debug)]
 pub(super) struct Follower {
     place: Place,
-    /// The most that the frames of one message may take.
+    /// The most that one frame may hold, and that the frames of one message may take.
+    frame_bytes_max: usize,
     message_bytes_max: usize,
     /// Bytes since the last whole message, and those of them that belong to the frame under way.
     message_bytes: usize,
@@ -16,7 +18,8 @@ pub(super) struct Follower {
     frame: FrameKind,
     /// A message has become whole since this was last asked.
     has_ended: bool,
-    /// The message that has begun, in however many frames, is text.
+    /// A message has begun, in however many frames, and it is text.
+    has_begun: bool,
     is_text: bool,
     /// The beginning of a character whose rest is yet to come.
     carried: [u8; 3],
@@ -28,8 +31,10 @@ pub(super) struct Follower {
 enum State {
     #[default]
     Follows,
-    /// Something is wrong that the codec sees too.
+    /// A frame is too large, which the codec sees too.
     Lost,
+    /// A frame's head that nobody may send. The codec would wait for the rest of the frame.
+    Wrong,
     /// Text that is not UTF-8.
     Bad,
     /// A message whose frames take more bytes than they may.
@@ -70,17 +75,21 @@ impl Default for Place {
 
 /// Two bytes, eight of a length, four of a mask.
 const HEAD_BYTES_MAX: usize = 14;
+/// Of a ping, pong or close.
+const CONTROL_BYTES_MAX: u64 = 125;
 const BLOCK_BYTES: usize = 256;
 
 impl Follower {
-    pub(super) fn new(message_bytes_max: usize) -> Follower {
+    pub(super) fn new(frame_bytes_max: usize, message_bytes_max: usize) -> Follower {
         Follower {
             place: Place::default(),
+            frame_bytes_max,
             message_bytes_max,
             message_bytes: 0,
             frame_bytes: 0,
             frame: FrameKind::default(),
             has_ended: false,
+            has_begun: false,
             is_text: false,
             carried: [0; 3],
             carried_bytes: 0,
@@ -96,6 +105,11 @@ impl Follower {
     /// Whether a message takes too many bytes. Those before it are still worth reading.
     pub(super) fn has_seen_too_much(&self) -> bool {
         self.state == State::TooLong
+    }
+
+    /// Whether a frame has begun that nobody may send. What stands before it is still worth reading.
+    pub(super) fn has_seen_a_wrong_frame(&self) -> bool {
+        self.state == State::Wrong
     }
 
     /// Bytes of a message that has come in part, with the heads of its frames.
@@ -170,25 +184,43 @@ impl Follower {
             127 => 8,
             _ => 0,
         };
-        // Extensions are never agreed on, and a client's frames have a mask.
-        if first & 0x70 != 0 || second & 0x80 == 0 {
-            self.state = State::Lost;
-        }
-        let Some((length, Ok(mask))) = rest.split_at_checked(length_bytes).map(|(length, mask)| (length, mask.try_into())) else { return };
+        let Some((length, mask)) = rest.split_at_checked(length_bytes) else { return };
         let left = match length_bytes {
             0 => u64::from(second & 0x7f),
             _ => length.iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
         };
-        match first & 0x0f {
-            // Goes on with the message, or stands between its frames.
-            0 | 8.. => {}
-            kind => (self.is_text, self.carried_bytes) = (kind == 1, 0),
-        }
-        self.frame = match (first & 0x08 == 0, first & 0x80 == 0) {
-            (false, _) => FrameKind::Control,
-            (true, true) => FrameKind::Piece,
-            (true, false) => FrameKind::Last,
+        let (kind, is_final, is_masked) = (first & 0x0f, first & 0x80 != 0, second & 0x80 != 0);
+        let mask: [u8; 4] = match mask.try_into() {
+            Ok(mask) => mask,
+            Err(_) if is_masked => return,
+            Err(_) => [0; 4],
         };
+        self.frame = match (kind < 8, is_final) {
+            (false, _) => FrameKind::Control,
+            (true, false) => FrameKind::Piece,
+            (true, true) => FrameKind::Last,
+        };
+        let is_known = matches!(kind, 0..=2 | 8..=10);
+        if is_known && left > self.frame_bytes_max as u64 {
+            self.state = State::Lost;
+            return;
+        }
+        let is_in_place = match kind {
+            0 => self.has_begun,
+            1 | 2 => !self.has_begun,
+            _ => is_final && left <= CONTROL_BYTES_MAX,
+        };
+        // Extensions are never agreed on, and a client's frames have a mask.
+        if !is_known || !is_in_place || !is_masked || first & 0x70 != 0 {
+            self.state = State::Wrong;
+            return;
+        }
+        if kind == 1 || kind == 2 {
+            (self.is_text, self.carried_bytes) = (kind == 1, 0);
+        }
+        if self.frame != FrameKind::Control {
+            self.has_begun = !is_final;
+        }
         if left == 0 {
             return self.end_frame();
         }
@@ -225,7 +257,7 @@ mod tests {
 
     /// How many bytes come before bad text is noticed; none if it never is.
     fn noticed(bytes: &[u8], piece: usize) -> Option<usize> {
-        let mut follower = Follower::new(usize::MAX);
+        let mut follower = Follower::new(usize::MAX, usize::MAX);
         for (number, piece) in bytes.chunks(piece).enumerate() {
             follower.follow(piece);
             if follower.has_seen_bad_text() {
@@ -235,9 +267,41 @@ mod tests {
         None
     }
 
+    #[test]
+    fn a_head_that_nobody_may_send_is_noticed_before_the_rest_of_its_frame() {
+        let is_wrong = |bytes: &[u8]| {
+            let mut follower = Follower::new(1_000, 3_000);
+            for byte in bytes {
+                follower.follow(&[*byte]);
+            }
+            follower.has_seen_a_wrong_frame()
+        };
+        let head = |first: u8, length: usize| frame(first, &vec![b'x'; length])[..if length < 126 { 6 } else { 8 }].to_vec();
+        for (bytes, expected) in [
+            (head(0x81, 900), false),
+            (head(0x81, 1_001), false),
+            (head(0x80, 900), true),
+            ([frame(0x01, b"a"), head(0x80, 900)].concat(), false),
+            ([frame(0x01, b"a"), head(0x81, 900)].concat(), true),
+            ([frame(0x81, b"a"), head(0x00, 900)].concat(), true),
+            ([frame(0x01, b"a"), frame(0x89, b"p"), frame(0x80, b"b"), head(0x82, 900)].concat(), false),
+            (head(0x89, 125), false),
+            (head(0x89, 126), true),
+            (head(0x09, 10), true),
+            (head(0x83, 10), true),
+            (head(0x8b, 10), true),
+            (head(0xc1, 10), true),
+            (vec![0x81, 10], true),
+            (vec![0x81, 126, 3], false),
+            (vec![0x81, 126, 3, 0x84], true),
+        ] {
+            assert_eq!(is_wrong(&bytes), expected, "{bytes:?}");
+        }
+    }
+
     /// Where a message of frames that may take 20 bytes is found to take more, and what of a message is left in part.
     fn counted(bytes: &[u8], piece: usize) -> (Option<usize>, usize) {
-        let (mut follower, mut read) = (Follower::new(20), 0);
+        let (mut follower, mut read) = (Follower::new(1_000, 20), 0);
         for piece in bytes.chunks(piece) {
             read += follower.follow(piece);
             if follower.has_seen_too_much() {

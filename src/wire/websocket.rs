@@ -148,7 +148,7 @@ impl Codec {
             .max_message_size(Some(message_bytes_max))
             .max_frame_size(Some(message_bytes_max));
         let socket = WebSocket::from_raw_socket(Memory::default(), Role::Server, Some(config));
-        Codec { socket, follower: Follower::new(wire_bytes_max) }
+        Codec { socket, follower: Follower::new(message_bytes_max, wire_bytes_max) }
     }
 
     /// Adds bytes that have arrived; true where they end a message.
@@ -177,9 +177,7 @@ impl Codec {
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock && !self.has_seen_enough() => break None,
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Some(Received::Over),
                 Err(error) => {
-                    // Nothing more is read of a message that takes too many bytes: to the codec it is one that has not come yet.
-                    let is_cut = matches!(error, Error::Io(_)) && self.follower.has_seen_too_much();
-                    let (code, reason) = if is_cut { TOO_LARGE } else { farewell(&error) };
+                    let (code, reason) = if let Error::Io(_) = error { self.seen() } else { farewell(&error) };
                     write_close(&mut self.socket.get_mut().replies, code, reason);
                     break Some(Received::Over);
                 }
@@ -196,21 +194,32 @@ impl Codec {
 
     /// Whether what has come can't go on, though the codec doesn't know yet.
     fn has_seen_enough(&self) -> bool {
-        self.follower.has_seen_bad_text() || self.follower.has_seen_too_much()
+        let follower = &self.follower;
+        follower.has_seen_bad_text() || follower.has_seen_too_much() || follower.has_seen_a_wrong_frame()
+    }
+
+    /// Why it can't.
+    fn seen(&self) -> (u16, &'static str) {
+        match (self.follower.has_seen_too_much(), self.follower.has_seen_a_wrong_frame()) {
+            (true, _) => TOO_LARGE,
+            (false, true) => UNREADABLE,
+            (false, false) => NOT_TEXT,
+        }
     }
 }
 
 /// What the frames of a message may take beside twice its content.
 const WIRE_BYTES_BESIDE: usize = 1 << 10;
 const TOO_LARGE: (u16, &str) = (1009, "the message is too large: send at most 1 MiB");
+const NOT_TEXT: (u16, &str) = (1007, "the message is not UTF-8");
+const UNREADABLE: (u16, &str) = (1002, "the frames can't be read");
 
 /// What to close with when a client breaks the protocol.
 fn farewell(error: &Error) -> (u16, &'static str) {
     match error {
         Error::Capacity(_) => TOO_LARGE,
-        // Nothing more has come, and what has is bad already.
-        Error::Utf8(_) | Error::Io(_) => (1007, "the message is not UTF-8"),
-        _ => (1002, "the frames can't be read"),
+        Error::Utf8(_) => NOT_TEXT,
+        _ => UNREADABLE,
     }
 }
 
@@ -291,6 +300,8 @@ mod tests {
             (frame(0x80, b""), 1002),                                                // goes on where nothing began
             (frame(0x09, b""), 1002),                                                // a ping in pieces
             (frame(0x83, b""), 1002),                                                // no such frame
+            (frame(0x80, &[0xff; 500])[..20].to_vec(), 1002),                        // the same, whatever it holds
+            (vec![0x81, 0x7e, 3, 0], 1002),                                          // not masked, and never whole
             ([frame(0x01, b"a"), frame(0x00, b"").repeat(600)].concat(), 1009),      // pieces of nothing, without end
             ([frame(0x01, b"a"), frame(0x00, b"x").repeat(600)].concat(), 1009),     // more heads than content
         ] {
