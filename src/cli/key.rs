@@ -1,6 +1,6 @@
 //! `framewright key`: creates, lists and revokes API keys. The file holds their hashes; a running server reads it again by itself.
 
-use super::Failure;
+use super::{Failure, tell};
 use crate::auth::{ApiKeys, KEY_PREFIX, KeyHash, Scope, Scopes, is_key_name};
 use crate::config::Arguments;
 use crate::config::layers::Written;
@@ -128,7 +128,7 @@ impl KeyFile {
         );
         write(&self.path, &(self.text + &entry))?;
         let all = Scopes::of(scopes.iter().copied()).names().join(", ");
-        eprintln!("created `{name}` ({all}) in {}; keep the key, it is not shown again", self.path.display());
+        tell(format_args!("created `{name}` ({all}) in {}; keep the key, it is not shown again", self.path.display()));
         println!("{key}");
         Ok(())
     }
@@ -150,7 +150,7 @@ impl KeyFile {
             return Err(Failure::config(format!("`{name}` could not be found in {}: remove it there by hand", self.path.display())));
         }
         write(&self.path, &text)?;
-        eprintln!("revoked `{name}`; a running server refuses it within seconds");
+        tell(format_args!("revoked `{name}`; a running server refuses it within seconds"));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a turn, a test or a check of `doctor` failed, or a reload was refused, 2 the command line or a test suite is wrong, 3 the configuration or a graph is wrong,
 //! 4 something that is needed is not available (an address, a folder, a server), 130 a test run was stopped.
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is where we speak to people")]
+#![allow(clippy::print_stdout, reason = "this is where we speak to people")]
 
 mod chat;
 mod colour;
@@ -27,6 +27,7 @@ use crate::config::{Arguments, setting};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// A chat endpoint whose answers come in frames that can be counted, traced and replayed
@@ -138,11 +139,17 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { code, says }) => {
             if !says.is_empty() {
-                eprintln!("{says}");
+                tell(says);
             }
             ExitCode::from(code)
         }
     }
+}
+
+/// Tells whoever started the program. Where nobody can be told, as on a terminal that was closed, the program goes on.
+fn tell(text: impl Display) {
+    // As one write, so that nothing comes between.
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// The same line with the settings that stand before a command's name behind it: `--config FILE config check` is

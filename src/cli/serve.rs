@@ -2,7 +2,7 @@
 
 use super::reload::Reloader;
 use super::suites::Folder;
-use super::{Failure, doctor, library, version};
+use super::{Failure, doctor, library, tell, version};
 use crate::auth::ApiKeys;
 use crate::config::Config;
 use crate::config::layers::{Origin, Written};
@@ -42,16 +42,18 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let _ = address.set(server.places()[0].clone());
     server.hear_signals().map_err(failure)?;
     server.hear_reloads(Box::new(reloader.exporting(server.exporter()))).map_err(failure)?;
-    eprintln!("{}", first_line(&server, &config));
+    tell(first_line(&server, &config));
     if let Some(listen) = unused {
         let origin = listen.origin;
-        eprintln!("warning: the server listens on the sockets of systemd, and `listen` ({origin}) has no effect: change the .socket unit");
+        tell(format_args!(
+            "warning: the server listens on the sockets of systemd, and `listen` ({origin}) has no effect: change the .socket unit"
+        ));
     }
     for (what, mend) in missing.unwrap_or_default() {
-        eprintln!("warning: {what}: {mend}");
+        tell(format_args!("warning: {what}: {mend}"));
     }
     if let Some(warning) = config.tests.then(|| Folder::warning(&config.suites)).flatten() {
-        eprintln!("{warning}");
+        tell(warning);
     }
     // Turns that were cut off have been told so; for the process that is a good end too.
     server.wait();

@@ -1,5 +1,6 @@
 //! The suites that can be started from a browser: those of one folder, run against this very server.
 
+use super::tell;
 use crate::client::Address;
 use crate::runner::{self, Plan, Progress, Source, write_whole};
 use crate::shell::suites::{Listed, NAME_ANOTHER, Run, Suites, What};
@@ -101,7 +102,7 @@ impl Suites for Folder {
             kept.and_then(|()| write_whole(&file, &report.results().to_string()))
         });
         if let Err(error) = kept {
-            eprintln!("warning: the results of a test run can't be kept in {}: {error}", file.display());
+            tell(format_args!("warning: the results of a test run can't be kept in {}: {error}", file.display()));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! `framewright serve`: its first line, its settings in force, and how it ends when something is wrong.
 
-use crate::support::{Folder, Server, Setting, in_parallel, run};
+use crate::program::{end_of, framewright, run_with};
+use crate::support::{Folder, Server, Setting, eventually, in_parallel, nobody, run};
+use std::fs::File;
 
 #[test]
 fn the_first_line_says_where_how_and_with_which_model() {
@@ -17,6 +19,18 @@ fn the_first_line_says_where_how_and_with_which_model() {
     let model = server.connect().ask("GET", "/health", None).json()["model"].clone();
     assert_eq!((&model["name"], &model["demo"]), (&serde_json::json!("little"), &serde_json::json!(false)));
     assert!(!model.to_string().contains("127.0.0.1"), "nobody needs to know where it is: {model}");
+}
+
+#[test]
+fn where_nothing_can_be_said_it_serves_all_the_same() {
+    let folder = Folder::new();
+    let address = nobody().to_string();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut server = framewright(folder.path()).args(["--listen", &address]).stderr(full).spawn().unwrap();
+    let process = rustix::process::Pid::from_child(&server);
+    eventually("it serves", || (run_with(folder.path(), &[], &["health", "--listen", &address]).code == Some(0)).then_some(()));
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(end_of(&mut server), Some(0));
 }
 
 #[test]

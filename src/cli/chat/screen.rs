@@ -4,6 +4,7 @@
 //! each when it is whole.
 //! A model wrote the text: characters that would steer the terminal or reverse text are left out.
 
+use super::super::tell;
 use serde_json::Value;
 use std::io::{self, Write};
 
@@ -89,7 +90,7 @@ impl<W: Write> Screen<W> {
     /// What went wrong; through a pipe it goes beside the answers.
     pub(super) fn error(&mut self, text: &str) -> io::Result<()> {
         if !self.is_terminal {
-            eprintln!("{}", steerless(text));
+            tell(steerless(text));
         }
         self.whole_line(text, RED)
     }

@@ -3,6 +3,7 @@
 //! What a model wrote is shown without what would steer a terminal.
 
 use super::super::chat::steerless;
+use super::super::tell;
 use crate::contract::counted;
 use crate::runner::{About, Outcome, Progress, Report, Status};
 use std::collections::BTreeSet;
@@ -75,7 +76,7 @@ impl Screen {
             Progress::Ended { .. } => {}
             Progress::Note(text) => {
                 self.clear(&mut state);
-                eprintln!("{}", steerless(text));
+                tell(steerless(text));
             }
         }
     }
