@@ -176,6 +176,7 @@ fn engine(case: &Case, turns: u64) -> u64 {
         databases: Vec::new(),
         limits: Limits::default(),
         from: caller(),
+        generation: 0,
     };
     session.handle(now, opened, &mut effects);
     if let Begins::Action(_) = case.input {

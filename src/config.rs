@@ -20,6 +20,7 @@ pub use socket_mode::SocketMode;
 pub use upstream::Upstream;
 
 use crate::auth::{Network, Rules};
+use crate::contract::journal::{Durability, Keeping};
 use crate::contract::{Limits, Listen, Quotas};
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::otlp::Settings as Otlp;
@@ -63,7 +64,11 @@ pub struct Config {
     pub audit: Option<PathBuf>,
     /// What the log shows; [`log::filter`](crate::log::filter) reads it.
     pub log: String,
-    pub data: Option<PathBuf>,
+    pub data: PathBuf,
+    /// How sessions are kept; none: in memory only.
+    pub keeping: Option<Keeping>,
+    /// The database server that keeps the journal; none: a file in the data folder.
+    pub journal: Option<String>,
     /// Nothing: one for each core.
     pub shards: Option<usize>,
     pub workers: usize,
@@ -169,6 +174,15 @@ pub fn databases(written: &[String], environment: impl Fn(&str) -> Option<String
     Ok(all)
 }
 
+fn keeping(durability: &str, resume: &str) -> Option<Keeping> {
+    let durability = match durability {
+        "none" => return None,
+        "every-delta" => Durability::EveryDelta,
+        _ => Durability::Turn,
+    };
+    Some(Keeping { durability, rerun: resume == "rerun" })
+}
+
 impl Config {
     /// `environment` is asked for what has no flag: keys don't belong where everyone sees them. `local` looks for a model
     /// server on this machine, one with the named model if one is named; it is asked only where nothing else was said.
@@ -203,6 +217,8 @@ impl Config {
             oidc_ca: arguments.oidc_ca,
             audit: arguments.audit,
             data: arguments.data,
+            keeping: keeping(&arguments.durability, &arguments.resume),
+            journal: arguments.journal,
             graph: arguments.graph,
             graphs: arguments.graphs,
             drain_time: Duration::from_millis(u64::from(arguments.drain_ms)),

@@ -34,6 +34,8 @@ const NOTE_BYTES_MAX: usize = 200;
 pub struct Library {
     graphs: BTreeMap<Arc<str>, Arc<Graph>>,
     hash: Arc<str>,
+    /// What it was read from.
+    files: Arc<BTreeMap<String, String>>,
 }
 
 /// A graph, ready to run.
@@ -143,7 +145,7 @@ impl Library {
         if graphs.is_empty() {
             return Err(GraphError { file: String::new(), line: 1, what: Wrong::NoGraphs });
         }
-        Ok(Library { graphs, hash })
+        Ok(Library { graphs, hash, files: Arc::new(files.clone()) })
     }
 
     /// SHA-256 of all files, in hex: what a session states that it runs on.
@@ -151,12 +153,18 @@ impl Library {
         &self.hash
     }
 
+    /// The files that it was read from, by their path below `graphs/`.
+    pub fn files(&self) -> &BTreeMap<String, String> {
+        &self.files
+    }
+
     /// The same graphs under other hashes, as if a comment in each file had changed: what a simulated server reloads.
     pub fn twin(&self) -> Library {
         let other = |hash: &str| content_hash([("twin", hash)].into_iter());
         let hash: Arc<str> = other(&self.hash).into();
         let twin = |graph: &Graph| Arc::new(Graph { hash: other(&graph.hash), library: hash.clone(), ..graph.clone() });
-        Library { graphs: self.graphs.iter().map(|(name, graph)| (name.clone(), twin(graph))).collect(), hash: hash.clone() }
+        let graphs = self.graphs.iter().map(|(name, graph)| (name.clone(), twin(graph))).collect();
+        Library { graphs, hash: hash.clone(), files: self.files.clone() }
     }
 
     pub fn graph(&self, name: &str) -> Option<&Arc<Graph>> {

@@ -73,8 +73,15 @@ impl Options {
         let now = Now { moment: Moment(0), wall };
         let (library, limits) = (Arc::new(library), Limits::default());
         let mut session = Session::new(library.clone(), graph, &from);
-        let opened =
-            Input::Opened { version: VERSION, library: library.hash().to_owned(), graph: graph.to_owned(), databases, limits, from };
+        let opened = Input::Opened {
+            version: VERSION,
+            library: library.hash().to_owned(),
+            graph: graph.to_owned(),
+            databases,
+            limits,
+            from,
+            generation: 0,
+        };
         session.handle(now, opened, &mut Vec::new());
         let node = self.node.as_deref().unwrap_or_default();
         let question = session.question(now, node, self.text.as_deref()).map_err(Failure::config)?;

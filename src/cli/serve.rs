@@ -15,7 +15,8 @@ use crate::shard::metrics::Models;
 use crate::shard::origin::Origins;
 use crate::shell::audit::Audit;
 use crate::shell::doctor::Check;
-use crate::shell::{self, Inherited, ServeError, Server, Settings, Supervisor};
+use crate::shell::{self, Inherited, OpenStore, ServeError, Server, Settings, Supervisor};
+use crate::store;
 use crate::work::authority::Authority;
 use crate::work::issuer::KeyFile;
 use crate::work::otlp::Exporter;
@@ -60,9 +61,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Starts a server with these settings; `pool` makes its calls.
+/// Starts a server with these settings that keeps its sessions in memory; `pool` makes its calls.
 pub(super) fn start(config: &Config, library: Library, pool: Pool) -> Result<Server, Failure> {
-    start_on(Inherited::default(), Supervisor::default(), config, library, pool, None)
+    let mut config = config.clone();
+    config.keeping = None;
+    start_on(Inherited::default(), Supervisor::default(), &config, library, pool, None)
 }
 
 /// The same on the sockets of systemd, if there are any, and watched by it; with the checks of `/api/doctor`.
@@ -75,6 +78,7 @@ fn start_on(
     doctor: Option<Arc<Check>>,
 ) -> Result<Server, Failure> {
     inherited.places().try_for_each(|place| config.may_listen(place)).map_err(Failure::config)?;
+    let keeps = config.keeping.is_some();
     let settings = Settings::new(config.listen.clone(), pool.clone());
     let settings = Settings {
         inherited,
@@ -82,7 +86,8 @@ fn start_on(
         supervisor,
         metrics_listen: config.metrics_listen,
         shards: config.shards.unwrap_or(settings.shards),
-        data: config.data.clone(),
+        data: keeps.then(|| config.data.clone()),
+        store: keeps.then(|| open_store(config)),
         results: config.suites.join("results.json"),
         suites: config.tests.then(|| Folder::shared(&config.suites)),
         issuer: config.sign_in.issuer.clone(),
@@ -99,6 +104,20 @@ fn start_on(
     let rules = rules(config, Arc::new(library), api_keys, &pool, settings.exporter.clone());
     shell::serve(settings, rules).map_err(failure)
 }
+
+/// Opens the journal: a file in the data folder, or a database server's.
+fn open_store(config: &Config) -> Box<OpenStore> {
+    let (path, server) = (config.data.join(JOURNAL_FILE), config.journal.clone());
+    Box::new(move || {
+        Ok(match server {
+            Some(url) => store::mysql::open(&url)?,
+            None => store::sqlite::open(&path)?,
+        })
+    })
+}
+
+/// The journal's name in the data folder.
+pub(super) const JOURNAL_FILE: &str = "journal.db";
 
 /// What the shards go by, at the start and after a reload.
 pub(super) fn rules(
@@ -123,6 +142,7 @@ pub(super) fn rules(
         trace_seed: fastrand::u64(..),
         export: config.otlp.as_ref().map(|otlp| shard::Export { content: otlp.content }),
         conformance: config.conformance,
+        keeping: config.keeping,
         files: if config.development { Files::Development } else { rules.files },
         about: about(config),
         limits: config.limits.of_session(),
@@ -185,6 +205,7 @@ fn failure(error: ServeError) -> Failure {
         | ServeError::Listen { .. }
         | ServeError::DataInUse { .. }
         | ServeError::Data { .. }
+        | ServeError::Journal { .. }
         | ServeError::Start { .. }
         | ServeError::Signals { .. } => Failure::unavailable(error),
     }

@@ -53,6 +53,8 @@ pub enum Kind {
     Mode,
     /// What the log shows.
     Filter,
+    /// One of these words.
+    Choice(&'static [&'static str]),
     /// Lists are words with spaces between, or an array in a file.
     Databases,
     Origins,
@@ -117,8 +119,16 @@ settings! {
         "Web pages of other origins that may use the server, such as https://example.org; `*` allows every page [default: none]", Live;
     GENERAL insecure_no_auth: bool, "BOOL", Switch, Some("false"),
         "Allow listening on non-loopback addresses without authentication";
-    GENERAL data: Option<PathBuf>, "DIR", Path, None,
-        "Data folder; two servers can't share one. Nothing but its lock is kept there yet: conversations end with the server [default: none]";
+    GENERAL data: PathBuf, "DIR", Path, Some("data"),
+        "Data folder, which holds the journal of all conversations; two servers can't share one";
+    GENERAL durability: String, "WHEN", Choice(&["turn", "every-delta", "none"]), Some("turn"),
+        "What is safely stored before a client sees it: `turn` (messages and the ends of turns), `every-delta` (each piece of an answer \
+         as well), or `none` (conversations are kept in memory and end with the server)";
+    GENERAL journal: Option<String>, "URL", Url, None,
+        "Server that speaks MySQL's protocol and keeps the journal, as mysql://user:password@host:port/name [default: journal.db in \
+         the data folder]";
+    GENERAL resume: String, "HOW", Choice(&["error", "rerun"]), Some("error"),
+        "What becomes of a turn that a crash cut off: it ends with an `error` that says so, or runs again (`rerun`)";
     GENERAL audit: Option<PathBuf>, "FILE", Path, None,
         "Audit log: who signed in, read another user's data, changed a graph or deleted data; one JSON line each [default: none]";
     GENERAL log: String, "FILTER", Filter, Some("info"),
@@ -321,6 +331,8 @@ impl Kind {
             Address => text.parse::<Listen>().map(drop).map_err(|error| error.to_string()),
             Mode => text.parse::<SocketMode>().map(drop),
             Filter => crate::log::filter(text).map(drop),
+            Choice(words) if words.contains(&text) => Ok(()),
+            Choice(words) => Err(format!("choose one of: {}", words.join(", "))),
             Origins if text == "*" => Ok(()),
             Origins => match text.split_once("://") {
                 Some(("http" | "https", host)) if is_host(host) => Ok(()),
@@ -346,7 +358,7 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Switch => "true or false",
             Number(..) => "a whole number",
-            Path | Text | Url | Address | TcpAddress | Mode | Filter | Issuer | Header => "a text in quotes",
+            Path | Text | Url | Address | TcpAddress | Mode | Filter | Choice(_) | Issuer | Header => "a text in quotes",
             Amount => "a number such as 2.50",
             Databases | Origins | Hosts | Proxies | Prices => "a text in quotes, or an array of them",
         })
@@ -506,7 +518,7 @@ mod tests {
         let arguments = Arguments::of("--host a.example --host b.example --allow-origin=* --development --data= --message-bytes 2048");
         let Arguments { host, allow_origin, development, data, message_bytes, shards, .. } = arguments.unwrap();
         assert_eq!((host, allow_origin), (vec!["a.example".to_owned(), "b.example".to_owned()], vec!["*".to_owned()]));
-        assert_eq!((development, data, message_bytes, shards), (true, None, 2048, None));
+        assert_eq!((development, data, message_bytes, shards), (true, "data".into(), 2048, None));
     }
 
     #[test]

@@ -73,7 +73,20 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Input {
     /// The first input of every session: what it runs on. `library` is the content hash of all graphs, prompts and schemas.
-    Opened { version: u32, library: String, graph: String, databases: Vec<DatabaseInfo>, limits: Limits, from: Caller },
+    /// `generation` makes its events' numbers differ from those of an earlier session of this name; 0 where no journal counts.
+    Opened {
+        version: u32,
+        library: String,
+        graph: String,
+        databases: Vec<DatabaseInfo>,
+        limits: Limits,
+        from: Caller,
+        #[serde(default)]
+        generation: u32,
+    },
+    /// The session was loaded from a journal; no call is out any more. What ran ends, or with `rerun` begins again; what waited
+    /// begins.
+    Resumed { generation: u32, rerun: bool },
     /// What is known of its databases has changed: a survey is done, or was done again.
     Surveyed { databases: Vec<DatabaseInfo> },
     /// The server loaded its files and settings again. The next turn runs on the graph of this library, by content hash, which
@@ -127,6 +140,7 @@ impl Input {
             | Input::Switch { from, .. } => Some(from),
             Input::Surveyed { .. }
             | Input::Reloaded { .. }
+            | Input::Resumed { .. }
             | Input::Cancel { .. }
             | Input::Stop
             | Input::Drain { .. }
@@ -140,6 +154,7 @@ impl Input {
         match self {
             Input::Message { client_id, .. } | Input::Action { client_id, .. } => client_id.as_ref(),
             Input::Opened { .. }
+            | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
             | Input::Attached { .. }

@@ -12,6 +12,7 @@ mod event;
 mod exact;
 mod finished;
 mod input;
+pub mod journal;
 mod listen;
 mod memory;
 mod quota;
@@ -52,7 +53,7 @@ pub use unique::{Unique, unique, unique_json};
 pub type Name = Cow<'static, str>;
 
 /// What an input or an effect looks like on disk; raised when a shape changes.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// A turn of one session, counted from 1; `msg_7` on the wire. 0 stands for «no turn».
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -145,6 +145,10 @@ codes! {
     /// The system refuses what the server needs for this.
     Unavailable "unavailable" 503,
     SessionBroken "session_broken" 500,
+    /// The journal can't be written or read now: see `/readyz`.
+    JournalUnavailable "journal_unavailable" 503,
+    /// The server ended while the turn ran.
+    CutOff "cut_off" 500,
     // Why a call failed, and with it a turn.
     /// Too many calls wait for a worker.
     CallsFull "calls_full" 503,

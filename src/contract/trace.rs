@@ -86,6 +86,15 @@ pub enum CallStatus {
 }
 
 impl CallStatus {
+    /// As the wire names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            CallStatus::Done => "done",
+            CallStatus::Error => "error",
+            CallStatus::Cancelled => "cancelled",
+        }
+    }
+
     pub fn of(outcome: &Result<Answer, CallError>) -> CallStatus {
         match outcome {
             Ok(_) => CallStatus::Done,

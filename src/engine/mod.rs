@@ -2,7 +2,7 @@
 //!
 //! [`Session::handle`] takes the time and one input and returns effects. It cannot wait, cannot fail and reads no clock, so
 //! the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs` all calls,
-//! `background.rs` what runs after a turn, `reset.rs` how things end early, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
+//! `background.rs` what runs after a turn, `reset.rs` how things end early, `resume.rs` how they go on after a restart, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
 //! `question.rs` what others may read, `snapshot.rs` how a session is saved and loaded.
 //!
 //! Invariants: turns start in the order of their ids and end once, with one `done`; no call is out without a turn or a
@@ -17,6 +17,7 @@ mod question;
 mod read;
 mod reload;
 mod reset;
+mod resume;
 mod show;
 mod size;
 mod snapshot;
@@ -32,6 +33,7 @@ use background::Background;
 use call::Running;
 use named::Named;
 use reload::Next;
+pub use resume::first_seq;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use size::{input_bytes, value_bytes};
@@ -201,6 +203,7 @@ impl Session {
             }
             Input::Switch { .. }
             | Input::Opened { .. }
+            | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
             | Input::Attached { .. }
@@ -225,7 +228,12 @@ impl Session {
             return;
         }
         match input {
-            Input::Opened { version: _, library: _, graph, databases, limits, from } => self.open(&graph, limits, databases, from),
+            Input::Opened { version: _, library: _, graph, databases, limits, from, generation } => {
+                self.open(&graph, limits, databases, from);
+                // Above every number of an earlier session of this name: a client that resumes from one of those learns of the gap.
+                self.counters.seq_last = first_seq(generation).unwrap_or(Seq(now.wall.0));
+            }
+            Input::Resumed { generation, rerun } => self.resumed(generation, rerun, effects),
             Input::Surveyed { databases } => self.surveyed(databases),
             Input::Reloaded { library, limits } => self.reloaded(&library, limits),
             Input::Attached { from } => self.meet(from, effects),
@@ -261,8 +269,6 @@ impl Session {
         self.graph = self.library.graph(graph).expect("a session opens on a graph of its library").clone();
         self.conversation.memory = Memory::initial(&from.identity);
         self.setup = Setup { is_open: true, limits, databases, caller: from };
-        // Above every number of an earlier session of this name: a client that resumes from one of those learns of the gap.
-        self.counters.seq_last = Seq(self.counters.now.wall.0);
     }
 
     /// Takes what a new survey found. A description that it contradicts is older: the table is described again at its next query.

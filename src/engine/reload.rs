@@ -24,6 +24,11 @@ impl Session {
         self.offered = Some(library);
     }
 
+    /// Whether a reload with these would change nothing.
+    pub fn runs_on(&self, library: &Library, limits: &Limits) -> bool {
+        self.next.is_none() && self.library.hash() == library.hash() && self.setup.limits == *limits
+    }
+
     /// What a switch chooses from: it ends the running turn, so it needn't wait for it.
     pub(super) fn library_ahead(&self) -> &Arc<Library> {
         self.next.as_ref().map_or(&self.library, |next| &next.library)

@@ -32,6 +32,7 @@ pub fn input_bytes(input: &Input) -> usize {
         Input::Message { text, dashboard, .. } => FIXED + text.len() + values(dashboard),
         Input::Action { action, data, .. } => FIXED + action.len() + value_bytes(data),
         Input::Opened { .. }
+        | Input::Resumed { .. }
         | Input::Surveyed { .. }
         | Input::Reloaded { .. }
         | Input::Attached { .. }

@@ -60,6 +60,12 @@ impl fmt::Display for RestoreError {
 impl std::error::Error for RestoreError {}
 
 impl Snapshot {
+    /// The content hashes of the libraries that it needs, that of its graph first.
+    pub fn libraries(&self) -> impl Iterator<Item = &str> {
+        let others = [self.switches.as_deref(), self.behind.as_ref().map(|(hash, _)| &**hash), self.next.as_ref().map(|(hash, _)| &**hash)];
+        std::iter::once(&*self.library).chain(others.into_iter().flatten())
+    }
+
     /// The time of the last input. The moments of later inputs follow it, also in another process.
     pub fn now(&self) -> Now {
         self.counters.now

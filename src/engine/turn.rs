@@ -51,6 +51,8 @@ pub(super) struct About {
 pub(super) struct Turn {
     pub(super) about: About,
     pub(super) client_id: Option<ClientId>,
+    /// What it was begun with: it may have to begin again.
+    pub(super) begun: Begun,
     pub(super) entry: Entry,
     /// What people read: the text, or the label of the control.
     pub(super) title: Arc<str>,
@@ -102,6 +104,7 @@ impl Session {
     pub(super) fn start(&mut self, waiting: Waiting, effects: &mut Vec<Effect>) {
         let Waiting { id, client_id, begun, trace, is_too_late: _ } = waiting;
         let mut packet = Packet { turn: id, ..Packet::default() };
+        let again = begun.clone();
         let (entry, message, title, dashboard) = match begun {
             Begun::Message { text, dashboard } => (Entry::Message, text.clone(), text, dashboard),
             Begun::Action { action, data, source } => {
@@ -132,6 +135,7 @@ impl Session {
         self.work.turn = Some(Turn {
             about: About { started: self.counters.now, message, dashboard, packet, answer: String::new(), trace },
             client_id,
+            begun: again,
             entry,
             title,
             progress: String::new(),

@@ -36,9 +36,46 @@ pub(super) struct Backlog {
     newest_from: Seq,
     before_from: Seq,
     bytes: usize,
+    /// Events from which on nothing is shown until a batch of the journal is durable, in order.
+    gates: VecDeque<Gate>,
+}
+
+/// Where what is shown ends until a batch of the journal is durable.
+struct Gate {
+    batch: u64,
+    from: Seq,
 }
 
 impl Backlog {
+    /// That of a session that was loaded: what led to its state, or the end of that.
+    pub(super) fn restored(events: Vec<Event>, has_all: bool) -> Backlog {
+        let mut backlog = Backlog::default();
+        for event in events {
+            backlog.keep(event);
+        }
+        backlog.has_all &= has_all;
+        backlog
+    }
+
+    /// Shows nothing from this event on until a batch is durable.
+    pub(super) fn hold(&mut self, batch: u64, from: Seq) {
+        if self.gates.back().is_none_or(|gate| gate.batch < batch) {
+            self.gates.push_back(Gate { batch, from });
+        }
+    }
+
+    /// Everything up to this batch is durable.
+    pub(super) fn release(&mut self, batch: u64) {
+        while self.gates.front().is_some_and(|gate| gate.batch <= batch) {
+            self.gates.pop_front();
+        }
+    }
+
+    /// The last event that may be shown.
+    pub(super) fn visible(&self) -> Seq {
+        self.gates.front().map_or(self.last, |gate| Seq(gate.from.0 - 1))
+    }
+
     /// Keeps an event, and says how many had to leave for it.
     pub(super) fn keep(&mut self, event: Event) -> u64 {
         if self.events.is_empty() && self.last == Seq(0) {
@@ -133,12 +170,17 @@ impl Backlog {
     /// Where a new watcher begins: behind the event `since`, or with the next one.
     pub(super) fn start(&self, since: Option<Seq>) -> Seq {
         let earliest = Seq(self.kept_from().0 - 1);
-        since.unwrap_or(self.last).clamp(earliest, self.last)
+        since.unwrap_or(self.visible()).clamp(earliest, self.last)
     }
 
+    /// What comes after an event and may be shown.
     pub(super) fn after(&self, seen: Seq) -> impl Iterator<Item = &Arc<Event>> {
         let start = self.events.partition_point(|event| event.seq <= seen);
-        self.events.range(start..)
+        let end = match self.gates.is_empty() {
+            true => self.events.len(),
+            false => self.events.partition_point(|event| event.seq <= self.visible()),
+        };
+        self.events.range(start.min(end)..end)
     }
 }
 

@@ -21,8 +21,10 @@ use super::metrics::Metrics;
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
 use super::quota::{Counts, Subject};
+pub use super::restore::Found;
 use crate::auth::{Ask, News, Peer, Rules};
-use crate::contract::{Answer, CallError, CallId, Caller, Finished, Moment, Request, TraceId, TraceParent, TurnId, Usage};
+use crate::contract::journal::Append;
+use crate::contract::{Answer, CallError, CallId, Caller, Finished, Moment, Refusal, Request, TraceId, TraceParent, TurnId, Usage};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -53,6 +55,13 @@ pub enum Event<'a> {
     JobDone { ticket: Ticket, outcome: JobOutcome },
     /// The issuer, or the file of API keys, has something new.
     News(News),
+    /// All appends up to this batch are safe. Batches come in order, and some may be skipped.
+    Durable { batch: u64 },
+    /// A load has ended. Comes once for each [`Action::Load`].
+    Loaded { key: Key, outcome: Result<Found, Refusal> },
+    /// The journal can't be written now, for this reason, or can be again. What was handed to it is still kept as soon as that is
+    /// possible.
+    JournalState { broken: Option<Refusal> },
     /// Files and settings were loaded again. Turns that run keep the graph that they began with, and nobody is disconnected. The
     /// number of shards and the listen address are the same as before.
     Reload(Arc<Settings>),
@@ -88,6 +97,10 @@ pub enum Action {
     CancelCall { session: SessionId, call: CallId },
     /// Do something that may block, on another thread.
     Job { ticket: Ticket, job: Job },
+    /// Keep this, in order and durably, as a whole: [`Event::Durable`] follows.
+    Append { batch: u64, appends: Vec<Append> },
+    /// Load a session from the journal; [`Event::Loaded`] follows.
+    Load { key: Key },
     /// Ask the issuer; [`Event::News`] answers.
     Ask(Ask),
     /// Come back with [`Event::Time`] at this moment. Replaces the moment named before.
@@ -149,6 +162,13 @@ pub enum Show {
     Turn(TurnId),
     /// `/ws/echo`, in conformance tests
     Echo,
+}
+
+impl Show {
+    /// Whether it shows a session.
+    pub fn is_of_session(self) -> bool {
+        matches!(self, Show::Chat | Show::Trace | Show::Events | Show::Turn(_))
+    }
 }
 
 /// What an HTTP connection becomes, carried to the shard where it will live.

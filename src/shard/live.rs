@@ -7,13 +7,16 @@ use super::backlog::Backlog;
 use super::bounds::CALL_GRACE;
 use super::event::{Action, Entry, SessionId, SocketId};
 use super::identity::Key;
+use super::journal::Journal;
 use super::metrics::Metrics;
 use super::quota::Subject;
+use super::recorded::{Keep, Recorded};
+use super::restore::Restored;
 use super::timers::{Timer, Timers};
 use super::{Settings, export};
 use crate::contract::{
-    Accepted, Answer, CallError, CallId, CallStatus, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal,
-    Request, Trace, TraceContext, TurnId, Usage, VERSION, What,
+    Accepted, Answer, CallError, CallId, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Trace,
+    TraceContext, TurnId, Usage, VERSION, What,
 };
 use crate::engine::{Session, input_bytes};
 use std::collections::BTreeMap;
@@ -27,6 +30,8 @@ pub(super) struct Live {
     /// Its name for the pool.
     owner: Arc<str>,
     pub(super) session: Session,
+    /// How far the journal has it; none where there is no journal.
+    recorded: Option<Recorded>,
     /// Whether its first input has come. Until then it is only a place to watch.
     pub(super) is_open: bool,
     pub(super) backlog: Backlog,
@@ -72,6 +77,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) now: Now,
     pub(super) timers: &'a mut Timers,
     pub(super) metrics: &'a mut Metrics,
+    pub(super) journal: &'a mut Journal,
     pub(super) actions: &'a mut Vec<Action>,
 }
 
@@ -100,7 +106,8 @@ const BROKEN: Refusal =
     Refusal::new(Code::SessionBroken, "something broke inside this server, and this session with it: send the message again to start over");
 
 impl Live {
-    pub(super) fn new(id: SessionId, key: Key, settings: &Settings, from: &Caller, now: Moment) -> Live {
+    /// `generation`: of the session that may open, where there is a journal.
+    pub(super) fn new(id: SessionId, key: Key, settings: &Settings, from: &Caller, now: Moment, generation: Option<u32>) -> Live {
         let (hashed, owner) = (key.hashed().into(), key.owner());
         let mut seed = DefaultHasher::new();
         (settings.trace_seed, &key).hash(&mut seed);
@@ -109,6 +116,7 @@ impl Live {
             key,
             owner,
             session: Session::new(settings.library.clone(), &settings.graph, from),
+            recorded: generation.map(Recorded::new),
             is_open: false,
             backlog: Backlog::default(),
             watchers: Vec::new(),
@@ -128,9 +136,38 @@ impl Live {
         }
     }
 
+    /// One that the journal had.
+    pub(super) fn restored(id: SessionId, key: Key, settings: &Settings, restored: Restored, now: Moment) -> Live {
+        let Restored { session, events, has_all, generation, number, moment } = restored;
+        let from = session.caller().clone();
+        Live {
+            session,
+            is_open: true,
+            recorded: Some(Recorded::restored(generation, number, moment, now)),
+            backlog: Backlog::restored(events, has_all),
+            ..Live::new(id, key, settings, &from, now, None)
+        }
+    }
+
     /// Whether nothing that anyone waits for would be lost if it left.
     pub(super) fn is_idle(&self) -> bool {
-        self.watchers.is_empty() && self.calls.is_empty() && !self.session.busy()
+        self.watchers.is_empty() && self.calls.is_empty() && !self.session.busy() && self.waits_for().is_none()
+    }
+
+    /// The batch of the journal that what is seen of it now waits for.
+    pub(super) fn waits_for(&self) -> Option<u64> {
+        self.recorded.as_ref().and_then(Recorded::waits_for)
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.recorded.as_ref().map_or(0, Recorded::generation)
+    }
+
+    /// What it has in the journal up to this batch is safe.
+    pub(super) fn durable(&mut self, batch: u64) {
+        self.backlog.release(batch);
+        self.recorded.iter_mut().for_each(|recorded| recorded.durable(batch));
+        self.is_dirty |= !self.watchers.is_empty();
     }
 
     /// Whether this is a message that the session has, sent again.
@@ -142,7 +179,7 @@ impl Live {
     pub(super) fn take(&mut self, around: &mut Surroundings<'_>, mut input: Input) -> Result<Accepted, NotTaken> {
         let (now, bytes) = (around.now, input_bytes(&input));
         self.place(around, &mut input);
-        let (session, mut effects) = (&mut self.session, Vec::new());
+        let mut effects = Vec::new();
         let opens_for = match (self.is_open, &input) {
             (true, _) => None,
             (false, Input::Message { from, .. } | Input::Action { from, .. } | Input::Switch { from, .. }) => Some(from.clone()),
@@ -152,23 +189,29 @@ impl Live {
             }
             (
                 false,
-                Input::Opened { .. } | Input::Surveyed { .. } | Input::Reloaded { .. } | Input::Chunk { .. } | Input::Completion { .. },
+                Input::Opened { .. }
+                | Input::Resumed { .. }
+                | Input::Surveyed { .. }
+                | Input::Reloaded { .. }
+                | Input::Chunk { .. }
+                | Input::Completion { .. },
             ) => {
                 unreachable!("the shard opens a session with its first input, and no call was out before")
             }
         };
         let handled = catch_unwind(AssertUnwindSafe(|| {
             before(&input);
-            let accepted = session.accepts(&input)?;
+            let accepted = self.session.accepts(&input)?;
             if !matches!(accepted, Accepted::Known { .. }) {
                 if self.is_open && matches!(input, Input::Message { .. } | Input::Action { .. }) {
-                    survey(around, &self.owner, session);
+                    self.survey(around);
                 }
                 if let Some(from) = opens_for {
                     let from = Caller { trace: None, ..from };
-                    session.handle(now, opening(around.settings, &self.owner, from), &mut effects);
+                    let opening = opening(around.settings, &self.owner, from, self.generation());
+                    self.feed(around, opening, &mut effects);
                 }
-                session.handle(now, input, &mut effects);
+                self.feed(around, input, &mut effects);
             }
             Ok(accepted)
         }));
@@ -176,7 +219,46 @@ impl Live {
         (self.is_open, self.last_used) = (true, now.moment);
         self.taken_bytes += if matches!(accepted, Accepted::Begins(_)) { bytes } else { 0 };
         effects.into_iter().for_each(|effect| self.fulfil(around, effect));
+        self.save(around);
         Ok(accepted)
+    }
+
+    /// Has the session take an input, and the journal keep it.
+    fn feed(&mut self, around: &mut Surroundings<'_>, input: Input, effects: &mut Vec<Effect>) {
+        let (Some(recorded), Some(keeping)) = (&mut self.recorded, around.settings.keeping) else {
+            return self.session.handle(around.now, input, effects);
+        };
+        let now = recorded.now(around.now);
+        let mut keep = Keep { journal: around.journal, durability: keeping.durability, key: &self.key };
+        let (batch, held_from) = recorded.handle(&mut keep, &mut self.session, now, input, effects);
+        around.journal.tell(self.id);
+        if let Some(from) = held_from {
+            self.backlog.hold(batch, from);
+        }
+    }
+
+    /// Has the journal keep something beside inputs.
+    fn keep(&mut self, around: &mut Surroundings<'_>, what: impl FnOnce(&mut Recorded, &mut Keep<'_>, &Session, Now)) {
+        let (Some(recorded), Some(keeping)) = (&mut self.recorded, around.settings.keeping) else { return };
+        let mut keep = Keep { journal: around.journal, durability: keeping.durability, key: &self.key };
+        what(recorded, &mut keep, &self.session, around.now);
+    }
+
+    fn save(&mut self, around: &mut Surroundings<'_>) {
+        self.keep(around, |recorded, keep, session, now| recorded.save(keep, session, now));
+    }
+
+    /// A session that was loaded goes over to what the server runs on now, if it ran on something else.
+    pub(super) fn catch_up(&mut self, around: &mut Surroundings<'_>) -> Result<(), NotTaken> {
+        if self.session.runs_on(&around.settings.library, &around.settings.limits) { Ok(()) } else { self.reload(around) }
+    }
+
+    /// Tells a session between two turns what has been found out about its databases since it was last told.
+    fn survey(&mut self, around: &mut Surroundings<'_>) {
+        let databases = (around.settings.databases)(&self.owner);
+        if !self.session.busy() && databases != self.session.databases() {
+            self.feed(around, Input::Surveyed { databases }, &mut Vec::new());
+        }
     }
 
     /// Graphs and limits were loaded again: the next turn runs on them. A place to watch shows what a session would begin on.
@@ -187,10 +269,10 @@ impl Live {
             return Ok(());
         }
         let input = Input::Reloaded { library: settings.library.hash().to_owned(), limits: settings.limits.clone() };
-        let (session, now, mut effects) = (&mut self.session, around.now, Vec::new());
+        let mut effects = Vec::new();
         let handled = catch_unwind(AssertUnwindSafe(|| {
-            session.offer(settings.library.clone());
-            session.handle(now, input, &mut effects);
+            self.session.offer(settings.library.clone());
+            self.feed(around, input, &mut effects);
         }));
         handled.map_err(|_| self.panicked(around))?;
         effects.into_iter().for_each(|effect| self.fulfil(around, effect));
@@ -224,11 +306,11 @@ impl Live {
     ) -> Result<Question, Refusal> {
         let asked = catch_unwind(AssertUnwindSafe(|| {
             if self.is_open {
-                survey(around, &self.owner, &mut self.session);
+                self.survey(around);
                 return self.session.question(around.now, node, text);
             }
             let mut session = Session::new(around.settings.library.clone(), &around.settings.graph, &from);
-            session.handle(around.now, opening(around.settings, &self.owner, from), &mut Vec::new());
+            session.handle(around.now, opening(around.settings, &self.owner, from, 0), &mut Vec::new());
             session.question(around.now, node, text)
         }));
         asked.unwrap_or_else(|_| {
@@ -260,7 +342,10 @@ impl Live {
             What::Streaming { .. } if self.first_token.is_none_or(|(turn, _)| turn != event.turn) => {
                 self.first_token = Some((event.turn, around.now.moment));
             }
-            What::Cleared => self.turns_unmeasured = MEASURE_EVERY,
+            What::Cleared => {
+                self.turns_unmeasured = MEASURE_EVERY;
+                self.keep(around, |recorded, keep, _, now| recorded.cleared(keep, now));
+            }
             What::FrameTrace { trace } => {
                 self.turns_unmeasured += 1;
                 let shown = self.first_token.take().filter(|(turn, _)| *turn == trace.id);
@@ -270,8 +355,10 @@ impl Live {
                 around.actions.push(Action::Log(turn_line(&self.hashed, trace, first_token_us)));
                 let finished = export::turn(around.settings, &self.hashed, &self.session, trace);
                 around.actions.extend(finished.map(Action::Export));
+                self.keep(around, |recorded, keep, session, now| recorded.ended(keep, session, now, trace.id, first_token_us));
             }
             What::ProcessEnd { pid, .. } if event.frame == 0 => {
+                self.keep(around, |recorded, keep, session, now| recorded.keep_turn(keep, session, now, event.turn));
                 let finished = export::background(around.settings, &self.hashed, &self.session, event.turn, *pid);
                 around.actions.extend(finished.map(Action::Export));
             }
@@ -349,14 +436,6 @@ impl Live {
 const PROMPT_BROKEN: Refusal =
     Refusal::new(Code::SessionBroken, "something broke inside this server while it built the prompt: the session goes on");
 
-/// Tells a session between two turns what has been found out about its databases since it was last told.
-fn survey(around: &Surroundings<'_>, owner: &str, session: &mut Session) {
-    let databases = (around.settings.databases)(owner);
-    if !session.busy() && databases != session.databases() {
-        session.handle(around.now, Input::Surveyed { databases }, &mut Vec::new());
-    }
-}
-
 /// What became of a call that its worker doesn't end.
 fn late(request: &Request) -> CallError {
     match request {
@@ -365,7 +444,7 @@ fn late(request: &Request) -> CallError {
     }
 }
 
-fn opening(settings: &Settings, owner: &str, from: Caller) -> Input {
+fn opening(settings: &Settings, owner: &str, from: Caller, generation: u32) -> Input {
     Input::Opened {
         version: VERSION,
         library: settings.library.hash().to_owned(),
@@ -373,6 +452,7 @@ fn opening(settings: &Settings, owner: &str, from: Caller) -> Input {
         databases: (settings.databases)(owner),
         limits: settings.limits.clone(),
         from,
+        generation,
     }
 }
 
@@ -386,11 +466,7 @@ fn turn_line(session: &Arc<str>, trace: &Trace, first_token_us: Option<u64>) -> 
         total_us: trace.total_us,
         first_token_us,
         usage: trace.usage,
-        outcome: match trace.status {
-            CallStatus::Done => "done",
-            CallStatus::Error => "error",
-            CallStatus::Cancelled => "cancelled",
-        },
+        outcome: trace.status.name(),
         degraded: trace.degraded.clone(),
         trace_id: trace.context.map(|context| context.trace_id),
     }

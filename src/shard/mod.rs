@@ -22,6 +22,7 @@ pub mod files;
 mod histogram;
 pub mod identity;
 mod ids;
+mod journal;
 mod kept;
 mod live;
 mod load;
@@ -34,8 +35,10 @@ mod passing;
 mod projection;
 pub mod quota;
 mod recent;
+mod recorded;
 mod reload;
 mod requests;
+pub mod restore;
 mod routes;
 mod sessions;
 mod sign_in;
@@ -47,6 +50,7 @@ mod test_status;
 mod timers;
 
 use crate::auth::{ApiKeys, Ask, Network, Rules};
+use crate::contract::journal::Keeping;
 use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request};
 use crate::graph::Library;
 use crate::wire::http::Request as HttpRequest;
@@ -59,6 +63,7 @@ use event::{Entry, Mail};
 use files::Files;
 use identity::shard_of_user;
 use jiff::tz::TimeZone;
+use journal::Journal;
 use kept::Gathered;
 use live::{Live, NotTaken, Surroundings};
 pub use load::Load;
@@ -129,6 +134,8 @@ pub struct Settings {
     pub conformance: bool,
     /// Whether there is an audit log.
     pub audit: bool,
+    /// How sessions are kept; none: they live in memory only.
+    pub keeping: Option<Keeping>,
 }
 
 pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
@@ -182,6 +189,7 @@ impl Settings {
             export: None,
             conformance: false,
             audit: false,
+            keeping: None,
         }
     }
 
@@ -214,6 +222,7 @@ pub struct Shard {
     timers: Timers,
     /// What the audit log is to say.
     notes: Notes,
+    journal: Journal,
     metrics: Metrics,
     /// Bytes of requests and messages that have arrived in part.
     input_bytes: usize,
@@ -281,6 +290,8 @@ pub struct Sizes {
     pub events: usize,
     pub watchers: usize,
     pub waiting: usize,
+    /// What waits for the journal.
+    pub journal: usize,
     pub timers: usize,
     /// What sockets and sessions hold of quotas, and what the ledger has counted.
     pub streams_held: usize,
@@ -313,6 +324,7 @@ impl Shard {
             last_ticket: Ticket::default(),
             timers: Timers::default(),
             notes: Notes::default(),
+            journal: Journal::new(),
             input_bytes: 0,
             output_bytes: 0,
             touched: Vec::new(),
@@ -346,6 +358,9 @@ impl Shard {
             }
             Event::JobDone { ticket, outcome } => self.job_done(ticket, outcome, actions),
             Event::News(news) => self.learn(news, actions),
+            Event::Durable { batch } => self.durable(batch, actions),
+            Event::Loaded { key, outcome } => self.loaded(&key, outcome, actions),
+            Event::JournalState { broken } => self.journal_changed(broken, actions),
             Event::Reload(settings) => self.reload(settings, actions),
             Event::Drain => self.drain(actions),
             Event::Stop => self.stop(actions),
@@ -372,6 +387,7 @@ impl Shard {
             open_sessions: self.sessions.open(),
             session_bytes: self.sessions.bytes(),
             waiting: self.waiting.len(),
+            journal: self.journal.len(),
             timers: self.timers.len(),
             streams_held: self.sockets.values().map(|socket| socket.held.count()).sum(),
             counted: self.ledger.sums(),
@@ -399,6 +415,7 @@ impl Shard {
                 match self.operate(*operation, actions) {
                     Answer::Reply(reply) => self.reply(to, reply, actions),
                     Answer::Job(job) => drop(self.start_job(to, job, actions)),
+                    Answer::Later(later) => drop(self.answer_later(to, later, actions)),
                 }
             }
             Mail::Reply { ticket, reply } => {
@@ -439,7 +456,7 @@ impl Shard {
         let (was_open, was_dirty) = (live.is_open, live.is_dirty);
         let was_idle_since = (was_open && live.is_idle()).then_some(live.last_used);
         let (now, timers, metrics) = (self.clock.now(), &mut self.timers, &mut self.metrics);
-        let mut around = Surroundings { settings: &self.settings, now, timers, metrics, actions };
+        let mut around = Surroundings { settings: &self.settings, now, timers, metrics, journal: &mut self.journal, actions };
         let result = change(live, &mut around);
         count_turn(live, &mut self.ledger, self.clock.now());
         if live.is_dirty && !was_dirty {
@@ -470,7 +487,7 @@ impl Shard {
     fn remove_session(&mut self, id: SessionId, code: u16, reason: &'static str, actions: &mut Vec<Action>) {
         let Some(mut live) = self.sessions.remove(id) else { return };
         let (now, timers, metrics) = (self.clock.now(), &mut self.timers, &mut self.metrics);
-        let mut around = Surroundings { settings: &self.settings, now, timers, metrics, actions };
+        let mut around = Surroundings { settings: &self.settings, now, timers, metrics, journal: &mut self.journal, actions };
         live.abandon(&mut around);
         live.runs_for.take().iter().for_each(|payer| self.ledger.end_turn(payer));
         for socket in live.watchers {
@@ -540,9 +557,10 @@ impl Shard {
         self.cut_slow_readers(actions);
         self.written.reset();
         self.write_audit(actions);
+        self.write_journal(actions);
         self.tell_counts(actions);
         match self.phase {
-            Phase::Draining if !self.sessions.any_busy() => {
+            Phase::Draining if !self.sessions.any_busy() && !self.journal.is_waiting() => {
                 self.phase = Phase::Drained;
                 actions.push(Action::Drained);
             }
@@ -595,6 +613,7 @@ impl Shard {
         self.input_bytes -= socket.counted_input;
         self.ledger.close_stream(std::mem::take(&mut socket.held));
         self.output_bytes -= socket.counted_output;
+        self.journal.arrives_no_more(id);
         match socket.kind {
             Kind::Stream(stream) => self.detach(id, &stream, actions),
             Kind::Http(connection) => {

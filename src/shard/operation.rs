@@ -3,6 +3,7 @@
 
 use super::address::Address;
 use super::identity::{Key, User};
+use super::journal::Later;
 use super::quota::{Limited, Over};
 use crate::contract::{Caller, ClientId, Input, Refusal, TurnId};
 use crate::wire::answer;
@@ -93,6 +94,8 @@ pub(super) enum Answer {
     Reply(Reply),
     /// Its answer comes from a job.
     Job(Job),
+    /// Its answer waits for the journal.
+    Later(Later),
 }
 
 /// A status and a body of JSON.

@@ -89,11 +89,16 @@ pub(super) fn ready(server: &Server<'_>) -> Reply {
     if settings.sign_in.issuer.is_some() {
         checks["sign_in"] = json!({ "ok": server.has_keys });
     }
+    if settings.keeping.is_some() {
+        checks["journal"] = json!({ "ok": server.journal.is_none() });
+    }
+    let broken = server.journal.map_or("", |refusal| &*refusal.detail);
     let why = [
         (server.is_draining, Code::Draining, super::answers::DRAINING),
         (!has_graph, Code::UnknownGraph, NO_GRAPH),
         (model.is_none(), Code::Unavailable, NO_MODEL),
         (!server.has_keys, Code::SignInUnavailable, NO_KEYS),
+        (server.journal.is_some(), Code::JournalUnavailable, broken),
     ];
     match why.into_iter().find(|(fails, ..)| *fails) {
         None => Reply::ok(&json!({ "status": "ready", "checks": checks })),

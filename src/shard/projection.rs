@@ -72,7 +72,7 @@ impl OneTurn {
         let mut events = backlog.after(Seq(0)).filter(|event| event.turn == turn);
         let followed = OneTurn { turn, has_ended: false };
         let Some(first) = events.next() else {
-            return if is_due { Ok((followed, backlog.last())) } else { Err(NOT_KEPT) };
+            return if is_due { Ok((followed, backlog.visible())) } else { Err(NOT_KEPT) };
         };
         let is_whole = matches!(first.what, What::Accepted { .. } | What::TurnStarted { .. } | What::Done { .. });
         let begin = Seq(first.seq.0 - 1);
@@ -82,7 +82,7 @@ impl OneTurn {
             Some(_) | None => return Err(NOT_KEPT),
         };
         let end = std::iter::once(first).chain(events).find(|event| matches!(event.what, What::Done { .. }));
-        let latest = end.map_or(backlog.last(), |end| Seq(end.seq.0 - 1));
+        let latest = end.map_or(backlog.visible(), |end| Seq(end.seq.0 - 1));
         Ok((followed, from.min(latest)))
     }
 

@@ -5,6 +5,7 @@ use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, METRICS_CONNECTIONS_MAX
 use super::connection::{Connection, Framing};
 use super::event::{Action, Door, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
+use super::journal::{LOADING_FULL, Later, NOT_LOADED};
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
 use super::routes::{self, Outcome, RouteId, Server, route};
@@ -115,6 +116,7 @@ impl Shard {
             has_sign_in: self.sign_in.is_on(),
             auth_config: &self.auth_config,
             has_keys: self.sign_in.has_keys(),
+            journal: self.journal.broken(),
             version: &self.version,
             date: &date,
             utc_offset_minutes: self.clock.utc_offset_minutes(),
@@ -135,6 +137,10 @@ impl Shard {
             Outcome::Operation(operation, shard) if shard == self.id => match self.operate(Operation { address, ..*operation }, actions) {
                 Answer::Reply(reply) => self.write_reply(id, &framing, &reply, &[]),
                 Answer::Job(job) => self.await_job(id, framing, job, actions),
+                Answer::Later(later) => {
+                    let ticket = self.answer_later(ReplyTo::Socket(id), later, actions);
+                    self.pend(id, ticket, framing);
+                }
             },
             Outcome::Operation(mut operation, shard) => {
                 operation.address = address;
@@ -172,11 +178,23 @@ impl Shard {
         if matches!(what, What::Kept { .. } | What::Forget) {
             return Answer::Reply(Reply::ok(&self.of_user(&key, &what, actions)));
         }
+        if !self.is_here(&key) {
+            return match self.journal.is_full() {
+                true => Answer::Reply(LOADING_FULL.into()),
+                false => Answer::Later(Later::Loaded(Box::new(Operation { key, from, address, what }))),
+            };
+        }
         let opens = matches!(what, What::Send(_) | What::Switch(_));
         let client_id = if let What::Send(input) = &what { input.client_id().cloned() } else { None };
         let is_known = matches!(&what, What::Send(input) if self.sessions.find(&key).is_some_and(|live| live.knows(input)));
         if (opens || matches!(what, What::Clear)) && self.is_draining() && !is_known {
             return Answer::Reply(Reply::refused(&Refusal::new(Code::Draining, DRAINING), client_id.as_ref()));
+        }
+        if (opens || matches!(what, What::Clear))
+            && !is_known
+            && let Some(refusal) = self.journal.broken()
+        {
+            return Answer::Reply(Reply::refused(refusal, client_id.as_ref()));
         }
         let begins = matches!(&what, What::Send(input) if Shard::starts(input)) && !is_known;
         if begins {
@@ -188,7 +206,7 @@ impl Shard {
         }
         let payer = self.payer(&key.sub, address);
         let budget = if let What::State = what { self.budget_left(&key.sub, address) } else { None };
-        let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment());
+        let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment(), self.journal.generation(&key));
         if opens
             && !is_known
             && let Err(refusal) = self.make_room(id, actions)
@@ -208,7 +226,10 @@ impl Shard {
             self.count_begun(id);
         }
         match answered.expect("the session was found or placed just now") {
-            Ok(reply) => Answer::Reply(reply),
+            Ok(reply) => match self.batch_of(&key) {
+                Some(batch) => Answer::Later(Later::Durable { batch, reply }),
+                None => Answer::Reply(reply),
+            },
             Err(not_taken) => {
                 if matches!(not_taken, NotTaken::Broken) {
                     self.take_out(id, actions);
@@ -390,7 +411,18 @@ impl Shard {
         let lingering = Kind::Lingering { left: 0, until: self.clock.moment() };
         let Kind::Leaving(attach, shard) = std::mem::replace(&mut socket.kind, lingering) else { return };
         if shard == self.id {
-            return self.attach(id, *attach, actions);
+            let farewell = match self.must_wait_to_watch(id, &attach, actions) {
+                Ok(false) => None,
+                Err(()) => Some(NOT_LOADED),
+                Ok(true) => {
+                    // Looked at again when it need not wait any more.
+                    if let Some(socket) = self.sockets.get_mut(&id) {
+                        socket.kind = Kind::Leaving(attach, shard);
+                    }
+                    return;
+                }
+            };
+            return self.attach(id, *attach, farewell, actions);
         }
         self.forget_socket(id, actions);
         actions.push(Action::HandOver { socket: id, shard, attach });

@@ -150,6 +150,8 @@ pub(super) struct Server<'a> {
     pub(super) auth_config: &'a Value,
     /// The issuer's keys are here, or there is no issuer.
     pub(super) has_keys: bool,
+    /// Why the journal can't be written.
+    pub(super) journal: Option<&'a Refusal>,
     /// Body of `/version`.
     pub(super) version: &'a Value,
     pub(super) date: &'a str,

@@ -44,14 +44,28 @@ impl Sessions {
     }
 
     /// The session of this key, or a place for it.
-    pub(super) fn find_or_place(&mut self, settings: &Settings, key: &Key, from: &Caller, now: Moment) -> SessionId {
+    pub(super) fn find_or_place(
+        &mut self,
+        settings: &Settings,
+        key: &Key,
+        from: &Caller,
+        now: Moment,
+        generation: Option<u32>,
+    ) -> SessionId {
         if let Some(id) = self.numbers.get(key) {
             return *id;
         }
+        self.insert(key, |id| Live::new(id, key.clone(), settings, from, now, generation))
+    }
+
+    /// Takes in a session that `make` makes of its number.
+    pub(super) fn insert(&mut self, key: &Key, make: impl FnOnce(SessionId) -> Live) -> SessionId {
         self.last.0 += 1;
         let id = self.last;
         self.numbers.insert(key.clone(), id);
-        self.live.insert(id, Live::new(id, key.clone(), settings, from, now));
+        let live = make(id);
+        self.open += usize::from(live.is_open);
+        self.live.insert(id, live);
         id
     }
 

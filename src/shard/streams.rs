@@ -32,12 +32,18 @@ impl Shard {
         let stream = Stream::new(attach.show, attach.user.clone(), attach.key.sub.clone(), attach.caller.clone(), self.clock.now());
         let mut socket = Socket::new(id, Kind::Stream(Box::new(stream)));
         socket.held = self.hold_stream(&attach);
+        if self.settings.keeping.is_some() {
+            // Its session may have to be loaded first.
+            socket.kind = Kind::Leaving(Box::new(attach), self.id);
+            self.sockets.insert(id, socket);
+            return self.touch(id);
+        }
         self.sockets.insert(id, socket);
-        self.attach(id, attach, actions);
+        self.attach(id, attach, None, actions);
     }
 
     /// Makes a socket show something. From here on it misses nothing.
-    pub(super) fn attach(&mut self, id: SocketId, attach: Attach, actions: &mut Vec<Action>) {
+    pub(super) fn attach(&mut self, id: SocketId, attach: Attach, farewell: Option<(u16, &'static str)>, actions: &mut Vec<Action>) {
         let Attach { show, key, user, caller, address, admitted_by, since, head, leftover } = attach;
         // An admin who looks at another user's session does not take part in it.
         let is_own = user.sub == key.sub;
@@ -47,14 +53,15 @@ impl Shard {
         let goodbye = match (is_revoked, has_new_rules) {
             (true, _) => Some((UNAUTHORIZED, "Invalid token")),
             (false, true) => Some(ROLES_CHANGED),
-            (false, false) => None,
+            (false, false) => farewell,
         };
         let caller = if is_own { caller } else { Caller { identity: (*key.sub).to_owned(), ..caller } };
         let mut stream = Box::new(Stream::new(show, user, key.sub.clone(), caller.clone(), self.clock.now()));
         let session = match show {
             Show::Tests | Show::Echo => None,
+            Show::Chat | Show::Trace | Show::Events | Show::Turn(_) if goodbye.is_some() => None,
             Show::Chat | Show::Trace | Show::Events | Show::Turn(_) => {
-                Some(self.sessions.find_or_place(&self.settings, &key, &caller, self.clock.moment()))
+                Some(self.sessions.find_or_place(&self.settings, &key, &caller, self.clock.moment(), self.journal.generation(&key)))
             }
         };
         (stream.session, stream.address) = (session, address);
@@ -88,8 +95,8 @@ impl Shard {
             let backlog = &live.backlog;
             let gap = since.is_some_and(|since| !backlog.reaches(Seq(since)));
             let hello = match show {
-                Show::Chat => Some(json::attached(&live.session.ui().controls(), backlog.last(), backlog.kept_from(), gap)),
-                Show::Events | Show::Trace => since.map(|_| json::resumed(backlog.last(), backlog.kept_from(), gap)),
+                Show::Chat => Some(json::attached(&live.session.ui().controls(), backlog.visible(), backlog.kept_from(), gap)),
+                Show::Events | Show::Trace => since.map(|_| json::resumed(backlog.visible(), backlog.kept_from(), gap)),
                 Show::Tests | Show::Turn(_) | Show::Echo => None,
             };
             let follows = match show {
@@ -269,6 +276,9 @@ impl Shard {
         let (client_id, sub, address) = (input.client_id().cloned(), stream.sub.clone(), stream.address);
         let is_known = self.sessions.get(session).is_some_and(|live| live.knows(&input));
         if Shard::starts(&input) && !is_known {
+            if let Some(refusal) = self.journal.broken().cloned() {
+                return self.refuse_on_socket(id, &refusal, client_id.as_ref());
+            }
             if self.is_draining() {
                 return self.refuse_on_socket(id, &Refusal::new(Code::Draining, DRAINING), client_id.as_ref());
             }
@@ -331,7 +341,7 @@ impl Shard {
         let Kind::Stream(stream) = &mut socket.kind else { return };
         let Some((session, live)) = stream.session.and_then(|id| Some((id, self.sessions.get(id)?))) else { return };
         let backlog = &live.backlog;
-        if stream.shown < backlog.last() {
+        if stream.shown < backlog.visible() {
             if !backlog.reaches(stream.shown) {
                 return socket.say_goodbye(1013, TOO_FAR_BEHIND);
             }

@@ -4,6 +4,7 @@ use super::audit::Record;
 use super::event::{Attach, Door, Job, JobOutcome};
 use super::*;
 use crate::auth::Peer;
+use crate::contract::journal::Append;
 use crate::contract::{Answer, CallError, CallId, Time, Usage};
 use identity::Key;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ mod audit;
 mod bounded;
 mod hostile;
 mod isolation;
+mod journal;
 mod operator;
 mod reload;
 mod sign_in;
@@ -45,6 +47,10 @@ struct World {
     cancelled: Vec<CallId>,
     mail: Vec<(ShardId, Mail)>,
     jobs: Vec<(Ticket, Job)>,
+    /// The last batch for the journal, all that was handed to it, and what it is asked for.
+    batch: u64,
+    appended: Vec<Append>,
+    loads: Vec<Key>,
     log: Vec<Entry>,
     audit: Vec<Record>,
     wake_at: Option<Moment>,
@@ -85,6 +91,9 @@ impl World {
             cancelled: Vec::new(),
             mail: Vec::new(),
             jobs: Vec::new(),
+            batch: 0,
+            appended: Vec::new(),
+            loads: Vec::new(),
             log: Vec::new(),
             audit: Vec::new(),
             wake_at: None,
@@ -137,6 +146,11 @@ impl World {
                 Action::CancelCall { call, .. } => self.cancelled.push(call),
                 Action::Job { ticket, job } => self.jobs.push((ticket, job)),
                 Action::Ask(ask) => self.asked.push(ask),
+                Action::Append { batch, appends } => {
+                    self.batch = batch;
+                    self.appended.extend(appends);
+                }
+                Action::Load { key } => self.loads.push(key),
                 Action::WakeAt(moment) => self.wake_at = Some(moment),
                 Action::Log(entry) => self.log.push(entry),
                 Action::Audit(record) => self.audit.push(*record),

@@ -98,6 +98,7 @@ mod tests {
                 identity: None,
                 audit: None,
                 exporter: None,
+                journal: None,
                 mailboxes: [mailbox].into(),
                 notices: channel().0,
             };

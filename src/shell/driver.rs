@@ -11,6 +11,7 @@ use super::bounds::{REST, TICKS_WITHOUT_REST_MAX};
 use super::calls::Calls;
 use super::clock::Clock;
 use super::jobs::Jobs;
+use super::journal::Journal;
 use super::listener::{Listener, Listeners};
 use super::log;
 use super::mailbox::{Letter, Mailbox};
@@ -68,6 +69,7 @@ pub(super) struct Driver<M> {
     identity: Option<Identity>,
     audit: Option<Audit>,
     exporter: Option<Exporter>,
+    journal: Option<Journal>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     notices: Sender<Notice>,
     /// Whether the loop is epoll's, which wants sockets that don't block.
@@ -95,13 +97,15 @@ pub(super) struct Parts {
     pub(super) audit: Option<Audit>,
     /// None where traces are not exported.
     pub(super) exporter: Option<Exporter>,
+    /// None where sessions live in memory only.
+    pub(super) journal: Option<Journal>,
     pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(super) notices: Sender<Notice>,
 }
 
 impl<M: Machine> Driver<M> {
     pub(super) fn new(machine: M, parts: Parts, listeners: Listeners, polls: bool) -> Rc<Self> {
-        let Parts { number, start, pool, jobs, identity, audit, exporter, mailboxes, notices } = parts;
+        let Parts { number, start, pool, jobs, identity, audit, exporter, journal, mailboxes, notices } = parts;
         Rc::new(Driver {
             number,
             machine: RefCell::new(machine),
@@ -115,6 +119,7 @@ impl<M: Machine> Driver<M> {
             identity,
             audit,
             exporter,
+            journal,
             mailboxes,
             notices,
             polls,
@@ -160,6 +165,8 @@ impl<M: Machine> Driver<M> {
             Action::Call { session, call, owner, request, trace } => return self.calls.start(session, call, &owner, request, trace),
             Action::CancelCall { session, call } => self.calls.cancel(session, call),
             Action::Job { ticket, job } => return self.jobs.start(&self.mailboxes[self.number.0], ticket, job),
+            Action::Append { batch, appends } => self.journal.as_ref()?.append(self.number, batch, appends),
+            Action::Load { key } => self.journal.as_ref()?.load(self.number, key),
             Action::Ask(ask) => return self.identity.as_ref()?.ask(ask).map(Event::News),
             Action::WakeAt(moment) => self.alarm.set(moment),
             Action::Log(entry) => log::write(entry),
@@ -278,6 +285,9 @@ impl<M: Machine> Driver<M> {
             },
             Letter::JobDone { ticket, outcome } => self.handle(Event::JobDone { ticket, outcome }),
             Letter::News(news) => self.handle(Event::News(news)),
+            Letter::Durable { batch } => self.handle(Event::Durable { batch }),
+            Letter::Loaded { key, outcome } => self.handle(Event::Loaded { key, outcome: *outcome }),
+            Letter::JournalState { broken } => self.handle(Event::JournalState { broken }),
             Letter::Reload { rules, done } => {
                 self.handle(Event::Reload(rules));
                 // Whoever waited may have given up.

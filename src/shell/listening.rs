@@ -160,7 +160,7 @@ fn every_shard_accepts_from_one_socket() {
             let counts = counts.clone();
             move |shard, _| Counts(shard, counts.clone())
         };
-        let server = server::start(Settings { inherited: held.inherited(), backend, ..settings() }, machine).unwrap();
+        let server = server::start(Settings { inherited: held.inherited(), backend, ..settings() }, None, machine).unwrap();
         let stopper = server.stopper();
         let ended = running(server);
         for place in 0..2 {

@@ -6,9 +6,10 @@
 use super::bounds::{MAIL_BYTES_MAX, MAIL_MAX};
 use super::handover::Handover;
 use crate::auth::News;
-use crate::contract::{Answer, CallError, CallId, Usage};
+use crate::contract::{Answer, CallError, CallId, Refusal, Usage};
 use crate::shard;
-use crate::shard::event::{JobOutcome, Mail, SessionId, Ticket};
+use crate::shard::event::{Found, JobOutcome, Mail, SessionId, Ticket};
+use crate::shard::identity::Key;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -35,6 +36,17 @@ pub(super) enum Letter {
         outcome: JobOutcome,
     },
     News(News),
+    /// The journal has kept everything up to this batch.
+    Durable {
+        batch: u64,
+    },
+    Loaded {
+        key: Key,
+        outcome: Box<Result<Found, Refusal>>,
+    },
+    JournalState {
+        broken: Option<Refusal>,
+    },
     /// New rules; who waits until they are taken is told so.
     Reload {
         rules: Arc<shard::Settings>,
@@ -160,6 +172,9 @@ impl Letter {
             | Letter::Arrival(_)
             | Letter::JobDone { .. }
             | Letter::News(_)
+            | Letter::Durable { .. }
+            | Letter::Loaded { .. }
+            | Letter::JournalState { .. }
             | Letter::Reload { .. }
             | Letter::Turn
             | Letter::Drain

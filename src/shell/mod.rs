@@ -20,6 +20,7 @@ mod files;
 mod handover;
 mod inherited;
 mod jobs;
+mod journal;
 mod listener;
 mod log;
 mod mailbox;
@@ -34,7 +35,7 @@ mod supervisor;
 
 pub use inherited::{Inherited, InheritedError};
 pub use reactor::{Backend, best_backend};
-pub use server::{Ended, ServeError, Server, Settings, Stopper, machine, rules, serve};
+pub use server::{Ended, OpenStore, ServeError, Server, Settings, Stopper, machine, rules, serve};
 pub use supervisor::Supervisor;
 
 #[cfg(test)]

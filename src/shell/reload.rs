@@ -5,6 +5,7 @@
 
 use super::audit::Audit;
 use super::control;
+use super::journal::Journal;
 use super::mailbox::{Letter, Mailbox};
 use super::server::Notice;
 use super::supervisor::Supervisor;
@@ -82,6 +83,7 @@ struct Shared {
     mailboxes: Arc<[Arc<Mailbox>]>,
     drain_ms: Arc<AtomicU64>,
     audit: Option<Audit>,
+    journal: Option<Journal>,
     supervisor: Supervisor,
 }
 
@@ -92,10 +94,11 @@ impl Reloading {
         mailboxes: Arc<[Arc<Mailbox>]>,
         drain_ms: Arc<AtomicU64>,
         audit: Option<Audit>,
+        journal: Option<Journal>,
         supervisor: Supervisor,
     ) -> Self {
         let listen = places.iter().filter_map(Listen::tcp).map(|address| address.ip()).collect();
-        Reloading(Arc::new(Shared { reloads: Mutex::new(reloads), listen, mailboxes, drain_ms, audit, supervisor }))
+        Reloading(Arc::new(Shared { reloads: Mutex::new(reloads), listen, mailboxes, drain_ms, audit, journal, supervisor }))
     }
 
     /// Reloads: a reload begins and ends here, and the supervisor hears of both.
@@ -122,7 +125,10 @@ impl Reloading {
         let Shared { listen, mailboxes, drain_ms, .. } = &*self.0;
         drain_ms.store(drain_time.as_millis() as u64, Ordering::Relaxed);
         let origins = Origins { listen: listen.clone(), ..rules.origins };
-        let rules = Arc::new(shard::Settings { shards: mailboxes.len(), origins, audit: self.0.audit.is_some(), ..rules });
+        let keeping = rules.keeping.filter(|_| self.0.journal.is_some());
+        let rules = Arc::new(shard::Settings { shards: mailboxes.len(), origins, audit: self.0.audit.is_some(), keeping, ..rules });
+        // Before a session runs on it.
+        self.0.journal.iter().for_each(|journal| journal.learn(rules.library.clone()));
         let (done, taken) = channel();
         // A shard that has ended takes nothing.
         let asked = mailboxes.iter().filter(|mailbox| mailbox.put(Letter::Reload { rules: rules.clone(), done: done.clone() }).is_none());

@@ -14,6 +14,7 @@ use super::driver::{Driver, Machine, Parts};
 use super::files;
 use super::inherited::Inherited;
 use super::jobs::Jobs;
+use super::journal::Journal;
 use super::listener::{Listener, Listeners, Listening};
 use super::mailbox::{Letter, Mailbox};
 use super::pulse::Pulse;
@@ -29,6 +30,7 @@ use crate::shard::bounds::FAREWELL_TIME;
 use crate::shard::event::{Door, ShardId};
 use crate::shard::origin::Origins;
 use crate::shard::{self, Load, Shard, metrics};
+use crate::store::{Store, StoreError};
 use crate::work::Pool;
 use crate::work::authority::Authority;
 use crate::work::issuer::{Identity, KeyFile};
@@ -79,9 +81,13 @@ pub struct Settings {
     pub doctor: Option<Arc<Check>>,
     /// Takes turns that have ended; none: traces are not exported.
     pub exporter: Option<Exporter>,
+    /// Opens what sessions are kept in; none: in memory only. The rules say so as well.
+    pub store: Option<Box<OpenStore>>,
     /// How long running turns may go on when the server ends.
     pub drain_time: Duration,
 }
+
+pub type OpenStore = dyn FnOnce() -> Result<Box<dyn Store + Send>, StoreError>;
 
 impl Settings {
     pub fn new(listen: Listen, pool: Pool) -> Self {
@@ -103,6 +109,7 @@ impl Settings {
             audit: None,
             doctor: None,
             exporter: None,
+            store: None,
             drain_time: DRAIN_TIME,
         }
     }
@@ -125,6 +132,7 @@ pub struct Server {
     drain_ms: Arc<AtomicU64>,
     audit: Option<Audit>,
     exporter: Option<Exporter>,
+    journal: Option<Journal>,
     /// Locked for as long as the server runs.
     _data: Option<File>,
 }
@@ -169,6 +177,7 @@ pub enum ServeError {
     Listen { address: Listen, setting: &'static str, error: io::Error },
     DataInUse { folder: PathBuf },
     Data { folder: PathBuf, error: io::Error },
+    Journal { error: StoreError },
     UnknownGraph { name: String, known: Vec<String> },
     Start { error: io::Error },
     Signals { error: io::Error },
@@ -191,6 +200,7 @@ impl fmt::Display for ServeError {
             ServeError::Data { folder, error } => {
                 write!(f, "can't use the folder {} ({error}): choose another one with --data", folder.display())
             }
+            ServeError::Journal { error } => write!(f, "the journal can't be opened: {error}"),
             ServeError::UnknownGraph { name, known } => write!(f, "there is no graph `{name}`: choose one of {}", known.join(", ")),
             ServeError::Start { error } => write!(f, "the system refuses an event loop or a thread ({error}): allow io_uring or epoll"),
             ServeError::Signals { error } => write!(f, "the system refuses to deliver signals ({error})"),
@@ -200,8 +210,10 @@ impl fmt::Display for ServeError {
 
 /// How long a server takes to end once its turns have.
 const ENDING_TIME: Duration = FAREWELL_TIME.saturating_mul(2);
-/// The same with what is still written then: the audit log, and traces.
-const ENDING_TIME_MAX: Duration = ENDING_TIME.saturating_add(FLUSH_TIME_MAX).saturating_add(FLUSH_TIME);
+/// How long the journal may take to keep what is left then.
+const JOURNAL_END_TIME: Duration = Duration::from_secs(5);
+/// The same with what is still written then: the journal, the audit log, and traces.
+const ENDING_TIME_MAX: Duration = ENDING_TIME.saturating_add(JOURNAL_END_TIME).saturating_add(FLUSH_TIME_MAX).saturating_add(FLUSH_TIME);
 
 /// The rules of a server whose sessions start on `graph` and whose calls `pool` makes, with the default limits.
 pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings {
@@ -236,7 +248,9 @@ pub fn serve(settings: Settings, rules: shard::Settings) -> Result<Server, Serve
     };
     let listen = places.into_iter().filter_map(Listen::tcp).map(|address| address.ip()).collect();
     let origins = Origins { listen, ..rules.origins };
-    let rules = Arc::new(shard::Settings { shards, origins, audit: settings.audit.is_some(), ..rules });
+    let library = rules.library.clone();
+    let keeping = rules.keeping.filter(|_| settings.store.is_some());
+    let rules = Arc::new(shard::Settings { shards, origins, audit: settings.audit.is_some(), keeping, ..rules });
     let machine = move |id, backend| {
         let io = match backend {
             Backend::IoUring => "io_uring",
@@ -244,17 +258,18 @@ pub fn serve(settings: Settings, rules: shard::Settings) -> Result<Server, Serve
         };
         Shard::new(id, rules.clone(), io)
     };
-    start(Settings { shards, ..settings }, machine)
+    start(Settings { shards, ..settings }, Some(library), machine)
 }
 
 /// Starts a server whose shards `machine` makes, each on its own thread; it accepts connections when this returns.
 pub(super) fn start<M: Machine>(
     settings: Settings,
+    library: Option<Arc<Library>>,
     machine: impl Fn(ShardId, Backend) -> M + Send + Clone + 'static,
 ) -> Result<Server, ServeError> {
     let Settings { listen, inherited, socket_mode, supervisor, metrics_listen, shards, backend, pool, data, results, suites, .. } =
         settings;
-    let Settings { issuer, key_file, authority, audit, doctor, exporter, drain_time, .. } = settings;
+    let Settings { issuer, key_file, authority, audit, doctor, exporter, store, drain_time, .. } = settings;
     descriptors::allow_all();
     let data = data.map(lock).transpose()?;
     let configured = listen.clone();
@@ -268,13 +283,16 @@ pub(super) fn start<M: Machine>(
     let (notify, notices) = channel();
     let jobs = Jobs::new(results, Runs::new(suites, &places[0]), Doctor::new(doctor)).map_err(|error| ServeError::Start { error })?;
     let identity = identity(issuer, authority, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
+    let store = store.map(|open| open()).transpose().map_err(|error| ServeError::Journal { error })?;
+    let journal = store.zip(library).map(|(store, library)| Journal::start(store, library, mailboxes.clone()));
+    let journal = journal.transpose().map_err(|error| ServeError::Start { error })?;
     let begun = Instant::now();
     let (ready, started) = channel();
     let mut threads = Vec::new();
     for (number, listeners) in of_shards.into_iter().enumerate() {
         let (pool, jobs, identity, audit, exporter) = (pool.clone(), jobs.clone(), identity.clone(), audit.clone(), exporter.clone());
-        let (mailboxes, notices) = (mailboxes.clone(), notify.clone());
-        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, audit, exporter, mailboxes, notices };
+        let (journal, mailboxes, notices) = (journal.clone(), mailboxes.clone(), notify.clone());
+        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, audit, exporter, journal, mailboxes, notices };
         let (machine, ready) = (machine.clone(), ready.clone());
         let thread = thread::Builder::new().name(format!("shard {number}"));
         let thread = thread.spawn(move || run_shard(parts, machine, listeners, backend, &ready));
@@ -301,6 +319,7 @@ pub(super) fn start<M: Machine>(
         drain_ms,
         audit,
         exporter,
+        journal,
         _data: data,
     })
 }
@@ -435,7 +454,8 @@ impl Server {
         let is_named = |configured: &&Listen| configured.tcp().is_none_or(|address| address.port() != 0);
         names.extend(Some(&self.configured).filter(is_named).filter(|configured| !self.places.contains(configured)).cloned());
         let (mailboxes, drain_ms) = (self.mailboxes.clone(), self.drain_ms.clone());
-        let reloading = Reloading::new(reloads, &self.places, mailboxes, drain_ms, self.audit.clone(), self.supervisor.clone());
+        let (audit, journal, supervisor) = (self.audit.clone(), self.journal.clone(), self.supervisor.clone());
+        let reloading = Reloading::new(reloads, &self.places, mailboxes, drain_ms, audit, journal, supervisor);
         reload::listen(&reloading, names, self.notify.clone()).map_err(|error| ServeError::Signals { error })
     }
 
@@ -457,6 +477,7 @@ impl Server {
         while Instant::now() < until && !self.threads.iter().all(JoinHandle::is_finished) {
             thread::sleep(FAREWELL_TIME / 50);
         }
+        self.journal.iter().for_each(|journal| journal.end(JOURNAL_END_TIME));
         self.audit.iter().for_each(Audit::flush);
         self.exporter.iter().for_each(|exporter| exporter.flush(FLUSH_TIME));
         ended

@@ -89,7 +89,7 @@ fn the_watchdog_is_fed_only_while_every_loop_turns() {
             move |number, _| Sticky { number, is_to_stick: is_to_stick.clone(), is_stuck: is_stuck.clone() }
         };
         let supervisor = heard.supervisor(Some(WATCHDOG));
-        let server = start(Settings { supervisor, drain_time: Duration::from_secs(7), ..settings() }, machine).unwrap();
+        let server = start(Settings { supervisor, drain_time: Duration::from_secs(7), ..settings() }, None, machine).unwrap();
         assert_eq!(heard.next(Duration::from_millis(50)), None, "nobody waits for it yet");
         let stopper = server.stopper();
         let ended = spawn(|| server.wait());

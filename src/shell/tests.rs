@@ -192,6 +192,9 @@ impl Machine for Puppet {
             Event::Mail(Mail::Reply { ticket, reply }) => self.answer(&format!("{} {}", ticket.0, reply.status)),
             Event::Mail(Mail::TestReport { .. } | Mail::Report { .. } | Mail::Counts { .. } | Mail::Counted)
             | Event::News(_)
+            | Event::Durable { .. }
+            | Event::Loaded { .. }
+            | Event::JournalState { .. }
             | Event::Reload(_) => {}
             Event::Mail(Mail::RollCall { .. } | Mail::Present { .. }) => {}
             Event::Chunk { session, call, text } => match text.as_str() {
@@ -275,7 +278,7 @@ fn settings(backend: Option<Backend>) -> Settings {
 
 impl Running {
     fn new(backend: Option<Backend>) -> Self {
-        let server = start(settings(backend), Puppet::new).unwrap();
+        let server = start(settings(backend), None, Puppet::new).unwrap();
         let (address, stopper) = (server.places()[0].tcp().unwrap(), server.stopper());
         Running { address, stopper, ended: Some(std::thread::spawn(|| server.wait())) }
     }
@@ -499,7 +502,7 @@ fn a_stopped_server_frees_its_address_while_its_sockets_are_still_open() {
     for backend in BACKENDS {
         let server = Running::new(backend);
         let address = server.address;
-        let second = || start(Settings { listen: address.into(), ..settings(backend) }, Puppet::new);
+        let second = || start(Settings { listen: address.into(), ..settings(backend) }, None, Puppet::new);
         assert!(matches!(second().err(), Some(ServeError::AddressInUse { .. })));
         let mut client = server.connect_to(0);
         server.stopper.stop();

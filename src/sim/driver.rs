@@ -199,6 +199,8 @@ impl World<'_> {
             Action::Mail { shard, .. } => shard.hash(&mut self.hash),
             Action::Log(entry) => format!("{entry:?}").hash(&mut self.hash),
             Action::Audit(record) => format!("{record:?}").hash(&mut self.hash),
+            Action::Append { batch, .. } => batch.hash(&mut self.hash),
+            Action::Load { key } => key.hash(&mut self.hash),
             Action::Ask(_) | Action::Export(_) | Action::Drained | Action::Stopped => {}
         }
     }
@@ -250,6 +252,7 @@ impl World<'_> {
             Action::Call { session, call, owner, request, trace: _ } => self.call(shard, session, call, &owner, &request),
             Action::CancelCall { session, call } => self.cancel_call(shard, session, call),
             Action::Job { ticket, job } => self.job(shard, ticket, &job),
+            Action::Append { .. } | Action::Load { .. } => self.fail(format!("shard {shard} wants a journal where there is none")),
             Action::Ask(ask) => self.fail(format!("shard {shard} asks {ask:?} where nobody signs in")),
             Action::WakeAt(moment) => {
                 let at = moment.0.saturating_sub(MOMENT_ZERO).max(self.now + 1);

@@ -438,5 +438,6 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         export: script.seed.is_multiple_of(2).then_some(Export { content: true }),
         conformance: false,
         audit: false,
+        keeping: None,
     }
 }

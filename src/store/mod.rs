@@ -6,86 +6,13 @@
 //! Invariants: an append is durable as a whole or not at all, when `append` returns; a record's number is used once; a session's
 //! generation only rises, also over its deletion, so that no number of an event is used twice.
 
-pub mod mysql;
-pub mod sqlite;
-
 use crate::contract::Time;
 use std::fmt;
 
 /// The format of what is kept. A store of another version is refused, or brought up to this one where that can be done.
 pub const FORMAT: u32 = 1;
 
-/// Whose session, and its name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name {
-    pub user: String,
-    pub session: String,
-}
-
-/// Something to keep, in the order in which it is given.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Append {
-    pub name: Name,
-    /// What the session was loaded with. Refused where it was loaded again since.
-    pub generation: u32,
-    pub at: Time,
-    pub item: Item,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Item {
-    /// An input; numbers count up from 1.
-    Record { number: u64, bytes: Vec<u8> },
-    /// All that the session is after the record of this number. The two latest are kept.
-    Snapshot { number: u64, bytes: Vec<u8> },
-    /// A turn has ended.
-    Turn(Box<Turn>),
-    /// The session was cleared: its turns are hidden from histories; its records stay.
-    Cleared,
-}
-
-/// A finished turn: what lists, histories and searches show, and all of it as bytes.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Turn {
-    pub turn: u64,
-    /// The record that ended it.
-    pub number: u64,
-    pub started_at: Time,
-    pub question: String,
-    pub answer: String,
-    /// `done`, `error` or `cancelled`.
-    pub status: String,
-    pub degraded: Option<String>,
-    pub graph: String,
-    pub path: String,
-    pub total_us: u64,
-    pub first_token_us: Option<u64>,
-    pub tokens_in: u64,
-    pub tokens_out: u64,
-    pub cost_micros: u64,
-    /// What `/api/turn` shows, for the store only bytes.
-    pub detail: Vec<u8>,
-}
-
-/// What is needed to go on with a session.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Loaded {
-    /// Never used before for this name. Kept for a session that exists; of one that doesn't, its first append keeps it.
-    pub generation: u32,
-    /// The older of the two latest snapshots, if there are two, else none unless it was asked for: what came behind it can be
-    /// told again to those who watch. With the number of its record.
-    pub snapshot: Option<(u64, Vec<u8>)>,
-    /// What came after it.
-    pub records: Vec<Record>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Record {
-    pub number: u64,
-    pub generation: u32,
-    pub at: Time,
-    pub bytes: Vec<u8>,
-}
+pub use crate::contract::journal::{Append, Item, Loaded, Name, Record, Turn};
 
 /// A session in a list.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
@@ -241,7 +168,7 @@ pub struct StoreError {
     pub detail: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// No space is left.
     Full,
@@ -252,9 +179,24 @@ pub enum Kind {
     Unavailable,
     /// It was written by another version.
     Format,
-    /// A session was loaded again by another since.
-    Fenced,
+    /// This session was loaded again by another since.
+    Fenced(Name),
     Other,
+}
+
+impl Kind {
+    /// What an operator does about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Kind::Full => "its disk is full; free some space, and it goes on by itself",
+            Kind::ReadOnly => "it may not be written; give the server the right to, and it goes on by itself",
+            Kind::Corrupt => "it is damaged; stop the server and restore a backup",
+            Kind::Unavailable => "it can't be reached; bring its server back, and it goes on by itself",
+            Kind::Format => "another version of this program wrote it; use that one",
+            Kind::Fenced(_) => "another server goes on with this session",
+            Kind::Other => "see the log",
+        }
+    }
 }
 
 impl fmt::Display for StoreError {
@@ -264,3 +206,14 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+pub mod sqlite {
+    pub fn open(_: &std::path::Path) -> Result<Box<dyn super::Store + Send>, super::StoreError> {
+        unimplemented!()
+    }
+}
+pub mod mysql {
+    pub fn open(_: &str) -> Result<Box<dyn super::Store + Send>, super::StoreError> {
+        unimplemented!()
+    }
+}

@@ -147,7 +147,7 @@ fn look_at_all(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(
     }
     let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
     let server = place::address(&listen, own, tell);
-    tell(place::data(data.as_deref(), server));
+    tell(place::data(Some(&data), server));
     let library = library::load(graphs.as_deref());
     tell(graphs_of(&graph, &library));
     let suites = written.arguments.tests.then(|| written.arguments.suites.clone());

@@ -249,7 +249,7 @@ fn arguments(matches: &ArgMatches) -> Result<Arguments, Failure> {
     // Nobody reads along while the demo model writes.
     let demo_delay_ms = if is_default("demo_delay_ms") { 0 } else { written.arguments.demo_delay_ms };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Ok(Arguments { listen: listen.into(), data: None, demo_delay_ms, drain_ms: 0, ..written.arguments })
+    Ok(Arguments { listen: listen.into(), demo_delay_ms, drain_ms: 0, ..written.arguments })
 }
 
 fn config(arguments: Arguments) -> Result<Config, Failure> {

@@ -70,6 +70,7 @@ impl World {
             databases: databases(),
             limits,
             from: ada(),
+            generation: 0,
         };
         let (out, events) = (VecDeque::new(), Vec::new());
         let mut world = World {

@@ -1,0 +1,299 @@
+//! The journal of a shard: what it keeps, what is durable, and who waits for that.
+//!
+//! An input is appended where a session takes it ([`Journal::append`]); all of a tick is one batch ([`Action::Append`]), and
+//! [`Event::Durable`](super::event::Event::Durable) names the last batch that is safe. Calls go out at once. What a client would
+//! see waits: events in their session's backlog, answers and new watchers here. A session that is not in memory is loaded first;
+//! what is asked of it waits here as well.
+
+use super::bounds::{JOURNAL_TIME, LOADING_MAX};
+use super::event::{Action, Attach, SessionId, SocketId};
+use super::identity::Key;
+use super::live::{Live, NotTaken};
+use super::operation::{Answer, Operation, Reply};
+use super::restore::Found;
+use super::{ReplyTo, Shard, Ticket};
+use crate::contract::journal::{Append, Item, Name};
+use crate::contract::{Code, Input, Refusal, Time};
+use std::collections::{BTreeMap, VecDeque};
+
+#[derive(Default)]
+pub(super) struct Journal {
+    /// The batch that gathers, and the last one that is durable.
+    gathering: u64,
+    durable: u64,
+    appends: Vec<Append>,
+    /// Sessions that have something in a batch, in the order of batches.
+    sessions: VecDeque<(u64, SessionId)>,
+    /// Answers that wait for a batch.
+    replies: VecDeque<(u64, Ticket, Reply)>,
+    /// Sockets that are about to watch a session.
+    arriving: BTreeMap<SocketId, Arriving>,
+    /// What waits for sessions that are being loaded.
+    loading: BTreeMap<Key, Vec<Parked>>,
+    parked: usize,
+    /// Names that no session has, as a load has found in this tick, with the generation of the one that may open.
+    nobody: BTreeMap<Key, u32>,
+    /// Why it can't be written now.
+    broken: Option<Refusal>,
+}
+
+/// What waits for a session to be loaded.
+enum Parked {
+    Operation(Ticket, Box<Operation>),
+    Socket(SocketId),
+}
+
+/// What a socket that is about to watch waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arriving {
+    Load,
+    Batch(u64),
+    Nothing,
+    Failed,
+}
+
+/// What an answer waits for.
+pub(super) enum Later {
+    /// It is made, and what it tells is not durable yet.
+    Durable { batch: u64, reply: Reply },
+    /// Its session has to be loaded.
+    Loaded(Box<Operation>),
+}
+
+pub(super) static JOURNAL_SILENT: Refusal =
+    Refusal::new(Code::JournalUnavailable, "the journal does not answer in time: try again in a moment (operators: see `/readyz`)");
+pub(super) const LOADING_FULL: Refusal =
+    Refusal::new(Code::JournalUnavailable, "too many sessions are being loaded from the journal: try again in a moment");
+/// The goodbye to whoever wants to watch a session that can't be loaded.
+pub(super) const NOT_LOADED: (u16, &str) = (1013, "the journal can't be read now: reconnect");
+
+impl Journal {
+    pub(super) fn new() -> Journal {
+        Journal { gathering: 1, ..Journal::default() }
+    }
+
+    /// Adds something to the batch that gathers, and says which that is.
+    pub(super) fn append(&mut self, key: &Key, generation: u32, at: Time, item: Item) -> u64 {
+        let name = Name { user: (*key.sub).to_owned(), session: (*key.id).to_owned() };
+        self.appends.push(Append { name, generation, at, item });
+        self.gathering
+    }
+
+    /// A session has something in the batch that gathers.
+    pub(super) fn tell(&mut self, session: SessionId) {
+        if self.sessions.back() != Some(&(self.gathering, session)) {
+            self.sessions.push_back((self.gathering, session));
+        }
+    }
+
+    /// Why nothing new can be kept now.
+    pub(super) fn broken(&self) -> Option<&Refusal> {
+        self.broken.as_ref()
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.sessions.is_empty()
+    }
+
+    /// Whether as much waits for sessions to be loaded as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.parked >= LOADING_MAX
+    }
+
+    /// A socket has gone.
+    pub(super) fn arrives_no_more(&mut self, id: SocketId) {
+        self.arriving.remove(&id);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len() + self.replies.len() + self.arriving.len() + self.parked
+    }
+
+    /// The generation of a session that may open: as many as were loaded under this name before, and one.
+    pub(super) fn generation(&self, key: &Key) -> Option<u32> {
+        self.nobody.get(key).copied()
+    }
+}
+
+impl Shard {
+    /// Hands what has gathered in this tick to the journal.
+    pub(super) fn write_journal(&mut self, actions: &mut Vec<Action>) {
+        self.journal.nobody.clear();
+        if !self.journal.appends.is_empty() {
+            let appends = std::mem::take(&mut self.journal.appends);
+            actions.push(Action::Append { batch: self.journal.gathering, appends });
+            self.journal.gathering += 1;
+        }
+    }
+
+    /// Everything up to this batch is safe: it may be seen.
+    pub(super) fn durable(&mut self, batch: u64, actions: &mut Vec<Action>) {
+        self.journal.durable = batch;
+        while let Some((of, session)) = self.journal.sessions.front().copied()
+            && of <= batch
+        {
+            self.journal.sessions.pop_front();
+            self.with_live(session, actions, |live, _| live.durable(batch));
+        }
+        while let Some((of, ..)) = self.journal.replies.front()
+            && *of <= batch
+            && let Some((_, ticket, reply)) = self.journal.replies.pop_front()
+        {
+            if let Some(waiting) = self.take_waiting(ticket) {
+                self.reply(waiting.to, reply, actions);
+            }
+        }
+        let ready: Vec<SocketId> = self.arriving_for(|arriving| matches!(arriving, Arriving::Batch(of) if of <= batch)).collect();
+        self.arrived(ready, Arriving::Nothing);
+    }
+
+    /// The journal can be written again, or no more.
+    pub(super) fn journal_changed(&mut self, broken: Option<Refusal>, actions: &mut Vec<Action>) {
+        self.journal.broken = broken;
+        if self.journal.broken.is_none() {
+            return;
+        }
+        // Nobody is kept waiting for what may take long: they learn it now, and what was taken is kept as soon as it can be.
+        let waiting: Vec<Ticket> = self.journal.replies.drain(..).map(|(_, ticket, _)| ticket).collect();
+        for ticket in waiting {
+            if let Some(waiting) = self.take_waiting(ticket) {
+                let refusal = self.journal.broken.clone().unwrap_or_else(|| JOURNAL_SILENT.clone());
+                self.reply(waiting.to, refusal.into(), actions);
+            }
+        }
+    }
+
+    fn arriving_for(&self, which: impl Fn(Arriving) -> bool) -> impl Iterator<Item = SocketId> {
+        self.journal.arriving.iter().filter(move |(_, arriving)| which(**arriving)).map(|(id, _)| *id)
+    }
+
+    fn arrived(&mut self, sockets: impl IntoIterator<Item = SocketId>, how: Arriving) {
+        for socket in sockets {
+            match self.sockets.contains_key(&socket) {
+                true => drop(self.journal.arriving.insert(socket, how)),
+                false => drop(self.journal.arriving.remove(&socket)),
+            }
+            self.touch(socket);
+        }
+    }
+
+    /// Whether a session is in memory, or known not to exist: else it has to be loaded first.
+    pub(super) fn is_here(&self, key: &Key) -> bool {
+        self.settings.keeping.is_none() || self.sessions.find(key).is_some() || self.journal.nobody.contains_key(key)
+    }
+
+    /// The batch that what is seen of a session now waits for.
+    pub(super) fn batch_of(&self, key: &Key) -> Option<u64> {
+        self.sessions.find(key).and_then(Live::waits_for)
+    }
+
+    /// Has an answer wait.
+    pub(super) fn answer_later(&mut self, to: ReplyTo, later: Later, actions: &mut Vec<Action>) -> Ticket {
+        let ticket = self.wait(to, JOURNAL_TIME, &JOURNAL_SILENT);
+        match later {
+            Later::Durable { batch, reply } => self.journal.replies.push_back((batch, ticket, reply)),
+            Later::Loaded(operation) => {
+                let key = operation.key.clone();
+                self.load_session(key, Parked::Operation(ticket, operation), actions);
+            }
+        }
+        ticket
+    }
+
+    /// Whether a socket that is about to watch a session has to wait; it is looked at again when it need not. `Err`: it can't.
+    pub(super) fn must_wait_to_watch(&mut self, id: SocketId, attach: &Attach, actions: &mut Vec<Action>) -> Result<bool, ()> {
+        let key = &attach.key;
+        if self.settings.keeping.is_none() || !attach.show.is_of_session() {
+            return Ok(false);
+        }
+        match self.journal.arriving.get(&id) {
+            Some(Arriving::Load | Arriving::Batch(_)) => return Ok(true),
+            Some(Arriving::Failed) => {
+                self.journal.arriving.remove(&id);
+                return Err(());
+            }
+            Some(Arriving::Nothing) if self.is_here(key) => {
+                self.journal.arriving.remove(&id);
+                return Ok(false);
+            }
+            Some(Arriving::Nothing) | None => {}
+        }
+        if !self.is_here(key) {
+            if self.journal.is_full() {
+                return Err(());
+            }
+            self.journal.arriving.insert(id, Arriving::Load);
+            self.load_session(key.clone(), Parked::Socket(id), actions);
+            return Ok(true);
+        }
+        match self.batch_of(key) {
+            Some(batch) => {
+                self.journal.arriving.insert(id, Arriving::Batch(batch));
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn load_session(&mut self, key: Key, parked: Parked, actions: &mut Vec<Action>) {
+        self.journal.parked += 1;
+        let waiting = self.journal.loading.entry(key.clone()).or_default();
+        waiting.push(parked);
+        if waiting.len() == 1 {
+            actions.push(Action::Load { key });
+        }
+    }
+
+    /// A load has ended: what waited for it goes on.
+    pub(super) fn loaded(&mut self, key: &Key, outcome: Result<Found, Refusal>, actions: &mut Vec<Action>) {
+        let parked = self.journal.loading.remove(key).unwrap_or_default();
+        self.journal.parked -= parked.len();
+        let failed = match outcome {
+            Ok(Found::Nothing { generation }) => {
+                self.journal.nobody.insert(key.clone(), generation);
+                None
+            }
+            Ok(Found::Session(restored)) => self.take_up(key, *restored, actions).err(),
+            Err(refusal) => Some(refusal),
+        };
+        for parked in parked {
+            match (parked, &failed) {
+                (Parked::Operation(ticket, operation), None) => {
+                    // Whoever asked may have been told that it takes too long.
+                    let Some(waiting) = self.take_waiting(ticket) else { continue };
+                    match self.operate(*operation, actions) {
+                        Answer::Reply(reply) => self.reply(waiting.to, reply, actions),
+                        Answer::Job(job) => drop(self.start_job(waiting.to, job, actions)),
+                        Answer::Later(later) => drop(self.answer_later(waiting.to, later, actions)),
+                    }
+                }
+                (Parked::Operation(ticket, _), Some(refusal)) => {
+                    if let Some(waiting) = self.take_waiting(ticket) {
+                        self.reply(waiting.to, refusal.clone().into(), actions);
+                    }
+                }
+                (Parked::Socket(socket), None) => self.arrived([socket], Arriving::Nothing),
+                (Parked::Socket(socket), Some(_)) => self.arrived([socket], Arriving::Failed),
+            }
+        }
+    }
+
+    /// Goes on with a session that was loaded.
+    fn take_up(&mut self, key: &Key, restored: super::restore::Restored, actions: &mut Vec<Action>) -> Result<(), Refusal> {
+        let (now, settings) = (self.clock.moment(), self.settings.clone());
+        let left = self.sessions.make_room(&settings)?;
+        actions.extend(left.iter().map(|live| Action::Log(super::evicted(live))));
+        let rerun = settings.keeping.is_some_and(|keeping| keeping.rerun);
+        let id = self.sessions.insert(key, |id| Live::restored(id, key.clone(), &settings, restored, now));
+        let generation = self.sessions.get(id).map_or(0, Live::generation);
+        let taken = self.with_live(id, actions, |live, around| {
+            live.take(around, Input::Resumed { generation, rerun })?;
+            live.catch_up(around)
+        });
+        if let Some(Err(NotTaken::Broken)) = taken {
+            self.take_out(id, actions);
+            return Err(Refusal::new(Code::SessionBroken, "something broke inside this server while it loaded this session"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! What a session has in the journal: its inputs one by one, a snapshot now and then, and each turn that has ended.
+
+use super::bounds::{SNAPSHOT_BYTES, SNAPSHOT_TURNS};
+use super::identity::Key;
+use super::journal::Journal;
+use super::restore;
+use crate::contract::journal::{Durability, Item, Turn};
+use crate::contract::{Effect, Input, Moment, Now, Role, Seq, TurnId, What};
+use crate::engine::Session;
+
+/// How far a session is kept.
+pub(super) struct Recorded {
+    generation: u32,
+    /// Its last record.
+    number: u64,
+    /// How much its own clock is ahead of the shard's: it goes on where it stood before a restart.
+    ahead_us: u64,
+    /// Turns and bytes since the last snapshot.
+    turns: u32,
+    bytes: usize,
+    /// How long the last turn took to its first text.
+    first_token: Option<(TurnId, Option<u64>)>,
+    /// The last batch that has something of it, while that is not durable.
+    waits_for: Option<u64>,
+}
+
+/// Beside a session's own rules: where it is kept, and what waits for that.
+pub(super) struct Keep<'a> {
+    pub(super) journal: &'a mut Journal,
+    pub(super) durability: Durability,
+    pub(super) key: &'a Key,
+}
+
+impl Recorded {
+    pub(super) fn new(generation: u32) -> Recorded {
+        Recorded { generation, number: 0, ahead_us: 0, turns: 0, bytes: 0, first_token: None, waits_for: None }
+    }
+
+    /// Goes on behind record `number`, at `moment` of the session's own clock.
+    pub(super) fn restored(generation: u32, number: u64, moment: Moment, now: Moment) -> Recorded {
+        // A load plays all since the last snapshot but one; the next snapshot comes soon.
+        Recorded { number, ahead_us: moment.since(now), turns: SNAPSHOT_TURNS / 2, ..Recorded::new(generation) }
+    }
+
+    pub(super) fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// The batch that what is seen of the session now waits for.
+    pub(super) fn waits_for(&self) -> Option<u64> {
+        self.waits_for
+    }
+
+    pub(super) fn durable(&mut self, batch: u64) {
+        self.waits_for = self.waits_for.filter(|waits_for| *waits_for > batch);
+    }
+
+    /// The time as the session is told it.
+    pub(super) fn now(&self, now: Now) -> Now {
+        Now { moment: Moment(now.moment.0.saturating_add(self.ahead_us)), ..now }
+    }
+
+    /// Has the session take an input and keeps that. Returns the batch, and the first event that is to wait for it.
+    pub(super) fn handle(
+        &mut self,
+        keep: &mut Keep<'_>,
+        session: &mut Session,
+        now: Now,
+        input: Input,
+        effects: &mut Vec<Effect>,
+    ) -> (u64, Option<Seq>) {
+        let holds_all = keep.durability == Durability::EveryDelta || !matches!(input, Input::Chunk { .. } | Input::Completion { .. });
+        let first = effects.len();
+        session.handle(now, input.clone(), effects);
+        let (events, digest) = restore::digest(restore::events(&effects[first..]));
+        self.number += 1;
+        let bytes = serde_json::to_vec(&restore::Record { now, input, events, digest }).expect("an input serializes");
+        self.bytes += bytes.len();
+        let batch = self.append(keep, now, Item::Record { number: self.number, bytes });
+        let is_held = |what: &What| holds_all || matches!(what, What::FrameTrace { .. } | What::Done { .. });
+        (batch, restore::events(&effects[first..]).find(|event| is_held(&event.what)).map(|event| event.seq))
+    }
+
+    fn append(&mut self, keep: &mut Keep<'_>, now: Now, item: Item) -> u64 {
+        let batch = keep.journal.append(keep.key, self.generation, now.wall, item);
+        self.waits_for = Some(batch);
+        batch
+    }
+
+    /// A turn has ended.
+    pub(super) fn ended(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId, first_token_us: Option<u64>) {
+        self.turns += 1;
+        self.first_token = Some((id, first_token_us));
+        self.keep_turn(keep, session, now, id);
+    }
+
+    /// Keeps a turn, again where something that ran behind it has ended.
+    pub(super) fn keep_turn(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId) {
+        let Some(detail) = session.kept_turn(id) else { return };
+        let trace = &detail.trace;
+        let first_token_us = self.first_token.filter(|(of, _)| *of == id).and_then(|(_, time_us)| time_us);
+        let answer = session.history().iter().rev().find(|message| message.id == id && message.role == Role::Assistant);
+        let turn = Turn {
+            turn: id.0,
+            number: self.number,
+            started_at: trace.started_at,
+            question: trace.message.to_string(),
+            answer: answer.map(|message| message.content.clone()).unwrap_or_default(),
+            status: trace.status.name().to_owned(),
+            degraded: trace.degraded.clone(),
+            graph: trace.graph.to_string(),
+            path: trace.path.clone(),
+            total_us: trace.total_us,
+            first_token_us,
+            tokens_in: trace.usage.prompt_tokens,
+            tokens_out: trace.usage.completion_tokens,
+            cost_micros: trace.usage.cost_micros,
+            detail: serde_json::to_vec(detail).expect("a turn serializes"),
+        };
+        self.append(keep, now, Item::Turn(Box::new(turn)));
+    }
+
+    pub(super) fn cleared(&mut self, keep: &mut Keep<'_>, now: Now) {
+        self.append(keep, now, Item::Cleared);
+    }
+
+    /// Keeps a snapshot, where one is due and nothing runs.
+    pub(super) fn save(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now) {
+        let is_due = self.turns >= SNAPSHOT_TURNS || self.bytes >= SNAPSHOT_BYTES;
+        if !is_due || session.busy() {
+            return;
+        }
+        let bytes = serde_json::to_vec(&session.snapshot()).expect("a session serializes");
+        (self.turns, self.bytes) = (0, 0);
+        self.append(keep, now, Item::Snapshot { number: self.number, bytes });
+    }
+}

@@ -1,0 +1,197 @@
+//! A session as its journal has it: a snapshot and the inputs since, played again. And how an input is written there.
+//!
+//! Each record has a digest of what its input led to. So whoever plays it again knows whether watchers saw the same.
+
+use crate::contract::journal::Loaded;
+use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal};
+use crate::engine::{RestoreError, Session, Snapshot};
+use crate::graph::Library;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::sync::Arc;
+
+/// An input as it is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub now: Now,
+    pub input: Input,
+    /// How many events it led to, and a digest of them in the order in which watchers see them.
+    pub events: usize,
+    pub digest: String,
+}
+
+/// A session that goes on where its journal ends.
+pub struct Restored {
+    pub session: Session,
+    /// What its last inputs have led to, for those who resume; and whether these are all that there ever were.
+    pub events: Vec<Event>,
+    pub has_all: bool,
+    pub generation: u32,
+    /// Its last record.
+    pub number: u64,
+    /// The time of its last input on its own clock.
+    pub moment: Moment,
+}
+
+/// What a load has found.
+#[derive(Debug)]
+pub enum Found {
+    /// No such session; the generation of the one that may open.
+    Nothing {
+        generation: u32,
+    },
+    Session(Box<Restored>),
+}
+
+impl fmt::Debug for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Restored").field("generation", &self.generation).field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+/// Why a journal can't be played again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    Snapshot(String),
+    Record {
+        number: u64,
+        why: String,
+    },
+    Session(RestoreError),
+    /// The graphs that it ran on are not kept.
+    Library {
+        hash: String,
+    },
+    /// The first record doesn't open a session.
+    NotOpened,
+    /// Playing it again broke this program.
+    Panicked {
+        number: u64,
+    },
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unreadable::Snapshot(why) => write!(f, "its snapshot can't be read ({why})"),
+            Unreadable::Record { number, why } => write!(f, "record {number} can't be read ({why})"),
+            Unreadable::Session(error) => error.fmt(f),
+            Unreadable::Library { hash } => write!(f, "the graphs that it ran on ({hash}) are not in the journal"),
+            Unreadable::NotOpened => f.write_str("its first record does not open a session"),
+            Unreadable::Panicked { number } => write!(f, "record {number} breaks this version of the program"),
+        }
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+impl From<Unreadable> for Refusal {
+    fn from(error: Unreadable) -> Refusal {
+        Refusal::with(Code::JournalUnavailable, format!("this session can't be loaded: {error}"))
+    }
+}
+
+/// Finds a library by its content hash.
+pub type Libraries<'a> = dyn FnMut(&str) -> Option<Arc<Library>> + 'a;
+
+/// A digest of events, in hex.
+pub fn digest<'a>(events: impl Iterator<Item = &'a Event>) -> (usize, String) {
+    let (mut hash, mut count) = (Sha256::new(), 0);
+    for event in events {
+        count += 1;
+        hash.update(serde_json::to_vec(event).unwrap_or_default());
+        hash.update([b'\n']);
+    }
+    (count, if count == 0 { String::new() } else { super::hex(&hash.finalize()[..8]) })
+}
+
+/// The events among effects.
+pub fn events(effects: &[Effect]) -> impl Iterator<Item = &Event> {
+    effects.iter().filter_map(|effect| if let Effect::Emit(event) = effect { Some(event) } else { None })
+}
+
+/// A session that is played again, input by input.
+pub struct Player<'a> {
+    session: Option<Session>,
+    libraries: &'a mut Libraries<'a>,
+    moment: Moment,
+}
+
+impl<'a> Player<'a> {
+    pub fn new(libraries: &'a mut Libraries<'a>) -> Player<'a> {
+        Player { session: None, libraries, moment: Moment(0) }
+    }
+
+    /// Begins with a snapshot.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
+        let snapshot: Snapshot = serde_json::from_slice(bytes).map_err(|error| Unreadable::Snapshot(error.to_string()))?;
+        let libraries: Result<Vec<_>, _> = snapshot.libraries().map(|hash| self.library(hash)).collect();
+        self.moment = snapshot.now().moment;
+        self.session = Some(Session::restore(&libraries?, snapshot).map_err(Unreadable::Session)?);
+        Ok(())
+    }
+
+    /// Plays a record, and says what it led to.
+    pub fn play(&mut self, number: u64, bytes: &[u8]) -> Result<(Record, Vec<Effect>), Unreadable> {
+        let unreadable = |error: serde_json::Error| Unreadable::Record { number, why: error.to_string() };
+        let record: Record = serde_json::from_slice(bytes).map_err(unreadable)?;
+        let effects = self.handle(number, record.now, record.input.clone())?;
+        Ok((record, effects))
+    }
+
+    /// Has the session take an input.
+    pub fn handle(&mut self, number: u64, now: Now, input: Input) -> Result<Vec<Effect>, Unreadable> {
+        if let Input::Opened { library, graph, from, .. } = &input
+            && self.session.is_none()
+        {
+            let library = self.library(library)?;
+            if library.graph(graph).is_none() {
+                return Err(Unreadable::Session(RestoreError::UnknownGraph { graph: graph.clone() }));
+            }
+            self.session = Some(Session::new(library, graph, from));
+        }
+        if let Input::Reloaded { library, .. } = &input {
+            let library = self.library(library)?;
+            self.session.as_mut().ok_or(Unreadable::NotOpened)?.offer(library);
+        }
+        self.moment = self.moment.max(now.moment);
+        let session = self.session.as_mut().ok_or(Unreadable::NotOpened)?;
+        let mut effects = Vec::new();
+        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| session.handle(now, input, &mut effects)));
+        played.map_err(|_| Unreadable::Panicked { number })?;
+        Ok(effects)
+    }
+
+    pub fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
+    }
+
+    fn library(&mut self, hash: &str) -> Result<Arc<Library>, Unreadable> {
+        (self.libraries)(hash).ok_or_else(|| Unreadable::Library { hash: hash.to_owned() })
+    }
+}
+
+/// The session of a journal.
+pub fn restore<'a>(loaded: &Loaded, libraries: &'a mut Libraries<'a>) -> Result<Found, Unreadable> {
+    let generation = loaded.generation;
+    let mut player = Player::new(libraries);
+    let mut number = 0;
+    if let Some((of, bytes)) = &loaded.snapshot {
+        player.load(bytes)?;
+        number = *of;
+    }
+    let mut events = Vec::new();
+    for record in &loaded.records {
+        let (_, effects) = player.play(record.number, &record.bytes)?;
+        number = record.number;
+        events.extend(effects.into_iter().filter_map(|effect| if let Effect::Emit(event) = effect { Some(event) } else { None }));
+    }
+    let moment = player.moment;
+    Ok(match player.session {
+        None => Found::Nothing { generation },
+        Some(session) => {
+            Found::Session(Box::new(Restored { session, events, has_all: loaded.snapshot.is_none(), generation, number, moment }))
+        }
+    })
+}

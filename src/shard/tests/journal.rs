@@ -1,0 +1,292 @@
+//! What is durable before it is seen, and how sessions come back.
+
+use super::*;
+use crate::contract::journal::{Durability, Item, Loaded, Name, Record};
+use crate::shard::restore::{self, Found};
+
+const KEY: &str = "/ws?session=a";
+
+fn keeping(durability: Durability, rerun: bool) -> World {
+    World::new(Settings { keeping: Some(Keeping { durability, rerun }), graph: "v1-direct".into(), ..settings() })
+}
+
+impl World {
+    /// The journal has kept all that it was given.
+    fn durable(&mut self) {
+        let batch = self.batch;
+        self.tick(vec![Event::Durable { batch }]);
+    }
+
+    /// Answers each load with what the journal has of that session up to now; says how many there were.
+    fn load(&mut self) -> usize {
+        let loads = std::mem::take(&mut self.loads);
+        let count = loads.len();
+        for key in loads {
+            let outcome = Ok(self.found(&key));
+            self.tick(vec![Event::Loaded { key, outcome }]);
+        }
+        count
+    }
+
+    fn found(&self, key: &Key) -> Found {
+        let name = Name { user: key.sub.to_string(), session: key.id.to_string() };
+        let own: Vec<&Append> = self.appended.iter().filter(|append| append.name == name).collect();
+        let generation = own.iter().map(|append| append.generation).max().unwrap_or(0) + 1;
+        let mut snapshots = own.iter().filter_map(|append| match &append.item {
+            Item::Snapshot { number, bytes } => Some((*number, bytes.clone())),
+            _ => None,
+        });
+        let _last = snapshots.next_back();
+        let snapshot = snapshots.next_back();
+        let from = snapshot.as_ref().map_or(0, |(number, _)| *number);
+        let records = own.iter().filter_map(|append| match &append.item {
+            Item::Record { number, bytes } if *number > from => {
+                Some(Record { number: *number, generation: append.generation, at: append.at, bytes: bytes.clone() })
+            }
+            _ => None,
+        });
+        let loaded = Loaded { generation, snapshot, records: records.collect() };
+        let library = self.shard.settings.library.clone();
+        restore::restore(&loaded, &mut |hash| (library.hash() == hash).then(|| library.clone())).unwrap()
+    }
+
+    /// The process ended, and another one begins with the same journal. Another clock starts.
+    fn restart(self) -> World {
+        let keeping = self.shard.settings.keeping.unwrap();
+        let mut next = World::new(Settings { keeping: Some(keeping), graph: "v1-direct".into(), ..settings() });
+        next.now.wall = Time(self.now.wall.0 + 60_000_000);
+        next.appended = self.appended;
+        next
+    }
+
+    fn watch(&mut self, target: &str) -> SocketId {
+        let socket = self.websocket(target);
+        self.load();
+        self.durable();
+        socket
+    }
+
+    /// The session's turn runs to its end; the model says this.
+    fn answer(&mut self, text: &str) {
+        let (session, call) = *self.calls.last().unwrap();
+        self.tick(vec![Event::Chunk { session, call, text: text.to_owned() }]);
+        self.complete(text);
+    }
+}
+
+fn types(messages: &str) -> Vec<&str> {
+    ["\"type\":\"delta\"", "\"client_id\"", "\"type\":\"done\""].into_iter().filter(|kind| messages.contains(kind)).collect()
+}
+
+#[test]
+fn a_message_is_shown_to_be_taken_when_it_is_durable_and_its_model_is_called_before() {
+    let mut world = keeping(Durability::Turn, false);
+    let socket = world.watch(KEY);
+    world.take(socket);
+    world.say(socket, r#"{"text":"hi","id":"m1"}"#);
+    assert_eq!((world.take(socket).as_str(), world.calls.len()), ("", 1), "the call goes out at once, and nothing is seen");
+    let (session, call) = world.calls[0];
+    world.tick(vec![Event::Chunk { session, call, text: "Hello".to_owned() }]);
+    assert_eq!(world.take(socket), "", "nor is its first piece");
+    world.durable();
+    assert_eq!(types(&world.take(socket)), ["\"type\":\"delta\"", "\"client_id\""]);
+    world.tick(vec![Event::Chunk { session, call, text: " there".to_owned() }]);
+    assert!(world.take(socket).contains(" there"), "what comes between is shown at once");
+    world.complete("Hello there");
+    assert!(!world.take(socket).contains("\"done\""), "the end is not");
+    world.durable();
+    assert!(world.take(socket).contains("\"done\""));
+}
+
+#[test]
+fn every_delta_waits_where_that_is_wanted() {
+    let mut world = keeping(Durability::EveryDelta, false);
+    let socket = world.watch(KEY);
+    world.say(socket, r#"{"text":"hi"}"#);
+    world.durable();
+    world.take(socket);
+    let (session, call) = world.calls[0];
+    world.tick(vec![Event::Chunk { session, call, text: "Hello".to_owned() }]);
+    assert_eq!(world.take(socket), "");
+    world.durable();
+    assert!(world.take(socket).contains("Hello"));
+}
+
+#[test]
+fn an_answer_over_http_waits_for_what_it_tells_and_is_refused_where_that_takes_too_long() {
+    let mut world = keeping(Durability::Turn, false);
+    let post = |world: &mut World| {
+        let socket = world.connect();
+        let body = r#"{"text":"hi"}"#;
+        world.send(
+            socket,
+            format!("POST /api/send?session=a HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+                .as_bytes(),
+        );
+        socket
+    };
+    let socket = post(&mut world);
+    assert_eq!((world.take(socket).as_str(), world.calls.len()), ("", 0), "its session is loaded first");
+    assert_eq!(world.load(), 1);
+    assert_eq!((world.take(socket).as_str(), world.calls.len()), ("", 1));
+    world.durable();
+    assert!(world.take(socket).contains("\"queued\""));
+    // Another session, and a journal that does not answer.
+    let slow = world.connect();
+    world.send(slow, b"GET /api/state?session=b HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    world.pass(Duration::from_secs(11));
+    let refused = world.take(slow);
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("journal_unavailable"), "{refused}");
+    assert_eq!(world.load(), 1, "what comes too late is dropped");
+    assert_eq!(world.shard.sizes().journal, 0);
+}
+
+#[test]
+fn a_session_comes_back_with_its_numbers_and_its_clients_miss_nothing() {
+    let mut world = keeping(Durability::Turn, false);
+    let socket = world.watch(KEY);
+    world.say(socket, r#"{"text":"hi","id":"m1"}"#);
+    world.durable();
+    world.answer("Hello");
+    world.durable();
+    let seen = world.take(socket);
+    let seqs = |text: &str| -> Vec<u64> {
+        text.match_indices("\"seq\":")
+            .filter_map(|(at, key)| text[at + key.len()..].split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+            .collect()
+    };
+    let last = *seqs(&seen).last().unwrap();
+    assert_eq!(last >> 32, 1, "{seen}");
+    let state = |world: &mut World, target: &str| {
+        let socket = world.connect();
+        world.send(socket, format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+        world.load();
+        world.durable();
+        let answer = world.take(socket);
+        serde_json::from_str::<Value>(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
+    };
+    let before = state(&mut world, "/api/history?session=a");
+    let mut world = world.restart();
+    assert_eq!(state(&mut world, "/api/history?session=a")["messages"], before["messages"]);
+    let again = world.watch(&format!("{KEY}&since={last}"));
+    let hello = world.take(again);
+    assert!(!hello.contains("\"gap\":true"), "{hello}");
+    assert_eq!(world.calls.len(), 1, "what the memorizer has missed it is told again");
+    world.complete("{}");
+    world.durable();
+    world.say(again, r#"{"text":"hi","id":"m1"}"#);
+    assert!(world.calls.is_empty(), "a message that it has starts nothing, also after a restart");
+    world.say(again, r#"{"text":"and now?","id":"m2"}"#);
+    world.durable();
+    world.answer("Now");
+    world.durable();
+    let more = world.take(again);
+    assert!(seqs(&more).iter().all(|seq| seq >> 32 == 2) && !seqs(&more).is_empty(), "{more}");
+    assert!(more.contains("msg_2") && more.contains("\"done\""), "{more}");
+}
+
+#[test]
+fn a_turn_that_was_cut_off_ends_with_an_error_or_runs_again() {
+    for rerun in [false, true] {
+        let mut world = keeping(Durability::Turn, rerun);
+        let socket = world.watch(KEY);
+        world.say(socket, r#"{"text":"hi","id":"m1"}"#);
+        world.say(socket, r#"{"text":"and?","id":"m2"}"#);
+        world.durable();
+        let (session, call) = world.calls[0];
+        world.tick(vec![Event::Chunk { session, call, text: "Hel".to_owned() }]);
+        world.durable();
+        let mut world = world.restart();
+        let socket = world.watch(&format!("{KEY}&since=0"));
+        world.durable();
+        let seen = world.take(socket);
+        assert_eq!(seen.contains("cut_off"), !rerun, "{seen}");
+        assert_eq!(world.calls.len(), 1, "the turn that waited begins, or the one that ran begins again");
+        world.answer("Hello");
+        world.durable();
+        if rerun {
+            world.answer("And");
+            world.durable();
+        }
+        let rest = seen + &world.take(socket);
+        for turn in ["msg_1", "msg_2"] {
+            let done = format!("\"type\":\"done\",\"id\":\"{turn}\"");
+            assert_eq!(rest.matches(&done).count(), 1, "rerun {rerun}: {turn} ends once: {rest}");
+        }
+    }
+}
+
+#[test]
+fn where_the_journal_fails_nothing_new_is_taken_and_what_was_taken_is_not_shown() {
+    let mut world = keeping(Durability::Turn, false);
+    let socket = world.watch(KEY);
+    world.take(socket);
+    world.say(socket, r#"{"text":"hi","id":"m1"}"#);
+    let refusal = Refusal::new(crate::contract::Code::JournalUnavailable, "the disk is full");
+    world.tick(vec![Event::JournalState { broken: Some(refusal) }]);
+    world.say(socket, r#"{"text":"more","id":"m2"}"#);
+    let seen = world.take(socket);
+    assert!(seen.contains("journal_unavailable") && seen.contains("m2") && !seen.contains("m1"), "{seen}");
+    let (status, body) = world.get("/readyz");
+    assert_eq!((status, body["checks"]["journal"]["ok"].clone()), (503, json!(false)), "{body}");
+    world.durable();
+    world.tick(vec![Event::JournalState { broken: None }]);
+    assert!(world.take(socket).contains("\"client_id\":\"m1\""), "it was kept after all");
+    assert_eq!(world.get("/readyz").0, 200);
+    world.say(socket, r#"{"text":"more","id":"m2"}"#);
+    world.durable();
+    assert!(world.take(socket).contains("\"client_id\":\"m2\""));
+}
+
+#[test]
+fn a_session_that_nobody_uses_leaves_memory_only_when_it_is_durable() {
+    let mut world = keeping(Durability::Turn, false);
+    let socket = world.watch(KEY);
+    world.say(socket, r#"{"text":"hi"}"#);
+    world.durable();
+    world.answer("Hello");
+    world.tick(vec![Event::Failed { socket }]);
+    let later = bounds::SESSION_IDLE * 2;
+    world.pass(later);
+    assert_eq!(world.shard.sizes().open_sessions, 1, "its end is not durable");
+    world.durable();
+    world.pass(later);
+    assert_eq!(world.shard.sizes().open_sessions, 0);
+    let socket = world.watch(KEY);
+    assert_eq!(world.shard.sizes().open_sessions, 1, "it is back");
+    assert!(world.take(socket).contains("\"type\":\"control\"") || world.shard.sizes().watchers == 1);
+}
+
+#[test]
+fn a_long_conversation_is_loaded_from_a_snapshot_and_goes_on_the_same() {
+    let mut world = keeping(Durability::Turn, false);
+    let socket = world.watch(KEY);
+    for turn in 1..=60 {
+        world.say(socket, &format!(r#"{{"text":"question {turn}","id":"m{turn}"}}"#));
+        world.durable();
+        world.answer(&format!("answer {turn}"));
+        world.durable();
+        // The memorizer's call.
+        while world.shard.sizes().calls > 0 {
+            world.complete("{}");
+            world.durable();
+        }
+        world.take(socket);
+    }
+    let snapshots = world.appended.iter().filter(|append| matches!(append.item, Item::Snapshot { .. })).count();
+    assert!(snapshots >= 3, "{snapshots}");
+    let turns: Vec<String> = world
+        .appended
+        .iter()
+        .filter_map(|append| match &append.item {
+            Item::Turn(turn) => Some(format!("{} {} {} {}", turn.turn, turn.question, turn.answer, turn.status)),
+            _ => None,
+        })
+        .collect();
+    assert!(turns.contains(&"60 question 60 answer 60 done".to_owned()), "{:?}", turns.last());
+    let Found::Session(restored) = world.found(&Key { sub: "anonymous".into(), id: "a".into() }) else { panic!("it is there") };
+    let live = world.shard.sessions.iter().next().unwrap();
+    let whole = |session: &crate::engine::Session| serde_json::to_string(&session.snapshot()).unwrap();
+    assert_eq!(whole(&restored.session), whole(&live.session));
+    assert!(!restored.has_all && restored.events.len() < 60 * 40, "{}", restored.events.len());
+}
