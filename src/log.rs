@@ -283,7 +283,10 @@ mod tests {
             while queue.to.try_send(Message::Line(b"{\"message\":\"last\"}\n".to_vec())).is_err() {
                 std::thread::yield_now();
             }
-            queue.flush();
+            // On a busy machine a flush may give up before the thread has had its turn.
+            while !String::from_utf8_lossy(&written.lock().unwrap()).contains("last") {
+                queue.flush();
+            }
         });
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -118,7 +118,7 @@ mod tests {
             ("development", "true (near.toml:2)"),
             ("llm.model", "m (far.toml:4)"),
             ("listen", "127.0.0.1:7878 (default)"),
-            ("data", "none (default)"),
+            ("data", "data (default)"),
         ] {
             assert_eq!(value(name), expected, "{name}");
         }

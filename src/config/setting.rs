@@ -95,9 +95,12 @@ macro_rules! settings {
         }
 
         impl Arguments {
-            /// `value` returns the text of a setting, which has been checked. Empty text is no value.
+            /// `value` returns the text of a setting, which has been checked. Empty text is no value: the default counts.
             pub(super) fn of_values(value: impl Fn(&str) -> Option<String>) -> Arguments {
-                Arguments { $($id: Read::read(value(stringify!($id)).filter(|text| !text.trim().is_empty())),)* }
+                let read = |id: &str, default: Option<&str>| {
+                    value(id).filter(|text| !text.trim().is_empty()).or_else(|| default.map(str::to_owned))
+                };
+                Arguments { $($id: Read::read(read(stringify!($id), $default)),)* }
             }
         }
     };
