@@ -8,6 +8,7 @@ mod language;
 mod named;
 mod question;
 mod reload;
+mod resume;
 mod rules;
 mod says;
 mod simulation;
