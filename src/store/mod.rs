@@ -1,18 +1,33 @@
 //! How a journal is kept: every session's inputs in order, snapshots, finished turns, and the graphs that all of it ran on.
 //!
-//! A store knows nothing of what is in the bytes that it keeps. It blocks, so it lives on threads of its own (`shell/journal.rs`).
-//! Two kinds pass the same tests: [`sqlite`], one file, and [`mysql`], a server that speaks the MySQL protocol.
+//! A store doesn't look into the bytes that it keeps. It blocks, so it runs on threads of its own (`shell/journal.rs`). Two
+//! implementations pass the same tests (`testcases/store`): [`sqlite`], one file, and [`mysql`], a server that speaks MySQL's
+//! protocol. Both run the same statements: `append.rs`, `load.rs`, `list.rs`, `change.rs` and `delete.rs` say what happens,
+//! against the few operations of `sql.rs`.
 //!
-//! Invariants: an append is durable as a whole or not at all, when `append` returns; a record's number is used once; a session's
-//! generation only rises, also over its deletion, so that no number of an event is used twice.
+//! Invariants: when `append` returns, all of the batch is durable or none of it; a record's number is used once; a session's
+//! generation only rises, even when the session is deleted and created again, so that no event number is used twice.
 
+mod append;
+mod change;
+mod delete;
+mod engine;
+mod error;
+mod list;
+mod load;
 pub mod mysql;
+mod place;
+mod session;
+mod sql;
 pub mod sqlite;
+mod words;
+
+pub use error::{Kind, StoreError};
+pub use place::Place;
 
 use crate::contract::Time;
-use std::fmt;
 
-/// The format of what is kept. A store of another version is refused, or brought up to this one where that can be done.
+/// The format that this version writes. An older journal is migrated when it is opened, a newer one is refused.
 pub const FORMAT: u32 = 1;
 
 /// Whose session, and its name.
@@ -26,7 +41,7 @@ pub struct Name {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Append {
     pub name: Name,
-    /// What the session was loaded with. Refused where it was loaded again since.
+    /// From [`Loaded`]. The append is refused if the session was loaded again, or deleted, since.
     pub generation: u32,
     pub at: Time,
     pub item: Item,
@@ -34,17 +49,19 @@ pub struct Append {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
-    /// An input; numbers count up from 1.
+    /// An input. Numbers count up from 1; the first record creates the session.
     Record { number: u64, bytes: Vec<u8> },
-    /// All that the session is after the record of this number. The two latest are kept.
+    /// The whole session after the record of this number. The two latest are kept; one of the same number is replaced.
     Snapshot { number: u64, bytes: Vec<u8> },
-    /// A turn has ended.
+    /// A finished turn. If it is kept already it is replaced, and its rating stays.
     Turn(Box<Turn>),
-    /// The session was cleared: its turns are hidden from histories; its records stay.
+    /// The session was cleared: its turns so far are hidden from histories and searches; its records stay.
     Cleared,
+    /// The session runs on this library from here on. Libraries that no session names are deleted by [`Store::retain`].
+    Library { hash: String },
 }
 
-/// A finished turn: what lists, histories and searches show, and all of it as bytes.
+/// A finished turn: what lists, histories and searches show, and the whole turn as bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turn {
     pub turn: u64,
@@ -63,19 +80,19 @@ pub struct Turn {
     pub tokens_in: u64,
     pub tokens_out: u64,
     pub cost_micros: u64,
-    /// What `/api/turn` shows, for the store only bytes.
+    /// What `/api/turn` shows; only bytes to the store.
     pub detail: Vec<u8>,
 }
 
-/// What is needed to go on with a session.
+/// What is needed to continue a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loaded {
-    /// Never used before for this name. Kept for a session that exists; of one that doesn't, its first append keeps it.
+    /// Never used before under this name. An existing session keeps it at once, a new one with its first record.
     pub generation: u32,
-    /// The older of the two latest snapshots, if there are two, else none unless it was asked for: what came behind it can be
-    /// told again to those who watch. With the number of its record.
+    /// The older of the two latest snapshots with the number of its record, so that the events since can be shown again to clients
+    /// that resume. None if there are fewer than two.
     pub snapshot: Option<(u64, Vec<u8>)>,
-    /// What came after it.
+    /// All records after the snapshot, in order; without a snapshot all from the first.
     pub records: Vec<Record>,
 }
 
@@ -92,20 +109,24 @@ pub struct Record {
 pub struct SessionRow {
     pub user: String,
     pub session: String,
-    /// What it was renamed to, else the first question, at most [`TITLE_CHARS`] characters.
+    /// What the user renamed it to, else the first question since it was last cleared; at most [`TITLE_CHARS`] characters.
     pub title: String,
     /// µs since the epoch.
     pub created_at: u64,
+    /// µs since the epoch: the time of its latest record.
     pub used_at: u64,
+    /// Turns that aren't hidden.
     pub turns: u64,
+    /// Of the latest turn.
     pub graph: String,
+    /// Of all turns, hidden ones too: tokens in and out.
     pub tokens: u64,
     pub cost_micros: u64,
     /// Bytes of records, snapshots and turns.
     pub bytes: u64,
 }
 
-/// A turn in a list, with what was said of it.
+/// A turn in a list, with its rating.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TurnRow {
     pub user: String,
@@ -116,45 +137,49 @@ pub struct TurnRow {
     /// -1 or 1.
     pub rating: Option<i8>,
     pub comment: Option<String>,
+    /// Where the turn stands in the list: pass the last one's as [`TurnQuery::before`] to get the next page.
+    pub place: Place,
 }
 
 pub const TITLE_CHARS: usize = 80;
 
-/// Which sessions a list shows: the latest first.
+/// Which sessions to list, the latest used first.
 #[derive(Clone, Debug, Default)]
 pub struct SessionQuery {
     /// None: of all users.
     pub user: Option<String>,
-    /// Words that titles, questions or answers have.
+    /// Beginnings of words, in any case: the title has all of them, or one turn's question and answer do. Blank: no filter.
     pub search: Option<String>,
-    /// Those used before this, and of those used at the same time, those after this name: where the page before ended.
+    /// Where the previous page ended: only sessions used before this time, or at this time with a greater name.
     pub before: Option<(Time, Name)>,
     pub limit: usize,
 }
 
-/// Which turns a list shows: the latest first.
+/// Which turns to list.
 #[derive(Clone, Debug, Default)]
 pub struct TurnQuery {
     pub user: Option<String>,
     pub session: Option<String>,
-    /// Those before this turn of the session.
+    /// Only turns with a lower number.
     pub before_turn: Option<u64>,
-    /// Those that started before this: where the page before ended.
-    pub before: Option<Time>,
+    /// Where the previous page, in the same order, ended.
+    pub before: Option<Place>,
     pub status: Option<String>,
     pub is_degraded: Option<bool>,
     pub path: Option<String>,
     pub graph: Option<String>,
     pub rating: Option<i8>,
+    /// Beginnings of words, in any case: question and answer have all of them. Blank: no filter.
     pub search: Option<String>,
     pub order: TurnOrder,
-    /// Turns that a clear has hidden too.
+    /// Also turns that were hidden when their session was cleared.
     pub with_hidden: bool,
     pub limit: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TurnOrder {
+    /// The latest start first; within one user's session the highest number first.
     #[default]
     Latest,
     Slowest,
@@ -163,12 +188,12 @@ pub enum TurnOrder {
     MostCost,
 }
 
-/// What is kept for how long, and how much of it. None: without bound.
+/// How long sessions are kept, and how much of each user. None: unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Sessions not used since this leave.
+    /// Delete sessions last used before this.
     pub unused_since: Option<Time>,
-    /// Of each user, the sessions used longest ago leave until the others take at most so many bytes.
+    /// Delete each user's least recently used sessions until the others take at most this many bytes.
     pub user_bytes_max: Option<u64>,
 }
 
@@ -181,86 +206,68 @@ pub struct Deleted {
     pub bytes: u64,
 }
 
-/// Keeps and finds. One writer at a time; see [`Read`] for what may run beside it.
+/// The writer of a journal: one per SQLite file; sessions of a MySQL server may have several, each fenced by its generation.
+///
+/// After an error the store can be used again as soon as the cause is gone: it reopens or reconnects at the next call.
 pub trait Store: Read {
-    /// Keeps all of it, durably, or nothing.
+    /// Keeps the whole batch durably, or nothing. A record that is kept already, with the same bytes, generation and time, is
+    /// skipped, so that a batch whose outcome is unknown can be appended again.
     ///
     /// # Errors
-    /// [`Kind::Fenced`] where a session was loaded again since: nothing is kept, and the name of the session is in the error.
+    /// [`Kind::Fenced`] if a session was loaded again or deleted since: nothing is kept, and the error names the session.
+    /// [`Kind::Other`] if a number is not the session's next, which is a bug of the caller.
     fn append(&mut self, batch: &[Append]) -> Result<(), StoreError>;
 
-    /// What is needed to go on with a session, under a new generation. A session that doesn't exist is not made.
+    /// Loads a session under a new generation. A session that doesn't exist is not created.
     fn load(&mut self, name: &Name) -> Result<Loaded, StoreError>;
 
-    /// Keeps the files that a library was read from, by its content hash; once is enough.
+    /// Keeps the files that a library was read from, by its content hash. Call it at each start and reload.
     fn keep_library(&mut self, hash: &str, files: &[u8]) -> Result<(), StoreError>;
 
-    /// False where there is no such session.
+    /// Sets a session's title; an empty one restores the first question. False if there is no such session.
     fn rename(&mut self, name: &Name, title: &str) -> Result<bool, StoreError>;
 
-    /// False where there is no such turn.
+    /// Sets or removes a turn's rating. False if there is no such turn.
     fn rate(&mut self, name: &Name, turn: u64, rating: Option<i8>, comment: Option<&str>) -> Result<bool, StoreError>;
 
+    /// Deletes a session with everything that belongs to it.
     fn delete(&mut self, name: &Name) -> Result<Deleted, StoreError>;
 
-    /// All that is kept of a user.
+    /// Deletes everything of a user, session by session. After an error, call it again.
     fn delete_user(&mut self, user: &str) -> Result<Deleted, StoreError>;
 
-    /// Deletes what is beyond the bounds; libraries that nothing refers to any more as well. `keep` are sessions in memory.
+    /// Deletes sessions beyond the bounds, at most [`RETAIN_SESSIONS_MAX`] a call: call it again while it deletes that many. Then deletes
+    /// libraries that no session names. `keep` returns true for sessions in memory; those are never deleted.
     fn retain(&mut self, retention: &Retention, keep: &dyn Fn(&Name) -> bool) -> Result<Deleted, StoreError>;
 
-    /// Writes something and takes it back: whether it can be written.
+    /// Checks that the journal can be written: writes and removes [`CHECK_BYTES`], durably.
     fn check(&mut self) -> Result<(), StoreError>;
 
-    /// Another handle that reads beside this one, for another thread.
+    /// Another handle, for reading on another thread.
     fn reader(&self) -> Result<Box<dyn Read + Send>, StoreError>;
 }
 
-/// What may run beside a writer.
+/// Sessions that one call of [`Store::retain`] deletes at most.
+pub const RETAIN_SESSIONS_MAX: u64 = 200;
+/// What [`Store::check`] writes.
+pub const CHECK_BYTES: usize = 16 << 10;
+
+/// Reads, beside a writer if need be.
 pub trait Read {
     fn sessions(&mut self, query: &SessionQuery) -> Result<Vec<SessionRow>, StoreError>;
 
+    /// Turns without their detail.
     fn turns(&mut self, query: &TurnQuery) -> Result<Vec<TurnRow>, StoreError>;
 
     /// One turn with its detail.
     fn turn(&mut self, name: &Name, turn: u64) -> Result<Option<TurnRow>, StoreError>;
 
-    /// Records from this number on, at most so many.
+    /// Up to `limit` records from this number on.
     fn records(&mut self, name: &Name, from: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
 
-    /// The latest snapshot at or before this record.
+    /// The latest snapshot at or before this record, with the number of its record.
     fn snapshot(&mut self, name: &Name, number: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError>;
 
+    /// The files of a library.
     fn library(&mut self, hash: &str) -> Result<Option<Vec<u8>>, StoreError>;
 }
-
-/// Why a store can't do what is wanted. `detail` is for operators; it never holds what users wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreError {
-    pub kind: Kind,
-    pub detail: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// No space is left.
-    Full,
-    ReadOnly,
-    /// What is there can't be read.
-    Corrupt,
-    /// Another process has it, or the server can't be reached.
-    Unavailable,
-    /// It was written by another version.
-    Format,
-    /// A session was loaded again by another since.
-    Fenced,
-    Other,
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
-    }
-}
-
-impl std::error::Error for StoreError {}

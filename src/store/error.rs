@@ -1,0 +1,52 @@
+//! Why a store can't do what it was called for.
+
+use super::Name;
+use std::fmt;
+
+/// `detail` is for operators: what happened, where, and what to do. It never holds what users wrote, nor their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreError {
+    pub kind: Kind,
+    pub detail: String,
+    /// The session that is fenced.
+    pub name: Option<Name>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No space is left.
+    Full,
+    /// Permissions, or a read-only file, file system or server.
+    ReadOnly,
+    /// What is there can't be read.
+    Corrupt,
+    /// Another process has it, or the server can't be reached.
+    Unavailable,
+    /// Another version wrote it, or it is no journal.
+    Format,
+    /// The session was loaded again, or deleted, since.
+    Fenced,
+    Other,
+}
+
+impl StoreError {
+    pub fn new(kind: Kind, detail: impl Into<String>) -> StoreError {
+        StoreError { kind, detail: detail.into(), name: None }
+    }
+
+    pub(super) fn fenced(name: &Name, why: &str) -> StoreError {
+        StoreError {
+            kind: Kind::Fenced,
+            detail: format!("the session was {why} since it was loaded; load it again"),
+            name: Some(name.clone()),
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for StoreError {}
