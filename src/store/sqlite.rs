@@ -103,10 +103,10 @@ impl Writing for Sqlite {
     }
 }
 
-/// Whether a connection can be used further after an error.
+/// Whether a connection can be used further after an error. On a full disk it must be: to open another takes space.
 fn is_sound(error: &StoreError) -> bool {
     match error.kind {
-        Kind::Fenced | Kind::Other => true,
-        Kind::Full | Kind::ReadOnly | Kind::Corrupt | Kind::Unavailable | Kind::Format => false,
+        Kind::Fenced | Kind::Full | Kind::Other => true,
+        Kind::ReadOnly | Kind::Corrupt | Kind::Unavailable | Kind::Format => false,
     }
 }

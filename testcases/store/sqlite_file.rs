@@ -151,7 +151,7 @@ fn a_file_or_folder_that_cannot_be_written_is_read_only() {
 #[test]
 fn a_full_disk_loses_nothing_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
-    let script = format!("mount -t tmpfs -o size=4m tmpfs '{}' && exec \"$0\" \"$@\"", folder.path().display());
+    let script = format!("mount -t tmpfs -o size=16m tmpfs '{}' && exec \"$0\" \"$@\"", folder.path().display());
     let inner = child::command("fills_its_disk_and_goes_on_when_there_is_space", folder.path().join("journal.db").to_str().unwrap());
     let mut outer = Command::new("unshare");
     outer.args(["-m", "sh", "-c", &script]).arg(inner.get_program()).args(inner.get_args());

@@ -47,7 +47,7 @@ impl Lock {
 /// The path without links, so that each journal has one lock file. The file need not exist, its folder must.
 pub(super) fn real(path: &Path) -> Result<PathBuf, StoreError> {
     if let Ok(real) = path.canonicalize() {
-        return Ok(real);
+        return if real.is_dir() { Err(refused(path, Kind::Unavailable, "is a folder; name a file")) } else { Ok(real) };
     }
     let folder = folder(path);
     let name = path.file_name().ok_or_else(|| refused(path, Kind::Unavailable, "is no file; name one"))?;
