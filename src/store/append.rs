@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// Snapshots that are kept of each session.
 const SNAPSHOTS: usize = 2;
+/// Larger counts of a turn are kept as this one, so that sums never overflow.
+const COUNT_MAX: u64 = 1 << 53;
 /// What a row takes in a statement besides its bytes, at most.
 const ROW_BYTES: usize = 64;
 
@@ -155,6 +157,7 @@ fn snapshot(sql: &mut dyn Sql, session: &mut Session, number: u64, bytes: &[u8])
 
 fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<(), StoreError> {
     let (rating, comment) = remove_turn(sql, session, turn.turn)?;
+    let [tokens_in, tokens_out, cost_micros] = [turn.tokens_in, turn.tokens_out, turn.cost_micros].map(|count| count.min(COUNT_MAX));
     let spaced;
     let mut values: Vec<Value<'_>> = vec![
         session.id.into(),
@@ -169,9 +172,9 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<()
         turn.path.as_str().into(),
         turn.total_us.into(),
         turn.first_token_us.into(),
-        turn.tokens_in.into(),
-        turn.tokens_out.into(),
-        turn.cost_micros.into(),
+        tokens_in.into(),
+        tokens_out.into(),
+        cost_micros.into(),
         turn.detail.as_slice().into(),
         rating.map_or(Value::Null, Value::Int),
         comment.as_deref().into(),
@@ -192,8 +195,8 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<()
     };
     sql.run(insert, &values)?;
     session.turns += 1;
-    session.tokens += turn.tokens_in + turn.tokens_out;
-    session.cost_micros += turn.cost_micros;
+    session.tokens = session.tokens.saturating_add(tokens_in + tokens_out);
+    session.cost_micros = session.cost_micros.saturating_add(cost_micros);
     session.bytes += size(&[turn.question.as_bytes(), turn.answer.as_bytes(), &turn.detail]);
     session.graph.clone_from(&turn.graph);
     if session.title.is_empty() && !session.is_renamed {

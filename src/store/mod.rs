@@ -77,6 +77,7 @@ pub struct Turn {
     pub path: String,
     pub total_us: u64,
     pub first_token_us: Option<u64>,
+    /// Counts beyond 2^53 are kept as 2^53.
     pub tokens_in: u64,
     pub tokens_out: u64,
     pub cost_micros: u64,

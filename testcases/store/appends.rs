@@ -2,7 +2,7 @@
 
 use super::place::{Place, append, bytes, ended, kind, name, numbers, record, snapshot, snapshot_bytes, turn};
 use framewright::contract::Time;
-use framewright::store::{Item, Kind, SessionQuery, SessionRow, Store, TITLE_CHARS, Turn, TurnQuery};
+use framewright::store::{Item, Kind, SessionQuery, SessionRow, Store, TITLE_CHARS, Turn, TurnOrder, TurnQuery};
 
 pub(crate) fn keeps_what_was_appended_when_it_is_opened_again(place: &Place) {
     let (ann, bob) = (name("ann", "a"), name("bob", "a"));
@@ -108,6 +108,14 @@ pub(crate) fn counts_turns_tokens_cost_and_bytes(place: &Place) {
     assert_eq!(sessions(&mut *store)[0].bytes, with_snapshots);
     // The time of a record counts as use, that of a snapshot doesn't.
     assert_eq!(sessions(&mut *store)[0].used_at, 2_000);
+    // No count that a provider makes up breaks a list.
+    let absurd = Turn { tokens_in: u64::MAX, tokens_out: u64::MAX, cost_micros: u64::MAX, total_us: u64::MAX, ..turn(3, "", "") };
+    for number in 3..=5 {
+        store.append(&ended(&ann, Turn { turn: number, number, ..absurd.clone() })).unwrap();
+    }
+    let most = TurnQuery { order: TurnOrder::MostTokens, limit: 9, ..TurnQuery::default() };
+    assert_eq!(store.turns(&most).unwrap().len(), 5);
+    assert!(sessions(&mut *store)[0].tokens > 1 << 55);
 }
 
 pub(crate) fn replaces_a_turn_and_keeps_its_rating(place: &Place) {

@@ -118,7 +118,7 @@ pub(crate) fn deletes_at_most_so_many_sessions_a_call(place: &Place) {
     store.append(&all).unwrap();
     let retention = Retention { unused_since: Some(Time(u64::MAX)), user_bytes_max: Some(0) };
     assert_eq!(store.retain(&retention, &|_| false).unwrap().sessions, RETAIN_SESSIONS_MAX);
-    assert_eq!(store.retain(&retention, &|name| name.session < "s210".to_owned()).unwrap().sessions, 20);
+    assert_eq!(store.retain(&retention, &|name| name.session.as_str() < "s210").unwrap().sessions, 20);
     assert_eq!(store.retain(&retention, &|_| false).unwrap().sessions, 10);
     assert_eq!(store.retain(&retention, &|_| false).unwrap(), NOTHING);
 }

@@ -3,7 +3,7 @@
 use super::loading::long_session;
 use super::place::{Place, SERVER, admin, admin_url, append, database, ended, kind, mariadb, name, numbers, record, turn};
 use ::mysql::prelude::Queryable;
-use framewright::store::{Append, Item, Kind, SessionQuery, mysql};
+use framewright::store::{Append, Item, Kind, Read, SessionQuery, Store, mysql};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -98,6 +98,34 @@ fn says_what_is_wrong_with_a_server_that_cannot_be_reached() {
     let other = std::env::var("MARIADB_OTHER_CA").unwrap();
     assert_eq!(kind(mysql::open(&format!("{url}?ssl-ca={other}")).map(|_| ())), Kind::Unavailable);
     mysql::open(&format!("{url}?ssl-mode=DISABLED")).map(|_| ()).unwrap();
+}
+
+#[test]
+fn a_server_that_became_read_only_refuses_until_it_can_be_written() {
+    let Some(url) = admin_url() else { return };
+    let _alone = SERVER.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let place = database(None);
+    let Place::Mariadb { name: database, .. } = &place else { unreachable!() };
+    let (_, host) = url.rsplit_once('@').unwrap();
+    let (host, _) = host.split_once('/').unwrap();
+    let mut admin = admin();
+    admin.query_drop("CREATE USER writer@'127.0.0.1' IDENTIFIED BY 'w'").unwrap();
+    admin.query_drop(format!("GRANT ALL ON {database}.* TO writer@'127.0.0.1'")).unwrap();
+    let ann = name("ann", "a");
+    let mut store = mysql::open(&format!("mysql://writer:w@{host}/{database}")).unwrap();
+    store.append(&[record(&ann, 1)]).unwrap();
+    admin.query_drop("SET GLOBAL read_only = 1").unwrap();
+    let refused = [store.append(&[record(&ann, 2)]), store.check(), store.load(&ann).map(|_| ())].map(kind);
+    let read = store.records(&ann, 1, 9).map(|records| records.len());
+    admin.query_drop("SET GLOBAL read_only = 0").unwrap();
+    assert_eq!(refused, [Kind::ReadOnly; 3]);
+    assert_eq!(read, Ok(1), "it can be read");
+    store.append(&[record(&ann, 2)]).unwrap();
+    admin.query_drop(format!("REVOKE INSERT ON {database}.* FROM writer@'127.0.0.1'")).unwrap();
+    let mut store = mysql::open(&format!("mysql://writer:w@{host}/{database}")).unwrap();
+    assert_eq!(kind(store.append(&[record(&ann, 3)])), Kind::ReadOnly);
+    admin.query_drop("DROP USER writer@'127.0.0.1'").unwrap();
+    assert_eq!(numbers(&mut *place.open(), &ann), [1, 2]);
 }
 
 #[test]

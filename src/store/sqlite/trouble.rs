@@ -16,7 +16,8 @@ pub(super) fn refused(path: &Path, kind: Kind, why: &str) -> StoreError {
 pub(super) fn failed(path: &Path, error: &Error) -> StoreError {
     let (kind, fix) = match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => (Kind::Full, "; free space on its disk"),
-        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
+        Some(ErrorCode::CannotOpen) => (Kind::ReadOnly, "; check that this user may write it and its folder, and the limit of open files"),
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
             (Kind::ReadOnly, "; make it and its folder writable for this user")
         }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => (Kind::Corrupt, "; move it away, and restore a backup"),
