@@ -18,7 +18,7 @@ pub mod shard; // connections, sessions, watchers, deadlines: `Shard::handle`   
 pub mod shell; // the driver: event loop, threads, sockets and clock                    auth, contract, graph, shard, work
 pub mod sim; // the whole server in simulated worlds                                    auth, contract, graph, shard
 pub mod sql; // the gate: lets only reading statements through                              contract
-pub mod store; // how a journal is kept: SQLite, or a server that speaks MySQL's protocol  contract
+pub mod store; // how a journal is kept: SQLite, or a server that speaks MySQL's protocol   contract
 pub mod suite; // testcases/*.md: parser and checks                                         contract
 pub mod text_file; // reading text files; what is not pure may import it                   nothing of ours
 pub mod wire; // bytes to values and back: HTTP, WebSocket, event streams, JSON             contract, reading

@@ -137,6 +137,8 @@ impl Connection {
                 | Action::Mail { .. }
                 | Action::Call { .. }
                 | Action::CancelCall { .. }
+                | Action::Append { .. }
+                | Action::Load { .. }
                 | Action::Ask(_)
                 | Action::WakeAt(_)
                 | Action::Log(_)

@@ -110,8 +110,8 @@ fn open_store(config: &Config) -> Box<OpenStore> {
     let (path, server) = (config.data.join(JOURNAL_FILE), config.journal.clone());
     Box::new(move || {
         Ok(match server {
-            Some(url) => store::mysql::open(&url)?,
-            None => store::sqlite::open(&path)?,
+            Some(url) => Box::new(store::mysql::open(&url)?) as Box<dyn store::Store + Send>,
+            None => Box::new(store::sqlite::open(&path)?),
         })
     })
 }

@@ -30,7 +30,7 @@ pub struct Name {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Append {
     pub name: Name,
-    /// What the session was loaded with. Refused where it was loaded again since.
+    /// From [`Loaded`]. The append is refused if the session was loaded again, or deleted, since.
     pub generation: u32,
     pub at: Time,
     pub item: Item,
@@ -38,14 +38,16 @@ pub struct Append {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
-    /// An input; numbers count up from 1.
+    /// An input. Numbers count up from 1; the first record creates the session.
     Record { number: u64, bytes: Vec<u8> },
-    /// All that the session is after the record of this number. The two latest are kept.
+    /// The whole session after the record of this number. The two latest are kept; one of the same number is replaced.
     Snapshot { number: u64, bytes: Vec<u8> },
-    /// A turn has ended, or what ran behind it has: the same turn again replaces it.
+    /// A finished turn. If it is kept already it is replaced, and its rating stays.
     Turn(Box<Turn>),
-    /// The session was cleared: its turns are hidden from histories; its records stay.
+    /// The session was cleared: its turns so far are hidden from histories and searches; its records stay.
     Cleared,
+    /// The session runs on this library from here on. Libraries that no session names are deleted by [`Store::retain`].
+    Library { hash: String },
 }
 
 impl Item {
@@ -54,12 +56,13 @@ impl Item {
         match self {
             Item::Record { bytes, .. } | Item::Snapshot { bytes, .. } => bytes.len(),
             Item::Turn(turn) => turn.detail.len() + turn.question.len() + turn.answer.len(),
+            Item::Library { hash } => hash.len(),
             Item::Cleared => 0,
         }
     }
 }
 
-/// A finished turn: what lists, histories and searches show, and all of it as bytes.
+/// A finished turn: what lists, histories and searches show, and the whole turn as bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turn {
     pub turn: u64,
@@ -75,22 +78,23 @@ pub struct Turn {
     pub path: String,
     pub total_us: u64,
     pub first_token_us: Option<u64>,
+    /// Counts beyond 2^53 are kept as 2^53.
     pub tokens_in: u64,
     pub tokens_out: u64,
     pub cost_micros: u64,
-    /// What `/api/turn` shows, for the store only bytes.
+    /// What `/api/turn` shows; only bytes to the store.
     pub detail: Vec<u8>,
 }
 
-/// What is needed to go on with a session.
+/// What is needed to continue a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Loaded {
-    /// Never used before for this name. Kept for a session that exists; of one that doesn't, its first append keeps it.
+    /// Never used before under this name. An existing session keeps it at once, a new one with its first record.
     pub generation: u32,
-    /// The older of the two latest snapshots, with the number of its record; none where there are fewer than two. What came
-    /// behind it can be told again to those who watch.
+    /// The older of the two latest snapshots with the number of its record, so that the events since can be shown again to clients
+    /// that resume. None if there are fewer than two.
     pub snapshot: Option<(u64, Vec<u8>)>,
-    /// What came after it.
+    /// All records after the snapshot, in order; without a snapshot all from the first.
     pub records: Vec<Record>,
 }
 

@@ -71,12 +71,19 @@ impl Recorded {
     ) -> (u64, Option<Seq>) {
         let holds_all = keep.durability == Durability::EveryDelta || !matches!(input, Input::Chunk { .. } | Input::Completion { .. });
         let first = effects.len();
+        let library = match &input {
+            Input::Opened { library, .. } | Input::Reloaded { library, .. } => Some(library.clone()),
+            _ => None,
+        };
         session.handle(now, input.clone(), effects);
         let (events, digest) = restore::digest(restore::events(&effects[first..]));
         self.number += 1;
         let bytes = serde_json::to_vec(&restore::Record { now, input, events, digest }).expect("an input serializes");
         self.bytes += bytes.len();
         let batch = self.append(keep, now, Item::Record { number: self.number, bytes });
+        if let Some(hash) = library {
+            self.append(keep, now, Item::Library { hash });
+        }
         let is_held = |what: &What| holds_all || matches!(what, What::FrameTrace { .. } | What::Done { .. });
         (batch, restore::events(&effects[first..]).find(|event| is_held(&event.what)).map(|event| event.seq))
     }

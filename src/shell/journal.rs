@@ -199,7 +199,7 @@ impl Keeper {
                     self.appends.clear();
                 }
                 // Another server has it now: what this one still had to say is not to be kept.
-                Err(StoreError { kind: Kind::Fenced(name), detail }) => self.drop_of(&name, &detail),
+                Err(StoreError { kind: Kind::Fenced, detail, name: Some(name) }) => self.drop_of(&name, &detail),
                 Err(error) => return Err(error),
             }
         }

@@ -1,15 +1,33 @@
 //! How a journal is kept: every session's inputs in order, snapshots, finished turns, and the graphs that all of it ran on.
 //!
-//! A store knows nothing of what is in the bytes that it keeps. It blocks, so it lives on threads of its own (`shell/journal.rs`).
-//! Two kinds pass the same tests: [`sqlite`], one file, and [`mysql`], a server that speaks the MySQL protocol.
+//! A store doesn't look into the bytes that it keeps. It blocks, so it runs on threads of its own (`shell/journal.rs`). Two
+//! implementations pass the same tests (`testcases/store`): [`sqlite`], one file, and [`mysql`], a server that speaks MySQL's
+//! protocol. Both run the same statements: `append.rs`, `load.rs`, `list.rs`, `change.rs` and `delete.rs` say what happens,
+//! against the few operations of `sql.rs`.
 //!
-//! Invariants: an append is durable as a whole or not at all, when `append` returns; a record's number is used once; a session's
-//! generation only rises, also over its deletion, so that no number of an event is used twice.
+//! Invariants: when `append` returns, all of the batch is durable or none of it; a record's number is used once; a session's
+//! generation only rises, even when the session is deleted and created again, so that no event number is used twice.
+
+mod append;
+mod change;
+mod delete;
+mod engine;
+mod error;
+mod list;
+mod load;
+pub mod mysql;
+mod place;
+mod session;
+mod sql;
+pub mod sqlite;
+mod words;
+
+pub use error::{Kind, StoreError};
+pub use place::Place;
 
 use crate::contract::Time;
-use std::fmt;
 
-/// The format of what is kept. A store of another version is refused, or brought up to this one where that can be done.
+/// The format that this version writes. An older journal is migrated when it is opened, a newer one is refused.
 pub const FORMAT: u32 = 1;
 
 pub use crate::contract::journal::{Append, Item, Loaded, Name, Record, Turn};
@@ -19,20 +37,24 @@ pub use crate::contract::journal::{Append, Item, Loaded, Name, Record, Turn};
 pub struct SessionRow {
     pub user: String,
     pub session: String,
-    /// What it was renamed to, else the first question, at most [`TITLE_CHARS`] characters.
+    /// What the user renamed it to, else the first question since it was last cleared; at most [`TITLE_CHARS`] characters.
     pub title: String,
     /// µs since the epoch.
     pub created_at: u64,
+    /// µs since the epoch: the time of its latest record.
     pub used_at: u64,
+    /// Turns that aren't hidden.
     pub turns: u64,
+    /// Of the latest turn.
     pub graph: String,
+    /// Of all turns, hidden ones too: tokens in and out.
     pub tokens: u64,
     pub cost_micros: u64,
     /// Bytes of records, snapshots and turns.
     pub bytes: u64,
 }
 
-/// A turn in a list, with what was said of it.
+/// A turn in a list, with its rating.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TurnRow {
     pub user: String,
@@ -43,45 +65,49 @@ pub struct TurnRow {
     /// -1 or 1.
     pub rating: Option<i8>,
     pub comment: Option<String>,
+    /// Where the turn stands in the list: pass the last one's as [`TurnQuery::before`] to get the next page.
+    pub place: Place,
 }
 
 pub const TITLE_CHARS: usize = 80;
 
-/// Which sessions a list shows: the latest first.
+/// Which sessions to list, the latest used first.
 #[derive(Clone, Debug, Default)]
 pub struct SessionQuery {
     /// None: of all users.
     pub user: Option<String>,
-    /// Words that titles, questions or answers have.
+    /// Beginnings of words, in any case: the title has all of them, or one turn's question and answer do. Blank: no filter.
     pub search: Option<String>,
-    /// Those used before this, and of those used at the same time, those after this name: where the page before ended.
+    /// Where the previous page ended: only sessions used before this time, or at this time with a greater name.
     pub before: Option<(Time, Name)>,
     pub limit: usize,
 }
 
-/// Which turns a list shows: the latest first.
+/// Which turns to list.
 #[derive(Clone, Debug, Default)]
 pub struct TurnQuery {
     pub user: Option<String>,
     pub session: Option<String>,
-    /// Those before this turn of the session.
+    /// Only turns with a lower number.
     pub before_turn: Option<u64>,
-    /// Those that started before this: where the page before ended.
-    pub before: Option<Time>,
+    /// Where the previous page, in the same order, ended.
+    pub before: Option<Place>,
     pub status: Option<String>,
     pub is_degraded: Option<bool>,
     pub path: Option<String>,
     pub graph: Option<String>,
     pub rating: Option<i8>,
+    /// Beginnings of words, in any case: question and answer have all of them. Blank: no filter.
     pub search: Option<String>,
     pub order: TurnOrder,
-    /// Turns that a clear has hidden too.
+    /// Also turns that were hidden when their session was cleared.
     pub with_hidden: bool,
     pub limit: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TurnOrder {
+    /// The latest start first; within one user's session the highest number first.
     #[default]
     Latest,
     Slowest,
@@ -90,12 +116,12 @@ pub enum TurnOrder {
     MostCost,
 }
 
-/// What is kept for how long, and how much of it. None: without bound.
+/// How long sessions are kept, and how much of each user. None: unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Sessions not used since this leave.
+    /// Delete sessions last used before this.
     pub unused_since: Option<Time>,
-    /// Of each user, the sessions used longest ago leave until the others take at most so many bytes.
+    /// Delete each user's least recently used sessions until the others take at most this many bytes.
     pub user_bytes_max: Option<u64>,
 }
 
@@ -108,112 +134,68 @@ pub struct Deleted {
     pub bytes: u64,
 }
 
-/// Keeps and finds. One writer at a time; see [`Read`] for what may run beside it.
+/// The writer of a journal: one per SQLite file; sessions of a MySQL server may have several, each fenced by its generation.
+///
+/// After an error the store can be used again as soon as the cause is gone: it reopens or reconnects at the next call.
 pub trait Store: Read {
-    /// Keeps all of it, durably, or nothing.
+    /// Keeps the whole batch durably, or nothing. A record that is kept already, with the same bytes, generation and time, is
+    /// skipped, so that a batch whose outcome is unknown can be appended again.
     ///
     /// # Errors
-    /// [`Kind::Fenced`] where a session was loaded again since: nothing is kept, and the name of the session is in the error.
+    /// [`Kind::Fenced`] if a session was loaded again or deleted since: nothing is kept, and the error names the session.
+    /// [`Kind::Other`] if a number is not the session's next, which is a bug of the caller.
     fn append(&mut self, batch: &[Append]) -> Result<(), StoreError>;
 
-    /// What is needed to go on with a session, under a new generation. A session that doesn't exist is not made.
+    /// Loads a session under a new generation. A session that doesn't exist is not created.
     fn load(&mut self, name: &Name) -> Result<Loaded, StoreError>;
 
-    /// Keeps the files that a library was read from, by its content hash; once is enough.
+    /// Keeps the files that a library was read from, by its content hash. Call it at each start and reload.
     fn keep_library(&mut self, hash: &str, files: &[u8]) -> Result<(), StoreError>;
 
-    /// False where there is no such session.
+    /// Sets a session's title; an empty one restores the first question. False if there is no such session.
     fn rename(&mut self, name: &Name, title: &str) -> Result<bool, StoreError>;
 
-    /// False where there is no such turn.
+    /// Sets or removes a turn's rating. False if there is no such turn.
     fn rate(&mut self, name: &Name, turn: u64, rating: Option<i8>, comment: Option<&str>) -> Result<bool, StoreError>;
 
+    /// Deletes a session with everything that belongs to it.
     fn delete(&mut self, name: &Name) -> Result<Deleted, StoreError>;
 
-    /// All that is kept of a user.
+    /// Deletes everything of a user, session by session. After an error, call it again.
     fn delete_user(&mut self, user: &str) -> Result<Deleted, StoreError>;
 
-    /// Deletes what is beyond the bounds; libraries that nothing refers to any more as well. `keep` are sessions in memory.
+    /// Deletes sessions beyond the bounds, at most [`RETAIN_SESSIONS_MAX`] a call: call it again while it deletes that many. Then deletes
+    /// libraries that no session names. `keep` returns true for sessions in memory; those are never deleted.
     fn retain(&mut self, retention: &Retention, keep: &dyn Fn(&Name) -> bool) -> Result<Deleted, StoreError>;
 
-    /// Writes something and takes it back: whether it can be written.
+    /// Checks that the journal can be written: writes and removes [`CHECK_BYTES`], durably.
     fn check(&mut self) -> Result<(), StoreError>;
 
-    /// Another handle that reads beside this one, for another thread.
+    /// Another handle, for reading on another thread.
     fn reader(&self) -> Result<Box<dyn Read + Send>, StoreError>;
 }
 
-/// What may run beside a writer.
+/// Sessions that one call of [`Store::retain`] deletes at most.
+pub const RETAIN_SESSIONS_MAX: u64 = 200;
+/// What [`Store::check`] writes.
+pub const CHECK_BYTES: usize = 16 << 10;
+
+/// Reads, beside a writer if need be.
 pub trait Read {
     fn sessions(&mut self, query: &SessionQuery) -> Result<Vec<SessionRow>, StoreError>;
 
+    /// Turns without their detail.
     fn turns(&mut self, query: &TurnQuery) -> Result<Vec<TurnRow>, StoreError>;
 
     /// One turn with its detail.
     fn turn(&mut self, name: &Name, turn: u64) -> Result<Option<TurnRow>, StoreError>;
 
-    /// Records from this number on, at most so many.
+    /// Up to `limit` records from this number on.
     fn records(&mut self, name: &Name, from: u64, limit: usize) -> Result<Vec<Record>, StoreError>;
 
-    /// The latest snapshot at or before this record.
+    /// The latest snapshot at or before this record, with the number of its record.
     fn snapshot(&mut self, name: &Name, number: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError>;
 
+    /// The files of a library.
     fn library(&mut self, hash: &str) -> Result<Option<Vec<u8>>, StoreError>;
-}
-
-/// Why a store can't do what is wanted. `detail` is for operators; it never holds what users wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreError {
-    pub kind: Kind,
-    pub detail: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// No space is left.
-    Full,
-    ReadOnly,
-    /// What is there can't be read.
-    Corrupt,
-    /// Another process has it, or the server can't be reached.
-    Unavailable,
-    /// It was written by another version.
-    Format,
-    /// This session was loaded again by another since.
-    Fenced(Name),
-    Other,
-}
-
-impl Kind {
-    /// What an operator does about it.
-    pub fn advice(&self) -> &'static str {
-        match self {
-            Kind::Full => "its disk is full; free some space, and it goes on by itself",
-            Kind::ReadOnly => "it may not be written; give the server the right to, and it goes on by itself",
-            Kind::Corrupt => "it is damaged; stop the server and restore a backup",
-            Kind::Unavailable => "it can't be reached; bring its server back, and it goes on by itself",
-            Kind::Format => "another version of this program wrote it; use that one",
-            Kind::Fenced(_) => "another server goes on with this session",
-            Kind::Other => "see the log",
-        }
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.detail)
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-pub mod sqlite {
-    pub fn open(_: &std::path::Path) -> Result<Box<dyn super::Store + Send>, super::StoreError> {
-        unimplemented!()
-    }
-}
-pub mod mysql {
-    pub fn open(_: &str) -> Result<Box<dyn super::Store + Send>, super::StoreError> {
-        unimplemented!()
-    }
 }

@@ -1,0 +1,120 @@
+//! A journal on a server that speaks MySQL's protocol: MariaDB or MySQL 8, InnoDB.
+//!
+//! Several servers may write one journal; the generation of each session fences them. A lost connection is replaced at the next
+//! statement, and a transaction is then run again from its start: appending what is there already changes nothing.
+//!
+//! Deleted rows leave the server's pages when it purges them. Its binary logs and backups are out of reach.
+
+mod address;
+mod connection;
+mod schema;
+mod trouble;
+
+use super::engine::{Outcome, Reading, Writing};
+use super::sql::Sql;
+use super::{Kind, Read, StoreError};
+use address::Address;
+use connection::{Connection, On};
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+use trouble::Retry;
+
+/// How often a transaction is run again because another server's was in its way.
+const AGAIN_MAX: u32 = 8;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A connection that writes and reads.
+pub struct Mysql {
+    address: Address,
+    connection: Option<Connection>,
+    own_libraries: BTreeSet<String>,
+}
+
+/// Connects, and creates or migrates the journal's tables.
+///
+/// `url` is `mysql://user:password@host:3306/database`, or `mariadb://…`, with `?ssl-mode=DISABLED|PREFERRED|REQUIRED|VERIFY_IDENTITY`,
+/// `&ssl-ca=FILE` and `&socket=FILE` if wanted. The database must exist and belong to the journal alone.
+///
+/// # Errors
+/// [`Kind::Unavailable`] if the server can't be reached or refuses the login; [`Kind::Format`] if the database holds other tables, or
+/// a newer version wrote it; [`Kind::ReadOnly`] without the right to create tables; [`Kind::Other`] if `url` can't be read. No error
+/// quotes the URL's user or password.
+pub fn open(url: &str) -> Result<Mysql, StoreError> {
+    let mut store = Mysql { address: Address::parse(url)?, connection: None, own_libraries: BTreeSet::new() };
+    store.connection()?;
+    Ok(store)
+}
+
+impl Mysql {
+    fn connection(&mut self) -> Outcome<&mut Connection> {
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            none => Ok(none.insert(Connection::open(&self.address)?)),
+        }
+    }
+
+    /// Runs statements, again where that helps.
+    fn attempt<T>(&mut self, mut run: impl FnMut(&mut On<'_>) -> Outcome<T>) -> Outcome<T> {
+        let (mut is_reconnected, mut again) = (false, 0);
+        loop {
+            let mut on = self.connection()?.on();
+            let error = match run(&mut on) {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            match on.retry {
+                Retry::Reconnect => {
+                    self.connection = None;
+                    if is_reconnected {
+                        return Err(error);
+                    }
+                    is_reconnected = true;
+                }
+                Retry::Again if again < AGAIN_MAX => {
+                    again += 1;
+                    thread::sleep(PAUSE * again);
+                }
+                Retry::Again | Retry::No => {
+                    if matches!(error.kind, Kind::Unavailable | Kind::Full | Kind::ReadOnly) {
+                        self.connection = None;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+impl Reading for Mysql {
+    fn reading<T>(&mut self, mut work: impl FnMut(&mut dyn Sql) -> Outcome<T>) -> Outcome<T> {
+        self.attempt(|on| work(on))
+    }
+}
+
+impl Writing for Mysql {
+    fn writing<T>(&mut self, mut work: impl FnMut(&mut dyn Sql) -> Outcome<T>) -> Outcome<T> {
+        self.attempt(|on| {
+            on.plain("START TRANSACTION")?;
+            let done = work(on).and_then(|value| on.plain("COMMIT").map(|()| value));
+            if done.is_err() {
+                on.roll_back();
+            }
+            done
+        })
+    }
+
+    fn erase(&mut self) -> Outcome<()> {
+        Ok(())
+    }
+
+    fn own_libraries(&mut self) -> &mut BTreeSet<String> {
+        &mut self.own_libraries
+    }
+
+    fn another(&self) -> Outcome<Box<dyn Read + Send>> {
+        let mut reader = Mysql { address: self.address.clone(), connection: None, own_libraries: BTreeSet::new() };
+        reader.connection()?;
+        Ok(Box::new(reader))
+    }
+}

@@ -1,0 +1,135 @@
+//! What can be seen only from inside: limits of a connection, plans of statements, the age of libraries.
+
+use super::super::{Append, CHECK_BYTES, Item, Kind, Name, Retention, SessionQuery, Store, Turn, TurnQuery, load};
+use super::{Sqlite, open};
+use crate::contract::Time;
+use crate::store::Read;
+
+fn name() -> Name {
+    Name { user: "ann".to_owned(), session: "a".to_owned() }
+}
+
+fn record(number: u64, size: usize) -> Append {
+    Append { name: name(), generation: 1, at: Time(number), item: Item::Record { number, bytes: vec![7; size] } }
+}
+
+fn set(store: &mut Sqlite, sql: &str) {
+    store.handle.connection().unwrap().execute_batch(sql).unwrap();
+}
+
+fn value(store: &mut Sqlite, sql: &str) -> i64 {
+    store.handle.connection().unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn after_a_full_disk_it_goes_on_with_what_it_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder.path().join("journal.db")).unwrap();
+    store.append(&[record(1, 100)]).unwrap();
+    let pages = value(&mut store, "PRAGMA page_count");
+    set(&mut store, &format!("PRAGMA max_page_count = {pages}"));
+    let error = store.append(&[record(2, 10), record(3, 100_000)]).unwrap_err();
+    assert_eq!(error.kind, Kind::Full, "{error}");
+    assert!(error.detail.contains("journal.db") && error.detail.contains("free space"), "{error}");
+    assert_eq!(store.check().unwrap_err().kind, Kind::Full, "{CHECK_BYTES} bytes don't fit");
+    assert_eq!(store.records(&name(), 1, 9).unwrap().len(), 1, "it can be read");
+    set(&mut store, "PRAGMA max_page_count = 1000000");
+    store.append(&[record(2, 10), record(3, 100_000)]).unwrap();
+    assert_eq!(store.records(&name(), 1, 9).unwrap().len(), 3);
+}
+
+#[test]
+fn a_read_only_database_is_read_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder.path().join("journal.db")).unwrap();
+    set(&mut store, "PRAGMA query_only = ON");
+    assert_eq!(store.append(&[record(1, 1)]).unwrap_err().kind, Kind::ReadOnly);
+    store.append(&[record(1, 1)]).unwrap();
+}
+
+#[test]
+fn each_connection_syncs_and_erases() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder.path().join("journal.db")).unwrap();
+    for (pragma, set) in
+        [("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("user_version", 1), ("application_id", 0x6677_6a6c)]
+    {
+        assert_eq!(value(&mut store, &format!("PRAGMA {pragma}")), set, "{pragma}");
+    }
+}
+
+#[test]
+fn loading_and_pages_of_histories_use_indexes_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder.path().join("journal.db")).unwrap();
+    for sql in [
+        "SELECT id, generation FROM sessions WHERE user = ? AND session = ?",
+        load::OLDER_SNAPSHOT,
+        load::RECORDS,
+        "SELECT number, bytes FROM snapshots WHERE session_id = ? AND number <= ? ORDER BY number DESC LIMIT 1",
+        "SELECT t.turn FROM turns t JOIN sessions s ON s.id = t.session_id WHERE s.user = ? AND s.session = ? AND t.turn < ? \
+         ORDER BY t.turn DESC, t.session_id DESC LIMIT 20",
+        "SELECT s.user FROM sessions s WHERE s.user = ? AND s.used_at <= ? ORDER BY s.used_at DESC, s.user, s.session LIMIT 20",
+    ] {
+        let connection = store.handle.connection().unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let plan: Vec<String> = statement.raw_query().mapped(|row| row.get::<_, String>("detail")).collect::<Result<_, _>>().unwrap();
+        let is_indexed = |step: &String| step.starts_with("SEARCH ") && step.contains(" USING ");
+        assert!(plan.iter().all(is_indexed), "{sql}: {plan:?}");
+    }
+}
+
+#[test]
+fn a_log_that_a_reader_holds_is_emptied_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut store = open(&path).unwrap();
+    let turn = Turn { turn: 1, number: 1, question: "geheimnis".to_owned(), ..Turn::default() };
+    store.append(&[record(1, 1), Append { item: Item::Turn(Box::new(turn)), ..record(1, 1) }]).unwrap();
+    let reader = rusqlite::Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN").unwrap();
+    reader.query_row("SELECT COUNT(*) FROM turns", [], |_| Ok(())).unwrap();
+    store.handle.connection().unwrap();
+    store.is_erasing = true;
+    store.append(&[record(2, 1)]).unwrap();
+    assert!(store.is_erasing, "it waits for the reader, without waiting");
+    reader.execute_batch("COMMIT").unwrap();
+    store.append(&[record(3, 1)]).unwrap();
+    assert!(!store.is_erasing);
+}
+
+#[test]
+fn libraries_that_no_session_names_leave_after_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut store = open(&path).unwrap();
+    for hash in ["named", "unnamed", "own"] {
+        store.keep_library(hash, b"files").unwrap();
+    }
+    let names = Append { item: Item::Library { hash: "named".to_owned() }, ..record(1, 1) };
+    let other = |session: &str, append: Append| Append { name: Name { user: "bob".to_owned(), session: session.to_owned() }, ..append };
+    store.append(&[record(1, 1), names.clone(), other("b", record(1, 1))]).unwrap();
+    drop(store);
+    let mut store = open(&path).unwrap();
+    store.keep_library("own", b"files").unwrap();
+    set(&mut store, "UPDATE libraries SET kept_at = 1");
+    let left = |store: &mut Sqlite| {
+        store.retain(&Retention::default(), &|_| false).unwrap();
+        ["named", "unnamed", "own"].into_iter().filter(|hash| store.library(hash).unwrap().is_some()).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&mut store), ["named", "unnamed", "own"], "bob's session may need any");
+    store.append(&[other("b", names)]).unwrap();
+    assert_eq!(left(&mut store), ["named", "own"]);
+    store.delete_user("bob").unwrap();
+    assert_eq!(left(&mut store), ["named", "own"]);
+    store.delete(&name()).unwrap();
+    assert_eq!(left(&mut store), ["own"]);
+}
+
+#[test]
+fn an_unused_journal_has_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = open(&folder.path().join("journal.db")).unwrap();
+    assert!(store.sessions(&SessionQuery { limit: 9, ..SessionQuery::default() }).unwrap().is_empty());
+    assert!(store.turns(&TurnQuery { limit: 9, ..TurnQuery::default() }).unwrap().is_empty());
+}
