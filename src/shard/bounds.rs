@@ -63,7 +63,7 @@ pub(super) const PARKED_BYTES_MAX: usize = 16 << 20;
 
 /// How long a request waits for the journal: for its session to be loaded, or for what it did to be kept. Beyond: `503`; what it did
 /// may be kept all the same.
-pub(super) const JOURNAL_TIME: Duration = Duration::from_secs(10);
+pub(super) const JOURNAL_TIME: Duration = Duration::from_secs(4);
 /// Requests and sockets of a shard that wait for sessions to be loaded. Beyond: `503`.
 pub(super) const LOADING_MAX: usize = 4_096;
 /// A snapshot is kept after so many turns, or so many bytes of records, whichever comes first. A load plays at most about twice as
