@@ -23,6 +23,7 @@ use crate::auth::{Network, Rules};
 use crate::contract::{Limits, Listen, Quotas};
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::otlp::Settings as Otlp;
+use crate::work::prices::Prices;
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
 use crate::work::{Pool, Settings};
@@ -55,6 +56,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// What each user and address may use.
     pub quotas: Quotas,
+    /// What models cost.
+    pub prices: Prices,
     /// The file of API keys.
     pub api_keys: Option<PathBuf>,
     /// The certificates of the issuer's authority, where it is a private one.
@@ -194,6 +197,7 @@ impl Config {
             sign_in,
             trusted_proxies: quotas::trusted_proxies(&arguments)?,
             quotas: quotas::quotas(&arguments, &upstream)?,
+            prices: quotas::prices(&arguments)?,
             shards: shards.map(usize::from),
             workers: usize::from(arguments.workers),
             upstream,

@@ -126,3 +126,22 @@ fn a_socket_that_other_machines_reach_needs_sign_in_whoever_opened_it() {
     let errors = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.code() == Some(3) && errors.contains("can be reached from other machines"), "{errors}");
 }
+
+#[test]
+fn a_reload_switches_no_sign_in_off_where_other_machines_reach_a_socket_of_systemd() {
+    let folder = Folder::new();
+    let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap();
+    let config = folder.write("f.toml", "[auth]\nauth_header = 'X-User'\ntrusted_proxy = '127.0.0.1'\n");
+    let server = Process::activated(folder, &[&free.to_string()], &["--config", config.to_str().unwrap()]);
+    let status = || {
+        let mut wire = Wire::open(SocketAddr::from(([127, 0, 0, 1], free.port())));
+        wire.ask("GET", "/api/me", None).status
+    };
+    assert_eq!(status(), 401);
+    // `listen` is 127.0.0.1:7878, where nobody would have to sign in.
+    fs::write(&config, "log = 'info'\n").unwrap();
+    server.signal("HUP");
+    eventually("the refusal", || server.said().contains("the reload was refused and nothing has changed").then_some(()));
+    assert!(server.said().contains("nobody has to sign in"), "{}", server.said());
+    assert_eq!(status(), 401);
+}

@@ -288,3 +288,18 @@ fn usage_that_no_provider_reports_is_said_not_made_up() {
     without.note_uncounted(at(1));
     assert!(without.take_notices().is_empty(), "turns are counted all the same");
 }
+
+#[test]
+fn without_a_budget_who_spent_makes_room_and_with_one_they_keep_their_place() {
+    let user_quota = Quota { streams: 1, ..Quota::default() };
+    let with = |turns| Quotas { budget: Budget { turns, ..Budget::default() }, ..quotas(user_quota) };
+    for (turns, left) in [(6, 3), (0, 5)] {
+        let mut ledger = Ledger::with_places(with(5), 1, 1);
+        ledger.spend(at(1), &user("ada"), Spent { turns: 3, tokens: 0, cost: 0 });
+        ledger.reload(with(turns), at(2).moment);
+        let held = ledger.hold_stream(at(3), [Some(&user("eve")), None]);
+        ledger.close_stream(held);
+        ledger.reload(with(turns.max(5)), at(4).moment);
+        assert_eq!(ledger.left(at(5), &user("ada")).unwrap()["turns"]["left"], json!(left), "{turns}");
+    }
+}
