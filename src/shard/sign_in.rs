@@ -271,7 +271,8 @@ fn verified(token: &str, issuer: &Issuer, keys: Option<&KeySet>, now: Now) -> Re
     // Userinfo is asked where the token has no `name`, even if it has a preferred one.
     let is_nameless = verified.names.name.is_none();
     let identity = verified.sub.clone();
-    let mut user = User { sub: verified.sub, identity, email: None, scopes, is_nameless, expires_s: Some(verified.expires_s), key: None, proxy: None };
+    let mut user =
+        User { sub: verified.sub, identity, email: None, scopes, is_nameless, expires_s: Some(verified.expires_s), key: None, proxy: None };
     user.is_called(&verified.names);
     Ok(user)
 }

@@ -336,10 +336,16 @@ fn a_site_of_nginx_that_passes_on_too_little_is_named_with_what_it_lacks() {
         folder.write("nginx.conf", "events {}\nhttp {\n    include conf.d/*.conf;\n}\n");
         let path = folder.path().join("nginx.conf").display().to_string();
         let ended = doctor(&folder, &[], &[&["--listen", &listen, "--nginx", &path], options].concat());
-        (ended.code, told(&ended, "nginx").split_whitespace().collect::<Vec<_>>().join(" ").replace(&folder.path().display().to_string(), "…"))
+        (
+            ended.code,
+            told(&ended, "nginx").split_whitespace().collect::<Vec<_>>().join(" ").replace(&folder.path().display().to_string(), "…"),
+        )
     };
     let (code, said) = check(&whole, &hosts);
-    assert!(code == Some(0) && said.starts_with("✓ nginx …/conf.d/site.conf:") && said.contains("the site for chat.example passes on"), "{said}");
+    assert!(
+        code == Some(0) && said.starts_with("✓ nginx …/conf.d/site.conf:") && said.contains("the site for chat.example passes on"),
+        "{said}"
+    );
     for (from, to, lack) in [
         ("proxy_set_header Host $http_host;", "", "`proxy_set_header Host $http_host`"),
         ("proxy_set_header Host $http_host;", "proxy_set_header Host framewright;", "`proxy_set_header Host $http_host`"),
@@ -356,7 +362,11 @@ fn a_site_of_nginx_that_passes_on_too_little_is_named_with_what_it_lacks() {
         ("proxy_read_timeout 120s;", "proxy_read_timeout 10s;", "`proxy_read_timeout 120s`"),
         ("location = /ws {", "location = /socket {\n        proxy_set_header X-A b;", ""),
         ("location = /ws {", "location = /ws {\n        proxy_set_header X-A b;", "`proxy_set_header Upgrade $http_upgrade` for /ws"),
-        ("location = /ws {\n        proxy_buffering off;\n        proxy_pass http://framewright;", "location = /ws {\n        return 404;", "a location that passes on /ws"),
+        (
+            "location = /ws {\n        proxy_buffering off;\n        proxy_pass http://framewright;",
+            "location = /ws {\n        return 404;",
+            "a location that passes on /ws",
+        ),
         ("location / {", "location /chat/ {", "a location that passes on /api/send"),
         (
             "location = /api/events {\n        proxy_buffering off;",
@@ -376,8 +386,18 @@ fn a_site_of_nginx_that_passes_on_too_little_is_named_with_what_it_lacks() {
         }
     }
     for (site, options, code, says) in [
-        (&*whole, &["--trusted-proxy", "127.0.0.1"][..], 1, "passes on requests for chat.example, which the server refuses: it doesn't know the name → start the server with --host chat.example"),
-        (&whole, &["--host", "chat.example"], 0, "its X-Forwarded-For doesn't count, so all of its clients count as one local client → start the server with --trusted-proxy 127.0.0.1"),
+        (
+            &*whole,
+            &["--trusted-proxy", "127.0.0.1"][..],
+            1,
+            "passes on requests for chat.example, which the server refuses: it doesn't know the name → start the server with --host chat.example",
+        ),
+        (
+            &whole,
+            &["--host", "chat.example"],
+            0,
+            "its X-Forwarded-For doesn't count, so all of its clients count as one local client → start the server with --trusted-proxy 127.0.0.1",
+        ),
         ("server { listen 80; location / { proxy_pass http://127.0.0.1:1; } }", &hosts, 0, "passes requests to"),
         ("server { location / {", &hosts, 1, "site.conf:1: the file ends within a directive or block → name another file with --nginx"),
     ] {
@@ -410,14 +430,24 @@ fn a_unit_of_systemd_is_checked_with_its_sockets() {
     let (code, said) = check(&unit, &any);
     assert!(code == Some(0) && said.contains("✓ unit …/units/framewright.service: started again when it ends or hangs"), "{said}");
     for (from, to, code, says) in [
-        ("Type=notify", "Type=simple", 0, "! unit …/units/framewright.service: Type=simple, so systemd doesn't learn when the server is ready → add Type=notify"),
+        (
+            "Type=notify",
+            "Type=simple",
+            0,
+            "! unit …/units/framewright.service: Type=simple, so systemd doesn't learn when the server is ready → add Type=notify",
+        ),
         ("WatchdogSec=20", "", 0, "without WatchdogSec=, nothing ends a server that hangs → add WatchdogSec=20"),
         ("Restart=always", "Restart=no", 0, "without Restart=, nothing starts a server that has ended"),
         ("ExecReload=/bin/kill -HUP $MAINPID", "", 0, "without ExecReload=, `systemctl reload` does nothing"),
         ("User=framewright", "", 0, "the server runs as root → add User=framewright"),
         ("LimitNOFILE=262144", "LimitNOFILE=64", 0, "LimitNOFILE=64, but --connections lets in"),
         (binary, "/nowhere/framewright", 1, "✗ unit …/units/framewright.service: starts /nowhere/framewright, which isn't there"),
-        ("EnvironmentFile=-/etc/default/framewright", "EnvironmentFile=/nowhere/e", 1, "EnvironmentFile=/nowhere/e isn't there, so systemd doesn't start the server"),
+        (
+            "EnvironmentFile=-/etc/default/framewright",
+            "EnvironmentFile=/nowhere/e",
+            1,
+            "EnvironmentFile=/nowhere/e isn't there, so systemd doesn't start the server",
+        ),
         ("UMask=0077", "LoadCredential=a:/nowhere/c", 1, "LoadCredential= names /nowhere/c, which isn't there"),
     ] {
         assert!(unit.contains(from), "{from}");
@@ -437,7 +467,10 @@ fn a_unit_of_systemd_is_checked_with_its_sockets() {
     // nginx may pass requests to what systemd holds.
     let site = include_str!("../../deploy/nginx.conf");
     let path = folder.write("nginx.conf", site);
-    let (_, said) = check(&unit, &["--listen", "127.0.0.1:1", "--nginx", path.to_str().unwrap(), "--host", "chat.example.org", "--trusted-proxy", "unix"]);
+    let (_, said) = check(
+        &unit,
+        &["--listen", "127.0.0.1:1", "--nginx", path.to_str().unwrap(), "--host", "chat.example.org", "--trusted-proxy", "unix"],
+    );
     assert!(said.contains("the site for chat.example.org passes on what the server needs"), "{said}");
     let (code, said) = {
         let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--unit", "none.service"]);
@@ -450,13 +483,29 @@ fn a_unit_of_systemd_is_checked_with_its_sockets() {
 fn proxies_that_count_for_too_much_or_for_nothing_are_noticed() {
     let folder = Folder::new();
     for (options, code, says) in [
-        (&["--host", "a.example"][..], 0, "! proxy the server is reached as a.example, and trusts no proxy: all of its clients count as one local client → name the proxy with --trusted-proxy 127.0.0.1"),
+        (
+            &["--host", "a.example"][..],
+            0,
+            "! proxy the server is reached as a.example, and trusts no proxy: all of its clients count as one local client → name the proxy with --trusted-proxy 127.0.0.1",
+        ),
         (&["--trusted-proxy", "127.0.0.1"], 0, "✓ proxy X-Forwarded-For counts from 1 trusted address or network"),
-        (&["--trusted-proxy", "10.0.0.1"], 1, "✗ proxy only this machine reaches 127.0.0.1:0, and no trusted proxy is on it: nothing that a proxy states counts → add --trusted-proxy 127.0.0.1"),
+        (
+            &["--trusted-proxy", "10.0.0.1"],
+            1,
+            "✗ proxy only this machine reaches 127.0.0.1:0, and no trusted proxy is on it: nothing that a proxy states counts → add --trusted-proxy 127.0.0.1",
+        ),
         (&["--trusted-proxy", "10.0.0.1", "--trusted-proxy", "unix"], 0, "✓ proxy"),
-        (&["--trusted-proxy", "127.0.0.1", "--auth-header", "X-User"], 0, "✓ proxy the header `x-user` names users, from 1 trusted address"),
+        (
+            &["--trusted-proxy", "127.0.0.1", "--auth-header", "X-User"],
+            0,
+            "✓ proxy the header `x-user` names users, from 1 trusted address",
+        ),
         (&["--trusted-proxy", "0.0.0.0/0", "--auth-header", "X-User"], 1, "✗ proxy `x-user` counts from any address"),
-        (&["--listen", "0.0.0.0:0", "--insecure-no-auth", "--trusted-proxy", "0.0.0.0/0"], 1, "✗ proxy X-Forwarded-For counts from any address: whoever reaches the server chooses the address that is counted"),
+        (
+            &["--listen", "0.0.0.0:0", "--insecure-no-auth", "--trusted-proxy", "0.0.0.0/0"],
+            1,
+            "✗ proxy X-Forwarded-For counts from any address: whoever reaches the server chooses the address that is counted",
+        ),
         (&["--listen", "0.0.0.0:0", "--insecure-no-auth", "--trusted-proxy", "10.0.0.1"], 0, "✓ proxy X-Forwarded-For counts"),
     ] {
         let listen = if options.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
@@ -472,9 +521,17 @@ fn budgets_are_shown_and_a_price_for_no_model_is_noticed() {
     let url = format!("http://{model}/v1");
     let of = ["--listen", "127.0.0.1:0", "--llm-url", &url, "--model", "big"];
     for (options, code, says) in [
-        (&["--day-turns", "200", "--day-cost", "2.50", "--price", "big=1,2"][..], 0, "✓ budget a day, for each address: 200 turns, a cost of 2.5"),
+        (
+            &["--day-turns", "200", "--day-cost", "2.50", "--price", "big=1,2"][..],
+            0,
+            "✓ budget a day, for each address: 200 turns, a cost of 2.5",
+        ),
         (&["--day-cost", "2.50"], 1, "✗ settings --day-cost needs a price for the model `big`: set it with --price big=INPUT,OUTPUT"),
-        (&["--price", "bigg=1,2"], 0, "! budget there is a price for the model `bigg`, which is never called → correct its name: the models are big"),
+        (
+            &["--price", "bigg=1,2"],
+            0,
+            "! budget there is a price for the model `bigg`, which is never called → correct its name: the models are big",
+        ),
     ] {
         let ended = doctor(&folder, &[("FRAMEWRIGHT_LLM_KEY", SECRET)], &[&of[..], options].concat());
         assert!(ended.code == Some(code) && on_one_line(&ended).contains(says), "{options:?}: {ended:?}");
@@ -509,10 +566,14 @@ fn a_unix_socket_that_everyone_may_use_is_noticed() {
     let folder = Folder::new();
     let path = folder.path().join("a.sock");
     let listen = format!("unix:{}", path.display());
-    let check = |options: &[&str]| on_one_line(&doctor(&folder, &[], &[&["--listen", &listen], options].concat())).replace(&listen[5..], "PATH");
+    let check =
+        |options: &[&str]| on_one_line(&doctor(&folder, &[], &[&["--listen", &listen], options].concat())).replace(&listen[5..], "PATH");
     assert!(check(&[]).contains("✓ socket PATH: mode 660, who may write to it may connect"), "{}", check(&[]));
     let open = check(&["--socket-mode", "666"]);
-    assert!(open.contains("! socket PATH: every user of this machine may connect (mode 666), and nobody has to sign in → --socket-mode 660"), "{open}");
+    assert!(
+        open.contains("! socket PATH: every user of this machine may connect (mode 666), and nobody has to sign in → --socket-mode 660"),
+        "{open}"
+    );
     folder.write("keys.toml", "");
     assert!(check(&["--socket-mode", "666", "--api-keys", "keys.toml"]).contains("✓ socket PATH: mode 666"));
     let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();

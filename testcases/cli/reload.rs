@@ -187,7 +187,8 @@ impl Configured {
 
     fn ask(&self, method: &str, target: &str, headers: &str, body: &str) -> Answer {
         let mut wire = Wire::open(self.server.address);
-        let length = if body.is_empty() { String::new() } else { format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()) };
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()) };
         wire.send(format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n{body}"));
         wire.answer()
     }

@@ -83,7 +83,10 @@ fn proxies(config: &Config, tell: &mut dyn FnMut(Finding)) {
             format!("only this machine reaches {}, and no trusted proxy is on it: nothing that a proxy states counts", config.listen),
             format!("add --trusted-proxy {own}, or listen where the proxy reaches the server"),
         ));
-    } else if config.sign_in.proxy.is_none() && !config.listen.is_local() && ["8.8.8.8", "2001:4860:4860::8888"].iter().any(|address| trusts(address)) {
+    } else if config.sign_in.proxy.is_none()
+        && !config.listen.is_local()
+        && ["8.8.8.8", "2001:4860:4860::8888"].iter().any(|address| trusts(address))
+    {
         tell(Finding::bad(
             "proxy",
             "X-Forwarded-For counts from any address: whoever reaches the server chooses the address that is counted",

@@ -19,7 +19,9 @@ pub(super) fn look(settings: &Settings) -> Finding {
             if is_grpc { other_port } else { "correct --otlp-endpoint: it ends where /v1/traces begins" },
         ),
         Ok(status @ (400 | 415)) => bad(format!("doesn't take protobuf over HTTP ({status})"), "switch on OTLP over HTTP at the collector"),
-        Ok(status @ (429 | 502 | 503 | 504)) => bad(format!("takes none for now ({status})"), "look at the collector's log; try again later"),
+        Ok(status @ (429 | 502 | 503 | 504)) => {
+            bad(format!("takes none for now ({status})"), "look at the collector's log; try again later")
+        }
         Ok(status) => bad(format!("answers with {status}"), "look at the collector's log"),
         Err(why) => bad(
             format!("can't be reached ({why}): traces are lost"),

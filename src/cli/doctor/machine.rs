@@ -2,8 +2,8 @@
 
 use super::Finding;
 use crate::shell::{self, Backend};
-use rustix::process::{Resource, getrlimit};
 use rustix::fs::statvfs;
+use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -76,7 +76,9 @@ pub(super) fn disk<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<Finding
         // Not every file system counts its files.
         let is_without_files = room.f_files > 0 && room.f_favail == 0;
         found.push(match free {
-            _ if is_without_files => Finding::bad("disk", format!("no file can be added where {} is", path.display()), "remove files there"),
+            _ if is_without_files => {
+                Finding::bad("disk", format!("no file can be added where {} is", path.display()), "remove files there")
+            }
             0..DISK_BYTES_MIN => Finding::bad("disk", is, "free some, or choose another place"),
             DISK_BYTES_MIN..DISK_BYTES_GOOD => Finding::warn("disk", is, "free some before it is full"),
             _ => Finding::good("disk", is),

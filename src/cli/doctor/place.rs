@@ -114,7 +114,7 @@ pub(super) fn socket_mode(path: &Path, mode: SocketMode, has_sign_in: bool) -> F
 
 /// The address that serves metrics alone.
 pub(super) fn metrics(address: SocketAddr, present: Present) -> Finding {
-    let answers = |answer: String| answer.starts_with("HTTP/1.1 200") && answer.contains("\nframewright_");
+    let answers = |answer: &str| answer.starts_with("HTTP/1.1 200") && answer.contains("\nframewright_");
     let is_open = !address.ip().is_loopback();
     match (TcpListener::bind(address), present) {
         (Ok(_), Present::Ours) => {
@@ -128,7 +128,7 @@ pub(super) fn metrics(address: SocketAddr, present: Present) -> Finding {
         ),
         (Ok(_), Present::No) => Finding::good("metrics", format!("{address} is free")),
         (Err(error), _) if error.kind() == ErrorKind::AddrInUse => match asked(&Listen::Tcp(address).from_here(), "/metrics") {
-            Ok(answer) if answers(answer) => Finding::good("metrics", format!("framewright serves them at {address} already")),
+            Ok(answer) if answers(&answer) => Finding::good("metrics", format!("framewright serves them at {address} already")),
             Ok(_) | Err(_) => {
                 Finding::bad("metrics", format!("another program listens on {address}"), "choose another address with --metrics-listen")
             }

@@ -368,7 +368,8 @@ mod tests {
         for (text, expected) in [("0", Some(0)), ("512", Some(512)), ("8k", Some(8_192)), ("1M", Some(1 << 20)), ("x", None), ("", None)] {
             assert_eq!(bytes(text), expected, "{text}");
         }
-        for (text, expected) in [("90", Some(90)), ("90s", Some(90)), ("1h30m", Some(5_400)), ("500ms", Some(0)), ("x", None), ("5y", None)] {
+        for (text, expected) in [("90", Some(90)), ("90s", Some(90)), ("1h30m", Some(5_400)), ("500ms", Some(0)), ("x", None), ("5y", None)]
+        {
             assert_eq!(seconds(text), expected, "{text}");
         }
     }

@@ -23,10 +23,8 @@ pub(super) struct Needs<'a> {
 
 /// Checks the unit, if there is one, and returns where its sockets listen.
 pub(super) fn look(named: Option<&Path>, needs: &Needs<'_>, tell: &mut dyn FnMut(Finding)) -> Vec<Listen> {
-    let folders = named.map_or_else(
-        || FOLDERS.iter().map(PathBuf::from).collect(),
-        |path| vec![path.parent().unwrap_or(Path::new(".")).to_owned()],
-    );
+    let folders =
+        named.map_or_else(|| FOLDERS.iter().map(PathBuf::from).collect(), |path| vec![path.parent().unwrap_or(Path::new(".")).to_owned()]);
     let name = named.and_then(Path::file_name).map_or(NAME.into(), |name| name.to_string_lossy().into_owned());
     let unit = match Unit::find(&folders, &name) {
         Ok(Some(unit)) => unit,
@@ -147,11 +145,17 @@ impl Unit {
         }
         let optional = self.all("EnvironmentFile").into_iter().filter(|path| !path.starts_with('-'));
         for path in optional.filter(|path| is_missing(path)) {
-            bad(format!("EnvironmentFile={path} isn't there, so systemd doesn't start the server"), "create it, or put `-` before its name");
+            bad(
+                format!("EnvironmentFile={path} isn't there, so systemd doesn't start the server"),
+                "create it, or put `-` before its name",
+            );
         }
         let credentials = self.all("LoadCredential").into_iter().filter_map(|line| line.split_once(':'));
         for (_, path) in credentials.filter(|(_, path)| is_missing(path)) {
-            bad(format!("LoadCredential= names {path}, which isn't there, so systemd doesn't start the server"), "create it; a folder may be empty");
+            bad(
+                format!("LoadCredential= names {path}, which isn't there, so systemd doesn't start the server"),
+                "create it; a folder may be empty",
+            );
         }
         wrong
     }

@@ -98,9 +98,9 @@ mod tests {
         // Taken of a rate of 60 at the start, half a minute later another rate, and the seconds until there is a token.
         for (taken, rate, wait_s) in [
             (60, 60, 0),
-            (60, 30, 2),   // Of the 30 that are still missing 30 count, and come back evenly.
-            (60, 31, 0),   // One is left.
-            (60, 10, 6),   // No longer than after using all 10 of them.
+            (60, 30, 2), // Of the 30 that are still missing 30 count, and come back evenly.
+            (60, 31, 0), // One is left.
+            (60, 10, 6), // No longer than after using all 10 of them.
             (60, 600, 0),
             (90, 6, 10),
             (20, 6, 0),

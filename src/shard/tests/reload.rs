@@ -2,8 +2,8 @@
 
 use super::sign_in::{bearer, keys, keys_file, rules, token};
 use super::*;
-use crate::auth::{Proxy, Role, Rules};
 use crate::auth::testing::{NOW, SIGNERS, claims};
+use crate::auth::{Proxy, Role, Rules};
 use crate::contract::{Budget, Quota};
 use crate::graph::shipped_with;
 use metrics::Models;
