@@ -19,7 +19,8 @@ fn doctor(folder: &Folder, variables: &[(&str, &str)], options: &[&str]) -> Ende
 
 /// What is told about one thing, with its mending.
 fn told(ended: &Ended, about: &str) -> String {
-    let mut lines = ended.output.lines().skip_while(|line| !line.get(4..).is_some_and(|rest| rest.starts_with(&format!("{about} "))));
+    let mut lines =
+        ended.output.lines().skip_while(|line| !line.split_once(' ').is_some_and(|(_, rest)| rest.starts_with(&format!("{about} "))));
     let first = lines.next().unwrap_or_else(|| panic!("nothing about `{about}`: {}", ended.output));
     [first].into_iter().chain(lines.take_while(|line| line.starts_with(' '))).map(str::trim).collect::<Vec<_>>().join(" ")
 }

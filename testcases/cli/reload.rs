@@ -206,7 +206,7 @@ fn quotas_budgets_and_prices_count_at_once_and_what_was_used_stays_used() {
     assert_eq!(budget()["turns"], json!({ "limit": 9, "left": 8 }));
 
     let prices = "[prices]\npuppet = { input = 1000, output = 2000 }\n";
-    let changed = running.change(&format!("{llm}[limits]\nday_turns = 3\nday_cost = '5'\n{prices}"));
+    let changed = running.change(&format!("{llm}[limits]\nday_turns = 3\nday_cost = 5.0\n{prices}"));
     assert_eq!(changed, ("limits.day_turns, limits.day_cost, limits.price".to_owned(), String::new()));
     assert_eq!(budget()["turns"], json!({ "limit": 3, "left": 2 }), "what was used stays used");
     assert_eq!(budget()["cost"], json!({ "limit": 5.0, "left": 5.0 }), "what cost nothing then costs nothing now");
@@ -216,7 +216,7 @@ fn quotas_budgets_and_prices_count_at_once_and_what_was_used_stays_used() {
     session.memorized();
     assert_eq!(budget()["turns"]["left"], 1);
 
-    running.change(&format!("{llm}[limits]\nday_turns = 2\nday_cost = '5'\n{prices}"));
+    running.change(&format!("{llm}[limits]\nday_turns = 2\nday_cost = 5.0\n{prices}"));
     let send = || session.call("POST", "/api/send", Some(&json!({ "text": json!({ "say": "three" }).to_string() })));
     assert_eq!((send().code(), budget()["turns"]["left"].clone()), ("budget_used_up".to_owned(), json!(0)));
 
@@ -241,8 +241,8 @@ fn trusted_proxies_and_their_header_count_at_once() {
     let mut nobody = Events::open(running.server.address, "/api/events", "");
     assert_eq!(who(&running, ada), "anonymous");
 
-    let auth = "log = 'info'\n[auth]\nauth_header = 'X-Remote-User'\ntrusted_proxy = '127.0.0.1'\n";
-    assert_eq!(running.change(auth), ("auth.auth_header, auth.trusted_proxy".to_owned(), String::new()));
+    let auth = "log = 'info'\n[auth]\nheader = 'X-Remote-User'\ntrusted_proxy = '127.0.0.1'\n";
+    assert_eq!(running.change(auth), ("auth.header, auth.trusted_proxy".to_owned(), String::new()));
     assert_eq!([who(&running, ada), who(&running, "")], ["proxy:ada", "401"]);
     assert!(nobody.is_ended(), "who never signed in has to");
     let mut events = Events::open(running.server.address, "/api/events", ada);
@@ -257,7 +257,7 @@ fn trusted_proxies_and_their_header_count_at_once() {
 
 #[test]
 fn sign_in_is_not_switched_off_where_others_reach_the_server() {
-    let auth = "log = 'info'\nlisten = '0.0.0.0:0'\n[auth]\nauth_header = 'X-User'\ntrusted_proxy = '127.0.0.1'\n";
+    let auth = "log = 'info'\nlisten = '0.0.0.0:0'\n[auth]\nheader = 'X-User'\ntrusted_proxy = '127.0.0.1'\n";
     let folder = Folder::new();
     let config = folder.write("f.toml", auth);
     let server = Server::of(&["serve", "--shards", "1", "--config", config.to_str().unwrap()], &[]);
@@ -278,6 +278,26 @@ fn sign_in_is_not_switched_off_where_others_reach_the_server() {
     let mut wire = Wire::open(format!("127.0.0.1:{}", server.address.port()).parse().unwrap());
     wire.send("GET /api/me HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(wire.answer().status, 401);
+}
+
+#[test]
+fn other_headers_for_the_collector_wait_for_a_restart_and_are_said_to_at_every_reload() {
+    let settings = |log: &str| format!("log = '{log}'\n[otlp]\nendpoint = 'http://127.0.0.1:9'\nheaders_file = 'headers'\n");
+    let folder = Folder::new();
+    let config = folder.write("f.toml", &settings("info"));
+    folder.write("headers", "authorization=one\n");
+    let config = config.to_str().unwrap();
+    let server = Server::with(&Setting { options: &["--config", config], working_folder: Some(folder.path()), ..Setting::default() });
+    let address = server.address.to_string();
+    let reload = || run_with(folder.path(), &[], &["reload", "--listen", &address, "--config", config]);
+    folder.write("headers", "authorization=two\n");
+    for (log, changed) in [("info", "nothing has changed"), ("warn", "log"), ("warn", "nothing has changed")] {
+        folder.write("f.toml", &settings(log));
+        let ended = reload();
+        assert_eq!(ended.output, format!("reloaded: {changed}\nneeds a restart: the collector's headers\n"), "{ended:?}");
+    }
+    folder.write("headers", "authorization=one\n");
+    assert_eq!(reload().output, "reloaded: nothing has changed\n");
 }
 
 #[test]

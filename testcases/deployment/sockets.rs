@@ -131,7 +131,7 @@ fn a_socket_that_other_machines_reach_needs_sign_in_whoever_opened_it() {
 fn a_reload_switches_no_sign_in_off_where_other_machines_reach_a_socket_of_systemd() {
     let folder = Folder::new();
     let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap();
-    let config = folder.write("f.toml", "[auth]\nauth_header = 'X-User'\ntrusted_proxy = '127.0.0.1'\n");
+    let config = folder.write("f.toml", "[auth]\nheader = 'X-User'\ntrusted_proxy = '127.0.0.1'\n");
     let server = Process::activated(folder, &[&free.to_string()], &["--config", config.to_str().unwrap()]);
     let status = || {
         let mut wire = Wire::open(SocketAddr::from(([127, 0, 0, 1], free.port())));

@@ -248,7 +248,7 @@ fn trusted_proxies_count_at_once() {
     };
     let mut world = World::new(with(&[]));
     world.peer = std::net::IpAddr::from([10, 0, 0, 1]).into();
-    let mut asks = |world: &mut World, address: &str| {
+    let asks = |world: &mut World, address: &str| {
         let socket = world.connect();
         world.request(socket, "GET", "/auth/config", &format!("X-Forwarded-For: {address}\r\n"), "").0
     };
