@@ -600,3 +600,15 @@ fn a_full_disk_is_noticed() {
     let sound = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", "data", "--audit", "audit.jsonl"]);
     assert_eq!(sound.output.matches(" MiB free where ").count(), 1, "both are on one file system: {}", sound.output);
 }
+
+#[test]
+fn a_key_that_a_server_repeats_is_not_shown() {
+    let folder = Folder::new();
+    let url = format!("http://{}/v1", model_server("200 OK", r#"{"data":[{"id":"sk-very-secret-1234"}]}"#, ""));
+    let options = ["--listen", "127.0.0.1:0", "--llm-url", &url, "--model", "big"];
+    for json in [&[][..], &["--json"]] {
+        let ended = doctor(&folder, &[("FRAMEWRIGHT_LLM_KEY", SECRET)], &[&options[..], json].concat());
+        assert!(ended.code == Some(1) && ended.output.contains("choose one of •••"), "{ended:?}");
+        assert!(!ended.output.contains(SECRET), "{ended:?}");
+    }
+}

@@ -106,12 +106,14 @@ fn metrics_name_what_was_reloaded_and_keep_what_was_counted() {
     };
     let before = counted(&scrape(&mut world), "demo", "demo");
     assert!(before > 0.0);
+    world.post("/api/send", json!({ "text": PLAIN }));
     let models = Models { provider: "openai".into(), fast: "small".into(), strong: "large".into(), fallback: None };
     let library = shipped_with(|file| file.replace("\"director+interpreter\"", "\"director+analyst\""));
     world.reload(Settings { models, library, database_names: vec!["shop".into()], ..settings() });
     ask(&mut world);
     let text = scrape(&mut world);
     assert_eq!(counted(&text, "demo", "demo"), before, "an old series stays its provider's");
+    assert!(text.contains("turns_total{path=\"reflex\",outcome=\"done\"} 1\n"), "counters of paths that stay go on: {text}");
     assert!(counted(&text, "openai", "small") + counted(&text, "openai", "large") > 0.0, "{text}");
     for path in ["director+interpreter", "director+analyst"] {
         assert!(text.contains(&format!("turns_total{{path=\"{path}\",outcome=\"done\"}} 0\n")), "{path}: {text}");
@@ -209,6 +211,10 @@ fn quotas_count_at_once_and_what_was_used_stays_used() {
     assert_eq!(world.get("/api/state").1["budget"], Value::Null);
     world.reload(bounded(Quota { requests: 1, ..Quota::default() }, budget(5)));
     assert_eq!([sends(&mut world), sends(&mut world)], ["429 budget_used_up", "429 rate_limited"], "and with bounds again");
+    let mut world = World::new(bounded(Quota::default(), Budget::default()));
+    assert_eq!(sends(&mut world), "200 ");
+    world.reload(bounded(messages(1), Budget::default()));
+    assert_eq!([sends(&mut world), sends(&mut world)], ["200 ", "429 rate_limited"], "also where there was none at the start");
 }
 
 #[test]
