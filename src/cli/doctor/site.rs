@@ -305,7 +305,7 @@ impl Scope {
     fn within(&self, level: &[Directive]) -> Scope {
         let mut scope = self.clone();
         let of = |name: &'static str| level.iter().filter(move |directive| directive.name() == name);
-        let last = |name| of(name).last().map(|directive| directive.argument(1).to_owned());
+        let last = |name| of(name).next_back().map(|directive| directive.argument(1).to_owned());
         let headers: Vec<(String, String)> =
             of("proxy_set_header").map(|directive| (directive.argument(1).to_owned(), directive.argument(2).to_owned())).collect();
         if !headers.is_empty() {
