@@ -26,7 +26,7 @@ use crate::work::otlp::Settings as Otlp;
 use crate::work::prices::Prices;
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
-use crate::work::{Pool, Settings};
+use crate::work::{Pool, PoolLimits, Settings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -251,16 +251,27 @@ impl Config {
     /// As [`pool`](Self::pool), with a tape that records the calls, or answers them without making any.
     pub fn pool_on(&self, tape: Option<Arc<Tape>>) -> Pool {
         let is_replay = tape.as_ref().is_some_and(|tape| !tape.is_recording());
+        let PoolLimits { workers_max, background_max, queue_max, call_time_max } = self.pool_limits();
         let settings = Settings {
-            workers_max: self.workers,
-            background_max: self.workers.div_ceil(4),
-            call_time_max: self.call_time,
-            queue_max: self.limits.queue,
+            workers_max,
+            background_max,
+            queue_max,
+            call_time_max,
             databases: if is_replay { Databases::default() } else { Databases::new(self.databases.clone()) },
             tape,
             ..Settings::default()
         };
         Pool::new(settings, self.upstream.models())
+    }
+
+    /// How much the pool may do at once.
+    pub fn pool_limits(&self) -> PoolLimits {
+        PoolLimits {
+            workers_max: self.workers,
+            background_max: self.workers.div_ceil(4),
+            queue_max: self.limits.queue,
+            call_time_max: self.call_time,
+        }
     }
 
     /// Has a pool that runs call the models of these settings from its next call on.

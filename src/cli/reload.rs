@@ -115,6 +115,7 @@ impl Reloads for Reloader {
         if is_model_new {
             config.change_models(&self.pool);
         }
+        self.pool.change_limits(config.pool_limits());
         apply(serve::rules(&config, Arc::new(library), api_keys.clone(), &self.pool, self.exporter.clone()), config.drain_time);
         self.log.change(&config.log);
         (self.values, self.config, self.graphs, self.api_keys) = (changes.values, config, graphs, api_keys);

@@ -55,15 +55,15 @@ mod tests {
             // A flag takes precedence over the file, then as now.
             ("graph = 'a'\nshards = 7\n[llm]\nmodel = 'one'\n[limits]\nmessage_bytes = 2048", "", ""),
             (
-                "listen = '127.0.0.1:1'\ndata = 'd'\nhost = 'a.example'\ngraph = 'a'\n[llm]\nmodel = 'one'\n[limits]\nworkers = 3",
-                "host",
-                "listen (f.toml:1), data (f.toml:2), limits.workers (f.toml:8)",
+                "listen = '127.0.0.1:1'\ndata = 'd'\nhost = 'a.example'\ngraph = 'a'\ntests = true\n[llm]\nmodel = 'one'\n[limits]\nworkers = 3",
+                "host, limits.workers",
+                "listen (f.toml:1), data (f.toml:2), tests (f.toml:5)",
             ),
         ] {
             let changes = changes(&running, &written(text));
             assert_eq!((changes.live.join(", ").as_str(), changes.waiting.join(", ").as_str()), (live, waiting), "{text}");
             assert_eq!(changes.arguments.listen.to_string(), "127.0.0.1:7878", "what needs a restart stays");
-            assert_eq!((changes.arguments.workers, changes.arguments.message_bytes), (256, 4096));
+            assert_eq!((changes.arguments.tests, changes.arguments.message_bytes), (false, 4096));
         }
     }
 }

@@ -184,7 +184,7 @@ settings! {
     OTLP otlp_content: bool, "BOOL", Switch, Some("false"),
         "Export prompts, messages, answers and queries too";
     LIMITS workers: u16, "N", Number(1, 4_096), Some("256"),
-        "Concurrent model calls, 1 to 4096; further calls wait";
+        "Concurrent model calls, 1 to 4096; further calls wait", Live;
     LIMITS connect_ms: u32, "N", Number(1, MS_MAX), Some("5000"),
         "Milliseconds to connect to the model's server", Live;
     LIMITS first_token_ms: Option<u32>, "N", Number(1, MS_MAX), None,
@@ -193,7 +193,7 @@ settings! {
     LIMITS next_token_ms: u32, "N", Number(1, MS_MAX), Some("60000"),
         "Milliseconds between two tokens of a model", Live;
     LIMITS call_ms: u32, "N", Number(1, MS_MAX), Some("600000"),
-        "Milliseconds for a model call as a whole, including waiting and retries";
+        "Milliseconds for a model call as a whole, including waiting and retries", Live;
     LIMITS drain_ms: u32, "N", Number(0, 600_000), Some("10000"),
         "Milliseconds that running answers get to finish when the server is stopped, up to 600000", Live;
     LIMITS sessions: u32, "N", Number(1, 1_000_000), Some("10000"),
@@ -209,7 +209,7 @@ settings! {
     LIMITS connections: u32, "N", Number(1, 1_000_000), Some("16384"),
         "Connections of each shard; further ones are refused", Live;
     LIMITS queue: u16, "N", Number(1, 65_535), Some("1024"),
-        "Model calls that may wait for a worker";
+        "Model calls that may wait for a worker", Live;
     LIMITS waiting: u16, "N", Number(1, 1_000), Some("8"),
         "Messages that may wait behind the running turn of a session", Live;
     LIMITS history: u16, "N", Number(2, 10_000), Some("200"),

@@ -137,12 +137,12 @@ fn settings_count_at_once_or_are_said_to_need_a_restart() {
     assert_eq!(reload(&server, &["--config", config]).output.trim_end(), "reloaded: nothing has changed");
     folder.write(
         "f.toml",
-        "shards = 7\nlog = 'error'\nhost = 'chat.example'\ngraph = 'v1-direct'\n[limits]\nmessage_bytes = 2048\nworkers = 3\n",
+        "shards = 7\ntests = true\nlog = 'error'\nhost = 'chat.example'\ngraph = 'v1-direct'\n[limits]\nmessage_bytes = 2048\nworkers = 3\n",
     );
     let ended = reload(&server, &["--config", config]);
     assert_eq!(
         ended.output.replace(config, "f.toml"),
-        "reloaded: host, log, graph, limits.message_bytes\nneeds a restart: limits.workers (f.toml:7)\n",
+        "reloaded: host, log, graph, limits.workers, limits.message_bytes\nneeds a restart: tests (f.toml:2)\n",
         "a flag took precedence over `shards` and still does: {ended:?}"
     );
     assert_eq!(ended.code, Some(0));
@@ -228,6 +228,29 @@ fn quotas_budgets_and_prices_count_at_once_and_what_was_used_stays_used() {
     running.change(&llm);
     assert!((0..30).all(|_| running.ask("GET", "/auth/config", "", "").status == 200), "and without a bound again");
     assert_eq!(send().status, 200);
+}
+
+#[test]
+fn more_workers_take_what_waits_and_a_shorter_queue_refuses_at_once() {
+    let provider = Provider::start();
+    let llm = format!("log = 'info'\n[llm]\nurl = '{}'\nmodel = 'puppet'\n[limits]\n", provider.url());
+    let mut running = Configured::start(&format!("{llm}workers = 1\n"));
+    let holds = json!({ "text": json!({ "hold": "input", "after": 0, "say": "so" }).to_string() });
+    for session in ["a", "b", "c"] {
+        running.server.session(session).post("/api/send", &holds);
+    }
+    provider.holds(1);
+    assert_eq!(running.change(&format!("{llm}workers = 3\n")).0, "limits.workers");
+    provider.holds(3);
+    assert_eq!(running.change(&format!("{llm}workers = 3\nqueue = 1\n")).0, "limits.queue");
+    ["d", "e"].into_iter().for_each(|session| drop(running.server.session(session).post("/api/send", &holds)));
+    let refused = eventually("a refused call", || {
+        let results = ["d", "e"].map(|session| running.server.session(session).result());
+        results.into_iter().find(|result| result["status"] == "error")
+    });
+    assert_eq!(refused["code"], "calls_full", "{refused}");
+    provider.release(4);
+    ["a", "b", "c"].into_iter().for_each(|session| drop(running.server.session(session).result_of("msg_1")));
 }
 
 #[test]
