@@ -54,7 +54,9 @@ pub(super) fn look(named: Option<&Path>, front: &Front<'_>, tell: &mut dyn FnMut
 }
 
 fn found(site: &Site, front: &Front<'_>) -> Finding {
-    let name = site.names.first().map_or("its name", String::as_str);
+    let is_name = |name: &&String| !name.is_empty() && *name != "_" && !name.contains('*') && !name.starts_with(['~', '.']);
+    let mut names = site.names.iter().filter(is_name);
+    let name = names.clone().next().or(front.hosts.first()).map_or("chat.example.org", String::as_str);
     let mut lacks: Vec<String> = Vec::new();
     for wanted in [Wanted::Call, Wanted::Events, Wanted::Socket] {
         for lack in site.lacks(wanted, front.hosts) {
@@ -68,8 +70,7 @@ fn found(site: &Site, front: &Front<'_>) -> Finding {
         return Finding::bad("nginx", is, format!("add it; `framewright config nginx --name {name}` prints a complete site"));
     }
     let is_known = |name: &&String| front.hosts.iter().any(|host| host.eq_ignore_ascii_case(name)) || is_loopback(name);
-    let is_name = |name: &&String| !name.is_empty() && *name != "_" && !name.contains('*') && !name.starts_with(['~', '.']);
-    if let Some(unknown) = site.names.iter().filter(is_name).find(|name| !is_known(name)) {
+    if let Some(unknown) = names.find(|name| !is_known(name)) {
         let is = format!("{}: passes on requests for {unknown}, which the server refuses: it doesn't know the name", site.place);
         return Finding::bad("nginx", is, format!("start the server with --host {unknown}"));
     }
