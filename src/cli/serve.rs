@@ -43,7 +43,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let server = start_on(inherited, Supervisor::of_environment(), &config, library, pool, Some(Arc::new(check)))?;
     let _ = address.set(server.places()[0].clone());
     server.hear_signals().map_err(failure)?;
-    server.hear_reloads(Box::new(reloader.exporting(server.exporter()))).map_err(failure)?;
+    server.hear_reloads(Box::new(reloader.of(&server))).map_err(failure)?;
     tell(first_line(&server, &config));
     if let Some(listen) = unused {
         let origin = listen.origin;
