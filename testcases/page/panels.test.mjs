@@ -113,7 +113,7 @@ test('a turn that was cut off with its server says so when it is back', () =>
     await gone;
     await visitor.connectedBy('lost');
     await stage.startServer(new URL(stage.address).host);
-    await page.locator('.turn[data-status=error] .failure', { hasText: 'The server ended before this answer was finished.' }).waitFor();
+    await page.locator('.turn[data-status=failed] .failure', { hasText: 'The server ended before this answer was finished.' }).waitFor();
     await visitor.open('state');
     await page.locator('.drawer').getByText('Nothing runs.').waitFor();
   }));
