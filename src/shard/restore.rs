@@ -95,6 +95,13 @@ impl From<Unreadable> for Refusal {
 /// Finds a library by its content hash.
 pub type Libraries<'a> = dyn FnMut(&str) -> Option<Arc<Library>> + 'a;
 
+/// The library of this content hash, from the files that a journal or an export kept of it. None if they can't be read, or are
+/// another library's.
+pub fn kept_library(hash: &str, files: &[u8]) -> Option<Arc<Library>> {
+    let library = Library::load(&serde_json::from_slice(files).ok()?).ok()?;
+    (library.hash() == hash).then(|| Arc::new(library))
+}
+
 /// A digest of events, in hex.
 pub fn digest<'a>(events: impl Iterator<Item = &'a Event>) -> (usize, String) {
     let (mut hash, mut count) = (Sha256::new(), 0);

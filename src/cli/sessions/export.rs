@@ -1,0 +1,129 @@
+//! `framewright sessions export`: whole sessions as JSON Lines, also of a journal that a server is writing.
+
+use super::exported::{self, Exporter};
+use super::journal::{self, Place};
+use super::{Failure, readable, tell};
+use crate::auth::ANONYMOUS;
+use crate::config::Arguments;
+use crate::contract::journal::Name;
+use crate::store::{Read, SessionRow};
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Options {
+    /// Session to export
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    session: Option<String>,
+    /// Export all sessions, or with --user all of that user
+    #[arg(long)]
+    all: bool,
+    /// User whose sessions to export [default: anonymous; with --all: every user]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    #[command(flatten)]
+    _settings: Box<Arguments>,
+}
+
+pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
+    let mut reader = place.reader()?;
+    let rows = match &options.session {
+        Some(session) => {
+            let user = options.user.as_deref().unwrap_or(ANONYMOUS).to_owned();
+            vec![journal::session(&mut *reader, &Name { user, session: session.clone() })?]
+        }
+        None => journal::sessions(&mut *reader, options.user.as_deref())?,
+    };
+    let out = io::BufWriter::new(io::stdout().lock());
+    match export(&mut *reader, &rows, out) {
+        Ok(()) => Ok(()),
+        Err(Stopped::Written(error)) => readable::written(Err(error)),
+        Err(Stopped::Read(failure)) => Err(failure),
+    }
+}
+
+/// Why an export was not finished.
+enum Stopped {
+    Written(io::Error),
+    Read(Failure),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Stopped {
+        Stopped::Written(error)
+    }
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Stopped {
+        Stopped::Read(failure)
+    }
+}
+
+fn export(reader: &mut dyn Read, rows: &[SessionRow], out: impl Write) -> Result<(), Stopped> {
+    let (mut exporter, mut libraries) = (Exporter::begin(out)?, BTreeSet::new());
+    for row in rows {
+        session(reader, row, &mut exporter, &mut libraries)?;
+    }
+    Ok(exporter.end()?)
+}
+
+/// Writes a session. A server may append to it meanwhile: the records are written up to the last that a turn of the list needs.
+fn session(
+    reader: &mut dyn Read,
+    row: &SessionRow,
+    exporter: &mut Exporter<impl Write>,
+    libraries: &mut BTreeSet<String>,
+) -> Result<(), Stopped> {
+    let name = Name { user: row.user.clone(), session: row.session.clone() };
+    let first = reader.records(&name, 1, 1).map_err(Failure::unavailable)?;
+    // It was deleted since it was listed.
+    let Some(first) = first.first() else { return Ok(()) };
+    exporter.session(&name, &row.title)?;
+    if first.number != 1 {
+        return Err(Stopped::Read(Failure::unavailable(format!("`{}`: its records begin with {}, not with 1", name.session, first.number))));
+    }
+    let last = records(reader, &name, 1, u64::MAX, exporter, libraries)?;
+    let turns = journal::turns(reader, &name)?;
+    let needed = turns.iter().map(|row| row.turn.number).max().unwrap_or(0);
+    records(reader, &name, last + 1, needed, exporter, libraries)?;
+    for row in turns {
+        let whole = reader.turn(&name, row.turn.turn).map_err(Failure::unavailable)?;
+        whole.map_or(Ok(()), |row| exporter.turn(row))?;
+    }
+    Ok(exporter.end_session()?)
+}
+
+/// Writes records from one number to another, each behind the library that it names, and returns the last one's number.
+fn records(
+    reader: &mut dyn Read,
+    name: &Name,
+    from: u64,
+    to: u64,
+    exporter: &mut Exporter<impl Write>,
+    libraries: &mut BTreeSet<String>,
+) -> Result<u64, Stopped> {
+    let mut last = from - 1;
+    while last < to {
+        let page = reader.records(name, last + 1, journal::PAGE).map_err(Failure::unavailable)?;
+        if page.is_empty() {
+            break;
+        }
+        for record in page.into_iter().take_while(|record| record.number <= to) {
+            let unwritten = exported::library_named(&record.bytes).filter(|hash| !libraries.contains(hash));
+            if let Some(hash) = unwritten {
+                match reader.library(&hash).map_err(Failure::unavailable)? {
+                    Some(files) => exporter.library(&hash, files)?,
+                    None => tell(format_args!(
+                        "warning: the graphs {hash} of `{}` are not in the journal; it can't be replayed or imported without them",
+                        name.session
+                    )),
+                }
+                libraries.insert(hash);
+            }
+            last = record.number;
+            exporter.record(record)?;
+        }
+    }
+    Ok(last)
+}
