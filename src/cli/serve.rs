@@ -10,6 +10,7 @@ use crate::contract::{Listen, counted};
 use crate::graph::Library;
 use crate::log;
 use crate::shard;
+use crate::shard::bounds::SESSION_IDLE_KEPT;
 use crate::shard::files::Files;
 use crate::shard::metrics::Models;
 use crate::shard::origin::Origins;
@@ -140,6 +141,7 @@ pub(super) fn rules(
         export: config.otlp.as_ref().map(|otlp| shard::Export { content: otlp.content }),
         conformance: config.conformance,
         keeping: config.keeping,
+        session_idle: if config.keeping.is_some() { SESSION_IDLE_KEPT } else { rules.session_idle },
         files: if config.development { Files::Development } else { rules.files },
         about: about(config),
         limits: config.limits.of_session(),

@@ -140,14 +140,15 @@ fn look_at_all(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(
     tell(machine::descriptors(connections));
     tell(machine::clock());
     let Some(written) = written else { return };
-    let (listen, data) = (written.arguments.listen.clone(), written.arguments.data.clone());
+    let (listen, data) =
+        (written.arguments.listen.clone(), (written.arguments.durability != "none").then(|| written.arguments.data.clone()));
     tell(place::hosts(&listen, &written.arguments.host));
     if written.arguments.allow_origin.iter().any(|origin| origin == "*") {
         tell(Finding::bad("origins", "every web page may use the server (`*`)", "list the origins with --allow-origin instead"));
     }
     let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
     let server = place::address(&listen, own, tell);
-    tell(place::data(Some(&data), server));
+    tell(place::data(data.as_deref(), server));
     let library = library::load(graphs.as_deref());
     tell(graphs_of(&graph, &library));
     let suites = written.arguments.tests.then(|| written.arguments.suites.clone());

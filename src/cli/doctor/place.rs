@@ -97,22 +97,19 @@ fn version_at(listen: &Listen) -> Option<String> {
     body["version"].as_str().map(|version| version.chars().filter(|sign| !sign.is_control()).take(40).collect())
 }
 
-/// Until there is a journal.
-const ONLY_A_LOCK: &str = "nothing but a lock is kept there yet: conversations end with the server";
-
+/// The folder of the journal; none where conversations are kept in memory only.
 pub(super) fn data(folder: Option<&Path>, present: Present) -> Finding {
-    let Some(folder) = folder.filter(|folder| !folder.as_os_str().is_empty()) else {
-        return Finding::good("data", "no folder: conversations end with the server");
+    let Some(folder) = folder else {
+        return Finding::good("data", "nothing is stored: conversations end with the server");
     };
     let shown = folder.display();
     let bad =
         |why: &str| Finding::bad("data", format!("{shown}: {why}"), "choose another folder with --data, or let this user write into it");
     match File::options().write(true).open(folder.join("lock")) {
         Ok(lock) => match lock.try_lock() {
-            Ok(()) => written(folder)
-                .map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} is free; {ONLY_A_LOCK}"))),
+            Ok(()) => written(folder).map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} is free"))),
             Err(TryLockError::WouldBlock) if present == Present::Ours => {
-                Finding::good("data", format!("{shown} is used by the server that runs; {ONLY_A_LOCK}"))
+                Finding::good("data", format!("{shown} is used by the server that runs"))
             }
             Err(TryLockError::WouldBlock) => {
                 Finding::bad("data", format!("another server uses {shown}"), "end it, or choose another folder with --data")
@@ -122,8 +119,7 @@ pub(super) fn data(folder: Option<&Path>, present: Present) -> Finding {
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
             let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-            written(there)
-                .map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} can be made; {ONLY_A_LOCK}")))
+            written(there).map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} can be made")))
         }
         Err(error) => bad(&error.to_string()),
     }

@@ -166,10 +166,10 @@ mod tests {
         let record = |(place, input): (usize, Input)| {
             let number = place as u64 + 1;
             let now = Now { moment: Moment(number), wall: Time(number) };
+            let mut bytes = restore::begin_record(now, &input);
             let mut effects: Vec<Effect> = Vec::new();
-            session.handle(now, input.clone(), &mut effects);
-            let (events, digest) = restore::digest(restore::events(&effects));
-            let bytes = serde_json::to_vec(&restore::Record { now, input, events, digest }).unwrap();
+            session.handle(now, input, &mut effects);
+            restore::end_record(&mut bytes, &restore::digest(restore::events(&effects)));
             Record { number, generation: 1, at: now.wall, bytes }
         };
         inputs.map(record).collect()
