@@ -61,15 +61,15 @@ fn proves_every_record_beside_a_server_after_it_and_from_a_file() {
 }
 
 /// The records of `talk` whose JSON has this in it, with their numbers.
-fn records_with(journal: &Connection, piece: &str) -> Vec<(u64, String)> {
+fn records_with(journal: &Connection, piece: &str) -> Vec<(i64, String)> {
     let mut statement = journal
         .prepare("SELECT r.number, CAST(r.bytes AS TEXT) FROM records r JOIN sessions s ON s.id = r.session_id WHERE s.session = 'talk' ORDER BY r.number")
         .unwrap();
-    let rows = statement.query_map([], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, String>(1)?))).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).unwrap();
     rows.map(Result::unwrap).filter(|(_, record)| record.contains(piece)).collect()
 }
 
-fn set_record(journal: &Connection, number: u64, record: &str) {
+fn set_record(journal: &Connection, number: i64, record: &str) {
     let update = "UPDATE records SET bytes = ?1 WHERE number = ?2 AND session_id = (SELECT id FROM sessions WHERE session = 'talk')";
     assert_eq!(journal.execute(update, (record.as_bytes(), number)).unwrap(), 1);
 }
@@ -80,7 +80,7 @@ fn a_changed_record_is_named_with_its_turn_frame_node_and_field() {
     kept.end_server();
     let export = kept.done(&["sessions", "export", "talk"]);
     let journal = Connection::open(kept.journal()).unwrap();
-    let differs = |number: u64, record: &str, says: &[&str]| {
+    let differs = |number: i64, record: &str, says: &[&str]| {
         let (_, before) = records_with(&journal, "").into_iter().find(|(own, _)| *own == number).unwrap();
         assert_ne!(before, record, "the record is changed");
         set_record(&journal, number, record);
@@ -126,7 +126,7 @@ fn a_changed_record_is_named_with_its_turn_frame_node_and_field() {
     assert!(ended.code == Some(1) && ended.errors.contains("turn msg_2, frame ") && ended.errors.contains("was 16 and is 17"), "{ended:?}");
 
     // Without its first records nothing can be proven.
-    let delete = |number: u64| journal.execute("DELETE FROM records WHERE number = ?1", [number]).unwrap();
+    let delete = |number: i64| journal.execute("DELETE FROM records WHERE number = ?1", [number]).unwrap();
     delete(5);
     let ended = kept.run(&["replay", "talk"]);
     assert!(ended.code == Some(1) && ended.errors.starts_with("record 5 is missing: record 6 follows 4"), "{ended:?}");

@@ -3,6 +3,7 @@
 use crate::kept::{Kept, TURNS, run_on_folder};
 use crate::program::{framewright, run_on, run_with};
 use crate::support::{Folder, Server, Setting};
+use mysql::prelude::Queryable;
 use serde_json::Value;
 use std::fs;
 
@@ -223,7 +224,7 @@ fn a_deletion_is_complete_and_says_what_it_can_not_reach() {
     // No page of the file has any of it.
     let bytes = fs::read(kept.journal()).unwrap();
     let text = String::from_utf8_lossy(&bytes);
-    assert!(text.contains("hello") && !text.contains("how many customers") && !text.contains("sky blue"));
+    assert!(text.contains("hello") && !text.contains("how many customers") && !text.contains("two buttons, red"));
 }
 
 #[test]
@@ -247,4 +248,42 @@ fn a_backup_is_made_beside_a_running_server_and_opens() {
     assert!(nothing.code == Some(4) && nothing.errors.contains("there is no journal nope/journal.db"), "{nothing:?}");
     let server = Server::with(&Setting { options: &["--graph", "v4-eras"], data: Some(other.path()), ..Setting::default() });
     assert_eq!(server.session("talk").messages()[0]["content"], "hello");
+}
+
+/// With `./testcases/mariadb cargo test --test cli -- sessions::`.
+#[test]
+fn a_journal_on_a_database_server_is_worked_on_as_a_file_is() {
+    let Ok(admin) = std::env::var("MARIADB_ADMIN_URL") else { return };
+    let name = format!("journal_of_commands_{}", std::process::id());
+    mysql::Conn::new(mysql::Opts::from_url(&admin).unwrap()).unwrap().query_drop(format!("CREATE DATABASE {name}")).unwrap();
+    let url = format!("{}/{name}", admin.rsplit_once('/').unwrap().0);
+    let folder = Folder::new();
+    let options = ["--journal", &url, "--model", "demo"];
+    let mut server = Server::with(&Setting { options: &options, data: Some(folder.path()), ..Setting::default() });
+    let listen = server.address.to_string();
+    server.session("talk").ask("hello");
+    server.session("talk").memorized();
+    let on_server = |arguments: &[&str]| run_with(folder.path(), &[("FRAMEWRIGHT_JOURNAL", &url), ("FRAMEWRIGHT_LISTEN", &listen)], arguments);
+    let done = |arguments: &[&str]| {
+        let ended = on_server(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        ended.output
+    };
+    assert!(done(&["sessions", "list"]).contains("talk "));
+    assert!(done(&["sessions", "show", "talk"]).contains("  > hello\n"));
+    let same = done(&["replay", "talk"]);
+    assert!(same.starts_with("1 turn, ") && same.ends_with("byte for byte\n"), "{same}");
+    let refused = on_server(&["sessions", "delete", "talk"]);
+    assert!(refused.code == Some(4) && refused.errors.contains("a server runs at ") && refused.errors.contains("/api/me/delete"), "{refused:?}");
+    assert_eq!(on_server(&["backup", "copy.db"]).code, Some(3));
+    let export = done(&["sessions", "export", "talk"]);
+    server.signal("TERM");
+    server.ended();
+    let file = folder.write("talk.jsonl", &export);
+    done(&["sessions", "import", file.to_str().unwrap(), "--as", "copy"]);
+    assert_eq!(done(&["replay", "copy"]), same);
+    let output = done(&["sessions", "delete", "--all-of-user", "anonymous"]);
+    assert!(output.starts_with("deleted all sessions of user `anonymous`: 2 sessions, 2 turns, "), "{output}");
+    assert!(output.contains("the database server's own logs and backups"), "{output}");
+    assert_eq!(done(&["sessions", "list"]), "no sessions\n");
 }
