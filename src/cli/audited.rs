@@ -12,12 +12,13 @@ pub(super) fn check(audit: Option<&Path>) -> Result<(), Failure> {
     audit.map(audit::open).transpose().map(drop).map_err(Failure::config)
 }
 
-/// Writes a line. `user` is whose data it was about.
-pub(super) fn note(audit: Option<&Path>, what: &'static str, user: Option<&str>, detail: String) -> Result<(), Failure> {
-    let Some(path) = audit else { return Ok(()) };
+/// What this user of the machine has done now.
+pub(super) fn record(what: &'static str, detail: String) -> Record {
     let at = u64::try_from(Zoned::now().timestamp().as_microsecond()).unwrap_or(0);
     let who = format!("uid:{}", rustix::process::getuid().as_raw());
-    let user = user.map(Into::into);
-    let record = Record { who: Some(who.into()), user, detail: Some(detail), ..Record::new(Time(at), what, Outcome::Done) };
-    audit::append(path, &record).map_err(Failure::config)
+    Record { who: Some(who.into()), detail: Some(detail), ..Record::new(Time(at), what, Outcome::Done) }
+}
+
+pub(super) fn note(audit: Option<&Path>, record: &Record) -> Result<(), Failure> {
+    audit.map_or(Ok(()), |path| audit::append(path, record).map_err(Failure::config))
 }

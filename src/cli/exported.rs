@@ -247,7 +247,8 @@ pub(super) fn read(path: &Path, mut take: impl FnMut(Session, &Libraries) -> Res
     let Some(Line::Export(head)) = lines.next()? else { return Err(lines.wrong("is not an export of sessions")) };
     if head.format != FORMAT {
         let Head { format, framewright } = head;
-        return Err(lines.wrong(&format!("framewright {framewright} wrote format {format}, and this version reads format {FORMAT}: use that version")));
+        return Err(lines
+            .wrong(&format!("framewright {framewright} wrote format {format}, and this version reads format {FORMAT}: use that version")));
     }
     let (mut libraries, mut open) = (Libraries::new(), None::<Session>);
     while let Some(line) = lines.next()? {

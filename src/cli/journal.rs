@@ -74,7 +74,8 @@ impl Place {
         if let Some(url) = &self.server {
             return Ok(Box::new(store::mysql::open(url).map_err(Failure::unavailable)?));
         }
-        let failed = |error| Failure::unavailable(format!("can't create the folder {} ({error}): choose another with --data", self.data.display()));
+        let failed =
+            |error| Failure::unavailable(format!("can't create the folder {} ({error}): choose another with --data", self.data.display()));
         fs::create_dir_all(&self.data).map_err(failed)?;
         self.open_file().map_err(Failure::unavailable)
     }
@@ -89,7 +90,9 @@ impl Place {
             return Ok(());
         }
         let path = path.display();
-        Err(Failure::unavailable(format!("there is no journal {path}: name the server's data folder with --data, or its database with --journal")))
+        Err(Failure::unavailable(format!(
+            "there is no journal {path}: name the server's data folder with --data, or its database with --journal"
+        )))
     }
 
     /// A database server doesn't say who uses it: what can be seen is whether a server of these settings answers here.

@@ -53,7 +53,7 @@ pub(super) fn run(command: &Command, matches: &ArgMatches) -> Result<(), Failure
         Command::Create { name, scopes, .. } => {
             file.create(name, scopes)?;
             let scopes = Scopes::of(scopes.iter().copied()).names().join(", ");
-            audited::note(audit.as_deref(), "key_create", None, format!("{name} ({scopes})"))
+            audited::note(audit.as_deref(), &audited::record("key_create", format!("{name} ({scopes})")))
         }
         Command::List { .. } => {
             print!("{}", file.listed());
@@ -61,7 +61,7 @@ pub(super) fn run(command: &Command, matches: &ArgMatches) -> Result<(), Failure
         }
         Command::Revoke { name, .. } => {
             file.revoke(name)?;
-            audited::note(audit.as_deref(), "key_revoke", None, name.clone())
+            audited::note(audit.as_deref(), &audited::record("key_revoke", name.clone()))
         }
     }
 }

@@ -47,7 +47,9 @@ pub(super) fn plain(text: &str) -> String {
 /// Standard output was closed early, as `head` does: that is no failure.
 pub(super) fn written(outcome: io::Result<()>) -> Result<(), Failure> {
     match outcome {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::unavailable(format!("can't write to standard output ({error})"))),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::unavailable(format!("can't write to standard output ({error})")))
+        }
         _ => Ok(()),
     }
 }

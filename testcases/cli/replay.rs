@@ -94,18 +94,26 @@ fn a_changed_record_is_named_with_its_turn_frame_node_and_field() {
     // What the database answered the expert.
     let rows = records_with(&journal, "\"rows\":[[");
     let (number, record) = rows.iter().find(|(_, record)| record.contains("[[16]]")).unwrap_or_else(|| panic!("{rows:?}"));
-    differs(*number, &record.replace("[[16]]", "[[17]]"), &[
-        &format!("record {number} (completion), turn msg_2, frame "),
-        "node `expert_eras`",
-        "was 16 and is 17",
-        "calls[",
-    ]);
+    differs(
+        *number,
+        &record.replace("[[16]]", "[[17]]"),
+        &[
+            &format!("record {number} (completion), turn msg_2, frame "),
+            "node `expert_eras`",
+            "the stream is the same, and the kept turn differs\n`calls[",
+            "was 16 and is 17",
+        ],
+    );
     // What the user wrote.
     let (number, record) = records_with(&journal, "give me two buttons").remove(0);
-    differs(number, &record.replacen("give me two", "give me tow", 1), &[
-        &format!("record {number} (message), turn msg_3"),
-        "`trace.message` was \"give me two buttons, red and blue\" and is \"give me tow buttons, red and blue\"",
-    ]);
+    differs(
+        number,
+        &record.replacen("give me two", "give me tow", 1),
+        &[
+            &format!("record {number} (message), turn msg_3"),
+            "`trace.message` was \"give me two buttons, red and blue\" and is \"give me tow buttons, red and blue\"",
+        ],
+    );
     // A piece of an answer, which no kept turn has.
     let (number, record) = records_with(&journal, "{\"Chunk\":").pop().unwrap();
     let piece = serde_json::from_str::<Value>(&record).unwrap()["input"]["Chunk"]["text"].as_str().unwrap().to_owned();

@@ -10,6 +10,8 @@ pub(super) struct Field {
     pub(super) node: Option<String>,
     /// Such as `calls[0].came.Whole.text`.
     pub(super) path: String,
+    /// The call whose answer differs.
+    pub(super) answer_of: Option<u64>,
     /// JSON; none where the field is not there.
     pub(super) recorded: Option<String>,
     pub(super) replayed: Option<String>,
@@ -29,6 +31,7 @@ pub(super) fn first(recorded: &Value, replayed: &Value) -> Option<Field> {
     Some(Field {
         frame: of("frame").and_then(|frame| frame.as_u64()),
         node: of("node").or_else(|| of("nodes")).map(|node| names(&node)),
+        answer_of: of("pid").and_then(|pid| pid.as_u64()).filter(|_| path.split('/').nth(3) == Some("came")),
         path: spelled(&path),
         recorded: recorded_value.map(|value| value.to_string()),
         replayed: replayed_value.map(|value| value.to_string()),
@@ -99,21 +102,22 @@ mod tests {
             json!({
                 "trace": { "message": message, "frames": [{ "frame": 2, "nodes": ["output", "ui"], "route": route }], "total_ms": 1.5 },
                 "action": null,
-                "calls": [{ "frame": 1, "node": "input", "request": { "Model": { "tokens_max": asked } }, "came": { "Text": came } }],
+                "calls": [{ "pid": 7, "frame": 1, "node": "input", "request": { "Model": { "tokens_max": asked } }, "came": { "Text": came } }],
             })
         };
         let kept = turn("hi", "a", "b", "c");
         let found = |other: &Value| {
             first(&kept, other).map(|field| {
-                let Field { frame, node, path, recorded, replayed } = field;
-                format!("{frame:?} {} {path} {} {}", node.unwrap_or_default(), recorded.unwrap_or_default(), replayed.unwrap_or_default())
+                let Field { frame, node, answer_of, path, recorded, replayed } = field;
+                let place = format!("{frame:?} {answer_of:?}");
+                format!("{place} {} {path} {} {}", node.unwrap_or_default(), recorded.unwrap_or_default(), replayed.unwrap_or_default())
             })
         };
         for (other, says) in [
-            (turn("ho", "x", "x", "x"), r#"None  trace.message "hi" "ho""#),
-            (turn("hi", "x", "x", "x"), r#"Some(1) input calls[0].request.Model.tokens_max "a" "x""#),
-            (turn("hi", "a", "x", "x"), r#"Some(1) input calls[0].came.Text "b" "x""#),
-            (turn("hi", "a", "b", "x"), r#"Some(2) output+ui trace.frames[0].route "c" "x""#),
+            (turn("ho", "x", "x", "x"), r#"None None  trace.message "hi" "ho""#),
+            (turn("hi", "x", "x", "x"), r#"Some(1) None input calls[0].request.Model.tokens_max "a" "x""#),
+            (turn("hi", "a", "x", "x"), r#"Some(1) Some(7) input calls[0].came.Text "b" "x""#),
+            (turn("hi", "a", "b", "x"), r#"Some(2) None output+ui trace.frames[0].route "c" "x""#),
         ] {
             assert_eq!(found(&other).as_deref(), Some(says));
         }

@@ -10,14 +10,15 @@ use super::{Failure, tell};
 use crate::auth::ANONYMOUS;
 use crate::config::Arguments;
 use crate::contract::journal::Name;
-use crate::contract::{TurnId, clip};
+use crate::contract::{CallId, TurnId, clip};
 use crate::store::Read;
 use clap::ArgMatches;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
-use verify::{Difference, Proof};
+use verify::{Difference, Proof, Stream, Turns};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -50,8 +51,10 @@ fn of_journal(options: &Options, place: &Place) -> Result<(), Failure> {
     let mut reader = place.reader()?;
     journal::session(&mut *reader, &name)?;
     let turns = journal::turns(&mut *reader, &name)?;
-    let ends = turns.iter().map(|row| (row.turn.turn, row.turn.number)).collect();
     let reader = RefCell::new(reader);
+    let ends: BTreeMap<TurnId, u64> = turns.iter().map(|row| (TurnId(row.turn.turn), row.turn.number)).collect();
+    let detail = |turn: TurnId| kept_detail(&mut **reader.borrow_mut(), &name, turn, ends.get(&turn).copied());
+    let mut turns = Turns { ends: ends.clone(), detail: Box::new(detail) };
     let read = |from, limit| reader.borrow_mut().records(&name, from, limit).map_err(Failure::unavailable);
     let (mut known, mut unread) = (BTreeMap::new(), None);
     let mut library = |hash: &str| {
@@ -63,15 +66,15 @@ fn of_journal(options: &Options, place: &Place) -> Result<(), Failure> {
             }
         })
     };
-    let proof = verify::verify(journal::records(read, 1), &mut library, &ends, options.turn);
+    let proof = verify::verify(journal::records(read, 1), &mut library, &mut turns, options.turn);
     let proof = proof.map_err(|failure| unread.map_or(failure, Failure::unavailable))?;
-    let detail = |turn: TurnId| kept_detail(&mut **reader.borrow_mut(), &name, turn);
-    report(options, "", &proof, detail)
+    report(options, "", &proof, &mut turns)
 }
 
-fn kept_detail(reader: &mut dyn Read, name: &Name, turn: TurnId) -> Result<Option<Vec<u8>>, Failure> {
+/// A turn as it was kept behind that record: a running server may have kept it again since.
+fn kept_detail(reader: &mut dyn Read, name: &Name, turn: TurnId, end: Option<u64>) -> Result<Option<Vec<u8>>, Failure> {
     let row = reader.turn(name, turn.0).map_err(Failure::unavailable)?;
-    Ok(row.map(|row| row.turn.detail))
+    Ok(row.filter(|row| Some(row.turn.number) == end).map(|row| row.turn.detail))
 }
 
 fn of_file(options: &Options) -> Result<(), Failure> {
@@ -96,14 +99,15 @@ fn of_file(options: &Options) -> Result<(), Failure> {
             return Ok(());
         }
         let Session { name, records, turns, .. } = session;
-        let ends = turns.iter().map(|row| (row.turn.turn, row.turn.number)).collect();
+        let detail = |turn: TurnId| Ok(turns.iter().find(|row| row.turn.turn == turn.0).map(|row| row.turn.detail.clone()));
+        let ends = turns.iter().map(|row| (TurnId(row.turn.turn), row.turn.number)).collect();
+        let mut kept = Turns { ends, detail: Box::new(detail) };
         let mut known = BTreeMap::new();
         let mut library = |hash: &str| verify::library(&mut known, hash, || libraries.get(hash).cloned());
         let label = if count == 1 { String::new() } else { format!("{}/{}: ", name.user, name.session) };
         let labelled = |failure: Failure| Failure { says: format!("{label}{}", failure.says), ..failure };
-        let proof = verify::verify(records.into_iter().map(Ok), &mut library, &ends, options.turn).map_err(labelled)?;
-        let detail = |turn: TurnId| Ok(turns.iter().find(|row| row.turn.turn == turn.0).map(|row| row.turn.detail.clone()));
-        match report(options, &label, &proof, detail) {
+        let proof = verify::verify(records.into_iter().map(Ok), &mut library, &mut kept, options.turn).map_err(labelled)?;
+        match report(options, &label, &proof, &mut kept) {
             Err(Failure { code: 1, says }) => differing.push(says),
             other => other?,
         }
@@ -112,16 +116,11 @@ fn of_file(options: &Options) -> Result<(), Failure> {
     if differing.is_empty() { Ok(()) } else { Err(Failure { code: 1, says: differing.join("\n") }) }
 }
 
-/// Says what was proven, or what differs. `detail` returns a turn as it was kept.
-fn report(
-    options: &Options,
-    label: &str,
-    proof: &Proof,
-    detail: impl FnOnce(TurnId) -> Result<Option<Vec<u8>>, Failure>,
-) -> Result<(), Failure> {
+/// Says what was proven, or what differs.
+fn report(options: &Options, label: &str, proof: &Proof, turns: &mut Turns<'_>) -> Result<(), Failure> {
     if let Some(difference) = &proof.difference {
-        let kept = detail(difference.turn)?;
-        return Err(Failure { code: 1, says: format!("{label}{}", differs(difference, kept.as_deref())) });
+        let kept = (turns.detail)(difference.turn)?;
+        return Err(Failure { code: 1, says: format!("{label}{}", differs(difference, kept.as_deref(), &proof.completed)) });
     }
     let (turns, inputs) = (counted(proof.turns, "turn", "turns"), counted(proof.inputs, "input", "inputs"));
     let line = format!("{label}{turns}, {inputs}, {}: the same, byte for byte", counted(proof.events, "event", "events"));
@@ -142,31 +141,36 @@ fn report(
 /// What values are cut to.
 const VALUE_BYTES: usize = 200;
 
-/// Where the stream differs, and the first field of the turn that does.
-fn differs(difference: &Difference, kept: Option<&[u8]>) -> String {
-    let Difference { record, input, turn, recorded, replayed, first, detail } = difference;
-    let kept: Option<serde_json::Value> = kept.and_then(|bytes| serde_json::from_slice(bytes).ok());
+/// Where the stream or a kept turn differs, and the first field of the turn that does.
+fn differs(difference: &Difference, kept: Option<&[u8]>, completed: &BTreeMap<CallId, u64>) -> String {
+    let Difference { record, input, turn, stream, detail } = difference;
+    let kept: Option<Value> = kept.and_then(|bytes| serde_json::from_slice(bytes).ok());
     let detail = detail.as_ref().and_then(|detail| serde_json::to_value(detail).ok());
     let field = kept.as_ref().zip(detail.as_ref()).and_then(|(kept, detail)| difference::first(kept, detail));
-    let of_event = first.as_ref().map(|event| (u64::from(event.frame), event.node.to_string()));
-    let of_field = field.as_ref().and_then(|field| Some((field.frame?, field.node.clone()?)));
-    let place = of_field.or(of_event).map(|(frame, node)| format!(", frame {frame}, node `{node}`")).unwrap_or_default();
-    let events = format!("{} recorded, {replayed} now", counted(*recorded as u64, "event", "events"));
     let what = match (&field, &kept, &detail) {
         (Some(field), ..) => {
             let value = |value: &Option<String>| value.as_ref().map_or("nothing".to_owned(), |value| clip(value, VALUE_BYTES));
             format!("`{}` was {} and is {}", field.path, value(&field.recorded), value(&field.replayed))
         }
-        (None, Some(_), Some(_)) => format!("the turn's calls and trace are the same, so only events differ{}", first_event(difference)),
-        (None, ..) => format!("the turn was not kept, so there is nothing to compare its fields with{}", first_event(difference)),
+        (None, Some(_), Some(_)) => "the turn's calls and trace are the same: only events differ".to_owned(),
+        (None, Some(_), None) => "the turn does not end any more, so there is nothing to compare it with".to_owned(),
+        (None, None, _) => "the turn was not kept, so there is nothing to compare it with".to_owned(),
     };
-    format!("record {record} ({input}), turn {turn}{place}: the stream differs ({events})\n{what}")
-}
-
-fn first_event(difference: &Difference) -> String {
-    let Some(event) = &difference.first else { return String::new() };
-    let what = serde_json::to_string(&event.what).unwrap_or_default();
-    format!("; the first is now {}", clip(&what, VALUE_BYTES))
+    let of_field = field.as_ref().and_then(|field| Some((field.frame?, field.node.clone()?)));
+    let Some(Stream { recorded, replayed, first }) = stream else {
+        let place = of_field.map(|(frame, node)| format!(", frame {frame}, node `{node}`")).unwrap_or_default();
+        let answered = field.and_then(|field| field.answer_of).and_then(|call| completed.get(&CallId(call)));
+        let record = answered.map_or(format!("record {record} ({input})"), |record| format!("record {record} (completion)"));
+        return format!("{record}, turn {turn}{place}: the stream is the same, and the kept turn differs\n{what}");
+    };
+    let of_event = first.as_ref().map(|event| (u64::from(event.frame), event.node.to_string()));
+    let place = of_field.or(of_event).map(|(frame, node)| format!(", frame {frame}, node `{node}`")).unwrap_or_default();
+    let events = format!("{} recorded, {replayed} now", counted(*recorded as u64, "event", "events"));
+    let event = first.as_ref().filter(|_| field.is_none()).map(|event| {
+        let what = serde_json::to_string(&event.what).unwrap_or_default();
+        format!("; the first is now {}", clip(&what, VALUE_BYTES))
+    });
+    format!("record {record} ({input}), turn {turn}{place}: the stream differs ({events})\n{what}{}", event.unwrap_or_default())
 }
 
 #[cfg(test)]

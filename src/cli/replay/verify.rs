@@ -2,7 +2,7 @@
 
 use super::Failure;
 use crate::contract::journal::Record;
-use crate::contract::{Event, Input, TurnDetail, TurnId, What};
+use crate::contract::{CallId, Event, Input, TurnDetail, TurnId, What};
 use crate::engine::Session;
 use crate::graph::Library;
 use crate::shard::restore::{self, Libraries, Player, Unreadable};
@@ -20,40 +20,64 @@ pub(in crate::cli) struct Proof {
     pub(super) events: u64,
     /// What chat clients saw of the turn that was wanted.
     pub(super) stream: Vec<Vec<u8>>,
+    /// The record that completed each call.
+    pub(super) completed: BTreeMap<CallId, u64>,
     pub(in crate::cli) difference: Option<Difference>,
 }
 
-/// A record that leads to other events than it did.
+/// A record that leads to other events than it did, or behind which a turn is another than the one that was kept.
 pub(in crate::cli) struct Difference {
     pub(in crate::cli) record: u64,
     /// What kind of input it holds.
     pub(super) input: String,
     pub(super) turn: TurnId,
+    /// Of what clients saw; none where only the kept turn differs.
+    pub(super) stream: Option<Stream>,
+    /// The turn as it is kept after the replay, if it ends.
+    pub(super) detail: Option<TurnDetail>,
+}
+
+pub(super) struct Stream {
     /// How many events were recorded, and how many came now.
     pub(super) recorded: usize,
     pub(super) replayed: usize,
     /// The first that came now.
     pub(super) first: Option<Event>,
-    /// The turn as it is kept after the replay, if it ends.
-    pub(super) detail: Option<TurnDetail>,
 }
 
-/// Replays records from the first on. `ends` has for each turn the record behind which it was kept.
+/// The turns of a session as they were kept.
+pub(in crate::cli) struct Turns<'a> {
+    /// For each turn the record behind which it was kept.
+    pub(super) ends: BTreeMap<TurnId, u64>,
+    /// The detail of one.
+    pub(super) detail: Box<dyn FnMut(TurnId) -> Result<Option<Vec<u8>>, Failure> + 'a>,
+}
+
+impl<'a> Turns<'a> {
+    /// None, where only the stream is to be compared.
+    pub(in crate::cli) fn none() -> Turns<'a> {
+        Turns { ends: BTreeMap::new(), detail: Box::new(|_| Ok(None)) }
+    }
+}
+
+/// Replays records from the first on, and compares each one's events with their digest, and each turn with the kept one.
 ///
 /// # Errors
 /// The records can't be replayed: exit code 4 where something isn't kept, 1 where a record is damaged.
 pub(in crate::cli) fn verify<'a>(
     records: impl Iterator<Item = Result<Record, Failure>>,
     libraries: &'a mut Libraries<'a>,
-    ends: &BTreeMap<u64, u64>,
+    turns: &mut Turns<'_>,
     shown: Option<TurnId>,
 ) -> Result<Proof, Failure> {
     let (mut player, mut proof, mut turn) = (Player::new(libraries), Proof::default(), TurnId(0));
+    let mut ended: Vec<(u64, TurnId)> = turns.ends.iter().map(|(turn, number)| (*number, *turn)).collect();
+    ended.sort_unstable_by(|one, other| other.cmp(one));
     for record in records {
         let record = record?;
         if let Some(difference) = &mut proof.difference {
             // What comes after a difference proves nothing: it only shows how the turn ends now.
-            let end = ends.get(&difference.turn.0).copied().unwrap_or(0);
+            let end = turns.ends.get(&difference.turn).copied().unwrap_or(0);
             if record.number > end || play(&mut player, &record).is_err() {
                 break;
             }
@@ -63,6 +87,9 @@ pub(in crate::cli) fn verify<'a>(
         check_number(record.number, proof.inputs + 1)?;
         let (recorded, effects) = play(&mut player, &record).map_err(|error| failure(&error, record.number, turn))?;
         proof.inputs += 1;
+        if let Input::Completion { call, .. } = &recorded.input {
+            proof.completed.insert(*call, record.number);
+        }
         let events = || restore::events(&effects);
         let own_turn = events().map(|event| event.turn).find(|turn| *turn != TurnId(0));
         turn = own_turn.unwrap_or(turn);
@@ -71,15 +98,20 @@ pub(in crate::cli) fn verify<'a>(
             proof.events += count as u64;
             proof.turns += events().filter(|event| matches!(event.what, What::Done { .. })).count() as u64;
             proof.stream.extend(events().filter(|event| Some(event.turn) == shown).filter_map(json::chat));
+            while let Some((_, turn)) = ended.pop_if(|(number, _)| *number <= record.number) {
+                let detail = player.session().and_then(|session| kept(session, turn));
+                if proof.difference.is_none() && !is_same((turns.detail)(turn)?.as_deref(), detail.as_ref()) {
+                    let input = kind(&recorded.input);
+                    proof.difference = Some(Difference { record: record.number, input, turn, stream: None, detail });
+                }
+            }
             continue;
         }
         proof.difference = Some(Difference {
             record: record.number,
             input: kind(&recorded.input),
             turn,
-            recorded: recorded.events,
-            replayed: count,
-            first: events().next().cloned(),
+            stream: Some(Stream { recorded: recorded.events, replayed: count, first: events().next().cloned() }),
             detail: player.session().and_then(|session| kept(session, turn)),
         });
     }
@@ -122,7 +154,9 @@ fn failure(error: &Unreadable, number: u64, turn: TurnId) -> Failure {
     let place = if turn == TurnId(0) { format!("record {number}") } else { format!("record {number}, after events of turn {turn}") };
     match error {
         Unreadable::Library { hash } => Failure::unavailable(format!("{place}: the graphs that it runs on ({hash}) are not kept")),
-        Unreadable::NotOpened => Failure::unavailable(format!("{place}: the first record does not open a session, so there is nothing to replay")),
+        Unreadable::NotOpened => {
+            Failure::unavailable(format!("{place}: the first record does not open a session, so there is nothing to replay"))
+        }
         Unreadable::Record { why, .. } => Failure { code: 1, says: format!("{place}: it can't be read ({why})") },
         Unreadable::Panicked { .. } => {
             Failure { code: 1, says: format!("{place}: the session can't take this input here; it or a record before it was changed") }
@@ -133,6 +167,12 @@ fn failure(error: &Unreadable, number: u64, turn: TurnId) -> Failure {
 
 fn kept(session: &Session, turn: TurnId) -> Option<TurnDetail> {
     session.kept_turn(turn).cloned()
+}
+
+/// Whether a turn is the one that was kept, where that is there.
+fn is_same(recorded: Option<&[u8]>, replayed: Option<&TurnDetail>) -> bool {
+    let Some(recorded) = recorded else { return true };
+    replayed.is_some_and(|replayed| serde_json::to_vec(replayed).is_ok_and(|replayed| replayed == recorded))
 }
 
 /// `message`, `chunk`, `completion` …
@@ -159,8 +199,7 @@ mod tests {
             from: Caller::default(),
             generation: 1,
         };
-        let message =
-            Input::Message { text: "hello".to_owned(), dashboard: Vec::new(), client_id: None, from: Caller::default() };
+        let message = Input::Message { text: "hello".to_owned(), dashboard: Vec::new(), client_id: None, from: Caller::default() };
         let mut session = Session::new(library.clone(), "v3-framed", &Caller::default());
         let inputs = [opened, message, Input::Stop].into_iter().enumerate();
         let record = |(place, input): (usize, Input)| {
@@ -176,9 +215,9 @@ mod tests {
     }
 
     fn verified(library: &Arc<Library>, records: Vec<Record>) -> Result<Proof, (u8, String)> {
-        let ends = BTreeMap::from([(1, 3)]);
+        let mut turns = Turns { ends: BTreeMap::from([(TurnId(1), 3)]), ..Turns::none() };
         let mut find = |hash: &str| (library.hash() == hash).then(|| library.clone());
-        verify(records.into_iter().map(Ok), &mut find, &ends, Some(TurnId(1))).map_err(|failure| (failure.code, failure.says))
+        verify(records.into_iter().map(Ok), &mut find, &mut turns, Some(TurnId(1))).map_err(|failure| (failure.code, failure.says))
     }
 
     #[test]

@@ -6,12 +6,14 @@ use super::{Failure, audited};
 use crate::auth::ANONYMOUS;
 use crate::config::Arguments;
 use crate::contract::journal::Name;
-use crate::store::Deleted;
+use crate::shard::audit::Record;
+use crate::shard::identity::Key;
+use crate::store::{Deleted, Store};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Options {
     /// Session to delete
-    #[arg(required_unless_present = "all_of_user", conflicts_with = "all_of_user")]
+    #[arg(conflicts_with = "all_of_user")]
     session: Option<String>,
     /// User whose session it is [default: anonymous]
     #[arg(long, value_name = "NAME", conflicts_with = "all_of_user")]
@@ -29,32 +31,55 @@ const LEFT: &str = "not deleted, if there are any: backups, exports, logs, the a
 const LEFT_ON_A_SERVER: &str =
     "the database server's own logs and backups, and sessions in the memory of other framewright servers until they leave it";
 
+/// What is to be deleted.
+enum What {
+    Session(Name),
+    User(String),
+}
+
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
-    let audit = place.audit.as_deref();
+    let (what, audit) = (what(options)?, place.audit.as_deref());
     audited::check(audit)?;
     let mut store = place.writer()?;
-    let (user, what, deleted) = match (&options.session, &options.all_of_user) {
-        (Some(session), _) => {
-            let name = Name { user: options.user.as_deref().unwrap_or(ANONYMOUS).to_owned(), session: session.clone() };
-            journal::session(&mut *store, &name)?;
-            let deleted = store.delete(&name).map_err(Failure::unavailable)?;
-            let what = format!("session `{session}` of user `{}`", name.user);
-            (name.user, what, deleted)
+    let deleted = delete(&mut *store, &what)?;
+    let Deleted { sessions, turns, records, .. } = deleted;
+    let sessions = format!("{}, {}", counted(sessions, "session", "sessions"), counted(turns, "turn", "turns"));
+    let (user, session, said) = match what {
+        What::Session(Name { user, session }) => {
+            let key = Key { sub: user.as_str().into(), id: session.as_str().into() };
+            (user.clone(), Some(key.hashed().into()), format!("session `{session}` of user `{user}`"))
         }
-        (None, Some(user)) => {
-            if journal::sessions(&mut *store, Some(user))?.is_empty() {
+        What::User(user) => (user.clone(), None, format!("all sessions of user `{user}`")),
+    };
+    audited::note(audit, &Record { user: Some(user.into()), session, ..audited::record("sessions_delete", sessions.clone()) })?;
+    println!("deleted {said}: {sessions}, {}", counted(records, "record", "records"));
+    println!("{LEFT}{}", if place.is_on_a_database_server() { format!("; {LEFT_ON_A_SERVER}") } else { String::new() });
+    Ok(())
+}
+
+fn what(options: &Options) -> Result<What, Failure> {
+    match (&options.session, &options.all_of_user) {
+        (Some(session), _) => {
+            let user = options.user.as_deref().unwrap_or(ANONYMOUS).to_owned();
+            Ok(What::Session(Name { user, session: session.clone() }))
+        }
+        (None, Some(user)) => Ok(What::User(user.clone())),
+        (None, None) => Err(Failure::usage("nothing to delete: name a session, or a user with --all-of-user")),
+    }
+}
+
+fn delete(store: &mut dyn Store, what: &What) -> Result<Deleted, Failure> {
+    match what {
+        What::Session(name) => {
+            journal::session(store, name)?;
+            store.delete(name).map_err(Failure::unavailable)
+        }
+        What::User(user) => {
+            if journal::sessions(store, Some(user))?.is_empty() {
                 return Err(Failure::unavailable(format!("user `{user}` has no sessions in the journal: nothing to delete")));
             }
             let again = |error| Failure::unavailable(format!("{error}\nnot all is deleted: run the command again"));
-            (user.clone(), format!("all sessions of user `{user}`"), store.delete_user(user).map_err(again)?)
+            store.delete_user(user).map_err(again)
         }
-        (None, None) => return Err(Failure::usage("name a session, or a user with --all-of-user")),
-    };
-    let Deleted { sessions, turns, records, .. } = deleted;
-    let (sessions, turns) = (counted(sessions, "session", "sessions"), counted(turns, "turn", "turns"));
-    let records = counted(records, "record", "records");
-    audited::note(audit, "sessions_delete", Some(&user), format!("{what}: {sessions}, {turns}"))?;
-    println!("deleted {what}: {sessions}, {turns}, {records}");
-    println!("{LEFT}{}", if place.is_on_a_database_server() { format!("; {LEFT_ON_A_SERVER}") } else { String::new() });
-    Ok(())
+    }
 }

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 #[derive(clap::Args)]
 pub(in crate::cli) struct Options {
     /// Session to export
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    #[arg(conflicts_with = "all")]
     session: Option<String>,
     /// Export all sessions, or with --user all of that user
     #[arg(long)]
@@ -26,6 +26,9 @@ pub(in crate::cli) struct Options {
 }
 
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
+    if options.session.is_none() && !options.all {
+        return Err(Failure::usage("nothing to export: name a session, or pass --all"));
+    }
     let mut reader = place.reader()?;
     let rows = match &options.session {
         Some(session) => {
@@ -81,7 +84,10 @@ fn session(
     let Some(first) = first.first() else { return Ok(()) };
     exporter.session(&name, &row.title)?;
     if first.number != 1 {
-        return Err(Stopped::Read(Failure::unavailable(format!("`{}`: its records begin with {}, not with 1", name.session, first.number))));
+        return Err(Stopped::Read(Failure::unavailable(format!(
+            "`{}`: its records begin with {}, not with 1",
+            name.session, first.number
+        ))));
     }
     let last = records(reader, &name, 1, u64::MAX, exporter, libraries)?;
     let turns = journal::turns(reader, &name)?;

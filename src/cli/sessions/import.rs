@@ -5,7 +5,7 @@
 use super::exported::{self, Libraries, Session};
 use super::journal::{self, Place};
 use super::readable::counted;
-use super::replay::verify;
+use super::replay::verify::{self, Turns};
 use super::{Failure, tell};
 use crate::config::Arguments;
 use crate::contract::journal::{Append, Item, Name};
@@ -72,7 +72,9 @@ fn check_session(file: &Path, session: &Session, libraries: &Libraries) -> Resul
     let first = session.records.first().and_then(|record| serde_json::from_slice::<restore::Record>(&record.bytes).ok());
     match first.map(|record| record.input) {
         Some(Input::Opened { version, .. }) if version != VERSION => {
-            return Err(wrong(&format!("a version of the program wrote it whose inputs have format {version}, not {VERSION}: use that version")));
+            return Err(wrong(&format!(
+                "a version of the program wrote it whose inputs have format {version}, not {VERSION}: use that version"
+            )));
         }
         Some(Input::Opened { .. }) => {}
         _ => return Err(wrong("its first record does not open a session")),
@@ -83,7 +85,7 @@ fn check_session(file: &Path, session: &Session, libraries: &Libraries) -> Resul
     }
     let mut known = BTreeMap::new();
     let mut library = |hash: &str| verify::library(&mut known, hash, || libraries.get(hash).cloned());
-    let proof = verify::verify(session.records.iter().cloned().map(Ok), &mut library, &BTreeMap::new(), None);
+    let proof = verify::verify(session.records.iter().cloned().map(Ok), &mut library, &mut Turns::none(), None);
     let proof = proof.map_err(|failure| Failure::usage(wrong(&failure.says).says))?;
     if let Some(difference) = proof.difference {
         tell(format_args!(

@@ -1,8 +1,8 @@
 //! `framewright sessions show`: a session's turns, to read.
 
+use super::Failure;
 use super::journal::{self, Place};
 use super::readable::{self, counted, number, plain};
-use super::Failure;
 use crate::auth::ANONYMOUS;
 use crate::config::Arguments;
 use crate::contract::TurnId;
