@@ -99,7 +99,7 @@ fn a_changed_record_is_named_with_its_turn_frame_node_and_field() {
         &record.replace("[[16]]", "[[17]]"),
         &[
             &format!("record {number} (completion), turn msg_2, frame "),
-            "node `expert_eras`",
+            "node `eras`",
             "the stream is the same, and the kept turn differs\n`calls[",
             "was 16 and is 17",
         ],

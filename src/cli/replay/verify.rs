@@ -45,12 +45,14 @@ pub(super) struct Stream {
     pub(super) first: Option<Event>,
 }
 
+/// Returns the JSON of a kept turn's detail.
+pub(super) type Detail<'a> = dyn FnMut(TurnId) -> Result<Option<Vec<u8>>, Failure> + 'a;
+
 /// The turns of a session as they were kept.
 pub(in crate::cli) struct Turns<'a> {
     /// For each turn the record behind which it was kept.
     pub(super) ends: BTreeMap<TurnId, u64>,
-    /// The detail of one.
-    pub(super) detail: Box<dyn FnMut(TurnId) -> Result<Option<Vec<u8>>, Failure> + 'a>,
+    pub(super) detail: Box<Detail<'a>>,
 }
 
 impl<'a> Turns<'a> {
