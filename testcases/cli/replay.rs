@@ -4,7 +4,6 @@ use crate::kept::{Kept, TURNS, run_on_folder};
 use crate::support::Folder;
 use rusqlite::Connection;
 use serde_json::Value;
-use std::fs;
 
 const SAME: &str = "the same, byte for byte\n";
 
@@ -141,5 +140,6 @@ fn a_changed_record_is_named_with_its_turn_frame_node_and_field() {
     delete(1);
     let ended = kept.run(&["replay", "talk"]);
     assert!(ended.code == Some(4) && ended.errors.starts_with("the records begin with 2: "), "{ended:?}");
-    fs::remove_file(kept.folder.path().join("changed.jsonl")).unwrap();
+    let ended = kept.run(&["sessions", "export", "talk"]);
+    assert!(ended.code == Some(4) && ended.errors.contains("its records begin with 2, not with 1") && ended.output.is_empty(), "{ended:?}");
 }

@@ -33,7 +33,13 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let rows = match &options.session {
         Some(session) => {
             let user = options.user.as_deref().unwrap_or(ANONYMOUS).to_owned();
-            vec![journal::session(&mut *reader, &Name { user, session: session.clone() })?]
+            let row = journal::session(&mut *reader, &Name { user, session: session.clone() })?;
+            if let Some(number) = lacks_records_before(&mut *reader, &row)? {
+                return Err(Failure::unavailable(format!(
+                    "`{session}`: its records begin with {number}, not with 1: it can't be exported"
+                )));
+            }
+            vec![row]
         }
         None => journal::sessions(&mut *reader, options.user.as_deref())?,
     };
@@ -66,9 +72,19 @@ impl From<Failure> for Stopped {
 fn export(reader: &mut dyn Read, rows: &[SessionRow], out: impl Write) -> Result<(), Stopped> {
     let (mut exporter, mut libraries) = (Exporter::begin(out)?, BTreeSet::new());
     for row in rows {
-        session(reader, row, &mut exporter, &mut libraries)?;
+        match lacks_records_before(reader, row)? {
+            None => session(reader, row, &mut exporter, &mut libraries)?,
+            Some(number) => tell(format_args!("warning: `{}` is left out: its records begin with {number}, not with 1", row.session)),
+        }
     }
     Ok(exporter.end()?)
+}
+
+/// The number of a session's first record, where that isn't 1.
+fn lacks_records_before(reader: &mut dyn Read, row: &SessionRow) -> Result<Option<u64>, Failure> {
+    let name = Name { user: row.user.clone(), session: row.session.clone() };
+    let first = reader.records(&name, 1, 1).map_err(Failure::unavailable)?;
+    Ok(first.first().map(|record| record.number).filter(|number| *number != 1))
 }
 
 /// Writes a session. A server may append to it meanwhile: the records are written up to the last that a turn of the list needs.
@@ -79,16 +95,11 @@ fn session(
     libraries: &mut BTreeSet<String>,
 ) -> Result<(), Stopped> {
     let name = Name { user: row.user.clone(), session: row.session.clone() };
-    let first = reader.records(&name, 1, 1).map_err(Failure::unavailable)?;
-    // It was deleted since it was listed.
-    let Some(first) = first.first() else { return Ok(()) };
-    exporter.session(&name, &row.title)?;
-    if first.number != 1 {
-        return Err(Stopped::Read(Failure::unavailable(format!(
-            "`{}`: its records begin with {}, not with 1",
-            name.session, first.number
-        ))));
+    if reader.records(&name, 1, 1).map_err(Failure::unavailable)?.is_empty() {
+        // It was deleted since it was listed.
+        return Ok(());
     }
+    exporter.session(&name, &row.title)?;
     let last = records(reader, &name, 1, u64::MAX, exporter, libraries)?;
     let turns = journal::turns(reader, &name)?;
     let needed = turns.iter().map(|row| row.turn.number).max().unwrap_or(0);
