@@ -87,7 +87,8 @@ fn lacks_records_before(reader: &mut dyn Read, row: &SessionRow) -> Result<Optio
     Ok(first.first().map(|record| record.number).filter(|number| *number != 1))
 }
 
-/// Writes a session. A server may append to it meanwhile: the records are written up to the last that a turn of the list needs.
+/// Writes a session. A server may append to it meanwhile: each turn that is written has all records up to its end, and each turn that
+/// ends within the records is written.
 fn session(
     reader: &mut dyn Read,
     row: &SessionRow,
@@ -100,13 +101,20 @@ fn session(
         return Ok(());
     }
     exporter.session(&name, &row.title)?;
-    let last = records(reader, &name, 1, u64::MAX, exporter, libraries)?;
-    let turns = journal::turns(reader, &name)?;
-    let needed = turns.iter().map(|row| row.turn.number).max().unwrap_or(0);
-    records(reader, &name, last + 1, needed, exporter, libraries)?;
-    for row in turns {
-        let whole = reader.turn(&name, row.turn.turn).map_err(Failure::unavailable)?;
-        whole.map_or(Ok(()), |row| exporter.turn(row))?;
+    let mut last = records(reader, &name, 1, u64::MAX, exporter, libraries)?;
+    let (mut turn, mut needed) = (0, 0);
+    loop {
+        let listed = journal::turns(reader, &name)?.into_iter().map(|row| row.turn.turn);
+        for unwritten in listed.filter(|listed| *listed > turn).collect::<Vec<_>>() {
+            turn = unwritten;
+            let Some(whole) = reader.turn(&name, turn).map_err(Failure::unavailable)? else { continue };
+            needed = needed.max(whole.turn.number);
+            exporter.turn(whole)?;
+        }
+        if needed <= last {
+            break;
+        }
+        last = records(reader, &name, last + 1, needed, exporter, libraries)?.max(needed);
     }
     Ok(exporter.end_session()?)
 }
