@@ -97,7 +97,7 @@ pub(crate) fn run_on_folder(folder: &Folder, data: &str, arguments: &[&str]) -> 
 fn used(messages: &[Value], label: &str) -> Value {
     let sets = messages.iter().filter(|message| message["type"] == "controls").filter_map(|message| message["controls"].as_array());
     let has_label = |control: &&Value| control["label"].as_str().is_some_and(|own| own.to_lowercase() == label);
-    let button = sets.flatten().filter(has_label).next_back();
+    let button = sets.flatten().rfind(has_label);
     let button = button.unwrap_or_else(|| panic!("no button `{label}` is shown: {messages:?}"));
     json!({ "type": "action", "action": button["action"], "source": button["source"] })
 }

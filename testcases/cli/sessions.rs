@@ -2,10 +2,12 @@
 
 use crate::kept::{Kept, TURNS, run_on_folder};
 use crate::program::{framewright, run_on, run_with};
-use crate::support::{Folder, Server, Setting};
+use crate::support::{Folder, Server, Setting, eventually};
 use mysql::prelude::Queryable;
 use serde_json::Value;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
@@ -260,6 +262,33 @@ fn a_backup_is_made_beside_a_running_server_and_opens() {
     assert!(nothing.code == Some(4) && nothing.errors.contains("there is no journal nope/journal.db"), "{nothing:?}");
     let server = Server::with(&Setting { options: &["--graph", "v4-eras"], data: Some(other.path()), ..Setting::default() });
     assert_eq!(server.session("talk").messages()[0]["content"], "hello");
+}
+
+#[test]
+fn exports_and_replays_beside_a_busy_server_are_whole() {
+    const QUESTIONS_MAX: usize = 80;
+    let server = Server::start();
+    let (folder, data) = (&server.folder, server.folder.path().to_str().unwrap());
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let session = server.session("busy");
+            (0..QUESTIONS_MAX).take_while(|_| !is_done.load(Ordering::Relaxed)).for_each(|_| drop(session.ask("why is the sky blue?")));
+        });
+        let export = || run_on_folder(folder, data, &["sessions", "export", "busy"]);
+        eventually("a turn", || export().output.contains("{\"turn\"").then_some(()));
+        for round in 0..5 {
+            let name = format!("{round}.jsonl");
+            folder.write(&name, &export().output);
+            for what in [&name, "busy"] {
+                let ended = run_on_folder(folder, data, &["replay", what]);
+                assert!(ended.code == Some(0) && ended.output.ends_with("byte for byte\n"), "{what}: {ended:?}");
+            }
+            let imported = run_on_folder(folder, &format!("{data}/copy-{round}"), &["sessions", "import", &name]);
+            assert_eq!(imported.code, Some(0), "{imported:?}");
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
 }
 
 /// With `./testcases/mariadb cargo test --test cli -- sessions::`.
