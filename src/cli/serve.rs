@@ -2,7 +2,7 @@
 
 use super::reload::Reloader;
 use super::suites::Folder;
-use super::{Failure, doctor, library, tell, version};
+use super::{Failure, doctor, journal, library, tell, version};
 use crate::auth::ApiKeys;
 use crate::config::Config;
 use crate::config::layers::{Origin, Written};
@@ -108,7 +108,7 @@ fn start_on(
 
 /// Opens the journal: a file in the data folder, or a database server's.
 fn open_store(config: &Config) -> Box<OpenStore> {
-    let (path, server) = (config.data.join(JOURNAL_FILE), config.journal.clone());
+    let (path, server) = (config.data.join(journal::FILE), config.journal.clone());
     Box::new(move || {
         Ok(match server {
             Some(url) => Box::new(store::mysql::open(&url)?) as Box<dyn store::Store + Send>,
@@ -116,9 +116,6 @@ fn open_store(config: &Config) -> Box<OpenStore> {
         })
     })
 }
-
-/// The journal's name in the data folder.
-pub(super) const JOURNAL_FILE: &str = "journal.db";
 
 /// What the shards go by, at the start and after a reload.
 pub(super) fn rules(

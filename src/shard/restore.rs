@@ -96,6 +96,13 @@ impl From<Unreadable> for Refusal {
 /// Finds a library by its content hash.
 pub type Libraries<'a> = dyn FnMut(&str) -> Option<Arc<Library>> + 'a;
 
+/// The library of this content hash, from the files that a journal or an export kept of it. None if they can't be read, or are
+/// another library's.
+pub fn kept_library(hash: &str, files: &[u8]) -> Option<Arc<Library>> {
+    let library = Library::load(&serde_json::from_slice(files).ok()?).ok()?;
+    (library.hash() == hash).then(|| Arc::new(library))
+}
+
 /// The beginning of a [`Record`], before the session takes its input; [`end_record`] writes the rest.
 pub fn begin_record(now: Now, input: &Input) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);

@@ -279,8 +279,7 @@ impl Keeper {
             return Some(library.clone());
         }
         let files = self.store.library(hash).ok().flatten()?;
-        let library = Library::load(&serde_json::from_slice(&files).ok()?).ok().filter(|library| library.hash() == hash)?;
-        let library = Arc::new(library);
+        let library = restore::kept_library(hash, &files)?;
         self.know(library.clone());
         Some(library)
     }
