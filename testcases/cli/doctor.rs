@@ -67,7 +67,7 @@ fn an_address_is_free_ours_or_taken() {
         said.starts_with("✗ ") && said.contains("another program listens on") && said.contains("→ end it, or choose another"),
         "{said}"
     );
-    assert!(taken.errors.contains("1 of 11 checks failed"), "{taken:?}");
+    assert!(taken.errors.contains("1 of 12 checks failed"), "{taken:?}");
 
     let server = Server::start();
     let data = server.folder.path().to_str().unwrap();
