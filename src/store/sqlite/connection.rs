@@ -17,6 +17,8 @@ use std::time::Duration;
 const BUSY_MAX: Duration = Duration::from_secs(5);
 /// What the write-ahead log shrinks to after a checkpoint, once it was larger.
 const LOG_BYTES_MAX: u64 = 64 << 20;
+/// Pages of the write-ahead log after which it is copied into the file: pages that change often are copied once for many commits.
+const LOG_PAGES: u32 = 4_000;
 const STATEMENTS_KEPT_MAX: usize = 64;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +133,7 @@ fn connect(path: &Path, access: Access) -> Outcome<Connection> {
             connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
             connection.pragma_update(None, "secure_delete", true).map_err(failed)?;
             connection.query_row(&format!("PRAGMA journal_size_limit = {LOG_BYTES_MAX}"), [], |_| Ok(())).map_err(failed)?;
+            connection.query_row(&format!("PRAGMA wal_autocheckpoint = {LOG_PAGES}"), [], |_| Ok(())).map_err(failed)?;
             schema::migrate(&mut connection, format, path)?;
         }
     }
