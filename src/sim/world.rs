@@ -439,5 +439,6 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         conformance: false,
         audit: false,
         keeping: None,
+        snapshot_turns: bounds::SNAPSHOT_TURNS,
     }
 }
