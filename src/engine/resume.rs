@@ -20,20 +20,18 @@ impl Session {
     pub(super) fn resumed(&mut self, generation: u32, rerun: bool, effects: &mut Vec<Effect>) {
         self.counters.seq_last = first_seq(generation).unwrap_or_default().max(self.counters.seq_last);
         // What the memorizer has missed, it is told again.
+        self.end_calls(Lane::Background, effects);
         let unmemorized = self.work.background.take().map(|background| background.about);
         self.graph_behind = None;
-        self.work.calls.retain(|running| running.lane == Lane::Turn);
         if let Some(turn) = &self.work.turn {
             if rerun {
                 let (id, trace) = (turn.about.id(), turn.about.trace);
                 let again = Waiting { id, client_id: turn.client_id.clone(), begun: turn.begun.clone(), trace, is_too_late: false };
-                let has_shown = !turn.about.answer.is_empty();
-                self.work.calls.clear();
+                self.end_calls(Lane::Turn, effects);
                 self.work.turn = None;
                 self.conversation.history.retain(|message| message.id != id);
-                if has_shown {
-                    self.emit(id, 0, self.engine.clone(), What::Retold { text: "".into() }, effects);
-                }
+                // Pieces may have been shown that the journal lost.
+                self.emit(id, 0, self.engine.clone(), What::Retold { text: "".into() }, effects);
                 self.work.waiting.push_front(again);
             } else {
                 self.end(Outcome::Failed { why: CUT_OFF.to_owned(), code: Some(Code::CutOff) }, effects);

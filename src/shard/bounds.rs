@@ -68,7 +68,7 @@ pub(super) const JOURNAL_TIME: Duration = Duration::from_secs(4);
 pub(super) const LOADING_MAX: usize = 4_096;
 /// A snapshot is kept after so many turns, or so many bytes of records, whichever comes first. A load plays at most about twice as
 /// much again.
-pub(super) const SNAPSHOT_TURNS: u32 = 16;
+pub const SNAPSHOT_TURNS: u32 = 16;
 pub(super) const SNAPSHOT_BYTES: usize = 512 << 10;
 
 /// Sign-ins that a shard remembers, so that each is noted once in the audit log. Beyond: those that expire first are forgotten, and
@@ -106,6 +106,8 @@ pub const SESSION_BYTES_MAX: usize = 512 << 20;
 pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The same where there is a journal, from which it comes back.
 pub const SESSION_IDLE_KEPT: Duration = Duration::from_secs(10 * 60);
+/// How often sessions are looked for that leave so: a thousand times in that time, but not more often than this.
+pub(super) const SWEEP_MIN: Duration = Duration::from_millis(20);
 /// Events that a session keeps beyond those of the running turn and the one before. Beyond: the oldest leave.
 pub(super) const EVENTS_KEPT: usize = 200;
 /// Events that a session keeps at all. Beyond: the oldest leave, and a client that resumes from there learns of a gap.

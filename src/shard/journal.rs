@@ -5,6 +5,7 @@
 //! see waits: events in their session's backlog, answers and new watchers here. A session that is not in memory is loaded first;
 //! what is asked of it waits here as well.
 
+use super::answers::DRAINING;
 use super::bounds::{JOURNAL_TIME, LOADING_MAX};
 use super::event::{Action, Attach, SessionId, SocketId};
 use super::identity::Key;
@@ -14,7 +15,7 @@ use super::restore::Found;
 use super::{ReplyTo, Shard, Ticket};
 use crate::contract::journal::{Append, Item, Name};
 use crate::contract::{Code, Input, Refusal, Time};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Default)]
 pub(super) struct Journal {
@@ -22,13 +23,13 @@ pub(super) struct Journal {
     gathering: u64,
     durable: u64,
     appends: Vec<Append>,
-    /// Sessions that have something in a batch, in the order of batches.
-    sessions: VecDeque<(u64, SessionId)>,
+    /// Sessions that have something in a batch that is not durable.
+    sessions: BTreeSet<SessionId>,
     /// Answers that wait for a batch.
     replies: VecDeque<(u64, Ticket, Reply)>,
     /// Sockets that are about to watch a session.
     arriving: BTreeMap<SocketId, Arriving>,
-    /// What waits for sessions that are being loaded.
+    /// What waits for sessions that are being loaded, and how much that is.
     loading: BTreeMap<Key, Vec<Parked>>,
     parked: usize,
     /// Names that no session has, as a load has found in this tick, with the generation of the one that may open.
@@ -49,8 +50,12 @@ enum Arriving {
     Load,
     Batch(u64),
     Nothing,
-    Failed,
+    /// It can't, with this goodbye.
+    Failed(Goodbye),
 }
+
+/// The code and the reason with which a socket is closed.
+pub(super) type Goodbye = (u16, &'static str);
 
 /// What an answer waits for.
 pub(super) enum Later {
@@ -64,8 +69,10 @@ pub(super) static JOURNAL_SILENT: Refusal =
     Refusal::new(Code::JournalUnavailable, "the journal does not answer in time: try again in a moment (operators: see `/readyz`)");
 pub(super) const LOADING_FULL: Refusal =
     Refusal::new(Code::JournalUnavailable, "too many sessions are being loaded from the journal: try again in a moment");
-/// The goodbye to whoever wants to watch a session that can't be loaded.
-pub(super) const NOT_LOADED: (u16, &str) = (1013, "the journal can't be read now: reconnect");
+/// The goodbyes to whoever wants to watch a session that can't be loaded, or that there is no room for.
+const NOT_LOADED: Goodbye = (1013, "the journal can't be read now: reconnect");
+const NO_ROOM: Goodbye = (1013, "session limit reached: reconnect later");
+pub(super) const SHUTTING_DOWN: Goodbye = (1001, "the server is shutting down");
 
 impl Journal {
     pub(super) fn new() -> Journal {
@@ -81,9 +88,7 @@ impl Journal {
 
     /// A session has something in the batch that gathers.
     pub(super) fn tell(&mut self, session: SessionId) {
-        if self.sessions.back() != Some(&(self.gathering, session)) {
-            self.sessions.push_back((self.gathering, session));
-        }
+        self.sessions.insert(session);
     }
 
     /// Why nothing new can be kept now.
@@ -98,6 +103,11 @@ impl Journal {
     /// Whether as much waits for sessions to be loaded as may.
     pub(super) fn is_full(&self) -> bool {
         self.parked >= LOADING_MAX
+    }
+
+    /// Nobody waits for this answer any more.
+    pub(super) fn gives_up(&mut self, ticket: Ticket) {
+        self.replies.retain(|(_, waiting, _)| *waiting != ticket);
     }
 
     /// A socket has gone.
@@ -129,11 +139,11 @@ impl Shard {
     /// Everything up to this batch is safe: it may be seen.
     pub(super) fn durable(&mut self, batch: u64, actions: &mut Vec<Action>) {
         self.journal.durable = batch;
-        while let Some((of, session)) = self.journal.sessions.front().copied()
-            && of <= batch
-        {
-            self.journal.sessions.pop_front();
-            self.with_live(session, actions, |live, _| live.durable(batch));
+        for session in std::mem::take(&mut self.journal.sessions) {
+            let waits_on = self.with_live(session, actions, |live, _| live.durable(batch)).unwrap_or(false);
+            if waits_on {
+                self.journal.sessions.insert(session);
+            }
         }
         while let Some((of, ..)) = self.journal.replies.front()
             && *of <= batch
@@ -201,16 +211,17 @@ impl Shard {
     }
 
     /// Whether a socket that is about to watch a session has to wait; it is looked at again when it need not. `Err`: it can't.
-    pub(super) fn must_wait_to_watch(&mut self, id: SocketId, attach: &Attach, actions: &mut Vec<Action>) -> Result<bool, ()> {
+    pub(super) fn must_wait_to_watch(&mut self, id: SocketId, attach: &Attach, actions: &mut Vec<Action>) -> Result<bool, Goodbye> {
         let key = &attach.key;
         if self.settings.keeping.is_none() || !attach.show.is_of_session() {
             return Ok(false);
         }
         match self.journal.arriving.get(&id) {
             Some(Arriving::Load | Arriving::Batch(_)) => return Ok(true),
-            Some(Arriving::Failed) => {
+            Some(Arriving::Failed(goodbye)) => {
+                let goodbye = *goodbye;
                 self.journal.arriving.remove(&id);
-                return Err(());
+                return Err(goodbye);
             }
             Some(Arriving::Nothing) if self.is_here(key) => {
                 self.journal.arriving.remove(&id);
@@ -220,7 +231,7 @@ impl Shard {
         }
         if !self.is_here(key) {
             if self.journal.is_full() {
-                return Err(());
+                return Err(NOT_LOADED);
             }
             self.journal.arriving.insert(id, Arriving::Load);
             self.load_session(key.clone(), Parked::Socket(id), actions);
@@ -253,6 +264,8 @@ impl Shard {
                 self.journal.nobody.insert(key.clone(), generation);
                 None
             }
+            // What it was cut off from goes on in the next server.
+            Ok(Found::Session(_)) if self.is_draining() => Some(Refusal::new(Code::Draining, DRAINING)),
             Ok(Found::Session(restored)) => self.take_up(key, *restored, actions).err(),
             Err(refusal) => Some(refusal),
         };
@@ -273,7 +286,14 @@ impl Shard {
                     }
                 }
                 (Parked::Socket(socket), None) => self.arrived([socket], Arriving::Nothing),
-                (Parked::Socket(socket), Some(_)) => self.arrived([socket], Arriving::Failed),
+                (Parked::Socket(socket), Some(refusal)) => {
+                    let goodbye = match refusal.code {
+                        Code::JournalUnavailable => NOT_LOADED,
+                        Code::Draining => SHUTTING_DOWN,
+                        _ => NO_ROOM,
+                    };
+                    self.arrived([socket], Arriving::Failed(goodbye));
+                }
             }
         }
     }

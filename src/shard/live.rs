@@ -143,7 +143,7 @@ impl Live {
         Live {
             session,
             is_open: true,
-            recorded: Some(Recorded::restored(generation, number, moment, now)),
+            recorded: Some(Recorded::restored(generation, number, moment, now, settings.snapshot_turns / 2)),
             backlog: Backlog::restored(events, has_all),
             ..Live::new(id, key, settings, &from, now, None)
         }
@@ -163,11 +163,12 @@ impl Live {
         self.recorded.as_ref().map_or(0, Recorded::generation)
     }
 
-    /// What it has in the journal up to this batch is safe.
-    pub(super) fn durable(&mut self, batch: u64) {
+    /// What it has in the journal up to this batch is safe. Returns whether it has more there.
+    pub(super) fn durable(&mut self, batch: u64) -> bool {
         self.backlog.release(batch);
         self.recorded.iter_mut().for_each(|recorded| recorded.durable(batch));
         self.is_dirty |= !self.watchers.is_empty();
+        self.waits_for().is_some()
     }
 
     /// Whether this is a message that the session has, sent again.
@@ -229,7 +230,8 @@ impl Live {
             return self.session.handle(around.now, input, effects);
         };
         let now = recorded.now(around.now);
-        let mut keep = Keep { journal: around.journal, durability: keeping.durability, key: &self.key };
+        let (journal, snapshot_turns) = (&mut *around.journal, around.settings.snapshot_turns);
+        let mut keep = Keep { journal, durability: keeping.durability, snapshot_turns, key: &self.key };
         let (batch, held_from) = recorded.handle(&mut keep, &mut self.session, now, input, effects);
         around.journal.tell(self.id);
         if let Some(from) = held_from {
@@ -240,7 +242,8 @@ impl Live {
     /// Has the journal keep something beside inputs.
     fn keep(&mut self, around: &mut Surroundings<'_>, what: impl FnOnce(&mut Recorded, &mut Keep<'_>, &Session, Now)) {
         let (Some(recorded), Some(keeping)) = (&mut self.recorded, around.settings.keeping) else { return };
-        let mut keep = Keep { journal: around.journal, durability: keeping.durability, key: &self.key };
+        let (journal, snapshot_turns) = (&mut *around.journal, around.settings.snapshot_turns);
+        let mut keep = Keep { journal, durability: keeping.durability, snapshot_turns, key: &self.key };
         what(recorded, &mut keep, &self.session, around.now);
     }
 

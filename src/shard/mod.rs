@@ -52,6 +52,7 @@ mod timers;
 use crate::auth::{ApiKeys, Ask, Network, Rules};
 use crate::contract::journal::Keeping;
 use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request};
+use crate::engine::Session;
 use crate::graph::Library;
 use crate::wire::http::Request as HttpRequest;
 use audit::Notes;
@@ -136,6 +137,8 @@ pub struct Settings {
     pub audit: bool,
     /// How sessions are kept; none: they live in memory only.
     pub keeping: Option<Keeping>,
+    /// Turns after which a snapshot of a session is kept.
+    pub snapshot_turns: u32,
 }
 
 pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
@@ -190,6 +193,7 @@ impl Settings {
             conformance: false,
             audit: false,
             keeping: None,
+            snapshot_turns: bounds::SNAPSHOT_TURNS,
         }
     }
 
@@ -404,6 +408,11 @@ impl Shard {
         sizes
     }
 
+    /// A session that is open and in memory.
+    pub fn session(&self, key: &identity::Key) -> Option<&Session> {
+        self.sessions.find(key).filter(|live| live.is_open).map(|live| &live.session)
+    }
+
     fn is_draining(&self) -> bool {
         self.phase != Phase::Serving
     }
@@ -574,9 +583,8 @@ impl Shard {
             Phase::Serving | Phase::Draining | Phase::Drained | Phase::Stopping { .. } | Phase::Stopped => {}
         }
         if self.sessions.open() > 0 && !self.is_sweeping {
-            // Unused sessions are looked for a thousand times in the time that they may stay.
             self.is_sweeping = true;
-            self.timers.set(self.clock.moment().after(self.settings.session_idle / 1000), timers::Timer::Sweep);
+            self.timers.set(self.clock.moment().after((self.settings.session_idle / 1000).max(bounds::SWEEP_MIN)), timers::Timer::Sweep);
         }
         actions.extend(self.timers.announce().map(Action::WakeAt));
     }

@@ -3,6 +3,7 @@
 use super::Shard;
 use super::bounds::{COMMENT_EVERY, FAREWELL_TIME};
 use super::event::{Action, SocketId};
+use super::journal::SHUTTING_DOWN;
 use super::parked::EXPIRED;
 use super::socket::Kind;
 use super::stream::{TOO_FAR_BEHIND, TOO_SLOW};
@@ -95,7 +96,8 @@ impl Shard {
             if is_idle {
                 self.drop_socket(id, actions);
             } else if may_leave && let Some(socket) = self.sockets.get_mut(&id) {
-                socket.say_goodbye(1001, "the server is shutting down");
+                let (code, reason) = SHUTTING_DOWN;
+                socket.say_goodbye(code, reason);
                 self.touch(id);
             }
         }

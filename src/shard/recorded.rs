@@ -1,6 +1,6 @@
 //! What a session has in the journal: its inputs one by one, a snapshot now and then, and each turn that has ended.
 
-use super::bounds::{SNAPSHOT_BYTES, SNAPSHOT_TURNS};
+use super::bounds::SNAPSHOT_BYTES;
 use super::identity::Key;
 use super::journal::Journal;
 use super::restore;
@@ -15,9 +15,10 @@ pub(super) struct Recorded {
     number: u64,
     /// How much its own clock is ahead of the shard's: it goes on where it stood before a restart.
     ahead_us: u64,
-    /// Turns and bytes since the last snapshot.
+    /// Turns and bytes since the last snapshot, and how many of the turns this process has seen end.
     turns: u32,
     bytes: usize,
+    ended: u32,
     /// How long the last turn took to its first text.
     first_token: Option<(TurnId, Option<u64>)>,
     /// The last batch that has something of it, while that is not durable.
@@ -28,18 +29,19 @@ pub(super) struct Recorded {
 pub(super) struct Keep<'a> {
     pub(super) journal: &'a mut Journal,
     pub(super) durability: Durability,
+    pub(super) snapshot_turns: u32,
     pub(super) key: &'a Key,
 }
 
 impl Recorded {
     pub(super) fn new(generation: u32) -> Recorded {
-        Recorded { generation, number: 0, ahead_us: 0, turns: 0, bytes: 0, first_token: None, waits_for: None }
+        Recorded { generation, number: 0, ahead_us: 0, turns: 0, bytes: 0, ended: 0, first_token: None, waits_for: None }
     }
 
     /// Goes on behind record `number`, at `moment` of the session's own clock.
-    pub(super) fn restored(generation: u32, number: u64, moment: Moment, now: Moment) -> Recorded {
-        // A load plays all since the last snapshot but one; the next snapshot comes soon.
-        Recorded { number, ahead_us: moment.since(now), turns: SNAPSHOT_TURNS / 2, ..Recorded::new(generation) }
+    /// Turns are taken to have ended since the last snapshot: a load plays all since the last but one, so the next comes soon.
+    pub(super) fn restored(generation: u32, number: u64, moment: Moment, now: Moment, turns: u32) -> Recorded {
+        Recorded { number, ahead_us: moment.since(now), turns, ..Recorded::new(generation) }
     }
 
     pub(super) fn generation(&self) -> u32 {
@@ -97,6 +99,7 @@ impl Recorded {
     /// A turn has ended.
     pub(super) fn ended(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId, first_token_us: Option<u64>) {
         self.turns += 1;
+        self.ended += 1;
         self.first_token = Some((id, first_token_us));
         self.keep_turn(keep, session, now, id);
     }
@@ -133,12 +136,13 @@ impl Recorded {
 
     /// Keeps a snapshot, where one is due and nothing runs.
     pub(super) fn save(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now) {
-        let is_due = self.turns >= SNAPSHOT_TURNS || self.bytes >= SNAPSHOT_BYTES;
+        // A load brings back the events behind the last snapshot but one: those of the last turn and of the one before among them.
+        let is_due = self.ended >= 2 && (self.turns >= keep.snapshot_turns || self.bytes >= SNAPSHOT_BYTES);
         if !is_due || session.busy() {
             return;
         }
         let bytes = serde_json::to_vec(&session.snapshot()).expect("a session serializes");
-        (self.turns, self.bytes) = (0, 0);
+        (self.turns, self.bytes, self.ended) = (0, 0, 0);
         self.append(keep, now, Item::Snapshot { number: self.number, bytes });
     }
 }

@@ -1,11 +1,11 @@
 //! HTTP requests of a shard: taken, routed, answered; and what they wait for meanwhile.
 
 use super::answers::{self, DRAINING};
-use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, METRICS_CONNECTIONS_MAX, SMALL_BYTES, WRITE_BYTES};
+use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, JOURNAL_TIME, METRICS_CONNECTIONS_MAX, SMALL_BYTES, WRITE_BYTES};
 use super::connection::{Connection, Framing};
 use super::event::{Action, Door, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
-use super::journal::{LOADING_FULL, Later, NOT_LOADED};
+use super::journal::{LOADING_FULL, Later};
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
 use super::routes::{self, Outcome, RouteId, Server, route};
@@ -144,7 +144,9 @@ impl Shard {
             },
             Outcome::Operation(mut operation, shard) => {
                 operation.address = address;
-                let ticket = self.wait(ReplyTo::Socket(id), FORWARD_TIME, &SHARD_SILENT);
+                // There it may wait for the journal.
+                let time = if self.settings.keeping.is_some() { FORWARD_TIME + JOURNAL_TIME } else { FORWARD_TIME };
+                let ticket = self.wait(ReplyTo::Socket(id), time, &SHARD_SILENT);
                 self.pend(id, ticket, framing);
                 actions.push(Action::Mail { shard, mail: Mail::Operation { operation, from: self.id, ticket } });
             }
@@ -388,6 +390,7 @@ impl Shard {
             return self.unpark(ticket, MayWait::NONE, actions);
         }
         let Some(waiting) = self.waiting.remove(&ticket) else { return };
+        self.journal.gives_up(ticket);
         let refusal = waiting.otherwise.clone();
         actions.push(Action::Log(Entry::Limit { code: refusal.code.name(), detail: refusal.to_string() }));
         self.reply(waiting.to, refusal.into(), actions);
@@ -415,7 +418,7 @@ impl Shard {
         if shard == self.id {
             let farewell = match self.must_wait_to_watch(id, &attach, actions) {
                 Ok(false) => None,
-                Err(()) => Some(NOT_LOADED),
+                Err(goodbye) => Some(goodbye),
                 Ok(true) => {
                     // Looked at again when it need not wait any more.
                     if let Some(socket) = self.sockets.get_mut(&id) {

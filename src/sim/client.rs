@@ -25,8 +25,8 @@ pub(super) enum Received {
         id: Option<u64>,
         data: String,
     },
-    /// A close frame.
-    Goodbye(u16),
+    /// A close frame, with its reason.
+    Goodbye(u16, String),
 }
 
 pub(super) struct Peer {
@@ -181,7 +181,10 @@ fn frames(socket: &mut WebSocket<Memory>, received: &mut Vec<Received>, out: &mu
         match socket.read() {
             Ok(Message::Text(text)) => received.push(Received::Text(text.as_str().to_owned())),
             Ok(Message::Binary(_)) => break Err("a binary message from the server".to_owned()),
-            Ok(Message::Close(frame)) => received.push(Received::Goodbye(frame.map_or(1005, |frame| frame.code.into()))),
+            Ok(Message::Close(frame)) => {
+                let (code, reason) = frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.as_str().to_owned()));
+                received.push(Received::Goodbye(code, reason));
+            }
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
             Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Ok(()),

@@ -3,7 +3,8 @@
 
 use super::network::AtServer;
 use super::script::SECOND;
-use super::world::{ADDRESSES, Happens, MOMENT_ZERO, Owned, WALL_ZERO, World};
+use super::world::{ADDRESSES, Happens, Owned, WALL_ZERO, World};
+use crate::contract::journal::Item;
 use crate::contract::{Moment, Now, Time};
 use crate::shard::event::{Action, Door, Entry, Event, SocketId};
 use crate::shard::quota::Sums;
@@ -21,8 +22,9 @@ const SMALL_BYTES: usize = 16 << 10;
 impl World<'_> {
     /// Hands a shard everything that has arrived, and then the tick's end.
     pub(super) fn tick(&mut self, shard: usize) {
+        let is_dead = self.is_away_or_dead();
         let seat = &mut self.seats[shard];
-        if seat.inbox.is_empty() || seat.stalled_until > self.now {
+        if seat.inbox.is_empty() || seat.stalled_until > self.now || is_dead {
             return;
         }
         let inbox = std::mem::take(&mut seat.inbox);
@@ -41,6 +43,8 @@ impl World<'_> {
 
     /// Whether a shard holds no more than it may.
     fn check_sizes(&mut self, shard: usize) {
+        // Requests wait where their session lives, whichever shard they came to.
+        let elsewhere = if self.script.disk.is_some() { self.seats.iter().map(|seat| seat.sockets.len()).sum() } else { 0 };
         let (seat, calls) = (&self.seats[shard], self.calls.keys().filter(|(at, ..)| *at == shard).count());
         let sizes = seat.shard.sizes();
         let settings = &self.settings;
@@ -48,7 +52,8 @@ impl World<'_> {
             || sizes.sockets == seat.sockets.len()
                 && sizes.watchers <= sizes.sockets
                 && sizes.calls <= calls
-                && sizes.waiting <= sizes.sockets + sizes.open_sessions + 8
+                && sizes.waiting <= sizes.sockets + sizes.open_sessions + 8 + elsewhere
+                && sizes.journal <= sizes.sessions + 2 * elsewhere + 8
                 && sizes.timers <= sizes.sockets + sizes.calls + sizes.waiting + 4
                 && sizes.output_bytes <= sizes.sockets * OUTPUT_BYTES_MAX
                 && sizes.unread_bytes <= settings.output_bytes_max.max(sizes.sockets * SMALL_BYTES)
@@ -64,8 +69,9 @@ impl World<'_> {
     pub(super) fn check_sizes_at_rest(&self) -> Result<(), String> {
         for (number, seat) in self.seats.iter().enumerate() {
             let sizes = seat.shard.sizes();
-            let left = [sizes.busy_sessions, sizes.calls, sizes.waiting, sizes.output_bytes, sizes.unread_bytes, sizes.input_bytes];
-            if left != [0; 6] {
+            let left =
+                [sizes.busy_sessions, sizes.calls, sizes.waiting, sizes.output_bytes, sizes.unread_bytes, sizes.input_bytes, sizes.journal];
+            if left != [0; 7] {
                 return Err(format!("shard {number} is at rest and holds {sizes:?}"));
             }
         }
@@ -146,6 +152,15 @@ impl World<'_> {
             Owned::Drain => self.act(shard, Event::Drain),
             Owned::Stop => self.act(shard, Event::Stop),
             Owned::Time => self.act(shard, Event::Time),
+            Owned::Durable { batch, number } => {
+                self.store.reported(number);
+                self.act(shard, Event::Durable { batch });
+            }
+            Owned::Loaded { key, outcome, number } => {
+                self.store.reported(number);
+                self.act(shard, Event::Loaded { key, outcome });
+            }
+            Owned::JournalState { broken } => self.act(shard, Event::JournalState { broken }),
         }
     }
 
@@ -169,16 +184,20 @@ impl World<'_> {
     }
 
     fn act(&mut self, shard: usize, event: Event<'_>) {
-        let now =
-            Now { moment: Moment(MOMENT_ZERO + self.now), wall: Time((WALL_ZERO + self.now).saturating_add_signed(self.wall_offset)) };
+        let moment = self.now.saturating_add_signed(self.moment_ahead);
+        let now = Now { moment: Moment(moment), wall: Time((WALL_ZERO + self.now).saturating_add_signed(self.wall_offset)) };
         let mut actions = Vec::new();
+        let is_dead = self.is_away_or_dead();
         let seat = &mut self.seats[shard];
-        if seat.stopped {
+        if seat.stopped || is_dead {
             return;
         }
         self.events += 1;
         seat.shard.handle(now, event, &mut actions);
         for action in actions {
+            if self.dies_before_this() {
+                return;
+            }
             self.hash_action(shard, &action);
             if self.seats[shard].stopped {
                 return self.fail(format!("shard {shard} goes on after `Stopped`: {action:?}"));
@@ -199,7 +218,15 @@ impl World<'_> {
             Action::Mail { shard, .. } => shard.hash(&mut self.hash),
             Action::Log(entry) => format!("{entry:?}").hash(&mut self.hash),
             Action::Audit(record) => format!("{record:?}").hash(&mut self.hash),
-            Action::Append { batch, .. } => batch.hash(&mut self.hash),
+            Action::Append { batch, appends } => {
+                batch.hash(&mut self.hash);
+                for append in appends {
+                    (&append.name, append.generation, append.at, append.item.bytes()).hash(&mut self.hash);
+                    if let Item::Record { bytes, .. } | Item::Snapshot { bytes, .. } = &append.item {
+                        bytes.hash(&mut self.hash);
+                    }
+                }
+            }
             Action::Load { key } => key.hash(&mut self.hash),
             Action::Ask(_) | Action::Export(_) | Action::Drained | Action::Stopped => {}
         }
@@ -252,10 +279,11 @@ impl World<'_> {
             Action::Call { session, call, owner, request, trace: _ } => self.call(shard, session, call, &owner, &request),
             Action::CancelCall { session, call } => self.cancel_call(shard, session, call),
             Action::Job { ticket, job } => self.job(shard, ticket, &job),
-            Action::Append { .. } | Action::Load { .. } => self.fail(format!("shard {shard} wants a journal where there is none")),
+            Action::Append { batch, appends } => self.append(shard, batch, appends),
+            Action::Load { key } => self.load(shard, key),
             Action::Ask(ask) => self.fail(format!("shard {shard} asks {ask:?} where nobody signs in")),
             Action::WakeAt(moment) => {
-                let at = moment.0.saturating_sub(MOMENT_ZERO).max(self.now + 1);
+                let at = moment.0.saturating_add_signed(-self.moment_ahead).max(self.now + 1);
                 if self.seats[shard].wake.replace(at) != Some(at) {
                     self.later(at - self.now, Happens::Wake { shard, at });
                 }

@@ -4,6 +4,9 @@
 //! is the driver, the network, the worker pool, the model, the databases and the clients at once, and checks after every step
 //! what must always hold. Then faults stop, everything has to come to an end, and the books are checked.
 //!
+//! In two worlds of three sessions are kept in a journal ([`store`]), and the whole server may die at any action and start again;
+//! [`replay`] plays the journal and compares.
+//!
 //! No clock, thread or shared state: the same seed gives the same bytes.
 
 mod check;
@@ -12,8 +15,10 @@ mod driver;
 mod network;
 mod pool;
 mod receive;
+mod replay;
 mod script;
 mod shrink;
+mod store;
 #[cfg(test)]
 mod tests;
 mod users;

@@ -123,10 +123,14 @@ impl World<'_> {
             misbehaved: false,
             expects: None,
         });
-        let shard = self.any_shard(number, client, serial);
-        self.put_event(wait_us, shard, Owned::Accepted { line });
         // Nothing reaches the server before the connection does.
         self.lines[line].up_last = self.now + wait_us;
+        if self.is_away_or_dead() {
+            self.cut_off(line);
+        } else {
+            let shard = self.any_shard(number, client, serial);
+            self.put_event(wait_us, shard, Owned::Accepted { line });
+        }
         line
     }
 
@@ -313,6 +317,16 @@ impl World<'_> {
                 self.end_down(line, false);
             }
         } else {
+            self.reset(line);
+        }
+    }
+
+    /// The server is dead, and its system resets the connection. Some of what was on its way is lost.
+    pub(super) fn cut_off(&mut self, line: usize) {
+        let it = &mut self.lines[line];
+        if it.is_at_server() {
+            (it.at_server, it.reading, it.writing, it.expects, it.misbehaved) = (AtServer::Gone, None, None, None, true);
+            it.inbound.clear();
             self.reset(line);
         }
     }

@@ -2,13 +2,21 @@
 
 use super::client::{Received, frame};
 use super::network::Expected;
-use super::script::Kind;
+use super::script::{Kind, SECOND};
 use super::users::Segment;
 use super::world::World;
 use crate::shard::event::Show;
 use serde_json::{Value, json};
 
+/// The code of what is refused because of the journal.
+const JOURNAL: &str = "journal_unavailable";
+
 impl World<'_> {
+    /// Whether clients may notice the journal: it is slow or fails.
+    pub(super) fn journal_may_fail(&self) -> bool {
+        self.script.disk.is_some() && self.now < self.quiet_since.saturating_add(SECOND)
+    }
+
     pub(super) fn receive(&mut self, line: usize, received: Received) {
         let (user, client) = (self.lines[line].user, self.lines[line].client);
         self.expect(line, &received);
@@ -45,16 +53,29 @@ impl World<'_> {
             }
             (Received::Event { id, data }, _) => self.trace(user, client, id, data),
             (Received::Answer { status, body, is_last }, _) => self.answer(line, user, client, status, &body, is_last),
-            (Received::Goodbye(code), _) => {
-                let is_bounded = self.script.is_bounded && code == 1013;
-                self.lines[line].misbehaved |= code == 1001 || is_bounded;
-                // One that is told to come back later does not.
-                self.client(user, client).wants &= !is_bounded;
+            (Received::Goodbye(code, reason), _) => {
+                let has_no_room = self.script.is_tight && self.script.disk.is_some() && reason.contains("limit");
+                let is_journal = code == 1013 && (reason.contains("journal") || has_no_room);
+                let is_bounded = self.script.is_bounded && code == 1013 && !is_journal;
+                let is_unloaded = is_journal && (has_no_room || self.journal_may_fail());
+                self.lines[line].misbehaved |= code == 1001 || is_bounded || is_unloaded;
+                // One that is told to come back later does not, but where the journal is to be read again soon.
+                if is_bounded || has_no_room {
+                    self.turn_away(user, client);
+                }
                 if code != 1001 && self.lines[line].is_healthy() {
-                    self.fail(format!("a healthy socket is closed with {code}"));
+                    self.fail(format!("a healthy socket is closed with {code}: {reason}"));
                 }
             }
             (Received::Text(_), _) => {}
+        }
+    }
+
+    /// A client gives up. After a crash even one that watched from the beginning may have to.
+    fn turn_away(&mut self, user: usize, client: usize) {
+        self.client(user, client).wants = false;
+        if client < 2 && !self.script.crashes.is_empty() {
+            self.books[user].is_witnessed = false;
         }
     }
 
@@ -80,7 +101,7 @@ impl World<'_> {
         if is_late {
             self.fail("a stream says late where it begins".to_owned());
         }
-        if let (Some(since), true, true) = (since, has_gap, self.script.users[user].is_witnessed) {
+        if let (Some(since), true, true) = (since, has_gap, self.books[user].is_witnessed) {
             self.check_gap(user, since, kept_from);
         }
     }
@@ -103,9 +124,16 @@ impl World<'_> {
             if json["code"].as_str().is_none() || seq.is_some() {
                 return self.fail(format!("a refusal without a code, or with a number: {text}"));
             }
+            let code = json["code"].as_str().unwrap_or_default();
+            if code == JOURNAL && self.script.disk.is_none() {
+                return self.fail(format!("a refusal for a journal where there is none: {text}"));
+            }
             if let Some(id) = client_id {
-                it.unacknowledged.retain(|named| named.id != id);
-                self.refused(user, id, json["code"].as_str().unwrap_or_default());
+                self.refused(user, id, code);
+                match code {
+                    JOURNAL => self.try_later(user, client),
+                    _ => self.client(user, client).unacknowledged.retain(|named| named.id != id),
+                }
             }
             return;
         }
@@ -118,6 +146,9 @@ impl World<'_> {
         }
         let Some(seq) = seq else {
             // To this client alone: what it already has.
+            if let (Some(turn), "done") = (turn, json["type"].as_str().unwrap_or_default()) {
+                self.books[user].told_done.insert(turn);
+            }
             if client_id.is_none() {
                 self.fail(format!("neither `seq` nor `client_id`: {text}"));
             }
@@ -168,14 +199,15 @@ impl World<'_> {
         if status >= 400 && code.is_empty() && !(status == 503 && json["status"] == "draining") && !body.is_empty() {
             return self.fail(format!("an answer {status} without a code: {body}"));
         }
-        if status >= 500 && status != 501 && status != 505 && !self.is_draining && !(self.script.is_tight && status == 503) {
+        let may_be_full = self.script.is_tight || (code == JOURNAL && self.journal_may_fail());
+        if status >= 500 && status != 501 && status != 505 && !self.is_draining && !(may_be_full && status == 503) {
             return self.fail(format!("an answer {status}: {body}"));
         }
         if status == 429 && !self.script.is_bounded {
             return self.fail(format!("an answer 429 where nothing is bounded: {body}"));
         }
         if status == 429 && matches!(kind, Kind::Stream(_)) {
-            self.client(user, client).wants = false;
+            self.turn_away(user, client);
             return self.hang_up(line, false);
         }
         if kind == Kind::Rude {
@@ -213,9 +245,15 @@ impl World<'_> {
                     (200, None) => return self.fail(format!("`{}` is answered {body}", asked.what)),
                     // The request, which was not looked into: the message may be known.
                     (429, _) => {}
+                    // Whether it was taken is not known: it is sent again.
+                    (503, _) if code == JOURNAL => {}
                     _ => self.refused(user, id, &code),
                 }
             }
+        }
+        if let Some(again) = asked.filter(|asked| asked.id.is_some() && status == 503 && code == JOURNAL) {
+            self.client(user, client).waiting.push_back(again);
+            self.try_later(user, client);
         }
         if is_last {
             let it = self.client(user, client);
@@ -235,11 +273,11 @@ impl World<'_> {
         let is_met = match (expected, received) {
             (Expected::Status(wanted), Received::Answer { status, .. }) => wanted == *status,
             (Expected::Code(wanted), Received::Answer { body: text, .. } | Received::Text(text)) => code(text) == wanted,
-            (Expected::Goodbye(wanted), Received::Goodbye(code)) => wanted == *code,
+            (Expected::Goodbye(wanted), Received::Goodbye(code, _)) => wanted == *code,
             _ => false,
         };
         let is_lenient = self.is_draining || self.script.is_tight || self.script.is_bounded;
-        let is_done = matches!(received, Received::Answer { .. } | Received::Goodbye(_)) && !is_lenient;
+        let is_done = matches!(received, Received::Answer { .. } | Received::Goodbye(..)) && !is_lenient;
         if is_met || is_lenient {
             self.lines[line].expects = None;
             if let Expected::Code(_) = expected {

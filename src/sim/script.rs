@@ -4,6 +4,7 @@
 //! it happens to, never from a shared sequence. So removing one user leaves every other user's world as it was.
 
 use super::{below, mix, one_in};
+use crate::contract::journal::{Durability, Keeping};
 use crate::shard::event::Show;
 use fastrand::Rng;
 use std::fmt;
@@ -32,6 +33,38 @@ pub(super) struct Script {
     pub(super) ends_at: u64,
     /// Whether the server drains then, with turns under way.
     pub(super) drains: bool,
+    /// Where sessions are kept, if they are.
+    pub(super) disk: Option<Disk>,
+    /// When the whole server dies.
+    pub(super) crashes: Vec<Crash>,
+}
+
+/// How sessions are kept, and what becomes of that.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Disk {
+    pub(super) keeping: Keeping,
+    pub(super) snapshot_turns: u32,
+    /// How long a commit takes.
+    pub(super) delay_us: u64,
+    /// In a crash it loses what was written and not reported.
+    pub(super) loses: bool,
+    /// When nothing can be written, and when nothing can be read, and for how long.
+    pub(super) fails: Vec<(u64, u64)>,
+    pub(super) loads_fail: Vec<(u64, u64)>,
+    /// How long a session stays in memory that nobody uses.
+    pub(super) idle_us: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Crash {
+    pub(super) at: u64,
+    /// How many actions of the shards are still carried out.
+    pub(super) actions: u64,
+    /// How long the server is away.
+    pub(super) away_us: u64,
+    /// Where the next monotonic clock begins, and by how much the wall clock was set meanwhile.
+    pub(super) moment: u64,
+    pub(super) wall: i64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -195,6 +228,9 @@ impl Script {
             _ => 1 + below(rng, 3),
         };
         let hours = |rng: &mut Rng| (below(rng, 20 * 60) as i64 - 10 * 60) * 60 * SECOND as i64;
+        // Two of three, but not where a user must see the same alone: all share one disk.
+        let disk = (seed % 8 != 1 && mix(seed, 11) % 3 > 0).then(|| Disk::draw(seed, length));
+        let crashes = if disk.is_some() { Crash::draw(seed, length) } else { Vec::new() };
         Script {
             seed,
             shards,
@@ -209,17 +245,61 @@ impl Script {
             stalls: (0..below(rng, 3))
                 .map(|_| (below(rng, shards as u64) as usize, below(rng, length), 1 + below(rng, SECOND / 2)))
                 .collect(),
-            users: (1..=crowd).map(|number| User::draw(seed, number, length, is_tight)).collect(),
+            users: (1..=crowd).map(|number| User::draw(seed, number, length, is_tight, disk.is_some())).collect(),
             ends_at: length,
             drains: one_in(rng, 4),
+            disk,
+            crashes,
         }
     }
 }
 
+impl Disk {
+    fn draw(seed: u64, length: u64) -> Disk {
+        let rng = &mut Rng::with_seed(mix(seed, 12));
+        let durability = if one_in(rng, 3) { Durability::EveryDelta } else { Durability::Turn };
+        let times = |rng: &mut Rng, of: u64| {
+            let count = if one_in(rng, of) { 1 + below(rng, 2) } else { 0 };
+            (0..count).map(|_| (below(rng, length), 1 + below(rng, length / 3))).collect()
+        };
+        Disk {
+            keeping: Keeping { durability, rerun: one_in(rng, 2) },
+            snapshot_turns: 1 + below(rng, 5) as u32,
+            delay_us: [20, 1_000, 20_000, 200_000][below(rng, 4) as usize],
+            loses: one_in(rng, 3),
+            fails: times(rng, 4),
+            loads_fail: times(rng, 5),
+            idle_us: [SECOND / 5, SECOND, 20 * SECOND][below(rng, 3) as usize],
+        }
+    }
+}
+
+impl Crash {
+    fn draw(seed: u64, length: u64) -> Vec<Crash> {
+        let rng = &mut Rng::with_seed(mix(seed, 13));
+        let count = [0, 1, 1, 2, 4][below(rng, 5) as usize];
+        let steps = [0, 0, 3_600, -3_600, 86_400];
+        let crash = |rng: &mut Rng| {
+            let away_max = [1_000, 300_000, 3_000_000][below(rng, 3) as usize];
+            Crash {
+                at: below(rng, length),
+                actions: below(rng, 12),
+                away_us: 1 + below(rng, away_max),
+                moment: below(rng, 1_000 * SECOND),
+                wall: steps[below(rng, 5) as usize] * SECOND as i64,
+            }
+        };
+        let mut crashes: Vec<Crash> = (0..count).map(|_| crash(rng)).collect();
+        crashes.sort_by_key(|crash| crash.at);
+        crashes
+    }
+}
+
 impl User {
-    fn draw(seed: u64, number: u64, length: u64, is_tight: bool) -> User {
+    fn draw(seed: u64, number: u64, length: u64, is_tight: bool, is_kept: bool) -> User {
         let rng = &mut Rng::with_seed(mix(seed, number));
-        let is_witnessed = !is_tight || one_in(rng, 2);
+        // A session that nobody watches leaves memory; where it is kept, its journal tells what became of it.
+        let is_witnessed = (!is_tight || one_in(rng, 2)) && !(is_kept && one_in(rng, 3));
         let mut clients: Vec<Wire> = Vec::new();
         if is_witnessed {
             clients.extend([Show::Chat, Show::Trace].map(|show| Wire::perfect(Kind::Stream(show))));
@@ -334,6 +414,31 @@ impl fmt::Display for Script {
         }
         if self.calls_failing > 0 {
             writeln!(f, "  {} % of all calls fail", self.calls_failing)?;
+        }
+        if let Some(disk) = &self.disk {
+            let Disk { keeping, snapshot_turns, delay_us, loses, fails, loads_fail, idle_us } = disk;
+            let rerun = if keeping.rerun { ", turns that are cut off begin again" } else { "" };
+            let loses = if *loses { ", a crash loses what was written and not reported" } else { "" };
+            writeln!(
+                f,
+                "  a journal: {:?}, a snapshot after {snapshot_turns} turns, commits take {delay_us} us, sessions stay {} ms{rerun}{loses}",
+                keeping.durability,
+                idle_us / 1_000
+            )?;
+            for (times, what) in [(fails, "written"), (loads_fail, "read")] {
+                for (at, length) in times {
+                    writeln!(f, "{:9.4}  the journal can't be {what} for {} ms", seconds(*at), length / 1_000)?;
+                }
+            }
+        }
+        for Crash { at, actions, away_us, moment: _, wall } in &self.crashes {
+            let wall = wall / SECOND as i64;
+            writeln!(
+                f,
+                "{:9.4}  the server dies {actions} actions later and is back after {} ms, the wall clock set by {wall} s",
+                seconds(*at),
+                away_us / 1_000
+            )?;
         }
         for (at, by) in &self.clock {
             writeln!(f, "{:9.4}  the wall clock is set by {} s", seconds(*at), by / SECOND as i64)?;

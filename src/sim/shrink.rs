@@ -1,7 +1,7 @@
 //! Makes a failing script short: removes whatever it fails without.
 
 use super::examine;
-use super::script::Script;
+use super::script::{Disk, SECOND, Script};
 use crate::graph::Library;
 use std::sync::Arc;
 
@@ -23,6 +23,19 @@ pub(super) fn shrink(script: Script, library: &Arc<Library>, what: String) -> (S
         }
         shrinking.drop_each(|script| script.clock.len(), |script, at| _ = script.clock.remove(at));
         shrinking.drop_each(|script| script.stalls.len(), |script, at| _ = script.stalls.remove(at));
+        shrinking.drop_each(|script| script.crashes.len(), |script, at| _ = script.crashes.remove(at));
+        for at in 0..shrinking.best.crashes.len() {
+            shrinking.attempt(|script| script.crashes[at].actions = 0);
+            shrinking.attempt(|script| script.crashes[at].wall = 0);
+        }
+        shrinking.attempt(|script| (script.disk, script.crashes) = (None, Vec::new()));
+        shrinking.attempt_disk(|disk| disk.loses = false);
+        shrinking.attempt_disk(|disk| disk.fails.clear());
+        shrinking.attempt_disk(|disk| disk.loads_fail.clear());
+        shrinking.attempt_disk(|disk| disk.keeping.rerun = false);
+        shrinking.attempt_disk(|disk| disk.snapshot_turns = 1_000);
+        shrinking.attempt_disk(|disk| disk.delay_us = 20);
+        shrinking.attempt_disk(|disk| disk.idle_us = 20 * SECOND);
         shrinking.attempt(|script| script.calls_failing = 0);
         shrinking.attempt(|script| script.is_tight = false);
         shrinking.attempt(|script| script.is_bounded = false);
@@ -57,6 +70,10 @@ impl Shrinking<'_> {
             return true;
         }
         false
+    }
+
+    fn attempt_disk(&mut self, change: impl Fn(&mut Disk)) {
+        self.attempt(|script| script.disk.iter_mut().for_each(&change));
     }
 
     /// Tries to do without each of some things, from the last to the first.

@@ -20,6 +20,8 @@ pub(super) struct Client {
     pub(super) line: Option<usize>,
     pub(super) serial: u32,
     pub(super) is_open: bool,
+    /// It will send again what was refused because of the journal.
+    pub(super) tries_again: bool,
     /// The last event seen.
     pub(super) since: Option<u64>,
     pub(super) segments: Vec<Segment>,
@@ -77,6 +79,7 @@ impl Client {
             line: None,
             serial: 0,
             is_open: false,
+            tries_again: false,
             since: None,
             segments: Vec::new(),
             unacknowledged: Vec::new(),
@@ -293,6 +296,29 @@ impl World<'_> {
         self.send(line, request.as_bytes());
     }
 
+    /// The journal failed: what was refused is sent again in a while.
+    pub(super) fn try_later(&mut self, user: usize, client: usize) {
+        if !std::mem::replace(&mut self.client(user, client).tries_again, true) {
+            let draw = mix(mix(self.script.seed, self.now), client as u64);
+            self.later(50_000 + draw % 400_000, Happens::TryAgain { user, client });
+        }
+    }
+
+    pub(super) fn try_again(&mut self, user: usize, client: usize) {
+        let it = self.client(user, client);
+        it.tries_again = false;
+        let (line, waiting, named): (_, Vec<Asked>, _) = (it.line, it.waiting.drain(..).collect(), it.unacknowledged.clone());
+        if self.is_stopping {
+            return;
+        }
+        match (self.users[user][client].kind, line.filter(|_| self.users[user][client].is_open)) {
+            (Kind::Stream(_), Some(line)) => named.iter().for_each(|named| self.send(line, &frame(0x81, named.json.as_bytes()))),
+            // What is not acknowledged is sent when it connects.
+            (Kind::Stream(_), None) => {}
+            (Kind::Http | Kind::Rude, _) => waiting.into_iter().for_each(|asked| self.request(user, client, asked)),
+        }
+    }
+
     pub(super) fn reconnect(&mut self, user: usize, client: usize) {
         let it = &self.users[user][client];
         if self.is_stopping || it.line.is_some() {
@@ -313,7 +339,8 @@ impl World<'_> {
         if let (Some(expected), false) = (expects, may_be_lost || self.is_stopping) {
             return self.fail(format!("connection {line} ended ({how:?}), and its client never saw {expected:?}"));
         }
-        let may_end = self.is_stopping && !it.peer.is_websocket();
+        // An event stream can't say why.
+        let may_end = !it.peer.is_websocket() && (self.is_stopping || self.journal_may_fail());
         if it.peer.is_stream() && it.is_healthy() && how != Left::Broken && !may_end {
             let number = self.script.users[user].number;
             self.fail(format!("the server ended ({how:?}) a healthy stream of user {number}, client {client}, without a goodbye"));

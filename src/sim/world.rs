@@ -4,14 +4,17 @@
 use super::check::Books;
 use super::network::Line;
 use super::pool::Call;
+use super::replay::Played;
 use super::script::{Kind, SECOND, Script};
+use super::store::Store;
 use super::users::Client;
 use super::{Ran, mix};
 use crate::auth::Rules;
-use crate::contract::{Answer, Budget, CallError, CallId, DatabaseInfo, Dialect, Limits, Quota, Quotas, Usage};
+use crate::contract::{Answer, Budget, CallError, CallId, DatabaseInfo, Dialect, Limits, Quota, Quotas, Refusal, Usage};
 use crate::graph::Library;
-use crate::shard::event::{Attach, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
+use crate::shard::event::{Attach, Found, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
 use crate::shard::files::Files;
+use crate::shard::identity::Key;
 use crate::shard::metrics::{Machine, Models};
 use crate::shard::origin::Origins;
 use crate::shard::{Export, Settings, Shard, bounds};
@@ -38,8 +41,20 @@ pub(super) struct World<'a> {
     pub(super) users: Vec<Vec<Client>>,
     pub(super) books: Vec<Books>,
     pub(super) calls: BTreeMap<(usize, SessionId, CallId), Call>,
-    /// Faults have stopped.
+    pub(super) store: Store,
+    /// What the journal of each user's session says.
+    pub(super) played: Vec<Played>,
+    /// How often the server has died. What it had under way went with it.
+    life: u64,
+    /// It dies before so many more actions; it is dead and not yet cleared away; it is not there.
+    dies_in: Option<u64>,
+    is_dead: bool,
+    is_away: bool,
+    /// How much its monotonic clock is ahead of the world's.
+    pub(super) moment_ahead: i64,
+    /// Faults have stopped, and since when.
     pub(super) is_quiet: bool,
+    pub(super) quiet_since: u64,
     /// The server gets a signal to end.
     pub(super) is_draining: bool,
     pub(super) is_stopping: bool,
@@ -63,21 +78,62 @@ pub(super) struct Seat {
 
 /// An event on its way to a shard. Sockets are lines here; they get their number when they arrive.
 pub(super) enum Owned {
-    Accepted { line: usize },
-    Arrived { line: usize, attach: Box<Attach> },
-    Read { line: usize },
-    Ended { line: usize },
-    Moved { line: usize },
-    Written { line: usize },
-    Failed { line: usize },
+    Accepted {
+        line: usize,
+    },
+    Arrived {
+        line: usize,
+        attach: Box<Attach>,
+    },
+    Read {
+        line: usize,
+    },
+    Ended {
+        line: usize,
+    },
+    Moved {
+        line: usize,
+    },
+    Written {
+        line: usize,
+    },
+    Failed {
+        line: usize,
+    },
     Mail(Mail),
-    Chunk { session: SessionId, call: CallId, text: String },
-    Completion { session: SessionId, call: CallId, usage: Usage, waited_us: u64, outcome: Result<Answer, CallError> },
-    JobDone { ticket: Ticket, outcome: JobOutcome },
+    Chunk {
+        session: SessionId,
+        call: CallId,
+        text: String,
+    },
+    Completion {
+        session: SessionId,
+        call: CallId,
+        usage: Usage,
+        waited_us: u64,
+        outcome: Result<Answer, CallError>,
+    },
+    JobDone {
+        ticket: Ticket,
+        outcome: JobOutcome,
+    },
     Reload(Arc<Settings>),
     Drain,
     Stop,
     Time,
+    /// With what it tells the shard of the store.
+    Durable {
+        batch: u64,
+        number: u64,
+    },
+    Loaded {
+        key: Key,
+        outcome: Result<Found, Refusal>,
+        number: u64,
+    },
+    JournalState {
+        broken: Option<Refusal>,
+    },
 }
 
 /// What will happen.
@@ -144,11 +200,60 @@ pub(super) enum Happens {
     MustHaveEnded {
         line: usize,
     },
+    /// A client sends again what was refused.
+    TryAgain {
+        user: usize,
+        client: usize,
+    },
+    /// A commit ends, and a load.
+    Committed {
+        attempt: u64,
+    },
+    Loaded {
+        load: u64,
+    },
+    /// The server is about to die, dies, and starts again.
+    Dies {
+        actions: u64,
+    },
+    IsDead,
+    Starts,
+}
+
+impl Happens {
+    /// Whether it is under way in the server, and ends with it.
+    fn is_of_server(&self) -> bool {
+        match self {
+            Happens::ToShard(..)
+            | Happens::Wake { .. }
+            | Happens::StallEnds { .. }
+            | Happens::Call { .. }
+            | Happens::Committed { .. }
+            | Happens::Loaded { .. }
+            | Happens::IsDead => true,
+            Happens::ClockStep(_)
+            | Happens::Reload { .. }
+            | Happens::Stall { .. }
+            | Happens::Step { .. }
+            | Happens::Reconnect { .. }
+            | Happens::Up { .. }
+            | Happens::UpEnd { .. }
+            | Happens::Flow { .. }
+            | Happens::Down { .. }
+            | Happens::DownEnd { .. }
+            | Happens::Break { .. }
+            | Happens::MustHaveEnded { .. }
+            | Happens::TryAgain { .. }
+            | Happens::Dies { .. }
+            | Happens::Starts => false,
+        }
+    }
 }
 
 struct Due {
     at: u64,
     order: u64,
+    life: u64,
     what: Happens,
 }
 
@@ -173,7 +278,9 @@ impl Ord for Due {
     }
 }
 
-pub(super) const MOMENT_ZERO: u64 = 77 * SECOND;
+const MOMENT_ZERO: i64 = 77_000_000;
+/// How long the server still lives at most where it is to die in the middle of something.
+const DIES_WITHIN: u64 = SECOND / 50;
 pub(super) const WALL_ZERO: u64 = 1_763_668_166 * SECOND;
 /// A client that was silent for so long must be gone.
 pub(super) const SILENCE_TIME: u64 = 140 * SECOND;
@@ -189,31 +296,28 @@ const EVENTS_MAX: u64 = 2_000_000;
 impl<'a> World<'a> {
     pub(super) fn new(script: &'a Script, library: Arc<Library>) -> World<'a> {
         let settings = Arc::new(settings(script, library.clone()));
-        let seat = |number| Seat {
-            shard: Shard::new(ShardId(number), settings.clone(), "sim"),
-            inbox: Vec::new(),
-            sockets: BTreeMap::new(),
-            next_socket: 1,
-            wake: None,
-            stalled_until: 0,
-            ticks: 0,
-            drained: false,
-            stopped: false,
-        };
         World {
             script,
-            library,
             now: 0,
             wall_offset: 0,
             queue: BinaryHeap::new(),
             order: 0,
-            seats: (0..script.shards).map(seat).collect(),
+            seats: seats(&settings),
             settings,
             lines: Vec::new(),
             users: script.users.iter().map(|user| user.clients.iter().map(Client::new).collect()).collect(),
-            books: script.users.iter().map(Books::new).collect(),
+            books: script.users.iter().map(|user| Books::new(user, script)).collect(),
             calls: BTreeMap::new(),
+            store: Store::new(mix(script.seed, 14), script.shards, &library),
+            played: script.users.iter().map(|_| Played::default()).collect(),
+            library,
+            life: 0,
+            dies_in: None,
+            is_dead: false,
+            is_away: false,
+            moment_ahead: MOMENT_ZERO,
             is_quiet: false,
+            quiet_since: u64::MAX,
             is_draining: false,
             is_stopping: false,
             failure: None,
@@ -236,13 +340,24 @@ impl<'a> World<'a> {
         if self.script.seed % RELOADS_EVERY == 1 {
             (1..=3).for_each(|time| self.later(time * self.script.ends_at / 4, Happens::Reload { differ: time % 2 == 1 }));
         }
+        self.script.crashes.iter().for_each(|crash| self.later(crash.at, Happens::Dies { actions: crash.actions }));
         self.run_until(self.script.ends_at)?;
-        self.is_quiet = true;
+        while self.is_away || self.dies_in.is_some() {
+            self.run_until(self.now + SECOND / 100)?;
+        }
+        (self.is_quiet, self.quiet_since) = (true, self.now);
         self.hasten_calls();
         self.hasten_lines();
+        self.hasten_store();
         if !self.script.drains {
             // What stalled, or is on its way, comes first.
             self.run_until(self.now + SECOND)?;
+            if self.script.disk.is_some() {
+                if self.script.is_bounded {
+                    self.run_until(self.now + 61 * SECOND)?;
+                }
+                self.wake_sessions();
+            }
             self.settle(600, "everything to end", |world| world.is_waiting_for())?;
             if self.script.is_bounded {
                 // By then there are requests left again to ask with.
@@ -250,6 +365,7 @@ impl<'a> World<'a> {
             }
             self.ask_for_the_end();
             self.settle(60, "the last answers", |world| world.is_waiting_for())?;
+            self.check_journal()?;
             self.check_at_rest()?;
             self.check_sizes_at_rest()?;
         }
@@ -262,7 +378,7 @@ impl<'a> World<'a> {
         }
         if !is_cut {
             self.run_until(self.now + SECOND / 2)?;
-            if let Some(busy) = self.books.iter().find_map(Books::is_busy_with) {
+            if let Some(busy) = self.books.iter().filter(|books| !books.may_crash).find_map(Books::is_busy_with) {
                 return Err(format!("all shards have drained, but {busy} has not ended"));
             }
         }
@@ -273,6 +389,7 @@ impl<'a> World<'a> {
         if let Some(line) = self.lines.iter().position(Line::is_at_server) {
             return Err(format!("connection {line} is still open after the server has stopped"));
         }
+        self.check_journal()?;
         self.check_books()?;
         self.check_nothing_is_held()?;
         let (hash, events) = (self.hash.finish(), self.events);
@@ -303,9 +420,14 @@ impl<'a> World<'a> {
             self.now = self.queue.peek().expect("it was just seen").at;
             while self.queue.peek().is_some_and(|due| due.at == self.now) {
                 let due = self.queue.pop().expect("it was just seen");
-                self.happen(due.what);
+                if due.life == self.life || !due.what.is_of_server() {
+                    self.happen(due.what);
+                }
             }
             (0..self.seats.len()).for_each(|shard| self.tick(shard));
+            if self.is_dead {
+                self.crash()?;
+            }
             if self.events > EVENTS_MAX {
                 self.fail("the shards never come to rest".to_owned());
             }
@@ -317,9 +439,39 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// The server dies, with all that it had under way. Only what it has kept is there when it starts again.
+    fn crash(&mut self) -> Result<(), String> {
+        let crash = &self.script.crashes[self.life as usize];
+        (self.is_dead, self.dies_in, self.is_away) = (false, None, true);
+        self.life += 1;
+        (0..self.lines.len()).for_each(|line| self.cut_off(line));
+        self.calls.clear();
+        self.seats = seats(&self.settings);
+        self.store.crash(self.script.disk.as_ref().is_some_and(|disk| disk.loses))?;
+        self.check_crash().map_err(|what| format!("at {:.6} s: {what} (the server died)", self.now as f64 / SECOND as f64))?;
+        self.wall_offset += crash.wall;
+        self.moment_ahead = crash.moment as i64 - (self.now + crash.away_us) as i64;
+        self.later(crash.away_us, Happens::Starts);
+        Ok(())
+    }
+
+    pub(super) fn is_away_or_dead(&self) -> bool {
+        self.is_away || self.is_dead
+    }
+
+    /// Whether the server dies before it does what it was about to do.
+    pub(super) fn dies_before_this(&mut self) -> bool {
+        match &mut self.dies_in {
+            Some(0) => self.is_dead = true,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.is_dead
+    }
+
     pub(super) fn later(&mut self, wait_us: u64, what: Happens) {
         self.order += 1;
-        self.queue.push(Due { at: self.now + wait_us, order: self.order, what });
+        self.queue.push(Due { at: self.now + wait_us, order: self.order, life: self.life, what });
     }
 
     /// Only the first failure counts.
@@ -351,6 +503,10 @@ impl<'a> World<'a> {
                     settings.quotas = other_quotas(settings.quotas);
                 }
                 let settings = Arc::new(settings);
+                self.settings = settings.clone();
+                if self.is_away {
+                    return self.seats = seats(&settings);
+                }
                 (0..self.seats.len()).for_each(|shard| self.put_event(0, shard, Owned::Reload(settings.clone())));
             }
             Happens::Stall { shard, length } => {
@@ -369,6 +525,17 @@ impl<'a> World<'a> {
             Happens::DownEnd { line, is_reset } => self.down_end(line, is_reset),
             Happens::Break { line } => self.break_line(line),
             Happens::MustHaveEnded { line } => self.must_have_ended(line),
+            Happens::TryAgain { user, client } => self.try_again(user, client),
+            Happens::Committed { attempt } => self.committed(attempt),
+            Happens::Loaded { load } => self.loaded(load),
+            Happens::Dies { .. } if self.is_away_or_dead() || self.dies_in.is_some() || self.is_quiet => {}
+            Happens::Dies { actions: 0 } => self.is_dead = true,
+            Happens::Dies { actions } => {
+                self.dies_in = Some(actions);
+                self.later(DIES_WITHIN, Happens::IsDead);
+            }
+            Happens::IsDead => self.is_dead = true,
+            Happens::Starts => self.is_away = false,
         }
     }
 
@@ -390,6 +557,21 @@ impl<'a> World<'a> {
     pub(super) fn any_shard(&self, user: u64, client: usize, serial: u32) -> usize {
         (mix(mix(self.script.seed, user), mix(client as u64, u64::from(serial))) % self.seats.len() as u64) as usize
     }
+}
+
+fn seats(settings: &Arc<Settings>) -> Vec<Seat> {
+    let seat = |number| Seat {
+        shard: Shard::new(ShardId(number), settings.clone(), "sim"),
+        inbox: Vec::new(),
+        sockets: BTreeMap::new(),
+        next_socket: 1,
+        wake: None,
+        stalled_until: 0,
+        ticks: 0,
+        drained: false,
+        stopped: false,
+    };
+    (0..settings.shards).map(seat).collect()
 }
 
 /// What each address may use: so little that much is refused, but that whoever watches from the beginning is not.
@@ -438,7 +620,11 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         input_bytes_max: tight(400 << 10, bounds::INPUT_BYTES_MAX),
         output_bytes_max: tight(2 << 20, bounds::OUTPUT_BYTES_MAX),
         message_bytes_max: bounds::MESSAGE_BYTES_MAX,
-        session_idle: if script.is_tight { Duration::from_secs(20) } else { bounds::SESSION_IDLE },
+        session_idle: match &script.disk {
+            Some(disk) => Duration::from_micros(disk.idle_us),
+            None if script.is_tight => Duration::from_secs(20),
+            None => bounds::SESSION_IDLE,
+        },
         silence_max: bounds::SILENCE_MAX,
         write_time: bounds::WRITE_TIME,
         models: Models::default(),
@@ -448,6 +634,7 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         export: script.seed.is_multiple_of(2).then_some(Export { content: true }),
         conformance: false,
         audit: false,
-        keeping: None,
+        keeping: script.disk.as_ref().map(|disk| disk.keeping),
+        snapshot_turns: script.disk.as_ref().map_or(bounds::SNAPSHOT_TURNS, |disk| disk.snapshot_turns),
     }
 }

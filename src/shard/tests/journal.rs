@@ -290,3 +290,134 @@ fn a_long_conversation_is_loaded_from_a_snapshot_and_goes_on_the_same() {
     assert_eq!(whole(&restored.session), whole(&live.session));
     assert!(!restored.has_all && restored.events.len() < 60 * 40, "{}", restored.events.len());
 }
+
+#[test]
+fn a_call_that_a_crash_cut_off_is_shown_to_end() {
+    for rerun in [false, true] {
+        let mut world = keeping(Durability::Turn, rerun);
+        let socket = world.watch(KEY);
+        world.say(socket, r#"{"text":"hi"}"#);
+        world.durable();
+        let mut world = world.restart();
+        let socket = world.watch("/ws/trace?session=a&since=0");
+        world.durable();
+        let seen = world.take(socket);
+        let count = |kind: &str| seen.matches(&format!("\"event\":\"{kind}\"")).count();
+        assert_eq!((count("process_start"), count("process_end")), (1 + usize::from(rerun), 1), "rerun {rerun}: {seen}");
+    }
+}
+
+#[test]
+fn pieces_that_the_journal_lost_are_taken_back_where_a_turn_begins_again() {
+    let mut world = keeping(Durability::Turn, true);
+    let socket = world.watch(KEY);
+    world.say(socket, r#"{"text":"hi"}"#);
+    world.durable();
+    let durable = world.appended.len();
+    let (session, call) = world.calls[0];
+    world.tick(vec![Event::Chunk { session, call, text: "Hel".to_owned() }]);
+    assert!(world.take(socket).contains("Hel"));
+    world.appended.truncate(durable);
+    let mut world = world.restart();
+    let socket = world.watch(&format!("{KEY}&since={}", (1_u64 << 32) + 20));
+    world.durable();
+    let seen = world.take(socket);
+    assert!(seen.contains("\"kind\":\"retold\"") && !seen.contains("\"gap\":true"), "{seen}");
+}
+
+#[test]
+fn what_waits_for_a_slow_journal_does_not_grow() {
+    let mut world = keeping(Durability::EveryDelta, false);
+    let socket = world.watch(KEY);
+    world.say(socket, r#"{"text":"hi"}"#);
+    let (session, call) = world.calls[0];
+    for _ in 0..100 {
+        world.tick(vec![Event::Chunk { session, call, text: "a ".to_owned() }]);
+    }
+    assert_eq!(world.shard.sizes().journal, 1, "one session waits, however much it has there");
+    let slow = world.connect();
+    world.send(slow, b"GET /api/state?session=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(world.shard.sizes().journal, 2);
+    world.pass(Duration::from_secs(11));
+    assert!(world.take(slow).starts_with("HTTP/1.1 503"));
+    assert_eq!(world.shard.sizes().journal, 1, "an answer that came too late is not held");
+    world.durable();
+    assert_eq!(world.shard.sizes().journal, 0);
+}
+
+#[test]
+fn a_server_that_drains_takes_up_no_session_and_begins_nothing() {
+    let mut world = keeping(Durability::Turn, true);
+    let socket = world.watch(KEY);
+    world.say(socket, r#"{"text":"hi"}"#);
+    world.durable();
+    let mut world = world.restart();
+    world.tick(vec![Event::Drain]);
+    let appended = world.appended.len();
+    let late = world.connect();
+    world.send(late, b"GET /api/state?session=a HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    world.load();
+    let refused = world.take(late);
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("draining"), "{refused}");
+    let watching = world.watch(KEY);
+    assert!(world.take(watching).contains("the server is shutting down"));
+    assert_eq!((world.calls.len(), world.appended.len() - appended, world.shard.sizes().journal), (0, 0, 0));
+}
+
+#[test]
+fn a_session_that_there_is_no_room_for_is_not_said_to_be_unreadable() {
+    let mut world = keeping(Durability::Turn, false);
+    for session in ["a", "b"] {
+        let socket = world.watch(&format!("/ws?session={session}"));
+        world.say(socket, r#"{"text":"hi"}"#);
+        world.durable();
+    }
+    let keeping = world.shard.settings.keeping;
+    let appended = std::mem::take(&mut world.appended);
+    let mut world = World::new(Settings { keeping, sessions_max: 1, graph: "v1-direct".into(), ..settings() });
+    world.appended = appended;
+    let first = world.watch("/ws?session=a");
+    assert!(world.take(first).contains("\"kept_from\""));
+    let second = world.watch("/ws?session=b");
+    assert!(world.take(second).contains("session limit reached"));
+}
+
+#[test]
+fn a_load_brings_back_the_events_of_the_last_two_turns_however_often_snapshots_are_kept() {
+    let keeping = Some(Keeping { durability: Durability::Turn, rerun: false });
+    let mut world = World::new(Settings { keeping, snapshot_turns: 1, graph: "v1-direct".into(), ..settings() });
+    let socket = world.watch(KEY);
+    let mut begins = Vec::new();
+    for turn in 1..=7 {
+        world.say(socket, &format!(r#"{{"text":"question {turn}"}}"#));
+        world.durable();
+        world.answer("answer");
+        while world.shard.sizes().calls > 0 {
+            world.complete("{}");
+        }
+        world.durable();
+        let seen = world.take(socket);
+        let seq = seen.split("\"seq\":").nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap().to_owned();
+        begins.push(seq);
+    }
+    let snapshots = world.appended.iter().filter(|append| matches!(append.item, Item::Snapshot { .. })).count();
+    assert!(snapshots >= 2, "{snapshots}");
+    let mut world = world.restart();
+    let socket = world.watch(&format!("{KEY}&since={}", begins[5]));
+    let hello = world.take(socket);
+    assert!(hello.contains("\"kept_from\"") && !hello.contains("\"gap\":true"), "{hello}");
+}
+
+#[test]
+fn a_request_for_another_shard_waits_as_long_as_the_journal_there_may_take() {
+    let keeping = Some(Keeping { durability: Durability::Turn, rerun: false });
+    let mut world = World::new(Settings { shards: 2, keeping, ..settings() });
+    let is_elsewhere = |id: &String| Key { sub: "anonymous".into(), id: id.as_str().into() }.shard(2) != world.shard.id;
+    let other = (0..100).map(|number| format!("s{number}")).find(is_elsewhere).unwrap();
+    let socket = world.connect();
+    world.send(socket, format!("GET /api/state?session={other} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+    world.pass(bounds::FORWARD_TIME + Duration::from_secs(1));
+    assert_eq!(world.take(socket), "");
+    world.pass(bounds::JOURNAL_TIME);
+    assert!(world.take(socket).contains("shard_timeout"));
+}
