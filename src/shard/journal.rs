@@ -14,7 +14,7 @@ use super::restore::Found;
 use super::{ReplyTo, Shard, Ticket};
 use crate::contract::journal::{Append, Item, Name};
 use crate::contract::{Code, Input, Refusal, Time};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Default)]
 pub(super) struct Journal {
@@ -31,6 +31,8 @@ pub(super) struct Journal {
     /// What waits for sessions that are being loaded.
     loading: BTreeMap<Key, Vec<Parked>>,
     parked: usize,
+    /// Sessions that were deleted while they were being loaded: they are loaded again.
+    outdated: BTreeSet<Key>,
     /// Names that no session has, as a load has found in this tick, with the generation of the one that may open.
     nobody: BTreeMap<Key, u32>,
     /// Why it can't be written now.
@@ -86,6 +88,13 @@ impl Journal {
         }
     }
 
+    /// These sessions are about to be deleted: what has gathered of them is not kept, and what a load under way finds doesn't count.
+    pub(super) fn forget(&mut self, is_theirs: impl Fn(&str, &str) -> bool) {
+        self.appends.retain(|append| !is_theirs(&append.name.user, &append.name.session));
+        self.nobody.retain(|key, _| !is_theirs(&key.sub, &key.id));
+        self.outdated.extend(self.loading.keys().filter(|key| is_theirs(&key.sub, &key.id)).cloned());
+    }
+
     /// Why nothing new can be kept now.
     pub(super) fn broken(&self) -> Option<&Refusal> {
         self.broken.as_ref()
@@ -119,7 +128,9 @@ impl Shard {
     /// Hands what has gathered in this tick to the journal.
     pub(super) fn write_journal(&mut self, actions: &mut Vec<Action>) {
         self.journal.nobody.clear();
-        if !self.journal.appends.is_empty() {
+        // A batch that something waits for goes out also if all in it was dropped.
+        let is_awaited = self.journal.sessions.back().is_some_and(|(batch, _)| *batch == self.journal.gathering);
+        if is_awaited || !self.journal.appends.is_empty() {
             let appends = std::mem::take(&mut self.journal.appends);
             actions.push(Action::Append { batch: self.journal.gathering, appends });
             self.journal.gathering += 1;
@@ -246,6 +257,9 @@ impl Shard {
 
     /// A load has ended: what waited for it goes on.
     pub(super) fn loaded(&mut self, key: &Key, outcome: Result<Found, Refusal>, actions: &mut Vec<Action>) {
+        if self.journal.outdated.remove(key) {
+            return actions.push(Action::Load { key: key.clone() });
+        }
         let parked = self.journal.loading.remove(key).unwrap_or_default();
         self.journal.parked -= parked.len();
         let failed = match outcome {
