@@ -79,6 +79,8 @@ pub(super) const NAMED_SESSIONS_MAX: usize = 200;
 /// Characters of a title and of a comment, as a client sends them. Beyond: `400`. A longer title than a store keeps is cut there.
 pub(super) const TITLE_CHARS_MAX: usize = 1_000;
 pub(super) const COMMENT_CHARS_MAX: usize = 2_000;
+/// Questions and answers of one page of a history, in bytes. Beyond: the page is shorter, with at least one turn.
+pub(super) const HISTORY_BYTES_MAX: usize = 8 << 20;
 /// Questions and answers of one exported session, in bytes. Beyond: the older turns are left out, and the export says so.
 pub const EXPORT_BYTES_MAX: usize = 32 << 20;
 

@@ -196,7 +196,11 @@ pub enum JobOutcome {
     File(Option<Vec<u8>>),
     Reply(Reply),
     /// A file of that media type and name to be saved.
-    Document { kind: &'static str, name: String, body: Vec<u8> },
+    Document {
+        kind: &'static str,
+        name: String,
+        body: Vec<u8>,
+    },
 }
 
 /// A line of the log, without message contents, keys or tokens.

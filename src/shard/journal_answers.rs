@@ -1,5 +1,6 @@
 //! What the journal found, as answers. The threads that read and change it call this, so that no event loop writes long answers.
 
+use super::bounds::HISTORY_BYTES_MAX;
 use super::event::JobOutcome;
 use super::journal_job::ExportFormat;
 use super::operation::Reply;
@@ -48,9 +49,20 @@ fn next<T>(rows: &[T], limit: usize) -> Option<&T> {
 
 /// Body of `/api/history?before=`. The rows are the latest first; there is one beyond `turns` where there are more.
 pub fn history(rows: &[TurnRow], turns: usize) -> JobOutcome {
+    let turns = fitting(rows, turns);
     let messages: Vec<Message> = page(rows, turns).iter().rev().flat_map(messages).collect();
     let next = next(rows, turns).map(|row| TurnId(row.turn.turn));
     JobOutcome::Reply(Reply::of(json::history_before(messages.iter(), next)))
+}
+
+/// How many of these turns one answer holds; at least one.
+fn fitting(rows: &[TurnRow], turns: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |row: &&TurnRow| {
+        bytes += row.turn.question.len() + row.turn.answer.len();
+        bytes <= HISTORY_BYTES_MAX
+    };
+    rows.iter().take(turns).take_while(fits).count().max(1)
 }
 
 /// A turn's question and what was answered. Where the turn failed, the last of them is marked.
@@ -159,7 +171,12 @@ mod tests {
             .iter()
             .map(|message| {
                 let partial = if message["partial"] == true { " partial" } else { "" };
-                format!("{} {} {}{partial}", message["id"].as_str().unwrap(), message["role"].as_str().unwrap(), message["content"].as_str().unwrap())
+                format!(
+                    "{} {} {}{partial}",
+                    message["id"].as_str().unwrap(),
+                    message["role"].as_str().unwrap(),
+                    message["content"].as_str().unwrap()
+                )
             })
             .collect();
         assert_eq!(
@@ -173,6 +190,17 @@ mod tests {
             ]
         );
         assert_eq!(body["next"], "msg_2");
+    }
+
+    #[test]
+    fn a_page_of_history_has_a_bound_in_bytes_but_always_a_turn() {
+        let long = "x".repeat(HISTORY_BYTES_MAX / 2);
+        let rows = [row(4, "done", &long), row(3, "done", &long), row(2, "done", &"x".repeat(HISTORY_BYTES_MAX + 1)), row(1, "done", "")];
+        let shown =
+            |rows: &[TurnRow]| (body(history(rows, 9))["messages"].as_array().unwrap().len(), body(history(rows, 9))["next"].clone());
+        assert_eq!(shown(&rows), (2, json!("msg_4")));
+        assert_eq!(shown(&rows[2..]), (2, json!("msg_2")));
+        assert_eq!(shown(&[]), (0, Value::Null));
     }
 
     #[test]

@@ -25,8 +25,10 @@ static TOO_MANY_PARKED: Refusal =
     Refusal::new(Code::SignInUnavailable, "too many requests wait for the issuer's keys: try again in a moment");
 const MISSING_SCOPE: Refusal = Refusal::new(Code::MissingScope, "this API key may not do that: create one with the scope that it needs");
 
-const MISSING_ROLE: Refusal =
-    Refusal::new(Code::MissingRole, "`user` is for administrators, who may read another's sessions, turns, frames, traces, events and tests");
+const MISSING_ROLE: Refusal = Refusal::new(
+    Code::MissingRole,
+    "`user` is for administrators, who may read another's sessions, turns, frames, traces, events and tests",
+);
 const ALL_USERS: Refusal = Refusal::new(Code::MissingRole, "`all` is for administrators: leave it out to list your own turns");
 const NOT_FROM_HERE: Refusal = Refusal::new(
     Code::MissingRole,

@@ -5,6 +5,7 @@ use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, METRICS_CONNECTIONS_MAX
 use super::connection::{Connection, Framing};
 use super::event::{Action, Door, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
+use super::identity::Key;
 use super::journal::{LOADING_FULL, Later, NOT_LOADED};
 use super::journal_job::JournalJob;
 use super::live::NotTaken;

@@ -32,9 +32,13 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Libraries that are held ready for sessions that ran on another one.
 const LIBRARIES_MAX: usize = 16;
 
-/// How often what is kept no longer is deleted, and how long that waits for shards to name their sessions.
+/// How often what is kept no longer is deleted, and how soon that is tried again where it could not be.
 const RETAIN_EVERY: Duration = Duration::from_secs(3600);
-const NAMES_TIME: Duration = Duration::from_secs(1);
+const RETAIN_AGAIN: Duration = Duration::from_secs(10);
+/// How long that waits for shards to name their sessions, while messages wait for it.
+const NAMES_TIME: Duration = Duration::from_millis(200);
+/// Until then the shards have started.
+const RETAIN_FIRST: Duration = Duration::from_secs(1);
 
 /// What the journal is asked to do.
 enum Wanted {
@@ -92,7 +96,7 @@ impl Journal {
             then: Vec::new(),
             broken: None,
             retain,
-            next_retain: Instant::now(),
+            next_retain: Instant::now() + RETAIN_FIRST,
             is_retaining: None,
         };
         let thread = thread::Builder::new().name("journal".to_owned()).spawn(move || keeper.run(&wanted))?;
@@ -310,8 +314,8 @@ impl Keeper {
     fn retain(&mut self, may_write: bool) {
         let later = Instant::now() + RETAIN_EVERY;
         let Some(in_memory) = Some(()).filter(|()| may_write).and_then(|()| self.in_memory()) else {
-            tracing::warn!("old conversations are not deleted now: the journal or the server is too busy");
-            (self.next_retain, self.is_retaining) = (later, None);
+            tracing::debug!("old conversations are deleted later: the journal or the server is too busy");
+            self.next_retain = Instant::now() + RETAIN_AGAIN;
             return;
         };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);

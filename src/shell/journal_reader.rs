@@ -21,7 +21,8 @@ use std::thread;
 
 /// Rows that are read at once where all are wanted.
 const PAGE: usize = 200;
-const TOO_MANY: Refusal = Refusal::new(Code::Unavailable, "too many requests for kept conversations wait on this server: try again in a moment");
+const TOO_MANY: Refusal =
+    Refusal::new(Code::Unavailable, "too many requests for kept conversations wait on this server: try again in a moment");
 const BROKEN: Refusal = Refusal::new(Code::Unavailable, "something broke inside this server while it read the journal");
 
 /// Hands questions to the thread, which ends with the last of these.
@@ -92,9 +93,7 @@ pub(super) fn change(store: &mut dyn Store, job: JournalJob) -> JobOutcome {
             let is_there = store.rate(&name, turn.0, rating, comment.as_deref());
             is_there.map(|is_there| answers::rated(is_there, turn, rating, comment.as_deref()))
         }
-        JournalJob::Delete { name, was_open } => {
-            store.delete(&name).map(|deleted| answers::deleted(&name.session, &deleted, was_open))
-        }
+        JournalJob::Delete { name, was_open } => store.delete(&name).map(|deleted| answers::deleted(&name.session, &deleted, was_open)),
         JournalJob::Forget(forget) => self::forget(store, &forget).map(|deleted| answers::forgotten(&deleted, forget.open)),
         JournalJob::Sessions(_)
         | JournalJob::KeptOf(_)

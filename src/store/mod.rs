@@ -27,7 +27,8 @@ pub use error::{Kind, StoreError};
 pub const FORMAT: u32 = 1;
 
 pub use crate::contract::journal::{
-    Append, Deleted, Item, Loaded, Name, Place, Record, Retention, SessionQuery, SessionRow, TITLE_CHARS, Turn, TurnOrder, TurnQuery, TurnRow,
+    Append, Deleted, Item, Loaded, Name, Place, Record, Retention, SessionQuery, SessionRow, TITLE_CHARS, Turn, TurnOrder, TurnQuery,
+    TurnRow,
 };
 
 /// The writer of a journal: one per SQLite file; sessions of a MySQL server may have several, each fenced by its generation.

@@ -11,6 +11,7 @@ use crate::contract::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -581,9 +582,15 @@ pub fn turns(rows: &[TurnRow], of_all: bool, next: Option<&str>) -> Vec<u8> {
         turns: Vec<Listed<'a>>,
         next: Option<&'a str>,
     }
-    let listed = |row| Listed::of(row, of_all);
+    let listed = |row| {
+        let listed = Listed::of(row, of_all);
+        Listed { question: clip(&listed.question, QUESTION_BYTES_MAX).into(), ..listed }
+    };
     write(&Body { turns: rows.iter().map(listed).collect(), next })
 }
+
+/// Of a question in a list of turns.
+const QUESTION_BYTES_MAX: usize = 2_000;
 
 /// A turn in a list.
 #[derive(Serialize)]
@@ -592,7 +599,7 @@ struct Listed<'a> {
     user: Option<&'a str>,
     session: &'a str,
     id: Id,
-    question: &'a str,
+    question: Cow<'a, str>,
     started_at: f64,
     status: &'a str,
     degraded: Option<&'a str>,
@@ -614,7 +621,7 @@ impl Listed<'_> {
             user: of_all.then_some(&*row.user),
             session: &row.session,
             id: Id(TurnId(turn.turn)),
-            question: &turn.question,
+            question: turn.question.as_str().into(),
             started_at: milliseconds(turn.started_at.0),
             status: &turn.status,
             degraded: turn.degraded.as_deref(),
