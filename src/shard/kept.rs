@@ -81,6 +81,10 @@ impl Shard {
     /// Does an operation about a user on every shard, and answers with all of it.
     pub(super) fn everywhere(&mut self, id: SocketId, framing: Framing, operation: Operation, actions: &mut Vec<Action>) {
         let Operation { key, address, what, .. } = operation;
+        if let (What::Forget, Some(refusal)) = (&what, self.journal.broken()) {
+            let reply = refusal.clone().into();
+            return self.write_reply(id, &framing, &reply, &[]);
+        }
         let mut gathered = Gathered { left: self.settings.shards - 1, body: beginning(&what, self.settings.keeping.is_some()) };
         if let What::Kept { .. } = what {
             gathered.body.extend(self.budget_left(&key.sub, address).map(|budget| ("budget".to_owned(), budget)));
@@ -189,6 +193,9 @@ impl Shard {
 
     /// Deletes a session: lets go of it here, with its watchers, calls and appends, and then in the journal.
     pub(super) fn delete_session(&mut self, key: &Key, actions: &mut Vec<Action>) -> Answer {
+        if let Some(refusal) = self.journal.broken() {
+            return Answer::Reply(refusal.clone().into());
+        }
         let live = self.sessions.find(key).map(|live| (live.id, live.is_open));
         if let Some((id, _)) = live {
             self.remove_session(id, 1000, "deleted", actions);

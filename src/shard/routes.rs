@@ -419,7 +419,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::History => {
             let (last, before) = (last(10), turn(request, "before")?);
             match before.filter(|_| server.settings.keeping.is_some()) {
-                Some(before) => return journal(queries::history(Key::of(&sub, request)?, before, last)),
+                Some(before) => return journal(server, queries::history(Key::of(&sub, request)?, before, last)),
                 None => What::History { last, before },
             }
         }
@@ -427,16 +427,13 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
             optional_body(request)?;
             What::Delete
         }
-        Call::Sessions | Call::Rename | Call::Export | Call::Feedback | Call::Turns if server.settings.keeping.is_none() => {
-            return Err(NO_JOURNAL);
-        }
-        Call::Sessions => return journal(queries::sessions(&sub, request, server.has_sign_in)?),
+        Call::Sessions => return journal(server, queries::sessions(&sub, request, server.has_sign_in)?),
         Call::Turns => {
-            return journal(queries::turns(Key::of(&sub, request)?, request, server.has_sign_in, is_about_all(request))?);
+            return journal(server, queries::turns(Key::of(&sub, request)?, request, server.has_sign_in, is_about_all(request))?);
         }
-        Call::Export => return journal(queries::export(Key::of(&sub, request)?, request)?),
-        Call::Rename => return journal(queries::rename(Key::of(&sub, request)?, &body(request)?)?),
-        Call::Feedback => return journal(queries::rate(Key::of(&sub, request)?, &body(request)?)?),
+        Call::Export => return journal(server, queries::export(Key::of(&sub, request)?, request)?),
+        Call::Rename => return journal(server, queries::rename(Key::of(&sub, request)?, &body(request)?)?),
+        Call::Feedback => return journal(server, queries::rate(Key::of(&sub, request)?, &body(request)?)?),
         Call::Graph => What::Graph,
         Call::Prompt => match request.query("node").filter(|node| !node.is_empty()) {
             Some(node) => What::Prompt { node, text: request.query("text").filter(|text| !text.trim().is_empty()) },
@@ -454,7 +451,10 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
     Ok(Outcome::Operation(Box::new(Operation { key, from, address: None, what }), shard))
 }
 
-fn journal(job: JournalJob) -> Outcomes {
+fn journal(server: &Server<'_>, job: JournalJob) -> Outcomes {
+    if server.settings.keeping.is_none() {
+        return Err(NO_JOURNAL);
+    }
     Ok(Outcome::Job(Job::Journal(Box::new(job))))
 }
 

@@ -382,6 +382,18 @@ fn what_is_kept_of_a_user_is_deleted_by_each_shard_behind_its_own_appends() {
 }
 
 #[test]
+fn while_the_journal_can_not_be_written_nothing_is_let_go_of() {
+    let mut world = world();
+    world.message("ada", "a");
+    let broken = Refusal::new(crate::contract::Code::JournalUnavailable, "the disk is full");
+    world.tick(vec![Event::JournalState { broken: Some(broken) }]);
+    for target in ["/api/sessions/delete?session=a", "/api/me/delete"] {
+        assert_eq!(world.wanted(&token("ada"), "POST", target, ""), Err("journal_unavailable".into()), "{target}");
+    }
+    assert_eq!((world.shard.sizes().open_sessions, world.shard.sizes().calls), (1, 1));
+}
+
+#[test]
 fn what_is_in_memory_and_in_the_journal_is_shown_once() {
     let mut world = world();
     world.message("ada", "a");
