@@ -24,9 +24,10 @@ use crate::contract::journal::{Durability, Keeping, Retain};
 use crate::contract::{Limits, Listen, Quotas};
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::otlp::Settings as Otlp;
+use crate::work::prices::Prices;
 use crate::work::probe::Local;
 use crate::work::tape::Tape;
-use crate::work::{Pool, Settings};
+use crate::work::{Pool, PoolLimits, Settings};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// What each user and address may use.
     pub quotas: Quotas,
+    /// What models cost.
+    pub prices: Prices,
     /// The file of API keys.
     pub api_keys: Option<PathBuf>,
     /// The certificates of the issuer's authority, where it is a private one.
@@ -210,6 +213,7 @@ impl Config {
             sign_in,
             trusted_proxies: quotas::trusted_proxies(&arguments)?,
             quotas: quotas::quotas(&arguments, &upstream)?,
+            prices: quotas::prices(&arguments)?,
             shards: shards.map(usize::from),
             workers: usize::from(arguments.workers),
             upstream,
@@ -266,16 +270,27 @@ impl Config {
     /// As [`pool`](Self::pool), with a tape that records the calls, or answers them without making any.
     pub fn pool_on(&self, tape: Option<Arc<Tape>>) -> Pool {
         let is_replay = tape.as_ref().is_some_and(|tape| !tape.is_recording());
+        let PoolLimits { workers_max, background_max, queue_max, call_time_max } = self.pool_limits();
         let settings = Settings {
-            workers_max: self.workers,
-            background_max: self.workers.div_ceil(4),
-            call_time_max: self.call_time,
-            queue_max: self.limits.queue,
+            workers_max,
+            background_max,
+            queue_max,
+            call_time_max,
             databases: if is_replay { Databases::default() } else { Databases::new(self.databases.clone()) },
             tape,
             ..Settings::default()
         };
         Pool::new(settings, self.upstream.models())
+    }
+
+    /// How much the pool may do at once.
+    pub fn pool_limits(&self) -> PoolLimits {
+        PoolLimits {
+            workers_max: self.workers,
+            background_max: self.workers.div_ceil(4),
+            queue_max: self.limits.queue,
+            call_time_max: self.call_time,
+        }
     }
 
     /// Has a pool that runs call the models of these settings from its next call on.

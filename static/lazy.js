@@ -5,7 +5,7 @@ import { html, signal } from './vendor/ui.mjs';
 const AGAIN_MS = 2000;
 
 /** @typedef {(props: any) => any} View */
-/** @typedef {View & {ahead: () => void}} LazyView  `ahead` fetches it before it is shown */
+/** @typedef {View & {ahead: () => void, isHere: () => boolean}} LazyView  `ahead` fetches it before it is shown */
 
 /** @param {() => Promise<View>} load @param {string} [sheet] its style sheet's name @param {string} [sheetId] its element's id @returns {LazyView} */
 export function lazy(load, sheet = '', sheetId = '') {
@@ -29,7 +29,7 @@ export function lazy(load, sheet = '', sheetId = '') {
     ahead();
     return part.value ? html`<${part.value.View} ...${props} />` : null;
   }
-  return Object.assign(Lazy, { ahead });
+  return Object.assign(Lazy, { ahead, isHere: () => part.value !== undefined });
 }
 
 /** @type {Map<string, Promise<unknown>>} */

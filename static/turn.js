@@ -22,14 +22,15 @@ export function TurnView({ turn }) {
   const trace = traces.value[turn.id];
   const open = openTurn.value === turn.id;
   Answer.ahead();
-  return useMemo(() => drawn(turn, trace, open), [turn, trace, open]);
+  const isBusy = turn.status === 'running' || (!!turn.answer && !Answer.isHere());
+  return useMemo(() => drawn(turn, trace, open, isBusy), [turn, trace, open, isBusy]);
 }
 
-/** @param {Turn} turn @param {Trace | undefined} trace @param {boolean} open */
-function drawn(turn, trace, open) {
+/** @param {Turn} turn @param {Trace | undefined} trace @param {boolean} open @param {boolean} isBusy it runs, or its answer can't be drawn yet */
+function drawn(turn, trace, open, isBusy) {
   const isWordless = turn.kind === 'action' && turn.status === 'done' && !turn.answer && !turn.progress;
   return html`
-    <article class=${isWordless ? 'turn wordless' : 'turn'} data-status=${turn.status} data-turn=${turn.id} aria-busy=${turn.status === 'running'}>
+    <article class=${isWordless ? 'turn wordless' : 'turn'} data-status=${turn.status} data-turn=${turn.id} aria-busy=${isBusy}>
       <${Question} turn=${turn} />
       ${turn.progress && html`<p class="progress-said" dir="auto"><span class="sr-only" dir="ltr">While working: </span>${unturned(turn.progress.trim())}</p>`}
       ${turn.answer && html`<${Answer} text=${turn.answer} isGrowing=${turn.status === 'running'} />`}

@@ -55,7 +55,7 @@ impl Process {
 
     fn server(arguments: &[&str]) -> Process {
         let program = PathBuf::from(env!("CARGO_BIN_EXE_framewright"));
-        Process::start(program, &[&["--listen", "127.0.0.1:0", "--offline"], arguments].concat())
+        Process::start(program, &[&["--listen", "127.0.0.1:0", "--offline", "--durability", "none"], arguments].concat())
     }
 
     fn model(word_pause_ms: &str) -> Process {

@@ -1,13 +1,10 @@
 //! `framewright key`: creates, lists and revokes API keys. The file holds their hashes; a running server reads it again by itself.
 
-use super::{Failure, tell};
+use super::{Failure, audited, tell};
 use crate::auth::{ApiKeys, KEY_PREFIX, KeyHash, Scope, Scopes, is_key_name};
 use crate::config::Arguments;
 use crate::config::layers::Written;
-use crate::contract::Time;
 use crate::runner::write_whole;
-use crate::shard::audit::{Outcome, Record};
-use crate::shell::audit;
 use crate::text_file::{self, ReadError};
 use clap::ArgMatches;
 use data_encoding::BASE64URL_NOPAD;
@@ -51,12 +48,12 @@ pub(super) fn run(command: &Command, matches: &ArgMatches) -> Result<(), Failure
     })?;
     let file = KeyFile::read(file)?;
     let audit = written.arguments.audit;
-    // What could not be noted is not done.
-    audit.as_deref().map(audit::open).transpose().map_err(Failure::config)?;
+    audited::check(audit.as_deref())?;
     match command {
         Command::Create { name, scopes, .. } => {
             file.create(name, scopes)?;
-            noted(audit.as_deref(), "key_create", format!("{name} ({})", Scopes::of(scopes.iter().copied()).names().join(", ")))
+            let scopes = Scopes::of(scopes.iter().copied()).names().join(", ");
+            audited::note(audit.as_deref(), &audited::record("key_create", format!("{name} ({scopes})")))
         }
         Command::List { .. } => {
             print!("{}", file.listed());
@@ -64,18 +61,9 @@ pub(super) fn run(command: &Command, matches: &ArgMatches) -> Result<(), Failure
         }
         Command::Revoke { name, .. } => {
             file.revoke(name)?;
-            noted(audit.as_deref(), "key_revoke", name.clone())
+            audited::note(audit.as_deref(), &audited::record("key_revoke", name.clone()))
         }
     }
-}
-
-/// Writes a line to the audit log, where there is one.
-fn noted(audit: Option<&Path>, what: &'static str, detail: String) -> Result<(), Failure> {
-    let Some(path) = audit else { return Ok(()) };
-    let at = u64::try_from(Zoned::now().timestamp().as_microsecond()).unwrap_or(0);
-    let who = format!("uid:{}", rustix::process::getuid().as_raw());
-    let record = Record { who: Some(who.into()), detail: Some(detail), ..Record::new(Time(at), what, Outcome::Done) };
-    audit::append(path, &record).map_err(Failure::config)
 }
 
 struct KeyFile {

@@ -1,22 +1,30 @@
 //! The command line: one file per command.
 //!
-//! Exit codes: 0 done, 1 a turn, a test or a check of `doctor` failed, or a reload was refused, 2 the command line or a test suite is wrong, 3 the configuration or a graph is wrong,
-//! 4 something that is needed is not available (an address, a folder, a server), 130 a test run was stopped.
+//! Exit codes: 0 done, 1 a turn, a test or a check of `doctor` failed, a reload was refused, or a replay differs, 2 the command line, a
+//! test suite or an export is wrong, 3 the configuration or a graph is wrong, 4 something that is needed is not available (an address,
+//! a folder, a server, a session), 130 a test run was stopped.
 #![allow(clippy::print_stdout, reason = "this is where we speak to people")]
 
+mod audited;
+mod backup;
 mod chat;
 mod colour;
 mod config;
 mod doctor;
+mod exported;
 mod graph;
 mod health;
+mod journal;
 mod key;
 mod library;
 mod nginx;
 mod prompt;
+mod readable;
 mod reload;
+mod replay;
 mod sample_data;
 mod serve;
+mod sessions;
 mod sim;
 mod sql_check;
 mod suites;
@@ -62,6 +70,13 @@ enum Command {
     Reload(Box<Arguments>),
     /// Ask a server whether it serves: exit code 0 if it does, 1 if it shuts down, 4 if nobody answers
     Health(health::Options),
+    /// List, show, export, import and delete the conversations of the journal
+    #[command(subcommand)]
+    Sessions(sessions::Command),
+    /// Copy the journal to a file, also while a server runs
+    Backup(backup::Options),
+    /// Prove that a session's recorded inputs lead to the stream that its clients saw
+    Replay(replay::Options),
     /// Run the whole server in simulated worlds and look for what breaks it
     Sim(sim::Options),
     /// Look at graphs
@@ -121,6 +136,9 @@ pub fn run() -> ExitCode {
         Command::Doctor(options) => doctor::run(&options, own),
         Command::Reload(_) => reload::run(own),
         Command::Health(options) => health::run(&options, own),
+        Command::Sessions(command) => sessions::run(&command, own),
+        Command::Backup(options) => backup::run(&options, own),
+        Command::Replay(options) => replay::run(&options, own),
         Command::Sim(options) => sim::run(&options),
         Command::Graph(command) => graph::run(command, own),
         Command::Key(command) => key::run(&command, own),

@@ -8,9 +8,9 @@ use crate::config::{Config, reload};
 use crate::contract::Listen;
 use crate::graph::Library;
 use crate::log::Filter;
-use crate::shell::ServeError;
 use crate::shell::control::{self, ControlError};
 use crate::shell::reload::{Apply, Reloaded, Reloads};
+use crate::shell::{ServeError, Server};
 use crate::work::Pool;
 use crate::work::issuer::KeyFile;
 use crate::work::otlp::Exporter;
@@ -54,6 +54,8 @@ pub(super) struct Reloader {
     pool: Pool,
     log: Filter,
     exporter: Option<Exporter>,
+    /// Where the server listens.
+    places: Vec<Listen>,
 }
 
 impl Reloader {
@@ -61,12 +63,12 @@ impl Reloader {
         let (matches, config, pool) = (matches.clone(), config.clone(), pool.clone());
         let keys = config.api_keys.as_deref().and_then(|path| KeyFile::read(path).ok());
         let api_keys = keys.map(|file| file.keys()).unwrap_or_default();
-        Reloader { matches, values, config, graphs: hashes(library), api_keys, pool, log, exporter: None }
+        Reloader { matches, values, config, graphs: hashes(library), api_keys, pool, log, exporter: None, places: Vec::new() }
     }
 
-    /// The same with what exports traces, which exists once the server runs.
-    pub(super) fn exporting(self, exporter: Option<&Exporter>) -> Self {
-        Reloader { exporter: exporter.cloned(), ..self }
+    /// The same for a server that runs.
+    pub(super) fn of(self, server: &Server) -> Self {
+        Reloader { exporter: server.exporter().cloned(), places: server.places().to_vec(), ..self }
     }
 }
 
@@ -82,6 +84,8 @@ impl Reloads for Reloader {
             true => error.to_string(),
             false => format!("{error}; this needs a restart: {}", changes.waiting.join(", ")),
         })?;
+        // Without sign-in it may listen nowhere else than on this machine, also where systemd chose the sockets.
+        self.places.iter().try_for_each(|place| config.may_listen(place)).map_err(|error| error.to_string())?;
         let library = library::load(config.graphs.as_deref()).map_err(|failure| failure.says)?;
         let Some(graph) = library.graph(&config.graph) else {
             return Err(ServeError::UnknownGraph { name: config.graph.clone(), known: library.names() }.to_string());
@@ -101,7 +105,8 @@ impl Reloads for Reloader {
         }
         config.otlp.clone_from(&self.config.otlp);
         changed.extend(differing(&self.graphs, &graphs));
-        if is_model_new && !changed.iter().any(|name| name.starts_with("llm.")) {
+        let has_other_models = !config.upstream.has_models_of(&self.config.upstream);
+        if has_other_models && !changed.iter().any(|name| name.starts_with("llm.")) {
             changed.push("the model or its key".to_owned());
         }
         if self.api_keys != api_keys {
@@ -110,6 +115,7 @@ impl Reloads for Reloader {
         if is_model_new {
             config.change_models(&self.pool);
         }
+        self.pool.change_limits(config.pool_limits());
         apply(serve::rules(&config, Arc::new(library), api_keys.clone(), &self.pool, self.exporter.clone()), config.drain_time);
         self.log.change(&config.log);
         (self.values, self.config, self.graphs, self.api_keys) = (changes.values, config, graphs, api_keys);

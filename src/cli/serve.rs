@@ -2,7 +2,7 @@
 
 use super::reload::Reloader;
 use super::suites::Folder;
-use super::{Failure, doctor, library, tell, version};
+use super::{Failure, doctor, journal, library, tell, version};
 use crate::auth::ApiKeys;
 use crate::config::Config;
 use crate::config::layers::{Origin, Written};
@@ -10,6 +10,7 @@ use crate::contract::{Listen, counted};
 use crate::graph::Library;
 use crate::log;
 use crate::shard;
+use crate::shard::bounds::SESSION_IDLE_KEPT;
 use crate::shard::files::Files;
 use crate::shard::metrics::Models;
 use crate::shard::origin::Origins;
@@ -42,7 +43,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<(), Failure> {
     let server = start_on(inherited, Supervisor::of_environment(), &config, library, pool, Some(Arc::new(check)))?;
     let _ = address.set(server.places()[0].clone());
     server.hear_signals().map_err(failure)?;
-    server.hear_reloads(Box::new(reloader.exporting(server.exporter()))).map_err(failure)?;
+    server.hear_reloads(Box::new(reloader.of(&server))).map_err(failure)?;
     tell(first_line(&server, &config));
     if let Some(listen) = unused {
         let origin = listen.origin;
@@ -108,7 +109,7 @@ fn start_on(
 
 /// Opens the journal: a file in the data folder, or a database server's.
 fn open_store(config: &Config) -> Box<OpenStore> {
-    let (path, server) = (config.data.join(JOURNAL_FILE), config.journal.clone());
+    let (path, server) = (config.data.join(journal::FILE), config.journal.clone());
     Box::new(move || {
         Ok(match server {
             Some(url) => Box::new(store::mysql::open(&url)?) as Box<dyn store::Store + Send>,
@@ -116,9 +117,6 @@ fn open_store(config: &Config) -> Box<OpenStore> {
         })
     })
 }
-
-/// The journal's name in the data folder.
-pub(super) const JOURNAL_FILE: &str = "journal.db";
 
 /// What the shards go by, at the start and after a reload.
 pub(super) fn rules(
@@ -144,6 +142,7 @@ pub(super) fn rules(
         export: config.otlp.as_ref().map(|otlp| shard::Export { content: otlp.content }),
         conformance: config.conformance,
         keeping: config.keeping,
+        session_idle: if config.keeping.is_some() { SESSION_IDLE_KEPT } else { rules.session_idle },
         files: if config.development { Files::Development } else { rules.files },
         about: about(config),
         limits: config.limits.of_session(),

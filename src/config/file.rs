@@ -113,7 +113,15 @@ impl Reading<'_> {
             (Kind::Path, DeValue::String(text)) if text.is_empty() => Ok(String::new()),
             (Kind::Path, DeValue::String(text)) => Ok(self.folder().join(text.as_ref()).to_string_lossy().into_owned()),
             (
-                Kind::Text | Kind::Url | Kind::Address | Kind::TcpAddress | Kind::Mode | Kind::Filter | Kind::Issuer | Kind::Header,
+                Kind::Text
+                | Kind::Url
+                | Kind::Address
+                | Kind::TcpAddress
+                | Kind::Mode
+                | Kind::Filter
+                | Kind::Choice(_)
+                | Kind::Issuer
+                | Kind::Header,
                 DeValue::String(text),
             ) => Ok(text.to_string()),
             (kind, _) => Err(format!("`{}` must be {kind}", setting.name())),

@@ -171,10 +171,10 @@ settings! {
     AUTH admin_value: Option<String>, "ROLE", Text, None,
         "Role that makes a user an administrator, who may read other users' traces and tests [default: none]", Live;
     AUTH auth_header: Option<String>, "NAME", Header, None,
-        "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]";
+        "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]", Live;
     AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
         "Addresses or networks of the proxies in front of the server, such as 10.0.0.0/8: what they state in X-Forwarded-For \
-         and in the sign-in header counts; `unix` is whoever connects to the Unix socket [default: none]";
+         and in the sign-in header counts; `unix` is whoever connects to the Unix socket [default: none]", Live;
     AUTH api_keys: Option<PathBuf>, "FILE", Path, None,
         "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,
@@ -202,7 +202,7 @@ settings! {
     OTLP otlp_content: bool, "BOOL", Switch, Some("false"),
         "Export prompts, messages, answers and queries too";
     LIMITS workers: u16, "N", Number(1, 4_096), Some("256"),
-        "Concurrent model calls, 1 to 4096; further calls wait";
+        "Concurrent model calls, 1 to 4096; further calls wait", Live;
     LIMITS connect_ms: u32, "N", Number(1, MS_MAX), Some("5000"),
         "Milliseconds to connect to the model's server", Live;
     LIMITS first_token_ms: Option<u32>, "N", Number(1, MS_MAX), None,
@@ -211,7 +211,7 @@ settings! {
     LIMITS next_token_ms: u32, "N", Number(1, MS_MAX), Some("60000"),
         "Milliseconds between two tokens of a model", Live;
     LIMITS call_ms: u32, "N", Number(1, MS_MAX), Some("600000"),
-        "Milliseconds for a model call as a whole, including waiting and retries";
+        "Milliseconds for a model call as a whole, including waiting and retries", Live;
     LIMITS drain_ms: u32, "N", Number(0, 600_000), Some("10000"),
         "Milliseconds that running answers get to finish when the server is stopped, up to 600000", Live;
     LIMITS sessions: u32, "N", Number(1, 1_000_000), Some("10000"),
@@ -227,7 +227,7 @@ settings! {
     LIMITS connections: u32, "N", Number(1, 1_000_000), Some("16384"),
         "Connections of each shard; further ones are refused", Live;
     LIMITS queue: u16, "N", Number(1, 65_535), Some("1024"),
-        "Model calls that may wait for a worker";
+        "Model calls that may wait for a worker", Live;
     LIMITS waiting: u16, "N", Number(1, 1_000), Some("8"),
         "Messages that may wait behind the running turn of a session", Live;
     LIMITS history: u16, "N", Number(2, 10_000), Some("200"),
@@ -235,31 +235,31 @@ settings! {
     LIMITS traces: u16, "N", Number(1, 1_000), Some("20"),
         "Turns of a session whose trace is kept", Live;
     LIMITS user_requests: u32, "N", Number(0, 1_000_000), Some("3000"),
-        "Requests a minute from each signed-in user; 0 is no bound, here and in what follows";
+        "Requests a minute from each signed-in user; 0 is no bound, here and in what follows", Live;
     LIMITS user_messages: u32, "N", Number(0, 1_000_000), Some("300"),
-        "Messages and actions a minute from each signed-in user";
+        "Messages and actions a minute from each signed-in user", Live;
     LIMITS user_streams: u32, "N", Number(0, 1_000_000), Some("64"),
-        "WebSockets and event streams that each signed-in user may have open at once";
+        "WebSockets and event streams that each signed-in user may have open at once", Live;
     LIMITS user_turns: Option<u32>, "N", Number(0, 1_000_000), None,
         "Turns of each user that may run at once, one in each session; without sign-in, of each address \
-         [default: 16, and no bound for loopback addresses]";
+         [default: 16, and no bound for loopback addresses]", Live;
     LIMITS address_requests: Option<u32>, "N", Number(0, 1_000_000), None,
-        "Requests a minute from each address, which for IPv6 is a network of 64 bits [default: 15000, and no bound for loopback addresses]";
+        "Requests a minute from each address, which for IPv6 is a network of 64 bits [default: 15000, and no bound for loopback addresses]", Live;
     LIMITS address_messages: Option<u32>, "N", Number(0, 1_000_000), None,
-        "Messages and actions a minute from each address [default: 1500, and no bound for loopback addresses]";
+        "Messages and actions a minute from each address [default: 1500, and no bound for loopback addresses]", Live;
     LIMITS address_streams: Option<u32>, "N", Number(0, 1_000_000), None,
-        "WebSockets and event streams that each address may have open at once [default: 512, and no bound for loopback addresses]";
+        "WebSockets and event streams that each address may have open at once [default: 512, and no bound for loopback addresses]", Live;
     LIMITS day_turns: Option<u64>, "N", Number(0, 1 << 50), None,
-        "Turns that each user may start on a day (UTC); without sign-in, each address [default: no bound]";
+        "Turns that each user may start on a day (UTC); without sign-in, each address [default: no bound]", Live;
     LIMITS day_tokens: Option<u64>, "N", Number(0, 1 << 50), None,
         "Tokens, of prompts and answers, that each user's calls may use on a day before further turns are refused; without \
-         sign-in, each address's [default: no bound]";
+         sign-in, each address's [default: no bound]", Live;
     LIMITS day_cost: Option<String>, "AMOUNT", Amount, None,
         "What each user's calls may cost on a day before further turns are refused, such as 2.50, in the unit of the prices; \
-         without sign-in, each address's; every model needs a price [default: no bound]";
+         without sign-in, each address's; every model needs a price [default: no bound]", Live;
     LIMITS price: Vec<String>, "MODEL=PRICES", Prices, None,
         "Prices for a million tokens as MODEL=INPUT,OUTPUT or MODEL=INPUT,CACHED_INPUT,OUTPUT, separated by spaces; a file may \
-         list them in a section [prices] [default: none]";
+         list them in a section [prices] [default: none]", Live;
 }
 
 /// Shown by `--help`, but not by `-h`.

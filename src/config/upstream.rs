@@ -154,8 +154,20 @@ impl Upstream {
         }
     }
 
+    /// Whether the same models of the same server are called with the same key. Deadlines, retries and prices may differ.
+    pub fn has_models_of(&self, other: &Upstream) -> bool {
+        match (self, other) {
+            (Upstream::Demo { .. }, Upstream::Demo { .. }) => true,
+            (Upstream::Provider { provider: own, .. }, Upstream::Provider { provider: others, .. }) => {
+                let named = |provider: &Provider| [Some(provider.strong.clone()), Some(provider.fast.clone()), provider.fallback.clone()];
+                own.url == others.url && own.key == others.key && named(own) == named(others)
+            }
+            (Upstream::Demo { .. }, Upstream::Provider { .. }) | (Upstream::Provider { .. }, Upstream::Demo { .. }) => false,
+        }
+    }
+
     /// The models that cost something, by the names that they are called with. The demo costs nothing.
-    pub(super) fn models_called(&self) -> impl Iterator<Item = &str> {
+    pub fn models_called(&self) -> impl Iterator<Item = &str> {
         let provider = if let Upstream::Provider { provider, .. } = self { Some(provider) } else { None };
         provider
             .into_iter()
@@ -231,6 +243,23 @@ mod tests {
             Some(Local { program: "Ollama", url: "http://127.0.0.1:11434/v1".to_owned(), model: model.to_owned() })
         };
         Config::new(arguments, environment, local).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn models_are_others_with_another_name_key_or_server_and_not_with_other_deadlines_or_prices() {
+        let of = |line: &str, key: &str| chosen(line, &[("OPENAI_API_KEY", key)], None).unwrap().upstream;
+        let running = of("--model big --fast-model small", "sk-1");
+        for (line, key, is_same) in [
+            ("--model big --fast-model small --connect-ms 7 --retries 0 --price big=1,2", "sk-1", true),
+            ("--model big --fast-model small", "sk-2", false),
+            ("--model big", "sk-1", false),
+            ("--model big --fast-model small --fallback-model big", "sk-1", false),
+            ("--model big --fast-model small --llm-url http://127.0.0.1:1/v1", "sk-1", false),
+            ("--model demo", "", false),
+        ] {
+            assert_eq!(running.has_models_of(&of(line, key)), is_same, "{line}");
+        }
+        assert!(of("--model demo", "").has_models_of(&of("--model demo --demo-delay-ms 7", "")));
     }
 
     #[test]

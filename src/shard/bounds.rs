@@ -63,7 +63,7 @@ pub(super) const PARKED_BYTES_MAX: usize = 16 << 20;
 
 /// How long a request waits for the journal: for its session to be loaded, or for what it did to be kept. Beyond: `503`; what it did
 /// may be kept all the same.
-pub(super) const JOURNAL_TIME: Duration = Duration::from_secs(10);
+pub(super) const JOURNAL_TIME: Duration = Duration::from_secs(4);
 /// Requests and sockets of a shard that wait for sessions to be loaded. Beyond: `503`.
 pub(super) const LOADING_MAX: usize = 4_096;
 /// A snapshot is kept after so many turns, or so many bytes of records, whichever comes first. A load plays at most about twice as
@@ -117,6 +117,8 @@ pub const SESSIONS_MAX: usize = 10_000;
 pub const SESSION_BYTES_MAX: usize = 512 << 20;
 /// A session without watchers leaves after this long.
 pub const SESSION_IDLE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The same where there is a journal, from which it comes back.
+pub const SESSION_IDLE_KEPT: Duration = Duration::from_secs(10 * 60);
 /// Events that a session keeps beyond those of the running turn and the one before. Beyond: the oldest leave.
 pub(super) const EVENTS_KEPT: usize = 200;
 /// Events that a session keeps at all. Beyond: the oldest leave, and a client that resumes from there learns of a gap.

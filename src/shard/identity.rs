@@ -5,7 +5,7 @@
 //! decided in `sign_in.rs`.
 
 use super::ids::ShardId;
-use crate::auth::{ANONYMOUS, KeyHash, LEEWAY_S, Names, Scopes};
+use crate::auth::{ANONYMOUS, KeyHash, LEEWAY_S, Names, Peer, Scopes};
 use crate::contract::{Caller, Code, Moment, Now, Refusal, TraceContext};
 use crate::wire::http::Request;
 use sha2::{Digest, Sha256};
@@ -25,6 +25,15 @@ pub struct User {
     pub expires_s: Option<u64>,
     /// The API key that did.
     pub key: Option<KeyHash>,
+    /// The proxy that did.
+    pub proxy: Option<ProxiedBy>,
+}
+
+/// A proxy that named a user, and the header that it did it in, which is in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProxiedBy {
+    pub peer: Peer,
+    pub header: Arc<str>,
 }
 
 impl User {
@@ -37,6 +46,7 @@ impl User {
             is_nameless: false,
             expires_s: None,
             key: None,
+            proxy: None,
         }
     }
 

@@ -378,6 +378,16 @@ mod tests {
     }
 
     #[test]
+    fn what_queries_waited_is_not_what_calls_of_models_waited() {
+        let library = crate::graph::shipped();
+        let mut metrics = Metrics::new(&Settings::new(library, "v3-framed"));
+        let limits = crate::contract::DatabaseLimits::default();
+        let asked = crate::contract::DatabaseRequest { database: "shop".into(), ask: crate::contract::DatabaseAsk::Tables, limits };
+        metrics.called(&Models::default(), &Request::Database(asked), 5, 7, Usage::NONE, &Ok(Answer::default()));
+        assert_eq!(metrics.waits.each_ref().map(Histogram::count), [0, 1]);
+    }
+
+    #[test]
     fn every_status_has_its_place() {
         for status in 0..=u16::MAX {
             let place = PLACES.get(usize::from(status).wrapping_sub(100)).map_or(STATUSES.len(), |place| usize::from(*place));

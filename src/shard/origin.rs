@@ -53,7 +53,7 @@ impl Origins {
 }
 
 /// Whether a `Host` names the machine that the client runs on.
-pub(super) fn is_loopback(host: &str) -> bool {
+pub fn is_loopback(host: &str) -> bool {
     let name = without_port(host).trim_end_matches('.');
     match name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback(),

@@ -3,7 +3,7 @@
 
 use super::bounds::{HEAD_BYTES_MAX, PARKED_BYTES_MAX, PARKED_MAX, PARKED_TIME};
 use super::connection::Framing;
-use super::event::{Action, Entry, SocketId};
+use super::event::{Action, Entry, Show, SocketId};
 use super::operation::Reply;
 use super::operator::{METRICS_CLOSED, is_from_here, may_read_metrics};
 use super::origin::is_loopback;
@@ -208,11 +208,12 @@ impl Shard {
         }
     }
 
-    /// Ends the streams of API keys that were revoked, or lost a scope.
+    /// Ends the streams of API keys that were revoked, or lost a scope, and of users who could no longer come in as they did.
     pub(super) fn let_revoked_go(&mut self) {
         let sign_in = &self.sign_in;
         let is_revoked = |socket: &&mut Socket| {
             matches!(&socket.kind, Kind::Stream(stream) if !sign_in.still_may(&stream.user, stream.show.scope())
+                || (stream.show != Show::Echo && !sign_in.still_lets_in(&stream.user))
                 || (stream.sub != stream.user.sub && !sign_in.still_may(&stream.user, Scope::Admin)))
         };
         let mut gone = Vec::new();

@@ -75,10 +75,10 @@ impl Recorded {
             Input::Opened { library, .. } | Input::Reloaded { library, .. } => Some(library.clone()),
             _ => None,
         };
-        session.handle(now, input.clone(), effects);
-        let (events, digest) = restore::digest(restore::events(&effects[first..]));
+        let mut bytes = restore::begin_record(now, &input);
+        session.handle(now, input, effects);
+        restore::end_record(&mut bytes, &restore::digest(restore::events(&effects[first..])));
         self.number += 1;
-        let bytes = serde_json::to_vec(&restore::Record { now, input, events, digest }).expect("an input serializes");
         self.bytes += bytes.len();
         let batch = self.append(keep, now, Item::Record { number: self.number, bytes });
         if let Some(hash) = library {

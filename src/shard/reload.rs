@@ -13,12 +13,13 @@ impl Shard {
     pub(super) fn reload(&mut self, settings: Arc<Settings>, actions: &mut Vec<Action>) {
         let before = std::mem::replace(&mut self.settings, settings);
         self.metrics.learn(&self.settings);
+        self.ledger.reload(self.settings.quotas, self.clock.moment());
         self.healthy = routes::healthy(&self.settings.about, &self.io);
-        let are_rules_new = self.sign_in.reload(self.settings.sign_in.clone(), self.settings.api_keys.clone());
+        let is_issuer_new = self.sign_in.reload(self.settings.sign_in.clone(), self.settings.api_keys.clone());
         self.auth_config = self.sign_in.config();
         self.policy = files::policy(self.settings.sign_in.issuer.as_ref().map(|issuer| &*issuer.url));
         self.let_revoked_go();
-        if are_rules_new {
+        if is_issuer_new {
             self.let_administrators_reconnect();
         }
         let is_same = before.library.hash() == self.settings.library.hash()

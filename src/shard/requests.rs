@@ -237,9 +237,11 @@ impl Shard {
             self.count_begun(id);
         }
         match answered.expect("the session was found or placed just now") {
-            Ok(reply) => match self.batch_of(&key) {
-                Some(batch) => Answer::Later(Later::Durable { batch, reply }),
-                None => Answer::Reply(reply),
+            Ok(reply) => match (self.batch_of(&key), self.journal.broken()) {
+                // What it tells may not be seen, and nobody knows for how long.
+                (Some(_), Some(refusal)) => Answer::Reply(Reply::refused(refusal, client_id.as_ref())),
+                (Some(batch), None) => Answer::Later(Later::Durable { batch, reply }),
+                (None, _) => Answer::Reply(reply),
             },
             Err(not_taken) => {
                 if matches!(not_taken, NotTaken::Broken) {

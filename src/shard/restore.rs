@@ -6,13 +6,14 @@ use crate::contract::journal::Loaded;
 use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal};
 use crate::engine::{RestoreError, Session, Snapshot};
 use crate::graph::Library;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 /// An input as it is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Record {
     pub now: Now,
     pub input: Input,
@@ -95,15 +96,50 @@ impl From<Unreadable> for Refusal {
 /// Finds a library by its content hash.
 pub type Libraries<'a> = dyn FnMut(&str) -> Option<Arc<Library>> + 'a;
 
-/// A digest of events, in hex.
+/// The library of this content hash, from the files that a journal or an export kept of it. None if they can't be read, or are
+/// another library's.
+pub fn kept_library(hash: &str, files: &[u8]) -> Option<Arc<Library>> {
+    let library = Library::load(&serde_json::from_slice(files).ok()?).ok()?;
+    (library.hash() == hash).then(|| Arc::new(library))
+}
+
+/// The beginning of a [`Record`], before the session takes its input; [`end_record`] writes the rest.
+pub fn begin_record(now: Now, input: &Input) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.extend_from_slice(b"{\"now\":");
+    serde_json::to_writer(&mut bytes, &now).expect("times serialize");
+    bytes.extend_from_slice(b",\"input\":");
+    serde_json::to_writer(&mut bytes, input).expect("an input serializes");
+    bytes
+}
+
+pub fn end_record(bytes: &mut Vec<u8>, (events, digest): &(usize, String)) {
+    bytes.extend_from_slice(format!(",\"events\":{events},\"digest\":\"{digest}\"}}").as_bytes());
+}
+
+/// How many events these are, and a digest of them, in hex.
 pub fn digest<'a>(events: impl Iterator<Item = &'a Event>) -> (usize, String) {
-    let (mut hash, mut count) = (Sha256::new(), 0);
+    let (mut hash, mut count) = (Hashing(Sha256::new()), 0);
     for event in events {
         count += 1;
-        hash.update(serde_json::to_vec(event).unwrap_or_default());
-        hash.update([b'\n']);
+        serde_json::to_writer(&mut hash, event).expect("an event serializes");
+        hash.0.update([b'\n']);
     }
-    (count, if count == 0 { String::new() } else { super::hex(&hash.finalize()[..8]) })
+    (count, if count == 0 { String::new() } else { super::hex(&hash.0.finalize()[..8]) })
+}
+
+/// Takes what is written without keeping it.
+struct Hashing(Sha256);
+
+impl io::Write for Hashing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The events among effects.

@@ -4,10 +4,10 @@
 //! `bearer, <token>`), or a trusted proxy names its user in a header. A token that was verified once is recognized by its
 //! hash until it expires. Nothing here waits: what is missing is asked for, and the request is parked (`parked.rs`).
 
-use super::identity::User;
+use super::identity::{ProxiedBy, User};
 use crate::auth::{
-    ApiKeys, Ask, Issuer, KEY_PREFIX, KeyHash, KeySet, LEEWAY_S, Names, News, Peer, Rejected, Rules, Scope, Scopes, TOKEN_BYTES_MAX, shape,
-    verify,
+    ANONYMOUS, ApiKeys, Ask, Issuer, KEY_PREFIX, KeyHash, KeySet, LEEWAY_S, Names, News, Peer, Proxy, Rejected, Rules, Scope, Scopes,
+    TOKEN_BYTES_MAX, shape, verify,
 };
 use crate::contract::{Code, Now, Refusal};
 use crate::shard::bounds::{NAMES_MAX, NAMES_TIME, TOKENS_MAX};
@@ -71,16 +71,18 @@ impl SignIn {
         }
     }
 
-    /// Takes rules and API keys that were loaded again; true if the rules have changed. Tokens are then verified anew, because a
-    /// user's role may be another.
+    /// Takes rules and API keys that were loaded again; true if what counts of tokens has changed. They are then verified anew, because
+    /// a user's role may be another.
     pub(super) fn reload(&mut self, rules: Rules, api_keys: Arc<ApiKeys>) -> bool {
         self.api_keys = api_keys;
-        let is_new = *self.rules != rules;
-        if is_new {
+        let is_issuer_new = self.rules.issuer != rules.issuer;
+        if is_issuer_new {
             self.verified.clear();
+        }
+        if *self.rules != rules {
             self.rules = Arc::new(rules);
         }
-        is_new
+        is_issuer_new
     }
 
     /// Who makes a call that anyone may make.
@@ -178,7 +180,8 @@ impl SignIn {
         let is_name = |name: &&str| name.len() <= 255 && !name.chars().any(char::is_control);
         let Some(name) = request.only(&proxy.header).filter(is_name).map(str::trim) else { return Who::Refused(BAD_HEADER) };
         let sub = format!("proxy:{name}").into();
-        Who::Is(User { sub, identity: name.into(), ..self.anonymous.clone() })
+        let proxy = Some(ProxiedBy { peer, header: proxy.header.as_str().into() });
+        Who::Is(User { sub, identity: name.into(), proxy, ..self.anonymous.clone() })
     }
 
     /// A user whose token has no name, and who brought a token for userinfo, waits until that was asked. The subprotocol `userinfo`
@@ -223,6 +226,17 @@ impl SignIn {
         user.key.is_none_or(|hash| self.api_keys.get(&hash).is_some_and(|key| key.scopes.has(scope)))
     }
 
+    /// Whether a user could still come in as they did: a proxy may no longer be trusted, and sign-in may have been switched on.
+    pub(super) fn still_lets_in(&self, user: &User) -> bool {
+        match &user.proxy {
+            Some(ProxiedBy { peer, header }) => {
+                let is_same = |proxy: &Proxy| *proxy.header == **header && proxy.trusted.iter().any(|network| network.has(*peer));
+                self.rules.proxy.as_ref().is_some_and(is_same)
+            }
+            None => !self.is_on() || &*user.sub != ANONYMOUS,
+        }
+    }
+
     /// Body of `/auth/config`: what the page needs to log in.
     pub(super) fn config(&self) -> Value {
         let issuer = self.rules.issuer.as_ref();
@@ -257,7 +271,8 @@ fn verified(token: &str, issuer: &Issuer, keys: Option<&KeySet>, now: Now) -> Re
     // Userinfo is asked where the token has no `name`, even if it has a preferred one.
     let is_nameless = verified.names.name.is_none();
     let identity = verified.sub.clone();
-    let mut user = User { sub: verified.sub, identity, email: None, scopes, is_nameless, expires_s: Some(verified.expires_s), key: None };
+    let mut user =
+        User { sub: verified.sub, identity, email: None, scopes, is_nameless, expires_s: Some(verified.expires_s), key: None, proxy: None };
     user.is_called(&verified.names);
     Ok(user)
 }

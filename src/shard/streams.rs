@@ -47,9 +47,12 @@ impl Shard {
         let Attach { show, key, user, caller, address, admitted_by, since, head, leftover } = attach;
         // An admin who looks at another user's session does not take part in it.
         let is_own = user.sub == key.sub;
-        // On its way here it may have missed the news of a revoked key, or of another role for administrators.
-        let is_revoked = !self.sign_in.still_may(&user, show.scope()) || (!is_own && !self.sign_in.still_may(&user, Scope::Admin));
-        let has_new_rules = !is_own && user.key.is_none() && admitted_by.is_none_or(|rules| rules != self.sign_in.rules());
+        // On its way here it may have missed the news of a revoked key, of a proxy that is no longer trusted, or of another role for
+        // administrators.
+        let is_revoked = !self.sign_in.still_may(&user, show.scope())
+            || (show != Show::Echo && !self.sign_in.still_lets_in(&user))
+            || (!is_own && !self.sign_in.still_may(&user, Scope::Admin));
+        let has_new_rules = !is_own && user.key.is_none() && admitted_by.is_none_or(|rules| rules.issuer != self.sign_in.rules().issuer);
         let goodbye = match (is_revoked, has_new_rules) {
             (true, _) => Some((UNAUTHORIZED, "Invalid token")),
             (false, true) => Some(ROLES_CHANGED),

@@ -270,7 +270,9 @@ mod tests {
     use crate::shard::address::Address;
     use crate::shard::audit::KNOWN_S;
     use serde_json::{Value, json};
+    use std::io::Read;
     use std::net::IpAddr;
+    use std::os::fd::OwnedFd;
     use std::os::unix::fs::PermissionsExt;
 
     const AT: Time = Time(1_763_668_166_000_001);
@@ -370,6 +372,25 @@ mod tests {
         (0..5).for_each(|_| audit.write(record("clear")));
         assert_eq!(audit.loss.lines.load(Ordering::Relaxed), 3);
         assert!(!audit.is_flushed(Duration::from_millis(30)), "nobody takes anything out of it");
+    }
+
+    #[test]
+    fn a_line_that_broke_off_ends_before_the_next_one() {
+        let (mut reads, writes) = io::pipe().unwrap();
+        rustix::fs::fcntl_setfl(&writes, rustix::fs::OFlags::NONBLOCK).unwrap();
+        let file = File::from(OwnedFd::from(writes));
+        let mut writer = Writer { path: PathBuf::new(), file, is_torn: false, seen: Seen::default(), loss: Arc::default() };
+        // More than a pipe takes at once.
+        writer.write(&Record { detail: Some("x".repeat(1 << 20)), ..record("clear") });
+        let mut torn = vec![0; 2 << 20];
+        let count = reads.read(&mut torn).unwrap();
+        assert!(torn[..count].starts_with(b"{\"time\"") && torn[..count].ends_with(b"xxx"));
+        writer.write(&record("clear"));
+        drop(writer);
+        let mut next = String::new();
+        reads.read_to_string(&mut next).unwrap();
+        let line: Value = serde_json::from_str(next.strip_prefix('\n').expect("the torn line ends first")).unwrap();
+        assert_eq!(line["lost"], 1);
     }
 
     #[test]

@@ -29,6 +29,8 @@ const WAITING_BYTES_MAX: usize = 256 << 20;
 /// How long the first and any later try waits after a failure.
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
+/// When nothing was written for so long, the store is asked whether it still could be: `/readyz` tells.
+const CHECK_EVERY: Duration = Duration::from_secs(15);
 /// Libraries that are held ready for sessions that ran on another one.
 const LIBRARIES_MAX: usize = 16;
 
@@ -94,7 +96,9 @@ impl Journal {
             appends: Vec::new(),
             batches: BTreeMap::new(),
             then: Vec::new(),
-            broken: None,
+            is_broken: false,
+            is_damaged: false,
+            written: Instant::now(),
             retain,
             next_retain: Instant::now() + RETAIN_FIRST,
             is_retaining: None,
@@ -168,8 +172,11 @@ struct Keeper {
     batches: BTreeMap<ShardId, u64>,
     /// What is to be done behind that, in order.
     then: Vec<Then>,
-    /// Why new messages are refused now.
-    broken: Option<Code>,
+    /// New messages are refused now; and for good, because what was kept is damaged.
+    is_broken: bool,
+    is_damaged: bool,
+    /// When it was last found that the store can be written.
+    written: Instant,
     retain: Retain,
     next_retain: Instant,
     /// What the present round has deleted so far.
@@ -186,9 +193,10 @@ impl Keeper {
         let (mut retry, mut next_try) = (RETRY_MIN, None::<Instant>);
         let mut until = None;
         loop {
-            let next = next_try.map_or(self.next_retain, |next_try| next_try.min(self.next_retain));
-            let first = wanted.recv_timeout(next.saturating_duration_since(Instant::now()));
-            match first {
+            let is_to_mend = self.is_broken && !self.is_damaged;
+            let due = next_try.unwrap_or(if is_to_mend { Instant::now() + retry } else { self.written + CHECK_EVERY });
+            let due = due.min(self.next_retain);
+            match wanted.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(first) => std::iter::once(first).chain(wanted.try_iter()).for_each(|wanted| until = self.take(wanted).or(until)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => until = until.or(Some(Instant::now())),
@@ -205,7 +213,7 @@ impl Keeper {
             }
             self.follow();
             if Instant::now() >= self.next_retain && until.is_none() {
-                self.retain(next_try.is_none());
+                self.retain(next_try.is_none() && !self.is_broken);
             }
             if let Some(until) = until {
                 if self.appends.is_empty() {
@@ -245,11 +253,17 @@ impl Keeper {
             self.store.keep_library(library.hash(), &files)?;
             self.unkept.pop();
         }
+        let has_waited = self.written.elapsed() >= CHECK_EVERY;
+        if self.appends.is_empty() && (has_waited || self.is_broken && !self.is_damaged) {
+            self.store.check()?;
+            self.written = Instant::now();
+        }
         while !self.appends.is_empty() {
             match self.store.append(&self.appends) {
                 Ok(()) => {
                     self.waiting_bytes.fetch_sub(bytes(&self.appends), Ordering::Relaxed);
                     self.appends.clear();
+                    self.written = Instant::now();
                 }
                 // Another server has it now: what this one still had to say is not to be kept.
                 Err(StoreError { kind: Kind::Fenced, detail, name: Some(name) }) => self.drop_of(&name, &detail),
@@ -260,12 +274,12 @@ impl Keeper {
             self.tell(shard, Letter::Durable { batch });
         }
         let is_crowded = self.waiting_bytes.load(Ordering::Relaxed) > WAITING_BYTES_MAX;
-        if self.broken.is_some() && !is_crowded {
-            tracing::warn!("the journal is kept again");
-            self.broken = None;
+        if self.is_broken && !is_crowded && !self.is_damaged {
+            tracing::warn!("the journal can be written again");
+            self.is_broken = false;
             self.tell_all(None);
-        } else if is_crowded && self.broken.is_none() {
-            self.refuse(Refusal::new(Code::JournalUnavailable, "the journal is behind: try again in a moment"));
+        } else if is_crowded && !self.is_broken {
+            self.refuse(&Refusal::new(Code::JournalUnavailable, "the journal is behind: try again in a moment"));
         }
         Ok(())
     }
@@ -278,16 +292,17 @@ impl Keeper {
     }
 
     fn failed(&mut self, error: &StoreError) {
-        if self.broken.is_none() {
-            tracing::error!(%error, "the journal can't be written: new messages are refused until it can");
-            let detail = format!("the journal can't be written now, so nothing new is taken: {}", error.kind.advice());
-            self.refuse(Refusal::with(Code::JournalUnavailable, detail));
+        self.is_damaged |= error.kind == Kind::Corrupt;
+        if !self.is_broken {
+            tracing::error!(%error, "the journal fails: new messages are refused until it works again");
+            let detail = format!("the journal fails, so nothing new is taken: {}", error.kind.advice());
+            self.refuse(&Refusal::with(Code::JournalUnavailable, detail));
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal) {
-        self.broken = Some(refusal.code);
-        self.tell_all(Some(&refusal));
+    fn refuse(&mut self, refusal: &Refusal) {
+        self.is_broken = true;
+        self.tell_all(Some(refusal));
     }
 
     /// Loads and changes what was wanted, in order.
@@ -356,6 +371,7 @@ impl Keeper {
         let name = Name { user: (*key.sub).to_owned(), session: (*key.id).to_owned() };
         let loaded = self.store.load(&name).map_err(|error| {
             tracing::error!(%error, session = key.hashed(), "a session can't be read from the journal");
+            self.failed(&error);
             Refusal::with(Code::JournalUnavailable, format!("the journal can't be read now: {}", error.kind.advice()))
         })?;
         let restored = restore::restore(&loaded, &mut |hash| self.library(hash));
@@ -374,8 +390,7 @@ impl Keeper {
             return Some(library.clone());
         }
         let files = self.store.library(hash).ok().flatten()?;
-        let library = Library::load(&serde_json::from_slice(&files).ok()?).ok().filter(|library| library.hash() == hash)?;
-        let library = Arc::new(library);
+        let library = restore::kept_library(hash, &files)?;
         self.know(library.clone());
         Some(library)
     }

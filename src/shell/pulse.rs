@@ -71,6 +71,28 @@ fn status(load: Load, is_ending: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::OsStr;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    #[test]
+    fn a_shard_that_owes_an_answer_is_not_asked_again() {
+        let name = format!("framewright-pulse-{}", std::process::id());
+        let _supervisor = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+        let supervisor = Supervisor::at(OsStr::new(&format!("@{name}")), Some(Duration::from_secs(3))).unwrap();
+        let (now, mailboxes) = (Instant::now(), [Arc::new(Mailbox::default()), Arc::new(Mailbox::default())]);
+        let mut pulse = Pulse::new(supervisor, 2, now);
+        let asked = |pulse: &mut Pulse| {
+            pulse.ask(&mailboxes, now);
+            mailboxes.each_ref().map(|mailbox| mailbox.take().len())
+        };
+        assert_eq!(asked(&mut pulse), [1, 1]);
+        pulse.turned(ShardId(0), Load::default());
+        assert_eq!(asked(&mut pulse), [0, 0], "letters to a shard that is stuck would gather");
+        pulse.turned(ShardId(1), Load::default());
+        assert_eq!(asked(&mut pulse), [1, 1]);
+        assert_eq!(pulse.due(), Some(now + Duration::from_secs(1)));
+    }
 
     #[test]
     fn the_status_counts_what_there_is() {

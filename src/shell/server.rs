@@ -275,7 +275,6 @@ pub(super) fn start<M: Machine>(
         settings;
     let Settings { issuer, key_file, authority, audit, doctor, exporter, store, retain, drain_time, .. } = settings;
     descriptors::allow_all();
-    let data = data.map(lock).transpose()?;
     let configured = listen.clone();
     let listening = match inherited.is_empty() {
         true => Listening::bind(&listen, socket_mode, shards),
@@ -283,6 +282,8 @@ pub(super) fn start<M: Machine>(
     };
     let Listening { places, mut of_shards, file } = listening.map_err(|error| refused(listen, "--listen", error))?;
     let metrics_address = metrics_listen.map(|listen| listen_for_metrics(listen, &mut of_shards)).transpose()?;
+    // Whoever starts a second server in the same place is told of the address first.
+    let data = data.map(lock).transpose()?;
     let mailboxes: Arc<[Arc<Mailbox>]> = of_shards.iter().map(|_| Arc::default()).collect();
     let (notify, notices) = channel();
     let jobs = Jobs::new(results, Runs::new(suites, &places[0]), Doctor::new(doctor)).map_err(|error| ServeError::Start { error })?;

@@ -346,7 +346,11 @@ impl<'a> World<'a> {
             Happens::ClockStep(by) => self.wall_offset += by,
             Happens::Reload { differ } => {
                 let library = if differ { Arc::new(self.library.twin()) } else { self.library.clone() };
-                let settings = Arc::new(settings(self.script, library));
+                let mut settings = settings(self.script, library);
+                if differ && self.script.is_bounded {
+                    settings.quotas = other_quotas(settings.quotas);
+                }
+                let settings = Arc::new(settings);
                 (0..self.seats.len()).for_each(|shard| self.put_event(0, shard, Owned::Reload(settings.clone())));
             }
             Happens::Stall { shard, length } => {
@@ -398,6 +402,12 @@ fn quotas(script: &Script) -> Quotas {
     let watchers = 2 * users;
     let address = Quota { requests: 60 + 20 * users, messages: 6, streams: watchers + 1, turns: 1 };
     Quotas { address, budget: Budget { turns: 20, tokens: 4_000, cost: 0 }, ..Quotas::default() }
+}
+
+/// What operators may make of quotas while the server runs: tighter, wider, and without a bound for streams.
+fn other_quotas(quotas: Quotas) -> Quotas {
+    let address = Quota { messages: 4, streams: 0, turns: 2, ..quotas.address };
+    Quotas { address, budget: Budget { turns: 15, ..quotas.budget }, ..quotas }
 }
 
 /// What the server runs on. Only a tight world is small enough to reach a limit.

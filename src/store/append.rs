@@ -156,6 +156,9 @@ fn snapshot(sql: &mut dyn Sql, session: &mut Session, number: u64, bytes: &[u8])
 }
 
 fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<(), StoreError> {
+    if update_turn(sql, session, turn)? {
+        return Ok(());
+    }
     let (rating, comment) = remove_turn(sql, session, turn.turn)?;
     let [tokens_in, tokens_out, cost_micros] = [turn.tokens_in, turn.tokens_out, turn.cost_micros].map(|count| count.min(COUNT_MAX));
     let spaced;
@@ -198,14 +201,53 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<()
     session.tokens = session.tokens.saturating_add(tokens_in + tokens_out);
     session.cost_micros = session.cost_micros.saturating_add(cost_micros);
     session.bytes += size(&[turn.question.as_bytes(), turn.answer.as_bytes(), &turn.detail]);
-    session.graph.clone_from(&turn.graph);
-    if session.title.is_empty() && !session.is_renamed {
-        session.title = words::title(&turn.question);
-    }
+    session.called(turn);
     Ok(())
 }
 
-/// Removes a turn that is appended again. Returns its rating and comment.
+/// Replaces a turn that is appended again, as a rule because what ran behind it has ended: false where there is none with these texts.
+/// What searches look in stays as it is, which is by far the most expensive part of it.
+fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<bool, StoreError> {
+    let kept = sql.first(
+        "SELECT question, answer, is_hidden, OCTET_LENGTH(detail), tokens_in + tokens_out, cost_micros FROM turns \
+         WHERE session_id = ? AND turn = ?",
+        &[session.id.into(), turn.turn.into()],
+    )?;
+    let Some(mut kept) = kept else { return Ok(false) };
+    if kept.text()? != turn.question || kept.text()? != turn.answer {
+        return Ok(false);
+    }
+    session.turns += u64::from(kept.flag()?);
+    let [tokens_in, tokens_out, cost_micros] = [turn.tokens_in, turn.tokens_out, turn.cost_micros].map(|count| count.min(COUNT_MAX));
+    session.bytes = session.bytes.saturating_sub(kept.number()?) + size(&[&turn.detail]);
+    session.tokens = session.tokens.saturating_sub(kept.number()?).saturating_add(tokens_in + tokens_out);
+    session.cost_micros = session.cost_micros.saturating_sub(kept.number()?).saturating_add(cost_micros);
+    session.called(turn);
+    let update = "UPDATE turns SET is_hidden = 0, number = ?, started_at = ?, status = ?, degraded = ?, graph = ?, path = ?, total_us = ?, \
+                  first_token_us = ?, tokens_in = ?, tokens_out = ?, cost_micros = ?, detail = ? WHERE session_id = ? AND turn = ?";
+    sql.run(
+        update,
+        &[
+            turn.number.into(),
+            turn.started_at.0.into(),
+            turn.status.as_str().into(),
+            turn.degraded.as_deref().into(),
+            turn.graph.as_str().into(),
+            turn.path.as_str().into(),
+            turn.total_us.into(),
+            turn.first_token_us.into(),
+            tokens_in.into(),
+            tokens_out.into(),
+            cost_micros.into(),
+            turn.detail.as_slice().into(),
+            session.id.into(),
+            turn.turn.into(),
+        ],
+    )?;
+    Ok(true)
+}
+
+/// Removes a turn whose texts have changed. Returns its rating and comment.
 fn remove_turn(sql: &mut dyn Sql, session: &mut Session, turn: u64) -> Result<(Option<i64>, Option<String>), StoreError> {
     let kept = sql.first(
         "SELECT OCTET_LENGTH(question) + OCTET_LENGTH(answer) + OCTET_LENGTH(detail), tokens_in + tokens_out, cost_micros, is_hidden, \

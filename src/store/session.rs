@@ -1,7 +1,7 @@
 //! A session's row: its counters, and what fences it.
 
 use super::sql::{Dialect, Sql, Value};
-use super::{Name, StoreError, words};
+use super::{Name, StoreError, Turn, words};
 use crate::contract::Time;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +49,14 @@ pub(super) fn id(sql: &mut dyn Sql, name: &Name) -> Result<Option<u64>, StoreErr
 }
 
 impl Session {
+    /// Takes over from its latest turn how it is shown.
+    pub(super) fn called(&mut self, turn: &Turn) {
+        self.graph.clone_from(&turn.graph);
+        if self.title.is_empty() && !self.is_renamed {
+            self.title = words::title(&turn.question);
+        }
+    }
+
     pub(super) fn create(sql: &mut dyn Sql, name: &Name, generation: u32, at: Time) -> Result<Session, StoreError> {
         let id = sql.insert(
             "INSERT INTO sessions (user, session, created_at, used_at, generation) VALUES (?, ?, ?, ?, ?)",

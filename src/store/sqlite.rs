@@ -20,6 +20,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+/// How long a deletion waits for readers. A backup may take longer: then the log is emptied by a later write.
+const READERS_MAX: Duration = Duration::from_millis(200);
+
 /// The one writer of a file.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -86,11 +89,10 @@ impl Writing for Sqlite {
         self.handle.transaction(work)
     }
 
-    /// Overwrites deleted text in the file and empties the write-ahead log. Where a reader is at work for long, the log is emptied by
-    /// a later write.
+    /// Overwrites deleted text in the file and empties the write-ahead log.
     fn erase(&mut self) -> Outcome<()> {
         self.is_erasing = true;
-        self.is_erasing = !self.handle.truncate_log(connection::BUSY_MAX)?;
+        self.is_erasing = !self.handle.truncate_log(READERS_MAX)?;
         Ok(())
     }
 

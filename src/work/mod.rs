@@ -23,5 +23,5 @@ mod retry;
 pub mod tape;
 
 pub use call::{Call, Cancel, Ended, Model};
-pub use pool::{CallHandle, Models, Pool, Reply, Settings};
+pub use pool::{CallHandle, Models, Pool, PoolLimits, Reply, Settings};
 pub use retry::Retries;

@@ -10,10 +10,11 @@
 use super::call::{Call, Cancel, Ended, Model};
 use super::database::Databases;
 use super::tape::{Take, Tape};
-use crate::contract::{Answer, CallError, DatabaseFault, DatabaseInfo, Request, TraceParent, Usage};
+use crate::contract::{Answer, CallError, DatabaseFault, DatabaseInfo, Request, TraceParent, Usage, micros};
 use crate::sql;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -52,6 +53,15 @@ impl Default for Settings {
     }
 }
 
+/// How much a pool does at once, and for how long: the part of [`Settings`] that may change while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    pub workers_max: usize,
+    pub background_max: usize,
+    pub queue_max: usize,
+    pub call_time_max: Duration,
+}
+
 /// What a call says: any number of chunks, then its end. `waited` is how long it stood in line.
 #[derive(Debug)]
 pub enum Reply {
@@ -75,11 +85,13 @@ struct Shared {
     settings: Settings,
     /// Who makes each worker its model, and how often that has changed.
     models: Mutex<(u64, Arc<Models>)>,
+    /// The longest that a call may take, in microseconds. Shards ask for it, and must not wait for a lock.
+    call_us_max: AtomicU64,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    limits: PoolLimits,
     /// By [`Lane::place`].
     lanes: Vec<LaneState>,
     workers: usize,
@@ -135,14 +147,30 @@ impl Pool {
     /// `models` makes each worker its own model.
     pub fn new(settings: Settings, models: Box<Models>) -> Pool {
         let lanes = (0..Lane::Database(settings.databases.len()).place()).map(|_| LaneState::default()).collect();
-        let state = Mutex::new(State { lanes, ..State::default() });
-        Pool(Arc::new(Shared { settings, models: Mutex::new((0, models.into())), state }))
+        let Settings { workers_max, background_max, queue_max, call_time_max, .. } = settings;
+        let limits = PoolLimits { workers_max, background_max, queue_max, call_time_max };
+        let state = Mutex::new(State { limits, lanes, workers: 0, workers_ever: 0, resting: Vec::new() });
+        let call_us_max = AtomicU64::new(micros(call_time_max));
+        Pool(Arc::new(Shared { settings, models: Mutex::new((0, models.into())), call_us_max, state }))
     }
 
     /// From its next call on, each worker has a model that these make. Calls that are out end as they began.
     pub fn change_models(&self, models: Box<Models>) {
         let mut current = self.0.models.lock().expect(UNPOISONED);
         *current = (current.0 + 1, models.into());
+    }
+
+    /// Goes by other limits from now on. Calls that run or wait go on, with the time that they were given.
+    pub fn change_limits(&self, limits: PoolLimits) {
+        self.0.call_us_max.store(micros(limits.call_time_max), Ordering::Relaxed);
+        let mut state = self.0.state();
+        state.limits = limits;
+        let waiting: usize = state.lanes.iter().map(|lane| lane.waiting.len()).sum();
+        drop(state);
+        // There may be room for those that wait. Where the system starts no thread now, they wait for a worker that runs.
+        for _ in 0..waiting {
+            self.wake(self.0.state());
+        }
     }
 
     /// The databases that a session can query.
@@ -190,11 +218,11 @@ impl Pool {
         let due = since + self.deadline(&request);
         let job = Job { lane, request, take, trace, cancel: cancel.clone(), since, due, reply };
         let mut state = self.0.state();
-        let room = self.0.room(&state, lane);
+        let (room, queue_max) = (self.0.room(&state, lane), state.limits.queue_max);
         let line = &mut state.lanes[lane.place()].waiting;
-        if line.len() >= room + self.0.settings.queue_max {
+        if line.len() >= room + queue_max {
             drop(state);
-            tracing::warn!(lane = ?lane, queue_max = self.0.settings.queue_max, "call refused: the queue is full");
+            tracing::warn!(lane = ?lane, queue_max, "call refused: the queue is full");
             return Err(job.refused());
         }
         line.push_back(job);
@@ -209,9 +237,10 @@ impl Pool {
 
     /// The longest that a call for `request` takes. Who waits longer waits for a worker that is stuck.
     pub fn deadline(&self, request: &Request) -> Duration {
+        let call_time_max = Duration::from_micros(self.0.call_us_max.load(Ordering::Relaxed));
         match request {
-            Request::Model(_) => self.0.settings.call_time_max,
-            Request::Database(asked) => self.0.settings.call_time_max.min(Duration::from_millis(asked.limits.time_ms_max)),
+            Request::Model(_) => call_time_max,
+            Request::Database(asked) => call_time_max.min(Duration::from_millis(asked.limits.time_ms_max)),
         }
     }
 
@@ -318,11 +347,11 @@ impl Shared {
         [Lane::Farewell, Lane::Foreground, Lane::Background].into_iter().chain((0..self.settings.databases.len()).map(Lane::Database))
     }
 
-    fn limit(&self, lane: Lane) -> usize {
+    fn limit(&self, limits: &PoolLimits, lane: Lane) -> usize {
         match lane {
             Lane::Farewell => 1,
-            Lane::Foreground => self.settings.workers_max.max(1),
-            Lane::Background => self.settings.background_max.max(1),
+            Lane::Foreground => limits.workers_max.max(1),
+            Lane::Background => limits.background_max.max(1),
             Lane::Database(_) => self.settings.database_max.max(1),
         }
     }
@@ -330,7 +359,7 @@ impl Shared {
     /// Jobs of a lane that may begin now. A worker that is stuck beyond its deadline is lost until it returns, and another
     /// may take its place; at most as many again.
     fn room(&self, state: &State, lane: Lane) -> usize {
-        let (limit, running) = (self.limit(lane), &state.lanes[lane.place()].running);
+        let (limit, running) = (self.limit(&state.limits, lane), &state.lanes[lane.place()].running);
         if running.len() < limit {
             return limit - running.len();
         }

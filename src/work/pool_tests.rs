@@ -224,3 +224,31 @@ fn models_that_were_changed_answer_from_the_next_call_on_also_on_a_worker_that_r
     pool.change_models(Box::new(|| Box::new(Named("two"))));
     assert_eq!([ask(), ask()], ["two", "two"]);
 }
+
+#[test]
+fn other_limits_count_from_now_on_and_calls_that_run_or_wait_go_on() {
+    let few = PoolLimits { workers_max: 1, background_max: 1, queue_max: 2, call_time_max: Duration::from_secs(60) };
+    let PoolLimits { workers_max, background_max, queue_max, call_time_max } = few;
+    let pool = pool(Settings { workers_max, background_max, queue_max, call_time_max, ..Settings::default() });
+    let waits = || start(&pool, "output", "wait").unwrap();
+    let calls = [waits(), waits(), waits()];
+    let says = |number: usize| {
+        let (_, replies): &(CallHandle, Receiver<String>) = &calls[number];
+        replies.recv_timeout(Duration::from_millis(50)).ok()
+    };
+    assert_eq!(next(&calls[0].1), "+waiting");
+    assert_eq!((says(1), start(&pool, "output", "a").err()), (None, Some(CallError::Overloaded)), "one runs, and two wait");
+    pool.change_limits(PoolLimits { workers_max: 2, ..few });
+    assert_eq!((next(&calls[1].1), says(2)), ("+waiting".to_owned(), None), "there is room for one more");
+    let fourth = waits();
+    pool.change_limits(PoolLimits { workers_max: 1, queue_max: 1, call_time_max: Duration::from_secs(7), ..few });
+    assert_eq!(start(&pool, "output", "a").err(), Some(CallError::Overloaded));
+    assert_eq!(pool.deadline(&request("output", "a")), Duration::from_secs(7));
+    calls[0].0.cancel();
+    assert_eq!((all(&calls[0].1), says(2)), (vec!["Cancelled".to_owned()], None), "one runs still, which is the most");
+    calls[1].0.cancel();
+    assert_eq!((all(&calls[1].1), next(&calls[2].1)), (vec!["Cancelled".to_owned()], "+waiting".to_owned()));
+    calls[2].0.cancel();
+    assert_eq!(next(&fourth.1), "+waiting");
+    fourth.0.cancel();
+}

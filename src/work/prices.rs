@@ -32,6 +32,11 @@ impl Prices {
         self.0.contains_key(model)
     }
 
+    /// The models that have a price.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// A usage of this model with what it cost, rounded up to a millionth.
     pub fn priced(&self, model: &str, usage: Usage) -> Usage {
         let Some(price) = self.0.get(model) else { return usage };

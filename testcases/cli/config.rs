@@ -34,7 +34,7 @@ fn one_layer_stands_over_the_other_and_each_value_tells_where_it_comes_from() {
         ("development = true", &[("FRAMEWRIGHT_DEVELOPMENT", "0")], &[], "development = false # FRAMEWRIGHT_DEVELOPMENT"),
         ("", none, &["--development"], "development = true # --development"),
         ("[llm]\nurl = 'http://127.0.0.1:9/v1'", none, &[], "url = \"http://127.0.0.1:9/v1\" # framewright.toml:2"),
-        ("", none, &[], "# data = # default"),
+        ("", none, &[], "# journal = # default"),
         ("host = ['a.example', 'b.example']", none, &[], "host = \"a.example b.example\" # framewright.toml:1"),
         ("", none, &["--host", "a.example", "--host", "b.example"], "host = \"a.example b.example\" # --host"),
         (

@@ -10,10 +10,13 @@ mod commands;
 mod config;
 mod doctor;
 mod files;
+mod kept;
 mod program;
 mod prompts;
 mod reload;
+mod replay;
 mod serve;
+mod sessions;
 #[allow(dead_code, unused_imports, reason = "it serves the tests of the endpoint too")]
 #[path = "../endpoint/support/mod.rs"]
 mod support;

@@ -1,6 +1,8 @@
 //! SIGHUP and `framewright reload`: what counts from then on, that nobody is dropped, and that a wrong file changes nothing.
 
 use crate::program::{Ended, run_on, run_with};
+use crate::support::http::{Answer, Wire};
+use crate::support::streams::Events;
 use crate::support::{Folder, Provider, Server, Setting, answer_text, eventually, nobody};
 use serde_json::{Value, json};
 use std::io::Write;
@@ -135,12 +137,12 @@ fn settings_count_at_once_or_are_said_to_need_a_restart() {
     assert_eq!(reload(&server, &["--config", config]).output.trim_end(), "reloaded: nothing has changed");
     folder.write(
         "f.toml",
-        "shards = 7\nlog = 'error'\nhost = 'chat.example'\ngraph = 'v1-direct'\n[limits]\nmessage_bytes = 2048\nworkers = 3\n",
+        "shards = 7\ntests = true\nlog = 'error'\nhost = 'chat.example'\ngraph = 'v1-direct'\n[limits]\nmessage_bytes = 2048\nworkers = 3\n",
     );
     let ended = reload(&server, &["--config", config]);
     assert_eq!(
         ended.output.replace(config, "f.toml"),
-        "reloaded: host, log, graph, limits.message_bytes\nneeds a restart: limits.workers (f.toml:7)\n",
+        "reloaded: host, log, graph, limits.workers, limits.message_bytes\nneeds a restart: tests (f.toml:2)\n",
         "a flag took precedence over `shards` and still does: {ended:?}"
     );
     assert_eq!(ended.code, Some(0));
@@ -153,6 +155,172 @@ fn settings_count_at_once_or_are_said_to_need_a_restart() {
     let turns = logged(&server, "turn").len();
     server.session("limits").ask("hello");
     assert_eq!(logged(&server, "turn").len(), turns, "the log shows errors alone");
+}
+
+/// A server of one shard, whose counts are exact, with a file of settings.
+struct Configured {
+    folder: Folder,
+    server: Server,
+    reloads: usize,
+}
+
+impl Configured {
+    fn start(settings: &str) -> Configured {
+        let folder = Folder::new();
+        let config = folder.write("f.toml", settings);
+        let server = Server::of(&["serve", "--shards", "1", "--listen", "127.0.0.1:0", "--config", config.to_str().unwrap()], &[]);
+        Configured { folder, server, reloads: 0 }
+    }
+
+    /// Writes other settings and reloads by signal; returns what has changed, and what needs a restart.
+    fn change(&mut self, settings: &str) -> (String, String) {
+        self.folder.write("f.toml", settings);
+        self.server.signal("HUP");
+        self.reloads += 1;
+        let line = eventually("the reload", || {
+            let lines = logged(&self.server, "reloaded");
+            (lines.len() == self.reloads).then(|| lines.last().unwrap().clone())
+        });
+        let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        (text("changed"), text("needs_restart"))
+    }
+
+    fn ask(&self, method: &str, target: &str, headers: &str, body: &str) -> Answer {
+        let mut wire = Wire::open(self.server.address);
+        let length =
+            if body.is_empty() { String::new() } else { format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()) };
+        wire.send(format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n{body}"));
+        wire.answer()
+    }
+}
+
+#[test]
+fn quotas_budgets_and_prices_count_at_once_and_what_was_used_stays_used() {
+    let provider = Provider::start();
+    let llm = format!("log = 'info'\n[llm]\nurl = '{}'\nmodel = 'puppet'\n", provider.url());
+    let mut running = Configured::start(&format!("{llm}[limits]\nday_turns = 9\n"));
+    let session = running.server.session("budget");
+    let budget = || session.read("/api/state")["budget"].clone();
+    session.ask(&json!({ "say": "one" }).to_string());
+    session.memorized();
+    assert_eq!(budget()["turns"], json!({ "limit": 9, "left": 8 }));
+
+    let prices = "[prices]\npuppet = { input = 1000, output = 2000 }\n";
+    let changed = running.change(&format!("{llm}[limits]\nday_turns = 3\nday_cost = 5.0\n{prices}"));
+    assert_eq!(changed, ("limits.day_turns, limits.day_cost, limits.price".to_owned(), String::new()));
+    assert_eq!(budget()["turns"], json!({ "limit": 3, "left": 2 }), "what was used stays used");
+    assert_eq!(budget()["cost"], json!({ "limit": 5.0, "left": 5.0 }), "what cost nothing then costs nothing now");
+    let trace = session.ask(&json!({ "say": "two" }).to_string());
+    let calls = trace["frames"].as_array().unwrap().iter().flat_map(|frame| frame["calls"].as_array().unwrap()).count() as u64;
+    assert_eq!(trace["usage"]["cost_micros"], 20_000 * calls, "{trace}");
+    session.memorized();
+    assert_eq!(budget()["turns"]["left"], 1);
+
+    running.change(&format!("{llm}[limits]\nday_turns = 2\nday_cost = 5.0\n{prices}"));
+    let send = || session.call("POST", "/api/send", Some(&json!({ "text": json!({ "say": "three" }).to_string() })));
+    assert_eq!((send().code(), budget()["turns"]["left"].clone()), ("budget_used_up".to_owned(), json!(0)));
+
+    let changed = running.change(&format!("{llm}[limits]\naddress_requests = 20\n"));
+    assert_eq!(changed.0, "limits.address_requests, limits.day_turns, limits.day_cost, limits.price");
+    let answers: Vec<u16> = (0..30).map(|_| running.ask("GET", "/auth/config", "", "").status).collect();
+    let taken = answers.iter().filter(|status| **status == 200).count();
+    assert!((15..=21).contains(&taken), "{answers:?}");
+    running.change(&llm);
+    assert!((0..30).all(|_| running.ask("GET", "/auth/config", "", "").status == 200), "and without a bound again");
+    assert_eq!(send().status, 200);
+}
+
+#[test]
+fn more_workers_take_what_waits_and_a_shorter_queue_refuses_at_once() {
+    let provider = Provider::start();
+    let llm = format!("log = 'info'\n[llm]\nurl = '{}'\nmodel = 'puppet'\n[limits]\n", provider.url());
+    let mut running = Configured::start(&format!("{llm}workers = 1\n"));
+    let holds = json!({ "text": json!({ "hold": "input", "after": 0, "say": "so" }).to_string() });
+    for session in ["a", "b", "c"] {
+        running.server.session(session).post("/api/send", &holds);
+    }
+    provider.holds(1);
+    assert_eq!(running.change(&format!("{llm}workers = 3\n")).0, "limits.workers");
+    provider.holds(3);
+    assert_eq!(running.change(&format!("{llm}workers = 3\nqueue = 1\n")).0, "limits.queue");
+    ["d", "e"].into_iter().for_each(|session| drop(running.server.session(session).post("/api/send", &holds)));
+    let refused = eventually("a refused call", || {
+        let results = ["d", "e"].map(|session| running.server.session(session).result());
+        results.into_iter().find(|result| result["status"] == "error")
+    });
+    assert_eq!(refused["code"], "calls_full", "{refused}");
+    provider.release(4);
+    ["a", "b", "c"].into_iter().for_each(|session| drop(running.server.session(session).result_of("msg_1")));
+}
+
+#[test]
+fn trusted_proxies_and_their_header_count_at_once() {
+    let mut running = Configured::start("log = 'info'\n");
+    let ada = "X-Remote-User: ada\r\n";
+    let who = |running: &Configured, headers: &str| {
+        let answer = running.ask("GET", "/api/me", headers, "");
+        answer.json()["sub"].as_str().map_or_else(|| answer.status.to_string(), str::to_owned)
+    };
+    let mut nobody = Events::open(running.server.address, "/api/events", "");
+    assert_eq!(who(&running, ada), "anonymous");
+
+    let auth = "log = 'info'\n[auth]\nheader = 'X-Remote-User'\ntrusted_proxy = '127.0.0.1'\n";
+    assert_eq!(running.change(auth), ("auth.header, auth.trusted_proxy".to_owned(), String::new()));
+    assert_eq!([who(&running, ada), who(&running, "")], ["proxy:ada", "401"]);
+    assert!(nobody.is_ended(), "who never signed in has to");
+    let mut events = Events::open(running.server.address, "/api/events", ada);
+    running.change(&auth.replace("127.0.0.1", "127.0.0.0/8"));
+    assert_eq!(running.ask("POST", "/api/send", ada, r#"{"text":"hello"}"#).status, 200);
+    events.until_trace("msg_1");
+
+    running.change(&auth.replace("127.0.0.1", "10.0.0.1"));
+    assert_eq!(who(&running, ada), "401", "the header counts from there no more");
+    assert!(events.is_ended());
+}
+
+#[test]
+fn sign_in_is_not_switched_off_where_others_reach_the_server() {
+    let auth = "log = 'info'\nlisten = '0.0.0.0:0'\n[auth]\nheader = 'X-User'\ntrusted_proxy = '127.0.0.1'\n";
+    let folder = Folder::new();
+    let config = folder.write("f.toml", auth);
+    let server = Server::of(&["serve", "--shards", "1", "--config", config.to_str().unwrap()], &[]);
+    for (settings, says) in [
+        ("log = 'info'\nlisten = '0.0.0.0:0'\n", "nobody has to sign in"),
+        // A restart on these would be right, and today's address is still open to others.
+        ("log = 'info'\n", "nobody has to sign in: "),
+    ] {
+        let refused = logged(&server, REFUSED).len();
+        folder.write("f.toml", settings);
+        server.signal("HUP");
+        let line = eventually("the refusal", || {
+            let lines = logged(&server, REFUSED);
+            (lines.len() > refused).then(|| lines.last().unwrap().clone())
+        });
+        assert!(line["why"].as_str().unwrap().contains(says), "{line}");
+    }
+    let mut wire = Wire::open(format!("127.0.0.1:{}", server.address.port()).parse().unwrap());
+    wire.send("GET /api/me HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(wire.answer().status, 401);
+}
+
+#[test]
+fn other_headers_for_the_collector_wait_for_a_restart_and_are_said_to_at_every_reload() {
+    let settings = |log: &str| format!("log = '{log}'\n[otlp]\nendpoint = 'http://127.0.0.1:9'\nheaders_file = 'headers'\n");
+    let folder = Folder::new();
+    let config = folder.write("f.toml", &settings("info"));
+    folder.write("headers", "authorization=one\n");
+    let config = config.to_str().unwrap();
+    let server = Server::with(&Setting { options: &["--config", config], working_folder: Some(folder.path()), ..Setting::default() });
+    let address = server.address.to_string();
+    let reload = || run_with(folder.path(), &[], &["reload", "--listen", &address, "--config", config]);
+    folder.write("headers", "authorization=two\n");
+    for (log, changed) in [("info", "nothing has changed"), ("warn", "log"), ("warn", "nothing has changed")] {
+        folder.write("f.toml", &settings(log));
+        let ended = reload();
+        assert_eq!(ended.output, format!("reloaded: {changed}\nneeds a restart: the collector's headers\n"), "{ended:?}");
+    }
+    folder.write("headers", "authorization=one\n");
+    assert_eq!(reload().output, "reloaded: nothing has changed\n");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! `./testcases/mariadb cargo test --test database` brings the server.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
 
+mod journal;
 mod names;
 mod survey;
 mod tls;

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
 
 mod bounds;
+mod checked;
 mod container;
 mod http2;
 mod machine;

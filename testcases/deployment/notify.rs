@@ -39,7 +39,7 @@ fn a_server_says_that_it_is_ready_how_it_is_and_that_it_ends() {
         until("WATCHDOG=1");
         until("WATCHDOG=1");
         server.signal("TERM");
-        assert!(until("STOPPING=1").contains("EXTEND_TIMEOUT_USEC=36000000\n"));
+        assert!(until("STOPPING=1").contains("EXTEND_TIMEOUT_USEC=41000000\n"));
         assert_eq!(server.ended().code(), Some(0));
     }
 }
@@ -56,4 +56,27 @@ fn a_supervisor_that_is_not_there_or_means_another_process_changes_nothing() {
         server.signal("TERM");
         assert_eq!(server.ended().code(), Some(0));
     }
+}
+
+#[test]
+fn a_watchdog_that_is_meant_for_another_process_is_not_fed() {
+    let folder = Folder::new();
+    let file = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&file).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let own = Folder::new();
+    let mut command = server::framewright(own.path());
+    command.args(["serve", "--listen", &format!("unix:{}/a.sock", own.path().display())]);
+    command.envs([("NOTIFY_SOCKET", file.to_str().unwrap()), ("WATCHDOG_USEC", "300000"), ("WATCHDOG_PID", "1")]);
+    let mut server = Process::start(own, command);
+    // Beyond some signs of life, which come with the first status, it would have been fed.
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    server.signal("TERM");
+    assert_eq!(server.ended().code(), Some(0));
+    let (mut bytes, mut said) = ([0; 1024], String::new());
+    while !said.contains("STOPPING=1") {
+        let count = socket.recv(&mut bytes).unwrap();
+        said.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+    }
+    assert!(said.contains("READY=1") && !said.contains("WATCHDOG=1"), "{said}");
 }

@@ -117,6 +117,28 @@ fn sockets_of_others_and_useless_ones_are_not_taken() {
 }
 
 #[test]
+fn a_socket_that_does_not_listen_is_refused_by_name() {
+    const SCRIPT: &str = r#"
+import os, socket, sys
+kind, path, program = sys.argv[1:4]
+passed = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET, socket.SOCK_STREAM)
+passed.bind(path if kind == "unix" else ("127.0.0.1", 0))
+os.dup2(passed.fileno(), 3)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="idle")
+os.execv(program, [program, "serve"])
+"#;
+    for kind in ["unix", "tcp"] {
+        let folder = Folder::new();
+        let server = server::framewright(folder.path());
+        let mut command = Command::new("python3");
+        command.args(["-c", SCRIPT, kind, folder.path().join("a.sock").to_str().unwrap()]).arg(server.get_program());
+        let ended = command.current_dir(folder.path()).env("FRAMEWRIGHT_OFFLINE", "1").output().unwrap();
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.code() == Some(3) && errors.contains("`idle`") && errors.contains("ListenStream="), "{kind}: {errors}");
+    }
+}
+
+#[test]
 fn a_socket_that_other_machines_reach_needs_sign_in_whoever_opened_it() {
     let folder = Folder::new();
     let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap();
@@ -125,4 +147,23 @@ fn a_socket_that_other_machines_reach_needs_sign_in_whoever_opened_it() {
     let ended = child.wait_with_output().unwrap();
     let errors = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.code() == Some(3) && errors.contains("can be reached from other machines"), "{errors}");
+}
+
+#[test]
+fn a_reload_switches_no_sign_in_off_where_other_machines_reach_a_socket_of_systemd() {
+    let folder = Folder::new();
+    let free = TcpListener::bind("0.0.0.0:0").unwrap().local_addr().unwrap();
+    let config = folder.write("f.toml", "[auth]\nheader = 'X-User'\ntrusted_proxy = '127.0.0.1'\n");
+    let server = Process::activated(folder, &[&free.to_string()], &["--config", config.to_str().unwrap()]);
+    let status = || {
+        let mut wire = Wire::open(SocketAddr::from(([127, 0, 0, 1], free.port())));
+        wire.ask("GET", "/api/me", None).status
+    };
+    assert_eq!(status(), 401);
+    // `listen` is 127.0.0.1:7878, where nobody would have to sign in.
+    fs::write(&config, "log = 'info'\n").unwrap();
+    server.signal("HUP");
+    eventually("the refusal", || server.said().contains("the reload was refused and nothing has changed").then_some(()));
+    assert!(server.said().contains("nobody has to sign in"), "{}", server.said());
+    assert_eq!(status(), 401);
 }

@@ -66,7 +66,7 @@ fn calls_that_start_nothing_open_no_session() {
 #[test]
 fn session_unused_longest_makes_room() {
     let provider = Provider::start();
-    let server = server(&["--sessions", "4", "--llm-url", &provider.url(), "--model", "puppet"]);
+    let server = server(&["--durability", "none", "--sessions", "4", "--llm-url", &provider.url(), "--model", "puppet"]);
     let named = |name: &str| server.session(name);
     let (watched, running) = (named("watched"), named("running"));
     watched.ask("{}");
@@ -103,7 +103,7 @@ fn session_unused_longest_makes_room() {
 #[test]
 fn histories_and_events_keep_to_their_budget() {
     let provider = Provider::start();
-    let server = server(&["--session-bytes", "1048576", "--llm-url", &provider.url(), "--model", "puppet"]);
+    let server = server(&["--durability", "none", "--session-bytes", "1048576", "--llm-url", &provider.url(), "--model", "puppet"]);
     let text = json!({ "filler": "x".repeat(20_000) }).to_string();
     let sessions: Vec<Conversation> = (0..40).map(|number| server.session(&format!("large-{number}"))).collect();
     for session in &sessions {

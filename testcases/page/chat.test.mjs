@@ -151,7 +151,31 @@ test('a socket that is cut during every answer neither doubles nor loses a word'
   });
 });
 
-test('a page outlives its server: it says so, keeps what is written meanwhile, sends it, and says what is gone', () =>
+test('a page outlives its server: it says so, keeps what is written meanwhile, and goes on where it was', () =>
+  outlives(stage, async (visitor, page) => {
+    assert.equal(await page.locator('.turn').count(), 2, 'the conversation is there');
+    assert.equal(await page.locator('.notice').count(), 0, 'and nothing is said to be lost');
+    await visitor.ask('hello');
+    await visitor.showsTheHistory();
+  }));
+
+test('a page outlives a server that keeps nothing: it says what is gone', async () => {
+  const forgetful = new Stage({ flags: ['--durability', 'none'] });
+  await forgetful.open();
+  try {
+    await outlives(forgetful, async (visitor, page) => {
+      await page.locator('.notice', { hasText: 'The server restarted and the previous conversation was lost.' }).waitFor();
+      await visitor.ask('hello');
+      // With the next message it is no news any more.
+      await page.locator('.notice').waitFor({ state: 'detached' });
+    });
+  } finally {
+    await forgetful.close();
+  }
+});
+
+/** A server ends and comes back while a page is open, on which something is written meanwhile; and what is seen then. */
+const outlives = (stage, scene) =>
   stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
     await visitor.ask('hello');
     const { host } = new URL(stage.address);
@@ -164,12 +188,9 @@ test('a page outlives its server: it says so, keeps what is written meanwhile, s
     const turn = page.locator('.turn', { hasText: 'why is the sky blue?' });
     await visitor.ended(turn);
     assert.equal(await turn.count(), 1);
-    await page.locator('.notice', { hasText: 'The server restarted and the previous conversation was lost.' }).waitFor();
     await visitor.showsTheHistory();
-    await visitor.ask('hello');
-    // With the next message it is no news any more.
-    await page.locator('.notice').waitFor({ state: 'detached' });
-  }));
+    await scene(visitor, page);
+  });
 
 test('the answer and a block of code can be copied', () =>
   stage.visit({ permissions: ['clipboard-read', 'clipboard-write'] }, async (visitor, page) => {

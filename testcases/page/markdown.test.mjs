@@ -71,7 +71,7 @@ test('reading a growing text again and again ends where reading it once does', (
 
 test('a link that is explained at the end works once the answer is whole', async () => {
   const { prepare, inject } = wire();
-  await stage.visit({ prepare }, async (_visitor, page) => {
+  await stage.visit({ prepare }, async (visitor, page) => {
     const of = { turn: 'msg_9', frame: 1, node: 'output', at: 0 };
     let seq = 1;
     inject({ ...of, event: 'turn_started', message: 'links?', entry: 'message', seq });
@@ -82,8 +82,8 @@ test('a link that is explained at the end works once the answer is whole', async
     }
     const trace = { id: 'msg_9', message: 'links?', graph: 'g', path: 'p', status: 'done', started_at: 0, total_frames: 1, total_ms: 1, frames: [] };
     inject({ ...of, event: 'frame_trace', trace, seq: seq + 1 });
+    await visitor.ended(page.locator('.turn').last());
     const link = page.locator('.answer a', { hasText: 'explained' });
-    await link.waitFor();
     assert.equal(await link.getAttribute('href'), 'https://example.com');
     assert.deepEqual(await page.locator('.answer').locator('h3, ul, ol, blockquote, table, figure, hr').evaluateAll((all) => all.map(({ tagName }) => tagName)), [
       'H3', 'H3', 'UL', 'OL', 'BLOCKQUOTE', 'TABLE', 'FIGURE', 'FIGURE', 'HR',

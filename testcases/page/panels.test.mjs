@@ -99,13 +99,36 @@ test('a server that is gone is said to be gone, and comes back', () =>
     assert.equal(await page.locator('.frame').count(), 2, 'what is known stays');
     await stage.startServer(new URL(stage.address).host);
     await visitor.connected();
-    // The new server knows of no conversation.
-    await page.locator('.invitation').waitFor();
+    assert.equal(await page.locator('.turn').count(), 1, 'the conversation is there');
     await visitor.ask('tell me a joke');
     await showsTheTrace(visitor, page);
   }));
 
-test('what ran when the server was killed runs no more in any panel when it is back', () =>
+test('a turn that was cut off with its server says so when it is back', () =>
+  stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
+    await visitor.say(STORY);
+    await page.locator('.turn .answer').waitFor();
+    const gone = new Promise((resolve) => stage.server.once('exit', resolve));
+    stage.server.kill('SIGKILL');
+    await gone;
+    await visitor.connectedBy('lost');
+    await stage.startServer(new URL(stage.address).host);
+    await page.locator('.turn[data-status=failed] .failure', { hasText: 'The server ended before this answer was finished.' }).waitFor();
+    await visitor.open('state');
+    await page.locator('.drawer').getByText('Nothing runs.').waitFor();
+  }));
+
+test('what ran when a server was killed that keeps nothing runs no more in any panel when it is back', async () => {
+  const stage = new Stage({ ...SLOW, flags: ['--durability', 'none'] });
+  await stage.open();
+  try {
+    await runsNoMore(stage);
+  } finally {
+    await stage.close();
+  }
+});
+
+const runsNoMore = (stage) =>
   stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
     for (const [name, atWork, atRest] of [
       ['trace', '.frame', 'Nothing ran yet'],
@@ -123,4 +146,4 @@ test('what ran when the server was killed runs no more in any panel when it is b
       await page.locator('.drawer').getByText(atRest).first().waitFor();
       assert.equal(await page.locator(`.drawer ${atWork}`).count(), 0, name);
     }
-  }));
+  });

@@ -71,7 +71,7 @@ pub(crate) fn appends_a_batch_again_without_doubling_it(place: &Place) {
     store.append(&batch).unwrap();
     assert_eq!(sessions(&mut *store), once);
     // What waited meanwhile may come in the same batch.
-    batch.push(record(&ann, 5));
+    batch.extend([record(&ann, 5), record(&ann, 5)]);
     store.append(&batch).unwrap();
     assert_eq!(numbers(&mut *store, &ann), [1, 2, 3, 4, 5]);
     let turns = store.turns(&TurnQuery { limit: 9, with_hidden: true, ..TurnQuery::default() }).unwrap();

@@ -104,7 +104,8 @@ pub(crate) fn deletes_sessions_by_size(place: &Place) {
     for (bytes, live, deleted, left) in [
         (900, "", 0, vec!["ann/a", "ann/b", "ann/c", "bob/a", "cat/a"]),
         (899, "bob/a", 1, vec!["ann/b", "ann/c", "bob/a", "cat/a"]),
-        (300, "ann/b", 2, vec!["ann/b", "cat/a"]),
+        (200, "bob/a", 1, vec!["ann/c", "bob/a", "cat/a"]),
+        (100, "ann/c", 1, vec!["ann/c", "cat/a"]),
         (0, "", 2, vec![]),
     ] {
         assert_eq!(retain(&mut *store, bytes, live), deleted, "{bytes} {live}");

@@ -25,6 +25,7 @@ pub(crate) fn pages_sessions_without_gaps_or_repeats(place: &Place) {
                 let Some(last) = page.last() else { break };
                 query.before = Some((Time(last.used_at), name(&last.user, &last.session)));
                 found.extend(page.into_iter().map(|row| (row.used_at, name(&row.user, &row.session))));
+                assert!(found.len() <= expected.len(), "a page shows again what another did");
             }
             let of_user: Vec<_> = expected.iter().filter(|(_, name)| user.is_none_or(|user| user == name.user)).cloned().collect();
             assert_eq!(found, of_user, "{limit} {user:?}");
@@ -84,6 +85,7 @@ fn pages(store: &mut dyn Store, mut query: TurnQuery) -> Vec<Turn> {
         query.before = Some(last.place.to_string().parse().unwrap());
         names.extend(page.iter().map(|row| (row.user.clone(), row.session.clone(), row.turn.turn)));
         found.extend(page.into_iter().map(|row| row.turn));
+        assert!(found.len() < 1_000, "the pages don't end");
     }
     names.sort();
     let count = names.len();

@@ -2,9 +2,9 @@
 
 use super::Finding;
 use super::model::{SKEW_SECONDS_MAX, skew_seconds};
-use crate::auth::{Issuer, Rules};
+use crate::auth::{Issuer, Network, Rules};
 use crate::config::Config;
-use crate::contract::counted;
+use crate::contract::{Budget, counted};
 use crate::work::authority::Authority;
 use crate::work::issuer::{Fetched, KeyFile, fetch_once};
 use std::fs::{File, OpenOptions};
@@ -45,9 +45,72 @@ pub(super) fn look(config: &Config, tell: &mut dyn FnMut(Finding)) {
             false => Finding::good("proxy", format!("the header `{}` names users, from {trusted}", proxy.header)),
         });
     }
+    proxies(config, tell);
     if let Some(path) = &config.audit {
         tell(audit(path));
     }
+    if let Some(finding) = budget(config) {
+        tell(finding);
+    }
+}
+
+/// Whether what proxies say of their clients can count.
+fn proxies(config: &Config, tell: &mut dyn FnMut(Finding)) {
+    let trusted = &config.trusted_proxies;
+    let trusts = |address: &str| address.parse::<IpAddr>().is_ok_and(|ip| trusted.iter().any(|network| network.has(ip)));
+    let own = match config.listen.tcp().map(|address| address.ip()) {
+        None => "unix".to_owned(),
+        Some(ip) if ip.is_loopback() => ip.to_string(),
+        // Proxies on other machines reach it, whose addresses nobody knows here.
+        Some(_) => String::new(),
+    };
+    if trusted.is_empty() {
+        // A public name that leads to this machine alone is that of a proxy.
+        if !config.hosts.is_empty() && !own.is_empty() {
+            tell(Finding::warn(
+                "proxy",
+                format!("the server is reached as {}, and trusts no proxy: all of its clients count as one local client", config.hosts[0]),
+                format!("name the proxy with --trusted-proxy {own}"),
+            ));
+        }
+        return;
+    }
+    // A socket that systemd passes may be of the other kind.
+    let is_reached = own.is_empty() || trusted.contains(&Network::Unix) || ["127.0.0.1", "::1"].iter().any(|address| trusts(address));
+    if !is_reached {
+        tell(Finding::bad(
+            "proxy",
+            format!("only this machine reaches {}, and no trusted proxy is on it: nothing that a proxy states counts", config.listen),
+            format!("add --trusted-proxy {own}, or listen where the proxy reaches the server"),
+        ));
+    } else if config.sign_in.proxy.is_none()
+        && !config.listen.is_local()
+        && ["8.8.8.8", "2001:4860:4860::8888"].iter().any(|address| trusts(address))
+    {
+        tell(Finding::bad(
+            "proxy",
+            "X-Forwarded-For counts from any address: whoever reaches the server chooses the address that is counted",
+            "name the proxy's own address with --trusted-proxy",
+        ));
+    } else if config.sign_in.proxy.is_none() {
+        let trusted = counted(trusted.len(), "trusted address or network", "trusted addresses or networks");
+        tell(Finding::good("proxy", format!("X-Forwarded-For counts from {trusted}")));
+    }
+}
+
+/// The budgets of a day, and whether what they count has a price.
+fn budget(config: &Config) -> Option<Finding> {
+    let Budget { turns, tokens, cost } = config.quotas.budget;
+    let called: Vec<&str> = config.upstream.models_called().collect();
+    if let Some(unused) = config.prices.models().find(|model| !called.is_empty() && !called.contains(model)) {
+        let is = format!("there is a price for the model `{unused}`, which is never called");
+        return Some(Finding::warn("budget", is, format!("correct its name: the models are {}", called.join(", "))));
+    }
+    let amount = (cost > 0).then(|| format!("a cost of {}", cost as f64 / 1e6));
+    let counts = [(turns, "turns"), (tokens, "tokens")].map(|(count, what)| (count > 0).then(|| format!("{count} {what}")));
+    let limits: Vec<String> = counts.into_iter().chain([amount]).flatten().collect();
+    let whose = if config.sign_in.is_on() { "user" } else { "address" };
+    (!limits.is_empty()).then(|| Finding::good("budget", format!("a day, for each {whose}: {}", limits.join(", "))))
 }
 
 fn of_issuer(issuer: &Issuer, ca: Option<&Path>, tell: &mut dyn FnMut(Finding)) {

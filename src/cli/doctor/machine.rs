@@ -2,8 +2,11 @@
 
 use super::Finding;
 use crate::shell::{self, Backend};
+use rustix::fs::statvfs;
 use rustix::process::{Resource, getrlimit};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) fn event_loop() -> Finding {
@@ -27,10 +30,15 @@ pub(super) fn event_loop() -> Finding {
 /// Fewer than this serve nobody but a developer.
 const DESCRIPTORS_MIN: u64 = 1_024;
 
+/// How many connections all shards take together.
+pub(super) fn connections_of(each: u32, shards: Option<u16>) -> u64 {
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    u64::from(each) * shards.map_or_else(cores, u64::from)
+}
+
 /// `connections`: how many each shard takes, and the number of shards, where it is set.
 pub(super) fn descriptors(connections: Option<(u32, Option<u16>)>) -> Finding {
-    let shards = || std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let wanted = connections.map(|(each, set)| u64::from(each) * set.map_or_else(shards, u64::from));
+    let wanted = connections.map(|(each, shards)| connections_of(each, shards));
     match (getrlimit(Resource::Nofile).maximum, wanted) {
         (Some(most), _) if most < DESCRIPTORS_MIN => Finding::bad(
             "descriptors",
@@ -45,6 +53,38 @@ pub(super) fn descriptors(connections: Option<(u32, Option<u16>)>) -> Finding {
         (Some(most), _) => Finding::good("descriptors", format!("up to {most}, one for each connection and running call")),
         (None, _) => Finding::good("descriptors", "without a limit"),
     }
+}
+
+/// With less than this, the next line of a log may be lost.
+const DISK_BYTES_MIN: u64 = 16 << 20;
+const DISK_BYTES_GOOD: u64 = 256 << 20;
+
+/// The room on the file systems that hold these files or folders, which may not be there yet; each file system once.
+pub(super) fn disk<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Vec<Finding> {
+    let (mut seen, mut found) = (Vec::new(), Vec::new());
+    for path in paths {
+        let here = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let Some((there, device)) = here.ancestors().find_map(|path| Some((path, fs::metadata(path).ok()?.dev()))) else { continue };
+        let Ok(room) = statvfs(there) else { continue };
+        // Some file systems, such as those of the kernel, have no size.
+        if seen.contains(&device) || room.f_blocks == 0 {
+            continue;
+        }
+        seen.push(device);
+        let free = room.f_bavail.saturating_mul(room.f_frsize);
+        let is = format!("{} MiB free where {} is", free >> 20, path.display());
+        // Not every file system counts its files.
+        let is_without_files = room.f_files > 0 && room.f_favail == 0;
+        found.push(match free {
+            _ if is_without_files => {
+                Finding::bad("disk", format!("no file can be added where {} is", path.display()), "remove files there")
+            }
+            0..DISK_BYTES_MIN => Finding::bad("disk", is, "free some, or choose another place"),
+            DISK_BYTES_MIN..DISK_BYTES_GOOD => Finding::warn("disk", is, "free some before it is full"),
+            _ => Finding::good("disk", is),
+        });
+    }
+    found
 }
 
 /// 2026-01-01 and 2100-01-01, in seconds since 1970.

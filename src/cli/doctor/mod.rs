@@ -1,12 +1,16 @@
 //! `framewright doctor`: what a server needs, looked at before one is started: what is, what is wrong, how to mend it.
 //!
-//! It starts nothing and keeps nothing. Over the network it connects to what the settings choose: the model's server and the
-//! databases.
+//! It starts nothing and keeps nothing. Over the network it connects to what the settings choose: the model's server, the
+//! databases, the issuer and the collector of traces.
 
 mod access;
+mod collector;
+mod directives;
 mod machine;
 mod model;
 mod place;
+mod site;
+mod unit;
 
 use super::colour::Colour;
 use super::{Failure, config as settings, library};
@@ -20,6 +24,7 @@ use crate::work::probe;
 use clap::ArgMatches;
 use serde_json::{Value, json};
 use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
@@ -29,6 +34,12 @@ pub(super) struct Options {
     /// Print the findings as a JSON object, as `GET /api/doctor` returns them
     #[arg(long)]
     json: bool,
+    /// nginx's configuration to check: all of it, or one site [default: /etc/nginx/nginx.conf, if it is there]
+    #[arg(long, value_name = "FILE")]
+    nginx: Option<PathBuf>,
+    /// systemd unit to check, with its drop-ins and its .socket [default: framewright.service where systemd looks, if it is there]
+    #[arg(long, value_name = "FILE")]
+    unit: Option<PathBuf>,
     #[command(flatten)]
     _settings: Box<Arguments>,
 }
@@ -66,9 +77,19 @@ impl Finding {
     }
 }
 
+/// Who asks, and what for.
+#[derive(Default)]
+struct Asked<'a> {
+    /// Where this very process listens, if it does.
+    own: Option<&'a Listen>,
+    nginx: Option<&'a Path>,
+    unit: Option<&'a Path>,
+}
+
 pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure> {
+    let asked = Asked { own: None, nginx: options.nginx.as_deref(), unit: options.unit.as_deref() };
     if options.json {
-        let report = report(matches, None);
+        let report = reported(matches, &asked);
         println!("{report}");
         let is_bad = report["checks"].as_array().is_some_and(|checks| checks.iter().any(|check| check["status"] == "fail"));
         return if is_bad { Err(Failure { code: 1, says: String::new() }) } else { Ok(()) };
@@ -76,7 +97,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
     let is_coloured = options.color.is_wanted(std::io::stdout().is_terminal());
     let (mut bad, mut count) = (0, 0);
     // Each is told as soon as it is known: some take a while.
-    look(matches, None, &mut |finding| {
+    look(matches, &asked, &mut |finding| {
         count += 1;
         bad += usize::from(finding.status == Status::Fail);
         print!("{}", line(&finding, is_coloured));
@@ -86,8 +107,12 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
 
 /// All findings, as programs read them. `own`: where this very process listens, if it does.
 pub(super) fn report(matches: &ArgMatches, own: Option<&Listen>) -> Value {
+    reported(matches, &Asked { own, ..Asked::default() })
+}
+
+fn reported(matches: &ArgMatches, asked: &Asked<'_>) -> Value {
     let mut checks = Vec::new();
-    look(matches, own, &mut |Finding { about, is, status, mend }| {
+    look(matches, asked, &mut |Finding { about, is, status, mend }| {
         let status = match status {
             Status::Ok => "ok",
             Status::Warn => "warn",
@@ -102,11 +127,11 @@ pub(super) fn report(matches: &ArgMatches, own: Option<&Listen>) -> Value {
     json!({ "checks": checks })
 }
 
-fn look(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(Finding)) {
+fn look(matches: &ArgMatches, asked: &Asked<'_>, tell: &mut dyn FnMut(Finding)) {
     // What a library says of an address may hold a password, and of a key the key.
     let secrets = secrets(matches);
     let hide = |text: String| secrets.iter().fold(without_password(&text), |text, secret| text.replace(secret.as_str(), "•••"));
-    look_at_all(matches, own, &mut |Finding { about, is, status, mend }| {
+    look_at_all(matches, asked, &mut |Finding { about, is, status, mend }| {
         tell(Finding { about, is: hide(is), status, mend: mend.map(&hide) })
     });
 }
@@ -121,7 +146,7 @@ fn secrets(matches: &ArgMatches) -> Vec<String> {
 
 const SECRET_BYTES_MAX: u64 = 16 << 10;
 
-fn look_at_all(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(Finding)) {
+fn look_at_all(matches: &ArgMatches, asked: &Asked<'_>, tell: &mut dyn FnMut(Finding)) {
     let written = match Written::read(matches) {
         Ok(written) => {
             tell(found_files(&written));
@@ -140,14 +165,27 @@ fn look_at_all(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(
     tell(machine::descriptors(connections));
     tell(machine::clock());
     let Some(written) = written else { return };
-    let (listen, data) = (written.arguments.listen.clone(), written.arguments.data.clone());
+    let (listen, data) =
+        (written.arguments.listen.clone(), (written.arguments.durability != "none").then(|| written.arguments.data.clone()));
     tell(place::hosts(&listen, &written.arguments.host));
     if written.arguments.allow_origin.iter().any(|origin| origin == "*") {
         tell(Finding::bad("origins", "every web page may use the server (`*`)", "list the origins with --allow-origin instead"));
     }
     let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
-    let server = place::address(&listen, own, tell);
-    tell(place::data(Some(&data), server));
+    let server = place::address(&listen, asked.own, tell);
+    tell(place::data(data.as_deref(), server));
+    machine::disk(data.as_deref().into_iter().chain(written.arguments.audit.as_deref())).into_iter().for_each(&mut *tell);
+    if let Some(address) = written.arguments.metrics_listen {
+        tell(place::metrics(address, server));
+    }
+    let needs = unit::Needs {
+        descriptors: machine::connections_of(written.arguments.connections, written.arguments.shards),
+        listen: written.values.iter().find(|value| value.setting.id == "listen"),
+    };
+    let mut places = unit::look(asked.unit, &needs, tell);
+    if !places.contains(&listen) {
+        places.push(listen);
+    }
     let library = library::load(graphs.as_deref());
     tell(graphs_of(&graph, &library));
     let suites = written.arguments.tests.then(|| written.arguments.suites.clone());
@@ -160,6 +198,14 @@ fn look_at_all(matches: &ArgMatches, own: Option<&Listen>, tell: &mut dyn FnMut(
             let missing = graph.map(|graph| library::missing_databases(graph, &config.databases)).unwrap_or_default();
             missing.into_iter().for_each(|(what, mend)| tell(Finding::bad("database", what, mend)));
             access::look(&config, tell);
+            if let Listen::Unix(path) = &config.listen {
+                tell(place::socket_mode(path, config.socket_mode, config.sign_in.is_on()));
+            }
+            let front = site::Front { places: &places, hosts: &config.hosts, trusted: &config.trusted_proxies };
+            site::look(asked.nginx, &front, tell);
+            if let Some(settings) = &config.otlp {
+                tell(collector::look(settings));
+            }
             Databases::new(config.databases).look(|name, found| tell(database(name, found)));
             model::look(&config.upstream, tell);
         }

@@ -22,9 +22,20 @@ impl Bucket {
         if beyond == 0 { Ok(()) } else { Err(beyond.div_ceil(u64::from(rate))) }
     }
 
-    /// Takes tokens, also those that are not there: what other shards have admitted can't be undone.
+    /// Takes tokens, also those that are not there: what other shards have admitted can't be undone. A rate of 0 is no bound, and
+    /// nothing is taken.
     pub(super) fn take(&mut self, now: Moment, rate: u32, tokens: u32) {
+        if rate == 0 {
+            return;
+        }
         self.missing = self.missing_at(now, rate).saturating_add(TOKEN.saturating_mul(u64::from(tokens)));
+        self.at = self.at.max(now);
+    }
+
+    /// Has the bucket another rate from now on. What was taken stays taken, but no more than all there is: nobody waits longer than
+    /// somebody who used up the new rate. A rate of 0 is no bound.
+    pub(super) fn change_rate(&mut self, now: Moment, before: u32, after: u32) {
+        self.missing = self.missing_at(now, before).min(capacity(after));
         self.at = self.at.max(now);
     }
 
@@ -79,6 +90,37 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn another_rate_counts_from_now_on_and_what_was_taken_stays_taken() {
+        const SECOND: u64 = 1_000_000;
+        // Taken of a rate of 60 at the start, half a minute later another rate, and the seconds until there is a token.
+        for (taken, rate, wait_s) in [
+            (60, 60, 0),
+            (60, 30, 2), // Of the 30 that are still missing 30 count, and come back evenly.
+            (60, 31, 0), // One is left.
+            (60, 10, 6), // No longer than after using all 10 of them.
+            (60, 600, 0),
+            (90, 6, 10),
+            (20, 6, 0),
+        ] {
+            let mut bucket = Bucket::default();
+            bucket.take(Moment(0), 60, taken);
+            bucket.change_rate(Moment(30 * SECOND), 60, rate);
+            let wait_us = bucket.check(Moment(30 * SECOND), rate).err().unwrap_or(0);
+            assert_eq!(wait_us, wait_s * SECOND, "{taken} of 60, then {rate}");
+        }
+        let mut bucket = Bucket::default();
+        bucket.take(Moment(0), 600, 600);
+        bucket.change_rate(Moment(0), 600, 6_000);
+        assert!((0..5_400).all(|_| bucket.check(Moment(0), 6_000).map(|()| bucket.take(Moment(0), 6_000, 1)).is_ok()));
+        assert!(bucket.check(Moment(0), 6_000).is_err(), "a higher rate doesn't give back what was used");
+        bucket.change_rate(Moment(0), 6_000, 0);
+        bucket.take(Moment(0), 0, 1_000);
+        assert!(bucket.is_full(Moment(0), 0), "without a bound nothing is counted");
+        bucket.change_rate(Moment(5), 0, 1);
+        assert_eq!(bucket.check(Moment(5), 1), Ok(()));
     }
 
     #[test]

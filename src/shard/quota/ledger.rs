@@ -73,6 +73,20 @@ impl Ledger {
         }
     }
 
+    /// Goes by other quotas from now on. What was used stays used, and what is open stays counted. What was open or spent while it had
+    /// no bound was not counted.
+    pub(in crate::shard) fn reload(&mut self, quotas: Quotas, now: Moment) {
+        if quotas == self.quotas {
+            return;
+        }
+        for slot in &mut self.slots {
+            let (before, after) = (slot.subject.quota(&self.quotas), slot.subject.quota(&quotas));
+            slot.requests.change_rate(now, before.requests, after.requests);
+            slot.messages.change_rate(now, before.messages, after.messages);
+        }
+        (self.is_on, self.quotas) = (quotas.is_on(), quotas);
+    }
+
     /// Whether anything is counted at all.
     pub(in crate::shard) fn is_on(&self) -> bool {
         self.is_on
@@ -326,10 +340,12 @@ impl Ledger {
     /// A slot whose owner is as good as new, and forgotten.
     fn make_room(&mut self, now: Moment) -> Option<usize> {
         const FIRST: usize = 2;
+        // Without a budget no day begins, and nobody asks what was spent.
+        let day = (self.quotas.budget != Budget::default()).then_some(self.day.count);
         for _ in 0..PROBES.min(self.slots.len() - FIRST) {
             self.hand = if self.hand + 1 < self.slots.len() { (self.hand + 1).max(FIRST) } else { FIRST };
             let slot = &self.slots[self.hand];
-            if slot.is_idle(now, &slot.subject.quota(&self.quotas), self.day.count) {
+            if slot.is_idle(now, &slot.subject.quota(&self.quotas), day) {
                 self.places.remove(&slot.subject);
                 return Some(self.hand);
             }

@@ -59,9 +59,9 @@ impl Slot {
     }
 
     /// Whether forgetting it would give nobody anything back. Who was looked up in this very moment may be in use.
-    pub(super) fn is_idle(&self, now: Moment, quota: &Quota, day: u64) -> bool {
+    pub(super) fn is_idle(&self, now: Moment, quota: &Quota, day: Option<u64>) -> bool {
         let is_open = [self.streams.own, self.streams.told, self.turns.own, self.turns.told] != [0; 4];
-        let has_spent = self.day == day && self.spent != Spent::default();
+        let has_spent = day == Some(self.day) && self.spent != Spent::default();
         let is_full = self.requests.is_full(now, quota.requests) && self.messages.is_full(now, quota.messages);
         self.seen < now && !is_open && !has_spent && !self.is_ready && is_full
     }

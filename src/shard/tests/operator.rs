@@ -284,6 +284,29 @@ fn what_all_shards_have_counted_adds_up() {
 }
 
 #[test]
+fn what_a_shard_counts_under_names_that_another_does_not_know_yet_is_added_too() {
+    let mut other = three_shards();
+    let models = metrics::Models { provider: "openai".into(), fast: "small".into(), strong: "small".into(), fallback: None };
+    other.tick(vec![Event::Reload(Arc::new(Settings { shards: 3, models, ..settings() }))]);
+    let id =
+        (0..).map(|n| format!("s{n}")).find(|id| identity::Key { sub: "anonymous".into(), id: id.as_str().into() }.shard(3) == ShardId(0));
+    other.post(&format!("/api/send?session={}", id.unwrap()), json!({"text": ASKS}));
+    let (session, call) = other.calls.remove(0);
+    let usage = Usage { prompt_tokens: 40, ..Usage::default() };
+    other.tick(vec![Event::Completion { session, call, usage, waited_us: 0, outcome: Err(CallError::Busy) }]);
+    let mut world = three_shards();
+    let socket = world.connect();
+    world.send(socket, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let (_, ticket) = asked(&mut world);
+    for _ in 0..2 {
+        let metrics = Some(Box::new(other.shard.counted()));
+        world.tick(vec![Event::Mail(Mail::Present { ticket, metrics })]);
+    }
+    let text = world.take(socket);
+    assert!(text.contains("framewright_llm_tokens_total{provider=\"openai\",model=\"small\",type=\"input\"} 80\n"), "{text}");
+}
+
+#[test]
 fn a_late_loop_is_seen() {
     let mut world = World::new(settings());
     world.connect();

@@ -144,6 +144,11 @@ fn a_trace_that_nobody_records_is_not_exported() {
     let mut world = exporting(false);
     world.send_traced(&format!("traceparent: {OTHER}\r\n"), json!({"text": PLAIN}));
     assert!(world.exported.is_empty(), "its caller does not record it");
+    world.send_traced(&format!("traceparent: {OTHER}\r\n"), json!({"text": ASKS}));
+    while !world.calls.is_empty() {
+        world.complete("{}");
+    }
+    assert!(world.exported.is_empty(), "nor what ran behind the turn");
     world.send_traced("", json!({"text": PLAIN}));
     assert_eq!(world.exported.len(), 1);
     let mut silent = World::new(settings());

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a connection waits for another one. Only checkpoints and a first opening wait at all.
-pub(super) const BUSY_MAX: Duration = Duration::from_secs(5);
+const BUSY_MAX: Duration = Duration::from_secs(5);
 /// What the write-ahead log shrinks to after a checkpoint, once it was larger.
 const LOG_BYTES_MAX: u64 = 64 << 20;
 const STATEMENTS_KEPT_MAX: usize = 64;

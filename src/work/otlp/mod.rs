@@ -126,6 +126,15 @@ impl Exporter {
     }
 }
 
+/// Sends a request without any span, and returns the status of the answer. Errors show no secret.
+pub fn probe(settings: &Settings) -> Result<u16, String> {
+    let body = request(settings, Vec::new()).encode_to_vec();
+    match post(&agent(settings), settings, &body) {
+        Ok(answer) => Ok(answer.status().as_u16()),
+        Err(error) => Err(redacted(settings, &error.to_string())),
+    }
+}
+
 /// What the thread has.
 struct Line {
     settings: Settings,
@@ -171,7 +180,7 @@ impl Line {
         if count == 0 {
             return;
         }
-        let body = self.request(spans).encode_to_vec();
+        let body = request(&self.settings, spans).encode_to_vec();
         let mut tried = self.post(&body);
         if let Err(Failure::ForNow { wait, .. }) = &tried {
             thread::sleep(wait.unwrap_or(PAUSE).min(PAUSE_MAX));
@@ -188,20 +197,9 @@ impl Line {
         self.counts.dropped.fetch_add(rejected, Ordering::Relaxed);
     }
 
-    fn request(&self, spans: Vec<Span>) -> ExportTraceServiceRequest {
-        let resource = self.settings.resource.iter().map(|(key, value)| spans::text(key, value)).collect();
-        let scope =
-            InstrumentationScope { name: "framewright".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Default::default() };
-        let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, schema_url: spans::SCHEMA.to_owned() }];
-        let resource = Some(Resource { attributes: resource, ..Resource::default() });
-        ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans, schema_url: spans::SCHEMA.to_owned() }] }
-    }
-
     /// Posts a batch; returns how many of its spans the collector rejected.
     fn post(&mut self, body: &[u8]) -> Result<u64, Failure> {
-        let post = self.agent.post(&self.settings.url).content_type("application/x-protobuf");
-        let post = self.settings.headers.iter().fold(post, |post, (name, Key(value))| post.header(name, value));
-        let answer = post.send(body).map_err(|error| Failure::ForNow { why: error.to_string(), wait: None })?;
+        let answer = post(&self.agent, &self.settings, body).map_err(|error| Failure::ForNow { why: error.to_string(), wait: None })?;
         let status = answer.status().as_u16();
         match status {
             200..=299 => Ok(self.rejected(answer)),
@@ -228,12 +226,30 @@ impl Line {
     fn report(&mut self, spans: u64, why: &str) {
         if self.logged.is_none_or(|logged| logged.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
-            let secrets = self.settings.headers.iter().map(|(_, Key(value))| value.as_str());
-            let cause = log::redacted(why, secrets);
+            let cause = redacted(&self.settings, why);
             let host = self.settings.url.host().unwrap_or_default();
             tracing::warn!(host, spans, cause, "the collector did not take spans: they are lost");
         }
     }
+}
+
+fn request(settings: &Settings, spans: Vec<Span>) -> ExportTraceServiceRequest {
+    let resource = settings.resource.iter().map(|(key, value)| spans::text(key, value)).collect();
+    let scope =
+        InstrumentationScope { name: "framewright".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Default::default() };
+    let scope_spans = vec![ScopeSpans { scope: Some(scope), spans, schema_url: spans::SCHEMA.to_owned() }];
+    let resource = Some(Resource { attributes: resource, ..Resource::default() });
+    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource, scope_spans, schema_url: spans::SCHEMA.to_owned() }] }
+}
+
+fn post(agent: &Agent, settings: &Settings, body: &[u8]) -> Result<Response<Body>, ureq::Error> {
+    let post = agent.post(&settings.url).content_type("application/x-protobuf");
+    settings.headers.iter().fold(post, |post, (name, Key(value))| post.header(name, value)).send(body)
+}
+
+/// Without the values of headers.
+fn redacted(settings: &Settings, why: &str) -> String {
+    log::redacted(why, settings.headers.iter().map(|(_, Key(value))| value.as_str()))
 }
 
 fn agent(settings: &Settings) -> Agent {

@@ -7,7 +7,7 @@ pub(crate) mod http;
 mod patience;
 pub(crate) mod provider;
 pub(crate) mod server;
-mod streams;
+pub(crate) mod streams;
 
 pub(crate) use address::{nobody, own_address};
 pub(crate) use conversation::Conversation;

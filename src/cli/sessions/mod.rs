@@ -1,0 +1,35 @@
+//! `framewright sessions`: lists, shows, exports, imports and deletes the conversations of a journal.
+
+mod delete;
+mod export;
+mod import;
+mod list;
+mod show;
+
+use super::{Failure, audited, exported, journal, readable, replay, tell};
+use clap::ArgMatches;
+
+#[derive(clap::Subcommand)]
+pub(super) enum Command {
+    /// List sessions, the latest used first
+    List(list::Options),
+    /// Show the turns of a session: question, answer, path, time and tokens
+    Show(show::Options),
+    /// Export sessions as JSON Lines on standard output
+    Export(export::Options),
+    /// Import exported sessions into a journal that no server uses; sessions that exist are left alone
+    Import(import::Options),
+    /// Delete sessions with everything that belongs to them, while no server uses the journal
+    Delete(delete::Options),
+}
+
+pub(super) fn run(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
+    let place = journal::Place::of(matches)?;
+    match command {
+        Command::List(options) => list::run(options, &place),
+        Command::Show(options) => show::run(options, &place),
+        Command::Export(options) => export::run(options, &place),
+        Command::Import(options) => import::run(options, &place),
+        Command::Delete(options) => delete::run(options, &place),
+    }
+}
