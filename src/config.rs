@@ -20,7 +20,7 @@ pub use socket_mode::SocketMode;
 pub use upstream::Upstream;
 
 use crate::auth::{Network, Rules};
-use crate::contract::journal::{Durability, Keeping};
+use crate::contract::journal::{Durability, Keeping, Retain};
 use crate::contract::{Limits, Listen, Quotas};
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::otlp::Settings as Otlp;
@@ -70,6 +70,8 @@ pub struct Config {
     pub data: PathBuf,
     /// How sessions are kept; none: in memory only.
     pub keeping: Option<Keeping>,
+    /// How long.
+    pub retain: Retain,
     /// The database server that keeps the journal; none: a file in the data folder.
     pub journal: Option<String>,
     /// Nothing: one for each core.
@@ -222,6 +224,7 @@ impl Config {
             audit: arguments.audit,
             data: arguments.data,
             keeping: keeping(&arguments.durability, &arguments.resume),
+            retain: Retain { days: arguments.retain_days, user_bytes: arguments.retain_bytes },
             journal: arguments.journal,
             graph: arguments.graph,
             graphs: arguments.graphs,

@@ -89,6 +89,7 @@ fn start_on(
         shards: config.shards.unwrap_or(settings.shards),
         data: keeps.then(|| config.data.clone()),
         store: keeps.then(|| open_store(config)),
+        retain: config.retain,
         results: config.suites.join("results.json"),
         suites: config.tests.then(|| Folder::shared(&config.suites)),
         issuer: config.sign_in.issuer.clone(),

@@ -132,6 +132,11 @@ settings! {
          the data folder]";
     GENERAL resume: String, "HOW", Choice(&["error", "rerun"]), Some("error"),
         "What becomes of a turn that a crash cut off: it ends with an `error` that says so, or runs again (`rerun`)";
+    GENERAL retain_days: Option<u32>, "DAYS", Number(1, 36_500), None,
+        "Delete conversations that were not used for so many days; those in memory stay [default: keep all]";
+    GENERAL retain_bytes: Option<u64>, "BYTES", Number(1 << 16, 1 << 50), None,
+        "Delete each user's least recently used conversations when the journal keeps more bytes of them than this; those in memory stay \
+         [default: keep all]";
     GENERAL audit: Option<PathBuf>, "FILE", Path, None,
         "Audit log: who signed in, read another user's data, changed a graph or deleted data; one JSON line each [default: none]";
     GENERAL log: String, "FILTER", Filter, Some("info"),
@@ -260,6 +265,8 @@ settings! {
 /// Shown by `--help`, but not by `-h`.
 const RARE: &[&str] = &[
     "socket_mode",
+    "retain_days",
+    "retain_bytes",
     "conformance",
     "sessions",
     "session_bytes",

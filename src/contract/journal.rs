@@ -1,5 +1,11 @@
 //! What a journal keeps of sessions, as it is handed to a store and comes back. A store knows nothing of what is in the bytes.
 
+mod list;
+mod place;
+
+pub use list::{Deleted, Retain, Retention, SessionQuery, SessionRow, TITLE_CHARS, TurnOrder, TurnQuery, TurnRow};
+pub use place::{NoPlace, Place};
+
 use super::Time;
 
 /// What waits until it is durable.

@@ -111,10 +111,14 @@ codes! {
     UnknownGraph "unknown_graph" 404,
     UnknownNode "unknown_node" 404,
     UnknownSuite "unknown_suite" 404,
+    /// The user has no such session.
+    UnknownSession "unknown_session" 404,
     /// The session knows no such turn.
     UnknownTurn "unknown_turn" 404,
     /// It has had it, and keeps it no longer or not yet.
     TurnNotKept "turn_not_kept" 404,
+    /// The server keeps sessions in memory only: see `--durability`.
+    NoJournal "no_journal" 404,
     // How much they may use, each with `Retry-After`.
     /// Too many requests or messages in a minute.
     RateLimited "rate_limited" 429,

@@ -3,10 +3,11 @@
 use super::bounds::TRACE_LINES_MAX;
 use super::live::{Live, NotTaken, Surroundings};
 use super::operation::{Reply, What};
-use crate::contract::{Accepted, Caller, Code, Input, Refusal};
+use crate::contract::{Accepted, Caller, Code, Input, Message, Refusal, TurnId};
 use crate::wire::json;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
 
 /// Why nothing new starts.
 pub(super) const DRAINING: &str = "the server is shutting down: try again in a moment";
@@ -82,9 +83,12 @@ pub(super) fn answer(
             schema_cache: session.schema_cache(),
             budget,
         }),
-        What::History { last } => {
+        What::History { last, before } => {
             let last = last.clamp(1, limits.history_max.max(1));
-            Reply::of(json::history(session.history().iter(), last, session.history_seq()))
+            match before {
+                None => Reply::of(json::history(session.history().iter(), last, session.history_seq())),
+                Some(before) => Reply::of(history_before(session.history(), last, before)),
+            }
         }
         What::Graph => Reply::ok(&session.graph().describe()),
         What::Prompt { node, text } => {
@@ -92,10 +96,21 @@ pub(super) fn answer(
             Reply::of(json::question(&question))
         }
         What::Trace { last } => Reply::of(json::trace_lines(live.backlog.lines(last.clamp(1, TRACE_LINES_MAX)))),
-        What::Report(_) | What::Reports | What::LastRun { .. } | What::Kept { .. } | What::Forget => {
-            unreachable!("what belongs to the user is answered elsewhere")
+        What::Report(_) | What::Reports | What::LastRun { .. } | What::Kept { .. } | What::Forget | What::Delete => {
+            unreachable!("what belongs to the user, or ends a session, is answered elsewhere")
         }
     })
+}
+
+/// The last messages before a turn, in whole turns; at least one turn.
+fn history_before(history: &VecDeque<Message>, last: usize, before: TurnId) -> Vec<u8> {
+    let older = history.iter().take_while(|message| message.id < before).count();
+    let mut from = older.saturating_sub(last.max(2));
+    while from > 0 && from < older && history[from].id == history[from - 1].id {
+        from += 1;
+    }
+    let next = (from > 0).then(|| history.get(from).map(|message| message.id)).flatten();
+    json::history_before(history.range(from..older), next)
 }
 
 /// A message or action. One that the session knows already gets the turn that it has, however busy the session is.

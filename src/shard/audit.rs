@@ -138,6 +138,7 @@ impl Shard {
         let other = other(request, user).filter(|_| route.is_about_anyone());
         let what = match &other {
             Some(_) => READ_OTHER,
+            None if route.is_about_all(request) => READ_OTHER,
             None => route.audited()?,
         };
         let key = Key::of(&other.clone().unwrap_or_else(|| user.sub.clone()), request).ok();

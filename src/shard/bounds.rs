@@ -71,6 +71,19 @@ pub(super) const LOADING_MAX: usize = 4_096;
 pub const SNAPSHOT_TURNS: u32 = 16;
 pub(super) const SNAPSHOT_BYTES: usize = 512 << 10;
 
+/// Rows of one page of a list, and those that a client gets that names no number.
+pub(super) const PAGE_MAX: usize = 200;
+pub(super) const PAGE: usize = 50;
+/// Sessions that one list may name. Beyond: `400`.
+pub(super) const NAMED_SESSIONS_MAX: usize = 200;
+/// Characters of a title and of a comment, as a client sends them. Beyond: `400`. A longer title than a store keeps is cut there.
+pub(super) const TITLE_CHARS_MAX: usize = 1_000;
+pub(super) const COMMENT_CHARS_MAX: usize = 2_000;
+/// Questions and answers of one page of a history, in bytes. Beyond: the page is shorter, with at least one turn.
+pub(super) const HISTORY_BYTES_MAX: usize = 8 << 20;
+/// Questions and answers of one exported session, in bytes. Beyond: the older turns are left out, and the export says so.
+pub const EXPORT_BYTES_MAX: usize = 32 << 20;
+
 /// Sign-ins that a shard remembers, so that each is noted once in the audit log. Beyond: those that expire first are forgotten, and
 /// may be noted again.
 pub(super) const AUDIT_SEEN_MAX: usize = 10_000;

@@ -195,6 +195,12 @@ pub enum JobOutcome {
     /// A file's bytes; none if there is no such file.
     File(Option<Vec<u8>>),
     Reply(Reply),
+    /// A file of that media type and name to be saved.
+    Document {
+        kind: &'static str,
+        name: String,
+        body: Vec<u8>,
+    },
 }
 
 /// A line of the log, without message contents, keys or tokens.

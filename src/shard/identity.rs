@@ -95,12 +95,17 @@ impl Key {
     pub fn of(sub: &Arc<str>, request: &Request) -> Result<Key, Refusal> {
         let id = request.query("session").or_else(|| request.header("x-session-id").map(str::to_owned));
         let id = id.unwrap_or_else(|| "default".to_owned());
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if (1..=64).contains(&id.len()) && id.bytes().all(plain) {
+        if Key::is_id(&id) {
             Ok(Key { sub: sub.clone(), id: id.into() })
         } else {
             Err(Refusal::new(Code::InvalidSession, "a session's name is 1 to 64 letters, digits, `_` and `-`"))
         }
+    }
+
+    /// Whether a session may be called this.
+    pub(super) fn is_id(id: &str) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        (1..=64).contains(&id.len()) && id.bytes().all(plain)
     }
 
     /// The session's name for the pool and its tapes: unique across users. A session's id has no slash.

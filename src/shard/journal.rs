@@ -23,6 +23,8 @@ pub(super) struct Journal {
     gathering: u64,
     durable: u64,
     appends: Vec<Append>,
+    /// Something that had gathered was dropped again.
+    has_dropped: bool,
     /// Sessions that have something in a batch that is not durable.
     sessions: BTreeSet<SessionId>,
     /// Answers that wait for a batch.
@@ -32,6 +34,8 @@ pub(super) struct Journal {
     /// What waits for sessions that are being loaded, and how much that is.
     loading: BTreeMap<Key, Vec<Parked>>,
     parked: usize,
+    /// Sessions that were deleted while they were being loaded: they are loaded again.
+    outdated: BTreeSet<Key>,
     /// Names that no session has, as a load has found in this tick, with the generation of the one that may open.
     nobody: BTreeMap<Key, u32>,
     /// Why it can't be written now.
@@ -91,6 +95,15 @@ impl Journal {
         self.sessions.insert(session);
     }
 
+    /// These sessions are about to be deleted: what has gathered of them is not kept, and what a load under way finds doesn't count.
+    pub(super) fn forget(&mut self, is_theirs: impl Fn(&str, &str) -> bool) {
+        let before = self.appends.len();
+        self.appends.retain(|append| !is_theirs(&append.name.user, &append.name.session));
+        self.has_dropped |= self.appends.len() < before;
+        self.nobody.retain(|key, _| !is_theirs(&key.sub, &key.id));
+        self.outdated.extend(self.loading.keys().filter(|key| is_theirs(&key.sub, &key.id)).cloned());
+    }
+
     /// Why nothing new can be kept now.
     pub(super) fn broken(&self) -> Option<&Refusal> {
         self.broken.as_ref()
@@ -129,7 +142,8 @@ impl Shard {
     /// Hands what has gathered in this tick to the journal.
     pub(super) fn write_journal(&mut self, actions: &mut Vec<Action>) {
         self.journal.nobody.clear();
-        if !self.journal.appends.is_empty() {
+        // A batch that something waits for goes out also if all in it was dropped.
+        if std::mem::take(&mut self.journal.has_dropped) || !self.journal.appends.is_empty() {
             let appends = std::mem::take(&mut self.journal.appends);
             actions.push(Action::Append { batch: self.journal.gathering, appends });
             self.journal.gathering += 1;
@@ -257,6 +271,9 @@ impl Shard {
 
     /// A load has ended: what waited for it goes on.
     pub(super) fn loaded(&mut self, key: &Key, outcome: Result<Found, Refusal>, actions: &mut Vec<Action>) {
+        if self.journal.outdated.remove(key) {
+            return actions.push(Action::Load { key: key.clone() });
+        }
         let parked = self.journal.loading.remove(key).unwrap_or_default();
         self.journal.parked -= parked.len();
         let failed = match outcome {

@@ -1,6 +1,7 @@
 //! How busy a shard is, in three numbers for whoever looks after the process.
 
-use super::Shard;
+use super::{Shard, queries};
+use crate::contract::journal::Name;
 use std::ops::Add;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +17,11 @@ pub struct Load {
 impl Shard {
     pub fn load(&self) -> Load {
         Load { clients: self.sockets.len(), turns: self.sessions.busy(), sessions: self.sessions.open() }
+    }
+
+    /// The sessions in memory, and those that may open there now.
+    pub fn names(&self) -> Vec<Name> {
+        self.sessions.iter().map(|live| queries::name(&live.key)).collect()
     }
 }
 

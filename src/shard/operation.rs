@@ -4,6 +4,7 @@
 use super::address::Address;
 use super::identity::{Key, User};
 use super::journal::Later;
+use super::journal_job::JournalJob;
 use super::quota::{Limited, Over};
 use crate::contract::{Caller, ClientId, Input, Refusal, TurnId};
 use crate::wire::answer;
@@ -41,6 +42,8 @@ pub enum What {
     State,
     History {
         last: usize,
+        /// Only what is older than this turn.
+        before: Option<TurnId>,
     },
     Graph,
     Prompt {
@@ -48,6 +51,8 @@ pub enum What {
         text: Option<String>,
     },
     Switch(Input),
+    /// Delete the session.
+    Delete,
     Trace {
         last: usize,
     },
@@ -87,6 +92,8 @@ pub enum Job {
     Doctor,
     /// The server drains: tests that run come to an end soon.
     StopTests,
+    /// Read or change what the journal keeps.
+    Journal(Box<JournalJob>),
 }
 
 /// What an operation leads to.

@@ -25,8 +25,11 @@ static TOO_MANY_PARKED: Refusal =
     Refusal::new(Code::SignInUnavailable, "too many requests wait for the issuer's keys: try again in a moment");
 const MISSING_SCOPE: Refusal = Refusal::new(Code::MissingScope, "this API key may not do that: create one with the scope that it needs");
 
-const MISSING_ROLE: Refusal =
-    Refusal::new(Code::MissingRole, "`user` is for administrators, who may read another's frames, turns, traces, events and tests");
+const MISSING_ROLE: Refusal = Refusal::new(
+    Code::MissingRole,
+    "`user` is for administrators, who may read another's sessions, turns, frames, traces, events and tests",
+);
+const ALL_USERS: Refusal = Refusal::new(Code::MissingRole, "`all` is for administrators: leave it out to list your own turns");
 const NOT_FROM_HERE: Refusal = Refusal::new(
     Code::MissingRole,
     "without sign-in only programs on the server's own machine may call this, over a loopback address and where no proxy is configured: \
@@ -42,6 +45,8 @@ impl Shard {
             return Who::Is(self.sign_in.nobody());
         }
         let (peer, now) = (connection.peer, self.clock.now());
+        let is_about_all = route.is_about_all(request);
+        let scope = if is_about_all { Scope::Admin } else { scope };
         let who = match self.sign_in.identify(request, route.show().is_some(), peer, now, may_wait) {
             // Where nobody signs in, whoever sits at this machine is its administrator.
             Who::Is(user) if scope == Scope::Admin && !self.sign_in.is_on() => {
@@ -51,7 +56,11 @@ impl Shard {
             who => who,
         };
         let refusal = match &who {
-            Who::Is(user) if !user.scopes.has(scope) => Some(if route.is_metrics() { METRICS_CLOSED } else { MISSING_SCOPE }),
+            Who::Is(user) if !user.scopes.has(scope) => Some(match (route.is_metrics(), is_about_all) {
+                (true, _) => METRICS_CLOSED,
+                (false, true) => ALL_USERS,
+                (false, false) => MISSING_SCOPE,
+            }),
             // Another's traces and tests are for administrators; nothing else of another can be named.
             Who::Is(user) if request.query("user").is_some_and(|other| *other != *user.sub) => {
                 let may = user.scopes.has(Scope::Admin) && route.is_about_anyone();

@@ -5,16 +5,19 @@ use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, JOURNAL_TIME, METRICS_C
 use super::connection::{Connection, Framing};
 use super::event::{Action, Door, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
+use super::identity::Key;
 use super::journal::{LOADING_FULL, Later};
+use super::journal_job::JournalJob;
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
+use super::queries;
 use super::routes::{self, Outcome, RouteId, Server, route};
 use super::sign_in::{MayWait, Who};
 use super::socket::{Kind, Socket};
 use super::timers::Timer;
 use super::{ReplyTo, Shard, Waiting, evicted};
 use crate::auth::Peer;
-use crate::contract::{Code, Input, Refusal};
+use crate::contract::{Code, DatabaseInfo, Input, Refusal, TurnId};
 use crate::wire::answer::CONTINUE;
 use crate::wire::http::{Request, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -178,13 +181,21 @@ impl Shard {
         }
         let Operation { key, from, address, what } = operation;
         if matches!(what, What::Kept { .. } | What::Forget) {
-            return Answer::Reply(Reply::ok(&self.of_user(&key, &what, actions)));
+            return self.operate_user(&key, &what, actions);
+        }
+        if matches!(what, What::Delete) {
+            return self.delete_session(&key, actions);
         }
         if !self.is_here(&key) {
             return match self.journal.is_full() {
                 true => Answer::Reply(LOADING_FULL.into()),
                 false => Answer::Later(Later::Loaded(Box::new(Operation { key, from, address, what }))),
             };
+        }
+        if let What::Turn(turn) = what
+            && let Some(job) = self.turn_in_journal(&key, turn)
+        {
+            return Answer::Job(Job::Journal(Box::new(job)));
         }
         let opens = matches!(what, What::Send(_) | What::Switch(_));
         let client_id = if let What::Send(input) = &what { input.client_id().cloned() } else { None };
@@ -241,6 +252,18 @@ impl Shard {
                 Answer::Reply(Reply::refused(&Refusal::from(not_taken), client_id.as_ref()))
             }
         }
+    }
+
+    /// Where a turn is kept that its session has in memory no more.
+    fn turn_in_journal(&self, key: &Key, turn: TurnId) -> Option<JournalJob> {
+        self.settings.keeping?;
+        let session = &self.sessions.find(key)?.session;
+        if session.kept_turn(turn).is_some() || session.is_due(turn) || !session.has_had(turn) {
+            return None;
+        }
+        let databases = session.databases().iter().map(|database| DatabaseInfo { survey: None, ..database.clone() }).collect();
+        let detail_bytes_max = self.settings.limits.detail_bytes_max;
+        Some(JournalJob::Turn { name: queries::name(key), turn, databases, detail_bytes_max })
     }
 
     /// Makes room for a session that is about to open, or to take more; others that nobody uses may have to leave.
@@ -406,6 +429,21 @@ impl Shard {
                 self.touch(socket);
             }
             (JobOutcome::File(_), to) => self.reply(to, NO_FILE.into(), actions),
+            (JobOutcome::Document { kind, name, body }, ReplyTo::Socket(socket)) => {
+                let Some(framing) = self.take_pending(socket) else { return };
+                let named = format!("attachment; filename=\"{name}\"");
+                let headers = [("content-type", kind), ("content-disposition", &*named), ("cache-control", "no-store")];
+                self.write_body(socket, &framing, 200, &headers, &body);
+                if let Some(record) = framing.audit {
+                    self.note_answer(*record, 200);
+                }
+                self.serve(socket, actions);
+                self.touch(socket);
+            }
+            (JobOutcome::Document { .. }, to) => self.reply(to, NO_FILE.into(), actions),
+            (JobOutcome::Reply(reply), ReplyTo::Everywhere(socket, gathered)) => {
+                self.gather(ticket, socket, gathered, waiting.due, reply, actions);
+            }
             (JobOutcome::Reply(reply), to) => self.reply(to, reply, actions),
         }
     }

@@ -6,8 +6,10 @@ use super::connection::Framing;
 use super::event::{Attach, Job, ShardId, Show};
 use super::files::{self, Found, Lookup};
 use super::identity::{Key, User, caller, shard_of_user};
+use super::journal_job::{JournalJob, NO_JOURNAL};
 use super::operation::{Operation, Reply, What};
 use super::operator::{self, RollCall};
+use super::queries;
 use super::sign_in::bearer;
 use crate::auth::Scope;
 use crate::contract::{Caller, Code, Input, Refusal, TurnId, clip};
@@ -73,6 +75,12 @@ enum Call {
     Suites,
     StartTests,
     Trace,
+    Sessions,
+    Rename,
+    Delete,
+    Export,
+    Feedback,
+    Turns,
     WebSocket(Show),
 }
 
@@ -116,6 +124,12 @@ const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Get, "/api/tests/suites", Call::Suites, TESTS),
     (Method::Post, "/api/tests/run", Call::StartTests, TESTS),
     (Method::Get, "/api/trace", Call::Trace, READ),
+    (Method::Get, "/api/sessions", Call::Sessions, READ),
+    (Method::Post, "/api/sessions/rename", Call::Rename, CHAT),
+    (Method::Post, "/api/sessions/delete", Call::Delete, CHAT),
+    (Method::Get, "/api/sessions/export", Call::Export, READ),
+    (Method::Post, "/api/feedback", Call::Feedback, CHAT),
+    (Method::Get, "/api/turns", Call::Turns, READ),
     (Method::Get, "/ws", Call::WebSocket(Show::Chat), CHAT),
     (Method::Get, "/ws/trace", Call::WebSocket(Show::Trace), READ),
     (Method::Get, "/ws/test", Call::WebSocket(Show::Tests), TESTS),
@@ -210,8 +224,14 @@ impl Route {
 
     /// Whether administrators may make this call about another user.
     pub(super) fn is_about_anyone(&self) -> bool {
-        use Call::{Events, Frames, LastRun, Reports, Trace, Turn, WebSocket};
-        matches!(self.call, Frames | Turn | Trace | Events | Reports | LastRun | WebSocket(Show::Trace | Show::Tests))
+        use Call::{Events, Export, Frames, LastRun, Reports, Sessions, Trace, Turn, Turns, WebSocket};
+        let is_kept = matches!(self.call, Sessions | Export | Turns);
+        is_kept || matches!(self.call, Frames | Turn | Trace | Events | Reports | LastRun | WebSocket(Show::Trace | Show::Tests))
+    }
+
+    /// Whether a request is about all users, which is for administrators.
+    pub(super) fn is_about_all(&self, request: &Request) -> bool {
+        self.call == Call::Turns && is_about_all(request)
     }
 }
 
@@ -222,6 +242,7 @@ impl Route {
             Call::Switch => Some("switch_graph"),
             Call::Clear => Some("clear"),
             Call::Forget => Some("delete_data"),
+            Call::Delete => Some("delete_session"),
             Call::Doctor => Some("doctor"),
             Call::StartTests => Some("start_tests"),
             _ => None,
@@ -233,6 +254,11 @@ impl Route {
         let body = Some(request).filter(|_| self.call == Call::Switch).and_then(|request| said::object(&request.body).ok())?;
         Some(clip(body.get("name")?.as_str()?, NAME_BYTES_MAX))
     }
+}
+
+/// Whether `/api/turns` is to list those of all users.
+fn is_about_all(request: &Request) -> bool {
+    request.query("all").is_some_and(|all| all == "true")
 }
 
 /// What the audit log shows of a name that a client sent.
@@ -390,7 +416,24 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
             What::Clear
         }
         Call::State => What::State,
-        Call::History => What::History { last: last(10) },
+        Call::History => {
+            let (last, before) = (last(10), turn(request, "before")?);
+            match before.filter(|_| server.settings.keeping.is_some()) {
+                Some(before) => return journal(server, queries::history(Key::of(&sub, request)?, before, last)),
+                None => What::History { last, before },
+            }
+        }
+        Call::Delete => {
+            optional_body(request)?;
+            What::Delete
+        }
+        Call::Sessions => return journal(server, queries::sessions(&sub, request, server.has_sign_in)?),
+        Call::Turns => {
+            return journal(server, queries::turns(Key::of(&sub, request)?, request, server.has_sign_in, is_about_all(request))?);
+        }
+        Call::Export => return journal(server, queries::export(Key::of(&sub, request)?, request)?),
+        Call::Rename => return journal(server, queries::rename(Key::of(&sub, request)?, &body(request)?)?),
+        Call::Feedback => return journal(server, queries::rate(Key::of(&sub, request)?, &body(request)?)?),
         Call::Graph => What::Graph,
         Call::Prompt => match request.query("node").filter(|node| !node.is_empty()) {
             Some(node) => What::Prompt { node, text: request.query("text").filter(|text| !text.trim().is_empty()) },
@@ -406,6 +449,13 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
     let key = Key::of(&sub, request)?;
     let shard = placed(server, &key, what.is_of_user());
     Ok(Outcome::Operation(Box::new(Operation { key, from, address: None, what }), shard))
+}
+
+fn journal(server: &Server<'_>, job: JournalJob) -> Outcomes {
+    if server.settings.keeping.is_none() {
+        return Err(NO_JOURNAL);
+    }
+    Ok(Outcome::Job(Job::Journal(Box::new(job))))
 }
 
 fn health(server: &Server<'_>) -> Reply {
@@ -462,14 +512,14 @@ fn since(stated: Option<String>) -> Result<Option<u64>, Refusal> {
 }
 
 /// The turn that a parameter names, where it is there.
-fn turn(request: &Request, name: &str) -> Result<Option<TurnId>, Refusal> {
+pub(super) fn turn(request: &Request, name: &str) -> Result<Option<TurnId>, Refusal> {
     let Some(stated) = request.query(name) else { return Ok(None) };
     let wrong = || Refusal::with(Code::InvalidParameter, format!("`{name}` must name a turn as `msg_<n>`"));
     stated.parse().map(Some).map_err(|_| wrong())
 }
 
 /// A number that is clamped later: what is too large for one is as large as can be, what is below 1 is 0.
-fn number(request: &Request, name: &str) -> Option<usize> {
+pub(super) fn number(request: &Request, name: &str) -> Option<usize> {
     let stated = request.query(name)?;
     let digits = stated.strip_prefix('-').unwrap_or(&stated);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

@@ -15,6 +15,7 @@ mod bounded;
 mod hostile;
 mod isolation;
 mod journal;
+mod kept;
 mod operator;
 mod reload;
 mod sign_in;

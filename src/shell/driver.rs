@@ -17,8 +17,10 @@ use super::log;
 use super::mailbox::{Letter, Mailbox};
 use super::server::Notice;
 use super::socket::Sockets;
+use crate::contract::journal::Name;
 use crate::contract::{Code, Now, Refusal};
-use crate::shard::event::{Action, Event, Mail, ShardId, SocketId};
+use crate::shard::event::{Action, Event, Job, JobOutcome, Mail, ShardId, SocketId};
+use crate::shard::journal_job::NO_JOURNAL;
 use crate::shard::operation::Reply;
 use crate::shard::{Load, Shard};
 use crate::work::Pool;
@@ -42,6 +44,11 @@ pub(super) trait Machine: 'static {
     fn load(&self) -> Load {
         Load::default()
     }
+
+    /// The sessions that it has in memory.
+    fn names(&self) -> Vec<Name> {
+        Vec::new()
+    }
 }
 
 impl Machine for Shard {
@@ -51,6 +58,10 @@ impl Machine for Shard {
 
     fn load(&self) -> Load {
         Shard::load(self)
+    }
+
+    fn names(&self) -> Vec<Name> {
+        Shard::names(self)
     }
 }
 
@@ -164,6 +175,14 @@ impl<M: Machine> Driver<M> {
             }
             Action::Call { session, call, owner, request, trace } => return self.calls.start(session, call, &owner, request, trace),
             Action::CancelCall { session, call } => self.calls.cancel(session, call),
+            Action::Job { ticket, job: Job::Journal(job) } => {
+                let mailbox = &self.mailboxes[self.number.0];
+                let outcome = match &self.journal {
+                    Some(journal) => journal.work(self.number, mailbox, ticket, job)?,
+                    None => JobOutcome::Reply(NO_JOURNAL.into()),
+                };
+                return Some(Event::JobDone { ticket, outcome });
+            }
             Action::Job { ticket, job } => return self.jobs.start(&self.mailboxes[self.number.0], ticket, job),
             Action::Append { batch, appends } => self.journal.as_ref()?.append(self.number, batch, appends),
             Action::Load { key } => self.journal.as_ref()?.load(self.number, key),
@@ -294,6 +313,8 @@ impl<M: Machine> Driver<M> {
                 let _ = done.send(());
             }
             Letter::Turn => self.notify(Notice::Turned { shard: self.number, load: self.machine.borrow().load() }),
+            // The journal may not wait any more.
+            Letter::Names(to) => drop(to.send(self.machine.borrow().names())),
             Letter::Drain => {
                 // Whoever connects from now on waits for the next server, which gets these sockets too.
                 if self.listeners.borrow().as_ref().is_some_and(|listeners| listeners.inherited) {

@@ -73,6 +73,7 @@ fn work(waiting: &Receiver<Waiting>, results: &Path, runs: &Runs) {
                 JobOutcome::Reply(runs.start(&body, token, Arc::new(reports)).unwrap_or_else(Reply::from))
             }
             Job::StopTests | Job::Doctor => unreachable!("done where it is started"),
+            Job::Journal(_) => unreachable!("the journal has threads of its own"),
         };
         // A shard that has ended waits for nothing.
         drop(mailbox.put(Letter::JobDone { ticket, outcome }));

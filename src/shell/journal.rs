@@ -2,23 +2,27 @@
 //!
 //! It takes what has gathered while it was busy, keeps it in one transaction, and tells each shard how far it is safe. When the
 //! store fails it says so, holds on to what it was given, and tries again until it succeeds. Sessions are loaded here too, behind
-//! what was appended before: their generation is written.
+//! what was appended before: their generation is written. So are renamed, rated and deleted sessions. Once an hour it deletes what
+//! is kept no longer, a step at a time, so that messages don't wait for it. What only reads has a thread of its own
+//! (`journal_reader.rs`).
 
+use super::journal_reader::{self, JournalReader};
 use super::mailbox::{Letter, Mailbox};
-use crate::contract::journal::{Append, Name};
-use crate::contract::{Code, Refusal};
+use crate::contract::journal::{Append, Deleted, Name, Retain, Retention};
+use crate::contract::{Code, Refusal, Time, micros};
 use crate::graph::Library;
-use crate::shard::event::{Found, ShardId};
+use crate::shard::event::{Found, JobOutcome, ShardId, Ticket};
 use crate::shard::identity::Key;
+use crate::shard::journal_job::JournalJob;
 use crate::shard::restore;
-use crate::store::{Kind, Store, StoreError};
-use std::collections::BTreeMap;
+use crate::store::{Kind, RETAIN_SESSIONS_MAX, Read, Store, StoreError};
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Bytes that may wait to be kept. Beyond, new messages are refused until half of it is kept; what runs goes on.
 const WAITING_BYTES_MAX: usize = 256 << 20;
@@ -29,6 +33,14 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 /// Libraries that are held ready for sessions that ran on another one.
 const LIBRARIES_MAX: usize = 16;
+
+/// How often what is kept no longer is deleted, and how soon that is tried again where it could not be.
+const RETAIN_EVERY: Duration = Duration::from_secs(3600);
+const RETAIN_AGAIN: Duration = Duration::from_secs(10);
+/// How long that waits for shards to name their sessions, while messages wait for it.
+const NAMES_TIME: Duration = Duration::from_millis(200);
+/// Until then the shards have started.
+const RETAIN_FIRST: Duration = Duration::from_secs(1);
 
 /// What the journal is asked to do.
 enum Wanted {
@@ -41,6 +53,11 @@ enum Wanted {
         shard: ShardId,
         key: Key,
     },
+    Change {
+        shard: ShardId,
+        ticket: Ticket,
+        job: Box<JournalJob>,
+    },
     /// What sessions run on from now on.
     Library(Arc<Library>),
     End {
@@ -52,6 +69,7 @@ enum Wanted {
 #[derive(Clone)]
 pub(super) struct Journal {
     to: Sender<Wanted>,
+    reader: JournalReader,
     waiting_bytes: Arc<AtomicUsize>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -59,8 +77,14 @@ pub(super) struct Journal {
 impl Journal {
     /// # Errors
     /// When the system refuses a thread.
-    pub(super) fn start(store: Box<dyn Store + Send>, library: Arc<Library>, mailboxes: Arc<[Arc<Mailbox>]>) -> io::Result<Journal> {
+    pub(super) fn start(
+        (store, reader): (Box<dyn Store + Send>, Box<dyn Read + Send>),
+        library: Arc<Library>,
+        mailboxes: Arc<[Arc<Mailbox>]>,
+        retain: Retain,
+    ) -> io::Result<Journal> {
         let (to, wanted) = channel();
+        let reader = JournalReader::start(reader)?;
         let waiting_bytes = Arc::<AtomicUsize>::default();
         let keeper = Keeper {
             store,
@@ -71,13 +95,16 @@ impl Journal {
             unkept: vec![library],
             appends: Vec::new(),
             batches: BTreeMap::new(),
-            loads: Vec::new(),
+            then: Vec::new(),
             is_broken: false,
             is_damaged: false,
             written: Instant::now(),
+            retain,
+            next_retain: Instant::now() + RETAIN_FIRST,
+            is_retaining: None,
         };
         let thread = thread::Builder::new().name("journal".to_owned()).spawn(move || keeper.run(&wanted))?;
-        Ok(Journal { to, waiting_bytes, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Journal { to, reader, waiting_bytes, thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
     pub(super) fn append(&self, shard: ShardId, batch: u64, appends: Vec<Append>) {
@@ -87,6 +114,15 @@ impl Journal {
 
     pub(super) fn load(&self, shard: ShardId, key: Key) {
         self.want(Wanted::Load { shard, key });
+    }
+
+    /// Reads or changes what is kept. Where that can't be done, that is the outcome, returned at once.
+    pub(super) fn work(&self, shard: ShardId, mailbox: &Arc<Mailbox>, ticket: Ticket, job: Box<JournalJob>) -> Option<JobOutcome> {
+        if !job.changes() {
+            return self.reader.read(mailbox, ticket, *job);
+        }
+        self.want(Wanted::Change { shard, ticket, job });
+        None
     }
 
     /// New sessions run on this from now on.
@@ -112,6 +148,11 @@ impl Journal {
     }
 }
 
+const NOT_NOW: Refusal = Refusal::new(
+    Code::JournalUnavailable,
+    "the journal can't be written now, so nothing in it is changed or deleted: try again in a moment (operators: see `/readyz`)",
+);
+
 fn bytes(appends: &[Append]) -> usize {
     appends.iter().map(|append| append.item.bytes()).sum()
 }
@@ -129,12 +170,22 @@ struct Keeper {
     /// What is to be kept, and the last batch of each shard in it.
     appends: Vec<Append>,
     batches: BTreeMap<ShardId, u64>,
-    loads: Vec<(ShardId, Key)>,
+    /// What is to be done behind that, in order.
+    then: Vec<Then>,
     /// New messages are refused now; and for good, because what was kept is damaged.
     is_broken: bool,
     is_damaged: bool,
     /// When it was last found that the store can be written.
     written: Instant,
+    retain: Retain,
+    next_retain: Instant,
+    /// What the present round has deleted so far.
+    is_retaining: Option<Deleted>,
+}
+
+enum Then {
+    Load(ShardId, Key),
+    Change(ShardId, Ticket, Box<JournalJob>),
 }
 
 impl Keeper {
@@ -144,6 +195,7 @@ impl Keeper {
         loop {
             let is_to_mend = self.is_broken && !self.is_damaged;
             let due = next_try.unwrap_or(if is_to_mend { Instant::now() + retry } else { self.written + CHECK_EVERY });
+            let due = due.min(self.next_retain);
             match wanted.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(first) => std::iter::once(first).chain(wanted.try_iter()).for_each(|wanted| until = self.take(wanted).or(until)),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -159,7 +211,10 @@ impl Keeper {
                     }
                 }
             }
-            self.load();
+            self.follow();
+            if Instant::now() >= self.next_retain && until.is_none() {
+                self.retain(next_try.is_none() && !self.is_broken);
+            }
             if let Some(until) = until {
                 if self.appends.is_empty() {
                     return;
@@ -180,7 +235,8 @@ impl Keeper {
                 self.appends.append(&mut appends);
                 self.batches.insert(shard, batch);
             }
-            Wanted::Load { shard, key } => self.loads.push((shard, key)),
+            Wanted::Load { shard, key } => self.then.push(Then::Load(shard, key)),
+            Wanted::Change { shard, ticket, job } => self.then.push(Then::Change(shard, ticket, job)),
             Wanted::Library(library) => {
                 let before = std::mem::replace(&mut self.library, library.clone());
                 self.know(before);
@@ -249,11 +305,66 @@ impl Keeper {
         self.tell_all(Some(refusal));
     }
 
-    fn load(&mut self) {
-        for (shard, key) in std::mem::take(&mut self.loads) {
-            let outcome = self.find(&key);
-            self.tell(shard, Letter::Loaded { key, outcome: Box::new(outcome) });
+    /// Loads and changes what was wanted, in order.
+    fn follow(&mut self) {
+        for then in std::mem::take(&mut self.then) {
+            match then {
+                Then::Load(shard, key) => {
+                    let outcome = self.find(&key);
+                    self.tell(shard, Letter::Loaded { key, outcome: Box::new(outcome) });
+                }
+                Then::Change(shard, ticket, job) => {
+                    // What waits to be kept could bring back what is deleted now.
+                    let outcome = match self.appends.is_empty() {
+                        true => journal_reader::change(self.store.as_mut(), *job),
+                        false => JobOutcome::Reply(NOT_NOW.into()),
+                    };
+                    self.tell(shard, Letter::JobDone { ticket, outcome });
+                }
+            }
         }
+    }
+
+    /// Deletes some of what is kept no longer, never of what is in memory. `may_write`: the journal can be written now.
+    fn retain(&mut self, may_write: bool) {
+        let later = Instant::now() + RETAIN_EVERY;
+        let Some(in_memory) = Some(()).filter(|()| may_write).and_then(|()| self.in_memory()) else {
+            tracing::debug!("old conversations are deleted later: the journal or the server is too busy");
+            self.next_retain = Instant::now() + RETAIN_AGAIN;
+            return;
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
+        let since = |days: u32| Time(now.saturating_sub(u64::from(days) * 24 * 3600 * 1_000_000));
+        let retention = Retention { unused_since: self.retain.days.map(since), user_bytes_max: self.retain.user_bytes };
+        let outcome = self.store.retain(&retention, &|name| in_memory.contains(name));
+        let step = outcome.as_ref().copied().unwrap_or_default();
+        let so_far = self.is_retaining.get_or_insert_default();
+        so_far.add(step);
+        if outcome.is_ok() && step.sessions >= RETAIN_SESSIONS_MAX {
+            // The rest follows when what has come meanwhile is done.
+            self.next_retain = Instant::now();
+            return;
+        }
+        if let Err(error) = outcome {
+            tracing::error!(%error, "old conversations can't be deleted from the journal");
+        }
+        if so_far.sessions > 0 {
+            tracing::info!(sessions = so_far.sessions, turns = so_far.turns, bytes = so_far.bytes, "old conversations were deleted");
+        }
+        (self.next_retain, self.is_retaining) = (later, None);
+    }
+
+    /// The sessions that shards have in memory. None if one does not say it in time: then any could be. No other is loaded while
+    /// this thread is at work.
+    fn in_memory(&self) -> Option<HashSet<Name>> {
+        let (to, names) = channel();
+        let asked = self.mailboxes.iter().filter(|mailbox| mailbox.put(Letter::Names(to.clone())).is_none()).count();
+        let until = Instant::now() + NAMES_TIME;
+        let mut all = HashSet::new();
+        for _ in 0..asked {
+            all.extend(names.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?);
+        }
+        Some(all)
     }
 
     fn find(&mut self, key: &Key) -> Result<Found, Refusal> {

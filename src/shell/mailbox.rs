@@ -6,6 +6,7 @@
 use super::bounds::{MAIL_BYTES_MAX, MAIL_MAX};
 use super::handover::Handover;
 use crate::auth::News;
+use crate::contract::journal::Name;
 use crate::contract::{Answer, CallError, CallId, Refusal, Usage};
 use crate::shard;
 use crate::shard::event::{Found, JobOutcome, Mail, SessionId, Ticket};
@@ -54,6 +55,8 @@ pub(super) enum Letter {
     },
     /// Asks whether the loop turns.
     Turn,
+    /// Asks which sessions are in memory.
+    Names(Sender<Vec<Name>>),
     Drain,
     Stop,
 }
@@ -177,6 +180,7 @@ impl Letter {
             | Letter::JournalState { .. }
             | Letter::Reload { .. }
             | Letter::Turn
+            | Letter::Names(_)
             | Letter::Drain
             | Letter::Stop => 0,
         }

@@ -25,6 +25,7 @@ use super::suites::{Runs, Suites};
 use super::supervisor::Supervisor;
 use crate::auth::{self, News};
 use crate::contract::Listen;
+use crate::contract::journal::Retain;
 use crate::graph::Library;
 use crate::shard::bounds::FAREWELL_TIME;
 use crate::shard::event::{Door, ShardId};
@@ -83,6 +84,8 @@ pub struct Settings {
     pub exporter: Option<Exporter>,
     /// Opens what sessions are kept in; none: in memory only. The rules say so as well.
     pub store: Option<Box<OpenStore>>,
+    /// How long they are kept there.
+    pub retain: Retain,
     /// How long running turns may go on when the server ends.
     pub drain_time: Duration,
 }
@@ -110,6 +113,7 @@ impl Settings {
             doctor: None,
             exporter: None,
             store: None,
+            retain: Retain::default(),
             drain_time: DRAIN_TIME,
         }
     }
@@ -269,7 +273,7 @@ pub(super) fn start<M: Machine>(
 ) -> Result<Server, ServeError> {
     let Settings { listen, inherited, socket_mode, supervisor, metrics_listen, shards, backend, pool, data, results, suites, .. } =
         settings;
-    let Settings { issuer, key_file, authority, audit, doctor, exporter, store, drain_time, .. } = settings;
+    let Settings { issuer, key_file, authority, audit, doctor, exporter, store, retain, drain_time, .. } = settings;
     descriptors::allow_all();
     let configured = listen.clone();
     let listening = match inherited.is_empty() {
@@ -284,8 +288,9 @@ pub(super) fn start<M: Machine>(
     let (notify, notices) = channel();
     let jobs = Jobs::new(results, Runs::new(suites, &places[0]), Doctor::new(doctor)).map_err(|error| ServeError::Start { error })?;
     let identity = identity(issuer, authority, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
-    let store = store.map(|open| open()).transpose().map_err(|error| ServeError::Journal { error })?;
-    let journal = store.zip(library).map(|(store, library)| Journal::start(store, library, mailboxes.clone()));
+    let open = |open: Box<OpenStore>| open().and_then(|store| store.reader().map(|reader| (store, reader)));
+    let store = store.map(open).transpose().map_err(|error| ServeError::Journal { error })?;
+    let journal = store.zip(library).map(|(store, library)| Journal::start(store, library, mailboxes.clone(), retain));
     let journal = journal.transpose().map_err(|error| ServeError::Start { error })?;
     let begun = Instant::now();
     let (ready, started) = channel();

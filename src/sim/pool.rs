@@ -6,6 +6,7 @@ use super::world::{Happens, Owned, World};
 use super::{below, mix, one_in};
 use crate::contract::{Answer, CallError, CallId, DatabaseAnswer, DatabaseAsk, DatabaseFault, Refused, Request, Rows, ToolCall, Usage};
 use crate::shard::event::{Job, JobOutcome, SessionId, Ticket};
+use crate::shard::journal_job::NO_JOURNAL;
 use crate::shard::operation::Reply;
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -101,6 +102,7 @@ impl World<'_> {
             Job::File { .. } => JobOutcome::File(None),
             Job::LastRun => JobOutcome::Reply(Reply::of(b"{}".to_vec())),
             Job::ListSuites => JobOutcome::Reply(Reply::of(br#"{"suites":[]}"#.to_vec())),
+            Job::Journal(_) => JobOutcome::Reply(NO_JOURNAL.into()),
             Job::StartTests { .. } | Job::StopTests | Job::Doctor => JobOutcome::Reply(Reply::of(br#"{"ok":true}"#.to_vec())),
         };
         let wait_us = 1 + mix(self.script.seed, self.now) % 20_000;

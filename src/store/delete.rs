@@ -148,12 +148,3 @@ fn libraries(store: &mut impl Writing) -> Result<(), StoreError> {
     }
     Ok(())
 }
-
-impl Deleted {
-    fn add(&mut self, more: Deleted) {
-        self.sessions += more.sessions;
-        self.turns += more.turns;
-        self.records += more.records;
-        self.bytes += more.bytes;
-    }
-}

@@ -1,8 +1,7 @@
 //! Lists of sessions and turns: filters, searches, orders and pages, each a fixed piece of a statement with values bound to it.
 
-use super::place::Place;
 use super::sql::{Dialect, Row, Sql, Value};
-use super::{Name, SessionQuery, SessionRow, StoreError, Turn, TurnOrder, TurnQuery, TurnRow, words};
+use super::{Name, Place, SessionQuery, SessionRow, StoreError, Turn, TurnOrder, TurnQuery, TurnRow, words};
 use crate::contract::Time;
 
 /// A statement that grows, and its values.
@@ -35,6 +34,10 @@ const SESSIONS: &str = "SELECT s.user, s.session, s.title, s.created_at, s.used_
 pub(super) fn sessions(sql: &mut dyn Sql, query: &SessionQuery) -> Result<Vec<SessionRow>, StoreError> {
     let mut all = Query { text: SESSIONS.to_owned(), values: Vec::new() };
     all.filter(" AND s.user = ?", query.user.as_deref());
+    if !query.names.is_empty() {
+        let places = vec!["?"; query.names.len()].join(", ");
+        all.add(&format!(" AND s.session IN ({places})"), query.names.iter().map(|name| name.as_str().into()));
+    }
     if let Some((time, Name { user, session })) = &query.before {
         let (time, user, session) = (Value::from(time.0), Value::from(user.as_str()), Value::from(session.as_str()));
         all.add(

@@ -2,6 +2,7 @@
 //!
 //! Every field name of the contract that is not the shape of a contract type stands here and nowhere else.
 
+use crate::contract::journal::{SessionRow, TurnRow};
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
     ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
@@ -10,6 +11,7 @@ use crate::contract::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -378,6 +380,17 @@ pub fn history<'a>(messages: impl DoubleEndedIterator<Item = &'a Message>, last:
     write(&Body { status: "active", messages: tail(messages, last), seq })
 }
 
+/// Body of `/api/history?before=`. `next` is what the page before this one ends before, where there is one.
+pub fn history_before<'a>(messages: impl Iterator<Item = &'a Message>, next: Option<TurnId>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        status: &'static str,
+        messages: Vec<&'a Message>,
+        next: Option<Id>,
+    }
+    write(&Body { status: "active", messages: messages.collect(), next: next.map(Id) })
+}
+
 /// Body of `/api/poll` when something has changed.
 pub fn polled<'a>(hash: &str, memory: &Memory, messages: impl DoubleEndedIterator<Item = &'a Message>, history_len: usize) -> Vec<u8> {
     #[derive(Serialize)]
@@ -530,6 +543,117 @@ pub fn question(question: &Question) -> Vec<u8> {
         schema: question.schema.as_ref().map(|schema| plain(&schema.json)),
         tools: tools.map(|tool| Tool { name: &tool.name, description: &tool.description, parameters: plain(&tool.parameters) }).collect(),
     })
+}
+
+/// Body of `/api/sessions`.
+pub fn sessions(rows: &[SessionRow], next: Option<&str>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        sessions: Vec<Session<'a>>,
+        next: Option<&'a str>,
+    }
+    write(&Body { sessions: rows.iter().map(Session::of).collect(), next })
+}
+
+#[derive(Serialize)]
+struct Session<'a> {
+    id: &'a str,
+    title: &'a str,
+    created_at: f64,
+    used_at: f64,
+    turns: u64,
+    graph: &'a str,
+    tokens: u64,
+    cost_micros: u64,
+}
+
+impl Session<'_> {
+    fn of(row: &SessionRow) -> Session<'_> {
+        let SessionRow { user: _, session, title, created_at, used_at, turns, graph, tokens, cost_micros, bytes: _ } = row;
+        let (created_at, used_at) = (milliseconds(*created_at), milliseconds(*used_at));
+        Session { id: session, title, created_at, used_at, turns: *turns, graph, tokens: *tokens, cost_micros: *cost_micros }
+    }
+}
+
+/// Body of `/api/turns`. `of_all`: each turn says whose it is.
+pub fn turns(rows: &[TurnRow], of_all: bool, next: Option<&str>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        turns: Vec<Listed<'a>>,
+        next: Option<&'a str>,
+    }
+    let listed = |row| {
+        let listed = Listed::of(row, of_all);
+        Listed { question: clip(&listed.question, QUESTION_BYTES_MAX).into(), ..listed }
+    };
+    write(&Body { turns: rows.iter().map(listed).collect(), next })
+}
+
+/// Of a question in a list of turns.
+const QUESTION_BYTES_MAX: usize = 2_000;
+
+/// A turn in a list.
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    session: &'a str,
+    id: Id,
+    question: Cow<'a, str>,
+    started_at: f64,
+    status: &'a str,
+    degraded: Option<&'a str>,
+    graph: &'a str,
+    path: &'a str,
+    total_ms: f64,
+    first_token_ms: Option<f64>,
+    tokens_in: u64,
+    tokens_out: u64,
+    cost_micros: u64,
+    rating: Option<i8>,
+    comment: Option<&'a str>,
+}
+
+impl Listed<'_> {
+    fn of(row: &TurnRow, of_all: bool) -> Listed<'_> {
+        let turn = &row.turn;
+        Listed {
+            user: of_all.then_some(&*row.user),
+            session: &row.session,
+            id: Id(TurnId(turn.turn)),
+            question: turn.question.as_str().into(),
+            started_at: milliseconds(turn.started_at.0),
+            status: &turn.status,
+            degraded: turn.degraded.as_deref(),
+            graph: &turn.graph,
+            path: &turn.path,
+            total_ms: milliseconds(turn.total_us),
+            first_token_ms: turn.first_token_us.map(milliseconds),
+            tokens_in: turn.tokens_in,
+            tokens_out: turn.tokens_out,
+            cost_micros: turn.cost_micros,
+            rating: row.rating,
+            comment: row.comment.as_deref(),
+        }
+    }
+}
+
+/// An exported session. `is_whole`: no turn is missing.
+pub fn export<'a>(session: &SessionRow, turns: impl Iterator<Item = &'a TurnRow>, is_whole: bool) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        session: Session<'a>,
+        truncated: bool,
+        turns: Vec<Exported<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Exported<'a> {
+        #[serde(flatten)]
+        turn: Listed<'a>,
+        answer: &'a str,
+    }
+    let turns = turns.map(|row| Exported { turn: Listed::of(row, false), answer: &row.turn.answer }).collect();
+    write(&Body { session: Session::of(session), truncated: !is_whole, turns })
 }
 
 /// A body of bytes.

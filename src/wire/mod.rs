@@ -9,6 +9,7 @@ pub mod encoding; // which coding a client takes
 pub mod exposition; // metrics
 pub mod http; // HTTP requests
 pub mod json; // the wire contract's JSON, outgoing
+pub mod markdown; // a conversation for people
 pub mod provider; // chat completions
 pub mod said; // and incoming
 pub mod sse; // event streams

@@ -18,6 +18,7 @@ mod frames;
 mod framing;
 mod full;
 mod graphs;
+mod kept;
 mod logged;
 mod model;
 mod named;

@@ -27,7 +27,7 @@ pub(in crate::cli) struct Options {
 
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let limit = options.limit as usize;
-    let query = SessionQuery { user: options.user.clone(), search: options.search.clone(), before: None, limit: limit + 1 };
+    let query = SessionQuery { user: options.user.clone(), search: options.search.clone(), limit: limit + 1, ..SessionQuery::default() };
     let mut rows = place.reader()?.sessions(&query).map_err(Failure::unavailable)?;
     let has_more = rows.len() > limit;
     rows.truncate(limit);

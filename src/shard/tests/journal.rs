@@ -12,13 +12,13 @@ fn keeping(durability: Durability, rerun: bool) -> World {
 
 impl World {
     /// The journal has kept all that it was given.
-    fn durable(&mut self) {
+    pub(super) fn durable(&mut self) {
         let batch = self.batch;
         self.tick(vec![Event::Durable { batch }]);
     }
 
     /// Answers each load with what the journal has of that session up to now; says how many there were.
-    fn load(&mut self) -> usize {
+    pub(super) fn load(&mut self) -> usize {
         let loads = std::mem::take(&mut self.loads);
         let count = loads.len();
         for key in loads {
@@ -67,7 +67,7 @@ impl World {
     }
 
     /// The session's turn runs to its end; the model says this.
-    fn answer(&mut self, text: &str) {
+    pub(super) fn answer(&mut self, text: &str) {
         let (session, call) = *self.calls.last().unwrap();
         self.tick(vec![Event::Chunk { session, call, text: text.to_owned() }]);
         self.complete(text);

@@ -7,10 +7,10 @@ use std::str::FromStr;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// What the list is sorted by.
-    pub(super) key: u64,
+    pub key: u64,
     /// The session's id in the store; never used again for another session.
-    pub(super) session: u64,
-    pub(super) turn: u64,
+    pub session: u64,
+    pub turn: u64,
 }
 
 /// A text that is no place.

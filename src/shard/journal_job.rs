@@ -1,0 +1,102 @@
+//! What a shard wants of the journal beside appends and loads: lists, exports, ratings, deletions. Plain data.
+//!
+//! Two threads do it (`shell/journal.rs`, `shell/journal_reader.rs`): one reads, the one that keeps the journal changes it, behind
+//! what was appended before. What they find becomes an answer in `journal_answers.rs`.
+
+use super::ids::ShardId;
+use crate::contract::journal::{Name, SessionQuery, TurnQuery};
+use crate::contract::{Code, DatabaseInfo, Refusal, TurnId};
+use std::sync::Arc;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum JournalJob {
+    /// `/api/sessions`
+    Sessions(SessionQuery),
+    /// The part of `/api/me` that the journal has.
+    KeptOf(SessionQuery),
+    Export {
+        name: Name,
+        format: ExportFormat,
+    },
+    /// At most `turns` turns before this one.
+    History {
+        name: Name,
+        before: TurnId,
+        turns: usize,
+    },
+    /// A turn that its session has in memory no more. The rest is what [`crate::wire::json::turn`] needs beside it.
+    Turn {
+        name: Name,
+        turn: TurnId,
+        databases: Vec<DatabaseInfo>,
+        detail_bytes_max: usize,
+    },
+    /// `/api/turns`. `of_all`: of all users, who are then named.
+    Turns {
+        query: TurnQuery,
+        of_all: bool,
+    },
+    Rename {
+        name: Name,
+        title: String,
+    },
+    Rate {
+        name: Name,
+        turn: TurnId,
+        rating: Option<i8>,
+        comment: Option<String>,
+    },
+    /// Delete a session, which its shard has let go of. `was_open`: it was in memory.
+    Delete {
+        name: Name,
+        was_open: bool,
+    },
+    Forget(Forget),
+}
+
+/// Delete what the journal keeps of a user.
+///
+/// Each shard orders this for its own sessions when it has let go of them: behind all that it has appended of them, and before
+/// it loads any of them again. So no append brings back what was deleted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forget {
+    pub user: Arc<str>,
+    pub whose: Whose,
+    /// Sessions that the shard had in memory, where the answer is to count them.
+    pub open: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    Markdown,
+    Json,
+}
+
+/// Which of a user's sessions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whose {
+    /// Those that live on this shard, of so many.
+    Shard(ShardId, usize),
+    /// The one of this name.
+    Session(Arc<str>),
+}
+
+impl JournalJob {
+    /// Whether it changes the journal.
+    pub fn changes(&self) -> bool {
+        match self {
+            JournalJob::Rename { .. } | JournalJob::Rate { .. } | JournalJob::Delete { .. } | JournalJob::Forget(_) => true,
+            JournalJob::Sessions(_)
+            | JournalJob::KeptOf(_)
+            | JournalJob::Export { .. }
+            | JournalJob::History { .. }
+            | JournalJob::Turn { .. }
+            | JournalJob::Turns { .. } => false,
+        }
+    }
+}
+
+pub const NO_JOURNAL: Refusal = Refusal::new(
+    Code::NoJournal,
+    "this server keeps conversations in memory only: nothing is listed, exported or rated (operators: see `--durability`)",
+);
