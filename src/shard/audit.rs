@@ -247,3 +247,24 @@ impl Notes {
 fn other(request: &Request, user: &User) -> Option<Arc<str>> {
     request.query("user").filter(|other| **other != *user.sub).map(Arc::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_of_an_answer_says_how_it_went() {
+        for (status, outcome) in [
+            (200, Outcome::Done),
+            (204, Outcome::Done),
+            (401, Outcome::Refused),
+            (403, Outcome::Refused),
+            (404, Outcome::Failed),
+            (429, Outcome::Failed),
+            (503, Outcome::Failed),
+        ] {
+            let record = Record::new(Time(0), "clear", Outcome::Done).answered(status);
+            assert_eq!((record.outcome, record.status), (outcome, Some(status)));
+        }
+    }
+}

@@ -124,6 +124,18 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_starts_while_another_makes_its_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sock");
+        drop(bind(&path, 0o600).unwrap());
+        let other = File::open(folder.path()).unwrap();
+        other.try_lock().unwrap();
+        assert_eq!(bind(&path, 0o600).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(other);
+        bind(&path, 0o600).unwrap();
+    }
+
+    #[test]
     fn of_many_servers_that_start_at_once_on_a_dead_ones_file_one_gets_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.sock");

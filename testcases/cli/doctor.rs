@@ -552,7 +552,12 @@ fn the_address_for_metrics_is_free_ours_or_taken() {
     assert!(code == Some(0) && said.starts_with("! metrics 0.0.0.0:0 is free, and other machines may reach it"), "{said}");
     let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = stranger.local_addr().unwrap();
-    thread::spawn(move || stranger.incoming().map_while(Result::ok).for_each(drop));
+    thread::spawn(move || {
+        for mut stream in stranger.incoming().map_while(Result::ok) {
+            let _ = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\nconnection: close\r\n\r\nhi\n");
+        }
+    });
     let (code, said) = check("127.0.0.1:0", &taken.to_string());
     assert!(code == Some(1) && said.starts_with(&format!("✗ metrics another program listens on {taken} → choose another")), "{said}");
     let server = Server::with(&Setting { options: &["--metrics-listen", &free], ..Setting::default() });
@@ -610,5 +615,8 @@ fn a_key_that_a_server_repeats_is_not_shown() {
         let ended = doctor(&folder, &[("FRAMEWRIGHT_LLM_KEY", SECRET)], &[&options[..], json].concat());
         assert!(ended.code == Some(1) && ended.output.contains("choose one of •••"), "{ended:?}");
         assert!(!ended.output.contains(SECRET), "{ended:?}");
+        // A key that was written in the place of a name.
+        let ended = doctor(&folder, &[("FRAMEWRIGHT_LLM_KEY", SECRET)], &[&options[..4], &["--model", SECRET], json].concat());
+        assert!(ended.output.contains("•••") && !ended.output.contains(SECRET), "{ended:?}");
     }
 }

@@ -124,14 +124,15 @@ kind, path, program = sys.argv[1:4]
 passed = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET, socket.SOCK_STREAM)
 passed.bind(path if kind == "unix" else ("127.0.0.1", 0))
 os.dup2(passed.fileno(), 3)
+os.set_inheritable(3, True)
 os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="idle")
 os.execv(program, [program, "serve"])
 "#;
     for kind in ["unix", "tcp"] {
         let folder = Folder::new();
         let server = server::framewright(folder.path());
-        let mut command = Command::new("python3");
-        command.args(["-c", SCRIPT, kind, folder.path().join("a.sock").to_str().unwrap()]).arg(server.get_program());
+        let mut command = Command::new("timeout");
+        command.args(["60", "python3", "-c", SCRIPT, kind, folder.path().join("a.sock").to_str().unwrap()]).arg(server.get_program());
         let ended = command.current_dir(folder.path()).env("FRAMEWRIGHT_OFFLINE", "1").output().unwrap();
         let errors = String::from_utf8_lossy(&ended.stderr);
         assert!(ended.status.code() == Some(3) && errors.contains("`idle`") && errors.contains("ListenStream="), "{kind}: {errors}");
