@@ -229,7 +229,7 @@ impl Script {
         };
         let hours = |rng: &mut Rng| (below(rng, 20 * 60) as i64 - 10 * 60) * 60 * SECOND as i64;
         // Two of three, but not where a user must see the same alone: all share one disk.
-        let disk = (seed % 8 != 1 && mix(seed, 11) % 3 > 0).then(|| Disk::draw(seed, length));
+        let disk = (seed % 8 != 1 && !mix(seed, 11).is_multiple_of(3)).then(|| Disk::draw(seed, length));
         let crashes = if disk.is_some() { Crash::draw(seed, length) } else { Vec::new() };
         Script {
             seed,

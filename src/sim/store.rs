@@ -149,7 +149,9 @@ impl Store {
 
     /// A shard has been told of this and all before it.
     pub(super) fn reported(&mut self, number: u64) {
-        while self.unreported.pop_front_if(|written| written.number <= number).is_some() {}
+        while self.unreported.front().is_some_and(|written| written.number <= number) {
+            self.unreported.pop_front();
+        }
     }
 
     fn wrote(&mut self, undo: Vec<(Name, Undo)>) -> u64 {
