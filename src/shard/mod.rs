@@ -530,7 +530,10 @@ impl Shard {
     /// Has every session abandon what waits, and what runs if it is to be `cut`.
     fn drain_sessions(&mut self, cut: bool, actions: &mut Vec<Action>) {
         for id in self.sessions.ids() {
-            self.change(id, actions, |live, around| live.take(around, Input::Drain { cut }).map(drop));
+            // One that does nothing is not touched: its journal would say that it was used.
+            if self.sessions.get(id).is_some_and(|live| live.session.busy() || live.calls() > 0) {
+                self.change(id, actions, |live, around| live.take(around, Input::Drain { cut }).map(drop));
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! Each record has a digest of what its input led to. So whoever plays it again knows whether watchers saw the same.
 
 use crate::contract::journal::Loaded;
-use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal};
+use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal, VERSION};
 use crate::engine::{RestoreError, Session, Snapshot};
 use crate::graph::Library;
 use serde::Deserialize;
@@ -178,9 +178,12 @@ impl<'a> Player<'a> {
 
     /// Has the session take an input.
     pub fn handle(&mut self, number: u64, now: Now, input: Input) -> Result<Vec<Effect>, Unreadable> {
-        if let Input::Opened { library, graph, from, .. } = &input
+        if let Input::Opened { version, library, graph, from, .. } = &input
             && self.session.is_none()
         {
+            if *version != VERSION {
+                return Err(Unreadable::Session(RestoreError::Version { found: *version }));
+            }
             let library = self.library(library)?;
             if library.graph(graph).is_none() {
                 return Err(Unreadable::Session(RestoreError::UnknownGraph { graph: graph.clone() }));

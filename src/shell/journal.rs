@@ -369,6 +369,13 @@ impl Keeper {
 
     fn find(&mut self, key: &Key) -> Result<Found, Refusal> {
         let name = Name { user: (*key.sub).to_owned(), session: (*key.id).to_owned() };
+        if self.appends.iter().any(|append| append.name == name) {
+            // It broke before all of it could be kept: what is there is not all of it.
+            return Err(Refusal::new(
+                Code::JournalUnavailable,
+                "this session can't be loaded before all of it is kept: try again in a moment",
+            ));
+        }
         let loaded = self.store.load(&name).map_err(|error| {
             tracing::error!(%error, session = key.hashed(), "a session can't be read from the journal");
             self.failed(&error);
