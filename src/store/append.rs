@@ -160,15 +160,41 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<()
         return Ok(());
     }
     let (rating, comment) = remove_turn(sql, session, turn.turn)?;
-    let [tokens_in, tokens_out, cost_micros] = [turn.tokens_in, turn.tokens_out, turn.cost_micros].map(|count| count.min(COUNT_MAX));
     let spaced;
-    let mut values: Vec<Value<'_>> = vec![
-        session.id.into(),
-        turn.turn.into(),
+    let mut values = figures(turn);
+    values.extend([session.id.into(), turn.turn.into()]);
+    values.extend([turn.question.as_str().into(), turn.answer.as_str().into()]);
+    values.extend([rating.map_or(Value::Null, Value::Int), comment.as_deref().into()]);
+    let insert = match sql.dialect() {
+        Dialect::Sqlite => {
+            "INSERT INTO turns (number, started_at, status, degraded, graph, path, total_us, first_token_us, tokens_in, tokens_out, \
+             cost_micros, detail, session_id, turn, question, answer, rating, comment) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        }
+        Dialect::Mysql => {
+            spaced = words::spaced(&[&turn.question, &turn.answer]);
+            values.push(spaced.as_str().into());
+            "INSERT INTO turns (number, started_at, status, degraded, graph, path, total_us, first_token_us, tokens_in, tokens_out, \
+             cost_micros, detail, session_id, turn, question, answer, rating, comment, words) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        }
+    };
+    sql.run(insert, &values)?;
+    session.turns += 1;
+    let [tokens_in, tokens_out, cost_micros] = counts(turn);
+    session.tokens = session.tokens.saturating_add(tokens_in + tokens_out);
+    session.cost_micros = session.cost_micros.saturating_add(cost_micros);
+    session.bytes += size(&[turn.question.as_bytes(), turn.answer.as_bytes(), &turn.detail]);
+    session.called(turn);
+    Ok(())
+}
+
+/// The columns of a turn that may change when it is appended again, from `number` to `detail`.
+fn figures(turn: &Turn) -> Vec<Value<'_>> {
+    let [tokens_in, tokens_out, cost_micros] = counts(turn);
+    vec![
         turn.number.into(),
         turn.started_at.0.into(),
-        turn.question.as_str().into(),
-        turn.answer.as_str().into(),
         turn.status.as_str().into(),
         turn.degraded.as_deref().into(),
         turn.graph.as_str().into(),
@@ -179,34 +205,16 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<()
         tokens_out.into(),
         cost_micros.into(),
         turn.detail.as_slice().into(),
-        rating.map_or(Value::Null, Value::Int),
-        comment.as_deref().into(),
-    ];
-    let insert = match sql.dialect() {
-        Dialect::Sqlite => {
-            "INSERT INTO turns (session_id, turn, number, started_at, question, answer, status, degraded, graph, path, total_us, \
-             first_token_us, tokens_in, tokens_out, cost_micros, detail, rating, comment) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        }
-        Dialect::Mysql => {
-            spaced = words::spaced(&[&turn.question, &turn.answer]);
-            values.push(spaced.as_str().into());
-            "INSERT INTO turns (session_id, turn, number, started_at, question, answer, status, degraded, graph, path, total_us, \
-             first_token_us, tokens_in, tokens_out, cost_micros, detail, rating, comment, words) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        }
-    };
-    sql.run(insert, &values)?;
-    session.turns += 1;
-    session.tokens = session.tokens.saturating_add(tokens_in + tokens_out);
-    session.cost_micros = session.cost_micros.saturating_add(cost_micros);
-    session.bytes += size(&[turn.question.as_bytes(), turn.answer.as_bytes(), &turn.detail]);
-    session.called(turn);
-    Ok(())
+    ]
 }
 
-/// Replaces a turn that is appended again, as a rule because what ran behind it has ended: false where there is none with these texts.
-/// What searches look in stays as it is, which is by far the most expensive part of it.
+/// Tokens in, tokens out and cost, capped at what every reader can represent.
+fn counts(turn: &Turn) -> [u64; 3] {
+    [turn.tokens_in, turn.tokens_out, turn.cost_micros].map(|count| count.min(COUNT_MAX))
+}
+
+/// Updates a turn that is appended again, usually because its memorizer call has ended. Returns false if no turn with the same question
+/// and answer is stored. Leaves the search index alone, which is by far the most expensive part.
 fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<bool, StoreError> {
     let kept = sql.first(
         "SELECT question, answer, is_hidden, OCTET_LENGTH(detail), tokens_in + tokens_out, cost_micros FROM turns \
@@ -218,32 +226,16 @@ fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<
         return Ok(false);
     }
     session.turns += u64::from(kept.flag()?);
-    let [tokens_in, tokens_out, cost_micros] = [turn.tokens_in, turn.tokens_out, turn.cost_micros].map(|count| count.min(COUNT_MAX));
+    let [tokens_in, tokens_out, cost_micros] = counts(turn);
     session.bytes = session.bytes.saturating_sub(kept.number()?) + size(&[&turn.detail]);
     session.tokens = session.tokens.saturating_sub(kept.number()?).saturating_add(tokens_in + tokens_out);
     session.cost_micros = session.cost_micros.saturating_sub(kept.number()?).saturating_add(cost_micros);
     session.called(turn);
     let update = "UPDATE turns SET is_hidden = 0, number = ?, started_at = ?, status = ?, degraded = ?, graph = ?, path = ?, total_us = ?, \
                   first_token_us = ?, tokens_in = ?, tokens_out = ?, cost_micros = ?, detail = ? WHERE session_id = ? AND turn = ?";
-    sql.run(
-        update,
-        &[
-            turn.number.into(),
-            turn.started_at.0.into(),
-            turn.status.as_str().into(),
-            turn.degraded.as_deref().into(),
-            turn.graph.as_str().into(),
-            turn.path.as_str().into(),
-            turn.total_us.into(),
-            turn.first_token_us.into(),
-            tokens_in.into(),
-            tokens_out.into(),
-            cost_micros.into(),
-            turn.detail.as_slice().into(),
-            session.id.into(),
-            turn.turn.into(),
-        ],
-    )?;
+    let mut values = figures(turn);
+    values.extend([session.id.into(), turn.turn.into()]);
+    sql.run(update, &values)?;
     Ok(true)
 }
 
