@@ -164,7 +164,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Tells whoever started the program. Where nobody can be told, as on a terminal that was closed, the program goes on.
+/// Writes a line to standard error. Ignores failures: a closed terminal or a full disk must not end the program.
 fn tell(text: impl Display) {
     // As one write, so that nothing comes between.
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());

@@ -174,7 +174,7 @@ settings! {
         "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]", Live;
     AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
         "Addresses or networks of the proxies in front of the server, such as 10.0.0.0/8: what they state in X-Forwarded-For \
-         and in the sign-in header counts; `unix` is whoever connects to the Unix socket [default: none]", Live;
+         and in the sign-in header counts; `unix` means clients of the Unix socket [default: none]", Live;
     AUTH api_keys: Option<PathBuf>, "FILE", Path, None,
         "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,

@@ -73,7 +73,7 @@ pub(super) static JOURNAL_SILENT: Refusal =
     Refusal::new(Code::JournalUnavailable, "the journal does not answer in time: try again in a moment (operators: see `/readyz`)");
 pub(super) const LOADING_FULL: Refusal =
     Refusal::new(Code::JournalUnavailable, "too many sessions are being loaded from the journal: try again in a moment");
-/// The goodbyes to whoever wants to watch a session that can't be loaded, or that there is no room for.
+/// Close codes for sockets whose session can't be loaded, or finds no room.
 const NOT_LOADED: Goodbye = (1013, "the journal can't be read now: reconnect");
 const NO_ROOM: Goodbye = (1013, "session limit reached: reconnect later");
 pub(super) const SHUTTING_DOWN: Goodbye = (1001, "the server is shutting down");

@@ -1,6 +1,6 @@
 //! A session as its journal has it: a snapshot and the inputs since, played again. And how an input is written there.
 //!
-//! Each record has a digest of what its input led to. So whoever plays it again knows whether watchers saw the same.
+//! Each record has a digest of what its input led to. So a replay finds out whether watchers saw the same.
 
 use crate::contract::journal::Loaded;
 use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal, VERSION};

@@ -221,7 +221,7 @@ impl Keeper {
                 }
                 if Instant::now() >= until {
                     let lost = self.appends.len();
-                    tracing::error!(lost, "the server ends and the journal can't be written: what nobody was told of is lost");
+                    tracing::error!(lost, "the server ends and the journal can't be written: unacknowledged changes are lost");
                     return;
                 }
             }
@@ -295,7 +295,7 @@ impl Keeper {
         self.is_damaged |= error.kind == Kind::Corrupt;
         if !self.is_broken {
             tracing::error!(%error, "the journal fails: new messages are refused until it works again");
-            let detail = format!("the journal fails, so nothing new is taken: {}", error.kind.advice());
+            let detail = format!("new messages are refused because the journal fails: {}", error.kind.advice());
             self.refuse(&Refusal::with(Code::JournalUnavailable, detail));
         }
     }
@@ -379,7 +379,10 @@ impl Keeper {
         let loaded = self.store.load(&name).map_err(|error| {
             tracing::error!(%error, session = key.hashed(), "a session can't be read from the journal");
             self.failed(&error);
-            Refusal::with(Code::JournalUnavailable, format!("the journal can't be read now: {}", error.kind.advice()))
+            Refusal::with(
+                Code::JournalUnavailable,
+                format!("the session can't be loaded because the journal fails: {}", error.kind.advice()),
+            )
         })?;
         let restored = restore::restore(&loaded, &mut |hash| self.library(hash));
         restored.map_err(|error| {

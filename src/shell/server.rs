@@ -282,7 +282,7 @@ pub(super) fn start<M: Machine>(
     };
     let Listening { places, mut of_shards, file } = listening.map_err(|error| refused(listen, "--listen", error))?;
     let metrics_address = metrics_listen.map(|listen| listen_for_metrics(listen, &mut of_shards)).transpose()?;
-    // Whoever starts a second server in the same place is told of the address first.
+    // A second server in the same place reports the address first.
     let data = data.map(lock).transpose()?;
     let mailboxes: Arc<[Arc<Mailbox>]> = of_shards.iter().map(|_| Arc::default()).collect();
     let (notify, notices) = channel();

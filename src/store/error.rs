@@ -30,16 +30,16 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What clients are told of it, and operators what to do.
+    /// The reason that clients see, and what operators do about it.
     pub fn advice(self) -> &'static str {
         match self {
-            Kind::Full => "its disk is full; free some space, and it goes on by itself",
-            Kind::ReadOnly => "it may not be written; give the server the right to, and it goes on by itself",
-            Kind::Corrupt => "it is damaged; stop the server and restore a backup",
-            Kind::Unavailable => "it can't be reached; bring its server back, and it goes on by itself",
-            Kind::Format => "another version of this program wrote it; use that one",
-            Kind::Fenced => "another server goes on with this session",
-            Kind::Other => "see the log",
+            Kind::Full => "its disk is full (operators: free some space, then the server recovers by itself)",
+            Kind::ReadOnly => "it is read-only (operators: make it writable, then the server recovers by itself)",
+            Kind::Corrupt => "it is damaged (operators: stop the server and restore a backup)",
+            Kind::Unavailable => "its database can't be reached (operators: bring it back, then the server recovers by itself)",
+            Kind::Format => "another version of this program wrote it (operators: use that version)",
+            Kind::Fenced => "another server continues this session",
+            Kind::Other => "operators: see the log",
         }
     }
 }

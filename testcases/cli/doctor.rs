@@ -505,7 +505,7 @@ fn proxies_that_count_for_too_much_or_for_nothing_are_noticed() {
         (
             &["--listen", "0.0.0.0:0", "--insecure-no-auth", "--trusted-proxy", "0.0.0.0/0"],
             1,
-            "✗ proxy X-Forwarded-For counts from any address: whoever reaches the server chooses the address that is counted",
+            "✗ proxy X-Forwarded-For counts from any address: any client can choose the address that is counted",
         ),
         (&["--listen", "0.0.0.0:0", "--insecure-no-auth", "--trusted-proxy", "10.0.0.1"], 0, "✓ proxy X-Forwarded-For counts"),
     ] {

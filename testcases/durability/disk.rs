@@ -66,8 +66,8 @@ fn ready(session: &Conversation) -> Value {
     session.call("GET", "/readyz", None).json()
 }
 
-/// What has been acknowledged stays; what is refused says why; and after `mend` everything goes on by itself.
-fn fails_and_recovers(small: &Small, break_it: impl FnOnce(), mend: impl FnOnce()) {
+/// What was acknowledged stays, refusals say why, and after `repair` the server recovers by itself.
+fn fails_and_recovers(small: &Small, break_it: impl FnOnce(), repair: impl FnOnce()) {
     let session = small.session("s");
     session.ask("hello");
     session.memorized();
@@ -90,7 +90,7 @@ fn fails_and_recovers(small: &Small, break_it: impl FnOnce(), mend: impl FnOnce(
     let told = ready(&session);
     assert_eq!((&told["checks"]["journal"]["ok"], &told["code"]), (&json!(false), &json!("journal_unavailable")), "{told}");
     assert!(small.said().contains("the journal fails"), "{}", small.said());
-    mend();
+    repair();
     eventually("the journal to work again", || (ready(&session)["status"] == "ready").then_some(()));
     // What was handed to the journal before it failed was kept after all, and runs to its end.
     eventually("the end of what ran", || (session.result()["status"] != "running").then_some(()));

@@ -39,7 +39,7 @@ pub(super) fn look(config: &Config, tell: &mut dyn FnMut(Finding)) {
         tell(match trusts_anyone {
             true => Finding::bad(
                 "proxy",
-                format!("`{}` counts from any address: whoever reaches the server can be anyone", proxy.header),
+                format!("`{}` counts from any address: any client can pass as any user", proxy.header),
                 "name the proxy's own address with --trusted-proxy",
             ),
             false => Finding::good("proxy", format!("the header `{}` names users, from {trusted}", proxy.header)),
@@ -89,7 +89,7 @@ fn proxies(config: &Config, tell: &mut dyn FnMut(Finding)) {
     {
         tell(Finding::bad(
             "proxy",
-            "X-Forwarded-For counts from any address: whoever reaches the server chooses the address that is counted",
+            "X-Forwarded-For counts from any address: any client can choose the address that is counted",
             "name the proxy's own address with --trusted-proxy",
         ));
     } else if config.sign_in.proxy.is_none() {
