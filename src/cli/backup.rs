@@ -19,7 +19,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
     let file = &options.file;
     let mut reader = journal::Place::of(matches)?.file_reader()?;
     if file.symlink_metadata().is_ok() {
-        return Err(Failure::usage(format!("{} exists already: name another file, or remove it", file.display())));
+        return Err(Failure::usage(format!("{} exists already: name another file", file.display())));
     }
     reader.backup(file).map_err(Failure::unavailable)?;
     let mut copy = store::sqlite::read_only(file).map_err(Failure::unavailable)?;

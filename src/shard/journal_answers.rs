@@ -8,7 +8,7 @@ use crate::contract::journal::{Deleted, SessionRow, TurnRow};
 use crate::contract::{Code, DatabaseInfo, Message, Refusal, Role, TurnDetail, TurnId};
 use crate::wire::{json, markdown};
 
-const UNKNOWN_SESSION: Refusal = Refusal::new(Code::UnknownSession, "you have no such session: `/api/sessions` lists those that you have");
+const UNKNOWN_SESSION: Refusal = Refusal::new(Code::UnknownSession, "there is no such session; `GET /api/sessions` lists yours");
 const UNKNOWN_TURN: Refusal =
     Refusal::new(Code::UnknownTurn, "this session has no such turn that has ended: `/api/turns` lists those that it has");
 const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is no longer kept: `/api/turns` lists those that are");

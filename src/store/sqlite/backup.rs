@@ -58,5 +58,5 @@ fn keep(copy: Connection, part: tempfile::NamedTempFile, to: &Path) -> Outcome<(
 }
 
 fn taken(to: &Path) -> StoreError {
-    StoreError::new(Kind::Other, format!("backup {}: exists already; name another file, or remove it", to.display()))
+    StoreError::new(Kind::Other, format!("backup {}: exists already; name another file", to.display()))
 }
