@@ -89,7 +89,7 @@ fn fails_and_recovers(small: &Small, break_it: impl FnOnce(), repair: impl FnOnc
     assert_eq!((refused.status, refused.code().as_str()), (503, "journal_unavailable"), "{}", refused.text());
     let told = ready(&session);
     assert_eq!((&told["checks"]["journal"]["ok"], &told["code"]), (&json!(false), &json!("journal_unavailable")), "{told}");
-    assert!(small.said().contains("the journal fails"), "{}", small.said());
+    eventually("the line in the log", || small.said().contains("the journal fails").then_some(()));
     repair();
     eventually("the journal to work again", || (ready(&session)["status"] == "ready").then_some(()));
     // What was handed to the journal before it failed was kept after all, and runs to its end.
