@@ -4,7 +4,7 @@
 
 use crate::support::http::{Answer, Wire};
 use crate::support::{Folder, Provider, Server, Setting, WebSocket, eventually, run};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// Far more than any bound here.
 const MANY: usize = 500;
