@@ -86,6 +86,7 @@ pub struct Config {
     pub drain_time: Duration,
     pub development: bool,
     /// Echoes requests and messages, for tests of the protocols.
+    pub rerun: bool,
     pub conformance: bool,
     pub tests: bool,
     /// Where suites are, and the results of the last run.
@@ -230,6 +231,7 @@ impl Config {
             graphs: arguments.graphs,
             drain_time: Duration::from_millis(u64::from(arguments.drain_ms)),
             development: arguments.development,
+            rerun: arguments.rerun,
             conformance: arguments.conformance,
             tests: arguments.tests,
             suites: arguments.suites,

@@ -140,6 +140,7 @@ pub(super) fn rules(
         machine: Box::new(move || shell::machine(&load, exporter.as_ref())),
         trace_seed: fastrand::u64(..),
         export: config.otlp.as_ref().map(|otlp| shard::Export { content: otlp.content }),
+        rerun: config.rerun,
         conformance: config.conformance,
         keeping: config.keeping,
         session_idle: if config.keeping.is_some() { SESSION_IDLE_KEPT } else { rules.session_idle },

@@ -137,6 +137,9 @@ settings! {
     GENERAL retain_bytes: Option<u64>, "BYTES", Number(1 << 16, 1 << 50), None,
         "Delete each user's least recently used conversations when the journal keeps more bytes of them than this; those in memory stay \
          [default: keep all]";
+    GENERAL rerun: bool, "BOOL", Switch, Some("false"),
+        "Allow users to make a recorded model call of their own again with an edited prompt (POST /api/call/rerun); administrators always \
+         may", Live;
     GENERAL audit: Option<PathBuf>, "FILE", Path, None,
         "Audit log: who signed in, read another user's data, changed a graph or deleted data; one JSON line each [default: none]";
     GENERAL log: String, "FILTER", Filter, Some("info"),

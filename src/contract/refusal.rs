@@ -117,6 +117,10 @@ codes! {
     UnknownTurn "unknown_turn" 404,
     /// It has had it, and keeps it no longer or not yet.
     TurnNotKept "turn_not_kept" 404,
+    /// The turn has no such call.
+    UnknownCall "unknown_call" 404,
+    /// Users may not have recorded calls made again: see `--rerun`.
+    RerunDisabled "rerun_disabled" 403,
     /// The server keeps sessions in memory only: see `--durability`.
     NoJournal "no_journal" 404,
     // How much they may use, each with `Retry-After`.

@@ -12,8 +12,8 @@ use std::collections::VecDeque;
 /// Why nothing new starts.
 pub(super) const DRAINING: &str = "the server is shutting down: try again in a moment";
 const BUSY: Refusal = Refusal::new(Code::SessionBusy, "a turn of this session is running: wait for it, or stop it");
-const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is no longer kept: `/api/frames` lists those that are");
-const NOT_KEPT_YET: Refusal = Refusal::new(Code::TurnNotKept, "this turn has not ended: ask again when it has");
+pub(super) const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is no longer kept: `/api/frames` lists those that are");
+pub(super) const NOT_KEPT_YET: Refusal = Refusal::new(Code::TurnNotKept, "this turn has not ended: ask again when it has");
 pub(super) const UNKNOWN_TURN: Refusal =
     Refusal::new(Code::UnknownTurn, "this session knows no such turn: `/api/frames` lists those that are kept");
 
@@ -96,8 +96,8 @@ pub(super) fn answer(
             Reply::of(json::question(&question))
         }
         What::Trace { last } => Reply::of(json::trace_lines(live.backlog.lines(last.clamp(1, TRACE_LINES_MAX)))),
-        What::Report(_) | What::Reports | What::LastRun { .. } | What::Kept { .. } | What::Forget | What::Delete => {
-            unreachable!("what belongs to the user, or ends a session, is answered elsewhere")
+        What::Report(_) | What::Reports | What::LastRun { .. } | What::Kept { .. } | What::Forget | What::Delete | What::Rerun(_) => {
+            unreachable!("what belongs to the user, or ends a session, or makes a call again, is answered elsewhere")
         }
     })
 }

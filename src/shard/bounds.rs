@@ -48,6 +48,9 @@ pub(super) const ROLL_CALL_TIME: Duration = Duration::from_secs(2);
 pub(super) const JOB_TIME: Duration = Duration::from_secs(30);
 /// The same for the checks of `doctor`, which call the issuer, the model's server and the databases.
 pub(super) const DOCTOR_TIME: Duration = Duration::from_secs(120);
+/// The same for a recorded call that is made again, and how many of those a shard makes at once. Beyond: `503`.
+pub(super) const RERUN_TIME: Duration = Duration::from_secs(600);
+pub(super) const RERUNS_MAX: usize = 4;
 
 /// Verified tokens, and users whose name was asked for, that a shard remembers. Beyond: those that expire first leave, and are
 /// verified or asked for again.

@@ -21,10 +21,13 @@ use super::metrics::Metrics;
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
 use super::quota::{Counts, Subject};
+pub use super::rerun::{Again, Wanted};
 pub use super::restore::Found;
 use crate::auth::{Ask, News, Peer, Rules};
 use crate::contract::journal::Append;
-use crate::contract::{Answer, CallError, CallId, Caller, Finished, Moment, Refusal, Request, TraceId, TraceParent, TurnId, Usage};
+use crate::contract::{
+    Answer, CallError, CallId, Caller, Finished, Moment, Refusal, Request, TraceId, TraceParent, TurnDetail, TurnId, Usage,
+};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -200,6 +203,18 @@ pub enum JobOutcome {
         kind: &'static str,
         name: String,
         body: Vec<u8>,
+    },
+    /// What came of a call that was made again.
+    Called {
+        again: Box<Again>,
+        waited_us: u64,
+        usage: Usage,
+        outcome: Result<Answer, CallError>,
+    },
+    /// The turn of a call that is to be made again, as the journal keeps it.
+    Recorded {
+        wanted: Box<Wanted>,
+        kept: Result<Box<TurnDetail>, Refusal>,
     },
 }
 

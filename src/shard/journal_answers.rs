@@ -4,6 +4,7 @@ use super::bounds::HISTORY_BYTES_MAX;
 use super::event::JobOutcome;
 use super::journal_job::ExportFormat;
 use super::operation::Reply;
+use super::rerun::Wanted;
 use crate::contract::journal::{Deleted, SessionRow, TurnRow};
 use crate::contract::{Code, DatabaseInfo, Message, Refusal, Role, TurnDetail, TurnId};
 use crate::wire::{json, markdown};
@@ -79,11 +80,19 @@ fn messages(row: &TurnRow) -> Vec<Message> {
 
 /// Body of `/api/turn`. A turn of a conversation that was cleared is shown no more.
 pub fn turn(row: Option<TurnRow>, databases: &[DatabaseInfo], detail_bytes_max: usize) -> JobOutcome {
-    let detail = row.filter(|row| !row.is_hidden).and_then(|row| serde_json::from_slice::<TurnDetail>(&row.turn.detail).ok());
-    JobOutcome::Reply(match detail {
+    JobOutcome::Reply(match detail(row) {
         Some(detail) => Reply::of(json::turn(&detail, databases, detail_bytes_max)),
         None => NOT_KEPT.into(),
     })
+}
+
+/// The turn of a call that is to be made again.
+pub fn recorded(row: Option<TurnRow>, wanted: Box<Wanted>) -> JobOutcome {
+    JobOutcome::Recorded { wanted, kept: detail(row).map(Box::new).ok_or(NOT_KEPT) }
+}
+
+fn detail(row: Option<TurnRow>) -> Option<TurnDetail> {
+    row.filter(|row| !row.is_hidden).and_then(|row| serde_json::from_slice(&row.turn.detail).ok())
 }
 
 /// An exported session as a file. `rows` are the latest first; `is_whole`: none is missing.
@@ -142,7 +151,7 @@ mod tests {
         match outcome {
             JobOutcome::Reply(reply) => serde_json::from_slice(&reply.body).unwrap(),
             JobOutcome::Document { body, .. } => serde_json::from_slice(&body).unwrap(),
-            JobOutcome::File(_) => panic!("no file was asked for"),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -4,6 +4,7 @@
 //! what was appended before. What they find becomes an answer in `journal_answers.rs`.
 
 use super::ids::ShardId;
+use super::rerun::Wanted;
 use crate::contract::journal::{Name, SessionQuery, TurnQuery};
 use crate::contract::{Code, DatabaseInfo, Refusal, TurnId};
 use std::sync::Arc;
@@ -30,6 +31,11 @@ pub enum JournalJob {
         turn: TurnId,
         databases: Vec<DatabaseInfo>,
         detail_bytes_max: usize,
+    },
+    /// The turn of a call that is to be made again.
+    Rerun {
+        name: Name,
+        wanted: Box<Wanted>,
     },
     /// `/api/turns`. `of_all`: of all users, who are then named.
     Turns {
@@ -91,6 +97,7 @@ impl JournalJob {
             | JournalJob::Export { .. }
             | JournalJob::History { .. }
             | JournalJob::Turn { .. }
+            | JournalJob::Rerun { .. }
             | JournalJob::Turns { .. } => false,
         }
     }

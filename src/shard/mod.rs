@@ -41,6 +41,7 @@ mod recent;
 mod recorded;
 mod reload;
 mod requests;
+mod rerun;
 pub mod restore;
 mod routes;
 mod sessions;
@@ -136,6 +137,8 @@ pub struct Settings {
     pub export: Option<Export>,
     /// Echoes what is sent to `/` and `/ws/echo`, so that test suites can see what was understood.
     pub conformance: bool,
+    /// Whether users may have recorded calls made again; administrators always may.
+    pub rerun: bool,
     /// Whether there is an audit log.
     pub audit: bool,
     /// How sessions are kept; none: they live in memory only.
@@ -194,6 +197,7 @@ impl Settings {
             trace_seed: 0,
             export: None,
             conformance: false,
+            rerun: false,
             audit: false,
             keeping: None,
             snapshot_turns: bounds::SNAPSHOT_TURNS,
@@ -241,6 +245,8 @@ pub struct Shard {
     written: projection::Written,
     /// A sweep for unused sessions is among the timers.
     is_sweeping: bool,
+    /// Recorded calls that are being made again.
+    reruns: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -338,6 +344,7 @@ impl Shard {
             dirty: Vec::new(),
             written: projection::Written::default(),
             is_sweeping: false,
+            reruns: 0,
         }
     }
 

@@ -6,6 +6,7 @@ use super::identity::{Key, User};
 use super::journal::Later;
 use super::journal_job::JournalJob;
 use super::quota::{Limited, Over};
+use super::rerun::{Again, Rerun};
 use crate::contract::{Caller, ClientId, Input, Refusal, TurnId};
 use crate::wire::answer;
 use crate::wire::json;
@@ -38,6 +39,8 @@ pub enum What {
         last: usize,
     },
     Turn(TurnId),
+    /// Make one of its calls again.
+    Rerun(Box<Rerun>),
     Clear,
     State,
     History {
@@ -94,6 +97,8 @@ pub enum Job {
     StopTests,
     /// Read or change what the journal keeps.
     Journal(Box<JournalJob>),
+    /// Make a recorded call again; [`super::event::JobOutcome::Called`] follows.
+    Call(Box<Again>),
 }
 
 /// What an operation leads to.

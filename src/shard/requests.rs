@@ -1,7 +1,7 @@
 //! HTTP requests of a shard: taken, routed, answered; and what they wait for meanwhile.
 
 use super::answers::{self, DRAINING};
-use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, JOURNAL_TIME, METRICS_CONNECTIONS_MAX, SMALL_BYTES, WRITE_BYTES};
+use super::bounds::{DOCTOR_TIME, FORWARD_TIME, JOB_TIME, JOURNAL_TIME, METRICS_CONNECTIONS_MAX, RERUN_TIME, SMALL_BYTES, WRITE_BYTES};
 use super::connection::{Connection, Framing};
 use super::event::{Action, Door, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
@@ -148,7 +148,11 @@ impl Shard {
             Outcome::Operation(mut operation, shard) => {
                 operation.address = address;
                 // There it may wait for the journal.
-                let time = if self.settings.keeping.is_some() { FORWARD_TIME + JOURNAL_TIME } else { FORWARD_TIME };
+                let time = match operation.what {
+                    What::Rerun(_) => RERUN_TIME + FORWARD_TIME + JOURNAL_TIME,
+                    _ if self.settings.keeping.is_some() => FORWARD_TIME + JOURNAL_TIME,
+                    _ => FORWARD_TIME,
+                };
                 let ticket = self.wait(ReplyTo::Socket(id), time, &SHARD_SILENT);
                 self.pend(id, ticket, framing);
                 actions.push(Action::Mail { shard, mail: Mail::Operation { operation, from: self.id, ticket } });
@@ -191,6 +195,9 @@ impl Shard {
                 true => Answer::Reply(LOADING_FULL.into()),
                 false => Answer::Later(Later::Loaded(Box::new(Operation { key, from, address, what }))),
             };
+        }
+        if let What::Rerun(rerun) = what {
+            return self.rerun(&key, *rerun, address, actions);
         }
         if let What::Turn(turn) = what
             && let Some(job) = self.turn_in_journal(&key, turn)
@@ -387,7 +394,14 @@ impl Shard {
     }
 
     pub(super) fn start_job(&mut self, to: ReplyTo, job: Job, actions: &mut Vec<Action>) -> Ticket {
-        let time = if job == Job::Doctor { DOCTOR_TIME } else { JOB_TIME };
+        let time = match job {
+            Job::Doctor => DOCTOR_TIME,
+            Job::Call(_) => {
+                self.reruns += 1;
+                RERUN_TIME
+            }
+            _ => JOB_TIME,
+        };
         let ticket = self.wait(to, time, &JOB_SILENT);
         actions.push(Action::Job { ticket, job });
         ticket
@@ -420,8 +434,19 @@ impl Shard {
     }
 
     pub(super) fn job_done(&mut self, ticket: Ticket, outcome: JobOutcome, actions: &mut Vec<Action>) {
+        let outcome = match outcome {
+            JobOutcome::Called { again, waited_us, usage, outcome } => {
+                JobOutcome::Reply(self.rerun_ended(&again, waited_us, usage, &outcome))
+            }
+            other => other,
+        };
         let Some(waiting) = self.take_waiting(ticket) else { return };
         match (outcome, waiting.to) {
+            (JobOutcome::Recorded { wanted, kept }, to) => match kept.and_then(|kept| wanted.of(&kept, self.clock.moment())) {
+                Ok(again) => drop(self.start_job(to, Job::Call(Box::new(again)), actions)),
+                Err(refusal) => self.reply(to, refusal.into(), actions),
+            },
+            (JobOutcome::Called { .. }, _) => unreachable!("it became a reply above"),
             (JobOutcome::File(Some(body)), ReplyTo::File(socket, name)) => {
                 let Some(framing) = self.take_pending(socket) else { return };
                 self.write_file(socket, &framing, |_| false, &files::fresh(&name, body));

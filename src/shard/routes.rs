@@ -10,6 +10,7 @@ use super::journal_job::{JournalJob, NO_JOURNAL};
 use super::operation::{Operation, Reply, What};
 use super::operator::{self, RollCall};
 use super::queries;
+use super::rerun::{RERUN_OFF, Rerun};
 use super::sign_in::bearer;
 use crate::auth::Scope;
 use crate::contract::{Caller, Code, Input, Refusal, TurnId, clip};
@@ -62,6 +63,7 @@ enum Call {
     Poll,
     Frames,
     Turn,
+    Rerun,
     Clear,
     State,
     History,
@@ -111,6 +113,7 @@ const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Get, "/api/poll", Call::Poll, READ),
     (Method::Get, "/api/frames", Call::Frames, READ),
     (Method::Get, "/api/turn", Call::Turn, READ),
+    (Method::Post, "/api/call/rerun", Call::Rerun, CHAT),
     (Method::Post, "/api/clear", Call::Clear, CHAT),
     (Method::Get, "/api/state", Call::State, READ),
     (Method::Get, "/api/history", Call::History, READ),
@@ -224,8 +227,8 @@ impl Route {
 
     /// Whether administrators may make this call about another user.
     pub(super) fn is_about_anyone(&self) -> bool {
-        use Call::{Events, Export, Frames, LastRun, Reports, Sessions, Trace, Turn, Turns, WebSocket};
-        let is_kept = matches!(self.call, Sessions | Export | Turns);
+        use Call::{Events, Export, Frames, LastRun, Reports, Rerun, Sessions, Trace, Turn, Turns, WebSocket};
+        let is_kept = matches!(self.call, Sessions | Export | Turns | Rerun);
         is_kept || matches!(self.call, Frames | Turn | Trace | Events | Reports | LastRun | WebSocket(Show::Trace | Show::Tests))
     }
 
@@ -411,6 +414,8 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Turn => {
             What::Turn(turn(request, "id")?.ok_or(Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`"))?)
         }
+        Call::Rerun if !(server.settings.rerun || user.scopes.has(Scope::Admin)) => return Err(RERUN_OFF),
+        Call::Rerun => What::Rerun(Box::new(Rerun::parse(message_body(server, request)?, user.sub.clone())?)),
         Call::Clear => {
             optional_body(request)?;
             What::Clear

@@ -18,6 +18,7 @@ mod journal;
 mod kept;
 mod operator;
 mod reload;
+mod rerun;
 mod sign_in;
 mod tracing;
 

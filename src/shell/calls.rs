@@ -2,7 +2,7 @@
 
 use super::mailbox::{Letter, Mailbox};
 use crate::contract::{CallId, Request, TraceParent, Usage, micros};
-use crate::shard::event::{Event, SessionId};
+use crate::shard::event::{Again, Event, JobOutcome, SessionId, Ticket};
 use crate::work::{CallHandle, Pool, Reply};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -43,6 +43,21 @@ impl Calls {
             }
             Err(error) => Some(Event::Completion { session, call, usage: Usage::default(), waited_us: 0, outcome: Err(error) }),
         }
+    }
+
+    /// Makes a recorded call again; what it says piece by piece is dropped. If the pool refuses it, that is its outcome, returned at once.
+    pub(super) fn again(&self, ticket: Ticket, again: Box<Again>) -> Option<Event<'static>> {
+        let mailbox = self.mailbox.clone();
+        let (owner, request, mut ours) = (again.owner.clone(), again.request.clone(), Some(again.clone()));
+        let reply = move |reply| {
+            if let (Reply::Done { usage, waited, outcome }, Some(again)) = (reply, ours.take()) {
+                let outcome = JobOutcome::Called { again, waited_us: micros(waited), usage, outcome };
+                mailbox.put_when_room(Letter::JobDone { ticket, outcome });
+            }
+        };
+        let error = self.pool.start_traced(&owner, request, None, Box::new(reply)).err()?;
+        let outcome = JobOutcome::Called { again, waited_us: 0, usage: Usage::default(), outcome: Err(error) };
+        Some(Event::JobDone { ticket, outcome })
     }
 
     pub(super) fn cancel(&self, session: SessionId, call: CallId) {

@@ -183,6 +183,7 @@ impl<M: Machine> Driver<M> {
                 };
                 return Some(Event::JobDone { ticket, outcome });
             }
+            Action::Job { ticket, job: Job::Call(again) } => return self.calls.again(ticket, again),
             Action::Job { ticket, job } => return self.jobs.start(&self.mailboxes[self.number.0], ticket, job),
             Action::Append { batch, appends } => self.journal.as_ref()?.append(self.number, batch, appends),
             Action::Load { key } => self.journal.as_ref()?.load(self.number, key),

@@ -74,6 +74,7 @@ fn work(waiting: &Receiver<Waiting>, results: &Path, runs: &Runs) {
             }
             Job::StopTests | Job::Doctor => unreachable!("done where it is started"),
             Job::Journal(_) => unreachable!("the journal has threads of its own"),
+            Job::Call(_) => unreachable!("the pool makes calls"),
         };
         // A shard that has ended waits for nothing.
         drop(mailbox.put(Letter::JobDone { ticket, outcome }));

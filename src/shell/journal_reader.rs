@@ -71,6 +71,7 @@ fn read(store: &mut dyn Read, job: JournalJob) -> JobOutcome {
         JournalJob::Turn { name, turn, databases, detail_bytes_max } => {
             store.turn(&name, turn.0).map(|row| answers::turn(row, &databases, detail_bytes_max))
         }
+        JournalJob::Rerun { name, wanted } => store.turn(&name, wanted.turn().0).map(|row| answers::recorded(row, wanted)),
         JournalJob::Turns { query, of_all } => {
             let limit = query.limit;
             store.turns(&TurnQuery { limit: limit + 1, ..query }).map(|rows| answers::turns(&rows, limit, of_all))
@@ -100,6 +101,7 @@ pub(super) fn change(store: &mut dyn Store, job: JournalJob) -> JobOutcome {
         | JournalJob::Export { .. }
         | JournalJob::History { .. }
         | JournalJob::Turn { .. }
+        | JournalJob::Rerun { .. }
         | JournalJob::Turns { .. } => unreachable!("another thread reads"),
     };
     changed.unwrap_or_else(|error| unavailable(&error, "changed"))

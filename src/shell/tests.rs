@@ -205,6 +205,7 @@ impl Machine for Puppet {
             Event::JobDone { outcome: JobOutcome::File(file), .. } => self.answer(&format!("{:?}", file.map(|file| file.len()))),
             Event::JobDone { outcome: JobOutcome::Document { body, .. }, .. } => self.answer(&format!("{}", body.len())),
             Event::JobDone { ticket, outcome: JobOutcome::Reply(reply) } => self.answer(&format!("{} {}", ticket.0, reply.status)),
+            Event::JobDone { outcome: JobOutcome::Called { .. } | JobOutcome::Recorded { .. }, .. } => {}
             Event::Drain => actions.push(Action::Drained),
             Event::Stop => self.stopping = true,
             Event::Time => {

@@ -103,6 +103,10 @@ impl World<'_> {
             Job::LastRun => JobOutcome::Reply(Reply::of(b"{}".to_vec())),
             Job::ListSuites => JobOutcome::Reply(Reply::of(br#"{"suites":[]}"#.to_vec())),
             Job::Journal(_) => JobOutcome::Reply(NO_JOURNAL.into()),
+            Job::Call(again) => {
+                let outcome = Err(CallError::Overloaded);
+                JobOutcome::Called { again: again.clone(), waited_us: 0, usage: Usage::NONE, outcome }
+            }
             Job::StartTests { .. } | Job::StopTests | Job::Doctor => JobOutcome::Reply(Reply::of(br#"{"ok":true}"#.to_vec())),
         };
         let wait_us = 1 + mix(self.script.seed, self.now) % 20_000;

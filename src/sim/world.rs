@@ -633,6 +633,7 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         trace_seed: script.seed,
         export: script.seed.is_multiple_of(2).then_some(Export { content: true }),
         conformance: false,
+        rerun: false,
         audit: false,
         keeping: script.disk.as_ref().map(|disk| disk.keeping),
         snapshot_turns: script.disk.as_ref().map_or(bounds::SNAPSHOT_TURNS, |disk| disk.snapshot_turns),

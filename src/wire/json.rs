@@ -482,7 +482,8 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -
     write(&Body { id: Id(trace.id), action, client_id: trace.client_id.as_ref(), trace, databases, calls: calls.collect() })
 }
 
-fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
+/// A model's request as `/api/turn` shows it, its texts cut to `bytes_max` in all.
+pub fn model_request(request: &ModelRequest, bytes_max: usize) -> Value {
     let mut left = bytes_max;
     let mut message = |message: &ChatMessage| {
         let content = clip(&message.text.to_string(), left);

@@ -27,6 +27,7 @@ mod oversized;
 mod reading;
 mod relay;
 mod requests;
+mod rerun;
 mod resume;
 mod says;
 mod shards;
