@@ -88,7 +88,7 @@ pub struct Turn {
     pub tokens_in: u64,
     pub tokens_out: u64,
     pub cost_micros: u64,
-    /// What `/api/turn` shows; only bytes to the store.
+    /// What `/api/turn` shows; only bytes to the store. Nothing yet while something runs behind the turn.
     pub detail: Vec<u8>,
 }
 

@@ -54,6 +54,19 @@ impl Session {
         &self.conversation.memory
     }
 
+    /// Whether all of a kept turn is there: nothing runs behind it, or the next one takes its place.
+    pub fn is_settled(&self, id: TurnId) -> bool {
+        let is_leaving = self.kept.turns.len() >= self.setup.limits.traces_max;
+        let leaves = self.kept.turns.front().filter(|_| is_leaving).map(|kept| kept.trace.id);
+        leaves == Some(id) || self.remembering().all(|remembered| remembered != id)
+    }
+
+    /// The turns behind which the memorizer runs, or will.
+    pub fn remembering(&self) -> impl Iterator<Item = TurnId> {
+        let now = self.work.background.iter().map(|background| background.about.id());
+        now.chain(self.work.background_next.iter().map(|about| about.id()))
+    }
+
     pub fn memorizing(&self) -> bool {
         self.work.background.is_some()
     }

@@ -140,10 +140,11 @@ impl Live {
     pub(super) fn restored(id: SessionId, key: Key, settings: &Settings, restored: Restored, now: Moment) -> Live {
         let Restored { session, events, has_all, generation, number, moment } = restored;
         let from = session.caller().clone();
+        let recorded = Some(Recorded::restored(generation, number, moment, now, settings.snapshot_turns / 2, &session));
         Live {
             session,
             is_open: true,
-            recorded: Some(Recorded::restored(generation, number, moment, now, settings.snapshot_turns / 2)),
+            recorded,
             backlog: Backlog::restored(events, has_all),
             ..Live::new(id, key, settings, &from, now, None)
         }
@@ -220,7 +221,10 @@ impl Live {
         (self.is_open, self.last_used) = (true, now.moment);
         self.taken_bytes += if matches!(accepted, Accepted::Begins(_)) { bytes } else { 0 };
         effects.into_iter().for_each(|effect| self.fulfil(around, effect));
-        self.save(around);
+        self.keep(around, |recorded, keep, session, now| {
+            recorded.complete_turns(keep, session, now);
+            recorded.save(keep, session, now);
+        });
         Ok(accepted)
     }
 
@@ -245,10 +249,6 @@ impl Live {
         let (journal, snapshot_turns) = (&mut *around.journal, around.settings.snapshot_turns);
         let mut keep = Keep { journal, durability: keeping.durability, snapshot_turns, key: &self.key };
         what(recorded, &mut keep, &self.session, around.now);
-    }
-
-    fn save(&mut self, around: &mut Surroundings<'_>) {
-        self.keep(around, |recorded, keep, session, now| recorded.save(keep, session, now));
     }
 
     /// A session that was loaded goes over to what the server runs on now, if it ran on something else.
@@ -361,7 +361,6 @@ impl Live {
                 self.keep(around, |recorded, keep, session, now| recorded.ended(keep, session, now, trace.id, first_token_us));
             }
             What::ProcessEnd { pid, .. } if event.frame == 0 => {
-                self.keep(around, |recorded, keep, session, now| recorded.keep_turn(keep, session, now, event.turn));
                 let finished = export::background(around.settings, &self.hashed, &self.session, event.turn, *pid);
                 around.actions.extend(finished.map(Action::Export));
             }

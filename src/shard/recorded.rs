@@ -21,6 +21,8 @@ pub(super) struct Recorded {
     ended: u32,
     /// How long the last turn took to its first text.
     first_token: Option<(TurnId, Option<u64>)>,
+    /// Turns that the journal has without their detail, because something runs behind them that will be part of it.
+    undetailed: Vec<TurnId>,
     /// The last batch that has something of it, while that is not durable.
     waits_for: Option<u64>,
 }
@@ -35,13 +37,24 @@ pub(super) struct Keep<'a> {
 
 impl Recorded {
     pub(super) fn new(generation: u32) -> Recorded {
-        Recorded { generation, number: 0, ahead_us: 0, turns: 0, bytes: 0, ended: 0, first_token: None, waits_for: None }
+        Recorded {
+            generation,
+            number: 0,
+            ahead_us: 0,
+            turns: 0,
+            bytes: 0,
+            ended: 0,
+            first_token: None,
+            undetailed: Vec::new(),
+            waits_for: None,
+        }
     }
 
     /// Goes on behind record `number`, at `moment` of the session's own clock.
     /// Turns are taken to have ended since the last snapshot: a load plays all since the last but one, so the next comes soon.
-    pub(super) fn restored(generation: u32, number: u64, moment: Moment, now: Moment, turns: u32) -> Recorded {
-        Recorded { number, ahead_us: moment.since(now), turns, ..Recorded::new(generation) }
+    pub(super) fn restored(generation: u32, number: u64, moment: Moment, now: Moment, turns: u32, session: &Session) -> Recorded {
+        let undetailed = session.remembering().collect();
+        Recorded { number, ahead_us: moment.since(now), turns, undetailed, ..Recorded::new(generation) }
     }
 
     pub(super) fn generation(&self) -> u32 {
@@ -101,11 +114,21 @@ impl Recorded {
         self.turns += 1;
         self.ended += 1;
         self.first_token = Some((id, first_token_us));
-        self.keep_turn(keep, session, now, id);
+        let is_settled = session.is_settled(id);
+        if !is_settled {
+            self.undetailed.push(id);
+        }
+        self.keep_turn(keep, session, now, id, is_settled);
     }
 
-    /// Keeps a turn, again where something that ran behind it has ended.
-    pub(super) fn keep_turn(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId) {
+    /// Keeps turns again, with their detail, behind which nothing runs any more.
+    pub(super) fn complete_turns(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now) {
+        for id in self.undetailed.extract_if(.., |id| session.is_settled(*id)).collect::<Vec<_>>() {
+            self.keep_turn(keep, session, now, id, true);
+        }
+    }
+
+    fn keep_turn(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId, is_settled: bool) {
         let Some(detail) = session.kept_turn(id) else { return };
         let trace = &detail.trace;
         let first_token_us = self.first_token.filter(|(of, _)| *of == id).and_then(|(_, time_us)| time_us);
@@ -125,7 +148,7 @@ impl Recorded {
             tokens_in: trace.usage.prompt_tokens,
             tokens_out: trace.usage.completion_tokens,
             cost_micros: trace.usage.cost_micros,
-            detail: serde_json::to_vec(detail).expect("a turn serializes"),
+            detail: if is_settled { serde_json::to_vec(detail).expect("a turn serializes") } else { Vec::new() },
         };
         self.append(keep, now, Item::Turn(Box::new(turn)));
     }

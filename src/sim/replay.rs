@@ -26,6 +26,8 @@ pub(super) struct Played {
     /// Turns as lists and histories show them, and those that have ended.
     turns: BTreeMap<u64, Turn>,
     ended: Vec<Arc<Trace>>,
+    /// Turns behind which something runs.
+    remembering: Vec<u64>,
 }
 
 impl Played {
@@ -66,9 +68,12 @@ impl Played {
                     }
                 }
                 Item::Turn(turn) => drop(self.turns.insert(turn.turn, (**turn).clone())),
-                Item::Cleared | Item::Library { .. } => {}
+                // What is hidden is never completed.
+                Item::Cleared => self.ended.clear(),
+                Item::Library { .. } => {}
             }
         }
+        self.remembering = player.session().iter().flat_map(|session| session.remembering()).map(|turn| turn.0).collect();
         (self.items, self.saved) = (kept.items.len(), save(&player)?);
         Ok(())
     }
@@ -83,6 +88,9 @@ impl Played {
         for trace in &self.ended {
             match self.turns.get(&trace.id.0) {
                 None => return Err(format!("the end of turn {} is kept, and the turn itself is not", trace.id.0)),
+                Some(turn) if turn.detail.is_empty() && !self.remembering.contains(&turn.turn) => {
+                    return Err(format!("turn {} is kept without its detail", turn.turn));
+                }
                 Some(turn) if turn.status != trace.status.name() || turn.path != trace.path => {
                     return Err(format!("turn {} is kept as {} on {}, and ended otherwise", turn.turn, turn.status, turn.path));
                 }

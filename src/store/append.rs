@@ -2,7 +2,7 @@
 
 use super::session::{self, Session};
 use super::sql::{Bounds, Dialect, Sql, Value};
-use super::{Append, Item, Kind, Name, StoreError, Turn, words};
+use super::{Append, Item, Kind, Name, StoreError, Turn, packed, words};
 use crate::contract::Time;
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub(super) fn append(sql: &mut dyn Sql, batch: &[Append]) -> Result<(), StoreErr
                 }
             }
             Item::Snapshot { number, bytes } => snapshot(sql, session, *number, bytes)?,
-            Item::Turn(turn) => keep_turn(sql, session, turn)?,
+            Item::Turn(turn) => keep_turn(sql, session, turn, &packed::pack(&turn.detail))?,
             Item::Cleared => {
                 sql.run("UPDATE turns SET is_hidden = 1 WHERE session_id = ? AND is_hidden = 0", &[session.id.into()])?;
                 session.turns = 0;
@@ -149,19 +149,21 @@ fn snapshot(sql: &mut dyn Sql, session: &mut Session, number: u64, bytes: &[u8])
     }
     if later(number) < SNAPSHOTS {
         let insert = "INSERT INTO snapshots (session_id, number, bytes) VALUES (?, ?, ?)";
-        sql.run(insert, &[session.id.into(), number.into(), bytes.into()])?;
-        session.bytes += size(&[bytes]);
+        let bytes = packed::pack(bytes);
+        sql.run(insert, &[session.id.into(), number.into(), bytes.as_slice().into()])?;
+        session.bytes += size(&[&bytes]);
     }
     Ok(())
 }
 
-fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<(), StoreError> {
-    if update_turn(sql, session, turn)? {
+/// `detail` is the turn's, packed.
+fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[u8]) -> Result<(), StoreError> {
+    if update_turn(sql, session, turn, detail)? {
         return Ok(());
     }
     let (rating, comment) = remove_turn(sql, session, turn.turn)?;
     let spaced;
-    let mut values = figures(turn);
+    let mut values = figures(turn, detail);
     values.extend([session.id.into(), turn.turn.into()]);
     values.extend([turn.question.as_str().into(), turn.answer.as_str().into()]);
     values.extend([rating.map_or(Value::Null, Value::Int), comment.as_deref().into()]);
@@ -184,13 +186,13 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<()
     let [tokens_in, tokens_out, cost_micros] = counts(turn);
     session.tokens = session.tokens.saturating_add(tokens_in + tokens_out);
     session.cost_micros = session.cost_micros.saturating_add(cost_micros);
-    session.bytes += size(&[turn.question.as_bytes(), turn.answer.as_bytes(), &turn.detail]);
+    session.bytes += size(&[turn.question.as_bytes(), turn.answer.as_bytes(), detail]);
     session.called(turn);
     Ok(())
 }
 
 /// The columns of a turn that may change when it is appended again, from `number` to `detail`.
-fn figures(turn: &Turn) -> Vec<Value<'_>> {
+fn figures<'a>(turn: &'a Turn, detail: &'a [u8]) -> Vec<Value<'a>> {
     let [tokens_in, tokens_out, cost_micros] = counts(turn);
     vec![
         turn.number.into(),
@@ -204,7 +206,7 @@ fn figures(turn: &Turn) -> Vec<Value<'_>> {
         tokens_in.into(),
         tokens_out.into(),
         cost_micros.into(),
-        turn.detail.as_slice().into(),
+        detail.into(),
     ]
 }
 
@@ -215,7 +217,7 @@ fn counts(turn: &Turn) -> [u64; 3] {
 
 /// Updates a turn that is appended again, usually because its memorizer call has ended. Returns false if no turn with the same question
 /// and answer is stored. Leaves the search index alone, which is by far the most expensive part.
-fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<bool, StoreError> {
+fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[u8]) -> Result<bool, StoreError> {
     let kept = sql.first(
         "SELECT question, answer, is_hidden, OCTET_LENGTH(detail), tokens_in + tokens_out, cost_micros FROM turns \
          WHERE session_id = ? AND turn = ?",
@@ -227,13 +229,13 @@ fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn) -> Result<
     }
     session.turns += u64::from(kept.flag()?);
     let [tokens_in, tokens_out, cost_micros] = counts(turn);
-    session.bytes = session.bytes.saturating_sub(kept.number()?) + size(&[&turn.detail]);
+    session.bytes = session.bytes.saturating_sub(kept.number()?) + size(&[detail]);
     session.tokens = session.tokens.saturating_sub(kept.number()?).saturating_add(tokens_in + tokens_out);
     session.cost_micros = session.cost_micros.saturating_sub(kept.number()?).saturating_add(cost_micros);
     session.called(turn);
     let update = "UPDATE turns SET is_hidden = 0, number = ?, started_at = ?, status = ?, degraded = ?, graph = ?, path = ?, total_us = ?, \
                   first_token_us = ?, tokens_in = ?, tokens_out = ?, cost_micros = ?, detail = ? WHERE session_id = ? AND turn = ?";
-    let mut values = figures(turn);
+    let mut values = figures(turn, detail);
     values.extend([session.id.into(), turn.turn.into()]);
     sql.run(update, &values)?;
     Ok(true)

@@ -1,7 +1,7 @@
 //! Lists of sessions and turns: filters, searches, orders and pages, each a fixed piece of a statement with values bound to it.
 
 use super::sql::{Dialect, Row, Sql, Value};
-use super::{Name, Place, SessionQuery, SessionRow, StoreError, Turn, TurnOrder, TurnQuery, TurnRow, words};
+use super::{Name, Place, SessionQuery, SessionRow, StoreError, Turn, TurnOrder, TurnQuery, TurnRow, packed, words};
 use crate::contract::Time;
 
 /// A statement that grows, and its values.
@@ -185,7 +185,7 @@ fn turn_row(mut row: Row) -> Result<TurnRow, StoreError> {
             tokens_in: row.number()?,
             tokens_out: row.number()?,
             cost_micros: row.number()?,
-            detail: row.bytes()?,
+            detail: packed::unpack(row.bytes()?)?,
         },
         is_hidden: row.flag()?,
         rating: row.maybe_signed()?.map(|rating| if rating < 0 { -1 } else { 1 }),

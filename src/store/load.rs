@@ -2,7 +2,7 @@
 
 use super::session;
 use super::sql::{Row, Sql};
-use super::{Kind, Loaded, Name, Record, StoreError};
+use super::{Kind, Loaded, Name, Record, StoreError, packed};
 use crate::contract::Time;
 
 /// Loads within a transaction of the caller, which makes the new generation durable.
@@ -14,7 +14,7 @@ pub(super) fn load(sql: &mut dyn Sql, name: &Name) -> Result<Loaded, StoreError>
     let generation = next(session.generation)?;
     sql.run("UPDATE sessions SET generation = ? WHERE id = ?", &[u64::from(generation).into(), session.id.into()])?;
     let older = sql.first(OLDER_SNAPSHOT, &[session.id.into()])?;
-    let snapshot = older.map(|mut row| Ok((row.number()?, row.bytes()?))).transpose()?;
+    let snapshot = older.map(unpacked).transpose()?;
     let after = snapshot.as_ref().map_or(0, |(number, _)| *number);
     let records = sql.rows(RECORDS, &[session.id.into(), (after + 1).into(), u64::MAX.into()])?;
     let records = records.into_iter().map(record).collect::<Result<_, _>>()?;
@@ -49,5 +49,9 @@ fn record(mut row: Row) -> Result<Record, StoreError> {
 pub(super) fn snapshot(sql: &mut dyn Sql, name: &Name, number: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
     let Some(id) = session::id(sql, name)? else { return Ok(None) };
     let latest = "SELECT number, bytes FROM snapshots WHERE session_id = ? AND number <= ? ORDER BY number DESC LIMIT 1";
-    sql.first(latest, &[id.into(), number.into()])?.map(|mut row| Ok((row.number()?, row.bytes()?))).transpose()
+    sql.first(latest, &[id.into(), number.into()])?.map(unpacked).transpose()
+}
+
+fn unpacked(mut row: Row) -> Result<(u64, Vec<u8>), StoreError> {
+    Ok((row.number()?, packed::unpack(row.bytes()?)?))
 }

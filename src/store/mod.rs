@@ -16,6 +16,7 @@ mod error;
 mod list;
 mod load;
 pub mod mysql;
+mod packed;
 mod session;
 mod sql;
 pub mod sqlite;

@@ -54,7 +54,8 @@ fn a_call_gives_the_same_answer_again_and_another_to_another_prompt_also_from_th
 
 #[test]
 fn users_may_not_unless_the_server_says_so() {
-    let session = Server::start().session("s");
+    let server = Server::start();
+    let session = server.session("s");
     session.ask("why is the sky blue?");
     let refused = session.call("POST", "/api/call/rerun", Some(&json!({ "turn": "msg_1", "pid": call_of(&session, "msg_1")["pid"] })));
     assert_eq!((refused.status, refused.code().as_str()), (403, "rerun_disabled"), "{}", refused.text());

@@ -74,7 +74,7 @@ fn of_journal(options: &Options, place: &Place) -> Result<(), Failure> {
 /// A turn as it was kept behind that record: a running server may have kept it again since.
 fn kept_detail(reader: &mut dyn Read, name: &Name, turn: TurnId, end: Option<u64>) -> Result<Option<Vec<u8>>, Failure> {
     let row = reader.turn(name, turn.0).map_err(Failure::unavailable)?;
-    Ok(row.filter(|row| Some(row.turn.number) == end).map(|row| row.turn.detail))
+    Ok(row.filter(|row| Some(row.turn.number) == end).map(|row| row.turn.detail).filter(|detail| !detail.is_empty()))
 }
 
 fn of_file(options: &Options) -> Result<(), Failure> {
@@ -99,7 +99,11 @@ fn of_file(options: &Options) -> Result<(), Failure> {
             return Ok(());
         }
         let Session { name, records, turns, .. } = session;
-        let detail = |turn: TurnId| Ok(turns.iter().find(|row| row.turn.turn == turn.0).map(|row| row.turn.detail.clone()));
+        // While something runs behind a turn it has no detail.
+        let detail = |turn: TurnId| {
+            let row = turns.iter().find(|row| row.turn.turn == turn.0 && !row.turn.detail.is_empty());
+            Ok(row.map(|row| row.turn.detail.clone()))
+        };
         let ends = turns.iter().map(|row| (TurnId(row.turn.turn), row.turn.number)).collect();
         let mut kept = Turns { ends, detail: Box::new(detail) };
         let mut known = BTreeMap::new();
