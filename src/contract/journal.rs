@@ -61,7 +61,7 @@ impl Item {
     pub fn bytes(&self) -> usize {
         match self {
             Item::Record { bytes, .. } | Item::Snapshot { bytes, .. } => bytes.len(),
-            Item::Turn(turn) => turn.detail.len() + turn.question.len() + turn.answer.len(),
+            Item::Turn(turn) => turn.detail.len() + turn.question.len() + turn.answer.len() + turn.progress.len(),
             Item::Library { hash } => hash.len(),
             Item::Cleared => 0,
         }
@@ -76,7 +76,11 @@ pub struct Turn {
     pub number: u64,
     pub started_at: Time,
     pub question: String,
+    /// The name that the client gave its message.
+    pub client_id: Option<String>,
     pub answer: String,
+    /// What its nodes told while they worked.
+    pub progress: String,
     /// `done`, `error` or `cancelled`.
     pub status: String,
     pub degraded: Option<String>,

@@ -70,11 +70,13 @@ fn fitting(rows: &[TurnRow], turns: usize) -> usize {
 fn messages(row: &TurnRow) -> Vec<Message> {
     let turn = &row.turn;
     let is_partial = turn.status != "done";
-    let mut messages = vec![Message::new(Role::User, turn.question.as_str(), TurnId(turn.turn))];
+    let client_id = turn.client_id.as_ref().and_then(|id| id.parse().ok());
+    let mut messages = vec![Message { client_id, ..Message::new(Role::User, turn.question.as_str(), TurnId(turn.turn)) }];
     if !turn.answer.is_empty() {
         messages.push(Message::new(Role::Assistant, turn.answer.as_str(), TurnId(turn.turn)));
     }
-    messages.last_mut().expect("the question is there").partial = is_partial;
+    let last = messages.last_mut().expect("the question is there");
+    (last.partial, last.progress) = (is_partial, turn.progress.clone());
     messages
 }
 
@@ -199,6 +201,17 @@ mod tests {
             ]
         );
         assert_eq!(body["next"], "msg_2");
+    }
+
+    #[test]
+    fn a_message_keeps_the_name_that_its_client_gave_it_and_what_was_told_beside_the_answer() {
+        let mut turn = row(1, "done", "one");
+        (turn.turn.client_id, turn.turn.progress) = (Some("mine".into()), "looking it up".into());
+        let shown = body(history(&[turn.clone()], 1))["messages"].clone();
+        assert_eq!((&shown[0]["client_id"], &shown[0]["progress"]), (&json!("mine"), &Value::Null), "{shown}");
+        assert_eq!((&shown[1]["client_id"], &shown[1]["progress"]), (&Value::Null, &json!("looking it up")));
+        turn.turn.answer.clear();
+        assert_eq!(body(history(&[turn], 1))["messages"][0]["progress"], "looking it up");
     }
 
     #[test]

@@ -132,12 +132,15 @@ impl Recorded {
         let Some(detail) = session.kept_turn(id) else { return };
         let trace = &detail.trace;
         let first_token_us = self.first_token.filter(|(of, _)| *of == id).and_then(|(_, time_us)| time_us);
-        let answer = session.history().iter().rev().find(|message| message.id == id && message.role == Role::Assistant);
+        let last = session.history().iter().rev().find(|message| message.id == id);
+        let answer = last.filter(|message| message.role == Role::Assistant);
         let turn = Turn {
             turn: id.0,
             number: self.number,
             started_at: trace.started_at,
             question: trace.message.to_string(),
+            client_id: trace.client_id.as_ref().map(ToString::to_string),
+            progress: last.map(|message| message.progress.clone()).unwrap_or_default(),
             answer: answer.map(|message| message.content.clone()).unwrap_or_default(),
             status: trace.status.name().to_owned(),
             degraded: trace.degraded.clone(),

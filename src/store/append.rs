@@ -164,21 +164,21 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[u8
     let (rating, comment) = remove_turn(sql, session, turn.turn)?;
     let spaced;
     let mut values = figures(turn, detail);
-    values.extend([session.id.into(), turn.turn.into()]);
+    values.extend([session.id.into(), turn.turn.into(), turn.client_id.as_deref().into()]);
     values.extend([turn.question.as_str().into(), turn.answer.as_str().into()]);
     values.extend([rating.map_or(Value::Null, Value::Int), comment.as_deref().into()]);
     let insert = match sql.dialect() {
         Dialect::Sqlite => {
             "INSERT INTO turns (number, started_at, status, degraded, graph, path, total_us, first_token_us, tokens_in, tokens_out, \
-             cost_micros, detail, session_id, turn, question, answer, rating, comment) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             cost_micros, progress, detail, session_id, turn, client_id, question, answer, rating, comment) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         }
         Dialect::Mysql => {
             spaced = words::spaced(&[&turn.question, &turn.answer]);
             values.push(spaced.as_str().into());
             "INSERT INTO turns (number, started_at, status, degraded, graph, path, total_us, first_token_us, tokens_in, tokens_out, \
-             cost_micros, detail, session_id, turn, question, answer, rating, comment, words) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             cost_micros, progress, detail, session_id, turn, client_id, question, answer, rating, comment, words) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         }
     };
     sql.run(insert, &values)?;
@@ -186,7 +186,7 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[u8
     let [tokens_in, tokens_out, cost_micros] = counts(turn);
     session.tokens = session.tokens.saturating_add(tokens_in + tokens_out);
     session.cost_micros = session.cost_micros.saturating_add(cost_micros);
-    session.bytes += size(&[turn.question.as_bytes(), turn.answer.as_bytes(), detail]);
+    session.bytes += size(&[turn.question.as_bytes(), turn.answer.as_bytes(), turn.progress.as_bytes(), detail]);
     session.called(turn);
     Ok(())
 }
@@ -206,6 +206,7 @@ fn figures<'a>(turn: &'a Turn, detail: &'a [u8]) -> Vec<Value<'a>> {
         tokens_in.into(),
         tokens_out.into(),
         cost_micros.into(),
+        turn.progress.as_str().into(),
         detail.into(),
     ]
 }
@@ -219,7 +220,7 @@ fn counts(turn: &Turn) -> [u64; 3] {
 /// and answer is stored. Leaves the search index alone, which is by far the most expensive part.
 fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[u8]) -> Result<bool, StoreError> {
     let kept = sql.first(
-        "SELECT question, answer, is_hidden, OCTET_LENGTH(detail), tokens_in + tokens_out, cost_micros FROM turns \
+        "SELECT question, answer, is_hidden, OCTET_LENGTH(detail) + OCTET_LENGTH(progress), tokens_in + tokens_out, cost_micros FROM turns \
          WHERE session_id = ? AND turn = ?",
         &[session.id.into(), turn.turn.into()],
     )?;
@@ -229,12 +230,12 @@ fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[
     }
     session.turns += u64::from(kept.flag()?);
     let [tokens_in, tokens_out, cost_micros] = counts(turn);
-    session.bytes = session.bytes.saturating_sub(kept.number()?) + size(&[detail]);
+    session.bytes = session.bytes.saturating_sub(kept.number()?) + size(&[detail, turn.progress.as_bytes()]);
     session.tokens = session.tokens.saturating_sub(kept.number()?).saturating_add(tokens_in + tokens_out);
     session.cost_micros = session.cost_micros.saturating_sub(kept.number()?).saturating_add(cost_micros);
     session.called(turn);
     let update = "UPDATE turns SET is_hidden = 0, number = ?, started_at = ?, status = ?, degraded = ?, graph = ?, path = ?, total_us = ?, \
-                  first_token_us = ?, tokens_in = ?, tokens_out = ?, cost_micros = ?, detail = ? WHERE session_id = ? AND turn = ?";
+                  first_token_us = ?, tokens_in = ?, tokens_out = ?, cost_micros = ?, progress = ?, detail = ? WHERE session_id = ? AND turn = ?";
     let mut values = figures(turn, detail);
     values.extend([session.id.into(), turn.turn.into()]);
     sql.run(update, &values)?;
@@ -244,7 +245,7 @@ fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[
 /// Removes a turn whose texts have changed. Returns its rating and comment.
 fn remove_turn(sql: &mut dyn Sql, session: &mut Session, turn: u64) -> Result<(Option<i64>, Option<String>), StoreError> {
     let kept = sql.first(
-        "SELECT OCTET_LENGTH(question) + OCTET_LENGTH(answer) + OCTET_LENGTH(detail), tokens_in + tokens_out, cost_micros, is_hidden, \
+        "SELECT OCTET_LENGTH(question) + OCTET_LENGTH(answer) + OCTET_LENGTH(progress) + OCTET_LENGTH(detail), tokens_in + tokens_out, cost_micros, is_hidden, \
          rating, comment FROM turns WHERE session_id = ? AND turn = ?",
         &[session.id.into(), turn.into()],
     )?;

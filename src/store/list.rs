@@ -158,7 +158,7 @@ pub(super) fn turn(sql: &mut dyn Sql, name: &Name, turn: u64) -> Result<Option<T
 
 fn select(key: &str, detail: &str) -> String {
     format!(
-        "SELECT s.user, s.session, {key}, t.session_id, t.turn, t.number, t.started_at, t.question, t.answer, t.status, t.degraded, \
+        "SELECT s.user, s.session, {key}, t.session_id, t.turn, t.number, t.started_at, t.question, t.client_id, t.answer, t.progress, t.status, t.degraded, \
          t.graph, t.path, t.total_us, t.first_token_us, t.tokens_in, t.tokens_out, t.cost_micros, {detail}, t.is_hidden, t.rating, \
          t.comment FROM turns t JOIN sessions s ON s.id = t.session_id WHERE 1 = 1"
     )
@@ -175,7 +175,9 @@ fn turn_row(mut row: Row) -> Result<TurnRow, StoreError> {
             number: row.number()?,
             started_at: Time(row.number()?),
             question: row.text()?,
+            client_id: row.maybe_text()?,
             answer: row.text()?,
+            progress: row.text()?,
             status: row.text()?,
             degraded: row.maybe_text()?,
             graph: row.text()?,

@@ -4,7 +4,7 @@ use super::client::Client;
 use super::support::{Conversation, Folder, PATIENCE, Server, Setting, in_parallel, nobody};
 use super::weak::Dice;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,14 +30,16 @@ fn kill(kills: usize, options: &[&str]) -> Vec<Client> {
     let (data, listen) = (Folder::new(), Some(nobody()));
     let setting = Setting { listen, data: Some(data.path()), options, word_ms: 2, ..Setting::default() };
     let mut server = Server::with(&setting);
-    let (address, is_over) = (server.address, AtomicBool::new(false));
+    let (address, is_over, told) = (server.address, AtomicBool::new(false), AtomicUsize::new(0));
     let clients = thread::scope(|scope| {
         let talk = |number: usize| {
-            let (is_over, mut all) = (&is_over, Vec::new());
+            let (is_over, told, mut all) = (&is_over, &told, Vec::new());
             move || {
                 let mut client = Client::new(address, format!("c{number}-0"));
                 while !is_over.load(Ordering::Relaxed) {
+                    let before = client.turns.len();
                     client.go_on(true);
+                    told.fetch_add(client.turns.len() - before, Ordering::Relaxed);
                     if client.sent() == TURNS_MAX {
                         let next = Client::new(address, format!("c{number}-{}", all.len() + 1));
                         all.push(finish(std::mem::replace(&mut client, next)));
@@ -50,7 +52,13 @@ fn kill(kills: usize, options: &[&str]) -> Vec<Client> {
         let talking: Vec<_> = (0..CLIENTS).map(|number| scope.spawn(talk(number))).collect();
         let mut dice = Dice::new(7);
         for _ in 0..kills {
-            thread::sleep(Duration::from_millis(dice.below(400) as u64));
+            // However slow the machine is, there is something to lose; and now and then nothing yet.
+            let (enough, begun) = (told.load(Ordering::Relaxed) + dice.below(4), Instant::now());
+            while told.load(Ordering::Relaxed) < enough {
+                assert!(begun.elapsed() < PATIENCE, "no message is acknowledged");
+                thread::sleep(Duration::from_millis(2));
+            }
+            thread::sleep(Duration::from_millis(dice.below(200) as u64));
             server.signal("KILL");
             server.ended();
             server = Server::with(&setting);

@@ -88,7 +88,8 @@ pub(crate) fn counts_turns_tokens_cost_and_bytes(place: &Place) {
     store.append(&second).unwrap();
     let [row]: [SessionRow; 1] = sessions(&mut *store).try_into().unwrap();
     assert!(row.title.starts_with("Wie hoch ist sehr") && row.title.ends_with('…') && row.title.chars().count() <= TITLE_CHARS, "{row:?}");
-    let of_turns = long.len() + "äöü".len() + "detail of 1".len() + "ja?nein".len() + "detail of 2".len();
+    // What may be compressed has a byte that says whether it is.
+    let of_turns = long.len() + "äöü".len() + 1 + "detail of 1".len() + "ja?nein".len() + 1 + "detail of 2".len();
     let of_records = bytes(1).len() + bytes(2).len();
     let expected = SessionRow {
         user: "ann".to_owned(),
@@ -104,7 +105,7 @@ pub(crate) fn counts_turns_tokens_cost_and_bytes(place: &Place) {
     };
     assert_eq!(row, expected);
     store.append(&[snapshot(&ann, 1), snapshot(&ann, 2)]).unwrap();
-    let with_snapshots = expected.bytes + (snapshot_bytes(1).len() + snapshot_bytes(2).len()) as u64;
+    let with_snapshots = expected.bytes + (1 + snapshot_bytes(1).len() + 1 + snapshot_bytes(2).len()) as u64;
     assert_eq!(sessions(&mut *store)[0].bytes, with_snapshots);
     // The time of a record counts as use, that of a snapshot doesn't.
     assert_eq!(sessions(&mut *store)[0].used_at, 2_000);
@@ -123,12 +124,12 @@ pub(crate) fn replaces_a_turn_and_keeps_its_rating(place: &Place) {
     let mut store = place.open();
     store.append(&ended(&ann, turn(1, "frage", "lange antwort"))).unwrap();
     assert!(store.rate(&ann, 1, Some(-1), Some("falsch")).unwrap());
-    let again = Turn { tokens_out: 50, cost_micros: 1, ..turn(1, "frage", "kurz") };
+    let again = Turn { tokens_out: 50, cost_micros: 1, progress: "es dauert".to_owned(), ..turn(1, "frage", "kurz") };
     store.append(&[append(&ann, 9, Item::Turn(Box::new(again.clone())))]).unwrap();
     let row = store.turn(&ann, 1).unwrap().unwrap();
     assert_eq!((row.turn, row.rating, row.comment.as_deref()), (again, Some(-1), Some("falsch")));
     let session = &sessions(&mut *store)[0];
-    let size = bytes(1).len() + "fragekurzdetail of 1".len();
+    let size = bytes(1).len() + "fragekurz".len() + "es dauert".len() + 1 + "detail of 1".len();
     assert_eq!((session.turns, session.tokens, session.cost_micros, session.bytes), (1, 60, 1, size as u64));
 }
 
@@ -174,7 +175,7 @@ pub(crate) fn keeps_the_two_latest_snapshots(place: &Place) {
         let found: Vec<u64> =
             (1..=9).filter(|number| store.snapshot(&ann, *number).unwrap().is_some_and(|(at, _)| at == *number)).collect();
         assert_eq!(found, kept, "after {appended}");
-        let size: usize = kept.iter().map(|number| snapshot_bytes(*number).len()).sum();
+        let size: usize = kept.iter().map(|number| 1 + snapshot_bytes(*number).len()).sum();
         assert_eq!(sessions(&mut *store)[0].bytes, (records + size) as u64, "after {appended}");
     }
     store.append(&[append(&ann, 1, Item::Snapshot { number: 9, bytes: b"replaced".to_vec() })]).unwrap();
@@ -195,6 +196,8 @@ pub(crate) fn keeps_any_bytes_and_any_text(place: &Place) {
                 degraded: Some(text.to_owned()),
                 graph: text.to_owned(),
                 path: text.to_owned(),
+                client_id: Some(text.to_owned()),
+                progress: text.to_owned(),
                 first_token_us: Some(u64::from(u32::MAX) + at as u64),
                 detail: all.clone(),
                 ..turn(1, text, text)
@@ -221,6 +224,21 @@ pub(crate) fn keeps_a_large_batch(place: &Place) {
         assert_eq!(numbers(&mut *store, name), (1..=150).collect::<Vec<_>>());
     }
     assert_eq!(store.records(&names[0], 151, 9).unwrap()[0].bytes, vec![7; 3 << 20]);
+}
+
+pub(crate) fn keeps_what_repeats_itself_small(place: &Place) {
+    let ann = name("ann", "a");
+    let mut store = place.open();
+    let before = Turn { detail: Vec::new(), ..turn(1, "was?", "das") };
+    store.append(&ended(&ann, before.clone())).unwrap();
+    assert_eq!(store.turn(&ann, 1).unwrap().unwrap().turn, before, "nothing is kept as nothing");
+    let prompt = "Answer in the language of the question. ".repeat(2_000).into_bytes();
+    let whole = Turn { detail: prompt.clone(), ..before };
+    store.append(&[append(&ann, 1, Item::Turn(Box::new(whole.clone())))]).unwrap();
+    store.append(&[append(&ann, 1, Item::Snapshot { number: 1, bytes: prompt.clone() })]).unwrap();
+    assert_eq!(store.turn(&ann, 1).unwrap().unwrap().turn, whole);
+    assert_eq!(store.snapshot(&ann, 1).unwrap(), Some((1, prompt)));
+    assert!(sessions(&mut *store)[0].bytes < 4_000, "{:?}", sessions(&mut *store)[0]);
 }
 
 fn sessions(store: &mut dyn Store) -> Vec<SessionRow> {

@@ -52,7 +52,8 @@ on_both! {
         hides_turns_when_a_session_is_cleared,
         keeps_the_two_latest_snapshots,
         keeps_any_bytes_and_any_text,
-        keeps_a_large_batch;
+        keeps_a_large_batch,
+        keeps_what_repeats_itself_small;
     fencing:
         refuses_a_generation_that_was_loaded_again,
         refuses_to_append_to_a_deleted_session,

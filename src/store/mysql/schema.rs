@@ -77,6 +77,8 @@ const CREATE: &[&str] = &[
         is_hidden TINYINT NOT NULL DEFAULT 0,
         rating TINYINT,
         comment MEDIUMTEXT,
+        client_id TEXT,
+        progress LONGTEXT NOT NULL,
         question LONGTEXT NOT NULL,
         answer LONGTEXT NOT NULL,
         detail LONGBLOB NOT NULL,

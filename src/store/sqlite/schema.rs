@@ -89,6 +89,8 @@ CREATE TABLE turns (
     is_hidden INTEGER NOT NULL DEFAULT 0,
     rating INTEGER,
     comment TEXT,
+    client_id TEXT,
+    progress TEXT NOT NULL,
     question TEXT NOT NULL,
     answer TEXT NOT NULL,
     detail BLOB NOT NULL,
