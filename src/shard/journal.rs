@@ -142,6 +142,8 @@ impl Shard {
     /// Hands what has gathered in this tick to the journal.
     pub(super) fn write_journal(&mut self, actions: &mut Vec<Action>) {
         self.journal.nobody.clear();
+        let (at, spent) = (self.clock.now().wall, self.ledger.take_unkept());
+        self.journal.appends.extend(spent.into_iter().map(|spent| Append::of_no_session(at, Item::Spent(Box::new(spent)))));
         // A batch that something waits for goes out also if all in it was dropped.
         if std::mem::take(&mut self.journal.has_dropped) || !self.journal.appends.is_empty() {
             let appends = std::mem::take(&mut self.journal.appends);
@@ -262,11 +264,18 @@ impl Shard {
 
     fn load_session(&mut self, key: Key, parked: Parked, actions: &mut Vec<Action>) {
         self.journal.parked += 1;
-        let waiting = self.journal.loading.entry(key.clone()).or_default();
-        waiting.push(parked);
-        if waiting.len() == 1 {
-            actions.push(Action::Load { key });
+        self.begin_load(&key, actions);
+        self.journal.loading.entry(key).or_default().push(parked);
+    }
+
+    /// Has a session loaded, unless that is under way. Returns whether it was not.
+    pub(super) fn begin_load(&mut self, key: &Key, actions: &mut Vec<Action>) -> bool {
+        let is_new = !self.journal.loading.contains_key(key);
+        if is_new {
+            self.journal.loading.insert(key.clone(), Vec::new());
+            actions.push(Action::Load { key: key.clone() });
         }
+        is_new
     }
 
     /// A load has ended: what waited for it goes on.
@@ -286,6 +295,7 @@ impl Shard {
             Ok(Found::Session(restored)) => self.take_up(key, *restored, actions).err(),
             Err(refusal) => Some(refusal),
         };
+        self.woke(key, actions);
         for parked in parked {
             match (parked, &failed) {
                 (Parked::Operation(ticket, operation), None) => {
@@ -321,7 +331,10 @@ impl Shard {
         let left = self.sessions.make_room(&settings)?;
         actions.extend(left.iter().map(|live| Action::Log(super::evicted(live))));
         let rerun = settings.keeping.is_some_and(|keeping| keeping.rerun);
+        // An address that paid is not kept: nobody pays for what goes on of such a session until its next message.
+        let payer = self.user(&key.sub);
         let id = self.sessions.insert(key, |id| Live::restored(id, key.clone(), &settings, restored, now));
+        self.sessions.get_mut(id).into_iter().for_each(|live| live.payer.clone_from(&payer));
         let generation = self.sessions.get(id).map_or(0, Live::generation);
         let taken = self.with_live(id, actions, |live, around| {
             live.take(around, Input::Resumed { generation, rerun })?;

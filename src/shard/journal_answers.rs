@@ -79,9 +79,11 @@ fn messages(row: &TurnRow) -> Vec<Message> {
 
 /// Body of `/api/turn`. A turn of a conversation that was cleared is shown no more.
 pub fn turn(row: Option<TurnRow>, databases: &[DatabaseInfo], detail_bytes_max: usize) -> JobOutcome {
-    let detail = row.filter(|row| !row.is_hidden).and_then(|row| serde_json::from_slice::<TurnDetail>(&row.turn.detail).ok());
+    let row = row.filter(|row| !row.is_hidden);
+    let webhook = row.as_ref().and_then(|row| row.webhook);
+    let detail = row.and_then(|row| serde_json::from_slice::<TurnDetail>(&row.turn.detail).ok());
     JobOutcome::Reply(match detail {
-        Some(detail) => Reply::of(json::turn(&detail, databases, detail_bytes_max)),
+        Some(detail) => Reply::of(json::turn(&detail, databases, detail_bytes_max, webhook.as_ref())),
         None => NOT_KEPT.into(),
     })
 }

@@ -10,6 +10,7 @@ use super::journal::{LOADING_FULL, Later};
 use super::journal_job::JournalJob;
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
+use super::outbox::OUTBOX_FULL;
 use super::queries;
 use super::routes::{self, Outcome, RouteId, Server, route};
 use super::sign_in::{MayWait, Who};
@@ -179,7 +180,7 @@ impl Shard {
         if operation.what.is_of_user() {
             return self.operate_tests(operation, actions);
         }
-        let Operation { key, from, address, what } = operation;
+        let Operation { key, from, address, webhook, what } = operation;
         if matches!(what, What::Kept { .. } | What::Forget) {
             return self.operate_user(&key, &what, actions);
         }
@@ -189,7 +190,7 @@ impl Shard {
         if !self.is_here(&key) {
             return match self.journal.is_full() {
                 true => Answer::Reply(LOADING_FULL.into()),
-                false => Answer::Later(Later::Loaded(Box::new(Operation { key, from, address, what }))),
+                false => Answer::Later(Later::Loaded(Box::new(Operation { key, from, address, webhook, what }))),
             };
         }
         if let What::Turn(turn) = what
@@ -210,6 +211,9 @@ impl Shard {
             return Answer::Reply(Reply::refused(refusal, client_id.as_ref()));
         }
         let begins = matches!(&what, What::Send(input) if Shard::starts(input)) && !is_known;
+        if begins && webhook.is_some() && self.is_outbox_full() {
+            return Answer::Reply(Reply::refused(&OUTBOX_FULL, client_id.as_ref()));
+        }
         if begins {
             let session = self.sessions.find(&key).map(|live| live.id);
             if let Err(over) = self.admit_message(session, &key.sub, address) {
@@ -229,7 +233,9 @@ impl Shard {
         }
         let is_draining = self.is_draining();
         let answered = self.with_live(id, actions, |live, around| {
+            live.asks = webhook.filter(|_| begins);
             let answer = catch_unwind(AssertUnwindSafe(|| answers::answer(live, around, from, what, is_draining, budget)));
+            live.asks = None;
             if begins && matches!(answer, Ok(Ok(_))) {
                 live.payer = payer;
             }

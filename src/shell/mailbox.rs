@@ -48,6 +48,8 @@ pub(super) enum Letter {
     JournalState {
         broken: Option<Refusal>,
     },
+    /// Sessions to load.
+    Wake(Vec<Key>),
     /// New rules; who waits until they are taken is told so.
     Reload {
         rules: Arc<shard::Settings>,
@@ -178,6 +180,7 @@ impl Letter {
             | Letter::Durable { .. }
             | Letter::Loaded { .. }
             | Letter::JournalState { .. }
+            | Letter::Wake(_)
             | Letter::Reload { .. }
             | Letter::Turn
             | Letter::Names(_)

@@ -66,7 +66,7 @@ impl Played {
                     }
                 }
                 Item::Turn(turn) => drop(self.turns.insert(turn.turn, (**turn).clone())),
-                Item::Cleared | Item::Library { .. } => {}
+                Item::Cleared | Item::Library { .. } | Item::Webhook(_) | Item::Delivery { .. } | Item::Spent(_) => {}
             }
         }
         (self.items, self.saved) = (kept.items.len(), save(&player)?);
@@ -193,6 +193,9 @@ impl World<'_> {
             return Err("the journal never comes to rest".to_owned());
         }
         self.play_on()?;
+        if self.script.is_bounded {
+            self.store.check_spent()?;
+        }
         (0..self.books.len()).try_for_each(|user| {
             self.check_seen(user)?;
             self.check_session(user).map_err(|what| format!("user {}: {what}", self.books[user].number))

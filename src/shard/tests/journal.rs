@@ -45,15 +45,24 @@ impl World {
             }
             _ => None,
         });
-        let loaded = Loaded { generation, snapshot, records: records.collect() };
+        let mut webhooks = Vec::new();
+        for append in &own {
+            match &append.item {
+                Item::Webhook(webhook) => webhooks.push((**webhook).clone()),
+                Item::Delivery { webhook, .. } => webhooks.retain(|awaited| awaited != &**webhook),
+                _ => {}
+            }
+        }
+        let loaded = Loaded { generation, snapshot, records: records.collect(), webhooks };
         let library = self.shard.settings.library.clone();
         restore::restore(&loaded, &mut |hash| (library.hash() == hash).then(|| library.clone())).unwrap()
     }
 
     /// The process ended, and another one begins with the same journal. Another clock starts.
-    fn restart(self) -> World {
+    pub(super) fn restart(self) -> World {
         let keeping = self.shard.settings.keeping.unwrap();
-        let mut next = World::new(Settings { keeping: Some(keeping), graph: "v1-direct".into(), ..settings() });
+        let outbox = super::outbox::outbox(false);
+        let mut next = World::new(Settings { keeping: Some(keeping), graph: "v1-direct".into(), outbox: Some(outbox), ..settings() });
         next.now.wall = Time(self.now.wall.0 + 60_000_000);
         next.appended = self.appended;
         next
