@@ -9,7 +9,6 @@ const WEBHOOK_BYTES_MAX: usize = 2_000;
 /// The address of a webhook, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookUrl {
-    text: String,
     scheme: Scheme,
     /// In lower case.
     host: String,
@@ -59,15 +58,11 @@ impl FromStr for WebhookUrl {
         if !is_host || !is_steady {
             return Err(WRONG);
         }
-        Ok(WebhookUrl { text: text.to_owned(), scheme, host: host.to_ascii_lowercase(), port, path })
+        Ok(WebhookUrl { scheme, host: host.to_ascii_lowercase(), port, path })
     }
 }
 
 impl WebhookUrl {
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
     /// Host and port: who is called.
     pub fn place(&self) -> (&str, u16) {
         (&self.host, self.port)

@@ -62,6 +62,9 @@ pub enum Event<'a> {
     Durable { batch: u64 },
     /// A load has ended. Comes once for each [`Action::Load`].
     Loaded { key: Key, outcome: Result<Found, Refusal> },
+    /// Another server has loaded a session since this one did, under this generation: what was appended of it since is not kept. Comes
+    /// before the batches are reported that had it.
+    Fenced { key: Key, generation: u32 },
     /// Load these sessions of this shard, unless they are there: a webhook waits for the end of a turn of theirs.
     Wake(Vec<Key>),
     /// The journal can't be written now, for this reason, or can be again. What was handed to it is still kept as soon as that is

@@ -23,8 +23,7 @@ pub struct Machine {
     /// Threads.
     pub workers: usize,
     pub spans: Option<Spans>,
-    /// None where no webhook is called.
-    pub webhooks: Option<Webhooks>,
+    pub webhooks: Webhooks,
 }
 
 /// The calls of one kind: `llm`, `background` or `database`.

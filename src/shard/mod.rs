@@ -376,6 +376,7 @@ impl Shard {
             Event::News(news) => self.learn(news, actions),
             Event::Durable { batch } => self.durable(batch, actions),
             Event::Loaded { key, outcome } => self.loaded(&key, outcome, actions),
+            Event::Fenced { key, generation } => self.fenced(&key, generation, actions),
             Event::Wake(keys) => self.wake(keys, actions),
             Event::JournalState { broken } => self.journal_changed(broken, actions),
             Event::Reload(settings) => self.reload(settings, actions),

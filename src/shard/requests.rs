@@ -248,7 +248,7 @@ impl Shard {
             Ok(reply) => match (self.batch_of(&key), self.journal.broken()) {
                 // What it tells may not be seen, and nobody knows for how long.
                 (Some(_), Some(refusal)) => Answer::Reply(Reply::refused(refusal, client_id.as_ref())),
-                (Some(batch), None) => Answer::Later(Later::Durable { batch, reply }),
+                (Some(batch), None) => Answer::Later(Later::Durable { batch, key, reply }),
                 (None, _) => Answer::Reply(reply),
             },
             Err(not_taken) => {

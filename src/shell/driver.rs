@@ -313,6 +313,7 @@ impl<M: Machine> Driver<M> {
             Letter::News(news) => self.handle(Event::News(news)),
             Letter::Durable { batch } => self.handle(Event::Durable { batch }),
             Letter::Loaded { key, outcome } => self.handle(Event::Loaded { key, outcome: *outcome }),
+            Letter::Fenced { key, generation } => self.handle(Event::Fenced { key, generation }),
             Letter::Wake(keys) => self.handle(Event::Wake(keys)),
             Letter::JournalState { broken } => self.handle(Event::JournalState { broken }),
             Letter::Reload { rules, done } => {

@@ -313,8 +313,12 @@ impl Keeper {
     fn drop_of(&mut self, name: &Name, detail: &str) {
         tracing::error!(detail, "a session was loaded by another server: what this one had to add is dropped");
         let bytes_before = bytes(&self.appends);
-        self.appends.retain(|append| append.name != *name);
+        // The first is the one that was refused. What came under a later generation was loaded again since.
+        let generation = self.appends.iter().find(|append| append.name == *name).map_or(u32::MAX, |append| append.generation);
+        self.appends.retain(|append| append.name != *name || append.generation > generation);
         self.waiting_bytes.fetch_sub(bytes_before - bytes(&self.appends), Ordering::Relaxed);
+        let key = Key { sub: name.user.as_str().into(), id: name.session.as_str().into() };
+        self.tell(key.shard(self.mailboxes.len()), Letter::Fenced { key, generation });
     }
 
     /// What is durable now may be delivered.
@@ -488,5 +492,46 @@ impl Keeper {
         for shard in 0..self.mailboxes.len() {
             self.tell(ShardId(shard), Letter::JournalState { broken: broken.cloned() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph;
+    use crate::store::sqlite;
+
+    #[test]
+    fn a_shard_learns_which_session_was_taken_over_before_it_hears_that_its_batch_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = sqlite::open(&folder.path().join("journal.db")).unwrap();
+        let name = |session: &str| Name { user: "ada".to_owned(), session: session.to_owned() };
+        let record = |session: &str, generation, number| {
+            let item = Item::Record { number, bytes: b"input".to_vec() };
+            Append { name: name(session), generation, at: Time(1), item }
+        };
+        store.append(&[record("taken", 1, 1), record("own", 1, 1)]).unwrap();
+        // As another server does.
+        assert_eq!(store.load(&name("taken")).unwrap().generation, 2);
+        let reader = store.reader().unwrap();
+        let mailboxes: Arc<[Arc<Mailbox>]> = [Arc::default()].into();
+        let retain = Retain::default();
+        let journal = Journal::start((Box::new(store), reader), graph::shipped(), mailboxes.clone(), retain, None).unwrap();
+        journal.append(ShardId(0), 1, vec![record("taken", 1, 2), record("own", 1, 2), record("taken", 2, 2)]);
+        let mut heard = Vec::new();
+        let until = Instant::now() + Duration::from_secs(60);
+        while !heard.contains(&"durable 1".to_owned()) {
+            assert!(Instant::now() < until, "{heard:?}");
+            heard.extend(mailboxes[0].take().into_iter().filter_map(|letter| match letter {
+                Letter::Fenced { key, generation } => Some(format!("fenced {} {generation}", key.id)),
+                Letter::Durable { batch } => Some(format!("durable {batch}")),
+                _ => None,
+            }));
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(heard, ["fenced taken 1", "durable 1"]);
+        journal.end(Duration::from_secs(60));
+        let mut store = sqlite::open(&folder.path().join("journal.db")).unwrap();
+        assert_eq!(["own", "taken"].map(|session| store.records(&name(session), 1, 9).unwrap().len()), [2, 2]);
     }
 }

@@ -48,6 +48,11 @@ pub(super) enum Letter {
     JournalState {
         broken: Option<Refusal>,
     },
+    /// Another server has loaded a session: what this one had to add is dropped.
+    Fenced {
+        key: Key,
+        generation: u32,
+    },
     /// Sessions to load.
     Wake(Vec<Key>),
     /// New rules; who waits until they are taken is told so.
@@ -181,6 +186,7 @@ impl Letter {
             | Letter::Loaded { .. }
             | Letter::JournalState { .. }
             | Letter::Wake(_)
+            | Letter::Fenced { .. }
             | Letter::Reload { .. }
             | Letter::Turn
             | Letter::Names(_)

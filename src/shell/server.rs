@@ -244,10 +244,8 @@ pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings
 /// What the machine side shows in `/metrics`.
 pub fn machine(pool: &Pool, exporter: Option<&Exporter>, courier: Option<&Courier>) -> metrics::Machine {
     let spans = exporter.map(Exporter::counts).map(|(exported, dropped)| metrics::Spans { exported, dropped });
-    let webhooks = courier.map(Courier::counts).map(|counts| {
-        let Counts { waiting, delivered, failed, retried } = counts;
-        metrics::Webhooks { waiting, delivered, failed, retried }
-    });
+    let Counts { waiting, delivered, failed, retried } = courier.map(Courier::counts).unwrap_or_default();
+    let webhooks = metrics::Webhooks { waiting, delivered, failed, retried };
     let of_kind = |(name, waiting, running)| metrics::Pool { name, waiting, running };
     metrics::Machine { pools: pool.load().map(of_kind).to_vec(), workers: pool.workers(), spans, webhooks }
 }

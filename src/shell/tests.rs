@@ -194,6 +194,7 @@ impl Machine for Puppet {
             Event::Mail(Mail::TestReport { .. } | Mail::Report { .. } | Mail::Counts { .. } | Mail::Counted)
             | Event::Started { .. }
             | Event::Wake(_)
+            | Event::Fenced { .. }
             | Event::News(_)
             | Event::Durable { .. }
             | Event::Loaded { .. }

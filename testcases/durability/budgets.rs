@@ -4,6 +4,7 @@ use super::support::http::{Answer, Wire};
 use super::support::{Folder, Provider, Server, eventually};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Puts the wall clock of a process under the test's control (Debian: `apt-get install faketime`).
 fn faketime() -> PathBuf {
@@ -46,9 +47,13 @@ impl Servers {
         wire.answer()
     }
 
+    /// Sends a message, again where the journal is slow to answer; its id makes it one message.
     fn send(&self, user: &str, session: &str) -> Answer {
-        let text = json!({ "say": "one two" }).to_string();
-        self.call(user, "POST", &format!("/api/send?session={session}"), &json!({ "text": text }).to_string())
+        static SENT: AtomicU32 = AtomicU32::new(0);
+        let id = format!("m{}", SENT.fetch_add(1, Ordering::Relaxed));
+        let body = json!({ "text": json!({ "say": "one two" }).to_string(), "id": id }).to_string();
+        let send = || self.call(user, "POST", &format!("/api/send?session={session}"), &body);
+        eventually("the message to be answered", || Some(send()).filter(|answer| answer.status != 503))
     }
 
     /// Sends a message and waits for the end of all that it leads to.
@@ -64,7 +69,8 @@ impl Servers {
 
     /// What is left of the budget, by any shard.
     fn left(&self, user: &str, session: &str) -> Value {
-        self.call(user, "GET", &format!("/api/state?session={session}"), "").json()["budget"].clone()
+        let state = || self.call(user, "GET", &format!("/api/state?session={session}"), "");
+        eventually("the state", || Some(state()).filter(|answer| answer.status == 200)).json()["budget"].clone()
     }
 
     fn refuses(&self, user: &str, session: &str) {

@@ -15,3 +15,4 @@ mod support;
 #[path = "../hardship/weak.rs"]
 #[allow(dead_code, reason = "only its dice are needed")]
 mod weak;
+mod webhooks;

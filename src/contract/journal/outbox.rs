@@ -2,7 +2,6 @@
 
 use super::super::Time;
 use super::Name;
-use std::fmt;
 
 /// An address that is to learn of the end of a turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,12 +58,6 @@ impl DeliveryState {
     /// Whether nothing more is tried.
     pub fn is_final(self) -> bool {
         matches!(self, DeliveryState::Delivered | DeliveryState::Failed)
-    }
-}
-
-impl fmt::Display for DeliveryState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 
