@@ -25,8 +25,10 @@ pub struct Outbox {
     /// Whether as many deliveries wait as may.
     pub is_full: Box<dyn Fn() -> bool + Send + Sync>,
     /// What became of a turn's delivery, if that is remembered.
-    pub status: Box<dyn Fn(&Name, u64) -> Option<DeliveryStatus> + Send + Sync>,
+    pub status: Box<Deliveries>,
 }
+
+pub type Deliveries = dyn Fn(&Name, u64) -> Option<DeliveryStatus> + Send + Sync;
 
 const DISABLED: Refusal = Refusal::new(
     Code::WebhooksDisabled,

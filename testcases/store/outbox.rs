@@ -61,7 +61,7 @@ pub(crate) fn keeps_what_became_of_a_delivery(place: &Place) {
     store.append(&batch).unwrap();
     store.attempted(&[attempt(1, DeliveryState::Pending, 1, Some(500), 900)]).unwrap();
     let once = Delivery { attempts: 1, due: Time(900), ..pending(&ann, 1, 700) };
-    assert_eq!(store.undelivered(EVER).unwrap().deliveries, [once.clone()]);
+    assert_eq!(store.undelivered(EVER).unwrap().deliveries, std::slice::from_ref(&once));
     // A batch that comes again begins nothing anew.
     store.append(&batch).unwrap();
     assert_eq!(store.undelivered(EVER).unwrap().deliveries, [once]);
