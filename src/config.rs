@@ -13,8 +13,9 @@ pub mod setting;
 mod sign_in;
 mod socket_mode;
 mod upstream;
+mod webhooks;
 
-pub use secrets::{KEY, KEYS, without_password};
+pub use secrets::{KEY, KEYS, WEBHOOK_SECRET, without_password};
 pub use setting::Arguments;
 pub use socket_mode::SocketMode;
 pub use upstream::Upstream;
@@ -22,6 +23,7 @@ pub use upstream::Upstream;
 use crate::auth::{Network, Rules};
 use crate::contract::journal::{Durability, Keeping, Retain};
 use crate::contract::{Limits, Listen, Quotas};
+use crate::work::courier;
 use crate::work::database::{Databases, Source, SourceError};
 use crate::work::otlp::Settings as Otlp;
 use crate::work::prices::Prices;
@@ -65,6 +67,8 @@ pub struct Config {
     pub oidc_ca: Option<PathBuf>,
     /// The audit log.
     pub audit: Option<PathBuf>,
+    /// Which webhooks may be called, and what signs that; none: none may.
+    pub webhooks: Option<courier::Settings>,
     /// What the log shows; [`log::filter`](crate::log::filter) reads it.
     pub log: String,
     pub data: PathBuf,
@@ -151,6 +155,8 @@ pub enum ConfigError {
     NoProvider { model: String },
     #[error("{name} holds signs that no key has: it must be one line of plain letters, digits and signs")]
     Key { name: &'static str },
+    #[error("{why}")]
+    Webhooks { why: String },
     #[error("{name}: {why}")]
     Otlp { name: String, why: String },
     #[error("the key can't be read from {} ({why}): name a file that holds it in one line", path.display())]
@@ -205,11 +211,13 @@ impl Config {
         let secrets = secrets::beside(&arguments, &environment)?;
         let upstream = upstream::choose(&arguments, &secrets, local)?;
         let otlp = otlp::settings(&arguments, &environment)?;
+        let webhooks = webhooks::settings(&arguments, &secrets)?;
         Ok(Config {
             listen,
             socket_mode: arguments.socket_mode,
             metrics_listen: arguments.metrics_listen,
             otlp,
+            webhooks,
             insecure_no_auth,
             sign_in,
             trusted_proxies: quotas::trusted_proxies(&arguments)?,

@@ -134,6 +134,8 @@ impl Connection {
                 | Action::HandOver { .. }
                 | Action::Audit(_)
                 | Action::Export(_)
+                | Action::Deliver(_)
+                | Action::Recall { .. }
                 | Action::Mail { .. }
                 | Action::Call { .. }
                 | Action::CancelCall { .. }

@@ -3,7 +3,7 @@
 use super::{Failure, library};
 use crate::config::layers::{FILE, Value, Written};
 use crate::config::setting::{self, Change, SETTINGS, Setting};
-use crate::config::{Arguments, Config, KEY, KEYS, variable_of_database, without_password};
+use crate::config::{Arguments, Config, KEY, KEYS, WEBHOOK_SECRET, variable_of_database, without_password};
 use crate::work::probe;
 use clap::{ArgMatches, CommandFactory};
 use std::collections::BTreeSet;
@@ -85,7 +85,7 @@ pub(super) fn set_variables() -> impl Iterator<Item = String> {
 pub(super) fn unknown_variables(names: impl Iterator<Item = String>, databases: &[String]) -> Vec<String> {
     let names_of_databases = databases.iter().filter_map(|said| said.split_once('=')).map(|(name, _)| name);
     let mut known: BTreeSet<String> = names_of_databases.map(variable_of_database).collect();
-    known.insert(KEY.to_owned());
+    known.extend([KEY, WEBHOOK_SECRET].map(str::to_owned));
     variables(&super::CommandLine::command(), &mut known);
     let ours = |name: &str| name.strip_prefix("FRAMEWRIGHT_").map(str::to_owned);
     let unknown = names.filter(|name| !known.contains(name)).filter_map(|name| ours(&name));

@@ -12,6 +12,7 @@ use crate::shell::control::{self, ControlError};
 use crate::shell::reload::{Apply, Reloaded, Reloads};
 use crate::shell::{ServeError, Server};
 use crate::work::Pool;
+use crate::work::courier::Courier;
 use crate::work::issuer::KeyFile;
 use crate::work::otlp::Exporter;
 use crate::work::probe::{self, Local, is_model};
@@ -54,6 +55,7 @@ pub(super) struct Reloader {
     pool: Pool,
     log: Filter,
     exporter: Option<Exporter>,
+    courier: Option<Courier>,
     /// Where the server listens.
     places: Vec<Listen>,
 }
@@ -63,12 +65,24 @@ impl Reloader {
         let (matches, config, pool) = (matches.clone(), config.clone(), pool.clone());
         let keys = config.api_keys.as_deref().and_then(|path| KeyFile::read(path).ok());
         let api_keys = keys.map(|file| file.keys()).unwrap_or_default();
-        Reloader { matches, values, config, graphs: hashes(library), api_keys, pool, log, exporter: None, places: Vec::new() }
+        Reloader {
+            matches,
+            values,
+            config,
+            graphs: hashes(library),
+            api_keys,
+            pool,
+            log,
+            exporter: None,
+            courier: None,
+            places: Vec::new(),
+        }
     }
 
     /// The same for a server that runs.
     pub(super) fn of(self, server: &Server) -> Self {
-        Reloader { exporter: server.exporter().cloned(), places: server.places().to_vec(), ..self }
+        let (exporter, courier) = (server.exporter().cloned(), server.courier().cloned());
+        Reloader { exporter, courier, places: server.places().to_vec(), ..self }
     }
 }
 
@@ -116,7 +130,8 @@ impl Reloads for Reloader {
             config.change_models(&self.pool);
         }
         self.pool.change_limits(config.pool_limits());
-        apply(serve::rules(&config, Arc::new(library), api_keys.clone(), &self.pool, self.exporter.clone()), config.drain_time);
+        let (exporter, courier) = (self.exporter.clone(), self.courier.clone());
+        apply(serve::rules(&config, Arc::new(library), api_keys.clone(), &self.pool, exporter, courier), config.drain_time);
         self.log.change(&config.log);
         (self.values, self.config, self.graphs, self.api_keys) = (changes.values, config, graphs, api_keys);
         Ok(Reloaded { changed, waiting })

@@ -6,7 +6,7 @@ use super::{Failure, doctor, journal, library, tell, version};
 use crate::auth::ApiKeys;
 use crate::config::Config;
 use crate::config::layers::{Origin, Written};
-use crate::contract::{Listen, counted};
+use crate::contract::{Listen, WebhookPrefix, counted};
 use crate::graph::Library;
 use crate::log;
 use crate::shard;
@@ -19,6 +19,7 @@ use crate::shell::doctor::Check;
 use crate::shell::{self, Inherited, OpenStore, ServeError, Server, Settings, Supervisor};
 use crate::store;
 use crate::work::authority::Authority;
+use crate::work::courier::Courier;
 use crate::work::issuer::KeyFile;
 use crate::work::otlp::Exporter;
 use crate::work::{Pool, probe};
@@ -97,13 +98,15 @@ fn start_on(
         authority: config.oidc_ca.as_deref().map(Authority::read).transpose().map_err(Failure::config)?,
         audit: config.audit.as_deref().map(Audit::start).transpose().map_err(Failure::unavailable)?,
         doctor,
+        courier: config.webhooks.clone().map(Courier::start).transpose().map_err(|error| failure(ServeError::Start { error }))?,
         exporter: config.otlp.clone().map(Exporter::start).transpose().map_err(|error| failure(ServeError::Start { error }))?,
         drain_time: config.drain_time,
         ..settings
     };
     let api_keys = settings.key_file.as_ref().map(KeyFile::keys).unwrap_or_default();
     pool.keep_surveyed();
-    let rules = rules(config, Arc::new(library), api_keys, &pool, settings.exporter.clone());
+    let (exporter, courier) = (settings.exporter.clone(), settings.courier.clone());
+    let rules = rules(config, Arc::new(library), api_keys, &pool, exporter, courier);
     shell::serve(settings, rules).map_err(failure)
 }
 
@@ -125,6 +128,7 @@ pub(super) fn rules(
     api_keys: Arc<ApiKeys>,
     pool: &Pool,
     exporter: Option<Exporter>,
+    courier: Option<Courier>,
 ) -> shard::Settings {
     let (fast, strong, fallback) = config.upstream.model_names();
     let models = Models {
@@ -134,10 +138,12 @@ pub(super) fn rules(
         fallback: fallback.map(Into::into),
     };
     let load = pool.clone();
+    let outbox = config.webhooks.as_ref().zip(courier.clone()).map(|(settings, courier)| outbox(settings.allowed.clone(), courier));
     let rules = shell::rules(library, &config.graph, pool);
     shard::Settings {
         models,
-        machine: Box::new(move || shell::machine(&load, exporter.as_ref())),
+        machine: Box::new(move || shell::machine(&load, exporter.as_ref(), courier.as_ref())),
+        outbox,
         trace_seed: fastrand::u64(..),
         export: config.otlp.as_ref().map(|otlp| shard::Export { content: otlp.content }),
         rerun: config.rerun,
@@ -160,6 +166,12 @@ pub(super) fn rules(
         origins: Origins { allowed: config.origins.clone(), hosts: config.hosts.clone(), ..rules.origins },
         ..rules
     }
+}
+
+/// What shards know of those who deliver.
+fn outbox(allowed: Vec<WebhookPrefix>, courier: Courier) -> shard::Outbox {
+    let full = courier.clone();
+    shard::Outbox { allowed, is_full: Box::new(move || full.is_full()), status: Box::new(move |name, turn| courier.status(name, turn)) }
 }
 
 /// What everyone may know of this server.

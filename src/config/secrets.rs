@@ -13,6 +13,8 @@ use std::sync::LazyLock;
 pub const KEY: &str = "FRAMEWRIGHT_LLM_KEY";
 /// The variables that hold the key of one provider.
 pub const KEYS: &[&str] = &["OPENAI_API_KEY", "OPENROUTER_API_KEY", "ANTHROPIC_API_KEY"];
+/// The variable that holds the secret of webhooks.
+pub const WEBHOOK_SECRET: &str = "FRAMEWRIGHT_WEBHOOK_SECRET";
 /// What stands before a credential's name where the unit loads a folder of them: `LoadCredential=framewright:/FOLDER`.
 const CREDENTIALS: &str = "framewright_";
 const SECRET_BYTES_MAX: u64 = 16 << 10;
@@ -27,6 +29,9 @@ pub(super) fn beside<E: Fn(&str) -> Option<String>>(
     let mut credentials = given("CREDENTIALS_DIRECTORY").map_or_else(|| Ok(BTreeMap::new()), |folder| read_all(Path::new(&folder)))?;
     if let Some(path) = arguments.llm_key_file.as_ref().filter(|_| given(KEY).is_none()) {
         credentials.insert(credential(KEY), read(path)?);
+    }
+    if let Some(path) = arguments.webhook_secret_file.as_ref().filter(|_| given(WEBHOOK_SECRET).is_none()) {
+        credentials.insert(credential(WEBHOOK_SECRET), read(path)?);
     }
     Ok(move |name: &str| given(name).or_else(|| credentials.get(&credential(name)).cloned()))
 }
@@ -43,7 +48,7 @@ fn read_all(folder: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     for path in entries.map_while(Result::ok).map(|entry| entry.path()) {
         let Some(name) = path.file_name().and_then(OsStr::to_str) else { continue };
         let name = name.strip_prefix(CREDENTIALS).unwrap_or(name);
-        let is_key = std::iter::once(&KEY).chain(KEYS).any(|key| credential(key) == name);
+        let is_key = [KEY, WEBHOOK_SECRET].iter().chain(KEYS).any(|key| credential(key) == name);
         if is_key || name.starts_with("database_") {
             all.insert(name.to_owned(), read(&path)?);
         }

@@ -5,7 +5,7 @@
 
 use crate::auth::Network;
 use crate::config::{DATABASE, MS_MAX, SocketMode};
-use crate::contract::Listen;
+use crate::contract::{Listen, WebhookPrefix};
 use crate::work::database::Source;
 use crate::work::prices::{self, amount};
 use clap::builder::{BoolishValueParser, Resettable};
@@ -68,6 +68,8 @@ pub enum Kind {
     Amount,
     /// A list of models and what they cost.
     Prices,
+    /// What the addresses of webhooks may begin with.
+    Webhooks,
 }
 
 use Kind::*;
@@ -76,6 +78,7 @@ const GENERAL: Option<&str> = None;
 const AUTH: Option<&str> = Some("auth");
 const LLM: Option<&str> = Some("llm");
 const OTLP: Option<&str> = Some("otlp");
+const WEBHOOK: Option<&str> = Some("webhook");
 const LIMITS: Option<&str> = Some("limits");
 
 macro_rules! settings {
@@ -204,6 +207,12 @@ settings! {
         "File with headers for the collector, such as a key, as a line NAME=VALUE for each [default: OTEL_EXPORTER_OTLP_HEADERS]";
     OTLP otlp_content: bool, "BOOL", Switch, Some("false"),
         "Export prompts, messages, answers and queries too";
+    WEBHOOK webhook_allow: Vec<String>, "URL", Webhooks, None,
+        "Addresses that the server may call when a turn has ended, each with everything below it, such as https://hooks.example.org/chat; \
+         a message may name one as its `webhook`; needs a secret [default: none]";
+    WEBHOOK webhook_secret_file: Option<PathBuf>, "FILE", Path, None,
+        "File with the secret that signs what webhooks receive, as whsec_BASE64; a second one signs too, while receivers change over; \
+         FRAMEWRIGHT_WEBHOOK_SECRET may hold the secret itself [default: none]";
     LIMITS workers: u16, "N", Number(1, 4_096), Some("256"),
         "Concurrent model calls, 1 to 4096; further calls wait", Live;
     LIMITS connect_ms: u32, "N", Number(1, MS_MAX), Some("5000"),
@@ -328,7 +337,7 @@ impl Read for Vec<String> {
 
 impl Kind {
     pub(super) fn is_list(self) -> bool {
-        matches!(self, Databases | Origins | Hosts | Proxies | Prices)
+        matches!(self, Databases | Origins | Hosts | Proxies | Prices | Webhooks)
     }
 
     /// Checks a value; of a list, one word.
@@ -361,6 +370,7 @@ impl Kind {
             Amount if amount(text).is_some() => Ok(()),
             Amount => Err("write an amount such as 2.50, with at most six decimals".to_owned()),
             Prices => prices::Prices::read([text]).map(drop),
+            Webhooks => text.parse::<WebhookPrefix>().map(drop).map_err(str::to_owned),
             Path | Text | Url | Databases => Ok(()),
         }
     }
@@ -373,7 +383,7 @@ impl fmt::Display for Kind {
             Number(..) => "a whole number",
             Path | Text | Url | Address | TcpAddress | Mode | Filter | Choice(_) | Issuer | Header => "a text in quotes",
             Amount => "a number such as 2.50",
-            Databases | Origins | Hosts | Proxies | Prices => "a text in quotes, or an array of them",
+            Databases | Origins | Hosts | Proxies | Prices | Webhooks => "a text in quotes, or an array of them",
         })
     }
 }
@@ -456,6 +466,7 @@ fn heading(section: &str) -> &'static str {
         AUTH => "Sign-in",
         LLM => "LLM",
         OTLP => "Traces",
+        WEBHOOK => "Webhooks",
         _ => "Limits",
     }
 }
@@ -522,7 +533,7 @@ mod tests {
         }
         assert!(RARE.iter().all(|rare| SETTINGS.iter().any(|setting| setting.id == *rare)));
         let sections: Vec<_> = SETTINGS.iter().map(|setting| setting.section).collect();
-        assert!(sections.is_sorted_by_key(|section| [GENERAL, AUTH, LLM, OTLP, LIMITS].iter().position(|known| known == section)));
+        assert!(sections.is_sorted_by_key(|section| [GENERAL, AUTH, LLM, OTLP, WEBHOOK, LIMITS].iter().position(|known| known == section)));
     }
 
     /// Which settings the program reads is seen where this is built: a field that nothing reads is a warning.
@@ -571,6 +582,10 @@ mod tests {
             ("socket_mode", "668", false),
             ("socket_mode", "1777", false),
             ("trusted_proxy", "unix", true),
+            ("webhook_allow", "https://hooks.example.org/a", true),
+            ("webhook_allow", "hooks.example.org", false),
+            ("webhook_allow", "https://hooks.example.org/a?b", false),
+            ("webhook_allow", "https://hooks.example.org/a/../b", false),
             ("user_requests", "0", true),
             ("day_cost", "2.50", true),
             ("day_cost", "-1", false),

@@ -1,10 +1,14 @@
 //! What a journal keeps of sessions, as it is handed to a store and comes back. A store knows nothing of what is in the bytes.
 
 mod list;
+mod outbox;
 mod place;
+mod spending;
 
 pub use list::{Deleted, Retain, Retention, SessionQuery, SessionRow, TITLE_CHARS, TurnOrder, TurnQuery, TurnRow};
+pub use outbox::{Attempted, Delivery, DeliveryState, DeliveryStatus, Undelivered, Webhook};
 pub use place::{NoPlace, Place};
+pub use spending::{Spending, SpentOn};
 
 use super::Time;
 
@@ -35,6 +39,7 @@ pub struct Name {
 /// Something to keep, in the order in which it is given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Append {
+    /// Empty where it is of no session.
     pub name: Name,
     /// From [`Loaded`]. The append is refused if the session was loaded again, or deleted, since.
     pub generation: u32,
@@ -54,6 +59,19 @@ pub enum Item {
     Cleared,
     /// The session runs on this library from here on. Libraries that no session names are deleted by [`Store::retain`].
     Library { hash: String },
+    /// A webhook is to learn of the end of a turn that has begun, or waits to. A repeat changes nothing.
+    Webhook(Box<Webhook>),
+    /// That turn has ended: this is to be delivered.
+    Delivery { webhook: Box<Webhook>, body: Vec<u8> },
+    /// What was spent of a budget. It is of no session, so no generation fences it.
+    Spent(Box<Spending>),
+}
+
+impl Append {
+    /// Something that is of no session.
+    pub fn of_no_session(at: Time, item: Item) -> Append {
+        Append { name: Name { user: String::new(), session: String::new() }, generation: 0, at, item }
+    }
 }
 
 impl Item {
@@ -63,6 +81,9 @@ impl Item {
             Item::Record { bytes, .. } | Item::Snapshot { bytes, .. } => bytes.len(),
             Item::Turn(turn) => turn.detail.len() + turn.question.len() + turn.answer.len() + turn.progress.len(),
             Item::Library { hash } => hash.len(),
+            Item::Webhook(webhook) => webhook.url.len(),
+            Item::Delivery { webhook, body } => webhook.url.len() + body.len(),
+            Item::Spent(spending) => spending.payer.len() + spending.counted_by.len(),
             Item::Cleared => 0,
         }
     }
@@ -106,6 +127,8 @@ pub struct Loaded {
     pub snapshot: Option<(u64, Vec<u8>)>,
     /// All records after the snapshot, in order; without a snapshot all from the first.
     pub records: Vec<Record>,
+    /// Of turns that have not ended by then.
+    pub webhooks: Vec<Webhook>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

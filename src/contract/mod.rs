@@ -22,6 +22,7 @@ mod time;
 mod trace;
 mod trace_context;
 mod unique;
+mod webhook;
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -41,13 +42,14 @@ pub use finished::{AskedOf, Content, Finished, FinishedCall, FinishedWhat};
 pub use input::{Caller, Input, Limits};
 pub use listen::{Listen, ListenError};
 pub use memory::{Memory, MemoryPatch, Message};
-pub use quota::{Budget, Quota, Quotas};
+pub use quota::{Budget, Quota, Quotas, Spent};
 pub use refusal::{Code, Refusal};
 pub use survey::{Holds, Survey, SurveyedColumn, SurveyedTable};
 pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
 pub use trace_context::{Below, SpanId, TraceContext, TraceId, TraceParent};
 pub use unique::{Unique, unique, unique_json};
+pub use webhook::{WebhookPrefix, WebhookUrl};
 
 /// A text that is fixed in the program, or that was read back.
 pub type Name = Cow<'static, str>;

@@ -34,6 +34,24 @@ pub struct Budget {
     pub cost: u64,
 }
 
+/// What someone has used of a day's budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    pub turns: u64,
+    /// Of prompts and answers.
+    pub tokens: u64,
+    /// In millionths of the unit that prices are in.
+    pub cost: u64,
+}
+
+impl std::ops::AddAssign for Spent {
+    fn add_assign(&mut self, other: Spent) {
+        self.turns = self.turns.saturating_add(other.turns);
+        self.tokens = self.tokens.saturating_add(other.tokens);
+        self.cost = self.cost.saturating_add(other.cost);
+    }
+}
+
 impl Quotas {
     /// Whether anything is bounded.
     pub fn is_on(&self) -> bool {

@@ -108,6 +108,11 @@ codes! {
     InvalidReport "invalid_report" 400,
     InvalidSuite "invalid_suite" 400,
     NodeWithoutPrompt "node_without_prompt" 400,
+    InvalidWebhook "invalid_webhook" 400,
+    /// No address is allowed: see `--webhook-allow`.
+    WebhooksDisabled "webhooks_disabled" 403,
+    /// The address is not below one that is allowed.
+    WebhookNotAllowed "webhook_not_allowed" 403,
     UnknownGraph "unknown_graph" 404,
     UnknownNode "unknown_node" 404,
     UnknownSuite "unknown_suite" 404,
@@ -133,6 +138,8 @@ codes! {
     /// Today's turns, tokens or cost.
     BudgetUsedUp "budget_used_up" 429,
     // What the session or server does now.
+    /// As many deliveries wait as may.
+    WebhooksFull "webhooks_full" 503,
     /// A turn of this session is running or waiting.
     SessionBusy "session_busy" 409,
     /// As many messages wait behind the running turn as may.
@@ -155,6 +162,8 @@ codes! {
     SessionBroken "session_broken" 500,
     /// The journal can't be written or read now: see `/readyz`.
     JournalUnavailable "journal_unavailable" 503,
+    /// Another server goes on with the session: what this one had not kept of it is lost.
+    SessionMoved "session_moved" 503,
     /// The server ended while the turn ran.
     CutOff "cut_off" 500,
     // Why a call failed, and with it a turn.

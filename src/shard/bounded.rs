@@ -11,7 +11,7 @@ use super::connection::Framing;
 use super::event::{Action, Attach, Mail, SessionId, SocketId};
 use super::live::Live;
 use super::operation::Reply;
-use super::quota::{Held, Ledger, Over, Rate, Spent, Subject};
+use super::quota::{Held, Ledger, Over, Rate, Spent, Subject, TURN, spent_by};
 use super::routes;
 use super::socket::{Kind, Socket};
 use crate::auth::ANONYMOUS;
@@ -66,13 +66,13 @@ impl Shard {
 
     /// A turn has begun, or waits to.
     pub(super) fn count_begun(&mut self, session: SessionId) {
-        self.spend(session, Spent::TURN);
+        self.spend(session, TURN);
     }
 
     /// Counts what a call has used, however it ended.
     pub(super) fn count_usage(&mut self, session: SessionId, usage: &Usage, outcome: &Result<Answer, CallError>) {
         if *usage != Usage::NONE {
-            self.spend(session, Spent::of(usage));
+            self.spend(session, spent_by(usage));
         } else if matches!(outcome, Ok(answer) if answer.database.is_none()) {
             self.ledger.note_uncounted(self.clock.now());
         }
@@ -96,7 +96,7 @@ impl Shard {
     }
 
     /// Who has signed in. Where nobody does, all are one user, who has no bounds.
-    fn user(&self, sub: &Arc<str>) -> Option<Subject> {
+    pub(super) fn user(&self, sub: &Arc<str>) -> Option<Subject> {
         (self.ledger.is_on() && self.sign_in.is_on() && &**sub != ANONYMOUS).then(|| Subject::User(sub.clone()))
     }
 

@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+/// Turns of a shard whose end a webhook waits for. Beyond: `503`, `webhooks_full`.
+pub(super) const WEBHOOKS_AWAITED_MAX: usize = 1_000;
+/// Sessions that a shard loads at once because a webhook waits for them. Beyond: one after another.
+pub(super) const WAKING_MAX: usize = 4;
+
 /// A request's head. Beyond: `431`, closed.
 pub const HEAD_BYTES_MAX: usize = 16 << 10;
 /// A request's body. Beyond: `413`, closed.

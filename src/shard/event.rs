@@ -24,7 +24,7 @@ use super::quota::{Counts, Subject};
 pub use super::rerun::{Again, Wanted};
 pub use super::restore::Found;
 use crate::auth::{Ask, News, Peer, Rules};
-use crate::contract::journal::Append;
+use crate::contract::journal::{Append, Delivery, SpentOn};
 use crate::contract::{
     Answer, CallError, CallId, Caller, Finished, Moment, Refusal, Request, TraceId, TraceParent, TurnDetail, TurnId, Usage,
 };
@@ -34,6 +34,9 @@ use std::sync::Arc;
 /// What happens to a shard.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// The server has started, and its journal says what was spent of budgets. Comes before anything else, where there is a journal.
+    /// `run` is unique to this start.
+    Started { run: u64, spent: Arc<[SpentOn]> },
     /// A client has connected.
     Accepted { socket: SocketId, peer: Peer, door: Door },
     /// A socket comes over from another shard, between two reads and before anything of its stream's head was sent.
@@ -62,6 +65,11 @@ pub enum Event<'a> {
     Durable { batch: u64 },
     /// A load has ended. Comes once for each [`Action::Load`].
     Loaded { key: Key, outcome: Result<Found, Refusal> },
+    /// Another server has loaded a session since this one did, under this generation: what was appended of it since is not kept. Comes
+    /// before the batches are reported that had it.
+    Fenced { key: Key, generation: u32 },
+    /// Load these sessions of this shard, unless they are there: a webhook waits for the end of a turn of theirs.
+    Wake(Vec<Key>),
     /// The journal can't be written now, for this reason, or can be again. What was handed to it is still kept as soon as that is
     /// possible.
     JournalState { broken: Option<Refusal> },
@@ -104,6 +112,10 @@ pub enum Action {
     Append { batch: u64, appends: Vec<Append> },
     /// Load a session from the journal; [`Event::Loaded`] follows.
     Load { key: Key },
+    /// Deliver this to its webhook. Only where there is no journal, which else hands it over when it is durable.
+    Deliver(Box<Delivery>),
+    /// Deliver nothing more of a user's session, or of all of theirs. Only where there is no journal.
+    Recall { user: Arc<str>, session: Option<Arc<str>> },
     /// Ask the issuer; [`Event::News`] answers.
     Ask(Ask),
     /// Come back with [`Event::Time`] at this moment. Replaces the moment named before.

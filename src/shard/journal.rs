@@ -27,8 +27,8 @@ pub(super) struct Journal {
     has_dropped: bool,
     /// Sessions that have something in a batch that is not durable.
     sessions: BTreeSet<SessionId>,
-    /// Answers that wait for a batch.
-    replies: VecDeque<(u64, Ticket, Reply)>,
+    /// Answers that wait for a batch, each with the session that it tells of.
+    replies: VecDeque<(u64, Key, Ticket, Reply)>,
     /// Sockets that are about to watch a session.
     arriving: BTreeMap<SocketId, Arriving>,
     /// What waits for sessions that are being loaded, and how much that is.
@@ -64,7 +64,7 @@ pub(super) type Goodbye = (u16, &'static str);
 /// What an answer waits for.
 pub(super) enum Later {
     /// It is made, and what it tells is not durable yet.
-    Durable { batch: u64, reply: Reply },
+    Durable { batch: u64, key: Key, reply: Reply },
     /// Its session has to be loaded.
     Loaded(Box<Operation>),
 }
@@ -73,6 +73,7 @@ pub(super) static JOURNAL_SILENT: Refusal =
     Refusal::new(Code::JournalUnavailable, "the journal does not answer in time: try again in a moment (operators: see `/readyz`)");
 pub(super) const LOADING_FULL: Refusal =
     Refusal::new(Code::JournalUnavailable, "too many sessions are being loaded from the journal: try again in a moment");
+const MOVED: Refusal = Refusal::new(Code::SessionMoved, "another server has taken over this session, so this was not kept: send it again");
 /// Close codes for sockets whose session can't be loaded, or finds no room.
 const NOT_LOADED: Goodbye = (1013, "the journal can't be read now: reconnect");
 const NO_ROOM: Goodbye = (1013, "session limit reached: reconnect later");
@@ -120,7 +121,7 @@ impl Journal {
 
     /// Nobody waits for this answer any more.
     pub(super) fn gives_up(&mut self, ticket: Ticket) {
-        self.replies.retain(|(_, waiting, _)| *waiting != ticket);
+        self.replies.retain(|(.., waiting, _)| *waiting != ticket);
     }
 
     /// A socket has gone.
@@ -142,6 +143,8 @@ impl Shard {
     /// Hands what has gathered in this tick to the journal.
     pub(super) fn write_journal(&mut self, actions: &mut Vec<Action>) {
         self.journal.nobody.clear();
+        let (at, spent) = (self.clock.now().wall, self.ledger.take_unkept());
+        self.journal.appends.extend(spent.into_iter().map(|spent| Append::of_no_session(at, Item::Spent(Box::new(spent)))));
         // A batch that something waits for goes out also if all in it was dropped.
         if std::mem::take(&mut self.journal.has_dropped) || !self.journal.appends.is_empty() {
             let appends = std::mem::take(&mut self.journal.appends);
@@ -161,7 +164,7 @@ impl Shard {
         }
         while let Some((of, ..)) = self.journal.replies.front()
             && *of <= batch
-            && let Some((_, ticket, reply)) = self.journal.replies.pop_front()
+            && let Some((.., ticket, reply)) = self.journal.replies.pop_front()
         {
             if let Some(waiting) = self.take_waiting(ticket) {
                 self.reply(waiting.to, reply, actions);
@@ -171,6 +174,23 @@ impl Shard {
         self.arrived(ready, Arriving::Nothing);
     }
 
+    /// Another server goes on with a session, and what this one had not kept of it is dropped: nobody may be told of that as if it were
+    /// kept. The session leaves memory, and is loaded again when it is wanted.
+    pub(super) fn fenced(&mut self, key: &Key, generation: u32, actions: &mut Vec<Action>) {
+        // One that was loaded again meanwhile has it from the journal.
+        let Some(id) = self.sessions.find(key).filter(|live| live.generation() <= generation).map(|live| live.id) else { return };
+        self.remove_session(id, 1013, "another server has taken over this session: reconnect", actions);
+        self.journal.forget(|user, session| *user == *key.sub && *session == *key.id);
+        let replies = std::mem::take(&mut self.journal.replies);
+        let (of_session, others) = replies.into_iter().partition::<VecDeque<_>, _>(|(_, of, ..)| of == key);
+        self.journal.replies = others;
+        for (.., ticket, _) in of_session {
+            if let Some(waiting) = self.take_waiting(ticket) {
+                self.reply(waiting.to, MOVED.into(), actions);
+            }
+        }
+    }
+
     /// The journal can be written again, or no more.
     pub(super) fn journal_changed(&mut self, broken: Option<Refusal>, actions: &mut Vec<Action>) {
         self.journal.broken = broken;
@@ -178,7 +198,7 @@ impl Shard {
             return;
         }
         // Nobody is kept waiting for what may take long: they learn it now, and what was taken is kept as soon as it can be.
-        let waiting: Vec<Ticket> = self.journal.replies.drain(..).map(|(_, ticket, _)| ticket).collect();
+        let waiting: Vec<Ticket> = self.journal.replies.drain(..).map(|(.., ticket, _)| ticket).collect();
         for ticket in waiting {
             if let Some(waiting) = self.take_waiting(ticket) {
                 let refusal = self.journal.broken.clone().unwrap_or_else(|| JOURNAL_SILENT.clone());
@@ -215,7 +235,7 @@ impl Shard {
     pub(super) fn answer_later(&mut self, to: ReplyTo, later: Later, actions: &mut Vec<Action>) -> Ticket {
         let ticket = self.wait(to, JOURNAL_TIME, &JOURNAL_SILENT);
         match later {
-            Later::Durable { batch, reply } => self.journal.replies.push_back((batch, ticket, reply)),
+            Later::Durable { batch, key, reply } => self.journal.replies.push_back((batch, key, ticket, reply)),
             Later::Loaded(operation) => {
                 let key = operation.key.clone();
                 self.load_session(key, Parked::Operation(ticket, operation), actions);
@@ -262,11 +282,18 @@ impl Shard {
 
     fn load_session(&mut self, key: Key, parked: Parked, actions: &mut Vec<Action>) {
         self.journal.parked += 1;
-        let waiting = self.journal.loading.entry(key.clone()).or_default();
-        waiting.push(parked);
-        if waiting.len() == 1 {
-            actions.push(Action::Load { key });
+        self.begin_load(&key, actions);
+        self.journal.loading.entry(key).or_default().push(parked);
+    }
+
+    /// Has a session loaded, unless that is under way. Returns whether it was not.
+    pub(super) fn begin_load(&mut self, key: &Key, actions: &mut Vec<Action>) -> bool {
+        let is_new = !self.journal.loading.contains_key(key);
+        if is_new {
+            self.journal.loading.insert(key.clone(), Vec::new());
+            actions.push(Action::Load { key: key.clone() });
         }
+        is_new
     }
 
     /// A load has ended: what waited for it goes on.
@@ -286,6 +313,7 @@ impl Shard {
             Ok(Found::Session(restored)) => self.take_up(key, *restored, actions).err(),
             Err(refusal) => Some(refusal),
         };
+        self.woke(key, actions);
         for parked in parked {
             match (parked, &failed) {
                 (Parked::Operation(ticket, operation), None) => {
@@ -321,7 +349,10 @@ impl Shard {
         let left = self.sessions.make_room(&settings)?;
         actions.extend(left.iter().map(|live| Action::Log(super::evicted(live))));
         let rerun = settings.keeping.is_some_and(|keeping| keeping.rerun);
+        // An address that paid is not kept: nobody pays for what goes on of such a session until its next message.
+        let payer = self.user(&key.sub);
         let id = self.sessions.insert(key, |id| Live::restored(id, key.clone(), &settings, restored, now));
+        self.sessions.get_mut(id).into_iter().for_each(|live| live.payer.clone_from(&payer));
         let generation = self.sessions.get(id).map_or(0, Live::generation);
         let taken = self.with_live(id, actions, |live, around| {
             live.take(around, Input::Resumed { generation, rerun })?;

@@ -82,8 +82,9 @@ fn messages(row: &TurnRow) -> Vec<Message> {
 
 /// Body of `/api/turn`. A turn of a conversation that was cleared is shown no more.
 pub fn turn(row: Option<TurnRow>, databases: &[DatabaseInfo], detail_bytes_max: usize) -> JobOutcome {
+    let webhook = row.as_ref().and_then(|row| row.webhook);
     JobOutcome::Reply(match detail(row) {
-        Some(detail) => Reply::of(json::turn(&detail, databases, detail_bytes_max)),
+        Some(detail) => Reply::of(json::turn(&detail, databases, detail_bytes_max, webhook.as_ref())),
         None => NOT_KEPT.into(),
     })
 }

@@ -88,6 +88,16 @@ pub enum Whose {
 }
 
 impl JournalJob {
+    /// Whose data it deletes: a user's, and of which session if not of all that a shard has.
+    pub fn deletes(&self) -> Option<(Arc<str>, Option<Arc<str>>)> {
+        match self {
+            JournalJob::Delete { name, .. } => Some((name.user.as_str().into(), Some(name.session.as_str().into()))),
+            JournalJob::Forget(Forget { user, whose: Whose::Session(session), .. }) => Some((user.clone(), Some(session.clone()))),
+            JournalJob::Forget(Forget { user, whose: Whose::Shard(..), .. }) => Some((user.clone(), None)),
+            _ => None,
+        }
+    }
+
     /// Whether it changes the journal.
     pub fn changes(&self) -> bool {
         match self {

@@ -107,7 +107,7 @@ impl Shard {
                 What::Kept { user } => What::Kept { user: user.clone() },
                 _ => What::Forget,
             };
-            let operation = Box::new(Operation { key: key.clone(), from: Caller::default(), address: None, what });
+            let operation = Box::new(Operation { key: key.clone(), from: Caller::default(), address: None, webhook: None, what });
             actions.push(Action::Mail { shard, mail: Mail::Operation { operation, from: self.id, ticket } });
         }
     }
@@ -141,6 +141,7 @@ impl Shard {
         if let What::Forget = what {
             let open = sessions.iter().filter(|id| self.sessions.get(**id).is_some_and(|live| live.is_open)).count();
             sessions.into_iter().for_each(|id| self.remove_session(id, 1000, "deleted", actions));
+            self.recall(&key.sub, is_nobody(key).then_some(&key.id), actions);
             self.journal.forget(|user, session| *user == *key.sub && (!is_nobody(key) || *session == *key.id));
             self.sign_in.forget(&key.sub);
             let orphans = if is_nobody(key) { Vec::new() } else { self.tests.forget(&key.sub) };
@@ -201,6 +202,7 @@ impl Shard {
             self.remove_session(id, 1000, "deleted", actions);
         }
         let was_open = live.is_some_and(|(_, is_open)| is_open);
+        self.recall(&key.sub, Some(&key.id), actions);
         self.journal.forget(|user, session| *user == *key.sub && *session == *key.id);
         if self.settings.keeping.is_some() {
             return Answer::Job(Job::Journal(Box::new(JournalJob::Delete { name: queries::name(key), was_open })));

@@ -14,6 +14,7 @@ use super::recorded::{Keep, Recorded};
 use super::restore::Restored;
 use super::timers::{Timer, Timers};
 use super::{Settings, export};
+use crate::contract::journal::Webhook;
 use crate::contract::{
     Accepted, Answer, CallError, CallId, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Trace,
     TraceContext, TurnId, Usage, VERSION, What,
@@ -41,6 +42,9 @@ pub(super) struct Live {
     pub(super) last_used: Moment,
     /// Whose budget its turns and calls are taken from: who sent what began last. None where nothing is bounded.
     pub(super) payer: Option<Subject>,
+    /// Whom the ends of its turns are to be told, and whom that of the turn that is about to begin.
+    pub(super) webhooks: BTreeMap<TurnId, Webhook>,
+    pub(super) asks: Option<Box<str>>,
     /// For whom it is counted as one that has a running turn.
     pub(super) runs_for: Option<Subject>,
     /// Whether its watchers are yet to be shown something.
@@ -123,6 +127,8 @@ impl Live {
             chats: 0,
             last_used: now,
             payer: None,
+            webhooks: BTreeMap::new(),
+            asks: None,
             runs_for: None,
             is_dirty: false,
             calls: BTreeMap::new(),
@@ -138,12 +144,13 @@ impl Live {
 
     /// One that the journal had.
     pub(super) fn restored(id: SessionId, key: Key, settings: &Settings, restored: Restored, now: Moment) -> Live {
-        let Restored { session, events, has_all, generation, number, moment } = restored;
+        let Restored { session, events, has_all, generation, number, moment, webhooks } = restored;
         let from = session.caller().clone();
         let recorded = Some(Recorded::restored(generation, number, moment, now, settings.snapshot_turns / 2, &session));
         Live {
             session,
             is_open: true,
+            webhooks: webhooks.into_iter().map(|webhook| (TurnId(webhook.turn), webhook)).collect(),
             recorded,
             backlog: Backlog::restored(events, has_all),
             ..Live::new(id, key, settings, &from, now, None)
@@ -220,6 +227,9 @@ impl Live {
         let accepted = handled.map_err(|_| self.panicked(around))?.map_err(NotTaken::Refused)?;
         (self.is_open, self.last_used) = (true, now.moment);
         self.taken_bytes += if matches!(accepted, Accepted::Begins(_)) { bytes } else { 0 };
+        if let Accepted::Begins(turn) = accepted {
+            self.await_end(around, turn);
+        }
         effects.into_iter().for_each(|effect| self.fulfil(around, effect));
         self.keep(around, |recorded, keep, session, now| {
             recorded.complete_turns(keep, session, now);
@@ -244,7 +254,7 @@ impl Live {
     }
 
     /// Has the journal keep something beside inputs.
-    fn keep(&mut self, around: &mut Surroundings<'_>, what: impl FnOnce(&mut Recorded, &mut Keep<'_>, &Session, Now)) {
+    pub(super) fn keep(&mut self, around: &mut Surroundings<'_>, what: impl FnOnce(&mut Recorded, &mut Keep<'_>, &Session, Now)) {
         let (Some(recorded), Some(keeping)) = (&mut self.recorded, around.settings.keeping) else { return };
         let (journal, snapshot_turns) = (&mut *around.journal, around.settings.snapshot_turns);
         let mut keep = Keep { journal, durability: keeping.durability, snapshot_turns, key: &self.key };
@@ -360,6 +370,7 @@ impl Live {
                 around.actions.extend(finished.map(Action::Export));
                 self.keep(around, |recorded, keep, session, now| recorded.ended(keep, session, now, trace.id, first_token_us));
             }
+            What::Done { outcome, client_id } => self.tell_end(around, event.turn, outcome, client_id.as_ref()),
             What::ProcessEnd { pid, .. } if event.frame == 0 => {
                 let finished = export::background(around.settings, &self.hashed, &self.session, event.turn, *pid);
                 around.actions.extend(finished.map(Action::Export));
@@ -424,6 +435,15 @@ impl Live {
             (self.session_bytes, self.turns_unmeasured, self.taken_bytes) = (self.session.bytes(), 0, 0);
         }
         FIXED + self.backlog.bytes() + self.session_bytes + self.taken_bytes
+    }
+
+    /// Whether a journal keeps it.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.recorded.is_some()
+    }
+
+    pub(super) fn trace_seed(&self) -> u64 {
+        self.trace_seed
     }
 
     pub(super) fn hashed(&self) -> &str {

@@ -23,6 +23,7 @@ pub struct Machine {
     /// Threads.
     pub workers: usize,
     pub spans: Option<Spans>,
+    pub webhooks: Webhooks,
 }
 
 /// The calls of one kind: `llm`, `background` or `database`.
@@ -38,6 +39,15 @@ pub struct Pool {
 pub struct Spans {
     pub exported: u64,
     pub dropped: u64,
+}
+
+/// Deliveries to webhooks, and attempts that were followed by another one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Webhooks {
+    pub waiting: u64,
+    pub delivered: u64,
+    pub failed: u64,
+    pub retried: u64,
 }
 
 /// Whose models answer, as settings name them.

@@ -32,6 +32,7 @@ pub mod metrics;
 pub mod operation;
 mod operator;
 pub mod origin;
+pub mod outbox;
 mod parked;
 mod passing;
 mod projection;
@@ -76,6 +77,8 @@ use metrics::{Machine, Metrics, Models};
 use operation::{Answer, Reply};
 use operator::Called;
 use origin::Origins;
+pub use outbox::Outbox;
+use outbox::Waking;
 use quota::Ledger;
 use serde_json::{Map, Value};
 use sessions::Sessions;
@@ -145,6 +148,8 @@ pub struct Settings {
     pub keeping: Option<Keeping>,
     /// Turns after which a snapshot of a session is kept.
     pub snapshot_turns: u32,
+    /// Where webhooks may go; none: nowhere.
+    pub outbox: Option<Outbox>,
 }
 
 pub type Databases = dyn Fn(&str) -> Vec<DatabaseInfo> + Send + Sync;
@@ -201,6 +206,7 @@ impl Settings {
             audit: false,
             keeping: None,
             snapshot_turns: bounds::SNAPSHOT_TURNS,
+            outbox: None,
         }
     }
 
@@ -234,6 +240,7 @@ pub struct Shard {
     /// What the audit log is to say.
     notes: Notes,
     journal: Journal,
+    waking: Waking,
     metrics: Metrics,
     /// Bytes of requests and messages that have arrived in part.
     input_bytes: usize,
@@ -338,6 +345,7 @@ impl Shard {
             timers: Timers::default(),
             notes: Notes::default(),
             journal: Journal::new(),
+            waking: Waking::default(),
             input_bytes: 0,
             output_bytes: 0,
             touched: Vec::new(),
@@ -353,6 +361,7 @@ impl Shard {
         self.clock.set(now);
         let before = actions.len();
         match event {
+            Event::Started { run, spent } => self.ledger.resume(now, format!("{run:016x}.{}", self.id.0), &spent),
             Event::Accepted { socket, peer, door } => self.accept(socket, peer, door, actions),
             Event::Arrived { socket, attach } => self.arrive(socket, *attach, actions),
             Event::Read { socket, bytes } => self.read(socket, bytes, actions),
@@ -374,6 +383,8 @@ impl Shard {
             Event::News(news) => self.learn(news, actions),
             Event::Durable { batch } => self.durable(batch, actions),
             Event::Loaded { key, outcome } => self.loaded(&key, outcome, actions),
+            Event::Fenced { key, generation } => self.fenced(&key, generation, actions),
+            Event::Wake(keys) => self.wake(keys, actions),
             Event::JournalState { broken } => self.journal_changed(broken, actions),
             Event::Reload(settings) => self.reload(settings, actions),
             Event::Drain => self.drain(actions),

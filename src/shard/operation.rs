@@ -21,6 +21,8 @@ pub struct Operation {
     pub from: Caller,
     /// Where it comes from, if that is known and counted.
     pub address: Option<Address>,
+    /// Who is to learn of the end of the turn that this begins.
+    pub webhook: Option<Box<str>>,
     pub what: What,
 }
 

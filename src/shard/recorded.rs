@@ -103,7 +103,7 @@ impl Recorded {
         (batch, restore::events(&effects[first..]).find(|event| is_held(&event.what)).map(|event| event.seq))
     }
 
-    fn append(&mut self, keep: &mut Keep<'_>, now: Now, item: Item) -> u64 {
+    pub(super) fn append(&mut self, keep: &mut Keep<'_>, now: Now, item: Item) -> u64 {
         let batch = keep.journal.append(keep.key, self.generation, now.wall, item);
         self.waits_for = Some(batch);
         batch

@@ -10,6 +10,7 @@ use super::journal::{LOADING_FULL, Later};
 use super::journal_job::JournalJob;
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
+use super::outbox::OUTBOX_FULL;
 use super::queries;
 use super::routes::{self, Outcome, RouteId, Server, route};
 use super::sign_in::{MayWait, Who};
@@ -183,7 +184,7 @@ impl Shard {
         if operation.what.is_of_user() {
             return self.operate_tests(operation, actions);
         }
-        let Operation { key, from, address, what } = operation;
+        let Operation { key, from, address, webhook, what } = operation;
         if matches!(what, What::Kept { .. } | What::Forget) {
             return self.operate_user(&key, &what, actions);
         }
@@ -193,7 +194,7 @@ impl Shard {
         if !self.is_here(&key) {
             return match self.journal.is_full() {
                 true => Answer::Reply(LOADING_FULL.into()),
-                false => Answer::Later(Later::Loaded(Box::new(Operation { key, from, address, what }))),
+                false => Answer::Later(Later::Loaded(Box::new(Operation { key, from, address, webhook, what }))),
             };
         }
         if let What::Rerun(rerun) = what {
@@ -217,6 +218,9 @@ impl Shard {
             return Answer::Reply(Reply::refused(refusal, client_id.as_ref()));
         }
         let begins = matches!(&what, What::Send(input) if Shard::starts(input)) && !is_known;
+        if begins && webhook.is_some() && self.is_outbox_full() {
+            return Answer::Reply(Reply::refused(&OUTBOX_FULL, client_id.as_ref()));
+        }
         if begins {
             let session = self.sessions.find(&key).map(|live| live.id);
             if let Err(over) = self.admit_message(session, &key.sub, address) {
@@ -236,7 +240,9 @@ impl Shard {
         }
         let is_draining = self.is_draining();
         let answered = self.with_live(id, actions, |live, around| {
+            live.asks = webhook.filter(|_| begins);
             let answer = catch_unwind(AssertUnwindSafe(|| answers::answer(live, around, from, what, is_draining, budget)));
+            live.asks = None;
             if begins && matches!(answer, Ok(Ok(_))) {
                 live.payer = payer;
             }
@@ -249,7 +255,7 @@ impl Shard {
             Ok(reply) => match (self.batch_of(&key), self.journal.broken()) {
                 // What it tells may not be seen, and nobody knows for how long.
                 (Some(_), Some(refusal)) => Answer::Reply(Reply::refused(refusal, client_id.as_ref())),
-                (Some(batch), None) => Answer::Later(Later::Durable { batch, reply }),
+                (Some(batch), None) => Answer::Later(Later::Durable { batch, key, reply }),
                 (None, _) => Answer::Reply(reply),
             },
             Err(not_taken) => {

@@ -2,7 +2,7 @@
 //!
 //! Each record has a digest of what its input led to. So a replay finds out whether watchers saw the same.
 
-use crate::contract::journal::Loaded;
+use crate::contract::journal::{Loaded, Webhook};
 use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal, VERSION};
 use crate::engine::{RestoreError, Session, Snapshot};
 use crate::graph::Library;
@@ -33,6 +33,8 @@ pub struct Restored {
     pub number: u64,
     /// The time of its last input on its own clock.
     pub moment: Moment,
+    /// Of turns that have not ended.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// What a load has found.
@@ -230,7 +232,8 @@ pub fn restore<'a>(loaded: &Loaded, libraries: &'a mut Libraries<'a>) -> Result<
     Ok(match player.session {
         None => Found::Nothing { generation },
         Some(session) => {
-            Found::Session(Box::new(Restored { session, events, has_all: loaded.snapshot.is_none(), generation, number, moment }))
+            let (has_all, webhooks) = (loaded.snapshot.is_none(), loaded.webhooks.clone());
+            Found::Session(Box::new(Restored { session, events, has_all, generation, number, moment, webhooks }))
         }
     })
 }

@@ -9,6 +9,7 @@ use super::identity::{Key, User, caller, shard_of_user};
 use super::journal_job::{JournalJob, NO_JOURNAL};
 use super::operation::{Operation, Reply, What};
 use super::operator::{self, RollCall};
+use super::outbox;
 use super::queries;
 use super::rerun::{RERUN_OFF, Rerun};
 use super::sign_in::bearer;
@@ -365,6 +366,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
     // Only an administrator gets here with another's name.
     let sub = request.query("user").map_or_else(|| user.sub.clone(), Arc::from);
     let last = |default: usize| number(request, "last").unwrap_or(default);
+    let mut webhook = None;
     let what = match call {
         Call::Health | Call::Alive | Call::Ready | Call::Version | Call::Metrics => unreachable!("answered above"),
         Call::AuthConfig => return Ok(Outcome::Reply(Reply::ok(&server.auth_config), &[])),
@@ -384,22 +386,32 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Events => return events(server, request, &sub, user, from, framing),
         Call::Me => {
             let what = What::Kept { user: Box::new(user) };
-            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, address: None, what })));
+            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, address: None, webhook: None, what })));
         }
         Call::Forget => {
             optional_body(request)?;
-            return Ok(Outcome::Everywhere(Box::new(Operation { key: Key::of(&sub, request)?, from, address: None, what: What::Forget })));
+            return Ok(Outcome::Everywhere(Box::new(Operation {
+                key: Key::of(&sub, request)?,
+                from,
+                address: None,
+                webhook: None,
+                what: What::Forget,
+            })));
         }
         Call::Check => {
             optional_body(request)?;
             What::Check
         }
         Call::Send | Call::Action => {
-            let body = message_body(server, request)?;
+            let mut body = message_body(server, request)?;
             let client_id = body.get("id").and_then(Value::as_str).and_then(|id| said::parse_client_id(id).ok());
             let parse = if call == Call::Send { said::message } else { said::action };
-            match parse(body, from.clone()) {
-                Ok(input) => What::Send(input),
+            let asked = outbox::webhook(server.settings, &mut body);
+            match asked.and_then(|asked| Ok((asked, parse(body, from.clone())?))) {
+                Ok((asked, input)) => {
+                    webhook = asked;
+                    What::Send(input)
+                }
                 Err(refusal) => return Ok(Outcome::Reply(Reply::refused(&refusal, client_id.as_ref()), &[])),
             }
         }
@@ -453,7 +465,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
     };
     let key = Key::of(&sub, request)?;
     let shard = placed(server, &key, what.is_of_user());
-    Ok(Outcome::Operation(Box::new(Operation { key, from, address: None, what }), shard))
+    Ok(Outcome::Operation(Box::new(Operation { key, from, address: None, webhook, what }), shard))
 }
 
 fn journal(server: &Server<'_>, job: JournalJob) -> Outcomes {

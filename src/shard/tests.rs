@@ -17,6 +17,7 @@ mod isolation;
 mod journal;
 mod kept;
 mod operator;
+mod outbox;
 mod reload;
 mod rerun;
 mod sign_in;
@@ -53,6 +54,9 @@ struct World {
     batch: u64,
     appended: Vec<Append>,
     loads: Vec<Key>,
+    /// What webhooks are to learn where there is no journal, and whose was recalled.
+    delivered: Vec<crate::contract::journal::Delivery>,
+    recalled: Vec<(Arc<str>, Option<Arc<str>>)>,
     log: Vec<Entry>,
     audit: Vec<Record>,
     wake_at: Option<Moment>,
@@ -96,6 +100,8 @@ impl World {
             batch: 0,
             appended: Vec::new(),
             loads: Vec::new(),
+            delivered: Vec::new(),
+            recalled: Vec::new(),
             log: Vec::new(),
             audit: Vec::new(),
             wake_at: None,
@@ -153,6 +159,8 @@ impl World {
                     self.appended.extend(appends);
                 }
                 Action::Load { key } => self.loads.push(key),
+                Action::Deliver(delivery) => self.delivered.push(*delivery),
+                Action::Recall { user, session } => self.recalled.push((user, session)),
                 Action::WakeAt(moment) => self.wake_at = Some(moment),
                 Action::Log(entry) => self.log.push(entry),
                 Action::Audit(record) => self.audit.push(*record),

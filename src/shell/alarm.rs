@@ -99,6 +99,7 @@ mod tests {
                 audit: None,
                 exporter: None,
                 journal: None,
+                courier: None,
                 mailboxes: [mailbox].into(),
                 notices: channel().0,
             };

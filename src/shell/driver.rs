@@ -24,6 +24,7 @@ use crate::shard::journal_job::NO_JOURNAL;
 use crate::shard::operation::Reply;
 use crate::shard::{Load, Shard};
 use crate::work::Pool;
+use crate::work::courier::Courier;
 use crate::work::issuer::Identity;
 use crate::work::otlp::Exporter;
 use monoio::io::{CancelHandle, Canceller};
@@ -81,6 +82,7 @@ pub(super) struct Driver<M> {
     audit: Option<Audit>,
     exporter: Option<Exporter>,
     journal: Option<Journal>,
+    courier: Option<Courier>,
     mailboxes: Arc<[Arc<Mailbox>]>,
     notices: Sender<Notice>,
     /// Whether the loop is epoll's, which wants sockets that don't block.
@@ -110,13 +112,15 @@ pub(super) struct Parts {
     pub(super) exporter: Option<Exporter>,
     /// None where sessions live in memory only.
     pub(super) journal: Option<Journal>,
+    /// None where no webhook is called.
+    pub(super) courier: Option<Courier>,
     pub(super) mailboxes: Arc<[Arc<Mailbox>]>,
     pub(super) notices: Sender<Notice>,
 }
 
 impl<M: Machine> Driver<M> {
     pub(super) fn new(machine: M, parts: Parts, listeners: Listeners, polls: bool) -> Rc<Self> {
-        let Parts { number, start, pool, jobs, identity, audit, exporter, journal, mailboxes, notices } = parts;
+        let Parts { number, start, pool, jobs, identity, audit, exporter, journal, courier, mailboxes, notices } = parts;
         Rc::new(Driver {
             number,
             machine: RefCell::new(machine),
@@ -131,6 +135,7 @@ impl<M: Machine> Driver<M> {
             audit,
             exporter,
             journal,
+            courier,
             mailboxes,
             notices,
             polls,
@@ -187,6 +192,8 @@ impl<M: Machine> Driver<M> {
             Action::Job { ticket, job } => return self.jobs.start(&self.mailboxes[self.number.0], ticket, job),
             Action::Append { batch, appends } => self.journal.as_ref()?.append(self.number, batch, appends),
             Action::Load { key } => self.journal.as_ref()?.load(self.number, key),
+            Action::Deliver(delivery) => self.courier.as_ref()?.deliver(*delivery),
+            Action::Recall { user, session } => self.courier.as_ref()?.recall(&user, session.as_deref()),
             Action::Ask(ask) => return self.identity.as_ref()?.ask(ask).map(Event::News),
             Action::WakeAt(moment) => self.alarm.set(moment),
             Action::Log(entry) => log::write(entry),
@@ -307,6 +314,8 @@ impl<M: Machine> Driver<M> {
             Letter::News(news) => self.handle(Event::News(news)),
             Letter::Durable { batch } => self.handle(Event::Durable { batch }),
             Letter::Loaded { key, outcome } => self.handle(Event::Loaded { key, outcome: *outcome }),
+            Letter::Fenced { key, generation } => self.handle(Event::Fenced { key, generation }),
+            Letter::Wake(keys) => self.handle(Event::Wake(keys)),
             Letter::JournalState { broken } => self.handle(Event::JournalState { broken }),
             Letter::Reload { rules, done } => {
                 self.handle(Event::Reload(rules));

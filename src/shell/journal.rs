@@ -8,7 +8,7 @@
 
 use super::journal_reader::{self, JournalReader};
 use super::mailbox::{Letter, Mailbox};
-use crate::contract::journal::{Append, Deleted, Name, Retain, Retention};
+use crate::contract::journal::{Append, Attempted, Deleted, Delivery, Item, Name, Retain, Retention, Undelivered};
 use crate::contract::{Code, Refusal, Time, micros};
 use crate::graph::Library;
 use crate::shard::event::{Found, JobOutcome, ShardId, Ticket};
@@ -16,6 +16,7 @@ use crate::shard::identity::Key;
 use crate::shard::journal_job::JournalJob;
 use crate::shard::restore;
 use crate::store::{Kind, RETAIN_SESSIONS_MAX, Read, Store, StoreError};
+use crate::work::courier::Courier;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,6 +40,8 @@ const RETAIN_EVERY: Duration = Duration::from_secs(3600);
 const RETAIN_AGAIN: Duration = Duration::from_secs(10);
 /// How long that waits for shards to name their sessions, while messages wait for it.
 const NAMES_TIME: Duration = Duration::from_millis(200);
+/// What a server that shares the journal has not touched for so long it does not see to any more.
+const ANOTHER_S_TIME: Duration = Duration::from_secs(15 * 60);
 /// Until then the shards have started.
 const RETAIN_FIRST: Duration = Duration::from_secs(1);
 
@@ -58,6 +61,8 @@ enum Wanted {
         ticket: Ticket,
         job: Box<JournalJob>,
     },
+    /// What became of an attempt to call a webhook.
+    Attempted(Attempted),
     /// What sessions run on from now on.
     Library(Arc<Library>),
     End {
@@ -82,8 +87,13 @@ impl Journal {
         library: Arc<Library>,
         mailboxes: Arc<[Arc<Mailbox>]>,
         retain: Retain,
+        courier: Option<Courier>,
     ) -> io::Result<Journal> {
         let (to, wanted) = channel();
+        if let Some(courier) = &courier {
+            let to = to.clone();
+            courier.report_to(move |attempted| drop(to.send(Wanted::Attempted(attempted))));
+        }
         let reader = JournalReader::start(reader)?;
         let waiting_bytes = Arc::<AtomicUsize>::default();
         let keeper = Keeper {
@@ -102,6 +112,8 @@ impl Journal {
             retain,
             next_retain: Instant::now() + RETAIN_FIRST,
             is_retaining: None,
+            courier,
+            attempted: Vec::new(),
         };
         let thread = thread::Builder::new().name("journal".to_owned()).spawn(move || keeper.run(&wanted))?;
         Ok(Journal { to, reader, waiting_bytes, thread: Arc::new(Mutex::new(Some(thread))) })
@@ -153,6 +165,11 @@ const NOT_NOW: Refusal = Refusal::new(
     "the journal can't be written now, so nothing in it is changed or deleted: try again in a moment (operators: see `/readyz`)",
 );
 
+/// The wall clock, in µs.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+}
+
 fn bytes(appends: &[Append]) -> usize {
     appends.iter().map(|append| append.item.bytes()).sum()
 }
@@ -181,6 +198,9 @@ struct Keeper {
     next_retain: Instant,
     /// What the present round has deleted so far.
     is_retaining: Option<Deleted>,
+    courier: Option<Courier>,
+    /// What became of deliveries and is to be kept.
+    attempted: Vec<Attempted>,
 }
 
 enum Then {
@@ -192,6 +212,7 @@ impl Keeper {
     fn run(mut self, wanted: &Receiver<Wanted>) {
         let (mut retry, mut next_try) = (RETRY_MIN, None::<Instant>);
         let mut until = None;
+        self.resume_deliveries();
         loop {
             let is_to_mend = self.is_broken && !self.is_damaged;
             let due = next_try.unwrap_or(if is_to_mend { Instant::now() + retry } else { self.written + CHECK_EVERY });
@@ -216,7 +237,7 @@ impl Keeper {
                 self.retain(next_try.is_none() && !self.is_broken);
             }
             if let Some(until) = until {
-                if self.appends.is_empty() {
+                if self.appends.is_empty() && self.attempted.is_empty() {
                     return;
                 }
                 if Instant::now() >= until {
@@ -235,6 +256,7 @@ impl Keeper {
                 self.appends.append(&mut appends);
                 self.batches.insert(shard, batch);
             }
+            Wanted::Attempted(attempted) => self.attempted.push(attempted),
             Wanted::Load { shard, key } => self.then.push(Then::Load(shard, key)),
             Wanted::Change { shard, ticket, job } => self.then.push(Then::Change(shard, ticket, job)),
             Wanted::Library(library) => {
@@ -262,13 +284,17 @@ impl Keeper {
             match self.store.append(&self.appends) {
                 Ok(()) => {
                     self.waiting_bytes.fetch_sub(bytes(&self.appends), Ordering::Relaxed);
-                    self.appends.clear();
+                    std::mem::take(&mut self.appends).into_iter().for_each(|append| self.deliver(append));
                     self.written = Instant::now();
                 }
                 // Another server has it now: what this one still had to say is not to be kept.
                 Err(StoreError { kind: Kind::Fenced, detail, name: Some(name) }) => self.drop_of(&name, &detail),
                 Err(error) => return Err(error),
             }
+        }
+        if !self.attempted.is_empty() {
+            self.store.attempted(&self.attempted)?;
+            self.attempted.clear();
         }
         for (shard, batch) in std::mem::take(&mut self.batches) {
             self.tell(shard, Letter::Durable { batch });
@@ -287,8 +313,42 @@ impl Keeper {
     fn drop_of(&mut self, name: &Name, detail: &str) {
         tracing::error!(detail, "a session was loaded by another server: what this one had to add is dropped");
         let bytes_before = bytes(&self.appends);
-        self.appends.retain(|append| append.name != *name);
+        // The first is the one that was refused. What came under a later generation was loaded again since.
+        let generation = self.appends.iter().find(|append| append.name == *name).map_or(u32::MAX, |append| append.generation);
+        self.appends.retain(|append| append.name != *name || append.generation > generation);
         self.waiting_bytes.fetch_sub(bytes_before - bytes(&self.appends), Ordering::Relaxed);
+        let key = Key { sub: name.user.as_str().into(), id: name.session.as_str().into() };
+        self.tell(key.shard(self.mailboxes.len()), Letter::Fenced { key, generation });
+    }
+
+    /// What is durable now may be delivered.
+    fn deliver(&self, append: Append) {
+        let (Some(courier), Item::Delivery { webhook, body }) = (&self.courier, append.item) else { return };
+        courier.deliver(Delivery { name: append.name, webhook: *webhook, body, since: append.at, attempts: 0, due: append.at });
+    }
+
+    /// Goes on with what an earlier server had to deliver, and with sessions whose turns it did not end. What another server may
+    /// still see to, because it has done so lately, is left to it.
+    fn resume_deliveries(&mut self) {
+        let before = if self.store.is_shared() { now().saturating_sub(micros(ANOTHER_S_TIME)) } else { u64::MAX };
+        let Undelivered { deliveries, awaited } = match self.store.undelivered(Time(before)) {
+            Ok(found) => found,
+            Err(error) => return tracing::error!(%error, "what webhooks are to learn can't be read from the journal"),
+        };
+        match &self.courier {
+            Some(courier) => deliveries.into_iter().for_each(|delivery| courier.deliver(delivery)),
+            None if deliveries.is_empty() => {}
+            None => tracing::warn!(
+                waiting = deliveries.len(),
+                "deliveries to webhooks wait, and no webhook may be called: see `--webhook-allow`"
+            ),
+        }
+        let mut keys: BTreeMap<ShardId, Vec<Key>> = BTreeMap::new();
+        for Name { user, session } in awaited {
+            let key = Key { sub: user.into(), id: session.into() };
+            keys.entry(key.shard(self.mailboxes.len())).or_default().push(key);
+        }
+        keys.into_iter().for_each(|(shard, keys)| self.tell(shard, Letter::Wake(keys)));
     }
 
     fn failed(&mut self, error: &StoreError) {
@@ -316,7 +376,15 @@ impl Keeper {
                 Then::Change(shard, ticket, job) => {
                     // What waits to be kept could bring back what is deleted now.
                     let outcome = match self.appends.is_empty() {
-                        true => journal_reader::change(self.store.as_mut(), *job),
+                        true => {
+                            let deleted = job.deletes();
+                            let outcome = journal_reader::change(self.store.as_mut(), *job);
+                            // Also where only a part could be deleted.
+                            if let (Some(courier), Some((user, session))) = (&self.courier, deleted) {
+                                courier.recall(&user, session.as_deref());
+                            }
+                            outcome
+                        }
                         false => JobOutcome::Reply(NOT_NOW.into()),
                     };
                     self.tell(shard, Letter::JobDone { ticket, outcome });
@@ -333,7 +401,10 @@ impl Keeper {
             self.next_retain = Instant::now() + RETAIN_AGAIN;
             return;
         };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
+        if self.is_retaining.is_none() && self.store.is_shared() {
+            self.resume_deliveries();
+        }
+        let now = now();
         let since = |days: u32| Time(now.saturating_sub(u64::from(days) * 24 * 3600 * 1_000_000));
         let retention = Retention { unused_since: self.retain.days.map(since), user_bytes_max: self.retain.user_bytes };
         let outcome = self.store.retain(&retention, &|name| in_memory.contains(name));
@@ -421,5 +492,46 @@ impl Keeper {
         for shard in 0..self.mailboxes.len() {
             self.tell(ShardId(shard), Letter::JournalState { broken: broken.cloned() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph;
+    use crate::store::sqlite;
+
+    #[test]
+    fn a_shard_learns_which_session_was_taken_over_before_it_hears_that_its_batch_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = sqlite::open(&folder.path().join("journal.db")).unwrap();
+        let name = |session: &str| Name { user: "ada".to_owned(), session: session.to_owned() };
+        let record = |session: &str, generation, number| {
+            let item = Item::Record { number, bytes: b"input".to_vec() };
+            Append { name: name(session), generation, at: Time(1), item }
+        };
+        store.append(&[record("taken", 1, 1), record("own", 1, 1)]).unwrap();
+        // As another server does.
+        assert_eq!(store.load(&name("taken")).unwrap().generation, 2);
+        let reader = store.reader().unwrap();
+        let mailboxes: Arc<[Arc<Mailbox>]> = [Arc::default()].into();
+        let retain = Retain::default();
+        let journal = Journal::start((Box::new(store), reader), graph::shipped(), mailboxes.clone(), retain, None).unwrap();
+        journal.append(ShardId(0), 1, vec![record("taken", 1, 2), record("own", 1, 2), record("taken", 2, 2)]);
+        let mut heard = Vec::new();
+        let until = Instant::now() + Duration::from_secs(60);
+        while !heard.contains(&"durable 1".to_owned()) {
+            assert!(Instant::now() < until, "{heard:?}");
+            heard.extend(mailboxes[0].take().into_iter().filter_map(|letter| match letter {
+                Letter::Fenced { key, generation } => Some(format!("fenced {} {generation}", key.id)),
+                Letter::Durable { batch } => Some(format!("durable {batch}")),
+                _ => None,
+            }));
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(heard, ["fenced taken 1", "durable 1"]);
+        journal.end(Duration::from_secs(60));
+        let mut store = sqlite::open(&folder.path().join("journal.db")).unwrap();
+        assert_eq!(["own", "taken"].map(|session| store.records(&name(session), 1, 9).unwrap().len()), [2, 2]);
     }
 }

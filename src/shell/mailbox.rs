@@ -48,6 +48,13 @@ pub(super) enum Letter {
     JournalState {
         broken: Option<Refusal>,
     },
+    /// Another server has loaded a session: what this one had to add is dropped.
+    Fenced {
+        key: Key,
+        generation: u32,
+    },
+    /// Sessions to load.
+    Wake(Vec<Key>),
     /// New rules; who waits until they are taken is told so.
     Reload {
         rules: Arc<shard::Settings>,
@@ -178,6 +185,8 @@ impl Letter {
             | Letter::Durable { .. }
             | Letter::Loaded { .. }
             | Letter::JournalState { .. }
+            | Letter::Wake(_)
+            | Letter::Fenced { .. }
             | Letter::Reload { .. }
             | Letter::Turn
             | Letter::Names(_)

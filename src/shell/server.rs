@@ -25,15 +25,16 @@ use super::suites::{Runs, Suites};
 use super::supervisor::Supervisor;
 use crate::auth::{self, News};
 use crate::contract::Listen;
-use crate::contract::journal::Retain;
+use crate::contract::journal::{Retain, SpentOn};
 use crate::graph::Library;
 use crate::shard::bounds::FAREWELL_TIME;
-use crate::shard::event::{Door, ShardId};
+use crate::shard::event::{Door, Event, ShardId};
 use crate::shard::origin::Origins;
 use crate::shard::{self, Load, Shard, metrics};
 use crate::store::{Store, StoreError};
 use crate::work::Pool;
 use crate::work::authority::Authority;
+use crate::work::courier::{Counts, Courier};
 use crate::work::issuer::{Identity, KeyFile};
 use crate::work::otlp::Exporter;
 use jiff::tz::TimeZone;
@@ -86,6 +87,8 @@ pub struct Settings {
     pub store: Option<Box<OpenStore>>,
     /// How long they are kept there.
     pub retain: Retain,
+    /// Calls webhooks; none: nobody does. The rules say so as well.
+    pub courier: Option<Courier>,
     /// How long running turns may go on when the server ends.
     pub drain_time: Duration,
 }
@@ -114,6 +117,7 @@ impl Settings {
             exporter: None,
             store: None,
             retain: Retain::default(),
+            courier: None,
             drain_time: DRAIN_TIME,
         }
     }
@@ -137,6 +141,7 @@ pub struct Server {
     audit: Option<Audit>,
     exporter: Option<Exporter>,
     journal: Option<Journal>,
+    courier: Option<Courier>,
     /// Locked for as long as the server runs.
     _data: Option<File>,
 }
@@ -214,10 +219,13 @@ impl fmt::Display for ServeError {
 
 /// How long a server takes to end once its turns have.
 const ENDING_TIME: Duration = FAREWELL_TIME.saturating_mul(2);
+/// How long attempts to call webhooks may take then: what is cut off is repeated by the next server.
+const COURIER_END_TIME: Duration = Duration::from_secs(2);
 /// How long the journal may take to keep what is left then.
 const JOURNAL_END_TIME: Duration = Duration::from_secs(5);
 /// The same with what is still written then: the journal, the audit log, and traces.
-const ENDING_TIME_MAX: Duration = ENDING_TIME.saturating_add(JOURNAL_END_TIME).saturating_add(FLUSH_TIME_MAX).saturating_add(FLUSH_TIME);
+const ENDING_TIME_MAX: Duration =
+    ENDING_TIME.saturating_add(COURIER_END_TIME).saturating_add(JOURNAL_END_TIME).saturating_add(FLUSH_TIME_MAX).saturating_add(FLUSH_TIME);
 
 /// The rules of a server whose sessions start on `graph` and whose calls `pool` makes, with the default limits.
 pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings {
@@ -226,7 +234,7 @@ pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings
         databases: Box::new(move |session| databases.databases(session)),
         call_time: Box::new(move |request| call_time.deadline(request)),
         database_names: pool.database_names(),
-        machine: Box::new(move || machine(&load, None)),
+        machine: Box::new(move || machine(&load, None, None)),
         files: files::embedded(),
         time_zone: TimeZone::system(),
         ..shard::Settings::new(library, graph)
@@ -234,10 +242,12 @@ pub fn rules(library: Arc<Library>, graph: &str, pool: &Pool) -> shard::Settings
 }
 
 /// What the machine side shows in `/metrics`.
-pub fn machine(pool: &Pool, exporter: Option<&Exporter>) -> metrics::Machine {
+pub fn machine(pool: &Pool, exporter: Option<&Exporter>, courier: Option<&Courier>) -> metrics::Machine {
     let spans = exporter.map(Exporter::counts).map(|(exported, dropped)| metrics::Spans { exported, dropped });
+    let Counts { waiting, delivered, failed, retried } = courier.map(Courier::counts).unwrap_or_default();
+    let webhooks = metrics::Webhooks { waiting, delivered, failed, retried };
     let of_kind = |(name, waiting, running)| metrics::Pool { name, waiting, running };
-    metrics::Machine { pools: pool.load().map(of_kind).to_vec(), workers: pool.workers(), spans }
+    metrics::Machine { pools: pool.load().map(of_kind).to_vec(), workers: pool.workers(), spans, webhooks }
 }
 
 /// Starts a server; it accepts connections when this returns.
@@ -273,7 +283,7 @@ pub(super) fn start<M: Machine>(
 ) -> Result<Server, ServeError> {
     let Settings { listen, inherited, socket_mode, supervisor, metrics_listen, shards, backend, pool, data, results, suites, .. } =
         settings;
-    let Settings { issuer, key_file, authority, audit, doctor, exporter, store, retain, drain_time, .. } = settings;
+    let Settings { issuer, key_file, authority, audit, doctor, exporter, store, retain, courier, drain_time, .. } = settings;
     descriptors::allow_all();
     let configured = listen.clone();
     let listening = match inherited.is_empty() {
@@ -290,18 +300,23 @@ pub(super) fn start<M: Machine>(
     let identity = identity(issuer, authority, key_file, &mailboxes).map_err(|error| ServeError::Start { error })?;
     let open = |open: Box<OpenStore>| open().and_then(|store| store.reader().map(|reader| (store, reader)));
     let store = store.map(open).transpose().map_err(|error| ServeError::Journal { error })?;
-    let journal = store.zip(library).map(|(store, library)| Journal::start(store, library, mailboxes.clone(), retain));
+    let store = store.map(|(mut store, reader)| store.spent().map(|spent| (spent, (store, reader)))).transpose();
+    let (spent, store) = store.map_err(|error| ServeError::Journal { error })?.unzip();
+    let spent = spent.map(|spent| (fastrand::u64(..), Arc::<[SpentOn]>::from(spent)));
+    let journal = store.zip(library).map(|(store, library)| Journal::start(store, library, mailboxes.clone(), retain, courier.clone()));
     let journal = journal.transpose().map_err(|error| ServeError::Start { error })?;
     let begun = Instant::now();
     let (ready, started) = channel();
     let mut threads = Vec::new();
     for (number, listeners) in of_shards.into_iter().enumerate() {
         let (pool, jobs, identity, audit, exporter) = (pool.clone(), jobs.clone(), identity.clone(), audit.clone(), exporter.clone());
-        let (journal, mailboxes, notices) = (journal.clone(), mailboxes.clone(), notify.clone());
-        let parts = Parts { number: ShardId(number), start: begun, pool, jobs, identity, audit, exporter, journal, mailboxes, notices };
+        let (journal, courier, mailboxes) = (journal.clone(), courier.clone(), mailboxes.clone());
+        let (notices, spent) = (notify.clone(), spent.clone());
+        let (number, start) = (ShardId(number), begun);
+        let parts = Parts { number, start, pool, jobs, identity, audit, exporter, journal, courier, mailboxes, notices };
         let (machine, ready) = (machine.clone(), ready.clone());
-        let thread = thread::Builder::new().name(format!("shard {number}"));
-        let thread = thread.spawn(move || run_shard(parts, machine, listeners, backend, &ready));
+        let thread = thread::Builder::new().name(format!("shard {}", number.0));
+        let thread = thread.spawn(move || run_shard(parts, spent, machine, listeners, backend, &ready));
         threads.push(thread.map_err(|error| ServeError::Start { error })?);
     }
     let mut backend = Backend::IoUring;
@@ -326,6 +341,7 @@ pub(super) fn start<M: Machine>(
         audit,
         exporter,
         journal,
+        courier,
         _data: data,
     })
 }
@@ -378,6 +394,7 @@ fn lock(folder: PathBuf) -> Result<File, ServeError> {
 
 fn run_shard<M: Machine>(
     parts: Parts,
+    spent: Option<(u64, Arc<[SpentOn]>)>,
     machine: impl FnOnce(ShardId, Backend) -> M,
     listeners: Listeners,
     backend: Option<Backend>,
@@ -400,6 +417,9 @@ fn run_shard<M: Machine>(
             Err(error) => return drop(ready.send(Err(error))),
         };
         let driver = Driver::new(machine(parts.number, backend), parts, listeners, polls);
+        if let Some((run, spent)) = spent {
+            driver.feed(Event::Started { run, spent });
+        }
         for (listener, door) in accepting {
             monoio::spawn(accept::accept(driver.clone(), listener, door, driver.accepting()));
         }
@@ -429,6 +449,11 @@ impl Server {
     /// Where metrics are served on their own.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// What calls webhooks.
+    pub fn courier(&self) -> Option<&Courier> {
+        self.courier.as_ref()
     }
 
     /// What exports traces.
@@ -482,6 +507,10 @@ impl Server {
         let until = Instant::now() + ENDING_TIME;
         while Instant::now() < until && !self.threads.iter().all(JoinHandle::is_finished) {
             thread::sleep(FAREWELL_TIME / 50);
+        }
+        let left = self.courier.as_ref().map_or(0, |courier| courier.end(COURIER_END_TIME));
+        if left > 0 && self.journal.is_none() {
+            tracing::warn!(left, "the server ends without a journal: these deliveries to webhooks are lost");
         }
         self.journal.iter().for_each(|journal| journal.end(JOURNAL_END_TIME));
         self.audit.iter().for_each(Audit::flush);

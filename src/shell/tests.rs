@@ -109,7 +109,8 @@ impl Puppet {
             }
             "ask" => {
                 let (sub, id) = ("u".into(), "s".into());
-                let operation = Box::new(Operation { key: Key { sub, id }, from: caller(), address: None, what: What::Result });
+                let operation =
+                    Box::new(Operation { key: Key { sub, id }, from: caller(), address: None, webhook: None, what: What::Result });
                 let mail = Mail::Operation { operation, from: self.number, ticket: Ticket(7) };
                 actions.push(Action::Mail { shard: ShardId(1 - self.number.0), mail });
             }
@@ -191,6 +192,9 @@ impl Machine for Puppet {
             }
             Event::Mail(Mail::Reply { ticket, reply }) => self.answer(&format!("{} {}", ticket.0, reply.status)),
             Event::Mail(Mail::TestReport { .. } | Mail::Report { .. } | Mail::Counts { .. } | Mail::Counted)
+            | Event::Started { .. }
+            | Event::Wake(_)
+            | Event::Fenced { .. }
             | Event::News(_)
             | Event::Durable { .. }
             | Event::Loaded { .. }

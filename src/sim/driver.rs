@@ -183,7 +183,7 @@ impl World<'_> {
         }
     }
 
-    fn act(&mut self, shard: usize, event: Event<'_>) {
+    pub(super) fn act(&mut self, shard: usize, event: Event<'_>) {
         let moment = self.now.saturating_add_signed(self.moment_ahead);
         let now = Now { moment: Moment(moment), wall: Time((WALL_ZERO + self.now).saturating_add_signed(self.wall_offset)) };
         let mut actions = Vec::new();
@@ -228,7 +228,7 @@ impl World<'_> {
                 }
             }
             Action::Load { key } => key.hash(&mut self.hash),
-            Action::Ask(_) | Action::Export(_) | Action::Drained | Action::Stopped => {}
+            Action::Ask(_) | Action::Export(_) | Action::Deliver(_) | Action::Recall { .. } | Action::Drained | Action::Stopped => {}
         }
     }
 
@@ -288,6 +288,7 @@ impl World<'_> {
                     self.later(at - self.now, Happens::Wake { shard, at });
                 }
             }
+            Action::Deliver(_) | Action::Recall { .. } => self.fail(format!("shard {shard} has a webhook, and nobody asked for one")),
             Action::Log(Entry::Panic { session }) => self.fail(format!("session {session} panicked")),
             Action::Log(_) | Action::Export(_) => {}
             Action::Audit(record) => self.fail(format!("shard {shard} notes {record:?} where there is no audit log")),

@@ -70,7 +70,7 @@ impl Played {
                 Item::Turn(turn) => drop(self.turns.insert(turn.turn, (**turn).clone())),
                 // What is hidden is never completed.
                 Item::Cleared => self.ended.clear(),
-                Item::Library { .. } => {}
+                Item::Library { .. } | Item::Webhook(_) | Item::Delivery { .. } | Item::Spent(_) => {}
             }
         }
         self.remembering = player.session().iter().flat_map(|session| session.remembering()).map(|turn| turn.0).collect();
@@ -201,6 +201,9 @@ impl World<'_> {
             return Err("the journal never comes to rest".to_owned());
         }
         self.play_on()?;
+        if self.script.is_bounded {
+            self.store.check_spent()?;
+        }
         (0..self.books.len()).try_for_each(|user| {
             self.check_seen(user)?;
             self.check_session(user).map_err(|what| format!("user {}: {what}", self.books[user].number))

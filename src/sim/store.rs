@@ -7,8 +7,8 @@
 use super::script::{Disk, SECOND};
 use super::world::{Happens, Owned, World};
 use super::{below, one_in};
-use crate::contract::journal::{Append, Item, Loaded, Name, Record};
-use crate::contract::{Code, Refusal};
+use crate::contract::journal::{Append, Item, Loaded, Name, Record, Spending, SpentOn};
+use crate::contract::{Code, Input, Refusal, Spent};
 use crate::graph::Library;
 use crate::shard::event::Found;
 use crate::shard::identity::Key;
@@ -28,6 +28,8 @@ pub(super) struct Store {
     rng: Rng,
     libraries: Vec<Arc<Library>>,
     pub(super) kept: BTreeMap<Name, Kept>,
+    /// By day, payer and who counted it, each with its place in the order in which they came.
+    spent: BTreeMap<(u64, String, String), (usize, Spent)>,
     /// What waits for the next commit, and what is being written.
     waiting: Vec<Batch>,
     writing: Vec<Batch>,
@@ -63,6 +65,8 @@ pub(super) struct Kept {
 struct Written {
     number: u64,
     undo: Vec<(Name, Undo)>,
+    /// What had been spent before.
+    spent: Vec<Spending>,
 }
 
 /// What a session had before.
@@ -93,6 +97,7 @@ impl Kept {
                 return Err(format!("{own} appends a snapshot of record {number} behind record {}", self.number));
             }
             Item::Snapshot { .. } | Item::Turn(_) | Item::Cleared | Item::Library { .. } => {}
+            Item::Webhook(_) | Item::Delivery { .. } | Item::Spent(_) => return Err(format!("{own} appends what is none of its own")),
         }
         self.items.push(item);
         Ok(())
@@ -102,7 +107,7 @@ impl Kept {
     pub(super) fn loaded(&self) -> Loaded {
         let snapshot_of = |item: &Item| match item {
             Item::Snapshot { number, bytes } => Some((*number, bytes.clone())),
-            Item::Record { .. } | Item::Turn(_) | Item::Cleared | Item::Library { .. } => None,
+            _ => None,
         };
         let snapshot = self.items.iter().rev().filter_map(snapshot_of).nth(1);
         let from = snapshot.as_ref().map_or(0, |(number, _)| *number);
@@ -110,9 +115,9 @@ impl Kept {
             Item::Record { number, bytes } if *number > from => {
                 Some(Record { number: *number, generation: self.generation, at: Default::default(), bytes: bytes.clone() })
             }
-            Item::Record { .. } | Item::Snapshot { .. } | Item::Turn(_) | Item::Cleared | Item::Library { .. } => None,
+            _ => None,
         };
-        Loaded { generation: self.generation, snapshot, records: self.items.iter().filter_map(record).collect() }
+        Loaded { generation: self.generation, snapshot, records: self.items.iter().filter_map(record).collect(), ..Loaded::default() }
     }
 }
 
@@ -122,6 +127,7 @@ impl Store {
             rng: Rng::with_seed(seed),
             libraries: vec![library.clone(), Arc::new(library.twin())],
             kept: BTreeMap::new(),
+            spent: BTreeMap::new(),
             waiting: Vec::new(),
             writing: Vec::new(),
             attempt: 0,
@@ -154,25 +160,29 @@ impl Store {
         }
     }
 
-    fn wrote(&mut self, undo: Vec<(Name, Undo)>) -> u64 {
+    fn wrote(&mut self, undo: Vec<(Name, Undo)>, spent: Vec<Spending>) -> u64 {
         self.written_last += 1;
-        self.unreported.push_back(Written { number: self.written_last, undo });
+        self.unreported.push_back(Written { number: self.written_last, undo, spent });
         self.written_last
     }
 
     /// Writes what was to be written, in one transaction.
     fn write(&mut self) -> Result<(u64, BTreeMap<usize, u64>), String> {
-        let (mut undo, mut batches) = (Vec::new(), BTreeMap::new());
+        let (mut undo, mut spent, mut batches) = (Vec::new(), Vec::new(), BTreeMap::new());
         for Batch { shard, batch, appends } in std::mem::take(&mut self.writing) {
             batches.insert(shard, batch);
             for append in appends {
+                if let Item::Spent(spending) = append.item {
+                    spent.push(self.spend(*spending));
+                    continue;
+                }
                 let name = append.name.clone();
                 let kept = self.kept.entry(name.clone()).or_default();
                 undo.push((name, kept.undo()));
                 kept.take(append)?;
             }
         }
-        Ok((self.wrote(undo), batches))
+        Ok((self.wrote(undo, spent), batches))
     }
 
     /// The process dies. `loses`: the disk too loses what no shard was told of.
@@ -182,8 +192,9 @@ impl Store {
         }
         let lost = if loses { below(&mut self.rng, self.unreported.len() as u64 + 1) } else { 0 };
         for _ in 0..lost {
-            let written = self.unreported.pop_back().map_or(Vec::new(), |written| written.undo);
-            for (name, before) in written.into_iter().rev() {
+            let Some(Written { undo, spent, .. }) = self.unreported.pop_back() else { continue };
+            spent.into_iter().rev().for_each(|before| drop(self.spend(before)));
+            for (name, before) in undo.into_iter().rev() {
                 let kept = self.kept.entry(name).or_default();
                 kept.items.truncate(before.items);
                 (kept.generation, kept.number) = (before.generation, before.number);
@@ -197,6 +208,34 @@ impl Store {
         self.unreported.clear();
         self.reaches.iter_mut().for_each(|reaches| *reaches = 0);
         Ok(())
+    }
+
+    /// Keeps what was spent, and returns what it replaces.
+    fn spend(&mut self, spending: Spending) -> Spending {
+        let Spending { day, payer, counted_by, spent } = spending;
+        let place = self.spent.len();
+        let kept = self.spent.entry((day, payer.clone(), counted_by.clone())).or_insert((place, Spent::default()));
+        Spending { day, payer, counted_by, spent: std::mem::replace(&mut kept.1, spent) }
+    }
+
+    /// What a server that starts is to know: days that came before a later one are gone.
+    pub(super) fn spent(&self) -> Vec<SpentOn> {
+        let rows = || self.spent.iter().filter(|(_, (_, spent))| *spent != Spent::default());
+        let is_gone = |day: u64, place: usize| rows().any(|((later, ..), (behind, _))| *later > day && *behind > place);
+        let left = rows().filter(|((day, ..), (place, _))| !is_gone(*day, *place));
+        left.map(|((day, payer, _), (_, spent))| SpentOn { day: *day, payer: payer.clone(), spent: *spent }).collect()
+    }
+
+    /// Each turn that has begun is taken from a budget, over all crashes, once.
+    pub(super) fn check_spent(&self) -> Result<(), String> {
+        let begins = |item: &&Item| match item {
+            Item::Record { bytes, .. } => serde_json::from_slice::<restore::Record>(bytes)
+                .is_ok_and(|record| matches!(record.input, Input::Message { .. } | Input::Action { .. })),
+            _ => false,
+        };
+        let begun = self.kept.values().flat_map(|kept| &kept.items).filter(begins).count() as u64;
+        let spent: u64 = self.spent.values().map(|(_, spent)| spent.turns).sum();
+        if begun == spent { Ok(()) } else { Err(format!("{begun} turns have begun, and {spent} were taken from budgets")) }
     }
 
     fn delay(&mut self, disk: &Disk, is_quiet: bool) -> u64 {
@@ -279,7 +318,7 @@ impl World<'_> {
         let undo = kept.undo();
         kept.generation += 1;
         let loaded = kept.loaded();
-        let number = self.store.wrote(vec![(name, undo)]);
+        let number = self.store.wrote(vec![(name, undo)], Vec::new());
         let store = &self.store;
         match restore::restore(&loaded, &mut |hash| store.library(hash)) {
             Ok(found) => self.report(shard, Owned::Loaded { key, outcome: Ok(found), number }),

@@ -12,7 +12,7 @@ use super::{Ran, mix};
 use crate::auth::Rules;
 use crate::contract::{Answer, Budget, CallError, CallId, DatabaseInfo, Dialect, Limits, Quota, Quotas, Refusal, Usage};
 use crate::graph::Library;
-use crate::shard::event::{Attach, Found, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
+use crate::shard::event::{Attach, Event, Found, JobOutcome, Mail, SessionId, ShardId, SocketId, Ticket};
 use crate::shard::files::Files;
 use crate::shard::identity::Key;
 use crate::shard::metrics::{Machine, Models};
@@ -328,6 +328,7 @@ impl<'a> World<'a> {
 
     /// Plays the script, lets everything come to its end, and checks the books.
     pub(super) fn run(mut self) -> Result<Ran, String> {
+        self.start();
         for (user, steps) in self.script.users.iter().map(|user| &user.steps).enumerate() {
             for (step, at) in steps.iter().map(|step| step.at).enumerate() {
                 self.later(at, Happens::Step { user, step });
@@ -400,6 +401,14 @@ impl<'a> World<'a> {
             turns,
             seen: self.users.into_iter().map(|clients| clients.into_iter().flat_map(|client| client.seen).collect()).collect(),
         })
+    }
+
+    /// Has the shards learn what the journal has, before anything else.
+    fn start(&mut self) {
+        if self.script.disk.is_some() {
+            let (run, spent): (_, Arc<[_]>) = (self.life, self.store.spent().into());
+            (0..self.seats.len()).for_each(|shard| self.act(shard, Event::Started { run, spent: spent.clone() }));
+        }
     }
 
     /// Runs until nothing is waited for any more.
@@ -535,7 +544,10 @@ impl<'a> World<'a> {
                 self.later(DIES_WITHIN, Happens::IsDead);
             }
             Happens::IsDead => self.is_dead = true,
-            Happens::Starts => self.is_away = false,
+            Happens::Starts => {
+                self.is_away = false;
+                self.start();
+            }
         }
     }
 
@@ -637,5 +649,6 @@ fn settings(script: &Script, library: Arc<Library>) -> Settings {
         audit: false,
         keeping: script.disk.as_ref().map(|disk| disk.keeping),
         snapshot_turns: script.disk.as_ref().map_or(bounds::SNAPSHOT_TURNS, |disk| disk.snapshot_turns),
+        outbox: None,
     }
 }

@@ -2,14 +2,14 @@
 
 use super::session::{self, Session};
 use super::sql::{Bounds, Dialect, Sql, Value};
-use super::{Append, Item, Kind, Name, StoreError, Turn, packed, words};
+use super::{Append, Item, Kind, Name, StoreError, Turn, outbox, packed, spent, words};
 use crate::contract::Time;
 use std::collections::BTreeMap;
 
 /// Snapshots that are kept of each session.
 const SNAPSHOTS: usize = 2;
 /// Larger counts of a turn are kept as this one, so that sums never overflow.
-const COUNT_MAX: u64 = 1 << 53;
+pub(super) const COUNT_MAX: u64 = 1 << 53;
 /// What a row takes in a statement besides its bytes, at most.
 const ROW_BYTES: usize = 64;
 
@@ -24,13 +24,18 @@ struct NewRecord<'a> {
 
 /// Appends within a transaction of the caller.
 pub(super) fn append(sql: &mut dyn Sql, batch: &[Append]) -> Result<(), StoreError> {
-    let mut sessions: BTreeMap<&Name, Option<Session>> = batch.iter().map(|append| (&append.name, None)).collect();
+    let mut sessions: BTreeMap<&Name, Option<Session>> =
+        batch.iter().filter(|append| !matches!(append.item, Item::Spent(_))).map(|append| (&append.name, None)).collect();
     // In the order of their names, so that two servers can't wait for each other.
     for (name, session) in &mut sessions {
         *session = session::locked(sql, name)?;
     }
     let mut records = Vec::new();
     for append in batch {
+        if let Item::Spent(spending) = &append.item {
+            spent::keep(sql, spending)?;
+            continue;
+        }
         let session = sessions.get_mut(&append.name).expect("each name of the batch is in the map");
         let session = fenced(sql, session, append)?;
         match &append.item {
@@ -56,6 +61,9 @@ pub(super) fn append(sql: &mut dyn Sql, batch: &[Append]) -> Result<(), StoreErr
                 }
             }
             Item::Library { hash } => name_library(sql, session, hash)?,
+            Item::Webhook(webhook) => outbox::ask(sql, session, append.at, webhook)?,
+            Item::Delivery { webhook, body } => outbox::begin(sql, session, append.at, webhook, body)?,
+            Item::Spent(_) => unreachable!("it is of no session, and kept above"),
         }
     }
     insert(sql, &mut records)?;

@@ -4,6 +4,7 @@ use super::change;
 use super::engine::Writing;
 use super::load;
 use super::session::{self, Session};
+use super::spent;
 use super::sql::{Sql, Value};
 use super::{Deleted, Name, RETAIN_SESSIONS_MAX, Retention, StoreError};
 use crate::contract::Time;
@@ -11,7 +12,8 @@ use crate::contract::Time;
 /// Names that are read at once.
 const PAGE: u64 = 200;
 /// A library that no session names stays this long, in µs: a server may have kept it that has no session yet.
-const UNNAMED_US: u64 = 24 * 3_600 * 1_000_000;
+const UNNAMED_US: u64 = DAY_US;
+const DAY_US: u64 = 24 * 3_600 * 1_000_000;
 
 /// Deletes a session within a transaction of the caller, if it is there and `is_due`.
 pub(super) fn session(sql: &mut dyn Sql, name: &Name, is_due: impl Fn(&Session) -> bool) -> Result<Deleted, StoreError> {
@@ -19,6 +21,7 @@ pub(super) fn session(sql: &mut dyn Sql, name: &Name, is_due: impl Fn(&Session) 
     let id = [Value::from(session.id)];
     let records = sql.run("DELETE FROM records WHERE session_id = ?", &id)?;
     let turns = sql.run("DELETE FROM turns WHERE session_id = ?", &id)?;
+    sql.run("DELETE FROM deliveries WHERE session_id = ?", &id)?;
     sql.run("DELETE FROM snapshots WHERE session_id = ?", &id)?;
     sql.run("DELETE FROM session_libraries WHERE session_id = ?", &id)?;
     sql.run("DELETE FROM sessions WHERE id = ?", &id)?;
@@ -62,6 +65,9 @@ pub(super) fn retain(store: &mut impl Writing, retention: &Retention, keep: &dyn
         }
     }
     libraries(store)?;
+    // Today's and, where clocks differ, yesterday's may still count.
+    let yesterday = (change::now().0 / DAY_US).saturating_sub(1);
+    store.writing(|sql| spent::forget(sql, yesterday))?;
     Ok(deleted)
 }
 

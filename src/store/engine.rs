@@ -2,9 +2,10 @@
 
 use super::sql::Sql;
 use super::{
-    Append, Deleted, Loaded, Name, Read, Record, Retention, SessionQuery, SessionRow, Store, StoreError, TurnQuery, TurnRow, append,
-    change, delete, list, load,
+    Append, Attempted, Deleted, Loaded, Name, Read, Record, Retention, SessionQuery, SessionRow, SpentOn, Store, StoreError, TurnQuery,
+    TurnRow, Undelivered, append, change, delete, list, load, outbox, spent,
 };
+use crate::contract::Time;
 use std::collections::BTreeSet;
 
 pub(super) type Outcome<T> = Result<T, StoreError>;
@@ -24,6 +25,9 @@ pub(super) trait Writing: Reading {
 
     /// Libraries that this handle kept: the server may use them although no session names them yet.
     fn own_libraries(&mut self) -> &mut BTreeSet<String>;
+
+    /// Whether other servers may write the same journal.
+    const IS_SHARED: bool;
 
     fn another(&self) -> Outcome<Box<dyn Read + Send>>;
 }
@@ -47,6 +51,14 @@ impl<E: Reading> Read for E {
 
     fn snapshot(&mut self, name: &Name, number: u64) -> Outcome<Option<(u64, Vec<u8>)>> {
         self.reading(|sql| load::snapshot(sql, name, number))
+    }
+
+    fn spent(&mut self) -> Outcome<Vec<SpentOn>> {
+        self.reading(spent::spent)
+    }
+
+    fn undelivered(&mut self, before: Time) -> Outcome<Undelivered> {
+        self.reading(|sql| outbox::undelivered(sql, before))
     }
 
     fn library(&mut self, hash: &str) -> Outcome<Option<Vec<u8>>> {
@@ -90,6 +102,14 @@ impl<E: Writing> Store for E {
     fn retain(&mut self, retention: &Retention, keep: &dyn Fn(&Name) -> bool) -> Outcome<Deleted> {
         let deleted = delete::retain(self, retention, keep);
         erased(self, deleted)
+    }
+
+    fn attempted(&mut self, attempted: &[Attempted]) -> Outcome<()> {
+        self.writing(|sql| outbox::attempted(sql, attempted))
+    }
+
+    fn is_shared(&self) -> bool {
+        E::IS_SHARED
     }
 
     fn check(&mut self) -> Outcome<()> {

@@ -1,5 +1,6 @@
 //! Lists of sessions and turns: filters, searches, orders and pages, each a fixed piece of a statement with values bound to it.
 
+use super::outbox;
 use super::sql::{Dialect, Row, Sql, Value};
 use super::{Name, Place, SessionQuery, SessionRow, StoreError, Turn, TurnOrder, TurnQuery, TurnRow, packed, words};
 use crate::contract::Time;
@@ -160,7 +161,9 @@ fn select(key: &str, detail: &str) -> String {
     format!(
         "SELECT s.user, s.session, {key}, t.session_id, t.turn, t.number, t.started_at, t.question, t.client_id, t.answer, t.progress, t.status, t.degraded, \
          t.graph, t.path, t.total_us, t.first_token_us, t.tokens_in, t.tokens_out, t.cost_micros, {detail}, t.is_hidden, t.rating, \
-         t.comment FROM turns t JOIN sessions s ON s.id = t.session_id WHERE 1 = 1"
+         t.comment, {} FROM turns t JOIN sessions s ON s.id = t.session_id \
+         LEFT JOIN deliveries d ON d.session_id = t.session_id AND d.turn = t.turn WHERE 1 = 1",
+        outbox::STATUS
     )
 }
 
@@ -192,6 +195,7 @@ fn turn_row(mut row: Row) -> Result<TurnRow, StoreError> {
         is_hidden: row.flag()?,
         rating: row.maybe_signed()?.map(|rating| if rating < 0 { -1 } else { 1 }),
         comment: row.maybe_text()?,
+        webhook: outbox::status(&mut row)?,
         place,
     })
 }

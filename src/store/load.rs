@@ -1,5 +1,6 @@
 //! Reads what a session is continued from. Every statement finds its rows by an index.
 
+use super::outbox;
 use super::session;
 use super::sql::{Row, Sql};
 use super::{Kind, Loaded, Name, Record, StoreError, packed};
@@ -18,7 +19,8 @@ pub(super) fn load(sql: &mut dyn Sql, name: &Name) -> Result<Loaded, StoreError>
     let after = snapshot.as_ref().map_or(0, |(number, _)| *number);
     let records = sql.rows(RECORDS, &[session.id.into(), (after + 1).into(), u64::MAX.into()])?;
     let records = records.into_iter().map(record).collect::<Result<_, _>>()?;
-    Ok(Loaded { generation, snapshot, records })
+    let webhooks = outbox::awaited(sql, &session)?;
+    Ok(Loaded { generation, snapshot, records, webhooks })
 }
 
 pub(super) const OLDER_SNAPSHOT: &str = "SELECT number, bytes FROM snapshots WHERE session_id = ? ORDER BY number DESC LIMIT 1 OFFSET 1";

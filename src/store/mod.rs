@@ -2,7 +2,8 @@
 //!
 //! A store doesn't look into the bytes that it keeps. It blocks, so it runs on threads of its own (`shell/journal.rs`). Two
 //! implementations pass the same tests (`testcases/store`): [`sqlite`], one file, and [`mysql`], a server that speaks MySQL's
-//! protocol. Both run the same statements: `append.rs`, `load.rs`, `list.rs`, `change.rs` and `delete.rs` say what happens,
+//! protocol. Both run the same statements: `append.rs`, `load.rs`, `list.rs`, `change.rs`, `delete.rs`, `outbox.rs` and `spent.rs` say
+//! what happens,
 //! against the few operations of `sql.rs`.
 //!
 //! Invariants: when `append` returns, all of the batch is durable or none of it; a record's number is used once; a session's
@@ -16,20 +17,23 @@ mod error;
 mod list;
 mod load;
 pub mod mysql;
+mod outbox;
 mod packed;
 mod session;
+mod spent;
 mod sql;
 pub mod sqlite;
 mod words;
 
+use crate::contract::Time;
 pub use error::{Kind, StoreError};
 
 /// The format that this version writes. An older journal is migrated when it is opened, a newer one is refused.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 pub use crate::contract::journal::{
-    Append, Deleted, Item, Loaded, Name, Place, Record, Retention, SessionQuery, SessionRow, TITLE_CHARS, Turn, TurnOrder, TurnQuery,
-    TurnRow,
+    Append, Attempted, Deleted, Delivery, DeliveryState, DeliveryStatus, Item, Loaded, Name, Place, Record, Retention, SessionQuery,
+    SessionRow, Spending, SpentOn, TITLE_CHARS, Turn, TurnOrder, TurnQuery, TurnRow, Undelivered, Webhook,
 };
 
 /// The writer of a journal: one per SQLite file; sessions of a MySQL server may have several, each fenced by its generation.
@@ -66,6 +70,12 @@ pub trait Store: Read {
     /// libraries that no session names. `keep` returns true for sessions in memory; those are never deleted.
     fn retain(&mut self, retention: &Retention, keep: &dyn Fn(&Name) -> bool) -> Result<Deleted, StoreError>;
 
+    /// Keeps what became of deliveries. One that was deleted meanwhile is skipped.
+    fn attempted(&mut self, attempted: &[Attempted]) -> Result<(), StoreError>;
+
+    /// Whether other servers may write the same journal.
+    fn is_shared(&self) -> bool;
+
     /// Checks that the journal can be written: writes and removes [`CHECK_BYTES`], durably.
     fn check(&mut self) -> Result<(), StoreError>;
 
@@ -93,6 +103,12 @@ pub trait Read {
 
     /// The latest snapshot at or before this record, with the number of its record.
     fn snapshot(&mut self, name: &Name, number: u64) -> Result<Option<(u64, Vec<u8>)>, StoreError>;
+
+    /// What was spent of budgets, by day and payer. Days before the latest are deleted when something is spent on a later one.
+    fn spent(&mut self) -> Result<Vec<SpentOn>, StoreError>;
+
+    /// Deliveries that were due before this time, and sessions last used before it that a webhook waits for.
+    fn undelivered(&mut self, before: Time) -> Result<Undelivered, StoreError>;
 
     /// The files of a library.
     fn library(&mut self, hash: &str) -> Result<Option<Vec<u8>>, StoreError>;

@@ -93,6 +93,8 @@ impl Reading for Mysql {
 }
 
 impl Writing for Mysql {
+    const IS_SHARED: bool = true;
+
     fn writing<T>(&mut self, mut work: impl FnMut(&mut dyn Sql) -> Outcome<T>) -> Outcome<T> {
         self.attempt(|on| {
             on.plain("START TRANSACTION")?;

@@ -82,6 +82,8 @@ impl Reading for Sqlite {
 }
 
 impl Writing for Sqlite {
+    const IS_SHARED: bool = false;
+
     fn writing<T>(&mut self, work: impl FnMut(&mut dyn Sql) -> Outcome<T>) -> Outcome<T> {
         if self.is_erasing {
             self.is_erasing = !self.handle.truncate_log(Duration::ZERO).unwrap_or(false);

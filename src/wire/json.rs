@@ -2,7 +2,7 @@
 //!
 //! Every field name of the contract that is not the shape of a contract type stands here and nowhere else.
 
-use crate::contract::journal::{SessionRow, TurnRow};
+use crate::contract::journal::{DeliveryStatus, SessionRow, TurnRow};
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
     ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
@@ -444,7 +444,7 @@ pub struct State<'a> {
 
 /// Body of `/api/turn`: the trace, the databases that the session knows, without what a survey found in them, and each call's request and answer, each cut to
 /// `bytes_max`; `reply` is the answer as data, where it was kept whole.
-pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -> Vec<u8> {
+pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize, webhook: Option<&DeliveryStatus>) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
         id: Id,
@@ -455,6 +455,8 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -
         trace: &'a Trace,
         databases: Vec<DatabaseInfo>,
         calls: Vec<Call<'a>>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        webhook: Option<&'a DeliveryStatus>,
     }
     #[derive(Serialize)]
     struct Call<'a> {
@@ -479,7 +481,8 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize) -
     });
     let databases = databases.iter().map(|database| DatabaseInfo { survey: None, ..database.clone() }).collect();
     let (trace, action) = (&*detail.trace, detail.action.as_deref());
-    write(&Body { id: Id(trace.id), action, client_id: trace.client_id.as_ref(), trace, databases, calls: calls.collect() })
+    let (id, client_id, calls) = (Id(trace.id), trace.client_id.as_ref(), calls.collect());
+    write(&Body { id, action, client_id, trace, databases, calls, webhook })
 }
 
 /// A model's request as `/api/turn` shows it, its texts cut to `bytes_max` in all.
@@ -613,6 +616,8 @@ struct Listed<'a> {
     cost_micros: u64,
     rating: Option<i8>,
     comment: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook: Option<&'a DeliveryStatus>,
 }
 
 impl Listed<'_> {
@@ -635,6 +640,7 @@ impl Listed<'_> {
             cost_micros: turn.cost_micros,
             rating: row.rating,
             comment: row.comment.as_deref(),
+            webhook: row.webhook.as_ref(),
         }
     }
 }

@@ -15,4 +15,5 @@ pub mod said; // and incoming
 pub mod sse; // event streams
 mod target; // what a request asks for, and of which host
 mod utf8; // WebSockets' bytes, checked as they arrive
+pub mod webhook; // what is sent where a turn's end is to be known
 pub mod websocket; // the handshake and the frames

@@ -4,10 +4,12 @@
 //! a provider over HTTP, with [`dialects`] for how and [`retry`] for how often, at the
 //! [`prices`] that are configured; [`demo`] follows rules. [`probe`] looks for a
 //! model server on this machine. [`database`] asks databases. A [`tape`] keeps what was answered, or plays it. [`issuer`]
-//! fetches what sign-in needs, from where an [`authority`] vouches for it; [`otlp`] exports traces.
+//! fetches what sign-in needs, from where an [`authority`] vouches for it; [`otlp`] exports traces;
+//! [`courier`] calls webhooks.
 
 pub mod authority;
 mod call;
+pub mod courier;
 pub mod database;
 pub mod demo;
 mod dialects;

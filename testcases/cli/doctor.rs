@@ -620,3 +620,30 @@ fn a_key_that_a_server_repeats_is_not_shown() {
         assert!(ended.output.contains("•••") && !ended.output.contains(SECRET), "{ended:?}");
     }
 }
+
+#[test]
+fn the_receivers_of_webhooks_are_reached_without_a_call_and_the_secret_is_checked() {
+    let folder = Folder::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (open, gone) = (listener.local_addr().unwrap(), nobody());
+    let secret = [("FRAMEWRIGHT_WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")];
+    let look = |url: &str, secret: &[(&str, &str)], more: &[&str]| {
+        doctor(&folder, secret, &[&["--listen", "127.0.0.1:0", "--webhook-allow", url], more].concat())
+    };
+    let reached = look(&format!("http://{open}/hooks"), &secret, &[]);
+    assert!(told(&reached, "webhooks").starts_with(&format!("✓ webhooks      http://{open} can be reached")), "{}", reached.output);
+    let (mut came, _) = listener.accept().unwrap();
+    assert_eq!(came.read(&mut [0; 16]).unwrap(), 0, "nothing is posted");
+    let unreached = look(&format!("http://{gone}"), &secret, &[]);
+    assert!(
+        told(&unreached, "webhooks").contains("can't be reached → start the receiver, or correct --webhook-allow"),
+        "{}",
+        unreached.output
+    );
+    let in_memory = look(&format!("http://{open}"), &secret, &["--durability", "none"]);
+    assert!(in_memory.output.contains("deliveries that wait are lost when the server ends"), "{}", in_memory.output);
+    let unsigned = look(&format!("http://{open}"), &[], &[]);
+    assert!(unsigned.output.contains("--webhook-allow needs a secret"), "{}", unsigned.output);
+    let wrong = look(&format!("http://{open}"), &[("FRAMEWRIGHT_WEBHOOK_SECRET", "s3cret-words")], &[]);
+    assert!(wrong.output.contains("a secret begins with `whsec_`") && !wrong.output.contains("s3cret-words"), "{}", wrong.output);
+}

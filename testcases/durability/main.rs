@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "all of this is test code")]
 
+mod budgets;
 mod client;
 mod disk;
 mod kills;
@@ -14,3 +15,4 @@ mod support;
 #[path = "../hardship/weak.rs"]
 #[allow(dead_code, reason = "only its dice are needed")]
 mod weak;
+mod webhooks;

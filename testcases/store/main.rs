@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout, reason = "helpers of tests")]
 
 mod appends;
+mod budgets;
 mod child;
 mod deletion;
 mod fencing;
@@ -11,6 +12,7 @@ mod libraries;
 mod lists;
 mod loading;
 mod lost_answers;
+mod outbox;
 mod place;
 mod search;
 mod server;
@@ -80,6 +82,16 @@ on_both! {
         deletes_sessions_by_age,
         deletes_sessions_by_size,
         deletes_at_most_so_many_sessions_a_call;
+    budgets:
+        keeps_what_each_counted_of_a_day_once,
+        keeps_what_was_spent_with_its_batch_or_not_at_all,
+        deletes_days_that_are_over_and_gives_none_back;
+    outbox:
+        keeps_whom_the_end_of_a_turn_is_to_be_told_until_it_has_ended,
+        keeps_what_became_of_a_delivery,
+        shows_deliveries_beside_their_turns,
+        finds_only_what_no_other_server_sees_to,
+        deletes_deliveries_with_their_session;
     libraries:
         keeps_libraries_once,
         deletes_libraries_that_no_session_names;

@@ -11,11 +11,12 @@ mod model;
 mod place;
 mod site;
 mod unit;
+mod webhooks;
 
 use super::colour::Colour;
 use super::{Failure, config as settings, library};
 use crate::config::layers::{FILE, MACHINE_FILE, Written};
-use crate::config::{Arguments, Config, KEY, KEYS, without_password};
+use crate::config::{Arguments, Config, KEY, KEYS, WEBHOOK_SECRET, without_password};
 use crate::contract::Listen;
 use crate::graph::Library;
 use crate::text_file;
@@ -138,9 +139,9 @@ fn look(matches: &ArgMatches, asked: &Asked<'_>, tell: &mut dyn FnMut(Finding)) 
 
 /// The keys of model servers, wherever they stand.
 fn secrets(matches: &ArgMatches) -> Vec<String> {
-    let variables = std::iter::once(&KEY).chain(KEYS).filter_map(|name| std::env::var(name).ok());
-    let file = Written::read(matches).ok().and_then(|written| written.arguments.llm_key_file);
-    let held = file.and_then(|path| text_file::read(&path, SECRET_BYTES_MAX).ok());
+    let variables = [KEY, WEBHOOK_SECRET].iter().chain(KEYS).filter_map(|name| std::env::var(name).ok());
+    let files = Written::read(matches).ok().map(|Written { arguments, .. }| [arguments.llm_key_file, arguments.webhook_secret_file]);
+    let held = files.into_iter().flatten().flatten().filter_map(|path| text_file::read(&path, SECRET_BYTES_MAX).ok());
     variables.chain(held).map(|secret| secret.trim().to_owned()).filter(|secret| secret.len() >= 4).collect()
 }
 
@@ -205,6 +206,9 @@ fn look_at_all(matches: &ArgMatches, asked: &Asked<'_>, tell: &mut dyn FnMut(Fin
             site::look(asked.nginx, &front, tell);
             if let Some(settings) = &config.otlp {
                 tell(collector::look(settings));
+            }
+            if let Some(settings) = &config.webhooks {
+                webhooks::look(settings, config.keeping.is_some(), tell);
             }
             Databases::new(config.databases).look(|name, found| tell(database(name, found)));
             model::look(&config.upstream, tell);

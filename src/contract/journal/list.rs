@@ -1,6 +1,6 @@
 //! Lists of sessions and turns: what is wanted, and what a store finds.
 
-use super::{Name, Place, Turn};
+use super::{DeliveryStatus, Name, Place, Turn};
 use crate::contract::Time;
 
 /// A session in a list.
@@ -36,6 +36,8 @@ pub struct TurnRow {
     /// -1 or 1.
     pub rating: Option<i8>,
     pub comment: Option<String>,
+    /// Of its webhook, if it has one.
+    pub webhook: Option<DeliveryStatus>,
     /// Where the turn stands in the list: pass the last one's as [`TurnQuery::before`] to get the next page.
     pub place: Place,
 }

@@ -134,6 +134,12 @@ fn machine(all: &mut Exposition, beside: &Beside<'_>) {
         let help = "Spans that were lost: the queue was full, or the collector did not take them.";
         all.family("spans_dropped_total", Counter, help).sample(&[], spans.dropped);
     }
+    let webhooks = machine.webhooks;
+    all.family("webhooks_waiting", Gauge, "Deliveries to webhooks that wait or are tried.").sample(&[], webhooks.waiting);
+    let mut family = all.family("webhooks_total", Counter, "Deliveries to webhooks that have ended, and attempts that were repeated.");
+    for (outcome, count) in [("delivered", webhooks.delivered), ("failed", webhooks.failed), ("retried", webhooks.retried)] {
+        family.sample(&[("outcome", outcome)], count);
+    }
     let known = ["version", "commit"].map(|name| (name, beside.about.get(name).and_then(Value::as_str)));
     let labels: Vec<(&str, &str)> = known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
     all.family("build_info", Gauge, "Always 1; says which program this is.").sample(&labels, 1);

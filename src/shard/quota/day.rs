@@ -19,13 +19,27 @@ pub(super) struct Day {
 }
 
 impl Day {
-    /// Goes on to the next day, if it is time.
-    pub(super) fn update(&mut self, now: Now) {
+    /// The day that a server goes on with that has just started, where budgets were last spent on day `last`. Where the wall clock
+    /// shows an earlier one, `last` goes on, for 24 hours from now at most.
+    pub(super) fn resumed(last: Option<u64>, now: Now) -> Day {
+        let today = now.wall.0 / DAY_US;
+        Day { number: last.map_or(today, |last| last.max(today)), began: now, count: 1 }
+    }
+
+    /// Days since the epoch.
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Goes on to the next day, if it is time. Returns whether one has begun.
+    pub(super) fn update(&mut self, now: Now) -> bool {
         let today = now.wall.0 / DAY_US;
         let is_over = now.moment.since(self.began.moment) >= DAY_US;
         if self.count == 0 || today > self.number || (today < self.number && is_over) {
             *self = Day { number: today, began: now, count: self.count + 1 };
+            return true;
         }
+        false
     }
 
     /// Microseconds until the budgets are renewed.

@@ -8,6 +8,7 @@ use super::super::bounds::{LEDGER_MAX, LOG_EVERY};
 use super::super::event::Entry;
 use super::bound::{Bound, DAY_S, Rate};
 use super::day::Day;
+use super::kept::Kept;
 use super::limited::{Limited, Over};
 use super::slot::{Open, Slot};
 use super::{Counts, Spent, Subject};
@@ -21,7 +22,7 @@ pub(in crate::shard) struct Ledger {
     is_on: bool,
     shards: usize,
     /// Those who are counted; the first two are everyone for whom there is no place.
-    slots: Vec<Slot>,
+    pub(super) slots: Vec<Slot>,
     /// Never walked.
     places: HashMap<Subject, usize>,
     slots_max: usize,
@@ -31,7 +32,8 @@ pub(in crate::shard) struct Ledger {
     ready: Vec<usize>,
     /// Shards that have not confirmed the last counts. Until they have, what is counted gathers here.
     unconfirmed: usize,
-    day: Day,
+    pub(super) day: Day,
+    pub(super) kept: Kept,
     /// Lines for the log, and when each was last written.
     notices: Vec<Entry>,
     full_logged: Option<Moment>,
@@ -67,6 +69,7 @@ impl Ledger {
             ready: Vec::new(),
             unconfirmed: 0,
             day: Day::default(),
+            kept: Kept::default(),
             notices: Vec::new(),
             full_logged: None,
             uncounted_logged: None,
@@ -183,8 +186,11 @@ impl Ledger {
             return;
         }
         let (place, _) = self.spent(now, payer);
-        self.slots[place].spent += more;
-        self.slots[place].unsent.spent += more;
+        let slot = &mut self.slots[place];
+        slot.spent += more;
+        slot.own += more;
+        slot.unsent.spent += more;
+        self.kept.note(place, slot);
         self.tell(place);
     }
 
@@ -304,12 +310,15 @@ impl Ledger {
 
     /// What someone has spent today.
     fn spent(&mut self, now: Now, payer: &Subject) -> (usize, Spent) {
-        self.day.update(now);
+        if self.day.update(now) {
+            self.kept.forget_before();
+        }
         let place = self.place(payer, now.moment);
         let slot = &mut self.slots[place];
         if slot.day != self.day.count {
-            (slot.day, slot.spent) = (self.day.count, Spent::default());
+            (slot.day, slot.spent, slot.own) = (self.day.count, Spent::default(), Spent::default());
         }
+        slot.spent += self.kept.take_before(payer, &slot.subject);
         (place, slot.spent)
     }
 

@@ -7,11 +7,13 @@
 mod bound;
 mod bucket;
 mod day;
+mod kept;
 mod ledger;
 mod limited;
 mod slot;
 
 use super::address::Address;
+pub(super) use crate::contract::Spent;
 use crate::contract::{Quota, Quotas, Usage};
 pub(super) use bound::Rate;
 pub use ledger::Sums;
@@ -41,14 +43,6 @@ pub struct Counts {
     streams: i64,
     turns: i64,
     spent: Spent,
-}
-
-/// What someone has used of a day's budget.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spent {
-    pub(super) turns: u64,
-    pub(super) tokens: u64,
-    pub(super) cost: u64,
 }
 
 impl Subject {
@@ -89,20 +83,12 @@ impl fmt::Display for Subject {
     }
 }
 
-impl Spent {
-    pub(super) const TURN: Spent = Spent { turns: 1, tokens: 0, cost: 0 };
+/// What the beginning of a turn takes of a budget.
+pub(super) const TURN: Spent = Spent { turns: 1, tokens: 0, cost: 0 };
 
-    pub(super) fn of(usage: &Usage) -> Spent {
-        Spent { turns: 0, tokens: usage.prompt_tokens.saturating_add(usage.completion_tokens), cost: usage.cost_micros }
-    }
-}
-
-impl std::ops::AddAssign for Spent {
-    fn add_assign(&mut self, other: Spent) {
-        self.turns = self.turns.saturating_add(other.turns);
-        self.tokens = self.tokens.saturating_add(other.tokens);
-        self.cost = self.cost.saturating_add(other.cost);
-    }
+/// What a call has taken.
+pub(super) fn spent_by(usage: &Usage) -> Spent {
+    Spent { turns: 0, tokens: usage.prompt_tokens.saturating_add(usage.completion_tokens), cost: usage.cost_micros }
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub(super) struct Slot {
     pub(super) streams: Open,
     pub(super) turns: Open,
     pub(super) spent: Spent,
+    /// What of it this shard has counted since the server started, and whether the journal has yet to hear of that.
+    pub(super) own: Spent,
+    pub(super) is_unkept: bool,
     /// The day that it was spent on.
     pub(super) day: u64,
     pub(super) unsent: Counts,
@@ -43,6 +46,8 @@ impl Slot {
             streams: Open::default(),
             turns: Open::default(),
             spent: Spent::default(),
+            own: Spent::default(),
+            is_unkept: false,
             day: 0,
             unsent: Counts::default(),
             is_ready: false,

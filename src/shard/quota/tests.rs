@@ -2,6 +2,7 @@
 
 use super::super::event::Entry;
 use super::*;
+use crate::contract::journal::{Spending, SpentOn};
 use crate::contract::{Budget, Code, Moment, Now, Time};
 use fastrand::Rng;
 use serde_json::json;
@@ -110,7 +111,7 @@ fn whatever_the_order_of_mails_all_shards_agree_in_the_end_and_nothing_stays_ope
                 }
                 4 if server.ledgers[shard].may_begin(now, who, false).is_ok() => {
                     running.extend(server.ledgers[shard].begin_turn(now, who).map(|payer| (shard, payer)));
-                    server.ledgers[shard].spend(now, who, Spent::TURN);
+                    server.ledgers[shard].spend(now, who, TURN);
                     turns += 1;
                 }
                 5 if !running.is_empty() => {
@@ -197,7 +198,7 @@ fn a_full_table_forgets_only_who_is_as_good_as_new() {
     let budget = Budget { turns: 5, ..Budget::default() };
     let mut ledger = Ledger::with_places(Quotas { user: quota, budget, ..Quotas::default() }, 1, 3);
     let held = ledger.open_stream(at(0), [Some(&user("streams")), None]).unwrap();
-    ledger.spend(at(0), &user("spends"), Spent::TURN);
+    ledger.spend(at(0), &user("spends"), TURN);
     assert!(message(&mut ledger, at(0), &user("talks")).is_ok());
     // Nobody can leave yet: newcomers are counted together.
     assert!(message(&mut ledger, at(10), &user("new")).is_ok() && message(&mut ledger, at(10), &user("newer")).is_ok());
@@ -306,4 +307,83 @@ fn without_a_budget_who_spent_makes_room_and_with_one_they_keep_their_place() {
         ledger.reload(with(turns.max(5)), at(4).moment);
         assert_eq!(ledger.left(at(5), &user("ada")).unwrap()["turns"]["left"], json!(left), "{turns}");
     }
+}
+
+const DAY: u64 = 86_400;
+
+/// A ledger that a server begins with, whose journal has these rows.
+fn resumed(now: Now, run: &str, rows: &[SpentOn]) -> Ledger {
+    let budget = Budget { turns: 5, ..Budget::default() };
+    let mut ledger = Ledger::new(Quotas { budget, ..Quotas::default() }, 1);
+    ledger.resume(now, run.to_owned(), rows);
+    ledger
+}
+
+fn turns_left(ledger: &mut Ledger, now: Now, who: &str) -> u64 {
+    ledger.left(now, &user(who)).unwrap()["turns"]["left"].as_u64().unwrap()
+}
+
+/// What a journal has when it was handed these, one after another.
+fn rows(all: impl IntoIterator<Item = Spending>) -> Vec<SpentOn> {
+    let latest: std::collections::BTreeMap<_, _> =
+        all.into_iter().map(|spending| ((spending.day, spending.payer, spending.counted_by), spending.spent)).collect();
+    latest.into_iter().map(|((day, payer, _), spent)| SpentOn { day, payer, spent }).collect()
+}
+
+#[test]
+fn what_was_spent_of_a_day_counts_over_restarts_and_of_no_one_else() {
+    let mut kept = Vec::new();
+    let mut ledger = resumed(at(0), "first", &[]);
+    (0..2).for_each(|_| ledger.spend(at(1), &user("ada"), TURN));
+    kept.extend(ledger.take_unkept());
+    ledger.spend(at(2), &user("ada"), TURN);
+    kept.extend(ledger.take_unkept());
+    assert_eq!(ledger.take_unkept(), [], "what was handed over is not handed over again");
+    // The second server counts on, also a payer whom it hears of first from another shard, and keeps only what it has counted itself.
+    let mut ledger = resumed(at(10), "second", &rows(kept.clone()));
+    ledger.hear(at(10), &[(user("ada"), Counts { spent: TURN, ..Counts::default() })]);
+    assert_eq!((turns_left(&mut ledger, at(10), "ada"), turns_left(&mut ledger, at(10), "bob")), (1, 5));
+    ledger.spend(at(11), &user("ada"), TURN);
+    let second = ledger.take_unkept();
+    assert_eq!((second.len(), second[0].spent), (1, TURN));
+    kept.extend(second);
+    let mut ledger = resumed(at(20), "third", &rows(kept));
+    assert_eq!(turns_left(&mut ledger, at(20), "ada"), 1, "four of five, what another shard counted is that one's to keep");
+    // The day after it is as if nothing had been.
+    assert_eq!(turns_left(&mut ledger, at(DAY), "ada"), 5);
+}
+
+#[test]
+fn no_wall_clock_gives_a_budget_back_over_a_restart() {
+    let row = |day: u64| SpentOn { day: 1_000 + day, payer: kept::name(&user("ada")), spent: Spent { turns: 3, ..Spent::default() } };
+    // The days of the rows, the day of the restart, and what is left then, in 23 hours, and in 25 hours of a clock that stands still.
+    for (days, today, left) in [
+        (&[0][..], 0, [2, 2, 2]),
+        (&[0], 1, [5, 5, 5]),
+        (&[], 0, [5, 5, 5]),
+        // The clock was set back: the day goes on, for 24 hours at most.
+        (&[1], 0, [2, 2, 5]),
+        (&[365], 0, [2, 2, 5]),
+        // The day that the clock had shown by mistake was over already.
+        (&[0, 365], 0, [2, 2, 2]),
+        (&[0, 365], 1, [5, 5, 5]),
+    ] {
+        let rows: Vec<SpentOn> = days.iter().map(|day| row(*day)).collect();
+        let wall = at(today * DAY).wall;
+        let after = |hours: u64| Now { moment: Moment(hours * 3_600 * SECOND), wall };
+        let mut ledger = resumed(after(0), "run", &rows);
+        assert_eq!([0, 23, 25].map(|hours| turns_left(&mut ledger, after(hours), "ada")), left, "{days:?}, on day {today}");
+    }
+}
+
+#[test]
+fn those_who_find_no_place_share_what_they_had_spent_too() {
+    let budget = Budget { turns: 5, ..Budget::default() };
+    let mut ledger = Ledger::with_places(Quotas { budget, ..Quotas::default() }, 1, 1);
+    let row = |who: &Subject| SpentOn { day: 1_000, payer: kept::name(who), spent: TURN };
+    ledger.resume(at(0), "run".to_owned(), &[row(&user("eve")), row(&user("joe")), row(&Subject::OtherUsers)]);
+    ledger.spend(at(1), &user("first"), TURN);
+    assert_eq!(turns_left(&mut ledger, at(2), "eve"), 3, "hers, and what others without a place had spent");
+    assert_eq!(turns_left(&mut ledger, at(2), "joe"), 2);
+    assert_eq!(turns_left(&mut ledger, at(2), "first"), 4);
 }

@@ -45,15 +45,24 @@ impl World {
             }
             _ => None,
         });
-        let loaded = Loaded { generation, snapshot, records: records.collect() };
+        let mut webhooks = Vec::new();
+        for append in &own {
+            match &append.item {
+                Item::Webhook(webhook) => webhooks.push((**webhook).clone()),
+                Item::Delivery { webhook, .. } => webhooks.retain(|awaited| awaited != &**webhook),
+                _ => {}
+            }
+        }
+        let loaded = Loaded { generation, snapshot, records: records.collect(), webhooks };
         let library = self.shard.settings.library.clone();
         restore::restore(&loaded, &mut |hash| (library.hash() == hash).then(|| library.clone())).unwrap()
     }
 
     /// The process ended, and another one begins with the same journal. Another clock starts.
-    fn restart(self) -> World {
+    pub(super) fn restart(self) -> World {
         let keeping = self.shard.settings.keeping.unwrap();
-        let mut next = World::new(Settings { keeping: Some(keeping), graph: "v1-direct".into(), ..settings() });
+        let outbox = super::outbox::outbox(false);
+        let mut next = World::new(Settings { keeping: Some(keeping), graph: "v1-direct".into(), outbox: Some(outbox), ..settings() });
         next.now.wall = Time(self.now.wall.0 + 60_000_000);
         next.appended = self.appended;
         next
@@ -420,4 +429,42 @@ fn a_request_for_another_shard_waits_as_long_as_the_journal_there_may_take() {
     assert_eq!(world.take(socket), "");
     world.pass(bounds::JOURNAL_TIME);
     assert!(world.take(socket).contains("shard_timeout"));
+}
+
+#[test]
+fn nobody_is_told_that_something_was_kept_of_a_session_that_another_server_has_taken_over() {
+    let mut world = keeping(Durability::Turn, false);
+    let watcher = world.watch("/ws?session=taken");
+    world.take(watcher);
+    let sender = world.connect();
+    world.send(sender, message_to("taken"));
+    world.load();
+    let other = world.connect();
+    world.send(other, message_to("own"));
+    world.load();
+    assert_eq!((world.take(sender), world.take(other)), (String::new(), String::new()), "both wait for the journal");
+    let key = Key { sub: "anonymous".into(), id: "taken".into() };
+    let generation = world.appended.iter().find(|append| append.name.session == "taken").unwrap().generation;
+    // News of an earlier time is none.
+    world.tick(vec![Event::Fenced { key: key.clone(), generation: generation - 1 }]);
+    assert_eq!(world.take(sender), "");
+    let batch = world.batch;
+    world.tick(vec![Event::Fenced { key: key.clone(), generation }, Event::Durable { batch }]);
+    let refused = world.take(sender);
+    assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("\"code\":\"session_moved\""), "{refused}");
+    assert!(world.take(other).starts_with("HTTP/1.1 200 "), "another session is not concerned");
+    let seen = world.take(watcher);
+    assert!(!seen.contains("\"delta\"") && seen.contains("another server has taken over"), "{seen}");
+    assert!(world.shard.session(&key).is_none() && !world.cancelled.is_empty(), "it leaves memory with its calls");
+    // Wanted again, it is loaded.
+    let again = world.connect();
+    world.send(again, b"GET /api/result?session=taken HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(world.loads.len(), 1);
+}
+
+fn message_to(session: &str) -> &'static [u8] {
+    let body = r#"{"text":"hi"}"#;
+    let length = body.len();
+    let head = format!("POST /api/send?session={session} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json");
+    format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").leak().as_bytes()
 }

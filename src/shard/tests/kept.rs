@@ -374,7 +374,8 @@ fn what_is_kept_of_a_user_is_deleted_by_each_shard_behind_its_own_appends() {
     assert!(world.take(socket).contains("journal_unavailable"));
     // Another shard's request: the answer is the journal's.
     let key = Key { sub: "ada".into(), id: "default".into() };
-    let operation = operation::Operation { key, from: crate::contract::Caller::default(), address: None, what: operation::What::Forget };
+    let (from, what) = (crate::contract::Caller::default(), operation::What::Forget);
+    let operation = operation::Operation { key, from, address: None, webhook: None, what };
     world.tick(vec![Event::Mail(Mail::Operation { operation: Box::new(operation), from: ShardId(1), ticket: Ticket(77) })]);
     world.mail.clear();
     world.done(JobOutcome::Reply(part(4, 0)));

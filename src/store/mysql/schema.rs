@@ -9,7 +9,7 @@ use super::super::{FORMAT, Kind, StoreError};
 use super::connection::On;
 
 /// From each format to the next; an empty database has format 0.
-const STEPS: [&[&str]; FORMAT as usize] = [CREATE];
+const STEPS: [&[&str]; FORMAT as usize] = [CREATE, SPENT_AND_DELIVERIES];
 
 const META: &str = "CREATE TABLE IF NOT EXISTS meta (name VARBINARY(64) NOT NULL PRIMARY KEY, value BIGINT NOT NULL) ENGINE = InnoDB";
 const META_ROWS: &str = "INSERT IGNORE INTO meta (name, value) VALUES ('format', 0), ('floor', 0)";
@@ -85,6 +85,33 @@ const CREATE: &[&str] = &[
         words LONGTEXT COLLATE utf8mb4_unicode_520_ci NOT NULL,
         PRIMARY KEY (session_id, turn),
         KEY turns_by_start (started_at, session_id, turn)
+    ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+];
+
+const SPENT_AND_DELIVERIES: &[&str] = &[
+    "CREATE TABLE IF NOT EXISTS spent (
+        day BIGINT NOT NULL,
+        payer VARBINARY(64) NOT NULL,
+        counted_by VARBINARY(64) NOT NULL,
+        turns BIGINT NOT NULL,
+        tokens BIGINT NOT NULL,
+        cost_micros BIGINT NOT NULL,
+        PRIMARY KEY (day, payer, counted_by)
+    ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC",
+    "CREATE TABLE IF NOT EXISTS deliveries (
+        session_id BIGINT NOT NULL,
+        turn BIGINT NOT NULL,
+        id VARBINARY(64) NOT NULL,
+        url TEXT NOT NULL,
+        state VARBINARY(16) NOT NULL,
+        since BIGINT NOT NULL,
+        due BIGINT NOT NULL,
+        attempts BIGINT NOT NULL DEFAULT 0,
+        status SMALLINT,
+        body LONGBLOB NOT NULL,
+        PRIMARY KEY (session_id, turn),
+        UNIQUE KEY deliveries_by_id (id),
+        KEY deliveries_by_state (state, due)
     ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
 ];
 

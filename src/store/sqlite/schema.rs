@@ -12,7 +12,7 @@ use std::path::Path;
 const APPLICATION: i32 = 0x6677_6a6c;
 
 /// From each format to the next; an empty file has format 0.
-const STEPS: [&str; FORMAT as usize] = [CREATE];
+const STEPS: [&str; FORMAT as usize] = [CREATE, SPENT_AND_DELIVERIES];
 
 const CREATE: &str = "
 CREATE TABLE meta (
@@ -121,6 +121,34 @@ END;
 CREATE TRIGGER turns_deleted AFTER DELETE ON turns BEGIN
     INSERT INTO turn_words (turn_words, rowid, question, answer) VALUES ('delete', old.id, old.question, old.answer);
 END;
+";
+
+const SPENT_AND_DELIVERIES: &str = "
+CREATE TABLE spent (
+    day INTEGER NOT NULL,
+    payer TEXT NOT NULL,
+    counted_by TEXT NOT NULL,
+    turns INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    cost_micros INTEGER NOT NULL,
+    PRIMARY KEY (day, payer, counted_by)
+) STRICT, WITHOUT ROWID;
+
+-- The body comes last, so that lists need not read over it.
+CREATE TABLE deliveries (
+    session_id INTEGER NOT NULL REFERENCES sessions (id),
+    turn INTEGER NOT NULL,
+    id TEXT NOT NULL UNIQUE,
+    url TEXT NOT NULL,
+    state TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    status INTEGER,
+    body BLOB NOT NULL,
+    UNIQUE (session_id, turn)
+) STRICT;
+CREATE INDEX deliveries_by_state ON deliveries (state, due);
 ";
 
 /// The format of what is in the file: 0 if it is empty.

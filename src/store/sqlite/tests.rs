@@ -1,6 +1,6 @@
 //! What can be seen only from inside: limits of a connection, plans of statements, the age of libraries.
 
-use super::super::{Append, CHECK_BYTES, Item, Kind, Name, Retention, SessionQuery, Store, Turn, TurnQuery, load};
+use super::super::{Append, CHECK_BYTES, Item, Kind, Name, Retention, SessionQuery, Store, Turn, TurnQuery, Undelivered, load};
 use super::{Sqlite, open};
 use crate::contract::Time;
 use crate::store::Read;
@@ -52,7 +52,7 @@ fn each_connection_syncs_and_erases() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(&folder.path().join("journal.db")).unwrap();
     for (pragma, set) in
-        [("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("user_version", 1), ("application_id", 0x6677_6a6c)]
+        [("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("user_version", 2), ("application_id", 0x6677_6a6c)]
     {
         assert_eq!(value(&mut store, &format!("PRAGMA {pragma}")), set, "{pragma}");
     }
@@ -132,4 +132,20 @@ fn an_unused_journal_has_nothing() {
     let mut store = open(&folder.path().join("journal.db")).unwrap();
     assert!(store.sessions(&SessionQuery { limit: 9, ..SessionQuery::default() }).unwrap().is_empty());
     assert!(store.turns(&TurnQuery { limit: 9, ..TurnQuery::default() }).unwrap().is_empty());
+}
+
+#[test]
+fn a_journal_of_the_first_format_is_brought_to_this_one_with_all_that_it_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut store = open(&path).unwrap();
+    store.append(&[record(1, 100)]).unwrap();
+    set(&mut store, "DROP TABLE deliveries; DROP TABLE spent; UPDATE meta SET value = 1 WHERE name = 'format'; PRAGMA user_version = 1;");
+    drop(store);
+    let error = super::read_only(&path).unwrap_err();
+    assert!(error.kind == Kind::Format && error.detail.contains("older format"), "{error}");
+    let mut store = open(&path).unwrap();
+    assert_eq!(store.records(&name(), 1, 9).unwrap().len(), 1);
+    assert_eq!((store.spent().unwrap(), store.undelivered(Time(u64::MAX)).unwrap()), (Vec::new(), Undelivered::default()));
+    assert_eq!((value(&mut store, "PRAGMA user_version"), value(&mut store, "SELECT value FROM meta WHERE name = 'format'")), (2, 2));
 }
