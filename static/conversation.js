@@ -158,7 +158,7 @@ export function pendingWhile(turns, isConnected) {
   return turns.map((known) => (known.status === before ? { ...known, status: /** @type {Status} */ (now) } : known));
 }
 
-/** The user stops all: what is pending is not sent any more. @param {Turn[]} turns @returns {Turn[]} */
+/** What is pending is not sent any more. @param {Turn[]} turns @returns {Turn[]} */
 export function withdrawn(turns) {
   return turns.map((known) => (isPending(known) ? { ...known, status: 'stopped' } : known));
 }

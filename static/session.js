@@ -291,9 +291,10 @@ export function press(control) {
   begin({ kind: 'action', question: String(label ?? action), sent: { action, data: payload, source } });
 }
 
-/** Stops the turn that runs, and sends nothing of what waits behind it. */
+/** Stops the turn that runs; what waits behind it is sent. Where none runs, takes back what waits. */
 export async function stop() {
   if (!busy.value) return;
+  if (isRunning.value) return act('/api/stop', {});
   turns.value = conversation.withdrawn(turns.value);
   await outbox.settled();
   act('/api/stop', {});

@@ -121,6 +121,8 @@ pub enum What {
     Error {
         detail: String,
     },
+    /// The messages of the event's turn are in the history no more.
+    Withdrawn,
     /// The turn is over.
     Done {
         outcome: Outcome,
@@ -145,6 +147,8 @@ pub enum Entry {
 pub enum Outcome {
     Answered,
     Cancelled,
+    /// Cancelled, and its messages are in the history no more.
+    Withdrawn,
     /// `why` is the sentence that the user sees, `code` the reason where it was a call.
     Failed {
         why: String,
@@ -178,6 +182,7 @@ impl What {
             What::ProcessEnd { .. } => "process_end",
             What::FrameTrace { .. } => "frame_trace",
             What::Error { .. } => "error",
+            What::Withdrawn => "withdrawn",
             What::Done { .. } => "done",
             What::Cleared => "cleared",
         }

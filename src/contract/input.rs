@@ -1,6 +1,6 @@
 //! All that can happen to a session.
 
-use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, TraceContext, Usage};
+use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, TraceContext, Usage, WhileBusy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -100,6 +100,9 @@ pub enum Input {
         dashboard: Vec<Value>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
+        /// None: as the graph says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        while_busy: Option<WhileBusy>,
         from: Caller,
     },
     /// A person used a control.
@@ -109,12 +112,16 @@ pub enum Input {
         source: Option<Source>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        while_busy: Option<WhileBusy>,
         from: Caller,
     },
     /// Stop one running call.
     Cancel { call: CallId },
     /// Stop the running turn and those waiting.
     Stop,
+    /// Stop the running turn; those that wait go on.
+    StopRunning,
     /// The server is about to end: what waits is not begun any more, and ends with an error when its turn comes. `cut`: the
     /// running turn ends so too, now.
     Drain { cut: bool },
@@ -143,6 +150,7 @@ impl Input {
             | Input::Resumed { .. }
             | Input::Cancel { .. }
             | Input::Stop
+            | Input::StopRunning
             | Input::Drain { .. }
             | Input::Chunk { .. }
             | Input::Completion { .. } => None,
@@ -160,6 +168,7 @@ impl Input {
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop
+            | Input::StopRunning
             | Input::Drain { .. }
             | Input::Clear { .. }
             | Input::Switch { .. }

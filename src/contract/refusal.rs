@@ -131,6 +131,8 @@ codes! {
     // What the session or server does now.
     /// A turn of this session is running or waiting.
     SessionBusy "session_busy" 409,
+    /// A turn is running or waiting, and the request is for a session that rests.
+    TurnInProgress "turn_in_progress" 409,
     /// As many messages wait behind the running turn as may.
     QueueFull "queue_full" 409,
     StaleControl "stale_control" 409,

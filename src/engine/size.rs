@@ -38,6 +38,7 @@ pub fn input_bytes(input: &Input) -> usize {
         | Input::Attached { .. }
         | Input::Cancel { .. }
         | Input::Stop
+        | Input::StopRunning
         | Input::Drain { .. }
         | Input::Clear { .. }
         | Input::Switch { .. }

@@ -190,12 +190,15 @@ impl Session {
         if self.work.turn().frame.number > self.work.turn().frames.len() as u32 {
             self.record_frame();
         }
-        self.keep_answer(&outcome);
+        match outcome {
+            Outcome::Withdrawn => self.withdraw(),
+            Outcome::Answered | Outcome::Cancelled | Outcome::Failed { .. } => self.keep_answer(&outcome),
+        }
         let mut turn = self.work.turn.take().expect("it has just been read");
         let (id, frame, client_id) = (turn.about.id(), turn.frame.number, turn.client_id.clone());
         let status = match &mut outcome {
             Outcome::Answered => CallStatus::Done,
-            Outcome::Cancelled => CallStatus::Cancelled,
+            Outcome::Cancelled | Outcome::Withdrawn => CallStatus::Cancelled,
             Outcome::Failed { why, code: _ } => {
                 *why = clip(why, FAILURE_BYTES_MAX);
                 let node = turn.frame.nodes.first().unwrap_or(&self.engine).clone();
@@ -211,17 +214,22 @@ impl Session {
         }
         self.kept.result = match &outcome {
             Outcome::Answered => TurnResult::Done { id, response: turn.about.answer.clone(), degraded: trace.degraded.clone(), client_id },
-            Outcome::Cancelled => TurnResult::Error { id, detail: "The answer was stopped.".to_owned(), code: None, client_id },
+            Outcome::Cancelled | Outcome::Withdrawn => {
+                TurnResult::Error { id, detail: "The answer was stopped.".to_owned(), code: None, client_id }
+            }
             Outcome::Failed { why, code } => TurnResult::Error { id, detail: why.clone(), code: *code, client_id },
         };
         self.kept.named.end(id, &outcome);
         self.note_news(&turn, &outcome);
         self.conversation.idle_since = Some(self.counters.now.wall);
         self.emit(id, frame, self.engine.clone(), What::FrameTrace { trace }, effects);
-        let is_answered = outcome == Outcome::Answered;
+        let (is_answered, is_withdrawn) = (outcome == Outcome::Answered, outcome == Outcome::Withdrawn);
+        if is_withdrawn {
+            self.emit(id, frame, self.engine.clone(), What::Withdrawn, effects);
+        }
         self.emit(id, frame, self.engine.clone(), What::Done { outcome, client_id: turn.client_id }, effects);
         self.conversation.history_seq = self.counters.seq_last;
-        if turn.entry != Entry::Machine {
+        if turn.entry != Entry::Machine && !is_withdrawn {
             let about = Arc::new(turn.about);
             self.kept.last = Some(about.clone());
             // Of a message that was answered without a model there is nothing to remember.
@@ -253,6 +261,12 @@ impl Session {
                 None => self.keep_question(true),
             }
         }
+    }
+
+    /// Takes the running turn's messages out of the history.
+    fn withdraw(&mut self) {
+        let id = self.work.turn().about.id();
+        self.conversation.history.retain(|message| message.id != id);
     }
 
     fn keep(&mut self, message: Message) {

@@ -185,7 +185,15 @@ impl Live {
             (true, _) => None,
             (false, Input::Message { from, .. } | Input::Action { from, .. } | Input::Switch { from, .. }) => Some(from.clone()),
             // Where nothing has started there is nothing to end.
-            (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. } | Input::Clear { .. }) => {
+            (
+                false,
+                Input::Stop
+                | Input::StopRunning
+                | Input::Drain { .. }
+                | Input::Cancel { .. }
+                | Input::Attached { .. }
+                | Input::Clear { .. },
+            ) => {
                 return Ok(Accepted::Plain);
             }
             (
@@ -349,6 +357,7 @@ impl Live {
                 self.turns_unmeasured = MEASURE_EVERY;
                 self.keep(around, |recorded, keep, _, now| recorded.cleared(keep, now));
             }
+            What::Withdrawn => self.keep(around, |recorded, keep, _, now| recorded.replaced(keep, now, &[event.turn], false)),
             What::FrameTrace { trace } => {
                 self.turns_unmeasured += 1;
                 let shown = self.first_token.take().filter(|(turn, _)| *turn == trace.id);

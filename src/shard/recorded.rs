@@ -130,6 +130,12 @@ impl Recorded {
         self.append(keep, now, Item::Turn(Box::new(turn)));
     }
 
+    /// These turns are in the history no more, or again.
+    pub(super) fn replaced(&mut self, keep: &mut Keep<'_>, now: Now, turns: &[TurnId], is_back: bool) {
+        let turns = turns.iter().map(|turn| turn.0).collect();
+        self.append(keep, now, Item::Replaced { turns, is_back });
+    }
+
     pub(super) fn cleared(&mut self, keep: &mut Keep<'_>, now: Now) {
         self.append(keep, now, Item::Cleared);
     }

@@ -12,7 +12,7 @@ use super::operator::{self, RollCall};
 use super::queries;
 use super::sign_in::bearer;
 use crate::auth::Scope;
-use crate::contract::{Caller, Code, Input, Refusal, TurnId, clip};
+use crate::contract::{Caller, Code, Refusal, TurnId, clip};
 use crate::wire::exposition::Format;
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
@@ -400,10 +400,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
                 Err(refusal) => return Ok(Outcome::Reply(Reply::refused(&refusal, client_id.as_ref()), &[])),
             }
         }
-        Call::Stop => {
-            optional_body(request)?;
-            What::End(Input::Stop)
-        }
+        Call::Stop => What::End(said::stop(&optional_body(request)?)?),
         Call::Cancel => What::End(said::cancel(&body(request)?)?),
         Call::Result => What::Result,
         Call::Poll => What::Poll { since: request.query("since").unwrap_or_default() },

@@ -73,7 +73,7 @@ fn read(store: &mut dyn Read, job: JournalJob) -> JobOutcome {
         }
         JournalJob::Turns { query, of_all } => {
             let limit = query.limit;
-            store.turns(&TurnQuery { limit: limit + 1, ..query }).map(|rows| answers::turns(&rows, limit, of_all))
+            store.turns(&TurnQuery { limit: limit + 1, with_replaced: true, ..query }).map(|rows| answers::turns(&rows, limit, of_all))
         }
         JournalJob::Rename { .. } | JournalJob::Rate { .. } | JournalJob::Delete { .. } | JournalJob::Forget(_) => {
             unreachable!("the thread that keeps the journal changes it")

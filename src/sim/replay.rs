@@ -66,7 +66,7 @@ impl Played {
                     }
                 }
                 Item::Turn(turn) => drop(self.turns.insert(turn.turn, (**turn).clone())),
-                Item::Cleared | Item::Library { .. } => {}
+                Item::Replaced { .. } | Item::Cleared | Item::Library { .. } => {}
             }
         }
         (self.items, self.saved) = (kept.items.len(), save(&player)?);

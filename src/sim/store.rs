@@ -92,7 +92,7 @@ impl Kept {
             Item::Snapshot { number, .. } if *number != self.number => {
                 return Err(format!("{own} appends a snapshot of record {number} behind record {}", self.number));
             }
-            Item::Snapshot { .. } | Item::Turn(_) | Item::Cleared | Item::Library { .. } => {}
+            Item::Snapshot { .. } | Item::Turn(_) | Item::Replaced { .. } | Item::Cleared | Item::Library { .. } => {}
         }
         self.items.push(item);
         Ok(())
@@ -102,7 +102,7 @@ impl Kept {
     pub(super) fn loaded(&self) -> Loaded {
         let snapshot_of = |item: &Item| match item {
             Item::Snapshot { number, bytes } => Some((*number, bytes.clone())),
-            Item::Record { .. } | Item::Turn(_) | Item::Cleared | Item::Library { .. } => None,
+            Item::Record { .. } | Item::Turn(_) | Item::Replaced { .. } | Item::Cleared | Item::Library { .. } => None,
         };
         let snapshot = self.items.iter().rev().filter_map(snapshot_of).nth(1);
         let from = snapshot.as_ref().map_or(0, |(number, _)| *number);
@@ -110,7 +110,9 @@ impl Kept {
             Item::Record { number, bytes } if *number > from => {
                 Some(Record { number: *number, generation: self.generation, at: Default::default(), bytes: bytes.clone() })
             }
-            Item::Record { .. } | Item::Snapshot { .. } | Item::Turn(_) | Item::Cleared | Item::Library { .. } => None,
+            Item::Record { .. } | Item::Snapshot { .. } | Item::Turn(_) | Item::Replaced { .. } | Item::Cleared | Item::Library { .. } => {
+                None
+            }
         };
         Loaded { generation: self.generation, snapshot, records: self.items.iter().filter_map(record).collect() }
     }

@@ -43,6 +43,7 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
         | What::ProcessStart { .. }
         | What::ProcessEnd { .. }
         | What::FrameTrace { .. }
+        | What::Withdrawn
         | What::Error { .. } => None,
     }
 }
@@ -78,10 +79,11 @@ fn accepted(turn: TurnId, client_id: &ClientId, seq: Option<Seq>) -> Vec<u8> {
 fn ended(turn: TurnId, outcome: &Outcome, client_id: Option<&ClientId>, seq: Option<Seq>) -> Vec<u8> {
     let (error, code) = match outcome {
         Outcome::Failed { why, code } => (Some(why.as_str()), *code),
-        Outcome::Answered | Outcome::Cancelled => (None, None),
+        Outcome::Answered | Outcome::Cancelled | Outcome::Withdrawn => (None, None),
     };
-    let cancelled = *outcome == Outcome::Cancelled;
-    write(&Chat::Done { id: Some(Id(turn)), error, code, retry_after_ms: None, cancelled, refused: false, client_id, seq })
+    let withdrawn = *outcome == Outcome::Withdrawn;
+    let cancelled = withdrawn || *outcome == Outcome::Cancelled;
+    write(&Chat::Done { id: Some(Id(turn)), error, code, retry_after_ms: None, cancelled, withdrawn, refused: false, client_id, seq })
 }
 
 /// The first message on a socket: what is shown now, and from where on events are kept.
@@ -101,7 +103,7 @@ pub fn refusal_for_now(refusal: &Refusal, client_id: Option<&ClientId>, retry_af
 
 fn refused(refusal: &Refusal, client_id: Option<&ClientId>, retry_after_ms: Option<u64>) -> Vec<u8> {
     let (error, code) = (Some(&*refusal.detail), Some(refusal.code));
-    write(&Chat::Done { id: None, error, code, retry_after_ms, cancelled: false, refused: true, client_id, seq: None })
+    write(&Chat::Done { id: None, error, code, retry_after_ms, cancelled: false, withdrawn: false, refused: true, client_id, seq: None })
 }
 
 #[derive(Serialize)]
@@ -136,6 +138,9 @@ enum Chat<'a> {
         retry_after_ms: Option<u64>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cancelled: bool,
+        /// Nothing of the turn is left in the history.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        withdrawn: bool,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         refused: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -294,7 +299,7 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
             Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage, retries }
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
-        What::Cleared => Body::Nothing {},
+        What::Cleared | What::Withdrawn => Body::Nothing {},
         What::Accepted { .. } | What::Done { .. } => return None,
     };
     let (name, at) = (event.what.name(), milliseconds(event.at.0));
@@ -612,6 +617,9 @@ struct Listed<'a> {
     cost_micros: u64,
     rating: Option<i8>,
     comment: Option<&'a str>,
+    /// Rolled back, or another turn came in its place.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replaced: bool,
 }
 
 impl Listed<'_> {
@@ -634,6 +642,7 @@ impl Listed<'_> {
             cost_micros: turn.cost_micros,
             rating: row.rating,
             comment: row.comment.as_deref(),
+            replaced: row.is_replaced,
         }
     }
 }

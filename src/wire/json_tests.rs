@@ -37,6 +37,8 @@ fn each_event_has_its_shape_on_the_chat_socket_and_in_the_trace() {
         (What::Controls { controls }, json!({"type":"controls","controls":buttons,"seq":7}), line("controls", json!({"controls":buttons}))),
         (done(Outcome::Answered), json!({"type":"done","id":"msg_2","seq":7}), Value::Null),
         (done(Outcome::Cancelled), json!({"type":"done","id":"msg_2","cancelled":true,"seq":7}), Value::Null),
+        (done(Outcome::Withdrawn), json!({"type":"done","id":"msg_2","cancelled":true,"withdrawn":true,"seq":7}), Value::Null),
+        (What::Withdrawn, Value::Null, line("withdrawn", json!({}))),
         (
             done(Outcome::Failed { why: "x".into(), code: Some(Code::ModelNotFound) }),
             json!({"type":"done","id":"msg_2","error":"x","code":"model_not_found","seq":7}),

@@ -1,7 +1,7 @@
 //! What clients send, read into inputs. What they may not send is refused with a code and a sentence that says what to do.
 
 use super::complexity::{DEPTH_MAX, VALUES_MAX, is_too_complex};
-use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, exact};
+use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, WhileBusy, exact};
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
@@ -30,7 +30,7 @@ pub fn said(text: &str, from: Caller) -> Result<Input, Refusal> {
             "message" => message(object, from),
             "action" => action(object, from),
             "cancel_process" => cancel(&object),
-            "stop" => Ok(Input::Stop),
+            "stop" => stop(&object),
             _ => Err(Refusal::new(Code::UnknownType, "unknown `type`: send `message`, `action`, `cancel_process` or `stop`")),
         },
         Some(_) => Err(Refusal::new(Code::UnknownType, "`type` must be a string: `message`, `action`, `cancel_process` or `stop`")),
@@ -75,10 +75,30 @@ fn placed(object: &mut Object, from: Caller) -> Caller {
     Caller { trace: stated.or(from.trace), ..from }
 }
 
+/// What is to become of a message while a turn runs, where it says so.
+fn while_busy(object: &mut Object) -> Result<Option<WhileBusy>, Refusal> {
+    let wrong = Refusal::new(Code::InvalidParameter, "`while_busy` must be `enqueue`, `reject`, `interrupt` or `rollback`");
+    match object.remove("while_busy") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) => WhileBusy::ALL.into_iter().find(|mode| mode.name() == name).map(Some).ok_or(wrong),
+        Some(_) => Err(wrong),
+    }
+}
+
+/// Parses a stop: of the running turn alone, or also of those that wait.
+pub fn stop(object: &Object) -> Result<Input, Refusal> {
+    match object.get("waiting") {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(Input::StopRunning),
+        Some(Value::Bool(true)) => Ok(Input::Stop),
+        Some(_) => Err(Refusal::new(Code::InvalidParameter, "`waiting` must be true or false")),
+    }
+}
+
 /// Parses a message: its text, what the user sees while they send it, and the client's id for it.
 pub fn message(mut object: Object, from: Caller) -> Result<Input, Refusal> {
     let client_id = client_id(&mut object)?;
     let from = placed(&mut object, from);
+    let while_busy = while_busy(&mut object)?;
     let text = match object.remove("text") {
         Some(Value::String(text)) if !text.trim().is_empty() => text,
         Some(Value::String(_)) => return Err(Refusal::new(Code::MessageBlank, "the message is empty: send some text")),
@@ -90,13 +110,14 @@ pub fn message(mut object: Object, from: Caller) -> Result<Input, Refusal> {
         Some(Value::Array(controls)) => controls,
         Some(_) => return Err(Refusal::new(Code::InvalidParameter, "`dashboard` must be a list of controls")),
     };
-    Ok(Input::Message { text, dashboard, client_id, from })
+    Ok(Input::Message { text, dashboard, client_id, while_busy, from })
 }
 
 /// Parses the use of a control.
 pub fn action(mut object: Object, from: Caller) -> Result<Input, Refusal> {
     let client_id = client_id(&mut object)?;
     let from = placed(&mut object, from);
+    let while_busy = while_busy(&mut object)?;
     let action = match object.remove("action") {
         Some(Value::String(action)) if !action.is_empty() => action,
         _ => return Err(Refusal::new(Code::InvalidParameter, "`action` is missing: name the control's action")),
@@ -108,7 +129,7 @@ pub fn action(mut object: Object, from: Caller) -> Result<Input, Refusal> {
         Some(_) => return Err(invalid_source("`source` must be a string: `thinker` or `machine:<id>`")),
     };
     let data = object.remove("data").unwrap_or(Value::Null);
-    Ok(Input::Action { action, data, source, client_id, from })
+    Ok(Input::Action { action, data, source, client_id, while_busy, from })
 }
 
 /// Parses the cancellation of one running call.
@@ -143,8 +164,11 @@ mod tests {
     fn parses_what_clients_send_and_refuses_the_rest_with_a_code() {
         let from = Caller::default;
         let id = |id: &str| Some(id.parse::<ClientId>().unwrap());
-        let message = |text: &str, dashboard, client_id| Ok(Input::Message { text: text.to_owned(), dashboard, client_id, from: from() });
-        let action = |data, source, client_id| Ok(Input::Action { action: "a".to_owned(), data, source, client_id, from: from() });
+        let message = |text: &str, dashboard, client_id| {
+            Ok(Input::Message { text: text.to_owned(), dashboard, client_id, while_busy: None, from: from() })
+        };
+        let action =
+            |data, source, client_id| Ok(Input::Action { action: "a".to_owned(), data, source, client_id, while_busy: None, from: from() });
         let machine = || Some(Source::Machine("m".into()));
         for (text, parsed) in [
             (r#"{"text":"hi"}"#, message("hi", vec![], None)),
@@ -155,7 +179,13 @@ mod tests {
             (r#"{"type":"action","action":"a","data":{"b":1},"source":"machine:m","id":"x"}"#, action(json!({"b":1}), machine(), id("x"))),
             (r#"{"type":"action","action":"a","data":123456789012345678901}"#, action(json!("123456789012345678901"), None, None)),
             (r#"{"type":"cancel_process","pid":3}"#, Ok(Input::Cancel { call: CallId(3) })),
-            (r#"{"type":"stop"}"#, Ok(Input::Stop)),
+            (r#"{"type":"stop"}"#, Ok(Input::StopRunning)),
+            (r#"{"type":"stop","waiting":false}"#, Ok(Input::StopRunning)),
+            (r#"{"type":"stop","waiting":true}"#, Ok(Input::Stop)),
+            (r#"{"type":"stop","waiting":1}"#, Err(Code::InvalidParameter)),
+            (r#"{"text":"hi","while_busy":null}"#, message("hi", vec![], None)),
+            (r#"{"text":"hi","while_busy":"queue"}"#, Err(Code::InvalidParameter)),
+            (r#"{"type":"action","action":"a","while_busy":true}"#, Err(Code::InvalidParameter)),
             ("hello", Err(Code::InvalidJson)),
             ("[]", Err(Code::InvalidJson)),
             (r#"{"text":" \n"}"#, Err(Code::MessageBlank)),
@@ -173,6 +203,21 @@ mod tests {
             (r#"{"type":"cancel_process","pid":-1}"#, Err(Code::InvalidParameter)),
         ] {
             assert_eq!(said(text, from()).map_err(|refusal| refusal.code), parsed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_may_state_what_becomes_of_it_while_a_turn_runs() {
+        for mode in WhileBusy::ALL {
+            for mut said in [json!({"text": "hi"}), json!({"type": "action", "action": "a"})] {
+                said["while_busy"] = json!(mode.name());
+                let (Input::Message { while_busy, .. } | Input::Action { while_busy, .. }) =
+                    super::said(&said.to_string(), Caller::default()).unwrap()
+                else {
+                    panic!("{said}");
+                };
+                assert_eq!(while_busy, Some(mode), "{said}");
+            }
         }
     }
 
