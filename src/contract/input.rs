@@ -1,6 +1,6 @@
 //! All that can happen to a session.
 
-use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, TraceContext, Usage, WhileBusy};
+use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, TraceContext, TurnId, Usage, WhileBusy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -116,6 +116,23 @@ pub enum Input {
         while_busy: Option<WhileBusy>,
         from: Caller,
     },
+    /// Answer the last turn's question again. `turn` names that turn; none: whichever is the last.
+    Retry {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn: Option<TurnId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        from: Caller,
+    },
+    /// Go on from before this turn, with another message in its place.
+    Edit {
+        turn: TurnId,
+        text: String,
+        dashboard: Vec<Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        from: Caller,
+    },
     /// Stop one running call.
     Cancel { call: CallId },
     /// Stop the running turn and those waiting.
@@ -143,6 +160,8 @@ impl Input {
             | Input::Attached { from }
             | Input::Message { from, .. }
             | Input::Action { from, .. }
+            | Input::Retry { from, .. }
+            | Input::Edit { from, .. }
             | Input::Clear { from }
             | Input::Switch { from, .. } => Some(from),
             Input::Surveyed { .. }
@@ -157,10 +176,33 @@ impl Input {
         }
     }
 
+    /// Whether it begins a turn.
+    pub fn begins_turn(&self) -> bool {
+        match self {
+            Input::Message { .. } | Input::Action { .. } | Input::Retry { .. } | Input::Edit { .. } => true,
+            Input::Opened { .. }
+            | Input::Resumed { .. }
+            | Input::Surveyed { .. }
+            | Input::Reloaded { .. }
+            | Input::Attached { .. }
+            | Input::Cancel { .. }
+            | Input::Stop
+            | Input::StopRunning
+            | Input::Drain { .. }
+            | Input::Clear { .. }
+            | Input::Switch { .. }
+            | Input::Chunk { .. }
+            | Input::Completion { .. } => false,
+        }
+    }
+
     /// The name that the client gave it.
     pub fn client_id(&self) -> Option<&ClientId> {
         match self {
-            Input::Message { client_id, .. } | Input::Action { client_id, .. } => client_id.as_ref(),
+            Input::Message { client_id, .. }
+            | Input::Action { client_id, .. }
+            | Input::Retry { client_id, .. }
+            | Input::Edit { client_id, .. } => client_id.as_ref(),
             Input::Opened { .. }
             | Input::Resumed { .. }
             | Input::Surveyed { .. }

@@ -16,6 +16,12 @@ fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(values: impl IntoIt
     }
 }
 
+fn variant() -> Variant {
+    let messages =
+        vec![Message::new(Role::User, "hi", TurnId(1)), Message { partial: true, ..Message::new(Role::Assistant, "Hel", TurnId(1)) }];
+    Variant { id: TurnId(1), messages, cut: true }
+}
+
 fn text(text: &str) -> String {
     text.to_owned()
 }
@@ -114,6 +120,9 @@ fn inputs_and_what_a_session_accepts_read_back() {
         Input::Cancel { call },
         Input::Stop,
         Input::StopRunning,
+        Input::Retry { turn: None, client_id: None, from: from() },
+        Input::Retry { turn: Some(TurnId(3)), client_id: client_id(), from: from() },
+        Input::Edit { turn: TurnId(3), text: text("hi"), dashboard: vec![json!(1)], client_id: client_id(), from: from() },
         Input::Drain { cut: true },
         Input::Clear { from: from() },
         Input::Switch { graph: text("g"), keep: true, from: from() },
@@ -211,8 +220,13 @@ fn changes_and_memory_read_back() {
     ]);
     same([Ui { thinker: controls, machines: vec![machine], state: [(text("k"), json!(-1.5e-7))].into() }]);
     same([MemoryPatch { topic: Some(text("tea")), facts: vec![text("likes it")], ..MemoryPatch::default() }, MemoryPatch::default()]);
-    let message =
-        Message { partial: true, progress: text("p"), client_id: Some("a".parse().unwrap()), ..Message::new(Role::User, "hi", TurnId(3)) };
+    let message = Message {
+        partial: true,
+        progress: text("p"),
+        variants: vec![variant()],
+        client_id: Some("a".parse().unwrap()),
+        ..Message::new(Role::User, "hi", TurnId(3))
+    };
     same([message, Message::new(Role::Assistant, "", TurnId(0))]);
 }
 

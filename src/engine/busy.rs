@@ -11,6 +11,8 @@ impl Session {
     pub fn while_busy(&self, input: &Input) -> Option<WhileBusy> {
         match input {
             Input::Message { while_busy, .. } | Input::Action { while_busy, .. } => while_busy.or(self.graph.while_busy),
+            // These two are for a session that rests.
+            Input::Retry { .. } | Input::Edit { .. } => Some(WhileBusy::Reject),
             Input::Opened { .. }
             | Input::Resumed { .. }
             | Input::Surveyed { .. }

@@ -5,7 +5,7 @@ use super::identity::Key;
 use super::journal::Journal;
 use super::restore;
 use crate::contract::journal::{Durability, Item, Turn};
-use crate::contract::{Effect, Input, Moment, Now, Role, Seq, TurnId, What};
+use crate::contract::{Effect, Input, Moment, Now, Seq, TurnId, What};
 use crate::engine::Session;
 
 /// How far a session is kept.
@@ -109,13 +109,12 @@ impl Recorded {
         let Some(detail) = session.kept_turn(id) else { return };
         let trace = &detail.trace;
         let first_token_us = self.first_token.filter(|(of, _)| *of == id).and_then(|(_, time_us)| time_us);
-        let answer = session.history().iter().rev().find(|message| message.id == id && message.role == Role::Assistant);
         let turn = Turn {
             turn: id.0,
             number: self.number,
             started_at: trace.started_at,
             question: trace.message.to_string(),
-            answer: answer.map(|message| message.content.clone()).unwrap_or_default(),
+            answer: session.answer(id).unwrap_or_default().to_owned(),
             status: trace.status.name().to_owned(),
             degraded: trace.degraded.clone(),
             graph: trace.graph.to_string(),

@@ -17,7 +17,7 @@ use super::socket::{Kind, Socket};
 use super::timers::Timer;
 use super::{ReplyTo, Shard, Waiting, evicted};
 use crate::auth::Peer;
-use crate::contract::{Code, DatabaseInfo, Input, Refusal, TurnId};
+use crate::contract::{Code, DatabaseInfo, Refusal, TurnId};
 use crate::wire::answer::CONTINUE;
 use crate::wire::http::{Request, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -209,7 +209,7 @@ impl Shard {
         {
             return Answer::Reply(Reply::refused(refusal, client_id.as_ref()));
         }
-        let begins = matches!(&what, What::Send(input) if Shard::starts(input)) && !is_known;
+        let begins = matches!(&what, What::Send(input) if input.begins_turn()) && !is_known;
         if begins {
             let session = self.sessions.find(&key).map(|live| live.id);
             if let Err(over) = self.admit_message(session, &key.sub, address) {
@@ -469,11 +469,6 @@ impl Shard {
         }
         self.forget_socket(id, actions);
         actions.push(Action::HandOver { socket: id, shard, attach });
-    }
-
-    /// Whether this input would start something.
-    pub(super) fn starts(input: &Input) -> bool {
-        matches!(input, Input::Message { .. } | Input::Action { .. })
     }
 
     pub(super) fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {

@@ -335,6 +335,9 @@ impl World<'_> {
             let mut asked = Vec::new();
             for message in answer(HISTORY)?["messages"].as_array().into_iter().flatten() {
                 let turn = message["id"].as_str().and_then(|id| id.strip_prefix("msg_")?.parse::<u64>().ok()).unwrap_or(0);
+                if chat.iter().any(|(of, json)| *of == turn && json["withdrawn"] == true) {
+                    return Err(format!("turn {turn} of user {} was withdrawn, and is kept as {message}", books.number));
+                }
                 if message["role"] == "user" {
                     asked.push(turn);
                     continue;

@@ -5,8 +5,8 @@
 use crate::contract::journal::{SessionRow, TurnRow};
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
-    ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
-    clip, milliseconds,
+    ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, Variant,
+    What, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -43,7 +43,8 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
         | What::ProcessStart { .. }
         | What::ProcessEnd { .. }
         | What::FrameTrace { .. }
-        | What::Withdrawn
+        | What::Replaced { .. }
+        | What::Withdrawn { .. }
         | What::Error { .. } => None,
     }
 }
@@ -273,6 +274,18 @@ enum Body<'a> {
     FrameTrace {
         trace: &'a Trace,
     },
+    Replaced {
+        turns: Vec<Id>,
+        variants: &'a [Variant],
+    },
+    Withdrawn {
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        restored: Vec<Id>,
+    },
+}
+
+fn ids(turns: &[TurnId]) -> Vec<Id> {
+    turns.iter().copied().map(Id).collect()
 }
 
 fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
@@ -299,7 +312,9 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
             Body::ProcessEnd { pid: *pid, kind: *kind, label, status: *status, duration_ms, waited_ms, usage: *usage, retries }
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
-        What::Cleared | What::Withdrawn => Body::Nothing {},
+        What::Cleared => Body::Nothing {},
+        What::Replaced { turns, variants } => Body::Replaced { turns: ids(turns), variants },
+        What::Withdrawn { restored } => Body::Withdrawn { restored: ids(restored) },
         What::Accepted { .. } | What::Done { .. } => return None,
     };
     let (name, at) = (event.what.name(), milliseconds(event.at.0));

@@ -1,7 +1,7 @@
 //! What clients send, read into inputs. What they may not send is refused with a code and a sentence that says what to do.
 
 use super::complexity::{DEPTH_MAX, VALUES_MAX, is_too_complex};
-use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, WhileBusy, exact};
+use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, TurnId, WhileBusy, exact};
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
@@ -105,11 +105,7 @@ pub fn message(mut object: Object, from: Caller) -> Result<Input, Refusal> {
         Some(_) => return Err(Refusal::new(Code::MessageMissing, "`text` must be a string")),
         None => return Err(Refusal::new(Code::MessageMissing, "`text` is missing: send the message's text")),
     };
-    let dashboard = match object.remove("dashboard") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(controls)) => controls,
-        Some(_) => return Err(Refusal::new(Code::InvalidParameter, "`dashboard` must be a list of controls")),
-    };
+    let dashboard = dashboard(&mut object)?;
     Ok(Input::Message { text, dashboard, client_id, while_busy, from })
 }
 
@@ -130,6 +126,56 @@ pub fn action(mut object: Object, from: Caller) -> Result<Input, Refusal> {
     };
     let data = object.remove("data").unwrap_or(Value::Null);
     Ok(Input::Action { action, data, source, client_id, while_busy, from })
+}
+
+/// The client's id of a retry or an edit, whose `id` is a turn.
+fn named(object: &mut Object) -> Result<Option<ClientId>, Refusal> {
+    match object.remove("client_id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => parse_client_id(&id).map(Some),
+        Some(_) => Err(Refusal::new(Code::InvalidClientId, "`client_id` must be a string: a name that the client chooses")),
+    }
+}
+
+fn turn(object: &mut Object) -> Result<Option<TurnId>, Refusal> {
+    let wrong = || Refusal::new(Code::InvalidParameter, "`id` must name a turn as `msg_<n>`");
+    match object.remove("id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => id.parse().map(Some).map_err(|()| wrong()),
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// Parses a retry: the last turn is answered again.
+pub fn retry(mut object: Object, from: Caller) -> Result<Input, Refusal> {
+    let client_id = named(&mut object)?;
+    let from = placed(&mut object, from);
+    Ok(Input::Retry { turn: turn(&mut object)?, client_id, from })
+}
+
+/// Parses an edit: the turn that it names, and the text that comes in the place of its message.
+pub fn edit(mut object: Object, from: Caller) -> Result<Input, Refusal> {
+    let client_id = named(&mut object)?;
+    let from = placed(&mut object, from);
+    let missing = Refusal::new(Code::InvalidParameter, "`id` is missing: name the turn whose message is edited, as `msg_<n>`");
+    let turn = turn(&mut object)?.ok_or(missing)?;
+    let text = match object.remove("message") {
+        Some(Value::String(text)) if !text.trim().is_empty() => text,
+        Some(Value::String(_)) => return Err(Refusal::new(Code::MessageBlank, "the message is empty: send some text")),
+        Some(_) => return Err(Refusal::new(Code::MessageMissing, "`message` must be a string")),
+        None => return Err(Refusal::new(Code::MessageMissing, "`message` is missing: send the new text")),
+    };
+    let dashboard = dashboard(&mut object)?;
+    Ok(Input::Edit { turn, text, dashboard, client_id, from })
+}
+
+/// What the user sees.
+fn dashboard(object: &mut Object) -> Result<Vec<Value>, Refusal> {
+    match object.remove("dashboard") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(controls)) => Ok(controls),
+        Some(_) => Err(Refusal::new(Code::InvalidParameter, "`dashboard` must be a list of controls")),
+    }
 }
 
 /// Parses the cancellation of one running call.
@@ -203,6 +249,35 @@ mod tests {
             (r#"{"type":"cancel_process","pid":-1}"#, Err(Code::InvalidParameter)),
         ] {
             assert_eq!(said(text, from()).map_err(|refusal| refusal.code), parsed, "{text}");
+        }
+    }
+
+    #[test]
+    fn parses_retries_and_edits_whose_id_is_a_turn() {
+        let (from, id) = (Caller::default, |id: &str| Some(id.parse::<ClientId>().unwrap()));
+        let again = |turn, client_id| Ok(Input::Retry { turn, client_id, from: from() });
+        for (body, parsed) in [
+            ("{}", again(None, None)),
+            (r#"{"id":"msg_3","client_id":"a"}"#, again(Some(TurnId(3)), id("a"))),
+            (r#"{"id":null,"client_id":null}"#, again(None, None)),
+            (r#"{"id":"3"}"#, Err(Code::InvalidParameter)),
+            (r#"{"id":3}"#, Err(Code::InvalidParameter)),
+            (r#"{"client_id":"a b"}"#, Err(Code::InvalidClientId)),
+            (r#"{"client_id":7}"#, Err(Code::InvalidClientId)),
+        ] {
+            assert_eq!(retry(object(body.as_bytes()).unwrap(), from()).map_err(|refusal| refusal.code), parsed, "{body}");
+        }
+        let edited = |dashboard, client_id| Ok(Input::Edit { turn: TurnId(3), text: "hi".into(), dashboard, client_id, from: from() });
+        for (body, parsed) in [
+            (r#"{"id":"msg_3","message":"hi"}"#, edited(vec![], None)),
+            (r#"{"id":"msg_3","message":"hi","dashboard":[1],"client_id":"a"}"#, edited(vec![json!(1)], id("a"))),
+            (r#"{"message":"hi"}"#, Err(Code::InvalidParameter)),
+            (r#"{"id":"msg_3"}"#, Err(Code::MessageMissing)),
+            (r#"{"id":"msg_3","message":7}"#, Err(Code::MessageMissing)),
+            (r#"{"id":"msg_3","message":" "}"#, Err(Code::MessageBlank)),
+            (r#"{"id":"msg_3","message":"hi","dashboard":{}}"#, Err(Code::InvalidParameter)),
+        ] {
+            assert_eq!(edit(object(body.as_bytes()).unwrap(), from()).map_err(|refusal| refusal.code), parsed, "{body}");
         }
     }
 

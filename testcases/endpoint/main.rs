@@ -28,6 +28,7 @@ mod reading;
 mod relay;
 mod requests;
 mod resume;
+mod revise;
 mod says;
 mod shards;
 mod stop;

@@ -178,6 +178,6 @@ fn a_stop_of_the_running_turn_lets_those_that_wait_begin() {
     let events = world.events.len();
     world.put(Input::StopRunning);
     assert_eq!(world.events.len(), events, "where nothing runs nothing is stopped");
-    assert!(!world.events.iter().any(|event| event.what == What::Withdrawn));
+    assert!(!world.events.iter().any(|event| matches!(event.what, What::Withdrawn { .. })));
     world.replay();
 }

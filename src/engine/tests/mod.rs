@@ -10,6 +10,7 @@ mod named;
 mod question;
 mod reload;
 mod resume;
+mod revise;
 mod rules;
 mod says;
 mod simulation;
