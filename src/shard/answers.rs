@@ -81,6 +81,7 @@ pub(super) fn answer(
             ui_state: &session.ui().state,
             processes: session.processes(),
             schema_cache: session.schema_cache(),
+            while_busy: session.graph().while_busy,
             budget,
         }),
         What::History { last, before } => {

@@ -6,7 +6,7 @@ use crate::contract::journal::{SessionRow, TurnRow};
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
     ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, Variant,
-    What, clip, milliseconds,
+    What, WhileBusy, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -457,6 +457,9 @@ pub struct State<'a> {
     pub ui_state: &'a BTreeMap<String, Value>,
     pub processes: Vec<Process>,
     pub schema_cache: &'a BTreeMap<String, Value>,
+    /// What becomes of a message while a turn runs, where the graph states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub while_busy: Option<WhileBusy>,
     /// What the user may use today, where that is bounded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Value>,

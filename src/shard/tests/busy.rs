@@ -49,6 +49,7 @@ fn a_graph_says_what_becomes_of_messages_that_do_not() {
     assert_eq!(outcome(&send(&mut world, None)), "queued");
     assert_eq!(outcome(&send(&mut world, None)), "turn_in_progress");
     assert_eq!(world.get("/api/graph/active").1["while_busy"], "reject");
+    assert_eq!(world.get("/api/state").1["while_busy"], "reject");
     let socket = world.websocket("/ws");
     world.take(socket);
     world.say(socket, r#"{"text":"hello","id":"a"}"#);
