@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 /// Variants of one message; the oldest leave.
 pub(super) const VARIANTS_MAX: usize = 8;
 /// Text of all variants of one message. The oldest leave, and the last one is cut.
-pub(super) const VARIANTS_BYTES_MAX: usize = 256 << 10;
+pub(super) const VARIANTS_BYTES_MAX: usize = 64 << 10;
 
 const NOTHING: Refusal = Refusal::new(Code::NothingToRetry, "there is nothing to try again: write a message first");
 const NOT_LAST: Refusal =
