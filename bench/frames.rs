@@ -206,9 +206,11 @@ fn pass(now: &mut Now, time_us: u64) {
 /// One turn: the answers come as soon as they are asked for, the memorizer's too.
 fn play(session: &mut Session, now: &mut Now, effects: &mut Vec<Effect>, input: Begins, answers: &[Says]) {
     let input = match input {
-        Begins::Message(text) => Input::Message { text: text.to_owned(), dashboard: Vec::new(), client_id: None, from: caller() },
+        Begins::Message(text) => {
+            Input::Message { text: text.to_owned(), dashboard: Vec::new(), client_id: None, while_busy: None, from: caller() }
+        }
         Begins::Action(action) => {
-            Input::Action { action: action.to_owned(), data: Value::Null, source: None, client_id: None, from: caller() }
+            Input::Action { action: action.to_owned(), data: Value::Null, source: None, client_id: None, while_busy: None, from: caller() }
         }
     };
     session.accepts(&input).expect("it can be taken");

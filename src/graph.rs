@@ -6,7 +6,7 @@
 //! is of a known class, and every way through the graph is stated with its frames and its budget of model calls.
 
 pub use crate::contract::Entry;
-use crate::contract::{DatabaseLimits, Schema, ToolSpec, unique_json};
+use crate::contract::{DatabaseLimits, Schema, ToolSpec, WhileBusy, unique_json};
 use crate::nodes::{Kind, MODELS, Node, Plain, Prompt, tools};
 use serde::Deserialize;
 use serde_json::Value;
@@ -53,6 +53,8 @@ pub struct Graph {
     pub before: Option<usize>,
     /// Runs behind a finished turn.
     pub after: Option<usize>,
+    /// What becomes of messages that arrive while a turn runs, where the file states it and the request does not.
+    pub while_busy: Option<WhileBusy>,
     pub paths: Vec<Path>,
 }
 
@@ -79,6 +81,7 @@ struct GraphFile {
     entries: BTreeMap<Entry, String>,
     before: Option<String>,
     after: Option<String>,
+    while_busy: Option<String>,
     nodes: Vec<NodeFile>,
     paths: Vec<Path>,
 }
@@ -255,10 +258,16 @@ impl Reader<'_> {
             entries,
             before,
             after,
+            while_busy: read.while_busy.as_deref().map(|name| self.while_busy(name)).transpose()?,
             paths: read.paths,
         };
         self.check(&mut graph)?;
         Ok(graph)
+    }
+
+    fn while_busy(&self, name: &str) -> Result<WhileBusy, GraphError> {
+        let known = WhileBusy::ALL.into_iter().find(|mode| mode.name() == name);
+        known.ok_or_else(|| self.error("while_busy", Wrong::WhileBusy { name: name.to_owned() }))
     }
 
     fn node(

@@ -11,6 +11,7 @@ export const Send = icon('M12 20V5M5.5 11.5 12 5l6.5 6.5');
 export const Down = icon('M12 4v15M5.5 12.5 12 19l6.5-6.5');
 export const Square = icon('M7 7h10v10H7z');
 export const Copy = icon('M9 9h11v11H9zM15 9V4H4v11h5');
+export const Pencil = icon('M4 20l1-4.5L16.5 4 20 7.5 8.5 19z');
 export const Check = icon('M4.5 12.5 10 18 20 6.5');
 export const Close = icon('M5 5l14 14M19 5 5 19');
 export const Sun = icon('M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.4 1.4M17.6 17.6 19 19M19 5l-1.4 1.4M6.4 17.6 5 19');

@@ -5,7 +5,8 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from './vendor/ui.
 import { Composer } from './composer.js';
 import { Down, Mark } from './buttons.js';
 import { lazy } from './lazy.js';
-import { beside, budget, ready, say, turns } from './session.js';
+import { last } from './conversation.js';
+import { beside, budget, busy, ready, say, turns } from './session.js';
 import { TurnView } from './turn.js';
 
 const NEAR_PX = 60;
@@ -50,13 +51,14 @@ export function Chat() {
   }, []);
 
   const empty = ready.value && turns.value.length === 0;
+  const lastKey = busy.value ? 0 : last(turns.value)?.key;
   return html`
     <section class="chat" aria-label="Conversation">
       <h2 class="sr-only">Conversation</h2>
       <div class="scroller" ref=${scroller} onScroll=${scrolled}>
         <div class="column">
           ${empty && html`<${Invitation} />`}
-          ${turns.value.map((turn) => html`<${TurnView} key=${turn.key} turn=${turn} />`)}
+          ${turns.value.map((turn) => html`<${TurnView} key=${turn.key} turn=${turn} isIdle=${!busy.value} isLast=${turn.key === lastKey} />`)}
           ${(turns.value.length > 0 || beside.value.controls.length > 0) && html`<${Controls} />`}
         </div>
       </div>

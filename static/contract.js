@@ -92,7 +92,11 @@
  * @property {string | null} [style_hint]
  * @property {string[]} [facts] */
 
-/** `progress`: what nodes told while they worked. @typedef {{role: string, content: string, id: string, client_id?: string, partial?: boolean, progress?: string}} Message */
+/** `progress`: what nodes told while they worked. `variants`: what stood in the place of a user's message before.
+ * @typedef {{role: string, content: string, id: string, client_id?: string, partial?: boolean, progress?: string, variants?: Variant[]}} Message */
+
+/** A message as it was before it was edited or answered again, and what came after it. `cut`: not all of it is kept.
+ * @typedef {{id: string, messages: Message[], cut?: boolean}} Variant */
 
 /** @typedef {object} GraphEdge
  * @property {string} id

@@ -19,14 +19,15 @@
  * @property {string} answer
  * @property {Status} status
  * @property {string} [trouble] the last error that was reported while it ran
- * @property {string} [error]  why it failed, in a sentence for the user */
+ * @property {string} [error]  why it failed, in a sentence for the user
+ * @property {import('./contract.js').Variant[]} variants  what stood here before, the oldest first */
 
 let keys = 0;
 
 /** @param {Partial<Turn>} fields @returns {Turn} */
 function turn(fields) {
   keys += 1;
-  return { key: keys, id: '', clientId: '', kind: 'message', question: null, progress: '', answer: '', status: 'done', ...fields };
+  return { key: keys, id: '', clientId: '', kind: 'message', question: null, progress: '', answer: '', status: 'done', variants: [], ...fields };
 }
 
 const BUTTON = /^(machine|action)/;
@@ -43,9 +44,9 @@ export function remembered(messages, before = [], traces = []) {
     const isOfThis = messages[0] && numberOf(id) > numberOf(messages[0].id);
     if (isOfThis && BUTTON.test(path)) turns.set(id, { ...turn({ id, clientId, kind: 'action', question: message }), ...shown.get(id) });
   }
-  for (const { role, content, id, partial, progress, client_id: clientId } of messages) {
+  for (const { role, content, id, partial, progress, client_id: clientId, variants = [] } of messages) {
     const known = turns.get(id) ?? { ...(shown.get(id) ?? turn({ id })), status: 'running', answer: '' };
-    if (role === 'user') known.question = content;
+    if (role === 'user') Object.assign(known, { question: content, variants });
     else Object.assign(known, { answer: content, status: 'done' });
     if (partial) known.status = endingSeen(shown.get(id)) ?? 'partial';
     if (progress) known.progress = progress;
@@ -90,6 +91,10 @@ export function after(turns, event) {
       return changed(turns, event, (known) => ({ status: 'running', ...named(known, event.entry === 'message', event.message) }));
     case 'frame_trace':
       return changed(turns, { turn: event.trace.id, client_id: event.trace.client_id }, (known) => ending(known, event.trace));
+    case 'replaced':
+      return changed(without(turns, event.turns), event, () => ({ variants: event.variants }));
+    case 'withdrawn':
+      return without(turns, [event.turn]);
     case 'cleared':
       return turns.filter(isPending);
   }
@@ -102,6 +107,21 @@ export function after(turns, event) {
   if (event.event === 'retold') return replaced(turns, key, { answer: event.text });
   if (event.event === 'thinking' && event.kind === 'progress') return replaced(turns, key, { progress: progress + event.detail });
   return event.event === 'error' ? replaced(turns, key, { trouble: event.detail }) : turns;
+}
+
+/** @param {Turn[]} turns @param {string[]} ids of those that are in the history no more */
+function without(turns, ids) {
+  return turns.filter(({ id }) => !ids.includes(id));
+}
+
+/** The turn that can be tried again, if any: the last one that is in the history. @param {Turn[]} turns */
+export function last(turns) {
+  return turns.findLast((known) => !isPending(known) && !isWordless(known));
+}
+
+/** A button that needed no words: mostly a machine's step, which is not in the history. @param {Turn} known */
+export function isWordless({ kind, status, answer, progress }) {
+  return kind === 'action' && status === 'done' && !answer && !progress;
 }
 
 /** @param {Turn[]} turns @param {number} key @param {Partial<Turn>} fields @returns {Turn[]} */
@@ -158,7 +178,7 @@ export function pendingWhile(turns, isConnected) {
   return turns.map((known) => (known.status === before ? { ...known, status: /** @type {Status} */ (now) } : known));
 }
 
-/** The user stops all: what is pending is not sent any more. @param {Turn[]} turns @returns {Turn[]} */
+/** What is pending is not sent any more. @param {Turn[]} turns @returns {Turn[]} */
 export function withdrawn(turns) {
   return turns.map((known) => (isPending(known) ? { ...known, status: 'stopped' } : known));
 }

@@ -50,6 +50,8 @@ export const testReports = new Set();
 const isRunning = computed(() => turns.value.some(({ status }) => status === 'running'));
 export const busy = computed(() => isRunning.value || turns.value.some(conversation.isPending));
 
+/** Whether the session's graph says itself what becomes of a message while a turn runs: then it is sent at once. */
+let isSentAtOnce = false;
 let lastSeq = 0;
 /** The number of the last turn that is known to have started. */
 let lastStarted = 0;
@@ -139,6 +141,7 @@ async function load() {
       beside.value = { controls: state.controls, machines: state.machines, uiState: state.ui_state };
       memory.value = state.memorizer;
       budget.value = state.budget;
+      isSentAtOnce = Boolean(state.while_busy);
       ready.value = true;
     });
   } finally {
@@ -197,19 +200,25 @@ function apply(message) {
     case 'memory':
       memory.value = message.memory;
       break;
+    case 'withdrawn':
+      // What it had replaced is there again.
+      if (message.restored) return reload();
+      break;
     case 'frame_trace':
       announcement.value = spoken(message.trace.id);
-      if (budget.value) readBudget();
+      if (budget.value) readState();
       break;
     case 'cleared':
       announcement.value = 'The conversation was cleared.';
   }
 }
 
-/** No event says what is left, and a turn may have used some of it. */
-async function readBudget() {
+/** Reads what no event says: what is left of the budget, and what the graph does with messages that come while a turn runs. */
+export async function readState() {
   const state = await read('/api/state').catch(() => undefined);
-  if (state) budget.value = state.budget;
+  if (!state) return;
+  budget.value = state.budget;
+  isSentAtOnce = Boolean(state.while_busy);
 }
 
 /** The server no longer keeps all the events since the last one that was seen. */
@@ -291,12 +300,36 @@ export function press(control) {
   begin({ kind: 'action', question: String(label ?? action), sent: { action, data: payload, source } });
 }
 
-/** Stops the turn that runs, and sends nothing of what waits behind it. */
+/** Stops the turn that runs; what waits behind it is sent. Where none runs, takes back what waits. */
 export async function stop() {
   if (!busy.value) return;
+  if (isRunning.value) return act('/api/stop', {});
   turns.value = conversation.withdrawn(turns.value);
   await outbox.settled();
   act('/api/stop', {});
+}
+
+/** Has a turn answered again. @param {string} id */
+export function retry(id) {
+  notice.value = '';
+  return act('/api/turn/retry', { id, client_id: newName() });
+}
+
+/** Sends another text in the place of a message; one that still waits just changes. Gives whether it was taken.
+ * @param {Turn} turn @param {string} text */
+export async function edit(turn, text) {
+  const question = text.trim();
+  notice.value = '';
+  if (!conversation.isPending(turn)) {
+    return act('/api/turn/edit', { id: turn.id, message: question, dashboard: dashboard(), client_id: newName() });
+  }
+  turns.value = conversation.held(turns.value, turn.clientId, { question, sent: { ...turn.sent, text: question } });
+  return true;
+}
+
+/** Takes back a message that waits. @param {Turn} turn */
+export function withdraw({ clientId }) {
+  turns.value = conversation.held(turns.value, clientId, undefined);
 }
 
 /** Stops one call, wherever it belongs. @param {number} pid */
@@ -313,12 +346,14 @@ export function startOver() {
   location.assign(conversationAddress(newName()));
 }
 
-/** @param {string} path @param {object} body */
+/** Gives whether the server took it. @param {string} path @param {object} body */
 async function act(path, body) {
   try {
     await postRepeatable(path, body);
+    return true;
   } catch (error) {
     notice.value = sentence(error);
+    return false;
   }
 }
 
@@ -336,7 +371,7 @@ function begin(fields) {
 
 const outbox = createOutbox({
   next() {
-    const turn = isFollowing && !isRunning.value && mayOpen() ? turns.value.find(conversation.isPending) : undefined;
+    const turn = isFollowing && (isSentAtOnce || !isRunning.value) && mayOpen() ? turns.value.find(conversation.isPending) : undefined;
     if (turn) turns.value = conversation.held(turns.value, turn.clientId, { status: 'sent' });
     return turn;
   },

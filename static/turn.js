@@ -1,10 +1,12 @@
 // One turn: what was asked, what was said while working, the answer, and the footer that leads to its trace.
 
-import { html, useMemo } from './vendor/ui.mjs';
-import { CopyButton } from './buttons.js';
+import { html, useMemo, useState } from './vendor/ui.mjs';
+import { CopyButton, Pencil } from './buttons.js';
+import { isPending, isWordless } from './conversation.js';
 import { lazy } from './lazy.js';
 import { traces } from './live.js';
 import { openTurn, turnAddress } from './route.js';
+import { retry } from './session.js';
 import { counted, duration, unturned } from './words.js';
 
 /** @typedef {import('./conversation.js').Turn} Turn */
@@ -17,35 +19,49 @@ const Answer = lazy(async () => {
   return Answer;
 });
 
-/** @param {{turn: Turn}} props */
-export function TurnView({ turn }) {
+const Editor = lazy(async () => (await import('./versions.js')).Editor, 'versions.css');
+const Versions = lazy(async () => (await import('./versions.js')).Versions, 'versions.css');
+
+/** @param {{turn: Turn, isIdle: boolean, isLast: boolean}} props `isIdle`: nothing runs or waits */
+export function TurnView({ turn, isIdle, isLast }) {
   const trace = traces.value[turn.id];
   const open = openTurn.value === turn.id;
   Answer.ahead();
   const isBusy = turn.status === 'running' || (!!turn.answer && !Answer.isHere());
-  return useMemo(() => drawn(turn, trace, open, isBusy), [turn, trace, open, isBusy]);
+  return useMemo(() => drawn(turn, trace, open, isBusy, isIdle, isLast), [turn, trace, open, isBusy, isIdle, isLast]);
 }
 
-/** @param {Turn} turn @param {Trace | undefined} trace @param {boolean} open @param {boolean} isBusy it runs, or its answer can't be drawn yet */
-function drawn(turn, trace, open, isBusy) {
-  const isWordless = turn.kind === 'action' && turn.status === 'done' && !turn.answer && !turn.progress;
+/** @param {Turn} turn @param {Trace | undefined} trace @param {boolean} open @param {boolean} isBusy it runs, or its answer can't be drawn yet
+ * @param {boolean} isIdle @param {boolean} isLast */
+function drawn(turn, trace, open, isBusy, isIdle, isLast) {
+  // One that is on its way to the server may be there already.
+  const canEdit = turn.kind === 'message' && (isPending(turn) ? turn.status !== 'sent' : isIdle && turn.id !== '');
   return html`
-    <article class=${isWordless ? 'turn wordless' : 'turn'} data-status=${turn.status} data-turn=${turn.id} aria-busy=${isBusy}>
-      <${Question} turn=${turn} />
+    <article class=${isWordless(turn) ? 'turn wordless' : 'turn'} data-status=${turn.status} data-turn=${turn.id} aria-busy=${isBusy}>
+      <${Question} turn=${turn} canEdit=${canEdit} />
       ${turn.progress && html`<p class="progress-said" dir="auto"><span class="sr-only" dir="ltr">While working: </span>${unturned(turn.progress.trim())}</p>`}
       ${turn.answer && html`<${Answer} text=${turn.answer} isGrowing=${turn.status === 'running'} />`}
       ${turn.status === 'running' && !turn.answer && html`<${Working} />`}
       ${turn.error && html`<p class="failure" dir="auto">${unturned(turn.error)}</p>`}
-      <${Foot} turn=${turn} trace=${trace} open=${open} />
+      <${Foot} turn=${turn} trace=${trace} open=${open} canRetry=${isLast && turn.id !== ''} />
+      ${turn.variants.length > 0 && html`<${Versions} variants=${turn.variants} />`}
     </article>
   `;
 }
 
-/** @param {{turn: Turn}} props */
-function Question({ turn }) {
+/** @param {{turn: Turn, canEdit: boolean}} props */
+function Question({ turn, canEdit }) {
+  const [isEdited, setEdited] = useState(false);
   if (turn.question === null) return null;
   if (turn.kind === 'action') return html`<p class="pressed"><span class="sr-only">You pressed </span><b dir="auto">${unturned(turn.question)}</b></p>`;
-  return html`<p class="question" dir="auto"><span class="sr-only" dir="ltr">You: </span>${turn.question}</p>`;
+  if (isEdited) return html`<${Editor} turn=${turn} onEnd=${() => setEdited(false)} />`;
+  const label = 'Edit this message';
+  return html`
+    <div class="asked">
+      ${canEdit && html`<button type="button" class="quiet copy edit" aria-label=${label} title=${label} onClick=${() => setEdited(true)}><${Pencil} /></button>`}
+      <p class="question" dir="auto"><span class="sr-only" dir="ltr">You: </span>${turn.question}</p>
+    </div>
+  `;
 }
 
 function Working() {
@@ -64,8 +80,8 @@ const SAID = {
 /** How a trace says it. @type {Record<string, import('./conversation.js').Status>} */
 export const BROKEN = { cancelled: 'stopped', error: 'failed' };
 
-/** @param {{turn: Turn, trace?: Trace, open: boolean}} props */
-function Foot({ turn, trace, open }) {
+/** @param {{turn: Turn, trace?: Trace, open: boolean, canRetry: boolean}} props */
+function Foot({ turn, trace, open, canRetry }) {
   // The history says only that an answer broke off; its trace says why.
   const broken = turn.status === 'partial' && trace ? BROKEN[trace.status] : undefined;
   const said = SAID[broken ?? turn.status];
@@ -75,6 +91,7 @@ function Foot({ turn, trace, open }) {
       ${said && html`<span class="said">${said}</span>`}
       ${trace && html`<${TraceLink} trace=${trace} open=${open} />`}
       ${turn.answer && turn.status !== 'running' && html`<${CopyButton} text=${() => turn.answer} label="Copy the answer" />`}
+      ${canRetry && html`<button type="button" class="quiet again" onClick=${() => retry(turn.id)}>Try again</button>`}
     </p>
   `;
 }

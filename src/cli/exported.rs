@@ -92,6 +92,8 @@ pub(super) struct KeptTurn {
     tokens_out: u64,
     cost_micros: u64,
     is_hidden: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_replaced: bool,
     rating: Option<i8>,
     comment: Option<String>,
     detail: Bytes,
@@ -197,7 +199,7 @@ impl<W: Write> Exporter<W> {
 
 impl KeptTurn {
     fn of(row: TurnRow) -> KeptTurn {
-        let TurnRow { turn, is_hidden, rating, comment, .. } = row;
+        let TurnRow { turn, is_hidden, is_replaced, rating, comment, .. } = row;
         KeptTurn {
             turn: turn.turn,
             number: turn.number,
@@ -216,6 +218,7 @@ impl KeptTurn {
             tokens_out: turn.tokens_out,
             cost_micros: turn.cost_micros,
             is_hidden,
+            is_replaced,
             rating,
             comment,
             detail: Bytes::of(turn.detail),
@@ -242,7 +245,8 @@ impl KeptTurn {
             cost_micros: self.cost_micros,
             detail: self.detail.bytes()?,
         };
-        Some(TurnRow { turn, is_hidden: self.is_hidden, rating: self.rating, comment: self.comment, ..TurnRow::default() })
+        let (is_hidden, is_replaced) = (self.is_hidden, self.is_replaced);
+        Some(TurnRow { turn, is_hidden, is_replaced, rating: self.rating, comment: self.comment, ..TurnRow::default() })
     }
 }
 

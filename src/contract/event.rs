@@ -4,7 +4,7 @@
 //! [`What::Done`] and [`What::Cleared`]; the trace shows all but `Accepted` and `Done`. One count runs through all of them, so that
 //! either can be resumed.
 
-use super::{CallId, CallKind, CallStatus, ClientId, Code, Control, Machine, Memory, Seq, Time, ToolId, Trace, TurnId, Usage};
+use super::{CallId, CallKind, CallStatus, ClientId, Code, Control, Machine, Memory, Seq, Time, ToolId, Trace, TurnId, Usage, Variant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -121,6 +121,17 @@ pub enum What {
     Error {
         detail: String,
     },
+    /// The event's turn came in the place of these turns: their messages are in the history no more, but as the last of the
+    /// variants of its message. These are all of them.
+    Replaced {
+        turns: Vec<TurnId>,
+        variants: Arc<[Variant]>,
+    },
+    /// The messages of the event's turn are in the history no more. Those of turns that it had replaced are in it again.
+    Withdrawn {
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        restored: Vec<TurnId>,
+    },
     /// The turn is over.
     Done {
         outcome: Outcome,
@@ -145,6 +156,8 @@ pub enum Entry {
 pub enum Outcome {
     Answered,
     Cancelled,
+    /// Cancelled, and its messages are in the history no more.
+    Withdrawn,
     /// `why` is the sentence that the user sees, `code` the reason where it was a call.
     Failed {
         why: String,
@@ -178,6 +191,8 @@ impl What {
             What::ProcessEnd { .. } => "process_end",
             What::FrameTrace { .. } => "frame_trace",
             What::Error { .. } => "error",
+            What::Replaced { .. } => "replaced",
+            What::Withdrawn { .. } => "withdrawn",
             What::Done { .. } => "done",
             What::Cleared => "cleared",
         }

@@ -1,6 +1,6 @@
 //! All that can happen to a session.
 
-use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, TraceContext, Usage};
+use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, TraceContext, TurnId, Usage, WhileBusy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -100,6 +100,9 @@ pub enum Input {
         dashboard: Vec<Value>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
+        /// None: as the graph says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        while_busy: Option<WhileBusy>,
         from: Caller,
     },
     /// A person used a control.
@@ -109,12 +112,33 @@ pub enum Input {
         source: Option<Source>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         client_id: Option<ClientId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        while_busy: Option<WhileBusy>,
+        from: Caller,
+    },
+    /// Answer the last turn's question again. `turn` names that turn; none: whichever is the last.
+    Retry {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn: Option<TurnId>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        from: Caller,
+    },
+    /// Go on from before this turn, with another message in its place.
+    Edit {
+        turn: TurnId,
+        text: String,
+        dashboard: Vec<Value>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
         from: Caller,
     },
     /// Stop one running call.
     Cancel { call: CallId },
     /// Stop the running turn and those waiting.
     Stop,
+    /// Stop the running turn; those that wait go on.
+    StopRunning,
     /// The server is about to end: what waits is not begun any more, and ends with an error when its turn comes. `cut`: the
     /// running turn ends so too, now.
     Drain { cut: bool },
@@ -136,6 +160,8 @@ impl Input {
             | Input::Attached { from }
             | Input::Message { from, .. }
             | Input::Action { from, .. }
+            | Input::Retry { from, .. }
+            | Input::Edit { from, .. }
             | Input::Clear { from }
             | Input::Switch { from, .. } => Some(from),
             Input::Surveyed { .. }
@@ -143,16 +169,17 @@ impl Input {
             | Input::Resumed { .. }
             | Input::Cancel { .. }
             | Input::Stop
+            | Input::StopRunning
             | Input::Drain { .. }
             | Input::Chunk { .. }
             | Input::Completion { .. } => None,
         }
     }
 
-    /// The name that the client gave it.
-    pub fn client_id(&self) -> Option<&ClientId> {
+    /// Whether it begins a turn.
+    pub fn begins_turn(&self) -> bool {
         match self {
-            Input::Message { client_id, .. } | Input::Action { client_id, .. } => client_id.as_ref(),
+            Input::Message { .. } | Input::Action { .. } | Input::Retry { .. } | Input::Edit { .. } => true,
             Input::Opened { .. }
             | Input::Resumed { .. }
             | Input::Surveyed { .. }
@@ -160,6 +187,30 @@ impl Input {
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop
+            | Input::StopRunning
+            | Input::Drain { .. }
+            | Input::Clear { .. }
+            | Input::Switch { .. }
+            | Input::Chunk { .. }
+            | Input::Completion { .. } => false,
+        }
+    }
+
+    /// The name that the client gave it.
+    pub fn client_id(&self) -> Option<&ClientId> {
+        match self {
+            Input::Message { client_id, .. }
+            | Input::Action { client_id, .. }
+            | Input::Retry { client_id, .. }
+            | Input::Edit { client_id, .. } => client_id.as_ref(),
+            Input::Opened { .. }
+            | Input::Resumed { .. }
+            | Input::Surveyed { .. }
+            | Input::Reloaded { .. }
+            | Input::Attached { .. }
+            | Input::Cancel { .. }
+            | Input::Stop
+            | Input::StopRunning
             | Input::Drain { .. }
             | Input::Clear { .. }
             | Input::Switch { .. }

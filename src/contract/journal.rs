@@ -55,6 +55,9 @@ pub enum Item {
     Snapshot { number: u64, bytes: Vec<u8> },
     /// A finished turn. If it is kept already it is replaced, and its rating stays.
     Turn(Box<Turn>),
+    /// These turns are in the session's history no more: they were rolled back, or others came in their place. Histories and exports
+    /// leave them out. `is_back`: they are in it again.
+    Replaced { turns: Vec<u64>, is_back: bool },
     /// The session was cleared: its turns so far are hidden from histories and searches; its records stay.
     Cleared,
     /// The session runs on this library from here on. Libraries that no session names are deleted by [`Store::retain`].
@@ -84,6 +87,7 @@ impl Item {
             Item::Webhook(webhook) => webhook.url.len(),
             Item::Delivery { webhook, body } => webhook.url.len() + body.len(),
             Item::Spent(spending) => spending.payer.len() + spending.counted_by.len(),
+            Item::Replaced { turns, .. } => turns.len() * size_of::<u64>(),
             Item::Cleared => 0,
         }
     }

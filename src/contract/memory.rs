@@ -1,6 +1,6 @@
 //! What a session remembers: its messages, and what the memorizer made of them.
 
-use super::{ClientId, TurnId};
+use super::{ClientId, TurnId, Variant};
 use serde::{Deserialize, Serialize};
 
 /// One message of the history.
@@ -20,15 +20,18 @@ pub struct Message {
     /// The name that the client gave a user's message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<ClientId>,
+    /// What stood here before, on a user's message: the oldest first. No model reads it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variants: Vec<Variant>,
 }
 
 impl Message {
     pub fn new(role: super::Role, content: impl Into<String>, id: TurnId) -> Message {
-        Message { role, content: content.into(), id, partial: false, progress: String::new(), client_id: None }
+        Message { role, content: content.into(), id, partial: false, progress: String::new(), client_id: None, variants: Vec::new() }
     }
 
     pub fn bytes(&self) -> usize {
-        self.content.len() + self.progress.len()
+        self.content.len() + self.progress.len() + self.variants.iter().map(Variant::bytes).sum::<usize>()
     }
 }
 

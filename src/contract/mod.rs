@@ -22,7 +22,9 @@ mod time;
 mod trace;
 mod trace_context;
 mod unique;
+mod variant;
 mod webhook;
+mod while_busy;
 
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -49,7 +51,9 @@ pub use time::{Moment, Now, Time, micros, milliseconds};
 pub use trace::{CallDetail, CallRecord, CallStatus, Came, FrameRecord, Process, Trace, TurnDetail, TurnResult};
 pub use trace_context::{Below, SpanId, TraceContext, TraceId, TraceParent};
 pub use unique::{Unique, unique, unique_json};
+pub use variant::Variant;
 pub use webhook::{WebhookPrefix, WebhookUrl};
+pub use while_busy::WhileBusy;
 
 /// A text that is fixed in the program, or that was read back.
 pub type Name = Cow<'static, str>;

@@ -142,6 +142,12 @@ codes! {
     WebhooksFull "webhooks_full" 503,
     /// A turn of this session is running or waiting.
     SessionBusy "session_busy" 409,
+    /// A turn is running or waiting, and the request is for a session that rests.
+    TurnInProgress "turn_in_progress" 409,
+    /// The conversation has no turn that could be tried again.
+    NothingToRetry "nothing_to_retry" 409,
+    /// Only the last turn can be tried again: see `/api/turn/edit`.
+    NotLastTurn "not_last_turn" 409,
     /// As many messages wait behind the running turn as may.
     QueueFull "queue_full" 409,
     StaleControl "stale_control" 409,

@@ -16,6 +16,12 @@ fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(values: impl IntoIt
     }
 }
 
+fn variant() -> Variant {
+    let messages =
+        vec![Message::new(Role::User, "hi", TurnId(1)), Message { partial: true, ..Message::new(Role::Assistant, "Hel", TurnId(1)) }];
+    Variant { id: TurnId(1), messages, cut: true }
+}
+
 fn text(text: &str) -> String {
     text.to_owned()
 }
@@ -91,13 +97,32 @@ fn inputs_and_what_a_session_accepts_read_back() {
             text: text("hi"),
             dashboard: vec![json!(null), json!({"a": [0.1, 1e300, -0.0]})],
             client_id: client_id(),
+            while_busy: Some(WhileBusy::Rollback),
             from: from(),
         },
-        Input::Message { text: text("hi"), dashboard: vec![], client_id: None, from: from() },
-        Input::Action { action: text("a"), data: json!(null), source: Some(Source::Machine(text("m"))), client_id: None, from: from() },
-        Input::Action { action: text("a"), data: json!({}), source: Some(Source::Thinker), client_id: client_id(), from: from() },
+        Input::Message { text: text("hi"), dashboard: vec![], client_id: None, while_busy: None, from: from() },
+        Input::Action {
+            action: text("a"),
+            data: json!(null),
+            source: Some(Source::Machine(text("m"))),
+            client_id: None,
+            while_busy: None,
+            from: from(),
+        },
+        Input::Action {
+            action: text("a"),
+            data: json!({}),
+            source: Some(Source::Thinker),
+            client_id: client_id(),
+            while_busy: Some(WhileBusy::Enqueue),
+            from: from(),
+        },
         Input::Cancel { call },
         Input::Stop,
+        Input::StopRunning,
+        Input::Retry { turn: None, client_id: None, from: from() },
+        Input::Retry { turn: Some(TurnId(3)), client_id: client_id(), from: from() },
+        Input::Edit { turn: TurnId(3), text: text("hi"), dashboard: vec![json!(1)], client_id: client_id(), from: from() },
         Input::Drain { cut: true },
         Input::Clear { from: from() },
         Input::Switch { graph: text("g"), keep: true, from: from() },
@@ -112,6 +137,7 @@ fn inputs_and_what_a_session_accepts_read_back() {
         known(Some(Outcome::Failed { why: text("x"), code: Some(Code::ModelQuotaExhausted) })),
         known(Some(Outcome::Failed { why: text("x"), code: None })),
         known(Some(Outcome::Cancelled)),
+        known(Some(Outcome::Withdrawn)),
     ]);
 }
 
@@ -194,8 +220,13 @@ fn changes_and_memory_read_back() {
     ]);
     same([Ui { thinker: controls, machines: vec![machine], state: [(text("k"), json!(-1.5e-7))].into() }]);
     same([MemoryPatch { topic: Some(text("tea")), facts: vec![text("likes it")], ..MemoryPatch::default() }, MemoryPatch::default()]);
-    let message =
-        Message { partial: true, progress: text("p"), client_id: Some("a".parse().unwrap()), ..Message::new(Role::User, "hi", TurnId(3)) };
+    let message = Message {
+        partial: true,
+        progress: text("p"),
+        variants: vec![variant()],
+        client_id: Some("a".parse().unwrap()),
+        ..Message::new(Role::User, "hi", TurnId(3))
+    };
     same([message, Message::new(Role::Assistant, "", TurnId(0))]);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`Session::handle`] takes the time and one input and returns effects. It cannot wait, cannot fail and reads no clock, so
 //! the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs` all calls,
-//! `background.rs` what runs after a turn, `reset.rs` how things end early, `resume.rs` how they go on after a restart, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
+//! `background.rs` what runs after a turn, `busy.rs` what a message does to a running turn, `reset.rs` how things end early, `resume.rs` how they go on after a restart, `revise.rs` how an answer is made again and a message edited, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
 //! `question.rs` what others may read, `snapshot.rs` how a session is saved and loaded.
 //!
 //! Invariants: turns start in the order of their ids and end once, with one `done`; no call is out without a turn or a
@@ -10,6 +10,7 @@
 //! no control.
 
 mod background;
+mod busy;
 mod call;
 mod frame;
 mod named;
@@ -18,14 +19,15 @@ mod read;
 mod reload;
 mod reset;
 mod resume;
+mod revise;
 mod show;
 mod size;
 mod snapshot;
 mod turn;
 
 use crate::contract::{
-    Accepted, CallId, Caller, ClientId, Code, Control, DatabaseInfo, Effect, Input, Limits, Machine, Memory, Message, Now, Refusal, Seq,
-    Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, What, clip,
+    Accepted, CallId, Caller, ClientId, Code, Control, DatabaseInfo, Effect, Input, Limits, Machine, Memory, Message, Now, Outcome,
+    Refusal, Seq, Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, What, clip,
 };
 use crate::graph::{Graph, Library};
 use crate::nodes::{Node, View, schema};
@@ -188,16 +190,23 @@ impl Session {
         if let Some((turn, done)) = input.client_id().and_then(|client_id| self.kept.named.find(client_id)) {
             return Ok(Accepted::Known { turn, done: done.cloned() });
         }
-        let waiting_max = self.setup.limits.waiting_max;
         match input {
-            Input::Message { text, .. } if text.trim().is_empty() => Err(BLANK),
+            Input::Message { text, .. } | Input::Edit { text, .. } if text.trim().is_empty() => Err(BLANK),
             Input::Action { action, source, .. } if self.conversation.ui.button(action, source.as_ref()).is_none() => {
                 Err(stale_control(action))
             }
-            Input::Message { .. } | Input::Action { .. } if self.work.turn.is_some() && self.work.waiting.len() >= waiting_max => {
-                Err(queue_full(waiting_max))
+            Input::Message { .. } | Input::Action { .. } => {
+                self.has_room_for(input)?;
+                Ok(Accepted::Begins(TurnId(self.counters.turn_last.0 + 1)))
             }
-            Input::Message { .. } | Input::Action { .. } => Ok(Accepted::Begins(TurnId(self.counters.turn_last.0 + 1))),
+            Input::Retry { turn, .. } => {
+                self.has_room_for(input)?;
+                self.retried(*turn).map(|_| Accepted::Begins(TurnId(self.counters.turn_last.0 + 1)))
+            }
+            Input::Edit { turn, .. } => {
+                self.has_room_for(input)?;
+                self.edited(*turn).map(|()| Accepted::Begins(TurnId(self.counters.turn_last.0 + 1)))
+            }
             Input::Switch { graph, .. } if self.library_ahead().graph(graph).is_none() => {
                 Err(unknown_graph(graph, &self.library_ahead().names()))
             }
@@ -209,6 +218,7 @@ impl Session {
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop
+            | Input::StopRunning
             | Input::Drain { .. }
             | Input::Clear { .. }
             | Input::Chunk { .. }
@@ -227,6 +237,7 @@ impl Session {
         if input.client_id().is_some_and(|client_id| self.kept.named.find(client_id).is_some()) {
             return;
         }
+        self.make_way(&input, effects);
         match input {
             Input::Opened { version: _, library: _, graph, databases, limits, from, generation } => {
                 self.open(&graph, limits, databases, from);
@@ -237,14 +248,19 @@ impl Session {
             Input::Surveyed { databases } => self.surveyed(databases),
             Input::Reloaded { library, limits } => self.reloaded(&library, limits),
             Input::Attached { from } => self.meet(from, effects),
-            Input::Message { text, dashboard, client_id, from } => {
+            Input::Message { text, dashboard, client_id, while_busy: _, from } => {
                 self.enqueue(Begun::Message { text: text.into(), dashboard }, client_id, from, effects);
             }
-            Input::Action { action, data, source, client_id, from } => {
+            Input::Action { action, data, source, client_id, while_busy: _, from } => {
                 self.enqueue(Begun::Action { action, data, source }, client_id, from, effects);
+            }
+            Input::Retry { turn, client_id, from } => self.retry(turn, client_id, from, effects),
+            Input::Edit { turn, text, dashboard, client_id, from } => {
+                self.replace_from(turn, Begun::Message { text: text.into(), dashboard }, client_id, from, effects);
             }
             Input::Cancel { call } => self.cancel(call, effects),
             Input::Stop => self.stop(effects),
+            Input::StopRunning => self.stop_running(Outcome::Cancelled, effects),
             Input::Drain { cut } => self.drain(cut, effects),
             Input::Clear { from } => {
                 self.meet(from, effects);
@@ -297,7 +313,7 @@ impl Session {
             self.kept.named.add(client_id.clone(), id, self.setup.limits.waiting_max);
             self.emit(id, 0, self.engine.clone(), What::Accepted { client_id }, effects);
         }
-        self.work.waiting.push_back(Waiting { id, client_id, begun, trace, is_too_late: false });
+        self.work.waiting.push_back(Waiting { id, client_id, begun, trace, replaces: None, is_too_late: false });
     }
 
     /// All that a node may read, at a wall time: the one place where a view is built.

@@ -9,11 +9,16 @@ use std::sync::Arc;
 const CUT_OFF: &str = "The server had to shut down before this answer was finished. Please ask again in a moment.";
 
 impl Session {
+    /// Ends the running turn, if one runs. The outcome is `Cancelled` or `Withdrawn`.
+    pub(super) fn stop_running(&mut self, outcome: Outcome, effects: &mut Vec<Effect>) {
+        if self.work.turn.is_some() {
+            self.end(outcome, effects);
+        }
+    }
+
     /// Ends the running turn and those waiting.
     pub(super) fn stop(&mut self, effects: &mut Vec<Effect>) {
-        if self.work.turn.is_some() {
-            self.end(Outcome::Cancelled, effects);
-        }
+        self.stop_running(Outcome::Cancelled, effects);
         while let Some(waiting) = self.work.waiting.pop_front() {
             self.start(waiting, effects);
             self.end(Outcome::Cancelled, effects);

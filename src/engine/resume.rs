@@ -26,7 +26,14 @@ impl Session {
         if let Some(turn) = &self.work.turn {
             if rerun {
                 let (id, trace) = (turn.about.id(), turn.about.trace);
-                let again = Waiting { id, client_id: turn.client_id.clone(), begun: turn.begun.clone(), trace, is_too_late: false };
+                let again = Waiting {
+                    id,
+                    client_id: turn.client_id.clone(),
+                    begun: turn.begun.clone(),
+                    trace,
+                    replaces: turn.replaces.clone(),
+                    is_too_late: false,
+                };
                 self.end_calls(Lane::Turn, effects);
                 self.work.turn = None;
                 self.conversation.history.retain(|message| message.id != id);

@@ -30,6 +30,8 @@ const MAP_ENTRIES: usize = 11;
 pub fn input_bytes(input: &Input) -> usize {
     match input {
         Input::Message { text, dashboard, .. } => FIXED + text.len() + values(dashboard),
+        Input::Edit { text, dashboard, .. } => FIXED + text.len() + values(dashboard),
+        Input::Retry { .. } => FIXED,
         Input::Action { action, data, .. } => FIXED + action.len() + value_bytes(data),
         Input::Opened { .. }
         | Input::Resumed { .. }
@@ -38,6 +40,7 @@ pub fn input_bytes(input: &Input) -> usize {
         | Input::Attached { .. }
         | Input::Cancel { .. }
         | Input::Stop
+        | Input::StopRunning
         | Input::Drain { .. }
         | Input::Clear { .. }
         | Input::Switch { .. }

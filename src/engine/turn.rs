@@ -3,6 +3,7 @@
 use super::Session;
 use super::call::Lane;
 use super::frame::Frame;
+use super::revise::{self, Replaced};
 use crate::contract::{
     CallDetail, CallStatus, ClientId, Effect, FrameRecord, Message, Name, Now, Outcome, Role, Source, Trace, TraceContext, TurnDetail,
     TurnId, TurnResult, Usage, What, clip,
@@ -28,6 +29,9 @@ pub(super) struct Waiting {
     pub(super) begun: Begun,
     #[serde(default)]
     pub(super) trace: Option<TraceContext>,
+    /// What it comes in the place of, and all variants of its message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replaces: Option<Replaced>,
     /// The server ends before its turn comes.
     pub(super) is_too_late: bool,
 }
@@ -44,6 +48,9 @@ pub(super) struct About {
     /// Its place in a distributed trace.
     #[serde(default)]
     pub(super) trace: Option<TraceContext>,
+    /// Which control began it, where the action says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) source: Option<Source>,
 }
 
 /// All that one message or action sets off.
@@ -54,6 +61,9 @@ pub(super) struct Turn {
     /// What it was begun with: it may have to begin again.
     pub(super) begun: Begun,
     pub(super) entry: Entry,
+    /// What it came in the place of: it returns if the turn is withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replaces: Option<Replaced>,
     /// What people read: the text, or the label of the control.
     pub(super) title: Arc<str>,
     /// What nodes reported while they worked.
@@ -102,9 +112,10 @@ impl Turn {
 impl Session {
     /// Makes a turn that has done nothing yet the one that runs.
     pub(super) fn start(&mut self, waiting: Waiting, effects: &mut Vec<Effect>) {
-        let Waiting { id, client_id, begun, trace, is_too_late: _ } = waiting;
+        let Waiting { id, client_id, begun, trace, replaces, is_too_late: _ } = waiting;
         let mut packet = Packet { turn: id, ..Packet::default() };
         let again = begun.clone();
+        let source = if let Begun::Action { source, .. } = &begun { source.clone() } else { None };
         let (entry, message, title, dashboard) = match begun {
             Begun::Message { text, dashboard } => (Entry::Message, text.clone(), text, dashboard),
             Begun::Action { action, data, source } => {
@@ -133,9 +144,10 @@ impl Session {
         self.emit(id, 0, self.engine.clone(), what, effects);
         let reloaded = self.take_reloaded();
         self.work.turn = Some(Turn {
-            about: About { started: self.counters.now, message, dashboard, packet, answer: String::new(), trace },
+            about: About { started: self.counters.now, message, dashboard, packet, answer: String::new(), trace, source },
             client_id,
             begun: again,
+            replaces,
             entry,
             title,
             progress: String::new(),
@@ -161,6 +173,7 @@ impl Session {
         };
         self.start(waiting, effects);
         self.keep_question(false);
+        self.show_replaced(effects);
         if let Some(why) = in_vain {
             return self.end(Outcome::Failed { why: why.to_owned(), code: None }, effects);
         }
@@ -190,12 +203,16 @@ impl Session {
         if self.work.turn().frame.number > self.work.turn().frames.len() as u32 {
             self.record_frame();
         }
-        self.keep_answer(&outcome);
+        let mut restored = Vec::new();
+        match outcome {
+            Outcome::Withdrawn => restored = self.withdraw(),
+            Outcome::Answered | Outcome::Cancelled | Outcome::Failed { .. } => self.keep_answer(&outcome),
+        }
         let mut turn = self.work.turn.take().expect("it has just been read");
         let (id, frame, client_id) = (turn.about.id(), turn.frame.number, turn.client_id.clone());
         let status = match &mut outcome {
             Outcome::Answered => CallStatus::Done,
-            Outcome::Cancelled => CallStatus::Cancelled,
+            Outcome::Cancelled | Outcome::Withdrawn => CallStatus::Cancelled,
             Outcome::Failed { why, code: _ } => {
                 *why = clip(why, FAILURE_BYTES_MAX);
                 let node = turn.frame.nodes.first().unwrap_or(&self.engine).clone();
@@ -211,17 +228,22 @@ impl Session {
         }
         self.kept.result = match &outcome {
             Outcome::Answered => TurnResult::Done { id, response: turn.about.answer.clone(), degraded: trace.degraded.clone(), client_id },
-            Outcome::Cancelled => TurnResult::Error { id, detail: "The answer was stopped.".to_owned(), code: None, client_id },
+            Outcome::Cancelled | Outcome::Withdrawn => {
+                TurnResult::Error { id, detail: "The answer was stopped.".to_owned(), code: None, client_id }
+            }
             Outcome::Failed { why, code } => TurnResult::Error { id, detail: why.clone(), code: *code, client_id },
         };
         self.kept.named.end(id, &outcome);
         self.note_news(&turn, &outcome);
         self.conversation.idle_since = Some(self.counters.now.wall);
         self.emit(id, frame, self.engine.clone(), What::FrameTrace { trace }, effects);
-        let is_answered = outcome == Outcome::Answered;
+        let (is_answered, is_withdrawn) = (outcome == Outcome::Answered, outcome == Outcome::Withdrawn);
+        if is_withdrawn {
+            self.emit(id, frame, self.engine.clone(), What::Withdrawn { restored }, effects);
+        }
         self.emit(id, frame, self.engine.clone(), What::Done { outcome, client_id: turn.client_id }, effects);
         self.conversation.history_seq = self.counters.seq_last;
-        if turn.entry != Entry::Machine {
+        if turn.entry != Entry::Machine && !is_withdrawn {
             let about = Arc::new(turn.about);
             self.kept.last = Some(about.clone());
             // Of a message that was answered without a model there is nothing to remember.
@@ -236,7 +258,8 @@ impl Session {
         let turn = self.work.turn();
         if turn.entry != Entry::Machine {
             let message = Message::new(Role::User, &*turn.title, turn.about.id());
-            self.keep(Message { partial, client_id: turn.client_id.clone(), ..message });
+            let variants = turn.replaces.as_ref().map(|replaces| replaces.variants.clone()).unwrap_or_default();
+            self.keep(Message { partial, client_id: turn.client_id.clone(), variants, ..message });
             self.conversation.history_seq = self.counters.seq_last;
         }
     }
@@ -259,6 +282,9 @@ impl Session {
         let (history, limits) = (&mut self.conversation.history, &self.setup.limits);
         history.push_back(message);
         let mut bytes: usize = history.iter().map(Message::bytes).sum();
+        if bytes > limits.history_bytes_max {
+            bytes -= revise::make_room(history, bytes - limits.history_bytes_max);
+        }
         while history.len() > limits.history_max || (bytes > limits.history_bytes_max && history.len() > 1) {
             bytes -= history.pop_front().map_or(0, |message| message.bytes());
         }

@@ -24,6 +24,7 @@ impl Graph {
         json!({
             "name": self.name,
             "description": self.description,
+            "while_busy": self.while_busy,
             "nodes": (0..self.nodes.len()).map(|index| self.describe_node(index)).collect::<Vec<_>>(),
             "edges": edges,
             "paths": self.paths_json(),

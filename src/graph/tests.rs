@@ -45,6 +45,17 @@ fn a_good_graph_loads_and_tells_its_paths() {
 }
 
 #[test]
+fn a_graph_may_state_what_becomes_of_a_message_while_a_turn_runs() {
+    assert_eq!(load(GOOD).unwrap().graph("tiny").unwrap().while_busy, None);
+    for mode in WhileBusy::ALL {
+        let stated = GOOD.replace("\"before\"", &format!("\"while_busy\": \"{}\", \"before\"", mode.name()));
+        let library = load(&stated).unwrap();
+        let graph = library.graph("tiny").unwrap();
+        assert_eq!((graph.while_busy, &graph.describe()["while_busy"]), (Some(mode), &json!(mode.name())));
+    }
+}
+
+#[test]
 fn a_graph_tells_what_a_picture_of_it_needs() {
     let told = load(GOOD).unwrap().graph("tiny").unwrap().describe();
     let node = |name: &str| told["nodes"].as_array().unwrap().iter().find(|node| node["name"] == name).unwrap().clone();
@@ -77,6 +88,11 @@ fn a_graph_tells_what_a_picture_of_it_needs() {
 #[test]
 fn a_bad_graph_is_refused_with_its_line_and_what_to_do() {
     for (good, bad, says) in [
+        (
+            r#""before": "sensor","#,
+            "\"before\": \"sensor\",\n  \"while_busy\": \"wait\",",
+            "tiny.json:6: `while_busy` is `wait`; write one of enqueue, reject, interrupt, rollback",
+        ),
         (r#""kind": "ui" }"#, r#""kind": "uy" }"#, "tiny.json:11: node `ui` is of the unknown kind `uy`"),
         (
             r#""direct": "director""#,

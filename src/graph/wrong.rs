@@ -1,7 +1,7 @@
 //! What can be wrong in a graph file, each with the sentence that says what to do.
 
 use super::Entry;
-use crate::contract::counted;
+use crate::contract::{WhileBusy, counted};
 use crate::nodes::{MODELS, tools};
 use std::fmt;
 
@@ -17,6 +17,7 @@ pub struct GraphError {
 pub enum Wrong {
     Json(String),
     NoGraphs,
+    WhileBusy { name: String },
     NoFile { name: String },
     DoubleGraph { name: String },
     DoubleNode { name: String },
@@ -55,6 +56,9 @@ impl fmt::Display for Wrong {
         match self {
             Wrong::Json(error) => write!(f, "{error}"),
             Wrong::NoGraphs => write!(f, "there is no graph; put a `*.json` file there"),
+            Wrong::WhileBusy { name } => {
+                write!(f, "`while_busy` is `{name}`; write one of {}", WhileBusy::ALL.map(WhileBusy::name).join(", "))
+            }
             Wrong::NoFile { name } => write!(f, "there is no file `{name}`; put it there or correct the name"),
             Wrong::DoubleGraph { name } => write!(f, "another file holds the graph `{name}` already; choose another name"),
             Wrong::DoubleNode { name } => write!(f, "there are two nodes `{name}`; rename one"),

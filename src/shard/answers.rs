@@ -83,6 +83,7 @@ pub(super) fn answer(
             ui_state: &session.ui().state,
             processes: session.processes(),
             schema_cache: session.schema_cache(),
+            while_busy: session.graph().while_busy,
             budget,
         }),
         What::History { last, before } => {
@@ -119,7 +120,8 @@ fn history_before(history: &VecDeque<Message>, last: usize, before: TurnId) -> V
 fn send(live: &mut Live, around: &mut Surroundings<'_>, input: Input) -> Result<Reply, NotTaken> {
     let client_id = input.client_id().cloned();
     let accepted = live.session.accepts(&input).map_err(NotTaken::Refused)?;
-    if live.session.busy() && matches!(accepted, Accepted::Begins(_)) {
+    // Over HTTP a message waits only where that was asked for.
+    if live.session.busy() && matches!(accepted, Accepted::Begins(_)) && live.session.while_busy(&input).is_none() {
         return Err(NotTaken::Refused(BUSY));
     }
     match live.take(around, input)? {

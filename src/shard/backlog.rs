@@ -7,7 +7,7 @@
 //! session was cleared, nothing that holds what was said before is here.
 
 use super::bounds::{EVENTS_KEPT, EVENTS_MAX, TRACE_LINES_MAX};
-use crate::contract::{Event, Seq, TurnId, What};
+use crate::contract::{Event, Seq, TurnId, Variant, What};
 use crate::engine::value_bytes;
 use crate::wire::json;
 use std::collections::VecDeque;
@@ -201,6 +201,7 @@ fn weight(event: &Event) -> usize {
             What::ToolCall { args, .. } => value_bytes(args),
             What::Thinking { detail } | What::Updated { detail } | What::Error { detail } => detail.len(),
             What::ToolResult { summary, .. } => summary.len(),
+            What::Replaced { variants, .. } => variants.iter().map(Variant::bytes).sum(),
             // Shared with the session, which counts them.
             _ => 0,
         }
@@ -209,7 +210,7 @@ fn weight(event: &Event) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contract::{Outcome, Time};
+    use crate::contract::{Message, Outcome, Role, Time};
 
     fn keep(backlog: &mut Backlog, turn: u64, what: What) {
         let seq = Seq(backlog.last().0 + 1);
@@ -260,6 +261,15 @@ mod tests {
             let text: usize = backlog.lines.iter().map(|line| line.text.len()).sum();
             assert_eq!(backlog.bytes(), backlog.events.iter().map(|event| weight(event)).sum::<usize>() + text, "{turns:?}");
         }
+    }
+
+    #[test]
+    fn variants_that_are_shown_count() {
+        let mut backlog = Backlog::default();
+        let message = Message::new(Role::User, "x".repeat(10_000), TurnId(1));
+        let variants = [Variant { id: TurnId(1), messages: vec![message], cut: false }].into();
+        keep(&mut backlog, 2, What::Replaced { turns: vec![TurnId(1)], variants });
+        assert!((10_000..11_000).contains(&backlog.bytes()), "{}", backlog.bytes());
     }
 
     #[test]

@@ -94,8 +94,17 @@ impl Key {
     /// The session that a request names, of the user `sub`.
     pub fn of(sub: &Arc<str>, request: &Request) -> Result<Key, Refusal> {
         let id = request.query("session").or_else(|| request.header("x-session-id").map(str::to_owned));
-        let id = id.unwrap_or_else(|| "default".to_owned());
-        if Key::is_id(&id) {
+        Key::named(sub, id.as_deref().unwrap_or("default"))
+    }
+
+    /// Whether the request names a session beside its body.
+    pub(super) fn is_stated(request: &Request) -> bool {
+        request.query("session").is_some() || request.has("x-session-id")
+    }
+
+    /// The session of this name, of the user `sub`.
+    pub(super) fn named(sub: &Arc<str>, id: &str) -> Result<Key, Refusal> {
+        if Key::is_id(id) {
             Ok(Key { sub: sub.clone(), id: id.into() })
         } else {
             Err(Refusal::new(Code::InvalidSession, "a session's name is 1 to 64 letters, digits, `_` and `-`"))

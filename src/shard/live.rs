@@ -192,8 +192,18 @@ impl Live {
         let opens_for = match (self.is_open, &input) {
             (true, _) => None,
             (false, Input::Message { from, .. } | Input::Action { from, .. } | Input::Switch { from, .. }) => Some(from.clone()),
+            // Refused below: there is nothing to try again or to edit.
+            (false, Input::Retry { .. } | Input::Edit { .. }) => None,
             // Where nothing has started there is nothing to end.
-            (false, Input::Stop | Input::Drain { .. } | Input::Cancel { .. } | Input::Attached { .. } | Input::Clear { .. }) => {
+            (
+                false,
+                Input::Stop
+                | Input::StopRunning
+                | Input::Drain { .. }
+                | Input::Cancel { .. }
+                | Input::Attached { .. }
+                | Input::Clear { .. },
+            ) => {
                 return Ok(Accepted::Plain);
             }
             (
@@ -212,7 +222,7 @@ impl Live {
             before(&input);
             let accepted = self.session.accepts(&input)?;
             if !matches!(accepted, Accepted::Known { .. }) {
-                if self.is_open && matches!(input, Input::Message { .. } | Input::Action { .. }) {
+                if self.is_open && input.begins_turn() {
                     self.survey(around);
                 }
                 if let Some(from) = opens_for {
@@ -294,7 +304,7 @@ impl Live {
 
     /// Gives what begins a turn its place in a trace, that of its caller or a new one.
     fn place(&mut self, around: &Surroundings<'_>, input: &mut Input) {
-        let begins = matches!(input, Input::Message { .. } | Input::Action { .. });
+        let begins = input.begins_turn();
         if let Some(from) = input.caller_mut() {
             // An odd step reaches every number, and the time tells apart what another session of this name began.
             self.trace_seed = self.trace_seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -359,6 +369,13 @@ impl Live {
                 self.turns_unmeasured = MEASURE_EVERY;
                 self.keep(around, |recorded, keep, _, now| recorded.cleared(keep, now));
             }
+            What::Replaced { turns, .. } => self.keep(around, |recorded, keep, _, now| recorded.replaced(keep, now, turns, false)),
+            What::Withdrawn { restored } => self.keep(around, |recorded, keep, _, now| {
+                recorded.replaced(keep, now, &[event.turn], false);
+                if !restored.is_empty() {
+                    recorded.replaced(keep, now, restored, true);
+                }
+            }),
             What::FrameTrace { trace } => {
                 self.turns_unmeasured += 1;
                 let shown = self.first_token.take().filter(|(turn, _)| *turn == trace.id);

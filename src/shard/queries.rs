@@ -65,8 +65,7 @@ fn names(request: &Request) -> Result<Vec<String>, Refusal> {
 
 /// `/api/turns`: of the sessions of this user, or of one that the request names; of all users where an administrator wants that.
 pub(super) fn turns(key: Key, request: &Request, has_sign_in: bool, of_all: bool) -> Result<JournalJob, Refusal> {
-    let names_session = request.query("session").is_some() || request.has("x-session-id");
-    let session = (names_session || !(has_sign_in || of_all)).then(|| (*key.id).to_owned());
+    let session = (Key::is_stated(request) || !(has_sign_in || of_all)).then(|| (*key.id).to_owned());
     let status = text(request, "status");
     if !matches!(status.as_deref(), None | Some("done" | "error" | "cancelled")) {
         return Err(invalid("`status` must be `done`, `error` or `cancelled`"));

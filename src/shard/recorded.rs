@@ -5,7 +5,7 @@ use super::identity::Key;
 use super::journal::Journal;
 use super::restore;
 use crate::contract::journal::{Durability, Item, Turn};
-use crate::contract::{Effect, Input, Moment, Now, Role, Seq, TurnId, What};
+use crate::contract::{Effect, Input, Moment, Now, Seq, TurnId, What};
 use crate::engine::Session;
 
 /// How far a session is kept.
@@ -132,16 +132,14 @@ impl Recorded {
         let Some(detail) = session.kept_turn(id) else { return };
         let trace = &detail.trace;
         let first_token_us = self.first_token.filter(|(of, _)| *of == id).and_then(|(_, time_us)| time_us);
-        let last = session.history().iter().rev().find(|message| message.id == id);
-        let answer = last.filter(|message| message.role == Role::Assistant);
         let turn = Turn {
             turn: id.0,
             number: self.number,
             started_at: trace.started_at,
             question: trace.message.to_string(),
             client_id: trace.client_id.as_ref().map(ToString::to_string),
-            progress: last.map(|message| message.progress.clone()).unwrap_or_default(),
-            answer: answer.map(|message| message.content.clone()).unwrap_or_default(),
+            progress: session.messages_of(id).map(|message| &message.progress).find(|progress| !progress.is_empty()).cloned().unwrap_or_default(),
+            answer: session.messages_of(id).find(|message| message.role == Role::Assistant).map(|message| message.content.clone()).unwrap_or_default(),
             status: trace.status.name().to_owned(),
             degraded: trace.degraded.clone(),
             graph: trace.graph.to_string(),
@@ -154,6 +152,12 @@ impl Recorded {
             detail: if is_settled { serde_json::to_vec(detail).expect("a turn serializes") } else { Vec::new() },
         };
         self.append(keep, now, Item::Turn(Box::new(turn)));
+    }
+
+    /// These turns are in the history no more, or again.
+    pub(super) fn replaced(&mut self, keep: &mut Keep<'_>, now: Now, turns: &[TurnId], is_back: bool) {
+        let turns = turns.iter().map(|turn| turn.0).collect();
+        self.append(keep, now, Item::Replaced { turns, is_back });
     }
 
     pub(super) fn cleared(&mut self, keep: &mut Keep<'_>, now: Now) {

@@ -18,7 +18,7 @@ use super::socket::{Kind, Socket};
 use super::timers::Timer;
 use super::{ReplyTo, Shard, Waiting, evicted};
 use crate::auth::Peer;
-use crate::contract::{Code, DatabaseInfo, Input, Refusal, TurnId};
+use crate::contract::{Code, DatabaseInfo, Refusal, TurnId};
 use crate::wire::answer::CONTINUE;
 use crate::wire::http::{Request, Step};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -217,7 +217,7 @@ impl Shard {
         {
             return Answer::Reply(Reply::refused(refusal, client_id.as_ref()));
         }
-        let begins = matches!(&what, What::Send(input) if Shard::starts(input)) && !is_known;
+        let begins = matches!(&what, What::Send(input) if input.begins_turn()) && !is_known;
         if begins && webhook.is_some() && self.is_outbox_full() {
             return Answer::Reply(Reply::refused(&OUTBOX_FULL, client_id.as_ref()));
         }
@@ -500,11 +500,6 @@ impl Shard {
         }
         self.forget_socket(id, actions);
         actions.push(Action::HandOver { socket: id, shard, attach });
-    }
-
-    /// Whether this input would start something.
-    pub(super) fn starts(input: &Input) -> bool {
-        matches!(input, Input::Message { .. } | Input::Action { .. })
     }
 
     pub(super) fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {

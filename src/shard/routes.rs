@@ -14,7 +14,7 @@ use super::queries;
 use super::rerun::{RERUN_OFF, Rerun};
 use super::sign_in::bearer;
 use crate::auth::Scope;
-use crate::contract::{Caller, Code, Input, Refusal, TurnId, clip};
+use crate::contract::{Caller, Code, Refusal, TurnId, clip};
 use crate::wire::exposition::Format;
 use crate::wire::http::{Method, Request};
 use crate::wire::websocket::NoUpgrade;
@@ -57,6 +57,8 @@ enum Call {
     Check,
     Send,
     Action,
+    Retry,
+    Edit,
     Stop,
     Cancel,
     Result,
@@ -107,6 +109,8 @@ const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Post, "/api/send/check", Call::Check, CHAT),
     (Method::Post, "/api/send", Call::Send, CHAT),
     (Method::Post, "/api/action", Call::Action, CHAT),
+    (Method::Post, "/api/turn/retry", Call::Retry, CHAT),
+    (Method::Post, "/api/turn/edit", Call::Edit, CHAT),
     (Method::Post, "/api/stop", Call::Stop, CHAT),
     (Method::Post, "/api/cancel", Call::Cancel, CHAT),
     (Method::Get, "/api/result", Call::Result, READ),
@@ -403,7 +407,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
             What::Check
         }
         Call::Send | Call::Action => {
-            let mut body = message_body(server, request)?;
+            let mut body = message_body(server, request, "id")?;
             let client_id = body.get("id").and_then(Value::as_str).and_then(|id| said::parse_client_id(id).ok());
             let parse = if call == Call::Send { said::message } else { said::action };
             let asked = outbox::webhook(server.settings, &mut body);
@@ -415,10 +419,23 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
                 Err(refusal) => return Ok(Outcome::Reply(Reply::refused(&refusal, client_id.as_ref()), &[])),
             }
         }
-        Call::Stop => {
-            optional_body(request)?;
-            What::End(Input::Stop)
+        Call::Retry | Call::Edit => {
+            let mut body = message_body(server, request, "client_id")?;
+            let key = match body.remove("session") {
+                Some(Value::String(session)) if !Key::is_stated(request) => Key::named(&sub, &session)?,
+                _ => Key::of(&sub, request)?,
+            };
+            let client_id = body.get("client_id").and_then(Value::as_str).and_then(|id| said::parse_client_id(id).ok());
+            let parse = if call == Call::Retry { said::retry } else { said::edit };
+            return Ok(match parse(body, from.clone()) {
+                Ok(input) => {
+                    let shard = placed(server, &key, false);
+                    Outcome::Operation(Box::new(Operation { key, from, address: None, what: What::Send(input) }), shard)
+                }
+                Err(refusal) => Outcome::Reply(Reply::refused(&refusal, client_id.as_ref()), &[]),
+            });
         }
+        Call::Stop => What::End(said::stop(&optional_body(request)?)?),
         Call::Cancel => What::End(said::cancel(&body(request)?)?),
         Call::Result => What::Result,
         Call::Poll => What::Poll { since: request.query("since").unwrap_or_default() },
@@ -427,7 +444,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
             What::Turn(turn(request, "id")?.ok_or(Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`"))?)
         }
         Call::Rerun if !(server.settings.rerun || user.scopes.has(Scope::Admin)) => return Err(RERUN_OFF),
-        Call::Rerun => What::Rerun(Box::new(Rerun::parse(message_body(server, request)?, user.sub.clone())?)),
+        Call::Rerun => What::Rerun(Box::new(Rerun::parse(message_body(server, request, "id")?, user.sub.clone())?)),
         Call::Clear => {
             optional_body(request)?;
             What::Clear
@@ -547,14 +564,14 @@ pub(super) fn number(request: &Request, name: &str) -> Option<usize> {
     }
 }
 
-/// The body of a message or action, with the name that its client gave it in the header.
-fn message_body(server: &Server<'_>, request: &Request) -> Result<Map<String, Value>, Refusal> {
+/// The body of what begins a turn, with the name that its client gave it in the header as this field.
+fn message_body(server: &Server<'_>, request: &Request, field: &str) -> Result<Map<String, Value>, Refusal> {
     if request.body.len() > server.settings.message_bytes_max {
         return Err(too_large(server.settings));
     }
     let mut body = body(request)?;
     if let Some(key) = request.header("idempotency-key") {
-        body.entry("id").or_insert_with(|| key.into());
+        body.entry(field).or_insert_with(|| key.into());
     }
     Ok(body)
 }

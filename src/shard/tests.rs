@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 mod audit;
 mod bounded;
+mod busy;
 mod hostile;
 mod isolation;
 mod journal;

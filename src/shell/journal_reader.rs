@@ -74,7 +74,7 @@ fn read(store: &mut dyn Read, job: JournalJob) -> JobOutcome {
         JournalJob::Rerun { name, wanted } => store.turn(&name, wanted.turn().0).map(|row| answers::recorded(row, wanted)),
         JournalJob::Turns { query, of_all } => {
             let limit = query.limit;
-            store.turns(&TurnQuery { limit: limit + 1, ..query }).map(|rows| answers::turns(&rows, limit, of_all))
+            store.turns(&TurnQuery { limit: limit + 1, with_replaced: true, ..query }).map(|rows| answers::turns(&rows, limit, of_all))
         }
         JournalJob::Rename { .. } | JournalJob::Rate { .. } | JournalJob::Delete { .. } | JournalJob::Forget(_) => {
             unreachable!("the thread that keeps the journal changes it")

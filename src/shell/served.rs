@@ -315,7 +315,7 @@ fn what_can_not_be_taken_is_told_to_its_sender_alone() {
     }
     let refused = std::iter::repeat_with(|| next(&mut one)).find(|event| event["type"] == "done").unwrap();
     assert_eq!(refused["refused"], true, "the ninth that would have to wait");
-    say(&mut one, json!({"type":"stop"}));
+    say(&mut one, json!({"type":"stop","waiting":true}));
     let ends: Vec<_> = (0..9).map(|_| turn(&mut one).pop().unwrap()).collect();
     assert!(ends.iter().all(|end| end["cancelled"] == true), "{ends:?}");
     assert_eq!(next(&mut other)["id"], "msg_1", "the other socket saw nothing of what was refused");

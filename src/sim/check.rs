@@ -175,6 +175,28 @@ impl Books {
         self.ended().len() as u64
     }
 
+    /// The turns whose messages left the history, as the trace shows it.
+    fn away(&self) -> BTreeSet<u64> {
+        let mut away = BTreeSet::new();
+        let shown = self.trace.iter().filter(|(seq, seen)| !self.is_lost(**seq) && seen.turn > 0);
+        for (_, seen) in shown.filter(|(_, seen)| seen.text.contains(r#""event":"replaced""#) || seen.text.contains(r#""event":"withdrawn""#)) {
+            let json: Value = serde_json::from_str(&seen.text).unwrap_or_default();
+            let turns = |field: &str| -> Vec<u64> {
+                let turns = json[field].as_array().into_iter().flatten().filter_map(Value::as_str);
+                turns.filter_map(|turn| turn.strip_prefix("msg_")?.parse().ok()).collect()
+            };
+            match json["event"].as_str() {
+                Some("replaced") => away.extend(turns("turns")),
+                Some("withdrawn") => {
+                    away.insert(seen.turn);
+                    turns("restored").iter().for_each(|turn| _ = away.remove(turn));
+                }
+                _ => {}
+            }
+        }
+        away
+    }
+
     /// What has begun and not ended.
     pub(super) fn is_busy_with(&self) -> Option<String> {
         let ended = self.ended();
@@ -331,10 +353,14 @@ impl World<'_> {
                 |(seq, seen): (&u64, &Seen)| (seen.turn, serde_json::from_str(&seen.text).unwrap_or_default(), books.is_lost(*seq));
             let all: Vec<(u64, Value, bool)> = books.chat.iter().map(parsed).collect();
             let chat: Vec<(u64, &Value)> = all.iter().filter(|(.., is_lost)| !is_lost).map(|(turn, json, _)| (*turn, json)).collect();
+            let away = books.away();
             let is_cut_off = |turn: u64| chat.iter().any(|(of, json)| *of == turn && json["code"] == "cut_off");
             let mut asked = Vec::new();
             for message in answer(HISTORY)?["messages"].as_array().into_iter().flatten() {
                 let turn = message["id"].as_str().and_then(|id| id.strip_prefix("msg_")?.parse::<u64>().ok()).unwrap_or(0);
+                if away.contains(&turn) {
+                    return Err(format!("turn {turn} of user {} was withdrawn or replaced, and is kept as {message}", books.number));
+                }
                 if message["role"] == "user" {
                     asked.push(turn);
                     continue;

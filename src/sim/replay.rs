@@ -70,7 +70,7 @@ impl Played {
                 Item::Turn(turn) => drop(self.turns.insert(turn.turn, (**turn).clone())),
                 // What is hidden is never completed.
                 Item::Cleared => self.ended.clear(),
-                Item::Library { .. } | Item::Webhook(_) | Item::Delivery { .. } | Item::Spent(_) => {}
+                Item::Replaced { .. } | Item::Library { .. } | Item::Webhook(_) | Item::Delivery { .. } | Item::Spent(_) => {}
             }
         }
         self.remembering = player.session().iter().flat_map(|session| session.remembering()).map(|turn| turn.0).collect();

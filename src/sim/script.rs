@@ -128,6 +128,8 @@ pub(super) enum Do {
         number: u64,
         text: Text,
         is_named: bool,
+        /// What it says of a turn that runs.
+        while_busy: Option<&'static str>,
     },
     /// Presses the button that was shown last.
     Press {
@@ -136,7 +138,23 @@ pub(super) enum Do {
     },
     /// Sends the last named message again although it was acknowledged.
     Again,
-    Stop,
+    /// Has the last turn answered again, whichever that is or one of a name.
+    Retry {
+        number: u64,
+        turn: Option<u64>,
+        is_named: bool,
+    },
+    /// Sends another text in the place of a turn's message.
+    Edit {
+        number: u64,
+        turn: u64,
+        text: Text,
+        is_named: bool,
+    },
+    /// The running turn, and perhaps those that wait.
+    Stop {
+        waiting: bool,
+    },
     Cancel,
     Clear,
     Switch {
@@ -178,6 +196,8 @@ pub(super) enum Rude {
 }
 
 pub(super) const GRAPHS: [&str; 3] = ["v1-direct", "v3-framed", "v4-eras"];
+
+const WHILE_BUSY: [&str; 4] = ["enqueue", "reject", "interrupt", "rollback"];
 
 const QUESTIONS: &[&str] = &[
     "/api/result",
@@ -328,6 +348,8 @@ impl User {
         for nth in 0..2 + below(rng, 12) {
             let client = first + below(rng, (clients.len() - first) as u64) as usize;
             if let Some(what) = Do::draw(rng, clients[client].kind, nth + 1) {
+                // From dice of its own, so that the rest of the world stays as it was.
+                let what = what.varied(&mut Rng::with_seed(mix(mix(seed, number), nth + 1)), nth + 1);
                 steps.push(Step { at: 2_000 + below(rng, length), client, what });
             }
         }
@@ -384,10 +406,10 @@ impl Do {
             _ => Text::Question,
         };
         Some(match (kind, below(rng, 20)) {
-            (Kind::Stream(Show::Chat), 0..9) | (Kind::Http, 0..4) => Do::Message { number, text, is_named },
+            (Kind::Stream(Show::Chat), 0..9) | (Kind::Http, 0..4) => Do::Message { number, text, is_named, while_busy: None },
             (Kind::Stream(Show::Chat), 9..12) | (Kind::Http, 4) => Do::Press { number, is_named },
             (Kind::Stream(Show::Chat), 12) | (Kind::Http, 5) => Do::Again,
-            (Kind::Stream(Show::Chat), 13) | (Kind::Http, 6) => Do::Stop,
+            (Kind::Stream(Show::Chat), 13) | (Kind::Http, 6) => Do::Stop { waiting: true },
             (Kind::Stream(Show::Chat), 14) | (Kind::Http, 7) => Do::Cancel,
             (Kind::Stream(Show::Chat), 15) => Do::Ping,
             (Kind::Stream(_) | Kind::Http, 16) => Do::Leave { is_abrupt: one_in(rng, 2) },
@@ -399,6 +421,26 @@ impl Do {
             (Kind::Rude, _) => Do::Rude(RUDE[below(rng, RUDE.len() as u64) as usize]),
             (Kind::Stream(_), _) => return None,
         })
+    }
+}
+
+impl Do {
+    /// The same in one of its other forms; some questions become retries and edits.
+    fn varied(self, rng: &mut Rng, number: u64) -> Do {
+        let is_named = !one_in(rng, 4);
+        match self {
+            Do::Message { number, text, is_named, .. } => {
+                let while_busy = one_in(rng, 4).then(|| WHILE_BUSY[below(rng, 4) as usize]);
+                Do::Message { number, text, is_named, while_busy }
+            }
+            Do::Stop { .. } => Do::Stop { waiting: one_in(rng, 2) },
+            Do::Ask(_) if one_in(rng, 4) => Do::Retry { number, turn: one_in(rng, 2).then(|| 1 + below(rng, 4)), is_named },
+            Do::Ask(_) if one_in(rng, 4) => {
+                let text = if one_in(rng, 3) { Text::Greeting } else { Text::Question };
+                Do::Edit { number, turn: 1 + below(rng, 4), text, is_named }
+            }
+            other => other,
+        }
     }
 }
 

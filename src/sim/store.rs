@@ -96,7 +96,7 @@ impl Kept {
             Item::Snapshot { number, .. } if *number != self.number => {
                 return Err(format!("{own} appends a snapshot of record {number} behind record {}", self.number));
             }
-            Item::Snapshot { .. } | Item::Turn(_) | Item::Cleared | Item::Library { .. } => {}
+            Item::Snapshot { .. } | Item::Turn(_) | Item::Replaced { .. } | Item::Cleared | Item::Library { .. } => {}
             Item::Webhook(_) | Item::Delivery { .. } | Item::Spent(_) => return Err(format!("{own} appends what is none of its own")),
         }
         self.items.push(item);

@@ -131,10 +131,13 @@ impl World<'_> {
                 self.hang_up(line, is_abrupt);
                 self.forget_line(user, client);
             }
-            (Do::Message { number: nth, text, is_named }, kind) => {
+            (Do::Message { number: nth, text, is_named, while_busy }, kind) => {
                 let id = is_named.then(|| format!("{client}-{nth}"));
                 let text = written(number, nth, text);
                 let mut json = json!({ "text": text });
+                if let Some(while_busy) = while_busy {
+                    json["while_busy"] = json!(while_busy);
+                }
                 if let Some(id) = &id {
                     json["id"] = json!(id);
                 }
@@ -154,11 +157,30 @@ impl World<'_> {
             (Do::Again, kind) => {
                 let Some(named) = self.client(user, client).last_named.clone() else { return };
                 let json: Value = serde_json::from_str(&named.json).expect("we wrote it");
-                let path = if json["text"].is_string() { "/api/send" } else { "/api/action" };
+                let has = |field: &str| json[field].is_string();
+                let path = match (has("text"), has("action"), has("message")) {
+                    (true, ..) => "/api/send",
+                    (_, true, _) => "/api/action",
+                    (.., true) => "/api/turn/edit",
+                    _ => "/api/turn/retry",
+                };
                 self.say(user, client, kind, Some(named.id), &json, path);
             }
-            (Do::Stop, Kind::Http) => self.post(user, client, "/api/stop", None, None),
-            (Do::Stop, _) => self.say_plain(user, client, &json!({ "type": "stop" })),
+            (Do::Retry { number: nth, turn, is_named }, kind) => {
+                let id = is_named.then(|| format!("{client}-{nth}"));
+                let json = json!({ "id": turn.map(|turn| format!("msg_{turn}")), "client_id": id });
+                self.say(user, client, kind, id, &json, "/api/turn/retry");
+            }
+            (Do::Edit { number: nth, turn, text, is_named }, kind) => {
+                let id = is_named.then(|| format!("{client}-{nth}"));
+                let json = json!({ "id": format!("msg_{turn}"), "message": written(number, nth, text), "client_id": id });
+                self.say(user, client, kind, id, &json, "/api/turn/edit");
+            }
+            (Do::Stop { waiting }, Kind::Http) => {
+                let body = waiting.then(|| json!({ "waiting": true }));
+                self.post(user, client, "/api/stop", body.as_ref(), None);
+            }
+            (Do::Stop { waiting }, _) => self.say_plain(user, client, &json!({ "type": "stop", "waiting": waiting })),
             (Do::Cancel, kind) => {
                 let pid = self.client(user, client).pid;
                 match kind {

@@ -13,6 +13,11 @@ pub(super) const COUNT_MAX: u64 = 1 << 53;
 /// What a row takes in a statement besides its bytes, at most.
 const ROW_BYTES: usize = 64;
 
+/// What `is_hidden` says of a turn: it is shown, its session was cleared since, or it was rolled back or replaced.
+pub(super) const SHOWN: u64 = 0;
+pub(super) const CLEARED: u64 = 1;
+pub(super) const REPLACED: u64 = 2;
+
 /// A record that waits for the next insert.
 struct NewRecord<'a> {
     session: u64,
@@ -54,12 +59,13 @@ pub(super) fn append(sql: &mut dyn Sql, batch: &[Append]) -> Result<(), StoreErr
             Item::Snapshot { number, bytes } => snapshot(sql, session, *number, bytes)?,
             Item::Turn(turn) => keep_turn(sql, session, turn, &packed::pack(&turn.detail))?,
             Item::Cleared => {
-                sql.run("UPDATE turns SET is_hidden = 1 WHERE session_id = ? AND is_hidden = 0", &[session.id.into()])?;
+                sql.run("UPDATE turns SET is_hidden = 1 WHERE session_id = ? AND is_hidden <> 1", &[session.id.into()])?;
                 session.turns = 0;
                 if !session.is_renamed {
                     session.title.clear();
                 }
             }
+            Item::Replaced { turns, is_back } => replace(sql, session, turns, *is_back)?,
             Item::Library { hash } => name_library(sql, session, hash)?,
             Item::Webhook(webhook) => outbox::ask(sql, session, append.at, webhook)?,
             Item::Delivery { webhook, body } => outbox::begin(sql, session, append.at, webhook, body)?,
@@ -169,28 +175,29 @@ fn keep_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[u8
     if update_turn(sql, session, turn, detail)? {
         return Ok(());
     }
-    let (rating, comment) = remove_turn(sql, session, turn.turn)?;
+    let Removed { rating, comment, is_replaced } = remove_turn(sql, session, turn.turn)?;
     let spaced;
     let mut values = figures(turn, detail);
     values.extend([session.id.into(), turn.turn.into(), turn.client_id.as_deref().into()]);
     values.extend([turn.question.as_str().into(), turn.answer.as_str().into()]);
     values.extend([rating.map_or(Value::Null, Value::Int), comment.as_deref().into()]);
+    values.push(if is_replaced { REPLACED } else { SHOWN }.into());
     let insert = match sql.dialect() {
         Dialect::Sqlite => {
             "INSERT INTO turns (number, started_at, status, degraded, graph, path, total_us, first_token_us, tokens_in, tokens_out, \
-             cost_micros, progress, detail, session_id, turn, client_id, question, answer, rating, comment) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             cost_micros, progress, detail, session_id, turn, client_id, question, answer, rating, comment, is_hidden) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         }
         Dialect::Mysql => {
             spaced = words::spaced(&[&turn.question, &turn.answer]);
             values.push(spaced.as_str().into());
             "INSERT INTO turns (number, started_at, status, degraded, graph, path, total_us, first_token_us, tokens_in, tokens_out, \
-             cost_micros, progress, detail, session_id, turn, client_id, question, answer, rating, comment, words) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+             cost_micros, progress, detail, session_id, turn, client_id, question, answer, rating, comment, is_hidden, words) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         }
     };
     sql.run(insert, &values)?;
-    session.turns += 1;
+    session.turns += u64::from(!is_replaced);
     let [tokens_in, tokens_out, cost_micros] = counts(turn);
     session.tokens = session.tokens.saturating_add(tokens_in + tokens_out);
     session.cost_micros = session.cost_micros.saturating_add(cost_micros);
@@ -236,35 +243,58 @@ fn update_turn(sql: &mut dyn Sql, session: &mut Session, turn: &Turn, detail: &[
     if kept.text()? != turn.question || kept.text()? != turn.answer {
         return Ok(false);
     }
-    session.turns += u64::from(kept.flag()?);
+    session.turns += u64::from(kept.number()? == CLEARED);
     let [tokens_in, tokens_out, cost_micros] = counts(turn);
     session.bytes = session.bytes.saturating_sub(kept.number()?) + size(&[detail, turn.progress.as_bytes()]);
     session.tokens = session.tokens.saturating_sub(kept.number()?).saturating_add(tokens_in + tokens_out);
     session.cost_micros = session.cost_micros.saturating_sub(kept.number()?).saturating_add(cost_micros);
     session.called(turn);
-    let update = "UPDATE turns SET is_hidden = 0, number = ?, started_at = ?, status = ?, degraded = ?, graph = ?, path = ?, total_us = ?, \
-                  first_token_us = ?, tokens_in = ?, tokens_out = ?, cost_micros = ?, progress = ?, detail = ? WHERE session_id = ? AND turn = ?";
+    let update = "UPDATE turns SET is_hidden = CASE WHEN is_hidden = 2 THEN 2 ELSE 0 END, number = ?, started_at = ?, status = ?, degraded = ?, \
+                  graph = ?, path = ?, total_us = ?, first_token_us = ?, tokens_in = ?, tokens_out = ?, cost_micros = ?, progress = ?, \
+                  detail = ? WHERE session_id = ? AND turn = ?";
     let mut values = figures(turn, detail);
     values.extend([session.id.into(), turn.turn.into()]);
     sql.run(update, &values)?;
     Ok(true)
 }
 
-/// Removes a turn whose texts have changed. Returns its rating and comment.
-fn remove_turn(sql: &mut dyn Sql, session: &mut Session, turn: u64) -> Result<(Option<i64>, Option<String>), StoreError> {
+/// Takes turns out of the session's history, or back into it. One that is there already, or not any more, changes nothing.
+fn replace(sql: &mut dyn Sql, session: &mut Session, turns: &[u64], is_back: bool) -> Result<(), StoreError> {
+    let (from, to) = if is_back { (REPLACED, SHOWN) } else { (SHOWN, REPLACED) };
+    let update = "UPDATE turns SET is_hidden = ? WHERE session_id = ? AND turn = ? AND is_hidden = ?";
+    for turn in turns {
+        let changed = sql.run(update, &[to.into(), session.id.into(), (*turn).into(), from.into()])?;
+        session.turns = if is_back { session.turns + changed } else { session.turns.saturating_sub(changed) };
+    }
+    if !session.is_renamed {
+        session.title = session.first_question(sql)?;
+    }
+    Ok(())
+}
+
+/// What a turn that is stored anew keeps.
+#[derive(Default)]
+struct Removed {
+    rating: Option<i64>,
+    comment: Option<String>,
+    is_replaced: bool,
+}
+
+/// Removes a turn whose texts have changed.
+fn remove_turn(sql: &mut dyn Sql, session: &mut Session, turn: u64) -> Result<Removed, StoreError> {
     let kept = sql.first(
         "SELECT OCTET_LENGTH(question) + OCTET_LENGTH(answer) + OCTET_LENGTH(progress) + OCTET_LENGTH(detail), tokens_in + tokens_out, cost_micros, is_hidden, \
          rating, comment FROM turns WHERE session_id = ? AND turn = ?",
         &[session.id.into(), turn.into()],
     )?;
-    let Some(mut kept) = kept else { return Ok((None, None)) };
+    let Some(mut kept) = kept else { return Ok(Removed::default()) };
     session.bytes = session.bytes.saturating_sub(kept.number()?);
     session.tokens = session.tokens.saturating_sub(kept.number()?);
     session.cost_micros = session.cost_micros.saturating_sub(kept.number()?);
-    let is_hidden = kept.flag()?;
-    session.turns = session.turns.saturating_sub(u64::from(!is_hidden));
+    let hidden = kept.number()?;
+    session.turns = session.turns.saturating_sub(u64::from(hidden == SHOWN));
     sql.run("DELETE FROM turns WHERE session_id = ? AND turn = ?", &[session.id.into(), turn.into()])?;
-    Ok((kept.maybe_signed()?, kept.maybe_text()?))
+    Ok(Removed { rating: kept.maybe_signed()?, comment: kept.maybe_text()?, is_replaced: hidden == REPLACED })
 }
 
 fn name_library(sql: &mut dyn Sql, session: &Session, hash: &str) -> Result<(), StoreError> {

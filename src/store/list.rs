@@ -1,5 +1,6 @@
 //! Lists of sessions and turns: filters, searches, orders and pages, each a fixed piece of a statement with values bound to it.
 
+use super::append::{CLEARED, REPLACED};
 use super::outbox;
 use super::sql::{Dialect, Row, Sql, Value};
 use super::{Name, Place, SessionQuery, SessionRow, StoreError, Turn, TurnOrder, TurnQuery, TurnRow, packed, words};
@@ -134,8 +135,10 @@ pub(super) fn turns(sql: &mut dyn Sql, query: &TurnQuery) -> Result<Vec<TurnRow>
     all.filter(" AND t.path = ?", query.path.as_deref());
     all.filter(" AND t.graph = ?", query.graph.as_deref());
     all.filter(" AND t.rating = ?", query.rating.map(|rating| Value::Int(rating.into())));
-    if !query.with_hidden {
-        all.add(" AND t.is_hidden = 0", []);
+    match (query.with_hidden, query.with_replaced) {
+        (true, _) => {}
+        (false, true) => all.add(" AND t.is_hidden <> 1", []),
+        (false, false) => all.add(" AND t.is_hidden = 0", []),
     }
     if let Some(Place { key: at, session, turn }) = query.before {
         all.add(
@@ -170,29 +173,32 @@ fn select(key: &str, detail: &str) -> String {
 fn turn_row(mut row: Row) -> Result<TurnRow, StoreError> {
     let (user, session) = (row.text()?, row.text()?);
     let place = Place { key: row.number()?, session: row.number()?, turn: row.number()? };
+    let turn = Turn {
+        turn: place.turn,
+        number: row.number()?,
+        started_at: Time(row.number()?),
+        question: row.text()?,
+        client_id: row.maybe_text()?,
+        answer: row.text()?,
+        progress: row.text()?,
+        status: row.text()?,
+        degraded: row.maybe_text()?,
+        graph: row.text()?,
+        path: row.text()?,
+        total_us: row.number()?,
+        first_token_us: row.maybe_number()?,
+        tokens_in: row.number()?,
+        tokens_out: row.number()?,
+        cost_micros: row.number()?,
+        detail: packed::unpack(row.bytes()?)?,
+    };
+    let hidden = row.number()?;
     Ok(TurnRow {
         user,
         session,
-        turn: Turn {
-            turn: place.turn,
-            number: row.number()?,
-            started_at: Time(row.number()?),
-            question: row.text()?,
-            client_id: row.maybe_text()?,
-            answer: row.text()?,
-            progress: row.text()?,
-            status: row.text()?,
-            degraded: row.maybe_text()?,
-            graph: row.text()?,
-            path: row.text()?,
-            total_us: row.number()?,
-            first_token_us: row.maybe_number()?,
-            tokens_in: row.number()?,
-            tokens_out: row.number()?,
-            cost_micros: row.number()?,
-            detail: packed::unpack(row.bytes()?)?,
-        },
-        is_hidden: row.flag()?,
+        turn,
+        is_hidden: hidden == CLEARED,
+        is_replaced: hidden == REPLACED,
         rating: row.maybe_signed()?.map(|rating| if rating < 0 { -1 } else { 1 }),
         comment: row.maybe_text()?,
         webhook: outbox::status(&mut row)?,

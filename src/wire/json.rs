@@ -5,8 +5,8 @@
 use crate::contract::journal::{DeliveryStatus, SessionRow, TurnRow};
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
-    ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, What,
-    clip, milliseconds,
+    ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, Variant,
+    What, WhileBusy, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -43,6 +43,8 @@ pub fn chat(event: &Event) -> Option<Vec<u8>> {
         | What::ProcessStart { .. }
         | What::ProcessEnd { .. }
         | What::FrameTrace { .. }
+        | What::Replaced { .. }
+        | What::Withdrawn { .. }
         | What::Error { .. } => None,
     }
 }
@@ -78,10 +80,11 @@ fn accepted(turn: TurnId, client_id: &ClientId, seq: Option<Seq>) -> Vec<u8> {
 fn ended(turn: TurnId, outcome: &Outcome, client_id: Option<&ClientId>, seq: Option<Seq>) -> Vec<u8> {
     let (error, code) = match outcome {
         Outcome::Failed { why, code } => (Some(why.as_str()), *code),
-        Outcome::Answered | Outcome::Cancelled => (None, None),
+        Outcome::Answered | Outcome::Cancelled | Outcome::Withdrawn => (None, None),
     };
-    let cancelled = *outcome == Outcome::Cancelled;
-    write(&Chat::Done { id: Some(Id(turn)), error, code, retry_after_ms: None, cancelled, refused: false, client_id, seq })
+    let withdrawn = *outcome == Outcome::Withdrawn;
+    let cancelled = withdrawn || *outcome == Outcome::Cancelled;
+    write(&Chat::Done { id: Some(Id(turn)), error, code, retry_after_ms: None, cancelled, withdrawn, refused: false, client_id, seq })
 }
 
 /// The first message on a socket: what is shown now, and from where on events are kept.
@@ -101,7 +104,7 @@ pub fn refusal_for_now(refusal: &Refusal, client_id: Option<&ClientId>, retry_af
 
 fn refused(refusal: &Refusal, client_id: Option<&ClientId>, retry_after_ms: Option<u64>) -> Vec<u8> {
     let (error, code) = (Some(&*refusal.detail), Some(refusal.code));
-    write(&Chat::Done { id: None, error, code, retry_after_ms, cancelled: false, refused: true, client_id, seq: None })
+    write(&Chat::Done { id: None, error, code, retry_after_ms, cancelled: false, withdrawn: false, refused: true, client_id, seq: None })
 }
 
 #[derive(Serialize)]
@@ -136,6 +139,9 @@ enum Chat<'a> {
         retry_after_ms: Option<u64>,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         cancelled: bool,
+        /// Nothing of the turn is left in the history.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        withdrawn: bool,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         refused: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -268,6 +274,18 @@ enum Body<'a> {
     FrameTrace {
         trace: &'a Trace,
     },
+    Replaced {
+        turns: Vec<Id>,
+        variants: &'a [Variant],
+    },
+    Withdrawn {
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        restored: Vec<Id>,
+    },
+}
+
+fn ids(turns: &[TurnId]) -> Vec<Id> {
+    turns.iter().copied().map(Id).collect()
 }
 
 fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
@@ -295,6 +313,8 @@ fn trace_line(event: &Event) -> Option<TraceLine<'_>> {
         }
         What::FrameTrace { trace } => Body::FrameTrace { trace },
         What::Cleared => Body::Nothing {},
+        What::Replaced { turns, variants } => Body::Replaced { turns: ids(turns), variants },
+        What::Withdrawn { restored } => Body::Withdrawn { restored: ids(restored) },
         What::Accepted { .. } | What::Done { .. } => return None,
     };
     let (name, at) = (event.what.name(), milliseconds(event.at.0));
@@ -437,6 +457,9 @@ pub struct State<'a> {
     pub ui_state: &'a BTreeMap<String, Value>,
     pub processes: Vec<Process>,
     pub schema_cache: &'a BTreeMap<String, Value>,
+    /// What becomes of a message while a turn runs, where the graph states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub while_busy: Option<WhileBusy>,
     /// What the user may use today, where that is bounded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Value>,
@@ -618,6 +641,9 @@ struct Listed<'a> {
     comment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<&'a DeliveryStatus>,
+    /// Rolled back, or another turn came in its place.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    replaced: bool,
 }
 
 impl Listed<'_> {
@@ -641,6 +667,7 @@ impl Listed<'_> {
             rating: row.rating,
             comment: row.comment.as_deref(),
             webhook: row.webhook.as_ref(),
+            replaced: row.is_replaced,
         }
     }
 }

@@ -20,6 +20,7 @@ fn each_event_has_its_shape_on_the_chat_socket_and_in_the_trace() {
         line.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
         line
     };
+    let variant = Variant { id: TurnId(1), messages: vec![Message::new(Role::User, "hi", TurnId(1))], cut: false };
     let output = json!({"intent":"x"});
     let done = |outcome| What::Done { outcome, client_id: None };
     let delta = json!({"type":"delta","id":"msg_2","content":"hi","seq":7});
@@ -37,6 +38,17 @@ fn each_event_has_its_shape_on_the_chat_socket_and_in_the_trace() {
         (What::Controls { controls }, json!({"type":"controls","controls":buttons,"seq":7}), line("controls", json!({"controls":buttons}))),
         (done(Outcome::Answered), json!({"type":"done","id":"msg_2","seq":7}), Value::Null),
         (done(Outcome::Cancelled), json!({"type":"done","id":"msg_2","cancelled":true,"seq":7}), Value::Null),
+        (done(Outcome::Withdrawn), json!({"type":"done","id":"msg_2","cancelled":true,"withdrawn":true,"seq":7}), Value::Null),
+        (What::Withdrawn { restored: vec![] }, Value::Null, line("withdrawn", json!({}))),
+        (What::Withdrawn { restored: vec![TurnId(1)] }, Value::Null, line("withdrawn", json!({"restored":["msg_1"]}))),
+        (
+            What::Replaced { turns: vec![TurnId(1)], variants: vec![variant].into() },
+            Value::Null,
+            line(
+                "replaced",
+                json!({"turns":["msg_1"],"variants":[{"id":"msg_1","messages":[{"role":"user","content":"hi","id":"msg_1"}]}]}),
+            ),
+        ),
         (
             done(Outcome::Failed { why: "x".into(), code: Some(Code::ModelNotFound) }),
             json!({"type":"done","id":"msg_2","error":"x","code":"model_not_found","seq":7}),

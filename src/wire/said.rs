@@ -1,7 +1,7 @@
 //! What clients send, read into inputs. What they may not send is refused with a code and a sentence that says what to do.
 
 use super::complexity::{DEPTH_MAX, VALUES_MAX, is_too_complex};
-use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, exact};
+use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, TurnId, WhileBusy, exact};
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
@@ -30,7 +30,7 @@ pub fn said(text: &str, from: Caller) -> Result<Input, Refusal> {
             "message" => message(object, from),
             "action" => action(object, from),
             "cancel_process" => cancel(&object),
-            "stop" => Ok(Input::Stop),
+            "stop" => stop(&object),
             _ => Err(Refusal::new(Code::UnknownType, "unknown `type`: send `message`, `action`, `cancel_process` or `stop`")),
         },
         Some(_) => Err(Refusal::new(Code::UnknownType, "`type` must be a string: `message`, `action`, `cancel_process` or `stop`")),
@@ -75,28 +75,45 @@ fn placed(object: &mut Object, from: Caller) -> Caller {
     Caller { trace: stated.or(from.trace), ..from }
 }
 
+/// What is to become of a message while a turn runs, where it says so.
+fn while_busy(object: &mut Object) -> Result<Option<WhileBusy>, Refusal> {
+    let wrong = Refusal::new(Code::InvalidParameter, "`while_busy` must be `enqueue`, `reject`, `interrupt` or `rollback`");
+    match object.remove("while_busy") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(name)) => WhileBusy::ALL.into_iter().find(|mode| mode.name() == name).map(Some).ok_or(wrong),
+        Some(_) => Err(wrong),
+    }
+}
+
+/// Parses a stop: of the running turn alone, or also of those that wait.
+pub fn stop(object: &Object) -> Result<Input, Refusal> {
+    match object.get("waiting") {
+        None | Some(Value::Null | Value::Bool(false)) => Ok(Input::StopRunning),
+        Some(Value::Bool(true)) => Ok(Input::Stop),
+        Some(_) => Err(Refusal::new(Code::InvalidParameter, "`waiting` must be true or false")),
+    }
+}
+
 /// Parses a message: its text, what the user sees while they send it, and the client's id for it.
 pub fn message(mut object: Object, from: Caller) -> Result<Input, Refusal> {
     let client_id = client_id(&mut object)?;
     let from = placed(&mut object, from);
+    let while_busy = while_busy(&mut object)?;
     let text = match object.remove("text") {
         Some(Value::String(text)) if !text.trim().is_empty() => text,
         Some(Value::String(_)) => return Err(Refusal::new(Code::MessageBlank, "the message is empty: send some text")),
         Some(_) => return Err(Refusal::new(Code::MessageMissing, "`text` must be a string")),
         None => return Err(Refusal::new(Code::MessageMissing, "`text` is missing: send the message's text")),
     };
-    let dashboard = match object.remove("dashboard") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(controls)) => controls,
-        Some(_) => return Err(Refusal::new(Code::InvalidParameter, "`dashboard` must be a list of controls")),
-    };
-    Ok(Input::Message { text, dashboard, client_id, from })
+    let dashboard = dashboard(&mut object)?;
+    Ok(Input::Message { text, dashboard, client_id, while_busy, from })
 }
 
 /// Parses the use of a control.
 pub fn action(mut object: Object, from: Caller) -> Result<Input, Refusal> {
     let client_id = client_id(&mut object)?;
     let from = placed(&mut object, from);
+    let while_busy = while_busy(&mut object)?;
     let action = match object.remove("action") {
         Some(Value::String(action)) if !action.is_empty() => action,
         _ => return Err(Refusal::new(Code::InvalidParameter, "`action` is missing: name the control's action")),
@@ -108,7 +125,57 @@ pub fn action(mut object: Object, from: Caller) -> Result<Input, Refusal> {
         Some(_) => return Err(invalid_source("`source` must be a string: `thinker` or `machine:<id>`")),
     };
     let data = object.remove("data").unwrap_or(Value::Null);
-    Ok(Input::Action { action, data, source, client_id, from })
+    Ok(Input::Action { action, data, source, client_id, while_busy, from })
+}
+
+/// The client's id of a retry or an edit, whose `id` is a turn.
+fn named(object: &mut Object) -> Result<Option<ClientId>, Refusal> {
+    match object.remove("client_id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => parse_client_id(&id).map(Some),
+        Some(_) => Err(Refusal::new(Code::InvalidClientId, "`client_id` must be a string: a name that the client chooses")),
+    }
+}
+
+fn turn(object: &mut Object) -> Result<Option<TurnId>, Refusal> {
+    let wrong = || Refusal::new(Code::InvalidParameter, "`id` must name a turn as `msg_<n>`");
+    match object.remove("id") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => id.parse().map(Some).map_err(|()| wrong()),
+        Some(_) => Err(wrong()),
+    }
+}
+
+/// Parses a retry: the last turn is answered again.
+pub fn retry(mut object: Object, from: Caller) -> Result<Input, Refusal> {
+    let client_id = named(&mut object)?;
+    let from = placed(&mut object, from);
+    Ok(Input::Retry { turn: turn(&mut object)?, client_id, from })
+}
+
+/// Parses an edit: the turn that it names, and the text that comes in the place of its message.
+pub fn edit(mut object: Object, from: Caller) -> Result<Input, Refusal> {
+    let client_id = named(&mut object)?;
+    let from = placed(&mut object, from);
+    let missing = Refusal::new(Code::InvalidParameter, "`id` is missing: name the turn whose message is edited, as `msg_<n>`");
+    let turn = turn(&mut object)?.ok_or(missing)?;
+    let text = match object.remove("message") {
+        Some(Value::String(text)) if !text.trim().is_empty() => text,
+        Some(Value::String(_)) => return Err(Refusal::new(Code::MessageBlank, "the message is empty: send some text")),
+        Some(_) => return Err(Refusal::new(Code::MessageMissing, "`message` must be a string")),
+        None => return Err(Refusal::new(Code::MessageMissing, "`message` is missing: send the new text")),
+    };
+    let dashboard = dashboard(&mut object)?;
+    Ok(Input::Edit { turn, text, dashboard, client_id, from })
+}
+
+/// What the user sees.
+fn dashboard(object: &mut Object) -> Result<Vec<Value>, Refusal> {
+    match object.remove("dashboard") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(controls)) => Ok(controls),
+        Some(_) => Err(Refusal::new(Code::InvalidParameter, "`dashboard` must be a list of controls")),
+    }
 }
 
 /// Parses the cancellation of one running call.
@@ -143,8 +210,11 @@ mod tests {
     fn parses_what_clients_send_and_refuses_the_rest_with_a_code() {
         let from = Caller::default;
         let id = |id: &str| Some(id.parse::<ClientId>().unwrap());
-        let message = |text: &str, dashboard, client_id| Ok(Input::Message { text: text.to_owned(), dashboard, client_id, from: from() });
-        let action = |data, source, client_id| Ok(Input::Action { action: "a".to_owned(), data, source, client_id, from: from() });
+        let message = |text: &str, dashboard, client_id| {
+            Ok(Input::Message { text: text.to_owned(), dashboard, client_id, while_busy: None, from: from() })
+        };
+        let action =
+            |data, source, client_id| Ok(Input::Action { action: "a".to_owned(), data, source, client_id, while_busy: None, from: from() });
         let machine = || Some(Source::Machine("m".into()));
         for (text, parsed) in [
             (r#"{"text":"hi"}"#, message("hi", vec![], None)),
@@ -155,7 +225,13 @@ mod tests {
             (r#"{"type":"action","action":"a","data":{"b":1},"source":"machine:m","id":"x"}"#, action(json!({"b":1}), machine(), id("x"))),
             (r#"{"type":"action","action":"a","data":123456789012345678901}"#, action(json!("123456789012345678901"), None, None)),
             (r#"{"type":"cancel_process","pid":3}"#, Ok(Input::Cancel { call: CallId(3) })),
-            (r#"{"type":"stop"}"#, Ok(Input::Stop)),
+            (r#"{"type":"stop"}"#, Ok(Input::StopRunning)),
+            (r#"{"type":"stop","waiting":false}"#, Ok(Input::StopRunning)),
+            (r#"{"type":"stop","waiting":true}"#, Ok(Input::Stop)),
+            (r#"{"type":"stop","waiting":1}"#, Err(Code::InvalidParameter)),
+            (r#"{"text":"hi","while_busy":null}"#, message("hi", vec![], None)),
+            (r#"{"text":"hi","while_busy":"queue"}"#, Err(Code::InvalidParameter)),
+            (r#"{"type":"action","action":"a","while_busy":true}"#, Err(Code::InvalidParameter)),
             ("hello", Err(Code::InvalidJson)),
             ("[]", Err(Code::InvalidJson)),
             (r#"{"text":" \n"}"#, Err(Code::MessageBlank)),
@@ -173,6 +249,50 @@ mod tests {
             (r#"{"type":"cancel_process","pid":-1}"#, Err(Code::InvalidParameter)),
         ] {
             assert_eq!(said(text, from()).map_err(|refusal| refusal.code), parsed, "{text}");
+        }
+    }
+
+    #[test]
+    fn parses_retries_and_edits_whose_id_is_a_turn() {
+        let (from, id) = (Caller::default, |id: &str| Some(id.parse::<ClientId>().unwrap()));
+        let again = |turn, client_id| Ok(Input::Retry { turn, client_id, from: from() });
+        for (body, parsed) in [
+            ("{}", again(None, None)),
+            (r#"{"id":"msg_3","client_id":"a"}"#, again(Some(TurnId(3)), id("a"))),
+            (r#"{"id":null,"client_id":null}"#, again(None, None)),
+            (r#"{"id":"3"}"#, Err(Code::InvalidParameter)),
+            (r#"{"id":3}"#, Err(Code::InvalidParameter)),
+            (r#"{"client_id":"a b"}"#, Err(Code::InvalidClientId)),
+            (r#"{"client_id":7}"#, Err(Code::InvalidClientId)),
+        ] {
+            assert_eq!(retry(object(body.as_bytes()).unwrap(), from()).map_err(|refusal| refusal.code), parsed, "{body}");
+        }
+        let edited = |dashboard, client_id| Ok(Input::Edit { turn: TurnId(3), text: "hi".into(), dashboard, client_id, from: from() });
+        for (body, parsed) in [
+            (r#"{"id":"msg_3","message":"hi"}"#, edited(vec![], None)),
+            (r#"{"id":"msg_3","message":"hi","dashboard":[1],"client_id":"a"}"#, edited(vec![json!(1)], id("a"))),
+            (r#"{"message":"hi"}"#, Err(Code::InvalidParameter)),
+            (r#"{"id":"msg_3"}"#, Err(Code::MessageMissing)),
+            (r#"{"id":"msg_3","message":7}"#, Err(Code::MessageMissing)),
+            (r#"{"id":"msg_3","message":" "}"#, Err(Code::MessageBlank)),
+            (r#"{"id":"msg_3","message":"hi","dashboard":{}}"#, Err(Code::InvalidParameter)),
+        ] {
+            assert_eq!(edit(object(body.as_bytes()).unwrap(), from()).map_err(|refusal| refusal.code), parsed, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_message_may_state_what_becomes_of_it_while_a_turn_runs() {
+        for mode in WhileBusy::ALL {
+            for mut said in [json!({"text": "hi"}), json!({"type": "action", "action": "a"})] {
+                said["while_busy"] = json!(mode.name());
+                let (Input::Message { while_busy, .. } | Input::Action { while_busy, .. }) =
+                    super::said(&said.to_string(), Caller::default()).unwrap()
+                else {
+                    panic!("{said}");
+                };
+                assert_eq!(while_busy, Some(mode), "{said}");
+            }
         }
     }
 

@@ -29,6 +29,7 @@ mod relay;
 mod requests;
 mod rerun;
 mod resume;
+mod revise;
 mod says;
 mod shards;
 mod stop;

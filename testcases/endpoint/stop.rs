@@ -8,7 +8,7 @@ fn held(node: &str) -> Value {
 }
 
 #[test]
-fn stop_ends_the_turn_and_those_waiting_and_hangs_up_on_the_model() {
+fn a_stop_with_waiting_ends_the_turn_and_those_waiting_and_hangs_up_on_the_model() {
     let provider = Provider::start();
     let server = provider.server();
     let session = server.session("stopped");
@@ -18,7 +18,7 @@ fn stop_ends_the_turn_and_those_waiting_and_hangs_up_on_the_model() {
     provider.holds(1);
     chat.say(&json!({ "text": "{}" }));
     chat.say(&json!({ "text": "{}" }));
-    chat.say(&json!({ "type": "stop" }));
+    chat.say(&json!({ "type": "stop", "waiting": true }));
     let messages = chat.until_done("msg_3");
     let ends: Vec<(&str, bool)> = messages
         .iter()
@@ -42,6 +42,31 @@ fn stop_ends_the_turn_and_those_waiting_and_hangs_up_on_the_model() {
     assert_eq!(session.read("/api/state")["processes"], json!([]));
     chat.say(&json!({ "text": json!({ "say": "I go on." }).to_string() }));
     assert_eq!(answer_text(&chat.until_done("msg_4"), "msg_4"), "I go on.", "the next message works");
+}
+
+#[test]
+fn a_stop_ends_the_running_turn_alone() {
+    let provider = Provider::start();
+    let server = provider.server();
+    for (number, name) in ["by-socket", "by-http"].into_iter().enumerate() {
+        let session = server.session(name);
+        let mut chat = session.attached();
+        chat.say(&held("output"));
+        chat.until(|message| message["content"] == "three ");
+        provider.holds(1);
+        for say in ["Two.", "Three."] {
+            chat.say(&json!({ "text": json!({ "say": say }).to_string() }));
+        }
+        match name {
+            "by-http" => assert_eq!(session.post("/api/stop", &json!({})), json!({ "status": "ok" })),
+            _ => chat.say(&json!({ "type": "stop" })),
+        }
+        assert_eq!(chat.until_done("msg_1").pop().unwrap()["cancelled"], true);
+        provider.hung_up(number + 1);
+        let rest = chat.until_done("msg_3");
+        assert_eq!((answer_text(&rest, "msg_2"), answer_text(&rest, "msg_3")), ("Two.".to_owned(), "Three.".to_owned()));
+        assert!(rest.iter().all(|message| message["cancelled"].is_null()), "{rest:?}");
+    }
 }
 
 #[test]

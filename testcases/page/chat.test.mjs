@@ -77,7 +77,7 @@ for (const [how, stop] of [
     }));
 }
 
-test('messages that are sent meanwhile wait, are shown waiting, and stop together', () =>
+test('messages that are sent meanwhile wait, are shown waiting, and go on when the answer before them is stopped', () =>
   slow.visit({}, async (visitor, page) => {
     await visitor.say('tell me a long story');
     await growth(page, 1);
@@ -85,8 +85,10 @@ test('messages that are sent meanwhile wait, are shown waiting, and stop togethe
     await visitor.say('why is the sky blue?');
     await page.locator('.turn[data-status=waiting]').nth(1).waitFor();
     await page.keyboard.press('Escape');
-    await page.locator('.turn[data-status=stopped] .question').nth(2).waitFor();
-    assert.equal((await visitor.history()).filter(({ role }) => role === 'user').length, 1, 'what waited was never sent');
+    await visitor.ended(page.locator('.turn').nth(1));
+    await page.locator('.turn').nth(2).locator('.answer').waitFor();
+    const statuses = await page.locator('.turn').evaluateAll((turns) => turns.map(({ dataset }) => dataset.status));
+    assert.deepEqual(statuses.slice(0, 2), ['stopped', 'done']);
     assert.deepEqual(
       await page.locator('.question').evaluateAll((questions) => questions.map((question) => question.lastChild.textContent)),
       ['tell me a long story', 'hello', 'why is the sky blue?'],
@@ -115,7 +117,8 @@ test('a page that is reloaded in the middle of an answer goes on with it', () =>
     assert.ok(letters(after).startsWith(letters(before)), 'the beginning is there, once');
     assert.equal(await page.locator('.turn[data-status=waiting] .question').innerText().then(letters), 'hello');
     await page.keyboard.press('Escape');
-    await page.locator('.turn[data-status=stopped] .question').nth(1).waitFor();
+    await page.locator('.turn[data-status=stopped]').waitFor();
+    await visitor.ended(page.locator('.turn').nth(1));
     assert.equal(letters(await page.locator('.answer').first().innerText()), letters((await visitor.history())[1].content));
   }));
 

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 const source = await readFile(new URL('../../static/conversation.js', import.meta.url), 'utf8');
 const conversation = await import(`data:text/javascript,${encodeURIComponent(source)}`);
-const { acknowledged, after, begun, continued, held, remembered, withdrawn } = conversation;
+const { acknowledged, after, begun, continued, held, last, remembered, withdrawn } = conversation;
 
 /** A conversation in a few words: `msg_1 done hello→Hi!`. */
 const drawn = (turns) => turns.map(({ id, status, question, answer }) => `${id || '-'} ${status} ${question}→${answer}`);
@@ -125,6 +125,33 @@ test('read again, a turn keeps its place on the page and why it ended', () => {
   const history = [{ role: 'user', content: 'one', id: 'msg_1' }, { role: 'assistant', content: 'A', id: 'msg_1', partial: true }];
   const [turn] = remembered(history, stopped);
   assert.deepEqual([turn.key, turn.status], [stopped[0].key, 'stopped']);
+});
+
+test('what was replaced leaves, and is a variant of the turn that came in its place', () => {
+  const turns = played(asked([], 'one', 'two'), started('msg_1', 'one'), ended('msg_1'), started('msg_2', 'two'), said('msg_2', 'A'), ended('msg_2'));
+  const variants = [{ id: 'msg_2', messages: [{ role: 'user', content: 'two', id: 'msg_2' }] }];
+  const replaced = { event: 'replaced', turn: 'msg_3', frame: 0, turns: ['msg_2'], variants };
+  for (const events of [[started('msg_3', 'two', 'c'), replaced], [replaced, started('msg_3', 'two', 'c')]]) {
+    const edited = played(asked(turns, 'later'), ...events);
+    assert.deepEqual(drawn(edited), ['msg_1 done one→', 'msg_3 running two→', '- sent later→']);
+    assert.equal(edited[1].variants, variants);
+    const history = [{ role: 'user', content: 'two', id: 'msg_3', variants }];
+    assert.deepEqual(remembered(history, edited)[0].variants, variants);
+    assert.deepEqual(remembered([{ role: 'user', content: 'two', id: 'msg_3' }], edited)[0].variants, []);
+  }
+});
+
+test('what was withdrawn leaves', () => {
+  const turns = played(asked([], 'one', 'two'), started('msg_1', 'one'), said('msg_1', 'A'), ended('msg_1', { status: 'cancelled' }));
+  assert.deepEqual(drawn(played(turns, { event: 'withdrawn', turn: 'msg_1', frame: 0 })), ['- sent two→']);
+});
+
+test('the last turn of the history is neither pending nor a step of a machine', () => {
+  const turns = played(asked([], 'one', 'two'), started('msg_1', 'one'), said('msg_1', 'A'), ended('msg_1'));
+  assert.equal(last(turns).id, 'msg_1');
+  const stepped = played(turns, started('msg_2', 'On', undefined, 'machine'), ended('msg_2', { path: 'machine' }));
+  assert.equal(last(stepped).id, 'msg_1');
+  assert.equal(last([]), undefined);
 });
 
 test('a clear forgets all but what is pending', () => {

@@ -82,6 +82,8 @@ test('everything can be done with the keyboard alone', () =>
     assert.equal(await page.evaluate(() => document.activeElement.id), 'message', 'the focus stays where one writes');
 
     await page.keyboard.press('Shift+Tab');
+    await becomes(focused, 'Try again');
+    await page.keyboard.press('Shift+Tab');
     await becomes(focused, 'Copy the answer');
     await page.keyboard.press('Shift+Tab');
     await becomes(isOnFrames, true);

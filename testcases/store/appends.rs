@@ -156,6 +156,41 @@ pub(crate) fn hides_turns_when_a_session_is_cleared(place: &Place) {
     assert_eq!(sessions(&mut *store)[0].title, "Meins");
 }
 
+pub(crate) fn leaves_replaced_turns_out_of_histories(place: &Place) {
+    let ann = name("ann", "a");
+    let mut store = place.open();
+    for number in 1..=4 {
+        store.append(&ended(&ann, turn(number, &format!("frage {number}"), "antwort"))).unwrap();
+    }
+    let replaced = |turns: &[u64], is_back| append(&ann, 9_000, Item::Replaced { turns: turns.to_vec(), is_back });
+    let turns = |store: &mut dyn Store, with_replaced| {
+        let query = TurnQuery { user: Some("ann".to_owned()), with_replaced, limit: 9, ..TurnQuery::default() };
+        store.turns(&query).unwrap().into_iter().map(|row| (row.turn.turn, row.is_replaced)).collect::<Vec<_>>()
+    };
+    let counted = |store: &mut dyn Store| {
+        let session = &sessions(store)[0];
+        (session.turns, session.title.clone())
+    };
+    // Twice the same, as after a commit whose answer was lost.
+    for _ in 0..2 {
+        store.append(&[replaced(&[1, 3], false)]).unwrap();
+        assert_eq!(turns(&mut *store, false), [(4, false), (2, false)]);
+        assert_eq!(turns(&mut *store, true), [(4, false), (3, true), (2, false), (1, true)]);
+        assert_eq!(counted(&mut *store), (2, "frage 2".to_owned()));
+    }
+    // What runs behind a turn ends later: the turn is appended again, with the same texts or others.
+    for answer in ["antwort", "andere"] {
+        store.append(&[append(&ann, 9_000, Item::Turn(Box::new(turn(3, "frage 3", answer))))]).unwrap();
+        assert_eq!(turns(&mut *store, false), [(4, false), (2, false)], "{answer}");
+        assert_eq!(counted(&mut *store).0, 2);
+    }
+    store.append(&[replaced(&[1], true)]).unwrap();
+    assert_eq!(turns(&mut *store, false), [(4, false), (2, false), (1, false)]);
+    assert_eq!(counted(&mut *store), (3, "frage 1".to_owned()));
+    store.append(&[append(&ann, 10_000, Item::Cleared)]).unwrap();
+    assert_eq!(turns(&mut *store, true), [], "a clear hides them too");
+}
+
 pub(crate) fn keeps_the_two_latest_snapshots(place: &Place) {
     let ann = name("ann", "a");
     let mut store = place.open();

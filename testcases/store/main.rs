@@ -52,6 +52,7 @@ on_both! {
         counts_turns_tokens_cost_and_bytes,
         replaces_a_turn_and_keeps_its_rating,
         hides_turns_when_a_session_is_cleared,
+        leaves_replaced_turns_out_of_histories,
         keeps_the_two_latest_snapshots,
         keeps_any_bytes_and_any_text,
         keeps_a_large_batch,

@@ -41,8 +41,8 @@ pub(super) struct Options {
 
 /// Lines of a pipe that are read ahead.
 const LINES_AHEAD_MAX: usize = 16;
-const HELP: &str = "A number presses that button. /clear starts over, /stop or Ctrl-C stops the answer, /graph NAME switches to another \
-                    graph, /graph lists them all, /quit or Ctrl-D exits.";
+const HELP: &str = "A number presses that button. /clear starts over, /stop or Ctrl-C stops the answer, /stop all also what waits behind it, \
+                    /graph NAME switches to another graph, /graph lists them all, /quit or Ctrl-D exits.";
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let address = Address::new(&options.url, &options.session, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
@@ -198,6 +198,10 @@ impl<W: Write> Chat<W> {
             "" => {}
             "/quit" => return Ok(Go::End),
             "/help" => self.screen.note(HELP)?,
+            "/stop" if rest == "all" => {
+                self.was_stopped = true;
+                self.conversation.stop_all();
+            }
             "/stop" => self.stop(),
             "/clear" => self.call("/api/clear", &json!({}))?,
             "/graph" if rest.is_empty() => self.list_graphs()?,
@@ -333,7 +337,7 @@ impl<W: Write> Chat<W> {
         if let Some(why) = &done.error {
             self.complain(why)?;
         } else if done.cancelled {
-            self.complain("Stopped.")?;
+            self.complain(if done.withdrawn { "Stopped; the conversation goes on without it." } else { "Stopped." })?;
         }
         self.ended()
     }
@@ -341,7 +345,8 @@ impl<W: Write> Chat<W> {
     /// One of our messages has its end, or another client's turn.
     fn ended(&mut self) -> Result<Go, Over> {
         let is_over = !self.is_interactive && (self.was_stopped || self.has_ended) && self.open.is_empty();
-        self.was_stopped = self.was_stopped && !self.open.is_empty();
+        // What waited runs now, and can be stopped as well.
+        self.was_stopped &= !self.is_interactive && !self.open.is_empty();
         self.show_controls()?;
         if is_over {
             return Ok(Go::End);

@@ -201,7 +201,8 @@ mod tests {
             from: Caller::default(),
             generation: 1,
         };
-        let message = Input::Message { text: "hello".to_owned(), dashboard: Vec::new(), client_id: None, from: Caller::default() };
+        let message =
+            Input::Message { text: "hello".to_owned(), dashboard: Vec::new(), client_id: None, while_busy: None, from: Caller::default() };
         let mut session = Session::new(library.clone(), "v3-framed", &Caller::default());
         let inputs = [opened, message, Input::Stop].into_iter().enumerate();
         let record = |(place, input): (usize, Input)| {

@@ -139,11 +139,13 @@ fn import(store: &mut dyn Store, session: Session, name: Name, libraries: &Libra
     let ratings: Vec<(u64, Option<i8>, Option<String>)> =
         turns.iter().map(|row| (row.turn.turn, row.rating, row.comment.clone())).collect();
     let (hidden, shown): (Vec<TurnRow>, Vec<TurnRow>) = turns.into_iter().partition(|row| row.is_hidden);
+    let replaced: Vec<u64> = shown.iter().filter(|row| row.is_replaced).map(|row| row.turn.turn).collect();
     let turn = |row: TurnRow| append(at, Item::Turn(Box::new(row.turn)));
     let has_hidden = !hidden.is_empty();
     batch.extend(hidden.into_iter().map(turn));
     batch.extend(has_hidden.then(|| append(at, Item::Cleared)));
     batch.extend(shown.into_iter().map(turn));
+    batch.extend((!replaced.is_empty()).then(|| append(at, Item::Replaced { turns: replaced, is_back: false })));
     store.append(&batch).map_err(Failure::unavailable)?;
     let completed = complete(store, &name, &title, &ratings);
     completed.map_err(|failure| {

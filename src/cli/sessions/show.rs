@@ -48,7 +48,7 @@ fn heading(row: &SessionRow, turns: usize) -> String {
 
 /// A turn: a line about it, the question, the answer.
 fn shown(row: &TurnRow) -> String {
-    let TurnRow { turn, is_hidden, rating, comment, .. } = row;
+    let TurnRow { turn, is_hidden, is_replaced, rating, comment, .. } = row;
     let mut about = vec![TurnId(turn.turn).to_string(), readable::time(turn.started_at.0), plain(&turn.graph)];
     about.push(if turn.path.is_empty() { "no path".to_owned() } else { plain(&turn.path) });
     about.push(readable::duration(turn.total_us));
@@ -56,6 +56,7 @@ fn shown(row: &TurnRow) -> String {
     about.extend((turn.status != "done").then(|| turn.status.clone()));
     about.extend(turn.degraded.as_ref().map(|why| format!("degraded: {}", plain(why))));
     about.extend(is_hidden.then(|| "cleared".to_owned()));
+    about.extend(is_replaced.then(|| "replaced".to_owned()));
     about.extend(rating.map(|rating| format!("rated {rating:+}")));
     about.extend(comment.as_ref().map(|comment| format!("comment: {}", plain(comment))));
     let mut shown = format!("{}\n", about.join("  "));

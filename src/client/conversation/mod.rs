@@ -72,12 +72,17 @@ impl Conversation {
         self.state.send(message)
     }
 
-    /// Stops the running turn and those that wait.
+    /// Stops the running turn; those that wait go on.
     pub fn stop(&mut self) {
         self.state.stop();
     }
 
-    /// Stops, and forgets the messages that have no end yet.
+    /// Stops the running turn and those that wait.
+    pub fn stop_all(&mut self) {
+        self.state.stop_all();
+    }
+
+    /// Stops everything, and forgets the messages that have no end yet.
     pub fn abandon(&mut self) {
         self.state.abandon();
     }

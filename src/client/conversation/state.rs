@@ -49,6 +49,8 @@ enum Message {
         #[serde(default)]
         cancelled: bool,
         #[serde(default)]
+        withdrawn: bool,
+        #[serde(default)]
         refused: bool,
         code: Option<Value>,
         client_id: Option<String>,
@@ -138,6 +140,9 @@ pub struct Done {
     pub error: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub cancelled: bool,
+    /// Cancelled, and nothing of the turn is left in the history.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
     /// Some of our turn's text fell into a gap.
     #[serde(skip)]
     pub has_gap: bool,
@@ -172,8 +177,8 @@ pub(super) struct State {
     is_attached: bool,
     /// In the order of sending.
     pending: VecDeque<Pending>,
-    /// Whether a stop is to be sent behind them.
-    is_stop_due: bool,
+    /// A stop that is to be sent behind them.
+    stop: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -188,10 +193,11 @@ struct Pending {
 }
 
 const STOP: &str = r#"{"type":"stop"}"#;
+const STOP_ALL: &str = r#"{"type":"stop","waiting":true}"#;
 
 impl State {
     pub(super) fn new(prefix: String) -> State {
-        State { prefix, number: 0, since: None, is_attached: false, pending: VecDeque::new(), is_stop_due: false }
+        State { prefix, number: 0, since: None, is_attached: false, pending: VecDeque::new(), stop: None }
     }
 
     /// Where the next connection resumes.
@@ -215,15 +221,20 @@ impl State {
         Ok(client_id)
     }
 
-    /// Stops the running turn and those that wait. A stop that a breaking connection swallows is not sent again.
+    /// Stops the running turn; those that wait go on. A stop that a breaking connection swallows is not sent again.
     pub(super) fn stop(&mut self) {
-        self.is_stop_due = true;
+        self.stop.get_or_insert(STOP);
     }
 
-    /// Stops, and drops the messages that have no end yet: they are not sent again, and their end is not reported.
+    /// Stops the running turn and those that wait.
+    pub(super) fn stop_all(&mut self) {
+        self.stop = Some(STOP_ALL);
+    }
+
+    /// Stops everything, and drops the messages that have no end yet: they are not sent again, and their end is not reported.
     pub(super) fn abandon(&mut self) {
         self.pending.clear();
-        self.stop();
+        self.stop_all();
     }
 
     /// What is to be sent next on this connection.
@@ -236,7 +247,7 @@ impl State {
                 pending.is_due = false;
                 Some(pending.text.clone())
             }
-            None => std::mem::take(&mut self.is_stop_due).then(|| STOP.to_owned()),
+            None => self.stop.take().map(str::to_owned),
         }
     }
 
@@ -272,8 +283,8 @@ impl State {
             }
             Message::Controls { controls, .. } => Some(Update::Controls { controls }),
             Message::Done { refused: true, error, code, client_id, .. } => self.refused(client_id, code, error),
-            Message::Done { id, error, cancelled, client_id, .. } => {
-                self.done(seq.is_some(), Done { turn: id, client_id, error, cancelled, has_gap: false })
+            Message::Done { id, error, cancelled, withdrawn, client_id, .. } => {
+                self.done(seq.is_some(), Done { turn: id, client_id, error, cancelled, withdrawn, has_gap: false })
             }
             Message::Cleared => Some(Update::Cleared),
         }

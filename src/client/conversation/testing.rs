@@ -58,10 +58,17 @@ impl Session {
     pub(super) fn receive(&mut self, message: &str) -> Vec<String> {
         let message: Value = serde_json::from_str(message).unwrap();
         if message["type"] == "stop" {
-            let turns: Vec<Value> = self.queue.drain(..).filter(|event| event["type"] == "done").collect();
-            self.queue.extend(turns.into_iter().map(|mut done| {
-                done["cancelled"] = true.into();
-                done
+            let mut ends = 0;
+            let is_all = message["waiting"] == true;
+            let queue = std::mem::take(&mut self.queue);
+            self.queue.extend(queue.into_iter().filter_map(|mut event| {
+                if ends > 0 && !is_all {
+                    return Some(event);
+                }
+                let is_end = event["type"] == "done";
+                ends += usize::from(is_end);
+                event["cancelled"] = true.into();
+                is_end.then_some(event)
             }));
             return Vec::new();
         }

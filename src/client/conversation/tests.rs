@@ -317,7 +317,10 @@ fn a_stop_goes_out_once_behind_everything_that_was_sent_before_it() {
     state.stop();
     state.receive(r#"{"type":"controls","controls":[],"seq":0,"kept_from":1}"#).unwrap();
     let sent: Vec<String> = std::iter::from_fn(|| state.next()).collect();
-    assert!(sent.len() == 3 && sent[2].contains("stop"), "{sent:?}");
+    assert_eq!((sent.len(), sent[2].as_str()), (3, r#"{"type":"stop"}"#), "{sent:?}");
+    state.stop_all();
+    state.stop();
+    assert_eq!(state.next().as_deref(), Some(r#"{"type":"stop","waiting":true}"#), "what ends all is not weakened");
 }
 
 #[test]
@@ -326,7 +329,7 @@ fn what_was_abandoned_is_stopped_and_neither_sent_again_nor_reported() {
     state.send(json!({"text": "a"})).unwrap();
     state.next().unwrap();
     state.abandon();
-    assert!(state.next().unwrap().contains("stop") && state.next().is_none());
+    assert!(state.next().unwrap().contains(r#""waiting":true"#) && state.next().is_none());
     state.receive(r#"{"type":"delta","id":"msg_1","content":"","client_id":"p.1","seq":1}"#);
     assert_eq!(state.receive(r#"{"type":"done","id":"msg_1","cancelled":true,"client_id":"p.1","seq":2}"#), None);
     state.disconnected();

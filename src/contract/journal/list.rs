@@ -33,6 +33,8 @@ pub struct TurnRow {
     /// Without `detail` in lists.
     pub turn: Turn,
     pub is_hidden: bool,
+    /// It was rolled back, or another turn came in its place.
+    pub is_replaced: bool,
     /// -1 or 1.
     pub rating: Option<i8>,
     pub comment: Option<String>,
@@ -77,6 +79,8 @@ pub struct TurnQuery {
     pub order: TurnOrder,
     /// Also turns that were hidden when their session was cleared.
     pub with_hidden: bool,
+    /// Also turns that are in their session's history no more, because they were rolled back or replaced.
+    pub with_replaced: bool,
     pub limit: usize,
 }
 

@@ -21,7 +21,7 @@ fn tool(name: &str, args: Value) -> Value {
 
 fn press(world: &mut World, action: &str, data: Value, source: Option<&str>) {
     let source = source.map(|source| Source::try_from(source.to_owned()).unwrap());
-    world.put(Input::Action { action: action.to_owned(), data, source, client_id: None, from: ada() });
+    world.put(Input::Action { action: action.to_owned(), data, source, client_id: None, while_busy: None, from: ada() });
 }
 
 fn lamp() -> Value {

@@ -1,5 +1,6 @@
 //! The engine as a whole: pictures of turns, the rules of its header one by one, and a simulation.
 
+mod busy;
 mod controls;
 mod drawn;
 mod experts;
@@ -9,6 +10,7 @@ mod named;
 mod question;
 mod reload;
 mod resume;
+mod revise;
 mod rules;
 mod says;
 mod simulation;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const PERCEIVED: &str = r#"{"intent":"question","language":"en"}"#;
 
 fn named(text: &str, id: &str) -> Input {
-    Input::Message { text: text.to_owned(), dashboard: Vec::new(), client_id: Some(id.parse().unwrap()), from: ada() }
+    Input::Message { text: text.to_owned(), dashboard: Vec::new(), client_id: Some(id.parse().unwrap()), while_busy: None, from: ada() }
 }
 
 fn known(turn: u64, done: Option<Outcome>) -> Accepted {
@@ -64,7 +64,7 @@ fn an_action_refused_at_its_turn_is_known_with_its_failure() {
     world.say("something else");
     let action = |id: &str| {
         let client_id = Some(id.parse::<ClientId>().unwrap());
-        Input::Action { action: "red".into(), data: Value::Null, source: None, client_id, from: ada() }
+        Input::Action { action: "red".into(), data: Value::Null, source: None, client_id, while_busy: None, from: ada() }
     };
     world.put(action("press"));
     world.answer(PERCEIVED);

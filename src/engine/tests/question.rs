@@ -184,7 +184,13 @@ fn what_the_user_sees_is_told_to_whoever_decides_what_is_shown() {
     ] {
         let mut world = World::new(graph);
         let dashboard = vec![json!({"type": "value", "label": "Altitude", "value": 4711})];
-        world.put(Input::Message { text: "show that again".into(), dashboard, client_id: None, from: super::world::ada() });
+        world.put(Input::Message {
+            text: "show that again".into(),
+            dashboard,
+            client_id: None,
+            while_busy: None,
+            from: super::world::ada(),
+        });
         for (kind, answer, sees) in script {
             assert_eq!((&*world.asking(), world.asked().contains("4711")), (*kind, *sees), "{graph}");
             world.answer(answer);

@@ -63,7 +63,7 @@ fn at_most_eight_inputs_wait() {
     for _ in 0..9 {
         world.say("why?");
     }
-    let ninth = Input::Message { text: "why?".into(), dashboard: Vec::new(), client_id: None, from: ada() };
+    let ninth = Input::Message { text: "why?".into(), dashboard: Vec::new(), client_id: None, while_busy: None, from: ada() };
     assert_eq!(world.session.accepts(&ninth).unwrap_err().code, Code::QueueFull);
     world.put(Input::Stop);
     assert_eq!(world.ends().len(), 9);
@@ -116,10 +116,13 @@ fn a_session_that_is_cut_off_does_not_wait_for_what_goes_on_behind() {
 fn blank_text_unknown_graphs_and_stale_controls_are_refused() {
     let world = World::new("v3-framed");
     for (input, says) in [
-        (Input::Message { text: " \n".into(), dashboard: Vec::new(), client_id: None, from: ada() }, "the message is empty"),
+        (
+            Input::Message { text: " \n".into(), dashboard: Vec::new(), client_id: None, while_busy: None, from: ada() },
+            "the message is empty",
+        ),
         (Input::Switch { graph: "v9".into(), keep: false, from: ada() }, "there is no graph `v9`: choose one of v1-direct, v3-framed"),
         (
-            Input::Action { action: "x".into(), data: Value::Null, source: None, client_id: None, from: ada() },
+            Input::Action { action: "x".into(), data: Value::Null, source: None, client_id: None, while_busy: None, from: ada() },
             "control `x` is no longer offered",
         ),
     ] {
@@ -490,7 +493,7 @@ fn a_prompt_is_parts_that_share_their_fixed_text() {
     let mut effects = Vec::new();
     world.session.handle(
         world.now,
-        Input::Message { text: "why?".into(), dashboard: Vec::new(), client_id: None, from: ada() },
+        Input::Message { text: "why?".into(), dashboard: Vec::new(), client_id: None, while_busy: None, from: ada() },
         &mut effects,
     );
     let Some(Effect::Call { request, .. }) = effects.iter().find(|effect| matches!(effect, Effect::Call { .. })) else {

@@ -3,10 +3,12 @@
 
 use super::drawn;
 use super::world::{World, ada};
-use crate::contract::{Accepted, Answer, CallError, CallId, ClientId, Control, Input, Limits, Memory, Outcome, Role, ToolCall, What};
+use crate::contract::{
+    Accepted, Answer, CallError, CallId, ClientId, Control, Input, Limits, Memory, Outcome, Role, ToolCall, TurnId, What, WhileBusy,
+};
 use crate::graph::{shipped, shipped_with};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A small generator of numbers (xorshift64*), so that a seed means the same everywhere.
 pub(super) struct Dice(u64);
@@ -70,13 +72,28 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
     let input = match dice.below(20) {
         0..4 => {
             let text = dice.pick(&["hello", "why?", " ", "ünïcödé 🎲", "danke", "give me a lamp"]);
-            Input::Message { text: text.to_owned(), dashboard: vec![json!({"type": "value"})], client_id: client_id(dice), from: ada() }
+            Input::Message {
+                text: text.to_owned(),
+                dashboard: vec![json!({"type": "value"})],
+                client_id: client_id(dice),
+                while_busy: while_busy(dice),
+                from: ada(),
+            }
         }
         4..6 => {
             let action = dice.pick(&["on", "off", "red", "no such"]).to_owned();
-            Input::Action { action, data: Value::Null, source: None, client_id: client_id(dice), from: ada() }
+            Input::Action { action, data: Value::Null, source: None, client_id: client_id(dice), while_busy: while_busy(dice), from: ada() }
         }
-        6 => Input::Stop,
+        6 if dice.below(2) == 0 => Input::Stop,
+        6 => Input::StopRunning,
+        14 if dice.below(2) == 0 => {
+            let turn = (dice.below(2) == 0).then(|| TurnId(1 + dice.below(20)));
+            Input::Retry { turn, client_id: client_id(dice), from: ada() }
+        }
+        14 => {
+            let turn = world.session.history().get(dice.below(20) as usize).map_or(TurnId(1), |message| message.id);
+            Input::Edit { turn, text: "changed".into(), dashboard: Vec::new(), client_id: client_id(dice), from: ada() }
+        }
         7 if dice.below(4) == 0 => Input::Clear { from: ada() },
         8 if dice.below(4) == 0 => {
             Input::Switch { graph: dice.pick(&[graphs[0], graphs[1], "v9"]).to_owned(), keep: dice.below(2) == 0, from: ada() }
@@ -117,6 +134,10 @@ fn load(world: &mut World, dice: &mut Dice, graphs: &[&str; 2]) {
 /// Few enough that some come again.
 fn client_id(dice: &mut Dice) -> Option<ClientId> {
     (dice.below(2) == 0).then(|| format!("tab:{}", dice.below(30)).parse().unwrap())
+}
+
+fn while_busy(dice: &mut Dice) -> Option<WhileBusy> {
+    (dice.below(3) == 0).then(|| WhileBusy::ALL[dice.below(4) as usize])
 }
 
 /// Ends a call that is out, in any order and any way; now and then twice.
@@ -235,6 +256,27 @@ fn check_streams(world: &World, seed: u64) {
     let started: Vec<u64> =
         world.events.iter().filter(|event| matches!(event.what, What::TurnStarted { .. })).map(|event| event.turn.0).collect();
     assert_eq!(started, world.ends().iter().map(|(turn, _)| *turn).collect::<Vec<_>>(), "seed {seed}: what ends has started");
+    let withdrawn: Vec<u64> =
+        world.ends().into_iter().filter(|(_, outcome)| *outcome == Outcome::Withdrawn).map(|(turn, _)| turn).collect();
+    let told: Vec<u64> =
+        world.events.iter().filter(|event| matches!(event.what, What::Withdrawn { .. })).map(|event| event.turn.0).collect();
+    assert_eq!(told, withdrawn, "seed {seed}: watchers learn of what is withdrawn");
+    let is_withdrawn = |message: &&crate::contract::Message| withdrawn.contains(&message.id.0);
+    assert_eq!(world.session.history().iter().find(is_withdrawn), None, "seed {seed}: nothing is left of it");
+    // What watchers know of replaced and withdrawn turns is what the history has of them.
+    let mut away = BTreeSet::new();
+    for event in &world.events {
+        match &event.what {
+            What::Replaced { turns, .. } => away.extend(turns.iter().copied()),
+            What::Withdrawn { restored } => {
+                away.insert(event.turn);
+                away.retain(|turn| !restored.contains(turn));
+            }
+            _ => {}
+        }
+    }
+    let is_away = |message: &&crate::contract::Message| away.contains(&message.id);
+    assert_eq!(world.session.history().iter().find(is_away), None, "seed {seed}: what was replaced is not in the history");
     for message in world.session.history().iter().filter(|message| message.role == Role::Assistant) {
         assert_eq!(answers.get(&message.id.0), Some(&message.content), "seed {seed}: what was streamed is what is kept");
         let end = world.ends().into_iter().find(|(turn, _)| *turn == message.id.0).map(|(_, outcome)| outcome);

@@ -142,11 +142,18 @@ impl World {
     }
 
     pub(super) fn say(&mut self, text: &str) {
-        self.put(Input::Message { text: text.to_owned(), dashboard: Vec::new(), client_id: None, from: ada() });
+        self.put(Input::Message { text: text.to_owned(), dashboard: Vec::new(), client_id: None, while_busy: None, from: ada() });
     }
 
     pub(super) fn press(&mut self, action: &str) {
-        self.put(Input::Action { action: action.to_owned(), data: Value::Null, source: None, client_id: None, from: ada() });
+        self.put(Input::Action {
+            action: action.to_owned(),
+            data: Value::Null,
+            source: None,
+            client_id: None,
+            while_busy: None,
+            from: ada(),
+        });
     }
 
     /// Answers the oldest call, 100 µs later: what is streamed comes in two chunks, the rest at once.

@@ -239,7 +239,7 @@ fn turns_at_once_are_bounded_by_user_and_free_again_when_one_ends() {
     world.take(socket);
     world.say(socket, &json!({ "text": ASKS }).to_string());
     assert!(!world.take(socket).contains("refused"));
-    world.ask_with("POST", "/api/stop?session=a", &ada, "");
+    world.ask_with("POST", "/api/stop?session=a", &ada, r#"{"waiting":true}"#);
     assert_eq!(world.counted(), (0, 1));
     assert_eq!(asks(&mut world, "b", &ada).0, 200);
     // Deleting everything ends what runs.
