@@ -111,6 +111,16 @@ pub enum Input {
         client_id: Option<ClientId>,
         from: Caller,
     },
+    /// A person answers what waits for approval.
+    Approve {
+        call: CallId,
+        approved: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        from: Caller,
+    },
+    /// Time has passed: what waits for approval and has expired ends.
+    Due,
     /// Stop one running call.
     Cancel { call: CallId },
     /// Stop the running turn and those waiting.
@@ -136,11 +146,13 @@ impl Input {
             | Input::Attached { from }
             | Input::Message { from, .. }
             | Input::Action { from, .. }
+            | Input::Approve { from, .. }
             | Input::Clear { from }
             | Input::Switch { from, .. } => Some(from),
             Input::Surveyed { .. }
             | Input::Reloaded { .. }
             | Input::Resumed { .. }
+            | Input::Due
             | Input::Cancel { .. }
             | Input::Stop
             | Input::Drain { .. }
@@ -152,12 +164,13 @@ impl Input {
     /// The name that the client gave it.
     pub fn client_id(&self) -> Option<&ClientId> {
         match self {
-            Input::Message { client_id, .. } | Input::Action { client_id, .. } => client_id.as_ref(),
+            Input::Message { client_id, .. } | Input::Action { client_id, .. } | Input::Approve { client_id, .. } => client_id.as_ref(),
             Input::Opened { .. }
             | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
             | Input::Attached { .. }
+            | Input::Due
             | Input::Cancel { .. }
             | Input::Stop
             | Input::Drain { .. }

@@ -217,6 +217,7 @@ impl Shard {
                 return Answer::Reply(Reply::over(*over, client_id.as_ref()));
             }
         }
+        let begins_turn = begins && !matches!(what, What::Send(Input::Approve { .. }));
         let payer = self.payer(&key.sub, address);
         let budget = if let What::State = what { self.budget_left(&key.sub, address) } else { None };
         let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment(), self.journal.generation(&key));
@@ -235,7 +236,7 @@ impl Shard {
             }
             answer.unwrap_or_else(|_| Err(live.panicked(around)))
         });
-        if begins && matches!(answered, Some(Ok(_))) {
+        if begins_turn && matches!(answered, Some(Ok(_))) {
             self.count_begun(id);
         }
         match answered.expect("the session was found or placed just now") {
@@ -473,7 +474,7 @@ impl Shard {
 
     /// Whether this input would start something.
     pub(super) fn starts(input: &Input) -> bool {
-        matches!(input, Input::Message { .. } | Input::Action { .. })
+        matches!(input, Input::Message { .. } | Input::Action { .. } | Input::Approve { .. })
     }
 
     pub(super) fn shards(&self) -> impl Iterator<Item = ShardId> + use<> {
