@@ -291,6 +291,12 @@ export function press(control) {
   begin({ kind: 'action', question: String(label ?? action), sent: { action, data: payload, source } });
 }
 
+/** Answers what waits for an approval: this starts no turn, so it waits for none. @param {any} button @returns {Promise<boolean>} */
+export function decide({ action, source }) {
+  notice.value = '';
+  return act('/api/action', { id: newName(), action, source });
+}
+
 /** Stops the turn that runs, and sends nothing of what waits behind it. */
 export async function stop() {
   if (!busy.value) return;
@@ -313,12 +319,14 @@ export function startOver() {
   location.assign(conversationAddress(newName()));
 }
 
-/** @param {string} path @param {object} body */
+/** Whether the server has taken it. @param {string} path @param {object} body */
 async function act(path, body) {
   try {
     await postRepeatable(path, body);
+    return true;
   } catch (error) {
     notice.value = sentence(error);
+    return false;
   }
 }
 
@@ -381,5 +389,6 @@ effect(() => {
 /** What the user sees now, displays with the values that they are bound to. */
 function dashboard() {
   const { controls, uiState } = beside.value;
-  return controls.map((control) => (control.key && control.key in uiState ? { ...control, value: uiState[control.key] } : control));
+  const seen = controls.filter(({ type }) => type !== 'approval');
+  return seen.map((control) => (control.key && control.key in uiState ? { ...control, value: uiState[control.key] } : control));
 }

@@ -266,15 +266,18 @@ fn check_streams(world: &World, seed: u64) {
     }
     let mut tools = BTreeMap::new();
     let mut named = BTreeMap::new();
+    let mut begun_as = BTreeMap::new();
     for event in &world.events {
         match &event.what {
             What::ToolCall { id, tool, .. } => assert!(tools.insert(*id, tool).is_none(), "seed {seed}: each call has an id of its own"),
             What::ToolResult { id, tool, .. } => assert_eq!(tools.get(id), Some(&tool), "seed {seed}: a result belongs to a call"),
-            // An answer to an approval has a name of its own.
             What::Accepted { client_id } => drop(named.entry(event.turn).or_insert(client_id)),
-            What::TurnStarted { client_id, .. } | What::Done { client_id, .. } => {
+            What::TurnStarted { client_id, .. } => {
                 assert_eq!(named.get(&event.turn).copied(), client_id.as_ref(), "seed {seed}: the client's id stays with its turn");
+                begun_as.insert(event.turn, client_id);
             }
+            // An answer to an approval has an id of its own, which its turn does not take.
+            What::Done { client_id, .. } => assert_eq!(begun_as[&event.turn], client_id, "seed {seed}: and to its end"),
             _ => {}
         }
     }
