@@ -1,6 +1,6 @@
 //! What waits for a person goes on waiting when the server is killed or ends, and then goes on exactly where it was.
 
-use super::support::{Conversation, Folder, Server, Setting, eventually, nobody};
+use super::support::{Conversation, Folder, Server, Setting, eventually, nobody, run};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -75,6 +75,10 @@ fn an_approval_survives_kills_and_ends_and_no_call_is_repeated() {
         one.call("POST", "/api/action", Some(&json!({ "action": "approve", "source": shown["source"] }))).json()["code"],
         "stale_control"
     );
+    for session in ["one", "other"] {
+        let replayed = run(data.path(), &["replay", session, "--data", data.path().to_str().unwrap()]);
+        assert!(replayed.code == Some(0) && replayed.output.ends_with("the same, byte for byte\n"), "{session}: {replayed:?}");
+    }
 }
 
 #[test]

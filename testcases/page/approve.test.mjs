@@ -38,6 +38,7 @@ test('a query waits until it is approved, over a reload and a restart, and is th
     assert.match(sql, /^SELECT [^]*kunden/i);
     assert.deepEqual(await approval.getByRole('button').allInnerTexts(), ['Approve', 'Decline']);
     await visitor.picture('approval');
+    await visitor.finds('an approval');
     await visitor.reload();
     await becomes(() => approval.locator('pre').innerText(), sql);
     const { host } = new URL(stage.address);

@@ -2,7 +2,7 @@
 
 use super::world::{World, ada, picture};
 use crate::contract::{
-    APPROVE, Accepted, CallId, CallKind, CallStatus, Code, Control, DatabaseAsk, Input, Limits, Outcome, Request, Source, TurnId,
+    APPROVE, Accepted, CallId, CallKind, CallStatus, Caller, Code, Control, DatabaseAsk, Input, Limits, Outcome, Request, Source, TurnId,
     TurnResult, Verdict, What,
 };
 use crate::graph::{Library, shipped_with};
@@ -361,6 +361,8 @@ fn marked_nodes_of_one_frame_wait_each_for_an_approval_of_their_own() {
     world.answer("B.");
     assert!(world.session.is_paused(), "the frame waits for the other");
     world.put(Input::Resumed { generation: 2, rerun: false });
+    // Who the model is told that it talks to changes, and not what was shown.
+    world.put(Input::Attached { from: Caller { identity: "grace".into(), ..ada() } });
     decide(&mut world, true);
     let request = world.out[0].1.clone();
     let Request::Model(request) = &*request else { panic!("{request:?}") };
