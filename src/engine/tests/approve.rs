@@ -129,7 +129,11 @@ fn a_marked_query_waits_for_a_person_and_is_made_as_it_was_shown() {
 
 #[test]
 fn nothing_but_what_was_approved_is_run() {
-    let mut world = waiting();
+    let mut world = World::on(marked(), "v4-eras", Limits::default());
+    world.say("wie viele Kunden?");
+    for answer in [PERCEIVED, TO_ERAS, &plan(&["SELECT COUNT(*) AS anzahl FROM kunden WHERE name = 'Ada'"]), COLUMNS] {
+        world.answer(answer);
+    }
     decide(&mut world, true);
     world.answer(NONE);
     assert_eq!(&*world.asking(), "expert compose", "no look at the range of its columns, which nobody was shown");
