@@ -2,7 +2,7 @@
 
 use super::world::{World, ada, picture};
 use crate::contract::{
-    APPROVE, Accepted, CallId, CallKind, CallStatus, Caller, Code, Control, DatabaseAsk, Input, Limits, Outcome, Request, Source, TurnId,
+    APPROVE, Accepted, CallId, CallKind, CallStatus, Code, Control, DatabaseAsk, Input, Limits, Outcome, Request, Source, TurnId,
     TurnResult, Verdict, What,
 };
 use crate::graph::{Library, shipped_with};
@@ -365,8 +365,6 @@ fn marked_nodes_of_one_frame_wait_each_for_an_approval_of_their_own() {
     world.answer("B.");
     assert!(world.session.is_paused(), "the frame waits for the other");
     world.put(Input::Resumed { generation: 2, rerun: false });
-    // Who the model is told that it talks to changes, and not what was shown.
-    world.put(Input::Attached { from: Caller { identity: "grace".into(), ..ada() } });
     decide(&mut world, true);
     let request = world.out[0].1.clone();
     let Request::Model(request) = &*request else { panic!("{request:?}") };
@@ -374,6 +372,29 @@ fn marked_nodes_of_one_frame_wait_each_for_an_approval_of_their_own() {
     world.answer("A.");
     assert_eq!(world.ends(), [(1, Outcome::Answered)]);
     world.answer("{}");
+    world.replay();
+}
+
+/// Its prompt tells the date, and another one by the time that somebody answers.
+#[test]
+fn a_node_that_may_begin_asks_what_was_shown_and_nothing_newer() {
+    let library = shipped_with(|file| {
+        file.replace(r#""name": "eras", "kind": "expert","#, r#""name": "eras", "kind": "expert", "approve": {"expires": "3d"},"#)
+    });
+    let mut world = World::on(library, "v4-eras", Limits::default());
+    world.is_reloading = true;
+    world.say("wie viele Kunden?");
+    world.answer(PERCEIVED);
+    world.answer(TO_ERAS);
+    let shown = approvals(&world)[0]["text"].clone();
+    world.pass(50 * HOUR_US);
+    decide(&mut world, true);
+    assert_eq!(&*world.asking(), "expert plan");
+    assert!(world.asked().ends_with(shown.as_str().unwrap()), "{shown}\n{}", world.asked());
+    for answer in [&plan(&[SQL]), COLUMNS, THREE, "Drei.", "{}"] {
+        world.answer(answer);
+    }
+    assert_eq!(world.ends(), [(1, Outcome::Answered)], "its later calls need no approval");
     world.replay();
 }
 
