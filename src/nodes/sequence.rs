@@ -308,12 +308,12 @@ impl Sequence {
             }
             (None, None) => (pending.ask.clone(), false),
         };
-        if let (DatabaseAsk::Describe { table }, false) = (&ask, is_first) {
-            if let Some((_, columns)) = known(view, table) {
-                let summary = format!("{}: known already", quoted(view, table));
-                self.report(view, out, pending.id, pending.call, Ok(Done { summary, data: Some(columns.clone()), ..Done::default() }));
-                return None;
-            }
+        if let (DatabaseAsk::Describe { table }, false) = (&ask, is_first)
+            && let Some((_, columns)) = known(view, table)
+        {
+            let summary = format!("{}: known already", quoted(view, table));
+            self.report(view, out, pending.id, pending.call, Ok(Done { summary, data: Some(columns.clone()), ..Done::default() }));
+            return None;
         }
         if !std::mem::take(&mut pending.is_approved) {
             let tool = if is_first { tools::DESCRIBE } else { &pending.call.tool };

@@ -64,8 +64,8 @@ fn an_approval_survives_kills_and_ends_and_no_call_is_repeated() {
     let approval = calls.iter().find(|call| call["kind"] == "approval").unwrap();
     assert_eq!((&approval["decided"]["verdict"], approval["decided"]["by"].is_string()), (&json!("approved"), true), "{approval}");
     let details = one.read("/api/turn?id=msg_1")["calls"].as_array().unwrap().clone();
-    let run = details.iter().find(|call| call["request"]["ask"]["Query"].is_object()).unwrap_or_else(|| panic!("{details:?}"));
-    assert_eq!(run["request"]["ask"]["Query"]["sql"], shown["text"], "what was shown is what ran");
+    let made = details.iter().find(|call| call["request"]["ask"]["Query"].is_object()).unwrap_or_else(|| panic!("{details:?}"));
+    assert_eq!(made["request"]["ask"]["Query"]["sql"], shown["text"], "what was shown is what ran");
     let answer = other.post("/api/action", &json!({ "action": "decline", "source": declined["source"] }));
     assert_eq!(answer["status"], "declined");
     let result = other.result_of("msg_1");
