@@ -14,7 +14,9 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
+mod approve;
 mod description;
 mod due;
 mod schema;
@@ -105,7 +107,8 @@ struct NodeFile {
     notes: BTreeMap<String, String>,
     plain: Option<String>,
     #[serde(default)]
-    tools: Vec<String>,
+    tools: Vec<Value>,
+    approve: Option<Value>,
     #[serde(default = "one")]
     rounds: NonZeroU32,
     #[serde(default = "a_page")]
@@ -313,8 +316,10 @@ impl Reader<'_> {
         if let Some(model) = node.model.as_ref().filter(|model| !MODELS.contains(&model.as_str())) {
             return Err(wrong(Wrong::UnknownModel { node: name(), model: model.clone() }));
         }
+        let approve = |wrong| self.error_at_field(&node.name, "approve", wrong);
+        let named = approve::named_tools(node).map_err(|wrong| self.error_at_field(&node.name, "tools", wrong))?;
         let mut specs: Vec<ToolSpec> = Vec::new();
-        for tool in &node.tools {
+        for (tool, _) in &named {
             let known = tools::named(tool).ok_or_else(|| wrong(Wrong::UnknownTool { node: name(), tool: tool.clone() }))?;
             specs.push(known.spec());
         }
@@ -329,8 +334,9 @@ impl Reader<'_> {
         if let Some(route) = kind.routes().iter().find(|route| !edges.contains_key(**route)) {
             return Err(wrong(Wrong::MissingRoute { node: name(), route }));
         }
-        let needs_database = |name: &&String| tools::named(name).is_some_and(|tool| matches!(tool.act, tools::Act::Ask { .. }));
-        if let (None, Some(tool)) = (&node.database, node.tools.iter().find(needs_database)) {
+        let needs_database =
+            |(name, _): &&(String, Option<Duration>)| tools::named(name).is_some_and(|tool| matches!(tool.act, tools::Act::Ask { .. }));
+        if let (None, Some((tool, _))) = (&node.database, named.iter().find(needs_database)) {
             return Err(wrong(Wrong::NoDatabase { node: name(), tool: tool.clone() }));
         }
         let experts = due::experts(node, all);
@@ -356,6 +362,8 @@ impl Reader<'_> {
             rounds: node.rounds.get(),
             tokens_max: node.tokens_max.get(),
             plain: node.plain.as_ref().map(|file| self.plain(node, file)).transpose()?.unwrap_or_default(),
+            approve: approve::of_node(node, kind).map_err(approve)?,
+            approve_tools: approve::of_tools(node, kind, &named).map_err(approve)?,
             edges,
             beside,
             together: std::iter::once(&node.name).chain(&node.with).map(|name| name.as_str().into()).collect(),
@@ -469,6 +477,14 @@ impl Reader<'_> {
     /// An error at the line that first says `"name": "<name>"`, or else just names it.
     fn error(&self, name: &str, what: Wrong) -> GraphError {
         self.error_behind(0, name, what)
+    }
+
+    /// An error at the first line from a node's on that has this field.
+    fn error_at_field(&self, name: &str, field: &str, what: Wrong) -> GraphError {
+        let GraphError { file, line, what } = self.error(name, what);
+        let quoted = format!("\"{field}\"");
+        let below = self.text.lines().skip(line - 1).position(|text| text.contains(&quoted));
+        GraphError { file, line: line + below.unwrap_or(0), what }
     }
 
     /// A path may have the name of a node: its line is the one below `"paths"`.

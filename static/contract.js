@@ -1,6 +1,6 @@
 // The shapes that the server speaks, as far as the page reads them. Types only: nothing imports this file at run time.
 
-/** @typedef {object} Control  a button, or a display whose further fields depend on its type
+/** @typedef {object} Control  a button, a display whose further fields depend on its type, or an approval, whose buttons are its own
  * @property {string} type
  * @property {string} [label]
  * @property {string} [key]     a display's entry in the user interface state
@@ -8,7 +8,7 @@
  * @property {unknown} [payload]
  * @property {string} [language]  a display's: how its numbers are written
  * @property {string} [go]
- * @property {string} [source]  `thinker` or `machine:<id>` */
+ * @property {string} [source]  `thinker`, `machine:<id>` or `approval:<pid>` */
 
 /** @typedef {{id: string, initial?: string, current: string, states: {name: string, buttons: Control[], content: Control[]}[]}} Machine */
 
@@ -16,7 +16,7 @@
 
 /** @typedef {object} Call
  * @property {number} pid
- * @property {string} kind  `llm`, `db` or `http`
+ * @property {string} kind  `llm`, `db`, `approval` or `http`
  * @property {string} label
  * @property {number} started_ms
  * @property {number} duration_ms

@@ -1,12 +1,12 @@
-// What the conversation shows beside its text: displays to read and buttons to press.
+// What the conversation shows beside its text: displays to read, buttons to press, and what waits to be approved.
 //
-// The list is flat: the last answer's controls, then each machine's content and buttons. It is drawn in groups, one for
-// the answer and one for each machine. A model wrote what stands in a display, so everything may be missing or odd.
+// The list is flat: the last answer's controls, then each machine's content and buttons, then approvals. It is drawn in groups, one for
+// the answer, one for each machine, and one for each approval. A model wrote what stands in a display, so everything may be missing or odd.
 
-import { html } from './vendor/ui.mjs';
+import { html, useState } from './vendor/ui.mjs';
 import { Chart } from './chart.js';
 import { list, plain } from './coerce.js';
-import { beside, memory, press } from './session.js';
+import { beside, decide, memory, press } from './session.js';
 import { Table, copied } from './table.js';
 import { amount, digits, isMissing, measured, percentage } from './values.js';
 import { unturned, visible } from './words.js';
@@ -14,11 +14,43 @@ import { unturned, visible } from './words.js';
 export function Controls() {
   const { controls, machines, uiState } = beside.value;
   if (controls.length === 0) return null;
+  const approvals = controls.filter(({ type }) => type === 'approval');
+  const others = controls.filter(({ type }) => type !== 'approval');
   return html`
     <section class="controls" aria-label="Controls">
-      ${grouped(controls, machines).map((group) => html`<${Group} key=${group.id} group=${group} uiState=${uiState} />`)}
+      ${grouped(others, machines).map((group) => html`<${Group} key=${group.id} group=${group} uiState=${uiState} />`)}
+      <div class="approvals" aria-live="polite">
+        ${approvals.map((approval) => html`<${Approval} key=${approval.source} approval=${approval} />`)}
+      </div>
     </section>
   `;
+}
+
+/** What a turn waits to have approved, in full, and until when it waits. @param {{approval: any}} props */
+function Approval({ approval }) {
+  const [isSent, setSent] = useState(false);
+  const { node, tool, database, text, expires_at: expires, buttons, source } = approval;
+  const what = [tool ? `call ${tool}` : 'begin', database && `on ${database}`].filter(Boolean).join(' ');
+  const label = visible(`${plain(node)} wants to ${what}`);
+  /** @param {any} button */
+  async function send(button) {
+    setSent(true);
+    if (!(await decide(button))) setSent(false);
+  }
+  return html`
+    <div class="group approval" role="group" aria-label=${label} data-source=${source}>
+      <p class="label" dir="auto">${label}. Waits for your approval until ${until(expires)}.</p>
+      <pre tabindex="0" aria-label="What is to be done"><code>${visible(plain(text))}</code></pre>
+      <div class="buttons">
+        ${list(buttons).map((button) => html`<button type="button" class="plain control" data-action=${button.action} disabled=${isSent} onClick=${() => send(button)}>${visible(plain(button.label))}</button>`)}
+      </div>
+    </div>
+  `;
+}
+
+/** @param {number} time milliseconds since the epoch */
+function until(time) {
+  return new Date(time).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 /** @typedef {import('./contract.js').Control} Control */

@@ -300,6 +300,12 @@ export function press(control) {
   begin({ kind: 'action', question: String(label ?? action), sent: { action, data: payload, source } });
 }
 
+/** Answers what waits for an approval: this starts no turn, so it waits for none. @param {any} button @returns {Promise<boolean>} */
+export function decide({ action, source }) {
+  notice.value = '';
+  return act('/api/action', { id: newName(), action, source });
+}
+
 /** Stops the turn that runs; what waits behind it is sent. Where none runs, takes back what waits. */
 export async function stop() {
   if (!busy.value) return;
@@ -416,5 +422,6 @@ effect(() => {
 /** What the user sees now, displays with the values that they are bound to. */
 function dashboard() {
   const { controls, uiState } = beside.value;
-  return controls.map((control) => (control.key && control.key in uiState ? { ...control, value: uiState[control.key] } : control));
+  const seen = controls.filter(({ type }) => type !== 'approval');
+  return seen.map((control) => (control.key && control.key in uiState ? { ...control, value: uiState[control.key] } : control));
 }

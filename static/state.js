@@ -55,7 +55,7 @@ function Section({ title, note, children }) {
 }
 
 /** @type {Record<string, string>} */
-const KIND = { llm: 'model', db: 'database', http: 'HTTP' };
+const KIND = { llm: 'model', db: 'database', approval: 'approval', http: 'HTTP' };
 
 function Processes() {
   const calls = processes.value;

@@ -17,7 +17,7 @@ import { duration, number, counted } from './words.js';
 const CallDetail = lazy(async () => (await import('./calldetail.js')).CallDetail, 'calldetail.css');
 
 /** @type {Record<string, string>} */
-export const KIND = { llm: 'model', db: 'database', http: 'HTTP' };
+export const KIND = { llm: 'model', db: 'database', approval: 'approval', http: 'HTTP' };
 
 /** @param {{turn: Shown}} props */
 export function Waterfall({ turn }) {

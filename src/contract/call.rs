@@ -1,6 +1,6 @@
 //! Calls: work outside the engine, and what comes back from it.
 
-use super::{Code, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest, Name};
+use super::{Approval, Code, DatabaseAnswer, DatabaseAsk, DatabaseFault, DatabaseRequest, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub enum Request {
     Model(ModelRequest),
     Database(DatabaseRequest),
+    /// No worker does this one: a person answers it.
+    Approval(Approval),
 }
 
 impl Request {
@@ -18,6 +20,7 @@ impl Request {
         match self {
             Request::Model(_) => CallKind::Llm,
             Request::Database(_) => CallKind::Db,
+            Request::Approval(_) => CallKind::Approval,
         }
     }
 
@@ -30,7 +33,7 @@ impl Request {
     pub fn streamed_field(&self) -> Option<&StreamedField> {
         match self {
             Request::Model(model) => model.streamed_field.as_ref(),
-            Request::Database(_) => None,
+            Request::Database(_) | Request::Approval(_) => None,
         }
     }
 
@@ -46,6 +49,7 @@ impl Request {
                 DatabaseAsk::Columns => "columns".into(),
                 DatabaseAsk::Range { .. } => "range".into(),
             },
+            Request::Approval(approval) => format!("approve {}", approval.tool.as_deref().unwrap_or(&approval.node)).into(),
         }
     }
 }
@@ -55,6 +59,18 @@ impl Request {
 pub enum CallKind {
     Llm,
     Db,
+    Approval,
+}
+
+impl CallKind {
+    /// As the wire names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            CallKind::Llm => "llm",
+            CallKind::Db => "db",
+            CallKind::Approval => "approval",
+        }
+    }
 }
 
 /// One question to a model, in parts; the worker joins them, so that building a prompt copies no fixed text.

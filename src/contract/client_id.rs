@@ -51,6 +51,8 @@ pub enum Accepted {
     Begins(TurnId),
     /// Its client id has come before: it starts nothing. `done` is how its turn ended, if it has.
     Known { turn: TurnId, done: Option<Outcome> },
+    /// It answers what this running turn waits for.
+    Resumes(TurnId),
     /// It starts no turn.
     Plain,
 }

@@ -5,19 +5,21 @@
 //! Invariants: a machine's current and initial state exist; every `go` of its buttons names a state of it;
 //! `controls()` is derived from the rest and never stored.
 
-use super::{Limits, Name};
+use super::{ApprovalControl, CallId, Limits, Name};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// One thing that the user sees: a button to press or a display to read.
+/// One thing that the user sees: a button to press, a display to read, or something to approve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Control {
     Button(Button),
     Display(Display),
+    /// Waits for an answer; the engine shows it, and no model.
+    Approval(Box<ApprovalControl>),
 }
 
 /// A button. `go` names the next state of its machine and needs no model; `payload` goes along with the action.
@@ -42,13 +44,15 @@ enum ButtonTag {
     Button,
 }
 
-/// Whom a button belongs to: `thinker`, or `machine:<id>`.
+/// Whom a button belongs to: `thinker`, `machine:<id>`, or `approval:<pid>`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Source {
     #[default]
     Thinker,
     Machine(String),
+    /// The call that waits to be approved.
+    Approval(CallId),
 }
 
 impl From<Source> for String {
@@ -56,6 +60,7 @@ impl From<Source> for String {
         match source {
             Source::Thinker => "thinker".to_owned(),
             Source::Machine(id) => format!("machine:{id}"),
+            Source::Approval(call) => format!("approval:{}", call.0),
         }
     }
 }
@@ -64,10 +69,11 @@ impl TryFrom<String> for Source {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Source, &'static str> {
+        let call = || text.strip_prefix("approval:").and_then(|pid| pid.parse().ok()).map(CallId);
         match (text.as_str(), text.strip_prefix("machine:")) {
             ("thinker", _) => Ok(Source::Thinker),
             (_, Some(id)) => Ok(Source::Machine(id.to_owned())),
-            (_, None) => Err("`source` must be `thinker` or `machine:<id>`"),
+            (_, None) => call().map(Source::Approval).ok_or("`source` must be `thinker`, `machine:<id>` or `approval:<pid>`"),
         }
     }
 }
@@ -199,6 +205,7 @@ impl Ui {
         let bound = |control: &Control| match control {
             Control::Button(button) => Control::Button(button.clone()),
             Control::Display(display) => Control::Display(self.bound(display)),
+            Control::Approval(approval) => Control::Approval(approval.clone()),
         };
         let mut controls: Vec<Control> = self.thinker.iter().map(bound).collect();
         for machine in &self.machines {
@@ -229,7 +236,7 @@ impl Ui {
         let of_machines = self.machines.iter().flat_map(|machine| &machine.state().buttons);
         let of_answer = self.thinker.iter().filter_map(|control| match control {
             Control::Button(button) => Some(button),
-            Control::Display(_) => None,
+            Control::Display(_) | Control::Approval(_) => None,
         });
         of_machines.chain(of_answer).find(|button| button.action == action && source.is_none_or(|source| *source == button.source))
     }
@@ -364,14 +371,14 @@ impl Control {
                 let is_named = new.label.is_some() || new.key.is_some();
                 new == old || (is_named && (new.kind, &new.label, &new.key) == (old.kind, &old.label, &old.key))
             }
-            (Control::Button(_), _) | (_, Control::Button(_)) => false,
+            (Control::Button(_) | Control::Approval(_), _) | (_, Control::Button(_) | Control::Approval(_)) => false,
         }
     }
 
     fn action(&self) -> Option<&str> {
         match self {
             Control::Button(button) => Some(&button.action),
-            Control::Display(_) => None,
+            Control::Display(_) | Control::Approval(_) => None,
         }
     }
 }
@@ -385,6 +392,7 @@ fn tidy<'a>(controls: impl Iterator<Item = &'a mut Control>, taken: Vec<String>)
         match control {
             Control::Button(button) => buttons.push(button),
             Control::Display(display) => display.tidy(),
+            Control::Approval(_) => {}
         }
     }
     distinct(buttons.into_iter(), taken);

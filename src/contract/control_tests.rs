@@ -112,6 +112,7 @@ fn shown(ui: &Ui) -> Vec<String> {
     let word = |control: &Control| match control {
         Control::Button(button) => button.label.clone(),
         Control::Display(display) => display.rest.get("text").map_or_else(String::new, |text| text.as_str().unwrap().to_owned()),
+        Control::Approval(_) => "approval".to_owned(),
     };
     ui.controls().iter().map(word).collect()
 }

@@ -53,6 +53,8 @@ pub enum AskedOf {
         /// `query`, `describe` …
         tool: Name,
     },
+    /// A person, whether the node may begin, or may call this tool.
+    Approval { tool: Option<Name> },
 }
 
 /// What was said, each text bounded.

@@ -133,6 +133,16 @@ pub enum Input {
         client_id: Option<ClientId>,
         from: Caller,
     },
+    /// A person answers what waits for approval.
+    Approve {
+        call: CallId,
+        approved: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client_id: Option<ClientId>,
+        from: Caller,
+    },
+    /// Time has passed: what waits for approval and has expired ends.
+    Due,
     /// Stop one running call.
     Cancel { call: CallId },
     /// Stop the running turn and those waiting.
@@ -162,11 +172,13 @@ impl Input {
             | Input::Action { from, .. }
             | Input::Retry { from, .. }
             | Input::Edit { from, .. }
+            | Input::Approve { from, .. }
             | Input::Clear { from }
             | Input::Switch { from, .. } => Some(from),
             Input::Surveyed { .. }
             | Input::Reloaded { .. }
             | Input::Resumed { .. }
+            | Input::Due
             | Input::Cancel { .. }
             | Input::Stop
             | Input::StopRunning
@@ -185,6 +197,8 @@ impl Input {
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
             | Input::Attached { .. }
+            | Input::Approve { .. }
+            | Input::Due
             | Input::Cancel { .. }
             | Input::Stop
             | Input::StopRunning
@@ -196,18 +210,25 @@ impl Input {
         }
     }
 
+    /// Whether it sets something off, so that it counts as a message.
+    pub fn sets_off(&self) -> bool {
+        self.begins_turn() || matches!(self, Input::Approve { .. })
+    }
+
     /// The name that the client gave it.
     pub fn client_id(&self) -> Option<&ClientId> {
         match self {
             Input::Message { client_id, .. }
             | Input::Action { client_id, .. }
             | Input::Retry { client_id, .. }
-            | Input::Edit { client_id, .. } => client_id.as_ref(),
+            | Input::Edit { client_id, .. }
+            | Input::Approve { client_id, .. } => client_id.as_ref(),
             Input::Opened { .. }
             | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
             | Input::Attached { .. }
+            | Input::Due
             | Input::Cancel { .. }
             | Input::Stop
             | Input::StopRunning

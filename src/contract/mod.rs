@@ -3,6 +3,7 @@
 //! Plain, ordered data; nothing here acts. Everything an [`Input`] holds is all that a session can depend on, so whoever
 //! keeps a session's inputs can play it again. Imports nothing of ours.
 
+mod approval;
 mod call;
 mod client_id;
 mod control;
@@ -30,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
 
+pub use approval::{APPROVAL_BYTES_MAX, APPROVE, Approval, ApprovalControl, DECLINE, Decided, Format, Verdict};
 pub use call::{
     Answer, CallError, CallKind, ChatMessage, Finish, ModelRequest, Part, Question, Request, Role, Schema, Silence, StreamedField, Text,
     ToolCall, ToolSpec, Usage,

@@ -151,6 +151,10 @@ codes! {
     /// As many messages wait behind the running turn as may.
     QueueFull "queue_full" 409,
     StaleControl "stale_control" 409,
+    /// Nobody approved in time what the graph wants approved.
+    ApprovalExpired "approval_expired" 409,
+    /// A person declined what the graph wants approved.
+    ApprovalDeclined "approval_declined" 409,
     TestsRunning "tests_running" 409,
     /// The checks of `doctor` run already.
     DoctorRunning "doctor_running" 409,

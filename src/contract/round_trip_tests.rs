@@ -117,6 +117,9 @@ fn inputs_and_what_a_session_accepts_read_back() {
             while_busy: Some(WhileBusy::Enqueue),
             from: from(),
         },
+        Input::Approve { call, approved: true, client_id: client_id(), from: from() },
+        Input::Approve { call, approved: false, client_id: None, from: from() },
+        Input::Due,
         Input::Cancel { call },
         Input::Stop,
         Input::StopRunning,
@@ -132,6 +135,7 @@ fn inputs_and_what_a_session_accepts_read_back() {
     let known = |done| Accepted::Known { turn: TurnId(1), done };
     same([
         Accepted::Begins(TurnId(1)),
+        Accepted::Resumes(TurnId(1)),
         Accepted::Plain,
         known(None),
         known(Some(Outcome::Failed { why: text("x"), code: Some(Code::ModelQuotaExhausted) })),
@@ -244,7 +248,7 @@ fn traces_read_back_to_the_microsecond() {
         let started_us = below(1 << 40);
         let call = CallRecord {
             pid: CallId(below(9)),
-            kind: if below(2) == 0 { CallKind::Llm } else { CallKind::Db },
+            kind: [CallKind::Llm, CallKind::Db, CallKind::Approval][below(3) as usize],
             label: "input".into(),
             started_us,
             duration_us: below(1 << 33),
@@ -258,6 +262,12 @@ fn traces_read_back_to_the_microsecond() {
                 ..Usage::default()
             }),
             retries: vec![text("r"); below(3) as usize],
+            decided: (below(3) == 0).then(|| Decided {
+                verdict: [Verdict::Approved, Verdict::Declined, Verdict::Expired][below(3) as usize],
+                by: (below(2) == 0).then(|| text("ada")),
+                asked_at: Time(below(1 << 51)),
+                decided_at: Time(below(1 << 51)),
+            }),
         };
         let frame = FrameRecord {
             frame: 1,

@@ -2,7 +2,9 @@
 
 use super::memory::turn_id;
 use super::time::{ms, time_ms};
-use super::{Answer, CallError, CallId, CallKind, ClientId, Code, Name, Request, Time, TraceContext, TurnId, Usage, clip, milliseconds};
+use super::{
+    Answer, CallError, CallId, CallKind, ClientId, Code, Decided, Name, Request, Time, TraceContext, TurnId, Usage, clip, milliseconds,
+};
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 use std::sync::Arc;
@@ -75,6 +77,9 @@ pub struct CallRecord {
     /// Why the worker called again before it had an answer, a line for each time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub retries: Vec<String>,
+    /// Of an approval: who answered, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Decided>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

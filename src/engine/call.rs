@@ -5,8 +5,8 @@
 use super::turn::{About, Turn};
 use super::{Session, Work};
 use crate::contract::{
-    Answer, CallDetail, CallError, CallId, CallRecord, CallStatus, Came, ChatMessage, Code, Effect, Finish, Now, Outcome, Request, Role,
-    Silence, Text, Usage, What, clip,
+    Answer, CallDetail, CallError, CallId, CallKind, CallRecord, CallStatus, Came, ChatMessage, Code, Decided, Effect, Finish, Now,
+    Outcome, Request, Role, Silence, Text, Usage, What, clip,
 };
 use crate::nodes::{Flow, Out, Task, View};
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,12 @@ pub(super) struct Running {
     pub(super) call: CallId,
     pub(super) lane: Lane,
     pub(super) node: usize,
-    task: Task,
+    /// None where a node waits for the approval to begin.
+    pub(super) task: Option<Task>,
     pub(super) request: Arc<Request>,
+    /// What such a node asks first, as it was shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) held: Option<Arc<Request>>,
     pub(super) started: Now,
     /// What it has streamed.
     text: String,
@@ -46,7 +50,9 @@ pub(super) struct Running {
 pub(super) struct Ask {
     pub(super) node: usize,
     pub(super) request: Request,
-    pub(super) task: Task,
+    /// None, and what is held back, where a node has not begun.
+    pub(super) task: Option<Task>,
+    pub(super) held: Option<Arc<Request>>,
     /// Why a model is called again.
     pub(super) reason: Option<String>,
     pub(super) is_repair: bool,
@@ -62,6 +68,7 @@ struct End {
     /// Why it failed.
     code: Option<Code>,
     retries: Vec<String>,
+    decided: Option<Decided>,
 }
 
 impl Work {
@@ -77,7 +84,7 @@ impl Work {
         self.calls.iter().any(|running| running.lane == lane)
     }
 
-    fn take_call(&mut self, call: CallId) -> Option<Running> {
+    pub(super) fn take_call(&mut self, call: CallId) -> Option<Running> {
         let at = self.calls.iter().position(|running| running.call == call)?;
         Some(self.calls.remove(at))
     }
@@ -112,25 +119,32 @@ impl Session {
 
     /// Starts a call.
     pub(super) fn ask(&mut self, lane: Lane, ask: Ask, effects: &mut Vec<Effect>) {
-        let Ask { node, request, task, reason, is_repair } = ask;
+        let Ask { node, request, task, held, reason, is_repair } = ask;
         self.counters.call_last.0 += 1;
         let (call, request) = (self.counters.call_last, Arc::new(request));
         match (lane, &*request) {
             (Lane::Turn, Request::Model(_)) => self.work.turn_mut().calls += 1,
             (Lane::Turn, Request::Database(_)) => self.work.turn_mut().database_calls += 1,
+            (Lane::Turn, Request::Approval(_)) => self.work.turn_mut().event = CallKind::Approval.name().into(),
             (Lane::Background, _) => self.work.background.iter_mut().for_each(|background| background.calls += 1),
         }
         let what = What::ProcessStart { pid: call, kind: request.kind(), label: request.label(), reason };
         self.emit_in(lane, node, what, effects);
-        effects.push(Effect::Call { id: call, request: request.clone() });
+        let is_approval = matches!(*request, Request::Approval(_));
+        if !is_approval {
+            effects.push(Effect::Call { id: call, request: request.clone() });
+        }
         let started = self.counters.now;
         let answer_before = self.work.turn.as_ref().map_or(0, |turn| turn.about.answer.len());
         let (text, repeated) = (String::new(), Some(0));
-        self.work.calls.push(Running { call, lane, node, task, request, started, text, answer_before, repeated, is_repair });
+        self.work.calls.push(Running { call, lane, node, task, request, held, started, text, answer_before, repeated, is_repair });
+        if is_approval {
+            self.show_approvals(effects);
+        }
     }
 
     /// Whether a lane has calls left: those of some path that the turn can still take; in the background those that its node
-    /// may make, each with one repair. Databases have a bound of their own.
+    /// may make, each with one repair. Databases have a bound of their own, and people answer as often as they are asked.
     pub(super) fn may_ask(&self, lane: Lane, request: &Request) -> bool {
         match (lane, request) {
             (Lane::Turn, Request::Model(_)) => {
@@ -138,6 +152,7 @@ impl Session {
                 self.graph.paths_from(turn.entry, &turn.path).any(|path| turn.calls < path.calls)
             }
             (Lane::Turn, Request::Database(_)) => self.work.turn().database_calls < self.setup.limits.database_calls_max,
+            (Lane::Turn, Request::Approval(_)) => true,
             (Lane::Background, _) => {
                 let graph = self.graph_of(lane);
                 let rounds = graph.after.map_or(0, |node| graph.nodes[node].rounds);
@@ -233,7 +248,7 @@ impl Session {
             self.work.turn_mut().usage += usage;
         }
         let code = outcome.as_ref().err().filter(|error| **error != CallError::Cancelled).map(CallError::code);
-        let end = |came, retries| End { status, usage, waited_us, came, code, retries };
+        let end = |came, retries| End { status, usage, waited_us, came, code, retries, decided: None };
         let step = match outcome {
             Ok(answer) => self.answered(running, end, answer, effects),
             Err(CallError::Cancelled) => {
@@ -274,6 +289,7 @@ impl Session {
             self.say(node, &answer.text, effects);
         }
         let (request, task, said, finish) = (running.request.clone(), running.task.clone(), answer.said(), answer.finish);
+        let task = task.expect("what a worker answers was asked by a task");
         let came = Came::answered(&answer, self.setup.limits.detail_bytes_max);
         self.record_call(running, end(Some(came), answer.retries.clone()), effects);
         let mut out = Out::after(self.counters.tool_last);
@@ -295,7 +311,7 @@ impl Session {
         match flow {
             Flow::Again { why, task } if !is_repair && self.may_ask(lane, &request) => {
                 let (request, reason) = (repair(&request, &said, &why.why), Some(clip(&why.why, 500)));
-                self.ask(lane, Ask { node, request, task, reason, is_repair: true }, effects);
+                self.ask(lane, Ask { node, request, task: Some(task), held: None, reason, is_repair: true }, effects);
                 Ok(())
             }
             Flow::Ask(..) | Flow::Go(..) | Flow::Say(_) | Flow::Rest | Flow::Again { .. } | Flow::Fail(_) => {
@@ -306,7 +322,7 @@ impl Session {
 
     /// Writes an ended call into the trace of its turn.
     fn record_call(&mut self, running: Running, end: End, effects: &mut Vec<Effect>) {
-        let End { status, usage, waited_us, came, code, retries } = end;
+        let End { status, usage, waited_us, came, code, retries, decided } = end;
         let (lane, request) = (running.lane, running.request);
         let (pid, kind, label) = (running.call, request.kind(), request.label());
         let usage = (usage != Usage::default()).then_some(usage);
@@ -315,7 +331,7 @@ impl Session {
         self.emit_in(lane, running.node, what, effects);
         let about = self.about(lane);
         let (turn, started_us) = (about.id(), running.started.moment.since(about.started.moment));
-        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, code, usage, retries };
+        let record = CallRecord { pid, kind, label, started_us, duration_us, waited_us, status, code, usage, retries, decided };
         let came = came.unwrap_or_else(|| Came::Text(clip(&running.text, self.setup.limits.detail_bytes_max)));
         let node = self.graph_of(lane).nodes[running.node].name.clone();
         let detail = CallDetail { pid, node, frame: self.frame(lane), request, came };
@@ -334,12 +350,34 @@ impl Session {
         }
     }
 
+    /// Writes an approval into the trace that somebody answered, or that has expired.
+    pub(super) fn record_decided(&mut self, running: Running, decided: Decided, effects: &mut Vec<Effect>) {
+        let code = decided.verdict.code();
+        let status = if code.is_some() { CallStatus::Error } else { CallStatus::Done };
+        let came = Some(Came::Text(match &decided.by {
+            Some(by) => format!("{} by {by}", decided.verdict.name()),
+            None => decided.verdict.name().to_owned(),
+        }));
+        let end = End { status, usage: Usage::NONE, waited_us: 0, came, code, retries: Vec::new(), decided: Some(decided) };
+        self.record_call(running, end, effects);
+    }
+
     /// Ends every call of a lane at once; nobody waits for a worker.
     pub(super) fn end_calls(&mut self, lane: Lane, effects: &mut Vec<Effect>) {
         while let Some(at) = self.work.calls.iter().position(|running| running.lane == lane) {
             let running = self.work.calls.remove(at);
-            effects.push(Effect::Cancel { id: running.call });
-            let end = End { status: CallStatus::Cancelled, usage: Usage::NONE, waited_us: 0, came: None, code: None, retries: Vec::new() };
+            if running.approval().is_none() {
+                effects.push(Effect::Cancel { id: running.call });
+            }
+            let end = End {
+                status: CallStatus::Cancelled,
+                usage: Usage::NONE,
+                waited_us: 0,
+                came: None,
+                code: None,
+                retries: Vec::new(),
+                decided: None,
+            };
             self.record_call(running, end, effects);
         }
     }

@@ -51,7 +51,10 @@ impl Session {
         for node in std::iter::once(first).chain(graph.nodes[first].beside.iter().copied()) {
             let mut out = Out::after(self.counters.tool_last);
             let flow = graph.nodes[node].kind.begin(&self.view(Lane::Turn, node), &mut out);
-            self.follow(Lane::Turn, node, flow, out, effects)?;
+            match self.gate(node, &flow, &out) {
+                Some((approval, held)) => self.hold(node, approval, held, effects),
+                None => self.follow(Lane::Turn, node, flow, out, effects)?,
+            }
         }
         Ok(())
     }
@@ -62,7 +65,7 @@ impl Session {
         self.take(lane, node, out, effects);
         match flow {
             Flow::Ask(request, task) if self.may_ask(lane, &request) => {
-                self.ask(lane, Ask { node, request, task, reason, is_repair: false }, effects);
+                self.ask(lane, Ask { node, request, task: Some(task), held: None, reason, is_repair: false }, effects);
                 Ok(())
             }
             Flow::Ask(_, task) => self.give_up(lane, node, task, "has no calls left", effects),
@@ -120,6 +123,10 @@ impl Session {
     /// Shows what a node wants shown now, and keeps what it wants changed until the frame ends.
     fn take(&mut self, lane: Lane, node: usize, out: Out, effects: &mut Vec<Effect>) {
         self.counters.tool_last = out.tool_last;
+        if let (Some(why), Lane::Turn) = (out.degraded, lane) {
+            let name = self.graph.nodes[node].name.clone();
+            self.work.turn_mut().degraded.push(format!("{name} {why}"));
+        }
         for what in out.events {
             if lane == Lane::Turn {
                 let turn = self.work.turn_mut();

@@ -2,13 +2,16 @@
 //!
 //! [`Session::handle`] takes the time and one input and returns effects. It cannot wait, cannot fail and reads no clock, so
 //! the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs` all calls,
-//! `background.rs` what runs after a turn, `busy.rs` what a message does to a running turn, `reset.rs` how things end early, `resume.rs` how they go on after a restart, `revise.rs` how an answer is made again and a message edited, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
+//! `approve.rs` what waits for a person, `background.rs` what runs after a turn, `busy.rs` what a message does to a running turn,
+//! `reset.rs` how things end early, `resume.rs` how they go on after a restart, `revise.rs` how an answer is made again and a message
+//! edited, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
 //! `question.rs` what others may read, `snapshot.rs` how a session is saved and loaded.
 //!
 //! Invariants: turns start in the order of their ids and end once, with one `done`; no call is out without a turn or a
 //! background task that waits for it; a frame ends when the last of its calls has ended; a turn that does not end well changes
 //! no control.
 
+mod approve;
 mod background;
 mod busy;
 mod call;
@@ -27,7 +30,7 @@ mod turn;
 
 use crate::contract::{
     Accepted, CallId, Caller, ClientId, Code, Control, DatabaseInfo, Effect, Input, Limits, Machine, Memory, Message, Now, Outcome,
-    Refusal, Seq, Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, What, clip,
+    Refusal, Seq, Time, ToolId, TurnDetail, TurnId, TurnResult, Ui, Usage, Verdict, What, clip,
 };
 use crate::graph::{Graph, Library};
 use crate::nodes::{Node, View, schema};
@@ -207,6 +210,7 @@ impl Session {
                 self.has_room_for(input)?;
                 self.edited(*turn).map(|()| Accepted::Begins(TurnId(self.counters.turn_last.0 + 1)))
             }
+            Input::Approve { call, .. } => self.may_answer(*call).map(Accepted::Resumes),
             Input::Switch { graph, .. } if self.library_ahead().graph(graph).is_none() => {
                 Err(unknown_graph(graph, &self.library_ahead().names()))
             }
@@ -216,6 +220,7 @@ impl Session {
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
             | Input::Attached { .. }
+            | Input::Due
             | Input::Cancel { .. }
             | Input::Stop
             | Input::StopRunning
@@ -258,6 +263,11 @@ impl Session {
             Input::Edit { turn, text, dashboard, client_id, from } => {
                 self.replace_from(turn, Begun::Message { text: text.into(), dashboard }, client_id, from, effects);
             }
+            Input::Approve { call, approved, client_id, from } => {
+                let verdict = if approved { Verdict::Approved } else { Verdict::Declined };
+                self.approve(call, verdict, client_id, from, effects);
+            }
+            Input::Due => self.expire(effects),
             Input::Cancel { call } => self.cancel(call, effects),
             Input::Stop => self.stop(effects),
             Input::StopRunning => self.stop_running(Outcome::Cancelled, effects),

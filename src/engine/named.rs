@@ -27,7 +27,7 @@ impl Named {
         self.0.iter().rev().find(|entry| entry.client_id == *client_id).map(|entry| (entry.turn, entry.done.as_ref()))
     }
 
-    /// Remembers a message whose turn has not ended; the oldest is forgotten. All that wait have room besides the last 200.
+    /// Remembers a message, or an answer to an approval, whose turn has not ended; the oldest is forgotten. All that wait have room besides the last 200.
     pub(super) fn add(&mut self, client_id: ClientId, turn: TurnId, waiting_max: usize) {
         self.0.push_back(Entry { client_id, turn, done: None });
         if self.0.len() > NAMED_MAX + waiting_max {
@@ -36,7 +36,7 @@ impl Named {
     }
 
     pub(super) fn end(&mut self, turn: TurnId, outcome: &Outcome) {
-        if let Some(entry) = self.0.iter_mut().rev().find(|entry| entry.turn == turn) {
+        for entry in self.0.iter_mut().filter(|entry| entry.turn == turn) {
             entry.done = Some(outcome.clone());
         }
     }

@@ -1,4 +1,5 @@
-//! How a session goes on after a restart: what was cut off ends with an error that says so, or begins again.
+//! How a session goes on after a restart: what was cut off ends with an error that says so, or begins again. A turn that waits
+//! for a person goes on waiting: no call of it was out.
 
 use super::Session;
 use super::call::Lane;
@@ -23,7 +24,9 @@ impl Session {
         self.end_calls(Lane::Background, effects);
         let unmemorized = self.work.background.take().map(|background| background.about);
         self.graph_behind = None;
-        if let Some(turn) = &self.work.turn {
+        if let Some(turn) = &self.work.turn
+            && !self.waits_for_people()
+        {
             if rerun {
                 let (id, trace) = (turn.about.id(), turn.about.trace);
                 let again = Waiting {
@@ -46,6 +49,7 @@ impl Session {
         }
         // No call is out, so nothing that ends here is cancelled.
         effects.retain(|effect| !matches!(effect, Effect::Cancel { .. }));
+        self.expire(effects);
         if let Some(about) = unmemorized.filter(|_| self.work.background.is_none()) {
             self.memorize(about, effects);
         }

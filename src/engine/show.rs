@@ -12,8 +12,8 @@ impl Session {
 
     /// Shows the controls, machines and state that have changed; after a reset the controls in any case.
     pub(super) fn show_ui(&mut self, is_reset: bool, turn: TurnId, frame: u32, effects: &mut Vec<Effect>) {
+        let controls = self.controls();
         let (ui, shown) = (&self.conversation.ui, &mut self.conversation.shown);
-        let controls = ui.controls();
         let controls = (is_reset || *controls != *shown.controls).then(|| {
             shown.controls = controls.into();
             What::Controls { controls: shown.controls.clone() }

@@ -16,7 +16,9 @@ impl Session {
         let shown: usize = ui.state.values().chain(schema_cache.values()).map(value_bytes).sum();
         let memory: usize = memory.facts.iter().chain(&memory.topic_history).map(String::len).sum();
         let last = self.kept.last.as_deref().map_or(0, about);
-        FIXED + history + kept + shown + memory + last
+        // A turn that waits for a person may stay for long, with all that it has found so far.
+        let paused = if self.is_paused() { serde_json::to_vec(&self.work).map_or(0, |work| work.len()) } else { 0 };
+        FIXED + history + kept + shown + memory + last + paused
     }
 }
 
@@ -38,6 +40,8 @@ pub fn input_bytes(input: &Input) -> usize {
         | Input::Surveyed { .. }
         | Input::Reloaded { .. }
         | Input::Attached { .. }
+        | Input::Approve { .. }
+        | Input::Due
         | Input::Cancel { .. }
         | Input::Stop
         | Input::StopRunning
@@ -77,6 +81,7 @@ fn request(request: &Request) -> usize {
             parts.map(|part| if let Part::Fixed(_) = part { 0 } else { part.text().len() }).sum()
         }
         Request::Database(_) => FIXED,
+        Request::Approval(approval) => FIXED + approval.text.len(),
     }
 }
 

@@ -125,7 +125,7 @@ impl Session {
                 let title: Arc<str> = label.as_str().into();
                 let go = button.and_then(|button| match (&button.source, &button.go) {
                     (Source::Machine(id), Some(to)) => Some((id.clone(), to.clone())),
-                    (Source::Machine(_) | Source::Thinker, _) => None,
+                    (Source::Machine(_) | Source::Thinker | Source::Approval(_), _) => None,
                 });
                 let entry = if go.is_some() { Entry::Machine } else { Entry::Action };
                 let message = match (entry, &data) {
@@ -199,6 +199,10 @@ impl Session {
 
     /// Ends the turn, once, whatever it was doing.
     pub(super) fn end(&mut self, mut outcome: Outcome, effects: &mut Vec<Effect>) {
+        if self.work.calls.iter().any(|running| running.approval().is_some()) {
+            self.end_calls(Lane::Turn, effects);
+            self.show_approvals(effects);
+        }
         self.end_calls(Lane::Turn, effects);
         if self.work.turn().frame.number > self.work.turn().frames.len() as u32 {
             self.record_frame();

@@ -34,7 +34,7 @@ impl Graph {
 
     fn describe_node(&self, index: usize) -> Value {
         let node = &self.nodes[index];
-        json!({
+        let mut described = json!({
             "name": node.name,
             "kind": node.kind.to_string(),
             "model": if node.kind.asks() { json!(node.model) } else { Value::Null },
@@ -46,7 +46,14 @@ impl Graph {
             "with": node.beside.iter().map(|beside| &self.nodes[*beside].name).collect::<Vec<_>>(),
             "before": self.before == Some(index),
             "after": self.after == Some(index),
-        })
+        });
+        if node.approve.is_some() {
+            described["approve"] = json!(true);
+        }
+        if !node.approve_tools.is_empty() {
+            described["approve_tools"] = json!(node.approve_tools.keys().collect::<Vec<_>>());
+        }
+        described
     }
 
     /// The graph as Cytoscape.js takes it. What is no route has a `kind` of its own, so that it can be drawn in another way.

@@ -2,6 +2,7 @@
 
 use super::*;
 use serde_json::json;
+use std::time::Duration;
 
 mod prompts;
 
@@ -159,6 +160,78 @@ fn a_bad_graph_is_refused_with_its_line_and_what_to_do() {
         assert!(GOOD.contains(good), "{good}");
         let error = load(&GOOD.replacen(good, bad, 1)).expect_err(bad).to_string();
         assert!(error.starts_with(&format!("graphs/{says}")), "{error}\n  wanted: {says}");
+    }
+}
+
+/// The expert of the shipped graph with this in the place of its tools.
+fn eras(tools: &str) -> Result<Library, GraphError> {
+    shipped_but("v4-eras.json", r#""tools": ["describe", "query"]"#, tools)
+}
+
+#[test]
+fn what_is_to_be_approved_is_read_with_how_long_it_waits() {
+    let day = Duration::from_secs(24 * 3_600);
+    let (minutes, hours) = (Duration::from_secs(900), Duration::from_secs(7_200));
+    for (tools, node, marked) in [
+        (r#""tools": ["describe", "query"]"#, None, vec![]),
+        (r#""tools": ["describe", {"name": "query"}]"#, None, vec![]),
+        (r#""tools": ["describe", {"name": "query", "approve": false}]"#, None, vec![]),
+        (r#""tools": ["describe", {"name": "query", "approve": true}]"#, None, vec![("query", day)]),
+        (
+            r#""tools": [{"name": "describe", "approve": {"expires": "15m"}}, {"name": "query", "approve": {"expires": "2h"}}]"#,
+            None,
+            vec![("describe", minutes), ("query", hours)],
+        ),
+        (r#""approve": true, "tools": ["describe", "query"]"#, Some(day), vec![]),
+        (r#""approve": {"expires": "2h"}, "tools": ["describe", "query"]"#, Some(hours), vec![]),
+    ] {
+        let library = eras(tools).unwrap_or_else(|error| panic!("{error}"));
+        let graph = library.graph("v4-eras").unwrap();
+        let eras = graph.nodes.iter().find(|node| &*node.name == "eras").unwrap();
+        let of_tools: Vec<_> = eras.approve_tools.iter().map(|(tool, expires)| (&**tool, *expires)).collect();
+        assert_eq!((eras.approve, of_tools), (node, marked.clone()), "{tools}");
+        assert_eq!(eras.tools.len(), 2, "{tools}");
+        let told = graph.describe()["nodes"].as_array().unwrap().iter().find(|node| node["name"] == "eras").unwrap().clone();
+        assert_eq!((told["approve"] == true, told["approve_tools"].is_array()), (node.is_some(), !marked.is_empty()), "{told}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_an_approval_is_named_with_its_line() {
+    let line = |text: &str, part: &str| text.lines().position(|line| line.contains(part)).unwrap() + 1;
+    for (tools, says) in [
+        (
+            r#""tools": ["describe", {"name": "query", "approve": "yes"}]"#,
+            "node `eras` has \"approve\": \"yes\"; write true, or {\"expires\": \"1h\"}",
+        ),
+        (r#""tools": ["describe", {"name": "query", "approve": {}}]"#, "node `eras` has \"approve\": {}; write true"),
+        (
+            r#""tools": ["describe", {"name": "query", "approve": {"expires": 60}}]"#,
+            "node `eras` has \"approve\": {\"expires\":60}; write true",
+        ),
+        (r#""tools": ["describe", {"name": "query", "approve": {"expires": "1y"}}]"#, "node `eras` has \"approve\": {\"expires\":\"1y\"}"),
+        (r#""tools": ["describe", {"name": "query", "approve": {"expires": "1h", "by": "x"}}]"#, "node `eras` has \"approve\": {"),
+        (r#""approve": 1, "tools": ["describe", "query"]"#, "node `eras` has \"approve\": 1; write true"),
+        (r#""tools": ["describe", 7]"#, "node `eras` has the tool 7; write its name, or {\"name\": \"…\", \"approve\": true}"),
+        (r#""tools": ["describe", {"approve": true}]"#, "node `eras` has the tool {\"approve\":true}; write its name"),
+        (r#""tools": ["describe", {"name": "query", "aprove": true}]"#, "node `eras` has the tool {"),
+    ] {
+        let text = shipped_files()["v4-eras.json"].clone();
+        let at = line(&text, r#""tools": ["describe", "query"]"#);
+        let error = eras(tools).expect_err(tools).to_string();
+        let wanted = format!("graphs/v4-eras.json:{at}: {says}");
+        assert!(error.starts_with(&wanted), "{error}\n  wanted: {wanted}");
+    }
+    let planned = shipped_but("v3-framed.json", r#""tools": ["emit_actions""#, r#""tools": [{"name": "emit_actions", "approve": true}"#);
+    let planned = planned.unwrap_err().to_string();
+    assert!(
+        planned.contains("node `director` only plans calls of `emit_actions`; put \"approve\" where the thinker has this tool"),
+        "{planned}"
+    );
+    for kind in ["sensor", "memorizer"] {
+        let (from, to) = (format!("\"kind\": \"{kind}\""), format!("\"kind\": \"{kind}\", \"approve\": true"));
+        let error = shipped_but("v3-framed.json", &from, &to).unwrap_err().to_string();
+        assert!(error.contains(&format!("node `{kind}` has a `approve`, which its kind does not use; remove it")), "{error}");
     }
 }
 

@@ -29,6 +29,9 @@ pub enum Wrong {
     MissingRoute { node: String, route: &'static str },
     Missing { node: String, field: &'static str },
     NoDatabase { node: String, tool: String },
+    Approve { node: String, found: String },
+    Tool { node: String, found: String },
+    PlansOnly { node: String, tool: String },
     UnknownModel { node: String, model: String },
     NoSlot { node: String, slot: &'static str },
     NoField { node: String, field: &'static str },
@@ -84,6 +87,16 @@ impl fmt::Display for Wrong {
             }
             Wrong::Missing { node, field } => write!(f, "node `{node}` asks a model and has no `{field}`; add \"{field}\": \"…\""),
             Wrong::NoDatabase { node, tool } => write!(f, "node `{node}` has the tool `{tool}` and no `database`; add \"database\": \"…\""),
+            Wrong::Approve { node, found } => write!(
+                f,
+                "node `{node}` has \"approve\": {found}; write true, or {{\"expires\": \"1h\"}} with a number of s, m, h or d, at most 30d"
+            ),
+            Wrong::Tool { node, found } => {
+                write!(f, "node `{node}` has the tool {found}; write its name, or {{\"name\": \"…\", \"approve\": true}}")
+            }
+            Wrong::PlansOnly { node, tool } => {
+                write!(f, "node `{node}` only plans calls of `{tool}`; put \"approve\" where the thinker has this tool")
+            }
             Wrong::UnknownModel { node, model } => write!(
                 f,
                 "node `{node}` names the model `{model}`; write one of {}, and say which model that is with --model and --fast-model",

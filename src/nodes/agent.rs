@@ -6,7 +6,7 @@
 use super::sequence::{CALLS_MAX, Sequence, Step};
 use super::slots::Window;
 use super::{Flow, Out, PlannedCall, Task, ToolReport, View, output};
-use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Silence, Text, ToolCall, clip};
+use crate::contract::{Answer, ChatMessage, Finish, Request, Role, Silence, Text, ToolCall, Verdict, clip};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -74,7 +74,7 @@ impl Round {
             Round::Asking { number, tools, .. } => {
                 let mut messages = match view.asked {
                     Some(Request::Model(request)) => request.messages.clone(),
-                    Some(Request::Database(_)) | None => Vec::new(),
+                    Some(Request::Database(_) | Request::Approval(_)) | None => Vec::new(),
                 };
                 let said = ChatMessage::new(Role::Assistant, Text::slot("said", answer.text));
                 // One beyond the bound: its result says which calls were left out.
@@ -92,6 +92,16 @@ impl Round {
                 let step = tools.resume(view, out, answer);
                 go_on(view, number, messages, ids, step)
             }
+        }
+    }
+
+    pub(crate) fn decided(self, view: &View<'_>, out: &mut Out, verdict: Verdict) -> Flow {
+        match self {
+            Round::Running { number, messages, ids, tools } => {
+                let step = tools.decided(view, out, verdict);
+                go_on(view, number, messages, ids, step)
+            }
+            Round::Asking { .. } => unreachable!("a sequence waits for approvals"),
         }
     }
 
@@ -117,7 +127,9 @@ fn go_on(view: &View<'_>, number: u32, mut messages: Vec<ChatMessage>, ids: Vec<
                 let told = ChatMessage::new(Role::Tool, Text::slot("result", told(report)));
                 messages.push(ChatMessage { tool_call_id: Some(id), ..told });
             }
-            ask(view, messages, number + 1, Some(Box::new(tools)))
+            // What a person did not allow is not tried in another way.
+            let number = if tools.unapproved().is_some() { view.node.rounds } else { number + 1 };
+            ask(view, messages, number, Some(Box::new(tools)))
         }
     }
 }

@@ -9,7 +9,7 @@
 use super::fit::fitting;
 use super::sequence::{Sequence, Step};
 use super::{AnsweredBy, ExpertPlan, Flow, Found, Out, Task, ToolReport, View, read, shown, tools, unrouted};
-use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Request, Role, Text, What, clip};
+use crate::contract::{Answer, ChatMessage, Finish, ModelRequest, Request, Role, Text, Verdict, What, clip};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const ROUTES: &[&str] = &["output", "interpret"];
@@ -73,6 +73,16 @@ impl Expert {
         }
     }
 
+    pub(crate) fn decided(self, view: &View<'_>, out: &mut Out, verdict: Verdict) -> Flow {
+        match self {
+            Expert::Running { plan, sequence, failed } => {
+                let step = sequence.decided(view, out, verdict);
+                go_on(view, out, plan, failed, step)
+            }
+            Expert::Planning { .. } | Expert::Composing { .. } => unreachable!("a sequence waits for approvals"),
+        }
+    }
+
     pub(crate) fn give_up(self, view: &View<'_>, out: &mut Out) -> Flow {
         match self {
             // What its calls found so far stays out of it: without a plan nobody knows what it answers.
@@ -94,8 +104,9 @@ fn go_on(view: &View<'_>, out: &mut Out, plan: ExpertPlan, mut failed: Vec<Faile
     match step {
         Step::Ask(request, sequence) => Flow::Ask(request, Task::Expert(Expert::Running { plan, sequence: Box::new(sequence), failed })),
         Step::Done(sequence) => match sequence.failure() {
-            // A plan without calls repairs nothing: the answer says what failed.
-            Some(report) if failed.len() < REPAIRS_MAX && !sequence.planned().is_empty() => {
+            Some(_) if sequence.answers_nothing().is_some() => finish(view, out, plan, sequence, None),
+            // A plan without calls repairs nothing, and nobody asks again for what was not approved: the answer says what failed.
+            Some(report) if failed.len() < REPAIRS_MAX && !sequence.planned().is_empty() && sequence.unapproved().is_none() => {
                 out.reason = Some(clip(&report.summary, 500));
                 failed.push(Failed { plan: clip(&shown(&plan).to_string(), PLAN_BYTES_MAX), plea: plea(sequence.planned()) });
                 // The prompt tells the tables as they are known by now.
@@ -157,9 +168,13 @@ fn finish(view: &View<'_>, out: &mut Out, plan: ExpertPlan, sequence: Sequence, 
     let route = if answered_by.is_some() { "output" } else { "interpret" };
     let job = view.packet.routing.as_ref().map(|routing| routing.job.clone()).unwrap_or_default();
     let decision = Some(super::Decision { goal: job, present_as: "text".to_owned(), ..super::Decision::default() });
+    let unapproved = sequence.answers_nothing().filter(|_| answered_by.is_none());
     let Sequence { reports, changes, .. } = sequence;
     let results = told(&reports);
     let found = Found { results, changes, plan: Some(plan), decision, answered_by, ..Found::default() };
+    if let Some(verdict) = unapproved {
+        return unrouted::unapproved(view, "output", verdict, found);
+    }
     Flow::Go(route.into(), Box::new(found))
 }
 

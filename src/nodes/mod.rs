@@ -31,8 +31,8 @@ mod ui;
 mod unrouted;
 
 use crate::contract::{
-    Answer, Caller, Change, ChatMessage, DatabaseInfo, DatabaseLimits, Limits, Memory, MemoryPatch, Message, ModelRequest, Request, Schema,
-    Time, ToolId, ToolSpec, Ui, What, clip,
+    Answer, Caller, Change, ChatMessage, DatabaseInfo, DatabaseLimits, Limits, Memory, MemoryPatch, Message, ModelRequest, Name, Request,
+    Schema, Time, ToolId, ToolSpec, Ui, Verdict, What, clip,
 };
 use crate::reading;
 use asking::Asking;
@@ -42,6 +42,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use packet::{
     Action, AnsweredBy, Decision, ExpertPlan, Found, Interpretation, PaRouting, Packet, Perception, PlannedCall, Sensed, ToolReport,
@@ -99,6 +100,9 @@ pub struct Node {
     pub notes: BTreeMap<String, String>,
     /// Where each route leads, as an index into the graph's nodes.
     pub edges: BTreeMap<String, usize>,
+    /// How long the node, and each tool that needs it, waits for an approval; none need none.
+    pub approve: Option<Duration>,
+    pub approve_tools: BTreeMap<Name, Duration>,
     /// Nodes that run in the same frame.
     pub beside: Vec<usize>,
     /// The names of all nodes of its frame, its own first.
@@ -149,6 +153,8 @@ pub struct Out {
     pub summary: String,
     /// Why a model is called again for the same step.
     pub reason: Option<String>,
+    /// Why what comes of this step is less than was planned.
+    pub degraded: Option<String>,
     /// The last tool call of this session so far.
     pub tool_last: ToolId,
 }
@@ -296,6 +302,16 @@ impl Task {
             Task::Output(task) => task.resume(view, out, answer),
             Task::Agent(task) => task.resume(view, out, answer),
             Task::Expert(task) => task.resume(view, out, answer),
+        }
+    }
+
+    /// Goes on after a person has answered whether a tool may be called.
+    pub fn decided(self, view: &View<'_>, out: &mut Out, verdict: Verdict) -> Flow {
+        match self {
+            Task::Thinker(task) => task.decided(view, out, verdict),
+            Task::Agent(task) => task.decided(view, out, verdict),
+            Task::Expert(task) => task.decided(view, out, verdict),
+            Task::Asking(_) | Task::Output(_) => unreachable!("only tools wait for an approval within a node"),
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) fn dashboard(view: &View<'_>) -> String {
             Some(value) => with(shown(control), "value", value.clone()),
             None => shown(control),
         },
-        Control::Button(_) => shown(control),
+        Control::Button(_) | Control::Approval(_) => shown(control),
     };
     let controls = ui.controls();
     let is_known = controls.len() == view.dashboard.len()

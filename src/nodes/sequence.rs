@@ -2,13 +2,15 @@
 //!
 //! Most tools run at once, on a copy of what the user sees. Those that ask a database wait for its answer, and here it is
 //! seen to that a table is described before it is first queried: whatever the model planned, a query of tables that this
-//! session does not know yet asks for their description first. What was learned is kept, so it is asked for once.
+//! session does not know yet asks for their description first. What was learned is kept, so it is asked for once. A call that the
+//! graph wants approved waits for a person once it is known to work, and is then made as it was shown.
 
 use super::schema;
-use super::tools::{self, Act, Done};
+use super::tools::{self, Act, Done, Run};
 use super::{Out, PlannedCall, ToolReport, View};
 use crate::contract::{
-    Answer, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Dialect, Refused, Request, Rows, ToolId, Ui, clip, counted,
+    APPROVAL_BYTES_MAX, Answer, Approval, Change, DatabaseAnswer, DatabaseAsk, DatabaseRequest, Dialect, Format, Refused, Request, Rows,
+    Time, ToolId, Ui, Verdict, clip, counted, micros,
 };
 use crate::sql;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,12 @@ pub struct Sequence {
     pub(super) changes: Vec<Change>,
     /// The call that waits for the database.
     out: Option<Pending>,
+    /// The call that waits for an approval and needs no database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    approving: Option<(ToolId, PlannedCall)>,
+    /// Why a call was not made that needs an approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unapproved: Option<Verdict>,
     /// Stops at the first failure, and shows each call as progress: an expert's.
     is_careful: bool,
     /// How many reports are those of earlier plans.
@@ -55,6 +63,9 @@ struct Pending {
     tables: Vec<String>,
     /// The database's refusal, while its tables are described again.
     refusal: Option<String>,
+    /// A person has approved what goes out next.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_approved: bool,
     /// Rows that say «none», while the range of the columns that the statement names is looked at.
     none: Option<Rows>,
 }
@@ -69,7 +80,18 @@ impl Sequence {
     pub(super) fn new(view: &View<'_>, calls: impl IntoIterator<Item = PlannedCall>) -> Sequence {
         let ui = tools::fresh(view.ui);
         let (reports, changes) = (Vec::new(), Vec::new());
-        let empty = Sequence { todo: VecDeque::new(), left_out: None, ui, reports, changes, out: None, is_careful: false, earlier: 0 };
+        let empty = Sequence {
+            todo: VecDeque::new(),
+            left_out: None,
+            ui,
+            reports,
+            changes,
+            out: None,
+            approving: None,
+            unapproved: None,
+            is_careful: false,
+            earlier: 0,
+        };
         empty.instead(calls)
     }
 
@@ -92,6 +114,17 @@ impl Sequence {
         self.reports.last().filter(|report| !report.ok)
     }
 
+    /// Why a call was not made that needs an approval.
+    pub(super) fn unapproved(&self) -> Option<Verdict> {
+        self.unapproved
+    }
+
+    /// The same where nothing else was done that an answer could be made from.
+    pub(super) fn answers_nothing(&self) -> Option<Verdict> {
+        let has_done = self.reports.iter().any(|report| report.ok && report.tool != tools::DESCRIBE);
+        self.unapproved.filter(|_| !has_done)
+    }
+
     /// What became of the calls of the last plan so far.
     pub(super) fn planned(&self) -> &[ToolReport] {
         &self.reports[self.earlier..]
@@ -102,12 +135,20 @@ impl Sequence {
         while let Some(call) = self.todo.pop_front() {
             let id = out.tool_call(&call.tool, call.args.clone());
             let outcome = match tools::offered(view, &call.tool) {
-                Ok(Act::Run(run)) => run(view, &mut self.ui, call.args.clone()),
+                Ok(Act::Run(run)) => match self.to_be_approved(view, &call, *run) {
+                    Ok(Some(request)) => {
+                        self.approving = Some((id, call));
+                        return Step::Ask(request, self);
+                    }
+                    Ok(None) => run(view, &mut self.ui, call.args.clone()),
+                    Err(why) => Err(why),
+                },
                 Ok(Act::Ask { ask, .. }) => match ask(view, &call.args) {
                     Ok((ask, tables)) => {
                         let unknown = |table: &&String| known(view, table).is_none();
                         let undescribed = tables.iter().filter(unknown).cloned().collect();
-                        let pending = Pending { id, call, ask, undescribed, describing: None, tables, refusal: None, none: None };
+                        let pending =
+                            Pending { id, call, ask, undescribed, describing: None, tables, refusal: None, is_approved: false, none: None };
                         match self.next_question(view, out, pending) {
                             Some(request) => return Step::Ask(request, self),
                             None if self.is_careful && self.failure().is_some() => return Step::Done(self),
@@ -139,7 +180,7 @@ impl Sequence {
         let mut pending = self.out.take().expect("a sequence that waits knows for what");
         let asked = match view.asked {
             Some(Request::Database(request)) => request.ask.clone(),
-            Some(Request::Model(_)) | None => unreachable!("a sequence waits for databases alone"),
+            Some(Request::Model(_) | Request::Approval(_)) | None => unreachable!("a sequence waits for databases alone"),
         };
         let describing = pending.describing.take();
         let outcome = match (asked, answer.database.map(|answer| *answer)) {
@@ -158,7 +199,8 @@ impl Sequence {
             (DatabaseAsk::Describe { table }, Some(DatabaseAnswer::Rows(_))) => Err(format!("there is no table {}", quoted(view, &table))),
             (DatabaseAsk::Query { sql }, Some(DatabaseAnswer::Rows(rows))) if is_none(&rows) => {
                 let columns = schema::named_columns(view, &sql, &pending.tables, RANGES_MAX);
-                if columns.is_empty() {
+                // Of what was approved, nothing is run but that.
+                if columns.is_empty() || view.node.approve_tools.contains_key(&*pending.call.tool) {
                     Ok(found(rows))
                 } else {
                     pending.none = Some(rows);
@@ -189,6 +231,43 @@ impl Sequence {
         self.next(&View { schema: &schema, ..*view }, out)
     }
 
+    /// Goes on after a person has answered whether a call may be made.
+    pub(super) fn decided(mut self, view: &View<'_>, out: &mut Out, verdict: Verdict) -> Step {
+        let (id, call, pending) = match (self.approving.take(), self.out.take()) {
+            (Some((id, call)), _) => (id, call, None),
+            (None, pending) => {
+                let pending = pending.expect("a sequence that waits knows for what");
+                (pending.id, pending.call.clone(), Some(pending))
+            }
+        };
+        let outcome = match (verdict, pending) {
+            (Verdict::Approved, Some(pending)) => return self.go_on(view, out, Pending { is_approved: true, ..pending }),
+            (Verdict::Approved, None) => match tools::offered(view, &call.tool) {
+                Ok(Act::Run(run)) => run(view, &mut self.ui, call.args.clone()),
+                Ok(Act::Ask { .. }) => unreachable!("what asks a database is pending"),
+                Err(why) => Err(why),
+            },
+            (Verdict::Declined | Verdict::Expired, _) => {
+                self.unapproved = Some(verdict);
+                let code = verdict.code().map_or("", |code| code.name());
+                out.degraded = Some(format!("may not call {}: {code}", call.tool));
+                Err(verdict.outcome().to_owned())
+            }
+        };
+        self.report(view, out, id, call, outcome);
+        self.next(view, out)
+    }
+
+    /// What a person has to approve before a tool without a database is called. One that would fail needs nobody.
+    fn to_be_approved(&self, view: &View<'_>, call: &PlannedCall, run: Run) -> Result<Option<Request>, String> {
+        if !view.node.approve_tools.contains_key(&*call.tool) {
+            return Ok(None);
+        }
+        run(view, &mut self.ui.clone(), call.args.clone())?;
+        let text = serde_json::to_string_pretty(&call.args).expect("JSON is JSON");
+        approval(view, &call.tool, None, Format::Json, text)
+    }
+
     fn go_on(mut self, view: &View<'_>, out: &mut Out, pending: Pending) -> Step {
         match self.next_question(view, out, pending) {
             Some(request) => Step::Ask(request, self),
@@ -217,24 +296,46 @@ impl Sequence {
 
     /// What to ask the database for a call: first its unknown tables, then the call itself; nothing once the call has ended.
     fn next_question(&mut self, view: &View<'_>, out: &mut Out, mut pending: Pending) -> Option<Request> {
-        let ask = match (pending.undescribed.front(), pending.refusal.take()) {
+        let (ask, is_first) = match (pending.undescribed.front(), pending.refusal.take()) {
             (Some(table), refusal) => {
-                pending.describing = Some(out.tool_call(tools::DESCRIBE, json!({"table": table})));
                 let ask = DatabaseAsk::Describe { table: table.clone() };
                 pending.refusal = refusal;
-                ask
+                (ask, true)
             }
             (None, Some(refusal)) => {
                 self.report(view, out, pending.id, pending.call, Err(refusal));
                 return None;
             }
-            (None, None) => pending.ask.clone(),
+            (None, None) => (pending.ask.clone(), false),
         };
+        if let (DatabaseAsk::Describe { table }, false) = (&ask, is_first)
+            && let Some((_, columns)) = known(view, table)
+        {
+            let summary = format!("{}: known already", quoted(view, table));
+            self.report(view, out, pending.id, pending.call, Ok(Done { summary, data: Some(columns.clone()), ..Done::default() }));
+            return None;
+        }
+        if !std::mem::take(&mut pending.is_approved) {
+            let tool = if is_first { tools::DESCRIBE } else { &pending.call.tool };
+            let (format, text) = match &ask {
+                DatabaseAsk::Query { sql } => (Format::Sql, sql.clone()),
+                ask => (Format::Json, json!(ask).to_string()),
+            };
+            match approval(view, tool, view.node.database.clone(), format, text) {
+                Ok(None) => {}
+                Ok(Some(request)) => {
+                    self.out = Some(pending);
+                    return Some(request);
+                }
+                Err(why) => {
+                    self.report(view, out, pending.id, pending.call, Err(why));
+                    return None;
+                }
+            }
+        }
         if let DatabaseAsk::Describe { table } = &ask {
-            if let (None, Some((_, columns))) = (pending.describing, known(view, table)) {
-                let summary = format!("{}: known already", quoted(view, table));
-                self.report(view, out, pending.id, pending.call, Ok(Done { summary, data: Some(columns.clone()), ..Done::default() }));
-                return None;
+            if is_first {
+                pending.describing = Some(out.tool_call(tools::DESCRIBE, json!({"table": table})));
             }
             if self.is_careful {
                 out.progress(format!("DESCRIBE {}\n", quoted(view, table)));
@@ -268,6 +369,16 @@ impl Sequence {
         }
         self.reports.push(report);
     }
+}
+
+/// What a person has to approve before a tool is called; none where the graph wants nobody asked.
+fn approval(view: &View<'_>, tool: &str, database: Option<Arc<str>>, format: Format, text: String) -> Result<Option<Request>, String> {
+    let Some((tool, expires)) = view.node.approve_tools.get_key_value(tool) else { return Ok(None) };
+    if text.len() > APPROVAL_BYTES_MAX {
+        return Err(format!("it needs an approval, and is too long to be shown for one: at most {APPROVAL_BYTES_MAX} bytes"));
+    }
+    let expires_at = Time(view.wall.0.saturating_add(micros(*expires)));
+    Ok(Some(Request::Approval(Approval { node: view.node.name.clone(), tool: Some(tool.clone()), database, format, text, expires_at })))
 }
 
 /// The first of the calls that are not made, and why, with as many of them as fit.

@@ -57,6 +57,8 @@ impl Default for Fixture {
             compose_file: None,
             database: None,
             database_limits: DatabaseLimits::default(),
+            approve: None,
+            approve_tools: BTreeMap::new(),
             notes: BTreeMap::new(),
             edges: BTreeMap::new(),
             beside: Vec::new(),

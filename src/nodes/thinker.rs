@@ -5,8 +5,8 @@
 //! that stay open are reported as failed.
 
 use super::sequence::{Sequence, Step};
-use super::{Flow, Found, Out, Packet, PlannedCall, Task, ToolReport, Unfit, View, read, tools};
-use crate::contract::{Answer, What};
+use super::{Flow, Found, Out, Packet, PlannedCall, Task, ToolReport, Unfit, View, read, tools, unrouted};
+use crate::contract::{Answer, Verdict, What};
 use serde::{Deserialize, Serialize};
 
 pub(crate) const ROUTES: &[&str] = &["output", "interpret"];
@@ -55,7 +55,14 @@ impl Thinking {
                 Ok(calls) => run(view, out, calls),
                 Err(why) => Flow::Again { why, task: Task::Thinker(Thinking::Filling { calls }) },
             },
-            Thinking::Running { sequence } => go_on(out, |out| sequence.resume(view, out, answer)),
+            Thinking::Running { sequence } => go_on(view, out, |out| sequence.resume(view, out, answer)),
+        }
+    }
+
+    pub(crate) fn decided(self, view: &View<'_>, out: &mut Out, verdict: Verdict) -> Flow {
+        match self {
+            Thinking::Running { sequence } => go_on(view, out, |out| sequence.decided(view, out, verdict)),
+            Thinking::Filling { .. } => unreachable!("a sequence waits for approvals"),
         }
     }
 
@@ -64,7 +71,7 @@ impl Thinking {
             Thinking::Filling { calls } => run(view, out, calls),
             Thinking::Running { sequence } => {
                 let sequence = sequence.cut_short(view, out);
-                finish(out, sequence)
+                finish(view, out, sequence)
             }
         }
     }
@@ -95,21 +102,25 @@ fn run(view: &View<'_>, out: &mut Out, calls: Vec<PlannedCall>) -> Flow {
     if calls.is_empty() {
         out.events.push(What::Thinking { detail: "no tools needed".to_owned() });
     }
-    go_on(out, |out| Sequence::new(view, calls).run(view, out))
+    go_on(view, out, |out| Sequence::new(view, calls).run(view, out))
 }
 
-fn go_on(out: &mut Out, run: impl FnOnce(&mut Out) -> Step) -> Flow {
+fn go_on(view: &View<'_>, out: &mut Out, run: impl FnOnce(&mut Out) -> Step) -> Flow {
     match run(out) {
         Step::Ask(request, sequence) => Flow::Ask(request, Task::Thinker(Thinking::Running { sequence: Box::new(sequence) })),
-        Step::Done(sequence) => finish(out, sequence),
+        Step::Done(sequence) => finish(view, out, sequence),
     }
 }
 
-fn finish(out: &mut Out, sequence: Sequence) -> Flow {
+fn finish(view: &View<'_>, out: &mut Out, sequence: Sequence) -> Flow {
+    let unapproved = sequence.answers_nothing();
     let Sequence { reports, changes, .. } = sequence;
     let has_data = reports.iter().any(|report| report.data.is_some());
     out.summary = summary(&reports);
     let found = Found { results: reports, changes, ..Found::default() };
+    if let Some(verdict) = unapproved {
+        return unrouted::unapproved(view, "output", verdict, found);
+    }
     Flow::Go(if has_data { "interpret" } else { "output" }.into(), Box::new(found))
 }
 

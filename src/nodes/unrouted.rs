@@ -2,6 +2,7 @@
 //! guess.
 
 use super::{Flow, Found, View, slots};
+use crate::contract::Verdict;
 
 /// By language, as ISO 639-1 names it; the first is for every other one.
 const SENTENCES: &[(&str, &str)] = &[
@@ -43,6 +44,41 @@ const UNPLANNED: &[(&str, &str)] = &[
     ("pt", "Não consegui planear como responder a esta pergunta, e não quero adivinhar. Tente de novo ou formule-a de outra maneira."),
 ];
 
+/// What needs an approval was declined.
+const DECLINED: &[(&str, &str)] = &[
+    ("en", "That needs an approval, and it was declined, so I did not do it. I have nothing else to answer from."),
+    ("de", "Dafür braucht es eine Freigabe, und sie wurde abgelehnt. Ich habe es deshalb nicht getan und kann sonst nichts dazu sagen."),
+    (
+        "es",
+        "Para eso hace falta una aprobación y ha sido rechazada, así que no lo he hecho. No tengo nada más en lo que basar una respuesta.",
+    ),
+    ("fr", "Cela demande une approbation, et elle a été refusée : je ne l'ai donc pas fait. Je n'ai rien d'autre pour répondre."),
+    ("it", "Serve un'approvazione, ed è stata rifiutata, quindi non l'ho fatto. Non ho altro su cui basare una risposta."),
+    ("nl", "Daarvoor is goedkeuring nodig en die is geweigerd, dus ik heb het niet gedaan. Ik heb niets anders om mee te antwoorden."),
+    ("pt", "Isso precisa de uma aprovação, que foi recusada, por isso não o fiz. Não tenho mais nada em que basear uma resposta."),
+];
+
+/// The same where nobody answered in time.
+const EXPIRED: &[(&str, &str)] = &[
+    ("en", "That needs an approval, and nobody gave it in time, so I did not do it. Please ask again."),
+    (
+        "de",
+        "Dafür braucht es eine Freigabe, und niemand hat sie rechtzeitig erteilt. Ich habe es deshalb nicht getan. Bitte frag noch einmal.",
+    ),
+    ("es", "Para eso hace falta una aprobación y nadie la dio a tiempo, así que no lo he hecho. Pregunta de nuevo."),
+    ("fr", "Cela demande une approbation, et personne ne l'a donnée à temps : je ne l'ai donc pas fait. Repose ta question."),
+    ("it", "Serve un'approvazione, e nessuno l'ha data in tempo, quindi non l'ho fatto. Chiedi di nuovo."),
+    ("nl", "Daarvoor is goedkeuring nodig en niemand gaf die op tijd, dus ik heb het niet gedaan. Vraag het opnieuw."),
+    ("pt", "Isso precisa de uma aprovação, e ninguém a deu a tempo, por isso não o fiz. Pergunte de novo."),
+];
+
+/// Goes where the answer is said, with the sentence that what it needs was not approved.
+pub(super) fn unapproved(view: &View<'_>, route: &'static str, verdict: Verdict, found: Found) -> Flow {
+    let sentences = if verdict == Verdict::Expired { EXPIRED } else { DECLINED };
+    let reply = Some(sentence(sentences, slots::language(view)).to_owned());
+    Flow::Go(route.into(), Box::new(Found { reply, ..found }))
+}
+
 /// Goes where the answer is said, with the sentence that nobody was found for the answer.
 pub(super) fn go(view: &View<'_>, route: &'static str) -> Flow {
     say(view, route, SENTENCES)
@@ -78,6 +114,8 @@ mod tests {
             }
         }
         let languages = |sentences: &[(&'static str, &str)]| sentences.iter().map(|(language, _)| *language).collect::<Vec<_>>();
-        assert_eq!(languages(SENTENCES), languages(UNPLANNED));
+        for others in [UNPLANNED, DECLINED, EXPIRED] {
+            assert_eq!(languages(SENTENCES), languages(others));
+        }
     }
 }

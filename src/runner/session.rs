@@ -130,6 +130,10 @@ impl Session {
                 Update::Attached { resumed: Resumed::Restarted, .. } => {
                     return Err(Trouble::Step("the server restarted in the middle of this suite: its sessions are lost".to_owned()));
                 }
+                Update::Controls { controls } if controls.iter().any(|control| control["type"] == "approval") => {
+                    let why = "the turn waits for a person's approval, which no suite gives: test a graph without `approve`";
+                    return Err(Trouble::Step(why.to_owned()));
+                }
                 Update::Text { .. }
                 | Update::Retold { .. }
                 | Update::Done(_)

@@ -3,7 +3,7 @@
 use super::bounds::TRACE_LINES_MAX;
 use super::live::{Live, NotTaken, Surroundings};
 use super::operation::{Reply, What};
-use crate::contract::{Accepted, Caller, Code, Input, Message, Refusal, TurnId};
+use crate::contract::{Accepted, Caller, Code, Input, Message, Refusal, TurnId, Verdict};
 use crate::wire::json;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -78,7 +78,7 @@ pub(super) fn answer(
             history_len: session.history().len(),
             ws_connected: live.chats > 0,
             memorizing: session.memorizing(),
-            controls: session.ui().controls(),
+            controls: session.controls(),
             machines: &session.ui().machines,
             ui_state: &session.ui().state,
             processes: session.processes(),
@@ -119,6 +119,7 @@ fn history_before(history: &VecDeque<Message>, last: usize, before: TurnId) -> V
 /// A message or action. One that the session knows already gets the turn that it has, however busy the session is.
 fn send(live: &mut Live, around: &mut Surroundings<'_>, input: Input) -> Result<Reply, NotTaken> {
     let client_id = input.client_id().cloned();
+    let is_approved = matches!(input, Input::Approve { approved: true, .. });
     let accepted = live.session.accepts(&input).map_err(NotTaken::Refused)?;
     // Over HTTP a message waits only where that was asked for.
     if live.session.busy() && matches!(accepted, Accepted::Begins(_)) && live.session.while_busy(&input).is_none() {
@@ -126,7 +127,11 @@ fn send(live: &mut Live, around: &mut Surroundings<'_>, input: Input) -> Result<
     }
     match live.take(around, input)? {
         Accepted::Begins(turn) | Accepted::Known { turn, .. } => Ok(Reply::of(json::queued(turn, client_id.as_ref()))),
-        Accepted::Plain => unreachable!("a message or action begins a turn or is known"),
+        Accepted::Resumes(turn) => {
+            let verdict = if is_approved { Verdict::Approved } else { Verdict::Declined };
+            Ok(Reply::of(json::decided(turn, verdict, client_id.as_ref())))
+        }
+        Accepted::Plain => unreachable!("a message or action begins a turn, goes on with one, or is known"),
     }
 }
 

@@ -143,9 +143,9 @@ impl Shard {
     }
 }
 
-/// Counts a session that has a running turn now, or gives back what it was counted as.
+/// Counts a session that has a running turn now, or gives back what it was counted as. One that waits for a person runs nothing.
 pub(super) fn count_turn(live: &mut Live, ledger: &mut Ledger, now: Now) {
-    match (live.session.busy(), &live.runs_for) {
+    match (live.is_at_work(), &live.runs_for) {
         (true, None) => live.runs_for = live.payer.as_ref().and_then(|payer| ledger.begin_turn(now, payer)),
         (false, Some(payer)) => {
             ledger.end_turn(payer);

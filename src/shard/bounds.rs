@@ -139,6 +139,9 @@ pub(super) const TRACE_LINES_MAX: usize = 500;
 /// How much longer than its worker a shard waits for a call, before it ends the call itself.
 pub(super) const CALL_GRACE: Duration = Duration::from_secs(1);
 
+/// How often an approval is looked at that waits: the wall clock, by which it expires, may jump.
+pub(super) const APPROVALS_EVERY: Duration = Duration::from_secs(60);
+
 /// Results of one test run that are kept, and their bytes of JSON. Beyond: `503` until the next run begins.
 pub(super) const TEST_RESULTS_MAX: usize = 5_000;
 pub(super) const TEST_BYTES_MAX: usize = 16 << 20;

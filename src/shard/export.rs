@@ -51,6 +51,7 @@ fn told(settings: &Settings, call: &CallDetail) -> FinishedCall {
             }
         }
         Request::Database(asked) => AskedOf::Database { database: asked.database.clone(), tool: tool(&asked.ask) },
+        Request::Approval(asked) => AskedOf::Approval { tool: asked.tool.clone() },
     };
     let content = settings.export.is_some_and(|export| export.content).then(|| content(&call.request, &call.came));
     FinishedCall { pid: call.pid, node: call.node.clone(), asked, content }
@@ -85,6 +86,7 @@ fn content(request: &Request, came: &Came) -> Content {
             DatabaseAsk::Describe { table } => vec![("arguments".into(), clipped(table))],
             DatabaseAsk::Tables | DatabaseAsk::Columns | DatabaseAsk::Range { .. } => Vec::new(),
         },
+        Request::Approval(asked) => vec![("arguments".into(), clipped(&asked.text))],
     };
     Content { asked, answered: clipped(&came.said()) }
 }

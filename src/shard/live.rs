@@ -16,8 +16,8 @@ use super::timers::{Timer, Timers};
 use super::{Settings, export};
 use crate::contract::journal::Webhook;
 use crate::contract::{
-    Accepted, Answer, CallError, CallId, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal, Request, Trace,
-    TraceContext, TurnId, Usage, VERSION, What,
+    Accepted, Answer, CallError, CallId, CallKind, Caller, Code, DatabaseFault, Effect, Event, Input, Moment, Now, Question, Refusal,
+    Request, Time, Trace, TraceContext, TurnId, Usage, VERSION, What,
 };
 use crate::engine::{Session, input_bytes};
 use std::collections::BTreeMap;
@@ -61,8 +61,9 @@ pub(super) struct Live {
     hashed: Arc<str>,
     /// Changes with every message, and makes the ids of its trace.
     trace_seed: u64,
-    /// What it was last counted with.
+    /// What it was last counted with, and when something of it was due then.
     pub(super) counted_bytes: usize,
+    pub(super) counted_due: Option<Time>,
 }
 
 /// A call that is out.
@@ -139,6 +140,7 @@ impl Live {
             hashed,
             trace_seed: seed.finish(),
             counted_bytes: 0,
+            counted_due: None,
         }
     }
 
@@ -157,9 +159,20 @@ impl Live {
         }
     }
 
-    /// Whether nothing that anyone waits for would be lost if it left.
+    /// Whether nothing that anyone waits for would be lost if it left. What waits for a person goes on waiting in the journal.
     pub(super) fn is_idle(&self) -> bool {
-        self.watchers.is_empty() && self.calls.is_empty() && !self.session.busy() && self.waits_for().is_none()
+        let may_leave = !self.session.busy() || self.can_wait_elsewhere();
+        self.watchers.is_empty() && self.calls.is_empty() && may_leave && self.waits_for().is_none()
+    }
+
+    /// Whether its turn waits for a person alone, and for as long as that takes, also after a restart.
+    pub(super) fn can_wait_elsewhere(&self) -> bool {
+        self.recorded.is_some() && self.session.is_paused()
+    }
+
+    /// Whether a turn is running or waiting that ends by itself.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.session.busy() && !self.session.is_paused()
     }
 
     /// The batch of the journal that what is seen of it now waits for.
@@ -186,6 +199,10 @@ impl Live {
 
     /// Takes an input, or says why not. The first input opens the session.
     pub(super) fn take(&mut self, around: &mut Surroundings<'_>, mut input: Input) -> Result<Accepted, NotTaken> {
+        // Whoever answers too late learns it, also where the timer has not come up yet.
+        if matches!(input, Input::Approve { .. }) && self.session.due().is_some_and(|due| due <= around.now.wall) {
+            self.take(around, Input::Due)?;
+        }
         let (now, bytes) = (around.now, input_bytes(&input));
         self.place(around, &mut input);
         let mut effects = Vec::new();
@@ -206,12 +223,14 @@ impl Live {
             ) => {
                 return Ok(Accepted::Plain);
             }
+            (false, Input::Approve { .. }) => return self.session.accepts(&input).map_err(NotTaken::Refused),
             (
                 false,
                 Input::Opened { .. }
                 | Input::Resumed { .. }
                 | Input::Surveyed { .. }
                 | Input::Reloaded { .. }
+                | Input::Due
                 | Input::Chunk { .. }
                 | Input::Completion { .. },
             ) => {
@@ -388,6 +407,8 @@ impl Live {
                 self.keep(around, |recorded, keep, session, now| recorded.ended(keep, session, now, trace.id, first_token_us));
             }
             What::Done { outcome, client_id } => self.tell_end(around, event.turn, outcome, client_id.as_ref()),
+            // It may stay for long now, with what its turn has found.
+            What::ProcessStart { kind: CallKind::Approval, .. } => self.turns_unmeasured = MEASURE_EVERY,
             What::ProcessEnd { pid, .. } if event.frame == 0 => {
                 let finished = export::background(around.settings, &self.hashed, &self.session, event.turn, *pid);
                 around.actions.extend(finished.map(Action::Export));
@@ -448,7 +469,7 @@ impl Live {
     pub(super) fn bytes(&mut self) -> usize {
         const FIXED: usize = 2 << 10;
         let is_due = self.turns_unmeasured >= MEASURE_EVERY || self.taken_bytes > MEASURE_BYTES;
-        if is_due && !self.session.busy() {
+        if is_due && (!self.session.busy() || self.session.is_paused()) {
             (self.session_bytes, self.turns_unmeasured, self.taken_bytes) = (self.session.bytes(), 0, 0);
         }
         FIXED + self.backlog.bytes() + self.session_bytes + self.taken_bytes
@@ -479,7 +500,7 @@ const PROMPT_BROKEN: Refusal =
 fn late(request: &Request) -> CallError {
     match request {
         Request::Database(_) => CallError::Database(DatabaseFault::Deadline),
-        Request::Model(_) => CallError::Deadline { waited: "its answer".to_owned() },
+        Request::Model(_) | Request::Approval(_) => CallError::Deadline { waited: "its answer".to_owned() },
     }
 }
 

@@ -284,6 +284,7 @@ impl Metrics {
                 &mut model.outcomes
             }
             Request::Database(asked) => self.databases.of(&asked.database),
+            Request::Approval(_) => unreachable!("no worker does an approval"),
         };
         by_outcome.entry(name).or_insert(const { Histogram::new(LONG) }).observe(took_us);
         self.waits[usize::from(matches!(request, Request::Database(_)))].observe(waited_us);

@@ -56,7 +56,7 @@ mod timers;
 
 use crate::auth::{ApiKeys, Ask, Network, Rules};
 use crate::contract::journal::Keeping;
-use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request};
+use crate::contract::{DatabaseInfo, Input, Limits, Moment, Now, Quotas, Refusal, Request, Time};
 use crate::engine::Session;
 use crate::graph::Library;
 use crate::wire::http::Request as HttpRequest;
@@ -254,6 +254,8 @@ pub struct Shard {
     is_sweeping: bool,
     /// Recorded calls that are being made again.
     reruns: usize,
+    /// When the next approval expires, and when that is looked at.
+    approval_timer: Option<(Time, Moment)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,6 +355,7 @@ impl Shard {
             written: projection::Written::default(),
             is_sweeping: false,
             reruns: 0,
+            approval_timer: None,
         }
     }
 
@@ -420,7 +423,7 @@ impl Shard {
         };
         for live in self.sessions.iter() {
             sizes.sessions += 1;
-            sizes.busy_sessions += usize::from(live.session.busy());
+            sizes.busy_sessions += usize::from(live.is_at_work());
             sizes.calls += live.calls();
             sizes.events += live.backlog.len();
             sizes.watchers += live.watchers.len();
@@ -545,11 +548,14 @@ impl Shard {
         self.timers.set(until, timers::Timer::Farewell);
     }
 
-    /// Has every session abandon what waits, and what runs if it is to be `cut`.
+    /// Has every session abandon what waits, and what runs if it is to be `cut`. What waits for a person goes on in the next server,
+    /// where there is a journal.
     fn drain_sessions(&mut self, cut: bool, actions: &mut Vec<Action>) {
         for id in self.sessions.ids() {
             // One that does nothing is not touched: its journal would say that it was used.
-            if self.sessions.get(id).is_some_and(|live| live.session.busy() || live.calls() > 0) {
+            let Some(live) = self.sessions.get(id) else { continue };
+            let goes_on = live.session.is_paused() && (!cut || live.can_wait_elsewhere());
+            if !goes_on && (live.session.busy() || live.calls() > 0) {
                 self.change(id, actions, |live, around| live.take(around, Input::Drain { cut }).map(drop));
             }
         }
@@ -610,6 +616,7 @@ impl Shard {
             self.is_sweeping = true;
             self.timers.set(self.clock.moment().after((self.settings.session_idle / 1000).max(bounds::SWEEP_MIN)), timers::Timer::Sweep);
         }
+        self.time_approvals();
         actions.extend(self.timers.announce().map(Action::WakeAt));
     }
 

@@ -1,15 +1,16 @@
 //! What a shard does because time has passed: deadlines, pings, letting go, and the goodbyes at its end.
 
 use super::Shard;
-use super::bounds::{COMMENT_EVERY, FAREWELL_TIME};
+use super::bounds::{APPROVALS_EVERY, COMMENT_EVERY, FAREWELL_TIME};
 use super::event::{Action, SocketId};
 use super::journal::SHUTTING_DOWN;
 use super::parked::EXPIRED;
 use super::socket::Kind;
 use super::stream::{TOO_FAR_BEHIND, TOO_SLOW};
 use super::timers::Timer;
-use crate::contract::{Moment, micros};
+use crate::contract::{Input, Moment, micros};
 use crate::wire::{sse, websocket};
+use std::time::Duration;
 
 impl Shard {
     pub(super) fn pass_time(&mut self, actions: &mut Vec<Action>) {
@@ -23,10 +24,38 @@ impl Shard {
                     self.sessions.sweep(&self.settings, now);
                     self.is_sweeping = false;
                 }
+                Timer::Approval => self.expire_approvals(actions),
                 Timer::Audit => self.sum_up_audit(),
                 // The end of the tick finds out that it is time.
                 Timer::Farewell => {}
             }
+        }
+    }
+
+    /// Has the sessions know whose approvals have expired. While the server ends, the next one does.
+    fn expire_approvals(&mut self, actions: &mut Vec<Action>) {
+        self.approval_timer = None;
+        if !self.is_draining() {
+            for id in self.sessions.due_by(self.clock.now().wall) {
+                self.change(id, actions, |live, around| live.take(around, Input::Due).map(drop));
+            }
+        }
+    }
+
+    /// Wakes the shard when the next approval expires. That is wall time, which may jump, so it is looked at again now and then.
+    pub(super) fn time_approvals(&mut self) {
+        let due = self.sessions.next_due();
+        if self.approval_timer.map(|(due, _)| due) == due {
+            return;
+        }
+        if let Some((_, at)) = self.approval_timer.take() {
+            self.timers.clear(at, Timer::Approval);
+        }
+        if let Some(due) = due.filter(|_| !self.is_draining()) {
+            let wait = Duration::from_micros(due.since(self.clock.now().wall)).min(APPROVALS_EVERY);
+            let at = self.clock.moment().after(wait);
+            self.timers.set(at, Timer::Approval);
+            self.approval_timer = Some((due, at));
         }
     }
 

@@ -217,7 +217,7 @@ impl Shard {
         {
             return Answer::Reply(Reply::refused(refusal, client_id.as_ref()));
         }
-        let begins = matches!(&what, What::Send(input) if input.begins_turn()) && !is_known;
+        let begins = matches!(&what, What::Send(input) if input.sets_off()) && !is_known;
         if begins && webhook.is_some() && self.is_outbox_full() {
             return Answer::Reply(Reply::refused(&OUTBOX_FULL, client_id.as_ref()));
         }
@@ -228,6 +228,7 @@ impl Shard {
                 return Answer::Reply(Reply::over(*over, client_id.as_ref()));
             }
         }
+        let begins_turn = begins && !matches!(what, What::Send(Input::Approve { .. }));
         let payer = self.payer(&key.sub, address);
         let budget = if let What::State = what { self.budget_left(&key.sub, address) } else { None };
         let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment(), self.journal.generation(&key));
@@ -248,7 +249,7 @@ impl Shard {
             }
             answer.unwrap_or_else(|_| Err(live.panicked(around)))
         });
-        if begins && matches!(answered, Some(Ok(_))) {
+        if begins_turn && matches!(answered, Some(Ok(_))) {
             self.count_begun(id);
         }
         match answered.expect("the session was found or placed just now") {

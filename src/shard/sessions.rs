@@ -2,13 +2,13 @@
 //!
 //! Reading or watching opens no session, only a place for one, which goes when nobody watches it any more. A session that
 //! nobody waits for (no running turn, no call, no watcher) may leave at any time; `idle` holds just those, the one unused
-//! longest first.
+//! longest first. One whose turn waits for a person may leave as well; `due` holds when the approvals of those here expire.
 
 use super::Settings;
 use super::event::SessionId;
 use super::identity::Key;
 use super::live::Live;
-use crate::contract::{Caller, Code, Moment, Refusal, micros};
+use crate::contract::{Caller, Code, Moment, Refusal, Time, micros};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 #[derive(Default)]
@@ -17,6 +17,7 @@ pub(super) struct Sessions {
     numbers: HashMap<Key, SessionId>,
     live: BTreeMap<SessionId, Live>,
     idle: BTreeSet<(Moment, SessionId)>,
+    due: BTreeSet<(Time, SessionId)>,
     last: SessionId,
     open: usize,
     bytes: usize,
@@ -125,6 +126,11 @@ impl Sessions {
         let bytes = live.bytes();
         self.bytes = self.bytes - live.counted_bytes + bytes;
         live.counted_bytes = bytes;
+        let due = live.session.due();
+        if let Some(before) = std::mem::replace(&mut live.counted_due, due) {
+            self.due.remove(&(before, id));
+        }
+        self.due.extend(due.map(|due| (due, id)));
         if live.is_open && live.is_idle() {
             self.idle.insert((live.last_used, id));
         }
@@ -134,18 +140,32 @@ impl Sessions {
         self.live.keys().copied().collect()
     }
 
+    /// Those at work; a turn that waits for a person may do so for days.
     pub(super) fn busy(&self) -> usize {
-        self.live.values().filter(|live| live.session.busy()).count()
+        self.live.values().filter(|live| live.is_at_work()).count()
     }
 
     pub(super) fn any_busy(&self) -> bool {
-        self.live.values().any(|live| live.session.busy())
+        self.live.values().any(Live::is_at_work)
+    }
+
+    /// When the next approval expires.
+    pub(super) fn next_due(&self) -> Option<Time> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// The sessions with an approval that has expired by now.
+    pub(super) fn due_by(&self, now: Time) -> Vec<SessionId> {
+        self.due.iter().take_while(|(due, _)| *due <= now).map(|(_, id)| *id).collect()
     }
 
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Live> {
         let live = self.live.remove(&id)?;
         self.numbers.remove(&live.key);
         self.idle.remove(&(live.last_used, id));
+        if let Some(due) = live.counted_due {
+            self.due.remove(&(due, id));
+        }
         self.open -= usize::from(live.is_open);
         self.bytes -= live.counted_bytes;
         Some(live)

@@ -98,7 +98,7 @@ impl Shard {
             let backlog = &live.backlog;
             let gap = since.is_some_and(|since| !backlog.reaches(Seq(since)));
             let hello = match show {
-                Show::Chat => Some(json::attached(&live.session.ui().controls(), backlog.visible(), backlog.kept_from(), gap)),
+                Show::Chat => Some(json::attached(&live.session.controls(), backlog.visible(), backlog.kept_from(), gap)),
                 Show::Events | Show::Trace => since.map(|_| json::resumed(backlog.visible(), backlog.kept_from(), gap)),
                 Show::Tests | Show::Turn(_) | Show::Echo => None,
             };
@@ -278,7 +278,7 @@ impl Shard {
         };
         let (client_id, sub, address) = (input.client_id().cloned(), stream.sub.clone(), stream.address);
         let is_known = self.sessions.get(session).is_some_and(|live| live.knows(&input));
-        if input.begins_turn() && !is_known {
+        if input.sets_off() && !is_known {
             if let Some(refusal) = self.journal.broken().cloned() {
                 return self.refuse_on_socket(id, &refusal, client_id.as_ref());
             }
@@ -295,7 +295,7 @@ impl Shard {
         let payer = self.payer(&sub, address);
         let taken = self.with_live(session, actions, |live, around| {
             let taken = live.take(around, input);
-            if let Ok(Accepted::Begins(_)) = taken {
+            if let Ok(Accepted::Begins(_) | Accepted::Resumes(_)) = taken {
                 live.payer = payer;
             }
             taken
@@ -312,7 +312,7 @@ impl Shard {
                 }
             }
             Some(Ok(Accepted::Begins(_))) => self.count_begun(session),
-            Some(Ok(Accepted::Plain)) | None => {}
+            Some(Ok(Accepted::Resumes(_) | Accepted::Plain)) | None => {}
             Some(Err(NotTaken::Refused(refusal))) => self.refuse_on_socket(id, &refusal, client_id.as_ref()),
             Some(Err(NotTaken::Broken)) => self.take_out(session, actions),
         }

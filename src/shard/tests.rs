@@ -10,6 +10,7 @@ use identity::Key;
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
 
+mod approve;
 mod audit;
 mod bounded;
 mod busy;

@@ -17,6 +17,8 @@ pub(super) enum Timer {
     Ticket(Ticket),
     /// Sessions that nobody has used for long leave.
     Sweep,
+    /// An approval expires.
+    Approval,
     /// Refused attempts that were only counted are noted.
     Audit,
     /// The last words to sockets have taken long enough.

@@ -137,6 +137,7 @@ fn fate(rng: &mut Rng, owner: &str, request: &Request, failing: u64) -> Fate {
                 }
             }
         }
+        Request::Approval(_) => unreachable!("no worker does an approval"),
         Request::Model(_) => {
             let text = match (fails, below(rng, 10)) {
                 (true, 0) => "gärbled {\"goal\":".to_owned(),

@@ -6,7 +6,7 @@ use crate::contract::journal::{DeliveryStatus, SessionRow, TurnRow};
 use crate::contract::{
     Answer, CallId, CallKind, CallStatus, ChatMessage, ClientId, Code, Control, DatabaseInfo, Entry, Event, Machine, Memory, Message,
     ModelRequest, Name, Outcome, Process, Question, Refusal, Request, Seq, ToolId, Trace, TurnDetail, TurnId, TurnResult, Usage, Variant,
-    What, WhileBusy, clip, milliseconds,
+    Verdict, What, WhileBusy, clip, milliseconds,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -377,6 +377,18 @@ pub fn result(result: &TurnResult, memory: &Memory) -> Vec<u8> {
     })
 }
 
+/// Body of `/api/action` that answers an approval.
+pub fn decided(turn: TurnId, verdict: Verdict, client_id: Option<&ClientId>) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        status: Verdict,
+        id: Id,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a ClientId>,
+    }
+    write(&Body { status: verdict, id: Id(turn), client_id })
+}
+
 /// Body of `/api/send` and `/api/action`.
 pub fn queued(turn: TurnId, client_id: Option<&ClientId>) -> Vec<u8> {
     #[derive(Serialize)]
@@ -498,6 +510,7 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize, w
         request: match &*call.request {
             Request::Model(request) => model_request(request, bytes_max),
             Request::Database(request) => json!(request),
+            Request::Approval(approval) => json!(approval),
         },
         answer: clip(&call.came.said(), bytes_max),
         reply: call.came.whole(),

@@ -1,7 +1,9 @@
 //! What clients send, read into inputs. What they may not send is refused with a code and a sentence that says what to do.
 
 use super::complexity::{DEPTH_MAX, VALUES_MAX, is_too_complex};
-use crate::contract::{CallId, Caller, ClientId, Code, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, TurnId, WhileBusy, exact};
+use crate::contract::{
+    APPROVE, CallId, Caller, ClientId, Code, DECLINE, INVALID_CLIENT_ID, Input, Refusal, Source, TraceContext, TurnId, WhileBusy, exact,
+};
 use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
@@ -122,8 +124,16 @@ pub fn action(mut object: Object, from: Caller) -> Result<Input, Refusal> {
     let source = match object.remove("source") {
         None | Some(Value::Null) => None,
         Some(Value::String(source)) => Some(Source::try_from(source).map_err(invalid_source)?),
-        Some(_) => return Err(invalid_source("`source` must be a string: `thinker` or `machine:<id>`")),
+        Some(_) => return Err(invalid_source("`source` must be a string: `thinker`, `machine:<id>` or `approval:<pid>`")),
     };
+    if let Some(Source::Approval(call)) = source {
+        let approved = match action.as_str() {
+            APPROVE => true,
+            DECLINE => false,
+            _ => return Err(Refusal::new(Code::InvalidParameter, "`action` must be `approve` or `decline` where `source` is an approval")),
+        };
+        return Ok(Input::Approve { call, approved, client_id, from });
+    }
     let data = object.remove("data").unwrap_or(Value::Null);
     Ok(Input::Action { action, data, source, client_id, while_busy, from })
 }

@@ -240,6 +240,7 @@ impl Pool {
         let call_time_max = Duration::from_micros(self.0.call_us_max.load(Ordering::Relaxed));
         match request {
             Request::Model(_) => call_time_max,
+            Request::Approval(_) => unreachable!("no worker does an approval"),
             Request::Database(asked) => call_time_max.min(Duration::from_millis(asked.limits.time_ms_max)),
         }
     }
@@ -337,6 +338,7 @@ impl Shared {
         match request {
             Request::Model(model) if model.background => Lane::Background,
             Request::Model(_) => Lane::Foreground,
+            Request::Approval(_) => unreachable!("no worker does an approval"),
             // One that is not known is told so at once.
             Request::Database(asked) => self.settings.databases.place(&asked.database).map_or(Lane::Foreground, Lane::Database),
         }
@@ -426,6 +428,7 @@ impl Shared {
             match &*request {
                 Request::Model(_) => CallError::Deadline { waited: "a free worker".to_owned() }.into(),
                 Request::Database(_) => CallError::Database(DatabaseFault::Deadline).into(),
+                Request::Approval(_) => unreachable!("no worker does an approval"),
             }
         } else {
             let mut say = |text: &str| {
@@ -440,6 +443,7 @@ impl Shared {
                     model.as_mut().expect("it was just fitted").model.answer(asked, &mut call)
                 }
                 (None, Request::Database(asked)) => self.settings.databases.answer(asked, &mut call),
+                (None, Request::Approval(_)) => unreachable!("no worker does an approval"),
             }));
             answered.unwrap_or_else(|_| {
                 tracing::error!(lane = ?lane, "call panicked; the worker goes on without what it had open");

@@ -165,6 +165,29 @@ fn a_display_is_a_table_and_colours_can_be_declined() {
 }
 
 #[test]
+fn an_approval_shows_what_is_to_be_done_and_is_answered_by_its_number() {
+    let graphs = Folder::new();
+    let graph = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("graphs/v1-direct.json")).unwrap();
+    graphs.write("v1-direct.json", &graph.replace(r#""kind": "agent","#, r#""kind": "agent", "approve": true,"#));
+    let options = ["--graphs", graphs.path().to_str().unwrap(), "--graph", "v1-direct"];
+    let server = Server::with(&Setting { options: &options, ..Setting::default() });
+    let mut terminal = Terminal::start(&server, "tty", "--color never");
+    terminal.shows("> ");
+    terminal.types("why is the sky blue?\n");
+    let shown = terminal.shows("[1] Approve  [2] Decline");
+    assert!(shown.contains("agent wants to begin. Waits for your approval until 2") && shown.contains("## message"), "{shown:?}");
+    terminal.types("1\n");
+    terminal.shows("Sunlight");
+    terminal.shows("> ");
+    terminal.types("and the sea?\n");
+    terminal.shows("[2] Decline");
+    terminal.types("2\n");
+    terminal.shows("it was declined");
+    terminal.types("/quit\n");
+    assert_eq!(end_of(&mut terminal.child), Some(0));
+}
+
+#[test]
 fn ctrl_c_stops_the_answer_and_then_the_conversation() {
     let server = Server::with(&Setting { word_ms: 200, ..Setting::default() });
     let mut terminal = Terminal::start(&server, "tty", "");

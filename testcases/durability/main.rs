@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "all of this is test code")]
 
+mod approve;
 mod budgets;
 mod client;
 mod disk;

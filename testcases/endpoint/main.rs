@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "all of this is test code")]
 
 mod actions;
+mod approve;
 mod bounded;
 mod calls;
 mod chat;

@@ -120,6 +120,11 @@ struct Chat<W> {
     failed: bool,
 }
 
+/// Whether a button answers an approval.
+fn is_of_approval(pressed: &Value) -> bool {
+    pressed["source"].as_str().is_some_and(|source| source.starts_with("approval:"))
+}
+
 /// Why a conversation can't go on.
 enum Over {
     Failed(ConversationError),
@@ -208,17 +213,34 @@ impl<W: Write> Chat<W> {
             "/graph" => self.call("/api/graph/switch", &json!({ "name": rest }))?,
             _ if word.starts_with('/') && self.is_interactive => self.screen.error(&format!("There is no command {word}. {HELP}"))?,
             _ => {
-                let message = self.pressed(line).unwrap_or_else(|| json!({ "text": line, "dashboard": self.controls }));
+                let pressed = self.pressed(line);
+                if let Some(answer) = pressed.as_ref().filter(|pressed| is_of_approval(pressed)) {
+                    self.decide(answer)?;
+                    return self.after_line();
+                }
+                let message = pressed.unwrap_or_else(|| json!({ "text": line, "dashboard": self.controls }));
                 match self.conversation.send(message) {
                     Ok(client_id) => drop(self.open.insert(client_id)),
                     Err(error) => self.complain(&error.to_string())?,
                 }
             }
         }
+        self.after_line()
+    }
+
+    fn after_line(&mut self) -> Result<Go, Over> {
         if self.is_interactive || self.open.is_empty() {
             self.next_line()?;
         }
         Ok(Go::On)
+    }
+
+    /// Answers what waits for an approval: this starts no turn, and so has no end of its own.
+    fn decide(&mut self, answer: &Value) -> Result<(), Over> {
+        match self.address.call("/api/action", Some(&json!({ "action": answer["action"], "source": answer["source"] }))) {
+            Ok(_) => Ok(()),
+            Err(why) => self.complain(&why.to_string()),
+        }
     }
 
     /// The button that a person means by its number.
@@ -314,6 +336,15 @@ impl<W: Write> Chat<W> {
 
     fn take_controls(&mut self, controls: Vec<Value>) -> Result<(), Over> {
         self.controls = controls;
+        // A turn that waits for an approval goes on only when that is seen.
+        if screen::approvals(&self.controls).next().is_some() {
+            if !self.is_interactive && self.controls != self.shown {
+                self.screen.error("This turn waits for an approval. Answer it on the page, or in `framewright chat` on a terminal.")?;
+            }
+            self.screen.end_line()?;
+            self.show_controls()?;
+            return Ok(self.screen.prompt()?);
+        }
         if self.is_idle() {
             self.show_controls()?;
             self.screen.prompt()?;

@@ -149,8 +149,28 @@ impl<W: Write> Screen<W> {
     }
 }
 
+/// All buttons; an approval brings its own.
 pub(super) fn buttons(controls: &[Value]) -> impl Iterator<Item = &Value> {
-    controls.iter().filter(|control| control["type"] == "button")
+    controls.iter().flat_map(|control| match control["type"].as_str() {
+        Some("button") => std::slice::from_ref(control),
+        Some("approval") => control["buttons"].as_array().map(Vec::as_slice).unwrap_or_default(),
+        _ => &[],
+    })
+}
+
+/// What a turn waits to have approved.
+pub(super) fn approvals(controls: &[Value]) -> impl Iterator<Item = &Value> {
+    controls.iter().filter(|control| control["type"] == "approval")
+}
+
+/// What is to be done, in full, and until when it waits.
+fn approval(approval: &Value) -> String {
+    let (node, tool, database) = (words(&approval["node"]), words(&approval["tool"]), words(&approval["database"]));
+    let what = if tool.is_empty() { "begin".to_owned() } else { format!("call {tool}") };
+    let place = if database.is_empty() { String::new() } else { format!(" on {database}") };
+    let until = approval["expires_at"].as_f64().and_then(|ms| jiff::Timestamp::from_millisecond(ms as i64).ok());
+    let until = until.map_or(String::new(), |until| format!(" until {until:.0}"));
+    format!("{node} wants to {what}{place}. Waits for your approval{until}:\n{}", words(&approval["text"]))
 }
 
 /// Without what would steer a terminal, or turn the direction of what follows (bidi embeddings, overrides and isolates).
@@ -184,6 +204,7 @@ fn drawing(display: &Value) -> String {
         "progress" => headed(progress(&display["value"], &display["max"])),
         "table" => under(table(&display["columns"], &display["rows"])),
         "chart" => under(chart(display)),
+        "approval" => approval(display),
         _ => headed(words(display.get("text").unwrap_or(&display["value"]))),
     }
 }
@@ -329,6 +350,8 @@ mod tests {
             json!({"type":"odd"}),
             json!({"type":"button","label":"Red","action":"red"}),
             json!({"type":"button","action":"blue"}),
+            json!({"type":"approval","node":"eras","tool":"query","database":"shop","text":"SELECT 1","expires_at":1763668166000.5,
+                "buttons":[{"type":"button","label":"Approve"},{"type":"button","label":"Decline"}]}),
         ];
         expect![[r#"
             Plain.
@@ -345,7 +368,9 @@ mod tests {
               May   7
               June  12
 
-            [1] Red  [2] blue
+            eras wants to call query on shop. Waits for your approval until 2025-11-20T19:49:26Z:
+            SELECT 1
+            [1] Red  [2] blue  [3] Approve  [4] Decline
         "#]]
         .assert_eq(&shown(true, |screen| screen.controls(&controls)));
     }

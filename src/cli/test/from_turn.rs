@@ -140,6 +140,9 @@ fn calls_of(turn: &Value) -> Result<Vec<Kept>, String> {
         let node = text(&call["node"]);
         let record = records.iter().find(|record| record["pid"] == call["pid"]);
         let record = record.ok_or_else(|| format!("the trace of {id} does not tell of a call of `{node}`"))?;
+        if record["kind"] == "approval" {
+            return Err(format!("{id} waited for a person's approval, which no suite can give: choose a turn without one"));
+        }
         if record["status"] != "done" {
             return Err(format!("a call of `{node}` in {id} failed: what it would have said is not known"));
         }

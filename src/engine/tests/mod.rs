@@ -1,5 +1,6 @@
 //! The engine as a whole: pictures of turns, the rules of its header one by one, and a simulation.
 
+mod approve;
 mod busy;
 mod controls;
 mod drawn;

@@ -4,7 +4,7 @@
 use super::drawn;
 use super::world::{World, ada};
 use crate::contract::{
-    Accepted, Answer, CallError, CallId, ClientId, Control, Input, Limits, Memory, Outcome, Role, ToolCall, TurnId, What, WhileBusy,
+    Accepted, Answer, CallError, CallId, CallKind, ClientId, Control, Input, Limits, Memory, Outcome, Role, ToolCall, TurnId, What, WhileBusy,
 };
 use crate::graph::{shipped, shipped_with};
 use serde_json::{Value, json};
@@ -41,8 +41,9 @@ fn whatever_happens_every_turn_ends_once_and_the_session_settles() {
 fn simulate(seed: u64) {
     let mut dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let limits = limits();
-    let (library, graphs) = match dice.below(2) {
+    let (library, graphs) = match dice.below(3) {
         0 => (shipped(), ["v3-framed", "v1-direct"]),
+        1 => (shipped_with(marked), ["v3-framed", "v1-direct"]),
         _ => (drawn::library(&mut dice), ["one", "two"]),
     };
     let mut world = World::on(library, dice.pick(&graphs), limits.clone());
@@ -57,8 +58,16 @@ fn simulate(seed: u64) {
         step(&mut world, &mut dice, &graphs, &mut begun);
         check_always(&world, &limits, seed);
     }
-    while let Some((call, _)) = world.out.pop_front() {
-        world.complete(call, Ok(Answer { text: "{}".to_owned(), ..Answer::default() }));
+    loop {
+        if let Some((call, _)) = world.out.pop_front() {
+            world.complete(call, Ok(Answer { text: "{}".to_owned(), ..Answer::default() }));
+        } else if let Some(due) = world.session.due() {
+            assert!(world.session.is_paused(), "seed {seed}: nothing but a person is waited for");
+            world.now.wall = world.now.wall.max(due);
+            world.put(Input::Due);
+        } else {
+            break;
+        }
     }
     assert!(!world.session.busy() && !world.session.memorizing(), "seed {seed}: the session settles");
     assert_eq!(world.session.processes(), [], "seed {seed}: no call is left");
@@ -103,6 +112,12 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
         11 => Input::Attached { from: ada() },
         12 if dice.below(4) == 0 => Input::Drain { cut: dice.below(2) == 0 },
         13 if dice.below(4) == 0 => return load(world, dice, graphs),
+        14 => Input::Due,
+        15..17 if world.session.due().is_some() => {
+            let waiting: Vec<CallId> = approvals(world).collect();
+            let call = waiting[dice.below(waiting.len() as u64) as usize];
+            Input::Approve { call, approved: dice.below(3) > 0, client_id: client_id(dice), from: ada() }
+        }
         _ => return answer(world, dice),
     };
     match world.session.accepts(&input) {
@@ -117,8 +132,35 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
             begun.push(turn.0);
             world.put(input);
         }
+        Ok(Accepted::Resumes(turn)) => {
+            assert!(world.session.is_due(turn), "the turn that waits is the one that goes on");
+            world.put(input);
+        }
         Ok(Accepted::Plain) => world.put(input),
     }
+}
+
+/// A graph file in which tools, and the node that answers, need approvals.
+fn marked(file: &str) -> String {
+    let Ok(mut graph) = serde_json::from_str::<Value>(file) else { return file.to_owned() };
+    let Some(nodes) = graph.get_mut("nodes").and_then(Value::as_array_mut) else { return file.to_owned() };
+    for node in nodes {
+        match node["kind"].as_str() {
+            Some("thinker" | "agent") => {
+                for tool in node["tools"].as_array_mut().into_iter().flatten().step_by(2) {
+                    *tool = json!({"name": tool, "approve": {"expires": "1h"}});
+                }
+            }
+            Some("output") => node["approve"] = json!(true),
+            _ => {}
+        }
+    }
+    graph.to_string()
+}
+
+fn approvals(world: &World) -> impl Iterator<Item = CallId> {
+    let processes = world.session.processes().into_iter();
+    processes.filter(|process| process.kind == CallKind::Approval).map(|process| process.pid)
 }
 
 /// The server loads other graphs of the same names; now and then one of them is gone, or nothing has changed.
@@ -199,7 +241,8 @@ fn check_always(world: &World, limits: &Limits, seed: u64) {
     assert!(session.history().len() <= limits.history_max && session.traces().count() <= limits.traces_max, "seed {seed}");
     assert!(session.ui().machines.len() <= limits.machines_max, "seed {seed}");
     let mut out: Vec<CallId> = world.out.iter().map(|(call, _)| *call).collect();
-    let mut known: Vec<CallId> = session.processes().iter().map(|process| process.pid).collect();
+    let of_workers = session.processes().into_iter().filter(|process| process.kind != CallKind::Approval);
+    let mut known: Vec<CallId> = of_workers.map(|process| process.pid).collect();
     out.sort();
     known.sort();
     assert_eq!(out, known, "seed {seed}: no call without someone who waits for it, and none forgotten");
@@ -208,7 +251,7 @@ fn check_always(world: &World, limits: &Limits, seed: u64) {
         let graphs = world.libraries.iter().filter_map(|library| library.graph(&trace.graph));
         let paths = graphs.filter_map(|graph| graph.paths.iter().find(|path| path.name == trace.path));
         if trace.status == crate::contract::CallStatus::Done {
-            let calls: usize = trace.frames.iter().map(|frame| frame.calls.len()).sum();
+            let calls = trace.frames.iter().flat_map(|frame| &frame.calls).filter(|call| call.kind != CallKind::Approval).count();
             let is_stated = paths.into_iter().any(|path| trace.frames.len() == path.frames && calls <= path.calls as usize);
             assert!(is_stated, "seed {seed}: `{}` is a stated path, with its frames and within its budget", trace.path);
         }
@@ -223,7 +266,7 @@ fn check_streams(world: &World, seed: u64) {
         What::Controls { controls } => Some(controls.to_vec()),
         _ => None,
     });
-    let controls: Vec<Control> = world.session.ui().controls();
+    let controls: Vec<Control> = world.session.controls();
     assert_eq!(shown.unwrap_or_default(), controls, "seed {seed}: watchers have the controls of the session");
     let last = |pick: fn(&What) -> Option<Value>| world.events.iter().rev().find_map(|event| pick(&event.what));
     let memory = last(|what| if let What::Memory { memory } = what { Some(json!(memory)) } else { None });
@@ -242,14 +285,18 @@ fn check_streams(world: &World, seed: u64) {
     }
     let mut tools = BTreeMap::new();
     let mut named = BTreeMap::new();
+    let mut begun_as = BTreeMap::new();
     for event in &world.events {
         match &event.what {
             What::ToolCall { id, tool, .. } => assert!(tools.insert(*id, tool).is_none(), "seed {seed}: each call has an id of its own"),
             What::ToolResult { id, tool, .. } => assert_eq!(tools.get(id), Some(&tool), "seed {seed}: a result belongs to a call"),
-            What::Accepted { client_id } => assert!(named.insert(event.turn, client_id).is_none(), "seed {seed}: accepted once"),
-            What::TurnStarted { client_id, .. } | What::Done { client_id, .. } => {
+            What::Accepted { client_id } => drop(named.entry(event.turn).or_insert(client_id)),
+            What::TurnStarted { client_id, .. } => {
                 assert_eq!(named.get(&event.turn).copied(), client_id.as_ref(), "seed {seed}: the client's id stays with its turn");
+                begun_as.insert(event.turn, client_id);
             }
+            // An answer to an approval has an id of its own, which its turn does not take.
+            What::Done { client_id, .. } => assert_eq!(begun_as[&event.turn], client_id, "seed {seed}: and to its end"),
             _ => {}
         }
     }

@@ -233,6 +233,7 @@ impl World {
         let label = |control: Control| match control {
             Control::Button(button) => button.label,
             Control::Display(display) => format!("{:?}", display.kind).to_lowercase(),
+            Control::Approval(_) => "approval".to_owned(),
         };
         self.session.ui().controls().into_iter().map(label).collect()
     }

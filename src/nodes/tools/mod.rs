@@ -46,10 +46,13 @@ impl Tool {
 #[derive(Debug)]
 pub enum Act {
     /// At once, on the copy.
-    Run(fn(&View<'_>, &mut Ui, Value) -> Result<Done, String>),
+    Run(Run),
     /// By querying the node's database. `display` is how the user sees what it found.
     Ask { ask: fn(&View<'_>, &Value) -> Result<Asked, String>, display: Option<fn(&View<'_>, &ToolReport) -> Option<Change>> },
 }
+
+/// What a tool does at once, on the copy of what the user sees.
+pub type Run = fn(&View<'_>, &mut Ui, Value) -> Result<Done, String>;
 
 /// A question to a database, and the tables that have to be described before it.
 pub type Asked = (DatabaseAsk, Vec<String>);

@@ -166,7 +166,12 @@ impl Writer<'_> {
                 ]);
                 span
             }
+            Some(AskedOf::Approval { tool }) => {
+                let of = tool.as_deref().or(told.map(|told| &*told.node)).unwrap_or_default();
+                self.span(id, Some(parent), format!("approve {of}"), period)
+            }
             // The turn was cleared away; its times and counts are still known.
+            None if record.kind == CallKind::Approval => self.span(id, Some(parent), record.label.to_string(), period),
             None => {
                 let kind = if record.kind == CallKind::Llm { "chat" } else { "execute_tool" };
                 let mut span = self.span(id, Some(parent), kind.to_owned(), period);
@@ -179,6 +184,7 @@ impl Writer<'_> {
         if !record.retries.is_empty() {
             span.attributes.push(number("framewright.retries", record.retries.len() as u64));
         }
+        span.attributes.extend(record.decided.iter().map(|decided| text("framewright.approval", decided.verdict.name())));
         span.attributes.extend(record.usage.iter().flat_map(usage));
         span.attributes.extend(told.and_then(|told| told.content.as_ref()).into_iter().flat_map(|said| content(record.kind, said)));
         if record.status == CallStatus::Error {
@@ -190,7 +196,7 @@ impl Writer<'_> {
 
 /// Messages as the conventions want them, in JSON.
 fn content(kind: CallKind, said: &Content) -> Vec<KeyValue> {
-    if kind == CallKind::Db {
+    if kind != CallKind::Llm {
         let asked = said.asked.iter().map(|(_, asked)| text("gen_ai.tool.call.arguments", asked));
         return asked.chain([text("gen_ai.tool.call.result", &said.answered)]).collect();
     }

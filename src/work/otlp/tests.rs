@@ -94,6 +94,7 @@ fn record(pid: u64, kind: CallKind, started_us: u64, duration_us: u64) -> CallRe
         code: None,
         usage: (kind == CallKind::Llm).then(|| Usage { prompt_tokens: 40, completion_tokens: 5, cached_tokens: 30, ..Usage::default() }),
         retries: vec!["pelican".to_owned()],
+        decided: None,
     }
 }
 

@@ -310,7 +310,7 @@ fn what_was_asked_in_a_turn_has_to_be_asked_again() {
     let folder = Folder::new();
     let judge = || match ask("", "", "judge this") {
         Request::Model(asked) => Request::Model(ModelRequest { role: ONLOOKER.into(), ..asked }),
-        Request::Database(_) => unreachable!("a model is asked"),
+        Request::Database(_) | Request::Approval(_) => unreachable!("a model is asked"),
     };
     let (pool, tape) = recording(&folder);
     pool.databases("a");
