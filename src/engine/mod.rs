@@ -2,7 +2,7 @@
 //!
 //! [`Session::handle`] takes the time and one input and returns effects. It cannot wait, cannot fail and reads no clock, so
 //! the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs` all calls,
-//! `background.rs` what runs after a turn, `reset.rs` how things end early, `resume.rs` how they go on after a restart, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
+//! `background.rs` what runs after a turn, `reset.rs` how things end early, `resume.rs` how they go on after a restart, `reload.rs` how graphs change, `hold.rs` how turns wait for their caller, `show.rs` what watchers see, `read.rs` and
 //! `question.rs` what others may read, `snapshot.rs` how a session is saved and loaded.
 //!
 //! Invariants: turns start in the order of their ids and end once, with one `done`; no call is out without a turn or a
@@ -12,6 +12,7 @@
 mod background;
 mod call;
 mod frame;
+mod hold;
 mod named;
 mod question;
 mod read;
@@ -53,6 +54,8 @@ pub struct Session {
     /// A library that was handed over, and one that waits for the running turn to end.
     offered: Option<Arc<Library>>,
     next: Option<Next>,
+    /// Turns wait until they are begun: see `hold.rs`.
+    is_held: bool,
     /// The node that an event names where no node speaks.
     engine: Arc<str>,
     setup: Setup,
@@ -165,6 +168,7 @@ impl Session {
             graph_behind: None,
             offered: None,
             next: None,
+            is_held: false,
             engine: "engine".into(),
             setup: Setup { is_open: false, limits: Limits::default(), databases: Vec::new(), caller: from.clone() },
             conversation: Conversation {
@@ -260,6 +264,9 @@ impl Session {
         }
         while self.work.turn.is_none() {
             self.adopt();
+            if self.is_held {
+                break;
+            }
             let Some(waiting) = self.work.waiting.pop_front() else { break };
             self.begin(waiting, effects);
         }

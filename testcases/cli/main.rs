@@ -7,6 +7,7 @@
 mod audit;
 mod chat;
 mod commands;
+mod compare;
 mod config;
 mod doctor;
 mod files;
