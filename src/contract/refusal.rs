@@ -117,6 +117,10 @@ codes! {
     UnknownTurn "unknown_turn" 404,
     /// It has had it, and keeps it no longer or not yet.
     TurnNotKept "turn_not_kept" 404,
+    /// There is a session of the name that a new one is to get.
+    SessionExists "session_exists" 409,
+    /// A session that large is forked on the command line.
+    ForkTooLarge "fork_too_large" 413,
     /// The server keeps sessions in memory only: see `--durability`.
     NoJournal "no_journal" 404,
     // How much they may use, each with `Retry-After`.

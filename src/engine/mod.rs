@@ -2,7 +2,7 @@
 //!
 //! [`Session::handle`] takes the time and one input and returns effects. It cannot wait, cannot fail and reads no clock, so
 //! the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs` all calls,
-//! `background.rs` what runs after a turn, `reset.rs` how things end early, `resume.rs` how they go on after a restart, `reload.rs` how graphs change, `hold.rs` how turns wait for their caller, `show.rs` what watchers see, `read.rs` and
+//! `background.rs` what runs after a turn, `reset.rs` how things end early, `resume.rs` how they go on after a restart, `fork.rs` how a session goes on that was another one's, `reload.rs` how graphs change, `hold.rs` how turns wait for their caller, `show.rs` what watchers see, `read.rs` and
 //! `question.rs` what others may read, `snapshot.rs` how a session is saved and loaded.
 //!
 //! Invariants: turns start in the order of their ids and end once, with one `done`; no call is out without a turn or a
@@ -11,6 +11,7 @@
 
 mod background;
 mod call;
+mod fork;
 mod frame;
 mod hold;
 mod named;
@@ -32,6 +33,7 @@ use crate::graph::{Graph, Library};
 use crate::nodes::{Node, View, schema};
 use background::Background;
 use call::Running;
+use fork::Forked;
 use named::Named;
 use reload::Next;
 pub use resume::first_seq;
@@ -210,6 +212,7 @@ impl Session {
             | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
+            | Input::Forked { .. }
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop
@@ -238,6 +241,10 @@ impl Session {
                 self.counters.seq_last = first_seq(generation).unwrap_or(Seq(now.wall.0));
             }
             Input::Resumed { generation, rerun } => self.resumed(generation, rerun, effects),
+            Input::Forked { of: _, turn: _, memory, library, frame, begins } => {
+                let (memory, begins) = (memory.map(|memory| *memory), begins.map(|begins| *begins));
+                return self.forked(Forked { memory, library, is_in_turn: frame.is_some(), begins }, effects);
+            }
             Input::Surveyed { databases } => self.surveyed(databases),
             Input::Reloaded { library, limits } => self.reloaded(&library, limits),
             Input::Attached { from } => self.meet(from, effects),

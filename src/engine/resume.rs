@@ -23,7 +23,9 @@ impl Session {
         self.end_calls(Lane::Background, effects);
         let unmemorized = self.work.background.take().map(|background| background.about);
         self.graph_behind = None;
-        if let Some(turn) = &self.work.turn {
+        if !self.begin_again(effects)
+            && let Some(turn) = &self.work.turn
+        {
             if rerun {
                 let (id, trace) = (turn.about.id(), turn.about.trace);
                 let again = Waiting { id, client_id: turn.client_id.clone(), begun: turn.begun.clone(), trace, is_too_late: false };

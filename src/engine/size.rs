@@ -35,6 +35,7 @@ pub fn input_bytes(input: &Input) -> usize {
         | Input::Resumed { .. }
         | Input::Surveyed { .. }
         | Input::Reloaded { .. }
+        | Input::Forked { .. }
         | Input::Attached { .. }
         | Input::Cancel { .. }
         | Input::Stop

@@ -96,8 +96,8 @@ pub(super) fn answer(
             Reply::of(json::question(&question))
         }
         What::Trace { last } => Reply::of(json::trace_lines(live.backlog.lines(last.clamp(1, TRACE_LINES_MAX)))),
-        What::Report(_) | What::Reports | What::LastRun { .. } | What::Kept { .. } | What::Forget | What::Delete => {
-            unreachable!("what belongs to the user, or ends a session, is answered elsewhere")
+        What::Report(_) | What::Reports | What::LastRun { .. } | What::Kept { .. } | What::Forget | What::Delete | What::Fork(_) => {
+            unreachable!("what belongs to the user, or begins or ends a session in the journal, is answered elsewhere")
         }
     })
 }

@@ -17,13 +17,14 @@ use super::address::Address;
 pub use super::audit::Record;
 use super::identity::{Key, User};
 pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
+use super::journal_job::Sent;
 use super::metrics::Metrics;
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
 use super::quota::{Counts, Subject};
 pub use super::restore::Found;
 use crate::auth::{Ask, News, Peer, Rules};
-use crate::contract::journal::Append;
+use crate::contract::journal::{Append, Name};
 use crate::contract::{Answer, CallError, CallId, Caller, Finished, Moment, Refusal, Request, TraceId, TraceParent, TurnId, Usage};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -201,6 +202,16 @@ pub enum JobOutcome {
         name: String,
         body: Vec<u8>,
     },
+    /// A session was forked and is kept.
+    Forked(Box<Forked>),
+}
+
+/// The new session, and the message that it gets now.
+#[derive(Debug)]
+pub struct Forked {
+    pub to: Name,
+    pub turn: TurnId,
+    pub message: Option<Box<Sent>>,
 }
 
 /// A line of the log, without message contents, keys or tokens.

@@ -207,7 +207,7 @@ impl Shard {
         }
         match journal_answers::deleted(&key.id, &Deleted::default(), was_open) {
             JobOutcome::Reply(reply) => Answer::Reply(reply),
-            JobOutcome::File(_) | JobOutcome::Document { .. } => unreachable!("what is deleted is no file"),
+            JobOutcome::File(_) | JobOutcome::Document { .. } | JobOutcome::Forked(_) => unreachable!("what is deleted is no file"),
         }
     }
 }

@@ -194,6 +194,7 @@ impl Live {
                 | Input::Resumed { .. }
                 | Input::Surveyed { .. }
                 | Input::Reloaded { .. }
+                | Input::Forked { .. }
                 | Input::Chunk { .. }
                 | Input::Completion { .. },
             ) => {

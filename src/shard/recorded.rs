@@ -8,6 +8,30 @@ use crate::contract::journal::{Durability, Item, Turn};
 use crate::contract::{Effect, Input, Moment, Now, Role, Seq, TurnId, What};
 use crate::engine::Session;
 
+/// A turn as it is kept behind record `number`, if its session has it.
+pub(super) fn turn(session: &Session, id: TurnId, number: u64, first_token_us: Option<u64>) -> Option<Turn> {
+    let detail = session.kept_turn(id)?;
+    let trace = &detail.trace;
+    let answer = session.history().iter().rev().find(|message| message.id == id && message.role == Role::Assistant);
+    Some(Turn {
+        turn: id.0,
+        number,
+        started_at: trace.started_at,
+        question: trace.message.to_string(),
+        answer: answer.map(|message| message.content.clone()).unwrap_or_default(),
+        status: trace.status.name().to_owned(),
+        degraded: trace.degraded.clone(),
+        graph: trace.graph.to_string(),
+        path: trace.path.clone(),
+        total_us: trace.total_us,
+        first_token_us,
+        tokens_in: trace.usage.prompt_tokens,
+        tokens_out: trace.usage.completion_tokens,
+        cost_micros: trace.usage.cost_micros,
+        detail: serde_json::to_vec(detail).expect("a turn serializes"),
+    })
+}
+
 /// How far a session is kept.
 pub(super) struct Recorded {
     generation: u32,
@@ -106,28 +130,10 @@ impl Recorded {
 
     /// Keeps a turn, again where something that ran behind it has ended.
     pub(super) fn keep_turn(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId) {
-        let Some(detail) = session.kept_turn(id) else { return };
-        let trace = &detail.trace;
         let first_token_us = self.first_token.filter(|(of, _)| *of == id).and_then(|(_, time_us)| time_us);
-        let answer = session.history().iter().rev().find(|message| message.id == id && message.role == Role::Assistant);
-        let turn = Turn {
-            turn: id.0,
-            number: self.number,
-            started_at: trace.started_at,
-            question: trace.message.to_string(),
-            answer: answer.map(|message| message.content.clone()).unwrap_or_default(),
-            status: trace.status.name().to_owned(),
-            degraded: trace.degraded.clone(),
-            graph: trace.graph.to_string(),
-            path: trace.path.clone(),
-            total_us: trace.total_us,
-            first_token_us,
-            tokens_in: trace.usage.prompt_tokens,
-            tokens_out: trace.usage.completion_tokens,
-            cost_micros: trace.usage.cost_micros,
-            detail: serde_json::to_vec(detail).expect("a turn serializes"),
-        };
-        self.append(keep, now, Item::Turn(Box::new(turn)));
+        if let Some(turn) = turn(session, id, self.number, first_token_us) {
+            self.append(keep, now, Item::Turn(Box::new(turn)));
+        }
     }
 
     pub(super) fn cleared(&mut self, keep: &mut Keep<'_>, now: Now) {

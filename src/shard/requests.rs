@@ -186,6 +186,9 @@ impl Shard {
         if matches!(what, What::Delete) {
             return self.delete_session(&key, actions);
         }
+        if let What::Fork(job) = what {
+            return self.fork_session(&key, address, *job, actions);
+        }
         if !self.is_here(&key) {
             return match self.journal.is_full() {
                 true => Answer::Reply(LOADING_FULL.into()),
@@ -441,6 +444,7 @@ impl Shard {
                 self.touch(socket);
             }
             (JobOutcome::Document { .. }, to) => self.reply(to, NO_FILE.into(), actions),
+            (JobOutcome::Forked(forked), to) => self.forked(to, *forked, actions),
             (JobOutcome::Reply(reply), ReplyTo::Everywhere(socket, gathered)) => {
                 self.gather(ticket, socket, gathered, waiting.due, reply, actions);
             }

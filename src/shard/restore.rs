@@ -153,11 +153,13 @@ pub struct Player<'a> {
     libraries: &'a mut Libraries<'a>,
     moment: Moment,
     is_held: bool,
+    /// One that nothing keeps yet.
+    learned: Option<Arc<Library>>,
 }
 
 impl<'a> Player<'a> {
     pub fn new(libraries: &'a mut Libraries<'a>) -> Player<'a> {
-        Player { session: None, libraries, moment: Moment(0), is_held: false }
+        Player { session: None, libraries, moment: Moment(0), is_held: false, learned: None }
     }
 
     /// A player of a session whose turns wait for [`Player::begin_held`].
@@ -200,7 +202,7 @@ impl<'a> Player<'a> {
             }
             self.session = Some(session);
         }
-        if let Input::Reloaded { library, .. } = &input {
+        if let Input::Reloaded { library, .. } | Input::Forked { library: Some(library), .. } = &input {
             let library = self.library(library)?;
             self.session.as_mut().ok_or(Unreadable::NotOpened)?.offer(library);
         }
@@ -228,12 +230,24 @@ impl<'a> Player<'a> {
         Session::restore(&libraries?, snapshot).map_err(Unreadable::Session)
     }
 
+    /// The library of the graph that the session runs on.
+    pub fn graphs(&mut self) -> Result<Arc<Library>, Unreadable> {
+        let hash = self.session.as_ref().ok_or(Unreadable::NotOpened)?.graph().library.clone();
+        self.library(&hash)
+    }
+
+    /// Knows this library too, from now on.
+    pub fn learn(&mut self, library: Arc<Library>) {
+        self.learned = Some(library);
+    }
+
     pub fn session(&self) -> Option<&Session> {
         self.session.as_ref()
     }
 
     fn library(&mut self, hash: &str) -> Result<Arc<Library>, Unreadable> {
-        (self.libraries)(hash).ok_or_else(|| Unreadable::Library { hash: hash.to_owned() })
+        let learned = self.learned.as_ref().filter(|learned| learned.hash() == hash).cloned();
+        learned.or_else(|| (self.libraries)(hash)).ok_or_else(|| Unreadable::Library { hash: hash.to_owned() })
     }
 }
 

@@ -78,6 +78,7 @@ enum Call {
     Sessions,
     Rename,
     Delete,
+    Fork,
     Export,
     Feedback,
     Turns,
@@ -127,6 +128,7 @@ const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Get, "/api/sessions", Call::Sessions, READ),
     (Method::Post, "/api/sessions/rename", Call::Rename, CHAT),
     (Method::Post, "/api/sessions/delete", Call::Delete, CHAT),
+    (Method::Post, "/api/sessions/fork", Call::Fork, CHAT),
     (Method::Get, "/api/sessions/export", Call::Export, READ),
     (Method::Post, "/api/feedback", Call::Feedback, CHAT),
     (Method::Get, "/api/turns", Call::Turns, READ),
@@ -426,6 +428,16 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Delete => {
             optional_body(request)?;
             What::Delete
+        }
+        // On the new session's shard, which must know that there is one now.
+        Call::Fork => {
+            if server.settings.keeping.is_none() {
+                return Err(NO_JOURNAL);
+            }
+            let (to, job) = queries::fork(&Key::of(&sub, request)?, &message_body(server, request)?, &from)?;
+            let shard = placed(server, &to, false);
+            let what = What::Fork(Box::new(job));
+            return Ok(Outcome::Operation(Box::new(Operation { key: to, from, address: None, what }), shard));
         }
         Call::Sessions => return journal(server, queries::sessions(&sub, request, server.has_sign_in)?),
         Call::Turns => {

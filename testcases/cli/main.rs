@@ -11,6 +11,7 @@ mod compare;
 mod config;
 mod doctor;
 mod files;
+mod fork;
 mod kept;
 mod program;
 mod prompts;

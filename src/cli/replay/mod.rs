@@ -42,7 +42,7 @@ pub(super) struct Options {
 }
 
 /// A turn as a number or as the interface names it.
-fn turn(text: &str) -> Result<TurnId, String> {
+pub(super) fn turn(text: &str) -> Result<TurnId, String> {
     let number = text.strip_prefix("msg_").unwrap_or(text).parse().ok().filter(|number| *number > 0);
     number.map(TurnId).ok_or_else(|| "turns are called 1, 2 and so on, or msg_1, msg_2".to_owned())
 }

@@ -149,7 +149,7 @@ fn play(player: &mut Player<'_>, record: &Record) -> Result<(restore::Record, Ve
 }
 
 /// Does something without a report of a panic that is caught.
-pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
+pub(in crate::cli) fn quietly<T>(work: impl FnOnce() -> T) -> T {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let done = work();

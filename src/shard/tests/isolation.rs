@@ -73,6 +73,16 @@ const PROBES: &[Probe] = &[
         &[r#"{"title":"x"}"#, r#"{"title":"x","user":"ada","session":"adas-session"}"#],
     ),
     ("POST", "/api/sessions/delete", "chat", &["", "?user=ada"], &["", r#"{"user":"ada","session":"adas-session"}"#]),
+    (
+        "POST",
+        "/api/sessions/fork",
+        "chat",
+        &["", "?user=ada"],
+        &[
+            r#"{"turn":"msg_1","to":"eves-fork"}"#,
+            r#"{"turn":"msg_2","to":"adas-session","message":"hi","user":"ada","of":"adas-session"}"#,
+        ],
+    ),
     ("GET", "/api/sessions/export", "read", &["", "?user=ada", "?format=json"], &[]),
     (
         "POST",

@@ -68,7 +68,10 @@ pub(super) fn play(recorded: Recorded, onto: &Onto<'_>, asks: &mut dyn Asks) -> 
         return Ok(None);
     }
     let (own, behind): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.asked.is_some());
-    let unused = own.into_iter().filter_map(|call| Some((Question::of(&call.asked?.request), Some(call.came)))).collect();
+    // What was given up before it was answered, as where a fork begins, answers nothing.
+    let is_answered = |call: &super::recorded::Call| call.came.iter().any(|(.., input)| matches!(input, Input::Completion { .. }));
+    let unused =
+        own.into_iter().filter(is_answered).filter_map(|call| Some((Question::of(&call.asked?.request), Some(call.came)))).collect();
     let out = behind.into_iter().map(|call| Out { id: call.id, answer: Answer::Recorded(call.came.into()) }).collect();
     let mut stage = Stage {
         session: before,
