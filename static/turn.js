@@ -17,6 +17,8 @@ const Answer = lazy(async () => {
   return Answer;
 });
 
+const Feedback = lazy(async () => (await import('./feedback.js')).Feedback, 'feedback.css');
+
 /** @param {{turn: Turn}} props */
 export function TurnView({ turn }) {
   const trace = traces.value[turn.id];
@@ -75,6 +77,7 @@ function Foot({ turn, trace, open }) {
       ${said && html`<span class="said">${said}</span>`}
       ${trace && html`<${TraceLink} trace=${trace} open=${open} />`}
       ${turn.answer && turn.status !== 'running' && html`<${CopyButton} text=${() => turn.answer} label="Copy the answer" />`}
+      ${turn.answer && turn.id && turn.status !== 'running' && html`<${Feedback} id=${turn.id} />`}
     </p>
   `;
 }

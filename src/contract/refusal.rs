@@ -117,6 +117,8 @@ codes! {
     UnknownTurn "unknown_turn" 404,
     /// It has had it, and keeps it no longer or not yet.
     TurnNotKept "turn_not_kept" 404,
+    /// It can't be played again by itself, so there is no test of it.
+    TurnNotTestable "turn_not_testable" 409,
     /// There is a session of the name that a new one is to get.
     SessionExists "session_exists" 409,
     /// A session that large is forked on the command line.

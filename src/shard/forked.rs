@@ -34,14 +34,19 @@ impl Shard {
         Answer::Job(Job::Journal(Box::new(job)))
     }
 
-    /// The new session is kept: what this shard knew of its name is outdated.
-    pub(super) fn forked(&mut self, to: ReplyTo, forked: Forked, actions: &mut Vec<Action>) {
-        let Forked { to: name, turn, message } = forked;
-        let key = Key { sub: name.user.into(), id: name.session.into() };
+    /// The new session is kept: what this shard knew of its name is outdated, whether somebody still waits for the answer or not.
+    pub(super) fn make_way(&mut self, forked: &Forked, actions: &mut Vec<Action>) {
+        let key = key_of(forked);
         if let Some(id) = self.sessions.find(&key).map(|live| live.id) {
             self.remove_session(id, 1000, "forked", actions);
         }
         self.journal.forget(|user, session| *user == *key.sub && *session == *key.id);
+    }
+
+    /// Answers for the new session, or has it get its message and answers for that.
+    pub(super) fn forked(&mut self, to: ReplyTo, forked: Forked, actions: &mut Vec<Action>) {
+        let key = key_of(&forked);
+        let Forked { turn, message, .. } = forked;
         let Some(message) = message else {
             let body = json!({ "status": "forked", "id": key.id, "turn": turn.to_string() });
             return self.reply(to, Reply::ok(&body), actions);
@@ -55,4 +60,8 @@ impl Shard {
             Answer::Later(later) => drop(self.answer_later(to, later, actions)),
         }
     }
+}
+
+fn key_of(forked: &Forked) -> Key {
+    Key { sub: forked.to.user.as_str().into(), id: forked.to.session.as_str().into() }
 }

@@ -14,6 +14,24 @@ const UNKNOWN_TURN: Refusal =
     Refusal::new(Code::UnknownTurn, "this session has no such turn that has ended: `/api/turns` lists those that it has");
 const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is no longer kept: `/api/turns` lists those that are");
 
+const TOO_LARGE_TO_TEST: Refusal = Refusal::new(
+    Code::TurnNotTestable,
+    "this session is too large to be played here: operators write the test with `framewright test --from-turn`",
+);
+
+pub fn too_large_to_test() -> JobOutcome {
+    JobOutcome::Reply(TOO_LARGE_TO_TEST.into())
+}
+
+/// Body of `/api/turn/test`: the texts of both files, and the name that they have but for their endings.
+pub fn turn_test(name: &str, suite: &str, cassette: &str) -> JobOutcome {
+    JobOutcome::Reply(Reply::ok(&serde_json::json!({ "name": name, "suite": suite, "cassette": cassette })))
+}
+
+pub fn not_testable(why: String) -> JobOutcome {
+    JobOutcome::Reply(Refusal::with(Code::TurnNotTestable, why).into())
+}
+
 const TOO_LARGE: Refusal =
     Refusal::new(Code::ForkTooLarge, "this session is too large to be forked here: operators fork it with `framewright sessions fork`");
 

@@ -33,6 +33,11 @@ pub enum JournalJob {
         databases: Vec<DatabaseInfo>,
         detail_bytes_max: usize,
     },
+    /// `/api/turn/test`: a turn as a suite with its cassette.
+    TurnTest {
+        name: Name,
+        turn: TurnId,
+    },
     /// `/api/turns`. `of_all`: of all users, who are then named.
     Turns {
         query: TurnQuery,
@@ -121,6 +126,7 @@ impl JournalJob {
             | JournalJob::Export { .. }
             | JournalJob::History { .. }
             | JournalJob::Turn { .. }
+            | JournalJob::TurnTest { .. }
             | JournalJob::Turns { .. }
             | JournalJob::Fork { .. } => false,
         }

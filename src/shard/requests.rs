@@ -423,6 +423,9 @@ impl Shard {
     }
 
     pub(super) fn job_done(&mut self, ticket: Ticket, outcome: JobOutcome, actions: &mut Vec<Action>) {
+        if let JobOutcome::Forked(forked) = &outcome {
+            self.make_way(forked, actions);
+        }
         let Some(waiting) = self.take_waiting(ticket) else { return };
         match (outcome, waiting.to) {
             (JobOutcome::File(Some(body)), ReplyTo::File(socket, name)) => {

@@ -62,6 +62,7 @@ enum Call {
     Poll,
     Frames,
     Turn,
+    TurnTest,
     Clear,
     State,
     History,
@@ -112,6 +113,7 @@ const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Get, "/api/poll", Call::Poll, READ),
     (Method::Get, "/api/frames", Call::Frames, READ),
     (Method::Get, "/api/turn", Call::Turn, READ),
+    (Method::Get, "/api/turn/test", Call::TurnTest, READ),
     (Method::Post, "/api/clear", Call::Clear, CHAT),
     (Method::Get, "/api/state", Call::State, READ),
     (Method::Get, "/api/history", Call::History, READ),
@@ -226,8 +228,8 @@ impl Route {
 
     /// Whether administrators may make this call about another user.
     pub(super) fn is_about_anyone(&self) -> bool {
-        use Call::{Events, Export, Frames, LastRun, Reports, Sessions, Trace, Turn, Turns, WebSocket};
-        let is_kept = matches!(self.call, Sessions | Export | Turns);
+        use Call::{Events, Export, Frames, LastRun, Reports, Sessions, Trace, Turn, TurnTest, Turns, WebSocket};
+        let is_kept = matches!(self.call, Sessions | Export | TurnTest | Turns);
         is_kept || matches!(self.call, Frames | Turn | Trace | Events | Reports | LastRun | WebSocket(Show::Trace | Show::Tests))
     }
 
@@ -410,8 +412,10 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Result => What::Result,
         Call::Poll => What::Poll { since: request.query("since").unwrap_or_default() },
         Call::Frames => What::Frames { last: last(5) },
-        Call::Turn => {
-            What::Turn(turn(request, "id")?.ok_or(Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`"))?)
+        Call::Turn => What::Turn(turn(request, "id")?.ok_or(NO_TURN)?),
+        Call::TurnTest => {
+            let turn = turn(request, "id")?.ok_or(NO_TURN)?;
+            return journal(server, JournalJob::TurnTest { name: queries::name(&Key::of(&sub, request)?), turn });
         }
         Call::Clear => {
             optional_body(request)?;
@@ -462,6 +466,8 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
     let shard = placed(server, &key, what.is_of_user());
     Ok(Outcome::Operation(Box::new(Operation { key, from, address: None, what }), shard))
 }
+
+const NO_TURN: Refusal = Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`");
 
 fn journal(server: &Server<'_>, job: JournalJob) -> Outcomes {
     if server.settings.keeping.is_none() {

@@ -6,15 +6,17 @@
 use super::bounds::JOBS_MAX;
 use super::mailbox::{Letter, Mailbox};
 use crate::contract::journal::{Deleted, Name, Record, SessionQuery, SessionRow, TurnQuery};
-use crate::contract::{Code, Refusal, Time, micros};
-use crate::shard::bounds::{EXPORT_BYTES_MAX, FORK_BYTES_MAX};
+use crate::contract::{Code, Refusal, Time, TurnId, micros};
+use crate::shard::bounds::{EXPORT_BYTES_MAX, PLAYED_BYTES_MAX};
 use crate::shard::event::{JobOutcome, Ticket};
 use crate::shard::fork::{self, Fork, Made};
 use crate::shard::identity::Key;
 use crate::shard::journal_answers as answers;
 use crate::shard::journal_job::{ExportFormat, Forget, JournalJob, KeepFork, SESSION_EXISTS, Sent, Whose};
+use crate::shard::material::{self, Material};
 use crate::shard::restore;
 use crate::store::{Read, Store, StoreError};
+use crate::work::tape::{Seen, Taken};
 use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -88,6 +90,7 @@ fn read(store: &mut dyn Read, job: JournalJob) -> JobOutcome {
         JournalJob::Turn { name, turn, databases, detail_bytes_max } => {
             store.turn(&name, turn.0).map(|row| answers::turn(row, &databases, detail_bytes_max))
         }
+        JournalJob::TurnTest { name, turn } => turn_test(store, &name, turn),
         JournalJob::Turns { query, of_all } => {
             let limit = query.limit;
             store.turns(&TurnQuery { limit: limit + 1, ..query }).map(|rows| answers::turns(&rows, limit, of_all))
@@ -123,6 +126,7 @@ pub(super) fn change(store: &mut dyn Store, job: JournalJob) -> JobOutcome {
         | JournalJob::Export { .. }
         | JournalJob::History { .. }
         | JournalJob::Turn { .. }
+        | JournalJob::TurnTest { .. }
         | JournalJob::Turns { .. }
         | JournalJob::Fork { .. } => unreachable!("another thread reads"),
     };
@@ -164,7 +168,7 @@ fn fork_session(store: &mut dyn Read, fork: &Fork, message: Option<Box<Sent>>) -
 
 fn make_fork(store: &mut dyn Read, wanted: &Fork) -> Result<Result<Made, JobOutcome>, StoreError> {
     let Some(session) = session(store, &wanted.of)? else { return Ok(Err(answers::unknown_session())) };
-    if session.bytes > FORK_BYTES_MAX {
+    if session.bytes > PLAYED_BYTES_MAX {
         return Ok(Err(answers::too_large_to_fork()));
     }
     // What was cleared is shown no more, and so are its beginnings.
@@ -172,10 +176,39 @@ fn make_fork(store: &mut dyn Read, wanted: &Fork) -> Result<Result<Made, JobOutc
         return Ok(Err(answers::turn_not_kept()));
     }
     let store = RefCell::new(store);
+    let mut libraries = |hash: &str| restore::kept_library(hash, &store.borrow_mut().library(hash).ok().flatten()?);
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
+    let made = fork::fork(records(&store, &wanted.of), &mut libraries, wanted, Time(at))?;
+    Ok(made.map_err(|why| answers::not_forked(&why)))
+}
+
+/// A turn as a suite with its cassette.
+fn turn_test(store: &mut dyn Read, name: &Name, turn: TurnId) -> Result<JobOutcome, StoreError> {
+    let Some(session) = session(store, name)? else { return Ok(answers::unknown_session()) };
+    if session.bytes > PLAYED_BYTES_MAX {
+        return Ok(answers::too_large_to_test());
+    }
+    if store.turn(name, turn.0)?.is_none_or(|row| row.is_hidden) {
+        return Ok(answers::turn_not_kept());
+    }
+    let store = RefCell::new(store);
+    let mut libraries = |hash: &str| restore::kept_library(hash, &store.borrow_mut().library(hash).ok().flatten()?);
+    let found = material::of_turn(records(&store, name), &mut libraries, turn)?;
+    let taken = found.and_then(|Material { turns, history, events, known }| {
+        Taken::of(&Seen { session: name.session.clone(), turns, history, events, known })
+    });
+    Ok(match taken {
+        Ok(Taken { name, suite, cassette }) => answers::turn_test(&name, &suite, &cassette),
+        Err(why) => answers::not_testable(why),
+    })
+}
+
+/// All records of a session, page by page.
+fn records<'s>(store: &'s RefCell<&mut dyn Read>, name: &'s Name) -> impl Iterator<Item = Result<Record, StoreError>> + 's {
     let (mut next, mut page) = (1, Vec::new().into_iter());
-    let records = std::iter::from_fn(|| {
+    std::iter::from_fn(move || {
         if page.len() == 0 {
-            match store.borrow_mut().records(&wanted.of, next, PAGE) {
+            match store.borrow_mut().records(name, next, PAGE) {
                 Ok(more) => page = more.into_iter(),
                 Err(error) => return Some(Err(error)),
             }
@@ -183,11 +216,7 @@ fn make_fork(store: &mut dyn Read, wanted: &Fork) -> Result<Result<Made, JobOutc
         let record: Record = page.next()?;
         next = record.number + 1;
         Some(Ok(record))
-    });
-    let mut libraries = |hash: &str| restore::kept_library(hash, &store.borrow_mut().library(hash).ok().flatten()?);
-    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
-    let made = fork::fork(records, &mut libraries, wanted, Time(at))?;
-    Ok(made.map_err(|why| answers::not_forked(&why)))
+    })
 }
 
 /// Keeps a session that was forked, unless there is one of its name.

@@ -3,6 +3,7 @@
 mod controls;
 mod drawn;
 mod experts;
+mod fork;
 mod golden;
 mod language;
 mod named;

@@ -45,6 +45,7 @@ const PROBES: &[Probe] = &[
     ("GET", "/api/poll", "read", &["", "?user=ada", "?since=no_session", "?since=000000000000"], &[]),
     ("GET", "/api/frames", "read", &["", "?user=ada", "?last=1000"], &[]),
     ("GET", "/api/turn", "read", &["?id=msg_1", "?id=msg_2", "?id=msg_1&user=ada"], &[]),
+    ("GET", "/api/turn/test", "read", &["?id=msg_1", "?id=msg_2", "?id=msg_1&user=ada"], &[]),
     ("POST", "/api/clear", "chat", &["", "?user=ada"], &["", r#"{"user":"ada"}"#]),
     ("GET", "/api/state", "read", &["", "?user=ada"], &[]),
     ("GET", "/api/history", "read", &["", "?user=ada", "?last=1000", "?before=msg_9", "?before=msg_9&user=ada"], &[]),
