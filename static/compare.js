@@ -61,7 +61,7 @@ function seen({ id, trace, calls }, lines) {
     sql: list(calls).filter(({ request }) => request.ask?.Query).map(({ request }) => statement(request.ask)),
     text: answered ?? plain(streamed ?? ''),
     tokens: `${number(asked)} in, ${number(said)} out`,
-    cost: (cost / 1_000_000).toFixed(6),
+    cost: cost ? (cost / 1_000_000).toFixed(6) : '',
   };
 }
 

@@ -175,7 +175,7 @@ fn messages_that_waited_behind_the_point_of_a_fork_are_left_out() {
     world.provider.holds(1);
     chat.say(&json!({ "text": says("Second."), "id": "second" }));
     chat.say(&json!({ "text": says("Third."), "id": "third" }));
-    chat.until(|message| message["type"] == "accepted" && message["client_id"] == "third");
+    chat.until(|message| message["type"] == "delta" && message["client_id"] == "third");
     world.provider.release(1);
     talk.result_of("msg_3");
     talk.memorized();
