@@ -41,6 +41,18 @@ export function difference(expected, got) {
   };
 }
 
+/** Two texts, with the words marked that only one of them has. @param {string} before @param {string} after @returns {{before: Piece[], after: Piece[]}} */
+export function between(before, after) {
+  const [one, other] = [words(before), words(after)];
+  const isShort = one.length <= WORDS_MAX && other.length <= WORDS_MAX;
+  const common = isShort ? inBoth(one.map(sense), other.map(sense)) : [];
+  const [ours, theirs] = [new Set(common.map(([at]) => at)), new Set(common.map(([, at]) => at))];
+  return {
+    before: joined(marked(one, (at) => isShort && !ours.has(at))),
+    after: joined(marked(other, (at) => isShort && !theirs.has(at))),
+  };
+}
+
 /** @param {string[]} one @param {string[]} other @param {Set<number>} kept those of `one` that both have */
 function isAlike(one, other, kept) {
   const [few, many] = [one.filter(isSpoken).length, other.filter(isSpoken).length].sort((a, b) => a - b);

@@ -7,10 +7,12 @@ import { openTurn, turnAddress } from './route.js';
 import { read, session, written } from './api.js';
 import { ready, turns } from './session.js';
 import { useTicker } from './ticker.js';
+import { SaveTest } from './turntest.js';
 import { TraceTable } from './tracetable.js';
 import { BROKEN } from './turn.js';
 import { Waterfall } from './waterfall.js';
 import { counted, duration, number } from './words.js';
+import { lazy } from './lazy.js';
 
 /** @typedef {import('./contract.js').Trace} Trace */
 /** @typedef {import('./contract.js').LiveTurn} LiveTurn */
@@ -32,7 +34,8 @@ import { counted, duration, number } from './words.js';
  * @property {Trace | undefined} trace  once it has ended */
 
 const LINES_MAX = 500;
-const VIEWS = ['Waterfall', 'Table', 'JSON'];
+const VIEWS = ['Waterfall', 'Table', 'JSON', 'Compare'];
+const Compare = lazy(async () => (await import('./compare.js')).Compare, 'compare.css');
 
 export function TracePanel() {
   const [view, setView] = useState(VIEWS[0]);
@@ -143,11 +146,13 @@ function Turn({ turn, view, setView }) {
         </div>
         <span class="spring"></span>
         <${CopyLink} id=${turn.id} />
+        ${turn.status === 'done' && html`<${SaveTest} id=${turn.id} />`}
         ${turn.trace && html`<button type="button" class="quiet" onClick=${() => download(turn.id)} title="With all requests and answers">Download</button>`}
       </div>
       ${view === 'Waterfall' && html`<${Waterfall} turn=${turn} />`}
       ${view === 'Table' && html`<${TraceTable} turn=${turn} />`}
       ${view === 'JSON' && html`<${Json} turn=${turn} />`}
+      ${view === 'Compare' && html`<${Compare} key=${turn.id} id=${turn.id} />`}
     </article>
   `;
 }

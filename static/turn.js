@@ -21,6 +21,7 @@ const Answer = lazy(async () => {
 
 const Editor = lazy(async () => (await import('./versions.js')).Editor, 'versions.css');
 const Versions = lazy(async () => (await import('./versions.js')).Versions, 'versions.css');
+const Feedback = lazy(async () => (await import('./feedback.js')).Feedback, 'feedback.css');
 
 /** @param {{turn: Turn, isIdle: boolean, isLast: boolean}} props `isIdle`: nothing runs or waits */
 export function TurnView({ turn, isIdle, isLast }) {
@@ -92,6 +93,7 @@ function Foot({ turn, trace, open, canRetry }) {
       ${trace && html`<${TraceLink} trace=${trace} open=${open} />`}
       ${turn.answer && turn.status !== 'running' && html`<${CopyButton} text=${() => turn.answer} label="Copy the answer" />`}
       ${canRetry && html`<button type="button" class="quiet again" onClick=${() => retry(turn.id)}>Try again</button>`}
+      ${turn.answer && turn.id && turn.status !== 'running' && html`<${Feedback} id=${turn.id} />`}
     </p>
   `;
 }

@@ -144,6 +144,7 @@ impl Bytes {
 pub(super) fn library_named(record: &[u8]) -> Option<String> {
     match serde_json::from_slice::<restore::Record>(record).ok()?.input {
         Input::Opened { library, .. } | Input::Reloaded { library, .. } => Some(library),
+        Input::Forked { library, .. } => library,
         _ => None,
     }
 }

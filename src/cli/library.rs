@@ -39,6 +39,24 @@ pub(super) fn load(folder: Option<&Path>) -> Result<Library, Failure> {
     Library::load(&files(folder)?).map_err(|error| Failure::config(told(folder, &error)))
 }
 
+/// The graph of this file alone, with the folders of prompts and schemas that lie beside it over those of `folder` and the
+/// built-in ones.
+pub(super) fn of_file(file: &Path, folder: Option<&Path>) -> Result<Library, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::config(format!("{}: {error}", file.display()));
+    let mut files = files(folder)?;
+    files.retain(|name, _| name.contains('/'));
+    let beside = file.parent().unwrap_or(Path::new(""));
+    for below in ["prompts", "schemas"] {
+        let folder = beside.join(below);
+        if folder.is_dir() {
+            read(&folder, &format!("{below}/"), 1, &mut files)?;
+        }
+    }
+    let name = file.file_name().and_then(|name| name.to_str()).ok_or_else(|| wrong(&"this is no file's name"))?;
+    files.insert(name.to_owned(), text_file::read(file, FILE_BYTES_MAX).map_err(|error| wrong(&error))?);
+    Library::load(&files).map_err(|error| Failure::config(told(Some(beside), &error)))
+}
+
 /// What nodes of the graph ask for and nobody has set up: what is missing, and what to add.
 pub(super) fn missing_databases(graph: &Graph, databases: &[(String, Source)]) -> Vec<(String, String)> {
     let asked = graph.nodes.iter().filter_map(|node| Some((&node.name, node.database.as_deref()?)));

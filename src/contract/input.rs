@@ -1,6 +1,6 @@
 //! All that can happen to a session.
 
-use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Source, TraceContext, TurnId, Usage, WhileBusy};
+use super::{Answer, CallError, CallId, ClientId, DatabaseInfo, Memory, Source, TraceContext, TurnId, Usage, WhileBusy};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -92,6 +92,22 @@ pub enum Input {
     /// The server loaded its files and settings again. The next turn runs on the graph of this library, by content hash, which
     /// was handed over before, and under these limits.
     Reloaded { library: String, limits: Limits },
+    /// The inputs before are those of the session `of`, up to before its turn `turn` or, with `frame`, to where that frame of the
+    /// turn began, which begins again. `memory`, and with `library` the prompts, are other ones from here on; the library, by
+    /// content hash, was handed over before. `begins`, a message or an action, begins a turn. What begins does so with the next
+    /// input, [`Input::Resumed`].
+    Forked {
+        of: String,
+        turn: TurnId,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory: Option<Box<Memory>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        library: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        frame: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        begins: Option<Box<Input>>,
+    },
     /// A watcher came; its caller is who the session talks to from now on.
     Attached { from: Caller },
     /// A person wrote something. `dashboard` is what they see now.
@@ -177,6 +193,7 @@ impl Input {
             | Input::Switch { from, .. } => Some(from),
             Input::Surveyed { .. }
             | Input::Reloaded { .. }
+            | Input::Forked { .. }
             | Input::Resumed { .. }
             | Input::Due
             | Input::Cancel { .. }
@@ -196,6 +213,7 @@ impl Input {
             | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
+            | Input::Forked { .. }
             | Input::Attached { .. }
             | Input::Approve { .. }
             | Input::Due

@@ -94,6 +94,26 @@ impl Memory {
         }
     }
 
+    /// The same with no text and no list longer than a memory's own.
+    #[must_use]
+    pub fn bounded(self, facts_max: usize) -> Memory {
+        let list = |items: Vec<String>, most: usize| {
+            let excess = items.len().saturating_sub(facts_max);
+            items.into_iter().skip(excess).map(|item| super::clip(&item, most)).collect()
+        };
+        let text = |text: String| super::clip(&text, 500);
+        Memory {
+            user_name: text(self.user_name),
+            user_mood: text(self.user_mood),
+            topic: self.topic.map(|topic| super::clip(&topic, 200)),
+            topic_history: list(self.topic_history, 200),
+            situation: text(self.situation),
+            language: text(self.language),
+            style_hint: text(self.style_hint),
+            facts: list(self.facts, 500),
+        }
+    }
+
     /// How the user likes answers, as far as they said so.
     pub fn style(&self) -> &str {
         if self.style_hint == Memory::STYLE { "" } else { &self.style_hint }
@@ -196,6 +216,17 @@ impl MemoryPatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_memory_from_outside_is_bounded() {
+        let long = || "x".repeat(2_000);
+        let facts = vec!["first".to_owned(), long(), "last".to_owned()];
+        let memory = Memory { user_name: long(), topic: Some(long()), facts, ..Memory::initial("ada") }.bounded(2);
+        assert!(memory.user_name.len() <= 500 && memory.topic.is_some_and(|topic| topic.len() <= 200));
+        assert_eq!((memory.facts.len(), memory.facts[1].as_str(), memory.facts[0].len() <= 500), (2, "last", true));
+        let own = Memory::initial("ada");
+        assert_eq!(own.clone().bounded(2), own);
+    }
 
     #[test]
     fn a_patch_changes_only_what_it_names_and_keeps_no_fact_twice() {

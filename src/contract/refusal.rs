@@ -126,6 +126,12 @@ codes! {
     UnknownCall "unknown_call" 404,
     /// Users may not have recorded calls made again: see `--rerun`.
     RerunDisabled "rerun_disabled" 403,
+    /// It can't be played again by itself, so there is no test of it.
+    TurnNotTestable "turn_not_testable" 409,
+    /// There is a session of the name that a new one is to get.
+    SessionExists "session_exists" 409,
+    /// A session that large is forked on the command line.
+    ForkTooLarge "fork_too_large" 413,
     /// The server keeps sessions in memory only: see `--durability`.
     NoJournal "no_journal" 404,
     // How much they may use, each with `Retry-After`.

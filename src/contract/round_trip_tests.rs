@@ -92,6 +92,15 @@ fn inputs_and_what_a_session_accepts_read_back() {
         Input::Resumed { generation: 4, rerun: true },
         Input::Surveyed { databases: vec![DatabaseInfo { survey: Some(Arc::new(survey())), ..database }] },
         Input::Reloaded { library: text("hash"), limits: Limits::default() },
+        Input::Forked { of: text("s"), turn: TurnId(3), memory: None, library: None, frame: None, begins: None },
+        Input::Forked {
+            of: text("s"),
+            turn: TurnId(3),
+            memory: Some(Box::new(Memory::initial("ada"))),
+            library: Some(text("hash")),
+            frame: Some(2),
+            begins: Some(Box::new(Input::Message { text: text("hi"), dashboard: vec![], client_id: None, from: from() })),
+        },
         Input::Attached { from: from() },
         Input::Message {
             text: text("hi"),

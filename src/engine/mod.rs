@@ -3,8 +3,9 @@
 //! [`Session::handle`] takes the time and one input and returns effects. It cannot wait, cannot fail and reads no clock, so
 //! the same inputs give the same effects. `turn.rs` holds the life of a turn, `frame.rs` its frames, `call.rs` all calls,
 //! `approve.rs` what waits for a person, `background.rs` what runs after a turn, `busy.rs` what a message does to a running turn,
-//! `reset.rs` how things end early, `resume.rs` how they go on after a restart, `revise.rs` how an answer is made again and a message
-//! edited, `reload.rs` how graphs change, `show.rs` what watchers see, `read.rs` and
+//! `reset.rs` how things end early, `resume.rs` how they go on after a restart, `fork.rs` how a session goes on that was another one's,
+//! `revise.rs` how an answer is made again and a message edited, `reload.rs` how graphs change, `hold.rs` how turns wait for their caller,
+//! `show.rs` what watchers see, `read.rs` and
 //! `question.rs` what others may read, `snapshot.rs` how a session is saved and loaded.
 //!
 //! Invariants: turns start in the order of their ids and end once, with one `done`; no call is out without a turn or a
@@ -15,7 +16,9 @@ mod approve;
 mod background;
 mod busy;
 mod call;
+mod fork;
 mod frame;
+mod hold;
 mod named;
 mod question;
 mod read;
@@ -36,6 +39,7 @@ use crate::graph::{Graph, Library};
 use crate::nodes::{Node, View, schema};
 use background::Background;
 use call::Running;
+use fork::Forked;
 use named::Named;
 use reload::Next;
 pub use resume::first_seq;
@@ -58,6 +62,8 @@ pub struct Session {
     /// A library that was handed over, and one that waits for the running turn to end.
     offered: Option<Arc<Library>>,
     next: Option<Next>,
+    /// Turns wait until they are begun: see `hold.rs`.
+    is_held: bool,
     /// The node that an event names where no node speaks.
     engine: Arc<str>,
     setup: Setup,
@@ -170,6 +176,7 @@ impl Session {
             graph_behind: None,
             offered: None,
             next: None,
+            is_held: false,
             engine: "engine".into(),
             setup: Setup { is_open: false, limits: Limits::default(), databases: Vec::new(), caller: from.clone() },
             conversation: Conversation {
@@ -219,6 +226,7 @@ impl Session {
             | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
+            | Input::Forked { .. }
             | Input::Attached { .. }
             | Input::Due
             | Input::Cancel { .. }
@@ -250,6 +258,10 @@ impl Session {
                 self.counters.seq_last = first_seq(generation).unwrap_or(Seq(now.wall.0));
             }
             Input::Resumed { generation, rerun } => self.resumed(generation, rerun, effects),
+            Input::Forked { of: _, turn: _, memory, library, frame, begins } => {
+                let (memory, begins) = (memory.map(|memory| *memory), begins.map(|begins| *begins));
+                return self.forked(Forked { memory, library, is_in_turn: frame.is_some(), begins }, effects);
+            }
             Input::Surveyed { databases } => self.surveyed(databases),
             Input::Reloaded { library, limits } => self.reloaded(&library, limits),
             Input::Attached { from } => self.meet(from, effects),
@@ -286,6 +298,9 @@ impl Session {
         }
         while self.work.turn.is_none() {
             self.adopt();
+            if self.is_held {
+                break;
+            }
             let Some(waiting) = self.work.waiting.pop_front() else { break };
             self.begin(waiting, effects);
         }

@@ -105,6 +105,11 @@ impl Session {
         self.kept.turns.iter().rev().find(|kept| kept.trace.id == id)
     }
 
+    /// How much of a request or an answer a kept turn shows.
+    pub fn detail_bytes_max(&self) -> usize {
+        self.setup.limits.detail_bytes_max
+    }
+
     /// The calls that are out.
     pub fn processes(&self) -> Vec<Process> {
         let process = |running: &Running| Process {

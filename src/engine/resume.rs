@@ -24,7 +24,8 @@ impl Session {
         self.end_calls(Lane::Background, effects);
         let unmemorized = self.work.background.take().map(|background| background.about);
         self.graph_behind = None;
-        if let Some(turn) = &self.work.turn
+        if !self.begin_again(effects)
+            && let Some(turn) = &self.work.turn
             && !self.waits_for_people()
         {
             if rerun {

@@ -39,6 +39,7 @@ pub fn input_bytes(input: &Input) -> usize {
         | Input::Resumed { .. }
         | Input::Surveyed { .. }
         | Input::Reloaded { .. }
+        | Input::Forked { .. }
         | Input::Attached { .. }
         | Input::Approve { .. }
         | Input::Due

@@ -109,6 +109,7 @@ impl Session {
             graph_behind: behind.map(|(library, graph)| graph_of(&library, graph)).transpose()?,
             offered: None,
             next: next.map(|(library, limits)| Ok(Next { library: find(&library)?, limits })).transpose()?,
+            is_held: false,
             engine: "engine".into(),
             setup,
             conversation,

@@ -86,6 +86,9 @@ pub(super) struct Turn {
     pub(super) details: Vec<CallDetail>,
     /// The last event of the node at work.
     pub(super) event: Name,
+    /// The node whose frame begins with the next input, in a session that was forked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) again: Option<usize>,
 }
 
 /// Machine steps that the next turn's model reads of.
@@ -162,6 +165,7 @@ impl Session {
             degraded: Vec::new(),
             details: Vec::new(),
             event: Name::default(),
+            again: None,
         });
     }
 

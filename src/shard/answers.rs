@@ -99,8 +99,15 @@ pub(super) fn answer(
             Reply::of(json::question(&question))
         }
         What::Trace { last } => Reply::of(json::trace_lines(live.backlog.lines(last.clamp(1, TRACE_LINES_MAX)))),
-        What::Report(_) | What::Reports | What::LastRun { .. } | What::Kept { .. } | What::Forget | What::Delete | What::Rerun(_) => {
-            unreachable!("what belongs to the user, or ends a session, or makes a call again, is answered elsewhere")
+        What::Report(_)
+        | What::Reports
+        | What::LastRun { .. }
+        | What::Kept { .. }
+        | What::Forget
+        | What::Delete
+        | What::Rerun(_)
+        | What::Fork(_) => {
+            unreachable!("what belongs to the user, begins or ends a session, or makes a call again, is answered elsewhere")
         }
     })
 }

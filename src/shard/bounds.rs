@@ -91,6 +91,8 @@ pub(super) const COMMENT_CHARS_MAX: usize = 2_000;
 pub(super) const HISTORY_BYTES_MAX: usize = 8 << 20;
 /// Questions and answers of one exported session, in bytes. Beyond: the older turns are left out, and the export says so.
 pub const EXPORT_BYTES_MAX: usize = 32 << 20;
+/// What a session takes in the journal that is played again for a request, to fork it or to write a test; a larger one is refused.
+pub const PLAYED_BYTES_MAX: u64 = 16 << 20;
 
 /// Sign-ins that a shard remembers, so that each is noted once in the audit log. Beyond: those that expire first are forgotten, and
 /// may be noted again.

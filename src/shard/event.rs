@@ -17,6 +17,7 @@ use super::address::Address;
 pub use super::audit::Record;
 use super::identity::{Key, User};
 pub use super::ids::{SessionId, ShardId, SocketId, Ticket};
+use super::journal_job::Sent;
 use super::metrics::Metrics;
 pub use super::operation::Job;
 use super::operation::{Operation, Reply};
@@ -24,7 +25,7 @@ use super::quota::{Counts, Subject};
 pub use super::rerun::{Again, Wanted};
 pub use super::restore::Found;
 use crate::auth::{Ask, News, Peer, Rules};
-use crate::contract::journal::{Append, Delivery, SpentOn};
+use crate::contract::journal::{Append, Delivery, Name, SpentOn};
 use crate::contract::{
     Answer, CallError, CallId, Caller, Finished, Moment, Refusal, Request, TraceId, TraceParent, TurnDetail, TurnId, Usage,
 };
@@ -228,6 +229,16 @@ pub enum JobOutcome {
         wanted: Box<Wanted>,
         kept: Result<Box<TurnDetail>, Refusal>,
     },
+    /// A session was forked and is kept.
+    Forked(Box<Forked>),
+}
+
+/// The new session, and the message that it gets now.
+#[derive(Debug)]
+pub struct Forked {
+    pub to: Name,
+    pub turn: TurnId,
+    pub message: Option<Box<Sent>>,
 }
 
 /// A line of the log, without message contents, keys or tokens.

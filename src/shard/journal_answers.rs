@@ -1,8 +1,9 @@
 //! What the journal found, as answers. The threads that read and change it call this, so that no event loop writes long answers.
 
 use super::bounds::HISTORY_BYTES_MAX;
-use super::event::JobOutcome;
-use super::journal_job::ExportFormat;
+use super::event::{Forked, JobOutcome};
+use super::fork::NotForked;
+use super::journal_job::{ExportFormat, KeepFork};
 use super::operation::Reply;
 use super::rerun::Wanted;
 use crate::contract::journal::{Deleted, SessionRow, TurnRow};
@@ -13,6 +14,50 @@ const UNKNOWN_SESSION: Refusal = Refusal::new(Code::UnknownSession, "there is no
 const UNKNOWN_TURN: Refusal =
     Refusal::new(Code::UnknownTurn, "this session has no such turn that has ended: `/api/turns` lists those that it has");
 const NOT_KEPT: Refusal = Refusal::new(Code::TurnNotKept, "this turn is no longer kept: `/api/turns` lists those that are");
+
+const TOO_LARGE_TO_TEST: Refusal = Refusal::new(
+    Code::TurnNotTestable,
+    "this session is too large to be played here: operators write the test with `framewright test --from-turn`",
+);
+
+pub fn too_large_to_test() -> JobOutcome {
+    JobOutcome::Reply(TOO_LARGE_TO_TEST.into())
+}
+
+/// Body of `/api/turn/test`: the texts of both files, and the name that they have but for their endings.
+pub fn turn_test(name: &str, suite: &str, cassette: &str) -> JobOutcome {
+    JobOutcome::Reply(Reply::ok(&serde_json::json!({ "name": name, "suite": suite, "cassette": cassette })))
+}
+
+pub fn not_testable(why: String) -> JobOutcome {
+    JobOutcome::Reply(Refusal::with(Code::TurnNotTestable, why).into())
+}
+
+const TOO_LARGE: Refusal =
+    Refusal::new(Code::ForkTooLarge, "this session is too large to be forked here: operators fork it with `framewright sessions fork`");
+
+/// Why a session was not forked.
+pub fn not_forked(why: &NotForked) -> JobOutcome {
+    JobOutcome::Reply(match why {
+        NotForked::NoTurn(_) => UNKNOWN_TURN.into(),
+        NotForked::Incomplete { .. } => NOT_KEPT.into(),
+        other => Refusal::with(Code::JournalUnavailable, format!("this session can't be forked there: {other}")).into(),
+    })
+}
+
+pub fn too_large_to_fork() -> JobOutcome {
+    JobOutcome::Reply(TOO_LARGE.into())
+}
+
+/// A turn that was cleared, or is gone.
+pub fn turn_not_kept() -> JobOutcome {
+    JobOutcome::Reply(NOT_KEPT.into())
+}
+
+pub fn forked(fork: KeepFork) -> JobOutcome {
+    let KeepFork { to, turn, message, .. } = fork;
+    JobOutcome::Forked(Box::new(Forked { to, turn, message }))
+}
 
 pub fn unknown_session() -> JobOutcome {
     JobOutcome::Reply(UNKNOWN_SESSION.into())

@@ -3,10 +3,12 @@
 //! Two threads do it (`shell/journal.rs`, `shell/journal_reader.rs`): one reads, the one that keeps the journal changes it, behind
 //! what was appended before. What they find becomes an answer in `journal_answers.rs`.
 
+use super::address::Address;
+use super::fork::Fork;
 use super::ids::ShardId;
 use super::rerun::Wanted;
-use crate::contract::journal::{Name, SessionQuery, TurnQuery};
-use crate::contract::{Code, DatabaseInfo, Refusal, TurnId};
+use crate::contract::journal::{Append, Name, SessionQuery, TurnQuery};
+use crate::contract::{Caller, Code, DatabaseInfo, Refusal, TurnId};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +39,11 @@ pub enum JournalJob {
         name: Name,
         wanted: Box<Wanted>,
     },
+    /// `/api/turn/test`: a turn as a suite with its cassette.
+    TurnTest {
+        name: Name,
+        turn: TurnId,
+    },
     /// `/api/turns`. `of_all`: of all users, who are then named.
     Turns {
         query: TurnQuery,
@@ -58,6 +65,30 @@ pub enum JournalJob {
         was_open: bool,
     },
     Forget(Forget),
+    /// `/api/sessions/fork`: the thread that reads makes the new session, and hands it to the other as [`JournalJob::KeepFork`].
+    Fork {
+        fork: Box<Fork>,
+        message: Option<Box<Sent>>,
+    },
+    KeepFork(Box<KeepFork>),
+}
+
+/// A new session that is to be kept. Its generation is to be above this one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeepFork {
+    pub to: Name,
+    pub turn: TurnId,
+    pub appends: Vec<Append>,
+    pub generation: u32,
+    pub message: Option<Box<Sent>>,
+}
+
+/// A message that the new session gets once it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sent {
+    pub text: String,
+    pub from: Caller,
+    pub address: Option<Address>,
 }
 
 /// Delete what the journal keeps of a user.
@@ -101,14 +132,20 @@ impl JournalJob {
     /// Whether it changes the journal.
     pub fn changes(&self) -> bool {
         match self {
-            JournalJob::Rename { .. } | JournalJob::Rate { .. } | JournalJob::Delete { .. } | JournalJob::Forget(_) => true,
+            JournalJob::Rename { .. }
+            | JournalJob::Rate { .. }
+            | JournalJob::Delete { .. }
+            | JournalJob::Forget(_)
+            | JournalJob::KeepFork(_) => true,
             JournalJob::Sessions(_)
             | JournalJob::KeptOf(_)
             | JournalJob::Export { .. }
             | JournalJob::History { .. }
             | JournalJob::Turn { .. }
             | JournalJob::Rerun { .. }
-            | JournalJob::Turns { .. } => false,
+            | JournalJob::TurnTest { .. }
+            | JournalJob::Turns { .. }
+            | JournalJob::Fork { .. } => false,
         }
     }
 }
@@ -117,3 +154,5 @@ pub const NO_JOURNAL: Refusal = Refusal::new(
     Code::NoJournal,
     "this server keeps conversations in memory only: nothing is listed, exported or rated (operators: see `--durability`)",
 );
+
+pub const SESSION_EXISTS: Refusal = Refusal::new(Code::SessionExists, "there is a session of this name already: choose another for `to`");

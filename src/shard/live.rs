@@ -231,6 +231,7 @@ impl Live {
                 | Input::Surveyed { .. }
                 | Input::Reloaded { .. }
                 | Input::Due
+                | Input::Forked { .. }
                 | Input::Chunk { .. }
                 | Input::Completion { .. },
             ) => {

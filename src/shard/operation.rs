@@ -58,6 +58,8 @@ pub enum What {
     Switch(Input),
     /// Delete the session.
     Delete,
+    /// Make this session out of another one: a [`JournalJob::Fork`].
+    Fork(Box<JournalJob>),
     Trace {
         last: usize,
     },

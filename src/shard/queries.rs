@@ -3,13 +3,15 @@
 //! Every job names the user whom the request is from, or the one whom an administrator named: no other can be reached.
 
 use super::bounds::{COMMENT_CHARS_MAX, NAMED_SESSIONS_MAX, PAGE, PAGE_MAX, TITLE_CHARS_MAX};
+use super::fork::{Begins, Fork};
 use super::identity::Key;
-use super::journal_job::{ExportFormat, JournalJob};
+use super::journal_job::{ExportFormat, JournalJob, Sent};
 use super::routes::number;
 use crate::contract::journal::{Name, Place, SessionQuery, TurnOrder, TurnQuery};
-use crate::contract::{Code, Refusal, Time, TurnId};
+use crate::contract::{Caller, Code, Memory, Refusal, Time, TurnId};
 use crate::wire::http::Request;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const NAME_THEM: Refusal = Refusal::new(
@@ -133,6 +135,33 @@ pub(super) fn rename(key: Key, body: &Map<String, Value>) -> Result<JournalJob, 
         return Err(invalid("`title` is too long: send at most 1,000 characters, of which 80 are kept"));
     }
     Ok(JournalJob::Rename { name: name(&key), title: title.clone() })
+}
+
+/// `/api/sessions/fork`: the new session's key, and how it is made of this one.
+pub(super) fn fork(key: &Key, body: &Map<String, Value>, from: &Caller) -> Result<(Key, JournalJob), Refusal> {
+    let turn = body.get("turn").and_then(Value::as_str).and_then(|turn| turn.parse::<TurnId>().ok());
+    let turn = turn.ok_or_else(|| invalid("`turn` is missing: name the turn before which to fork as `msg_<n>`"))?;
+    let to = body.get("to").and_then(Value::as_str).filter(|to| Key::is_id(to));
+    let to = to.ok_or_else(|| invalid("`to` is missing: name the new session with 1 to 64 letters, digits, `_` and `-`"))?;
+    let message = match body.get("message") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.trim().is_empty() => {
+            return Err(Refusal::new(Code::MessageBlank, "the message is empty: send some text, or leave `message` out"));
+        }
+        Some(Value::String(text)) => Some(Box::new(Sent { text: text.clone(), from: from.clone(), address: None })),
+        Some(_) => return Err(invalid("`message` must be a string")),
+    };
+    let memory = match body.get("memory") {
+        None | Some(Value::Null) => None,
+        Some(memory) => match serde_json::from_value::<Memory>(memory.clone()) {
+            Ok(memory) => Some(memory),
+            Err(_) => return Err(invalid("`memory` must be a whole memory, as `memorizer` in `/api/state` shows it")),
+        },
+    };
+    let to = Key { sub: key.sub.clone(), id: to.into() };
+    let (prompts, begins) = (BTreeMap::new(), Begins::Nothing);
+    let fork = Box::new(Fork { of: name(key), to: name(&to), turn, frame: None, memory, prompts, begins });
+    Ok((to, JournalJob::Fork { fork, message }))
 }
 
 /// `/api/feedback`

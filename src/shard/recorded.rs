@@ -5,8 +5,35 @@ use super::identity::Key;
 use super::journal::Journal;
 use super::restore;
 use crate::contract::journal::{Durability, Item, Turn};
-use crate::contract::{Effect, Input, Moment, Now, Seq, TurnId, What};
+use crate::contract::{Effect, Input, Moment, Now, Role, Seq, TurnId, What};
 use crate::engine::Session;
+
+/// A turn as it is kept behind record `number`, if its session has it; with its detail where nothing runs behind it any more.
+pub(super) fn turn(session: &Session, id: TurnId, number: u64, first_token_us: Option<u64>, is_settled: bool) -> Option<Turn> {
+    let detail = session.kept_turn(id)?;
+    let trace = &detail.trace;
+    let answer = session.messages_of(id).find(|message| message.role == Role::Assistant);
+    let progress = session.messages_of(id).map(|message| &message.progress).find(|progress| !progress.is_empty());
+    Some(Turn {
+        turn: id.0,
+        number,
+        started_at: trace.started_at,
+        question: trace.message.to_string(),
+        client_id: trace.client_id.as_ref().map(ToString::to_string),
+        answer: answer.map(|message| message.content.clone()).unwrap_or_default(),
+        progress: progress.cloned().unwrap_or_default(),
+        status: trace.status.name().to_owned(),
+        degraded: trace.degraded.clone(),
+        graph: trace.graph.to_string(),
+        path: trace.path.clone(),
+        total_us: trace.total_us,
+        first_token_us,
+        tokens_in: trace.usage.prompt_tokens,
+        tokens_out: trace.usage.completion_tokens,
+        cost_micros: trace.usage.cost_micros,
+        detail: if is_settled { serde_json::to_vec(detail).expect("a turn serializes") } else { Vec::new() },
+    })
+}
 
 /// How far a session is kept.
 pub(super) struct Recorded {
@@ -129,29 +156,10 @@ impl Recorded {
     }
 
     fn keep_turn(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId, is_settled: bool) {
-        let Some(detail) = session.kept_turn(id) else { return };
-        let trace = &detail.trace;
         let first_token_us = self.first_token.filter(|(of, _)| *of == id).and_then(|(_, time_us)| time_us);
-        let turn = Turn {
-            turn: id.0,
-            number: self.number,
-            started_at: trace.started_at,
-            question: trace.message.to_string(),
-            client_id: trace.client_id.as_ref().map(ToString::to_string),
-            progress: session.messages_of(id).map(|message| &message.progress).find(|progress| !progress.is_empty()).cloned().unwrap_or_default(),
-            answer: session.messages_of(id).find(|message| message.role == Role::Assistant).map(|message| message.content.clone()).unwrap_or_default(),
-            status: trace.status.name().to_owned(),
-            degraded: trace.degraded.clone(),
-            graph: trace.graph.to_string(),
-            path: trace.path.clone(),
-            total_us: trace.total_us,
-            first_token_us,
-            tokens_in: trace.usage.prompt_tokens,
-            tokens_out: trace.usage.completion_tokens,
-            cost_micros: trace.usage.cost_micros,
-            detail: if is_settled { serde_json::to_vec(detail).expect("a turn serializes") } else { Vec::new() },
-        };
-        self.append(keep, now, Item::Turn(Box::new(turn)));
+        if let Some(turn) = turn(session, id, self.number, first_token_us, is_settled) {
+            self.append(keep, now, Item::Turn(Box::new(turn)));
+        }
     }
 
     /// These turns are in the history no more, or again.

@@ -191,6 +191,9 @@ impl Shard {
         if matches!(what, What::Delete) {
             return self.delete_session(&key, actions);
         }
+        if let What::Fork(job) = what {
+            return self.fork_session(&key, address, *job, actions);
+        }
         if !self.is_here(&key) {
             return match self.journal.is_full() {
                 true => Answer::Reply(LOADING_FULL.into()),
@@ -441,6 +444,9 @@ impl Shard {
     }
 
     pub(super) fn job_done(&mut self, ticket: Ticket, outcome: JobOutcome, actions: &mut Vec<Action>) {
+        if let JobOutcome::Forked(forked) = &outcome {
+            self.make_way(forked, actions);
+        }
         let outcome = match outcome {
             JobOutcome::Called { again, waited_us, usage, outcome } => {
                 JobOutcome::Reply(self.rerun_ended(&again, waited_us, usage, &outcome))
@@ -473,6 +479,7 @@ impl Shard {
                 self.touch(socket);
             }
             (JobOutcome::Document { .. }, to) => self.reply(to, NO_FILE.into(), actions),
+            (JobOutcome::Forked(forked), to) => self.forked(to, *forked, actions),
             (JobOutcome::Reply(reply), ReplyTo::Everywhere(socket, gathered)) => {
                 self.gather(ticket, socket, gathered, waiting.due, reply, actions);
             }

@@ -154,11 +154,19 @@ pub struct Player<'a> {
     session: Option<Session>,
     libraries: &'a mut Libraries<'a>,
     moment: Moment,
+    is_held: bool,
+    /// One that nothing keeps yet.
+    learned: Option<Arc<Library>>,
 }
 
 impl<'a> Player<'a> {
     pub fn new(libraries: &'a mut Libraries<'a>) -> Player<'a> {
-        Player { session: None, libraries, moment: Moment(0) }
+        Player { session: None, libraries, moment: Moment(0), is_held: false, learned: None }
+    }
+
+    /// A player of a session whose turns wait for [`Player::begin_held`].
+    pub fn held(libraries: &'a mut Libraries<'a>) -> Player<'a> {
+        Player { is_held: true, ..Player::new(libraries) }
     }
 
     /// Begins with a snapshot.
@@ -190,18 +198,49 @@ impl<'a> Player<'a> {
             if library.graph(graph).is_none() {
                 return Err(Unreadable::Session(RestoreError::UnknownGraph { graph: graph.clone() }));
             }
-            self.session = Some(Session::new(library, graph, from));
+            let mut session = Session::new(library, graph, from);
+            if self.is_held {
+                session.hold();
+            }
+            self.session = Some(session);
         }
-        if let Input::Reloaded { library, .. } = &input {
+        if let Input::Reloaded { library, .. } | Input::Forked { library: Some(library), .. } = &input {
             let library = self.library(library)?;
             self.session.as_mut().ok_or(Unreadable::NotOpened)?.offer(library);
         }
         self.moment = self.moment.max(now.moment);
+        self.change(number, |session, effects| session.handle(now, input, effects))
+    }
+
+    /// Begins the turn that waits.
+    pub fn begin_held(&mut self, number: u64) -> Result<Vec<Effect>, Unreadable> {
+        self.change(number, Session::begin_held)
+    }
+
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut Session, &mut Vec<Effect>)) -> Result<Vec<Effect>, Unreadable> {
         let session = self.session.as_mut().ok_or(Unreadable::NotOpened)?;
         let mut effects = Vec::new();
-        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| session.handle(now, input, &mut effects)));
+        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| change(session, &mut effects)));
         played.map_err(|_| Unreadable::Panicked { number })?;
         Ok(effects)
+    }
+
+    /// The same session once more, as it is now.
+    pub fn twin(&mut self) -> Result<Session, Unreadable> {
+        let snapshot = self.session.as_ref().ok_or(Unreadable::NotOpened)?.snapshot();
+        let libraries: Result<Vec<_>, _> = snapshot.libraries().map(|hash| self.library(hash)).collect();
+        Session::restore(&libraries?, snapshot).map_err(Unreadable::Session)
+    }
+
+    /// The library of the graph that the session runs on.
+    pub fn graphs(&mut self) -> Result<Arc<Library>, Unreadable> {
+        let hash = self.session.as_ref().ok_or(Unreadable::NotOpened)?.graph().library.clone();
+        self.library(&hash)
+    }
+
+    /// Knows this library too, from now on.
+    pub fn learn(&mut self, library: Arc<Library>) {
+        self.learned = Some(library);
     }
 
     pub fn session(&self) -> Option<&Session> {
@@ -209,7 +248,8 @@ impl<'a> Player<'a> {
     }
 
     fn library(&mut self, hash: &str) -> Result<Arc<Library>, Unreadable> {
-        (self.libraries)(hash).ok_or_else(|| Unreadable::Library { hash: hash.to_owned() })
+        let learned = self.learned.as_ref().filter(|learned| learned.hash() == hash).cloned();
+        learned.or_else(|| (self.libraries)(hash)).ok_or_else(|| Unreadable::Library { hash: hash.to_owned() })
     }
 }
 

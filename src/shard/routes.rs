@@ -67,6 +67,7 @@ enum Call {
     Frames,
     Turn,
     Rerun,
+    TurnTest,
     Clear,
     State,
     History,
@@ -83,6 +84,7 @@ enum Call {
     Sessions,
     Rename,
     Delete,
+    Fork,
     Export,
     Feedback,
     Turns,
@@ -119,6 +121,7 @@ const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Get, "/api/frames", Call::Frames, READ),
     (Method::Get, "/api/turn", Call::Turn, READ),
     (Method::Post, "/api/call/rerun", Call::Rerun, CHAT),
+    (Method::Get, "/api/turn/test", Call::TurnTest, READ),
     (Method::Post, "/api/clear", Call::Clear, CHAT),
     (Method::Get, "/api/state", Call::State, READ),
     (Method::Get, "/api/history", Call::History, READ),
@@ -135,6 +138,7 @@ const TABLE: &[(Method, &str, Call, Option<Scope>)] = &[
     (Method::Get, "/api/sessions", Call::Sessions, READ),
     (Method::Post, "/api/sessions/rename", Call::Rename, CHAT),
     (Method::Post, "/api/sessions/delete", Call::Delete, CHAT),
+    (Method::Post, "/api/sessions/fork", Call::Fork, CHAT),
     (Method::Get, "/api/sessions/export", Call::Export, READ),
     (Method::Post, "/api/feedback", Call::Feedback, CHAT),
     (Method::Get, "/api/turns", Call::Turns, READ),
@@ -232,8 +236,8 @@ impl Route {
 
     /// Whether administrators may make this call about another user.
     pub(super) fn is_about_anyone(&self) -> bool {
-        use Call::{Events, Export, Frames, LastRun, Reports, Rerun, Sessions, Trace, Turn, Turns, WebSocket};
-        let is_kept = matches!(self.call, Sessions | Export | Turns | Rerun);
+        use Call::{Events, Export, Frames, LastRun, Reports, Rerun, Sessions, Trace, Turn, TurnTest, Turns, WebSocket};
+        let is_kept = matches!(self.call, Sessions | Export | Rerun | TurnTest | Turns);
         is_kept || matches!(self.call, Frames | Turn | Trace | Events | Reports | LastRun | WebSocket(Show::Trace | Show::Tests))
     }
 
@@ -440,8 +444,10 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Result => What::Result,
         Call::Poll => What::Poll { since: request.query("since").unwrap_or_default() },
         Call::Frames => What::Frames { last: last(5) },
-        Call::Turn => {
-            What::Turn(turn(request, "id")?.ok_or(Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`"))?)
+        Call::Turn => What::Turn(turn(request, "id")?.ok_or(NO_TURN)?),
+        Call::TurnTest => {
+            let turn = turn(request, "id")?.ok_or(NO_TURN)?;
+            return journal(server, JournalJob::TurnTest { name: queries::name(&Key::of(&sub, request)?), turn });
         }
         Call::Rerun if !(server.settings.rerun || user.scopes.has(Scope::Admin)) => return Err(RERUN_OFF),
         Call::Rerun => What::Rerun(Box::new(Rerun::parse(message_body(server, request, "id")?, user.sub.clone())?)),
@@ -460,6 +466,16 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         Call::Delete => {
             optional_body(request)?;
             What::Delete
+        }
+        // On the new session's shard, which must know that there is one now.
+        Call::Fork => {
+            if server.settings.keeping.is_none() {
+                return Err(NO_JOURNAL);
+            }
+            let (to, job) = queries::fork(&Key::of(&sub, request)?, &message_body(server, request)?, &from)?;
+            let shard = placed(server, &to, false);
+            let what = What::Fork(Box::new(job));
+            return Ok(Outcome::Operation(Box::new(Operation { key: to, from, address: None, what }), shard));
         }
         Call::Sessions => return journal(server, queries::sessions(&sub, request, server.has_sign_in)?),
         Call::Turns => {
@@ -484,6 +500,8 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
     let shard = placed(server, &key, what.is_of_user());
     Ok(Outcome::Operation(Box::new(Operation { key, from, address: None, webhook, what }), shard))
 }
+
+const NO_TURN: Refusal = Refusal::new(Code::InvalidParameter, "`id` is missing: name a turn as `msg_<n>`");
 
 fn journal(server: &Server<'_>, job: JournalJob) -> Outcomes {
     if server.settings.keeping.is_none() {

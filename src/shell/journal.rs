@@ -131,7 +131,10 @@ impl Journal {
     /// Reads or changes what is kept. Where that can't be done, that is the outcome, returned at once.
     pub(super) fn work(&self, shard: ShardId, mailbox: &Arc<Mailbox>, ticket: Ticket, job: Box<JournalJob>) -> Option<JobOutcome> {
         if !job.changes() {
-            return self.reader.read(mailbox, ticket, *job);
+            let to = self.to.clone();
+            // It ends only after the last shard has.
+            let then = Box::new(move |job| drop(to.send(Wanted::Change { shard, ticket, job })));
+            return self.reader.read(mailbox, ticket, *job, then);
         }
         self.want(Wanted::Change { shard, ticket, job });
         None

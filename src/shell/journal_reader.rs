@@ -5,19 +5,25 @@
 
 use super::bounds::JOBS_MAX;
 use super::mailbox::{Letter, Mailbox};
-use crate::contract::journal::{Deleted, Name, SessionQuery, SessionRow, TurnQuery};
-use crate::contract::{Code, Refusal, Time};
-use crate::shard::bounds::EXPORT_BYTES_MAX;
+use crate::contract::journal::{Deleted, Name, Record, SessionQuery, SessionRow, TurnQuery};
+use crate::contract::{Code, Refusal, Time, TurnId, micros};
+use crate::shard::bounds::{EXPORT_BYTES_MAX, PLAYED_BYTES_MAX};
 use crate::shard::event::{JobOutcome, Ticket};
+use crate::shard::fork::{self, Fork, Made};
 use crate::shard::identity::Key;
 use crate::shard::journal_answers as answers;
-use crate::shard::journal_job::{ExportFormat, Forget, JournalJob, Whose};
+use crate::shard::journal_job::{ExportFormat, Forget, JournalJob, KeepFork, SESSION_EXISTS, Sent, Whose};
+use crate::shard::material::{self, Material};
+use crate::shard::restore;
 use crate::store::{Read, Store, StoreError};
+use crate::work::tape::{Seen, Taken};
+use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Rows that are read at once where all are wanted.
 const PAGE: usize = 200;
@@ -33,7 +39,11 @@ struct Waiting {
     mailbox: Arc<Mailbox>,
     ticket: Ticket,
     job: JournalJob,
+    then: Box<Then>,
 }
+
+/// Hands a job on to the thread that changes the journal.
+pub(super) type Then = dyn FnOnce(Box<JournalJob>) + Send;
 
 impl JournalReader {
     /// # Errors
@@ -41,9 +51,18 @@ impl JournalReader {
     pub(super) fn start(mut store: Box<dyn Read + Send>) -> io::Result<JournalReader> {
         let (queue, waiting) = sync_channel::<Waiting>(JOBS_MAX);
         let work = move || {
-            while let Ok(Waiting { mailbox, ticket, job }) = waiting.recv() {
-                let outcome = catch_unwind(AssertUnwindSafe(|| read(store.as_mut(), job)));
-                let outcome = outcome.unwrap_or_else(|_| JobOutcome::Reply(BROKEN.into()));
+            while let Ok(Waiting { mailbox, ticket, job, then }) = waiting.recv() {
+                let found = catch_unwind(AssertUnwindSafe(|| match job {
+                    JournalJob::Fork { fork, message } => fork_session(store.as_mut(), &fork, message),
+                    job => Ok(read(store.as_mut(), job)),
+                }));
+                let outcome = match found.unwrap_or_else(|_| Ok(JobOutcome::Reply(BROKEN.into()))) {
+                    Ok(outcome) => outcome,
+                    Err(job) => {
+                        then(job);
+                        continue;
+                    }
+                };
                 // A shard that has ended waits for nothing.
                 drop(mailbox.put(Letter::JobDone { ticket, outcome }));
             }
@@ -53,8 +72,8 @@ impl JournalReader {
     }
 
     /// Has the thread read something. Where too much waits, that is the outcome, returned at once.
-    pub(super) fn read(&self, mailbox: &Arc<Mailbox>, ticket: Ticket, job: JournalJob) -> Option<JobOutcome> {
-        let waiting = Waiting { mailbox: mailbox.clone(), ticket, job };
+    pub(super) fn read(&self, mailbox: &Arc<Mailbox>, ticket: Ticket, job: JournalJob, then: Box<Then>) -> Option<JobOutcome> {
+        let waiting = Waiting { mailbox: mailbox.clone(), ticket, job, then };
         self.0.try_send(waiting).err().map(|_| JobOutcome::Reply(TOO_MANY.into()))
     }
 }
@@ -72,12 +91,18 @@ fn read(store: &mut dyn Read, job: JournalJob) -> JobOutcome {
             store.turn(&name, turn.0).map(|row| answers::turn(row, &databases, detail_bytes_max))
         }
         JournalJob::Rerun { name, wanted } => store.turn(&name, wanted.turn().0).map(|row| answers::recorded(row, wanted)),
+        JournalJob::TurnTest { name, turn } => turn_test(store, &name, turn),
         JournalJob::Turns { query, of_all } => {
             let limit = query.limit;
             store.turns(&TurnQuery { limit: limit + 1, with_replaced: true, ..query }).map(|rows| answers::turns(&rows, limit, of_all))
         }
-        JournalJob::Rename { .. } | JournalJob::Rate { .. } | JournalJob::Delete { .. } | JournalJob::Forget(_) => {
-            unreachable!("the thread that keeps the journal changes it")
+        JournalJob::Fork { .. }
+        | JournalJob::KeepFork(_)
+        | JournalJob::Rename { .. }
+        | JournalJob::Rate { .. }
+        | JournalJob::Delete { .. }
+        | JournalJob::Forget(_) => {
+            unreachable!("the thread that keeps the journal changes it, and forks are made elsewhere")
         }
     };
     found.unwrap_or_else(|error| unavailable(&error, "read"))
@@ -95,6 +120,7 @@ pub(super) fn change(store: &mut dyn Store, job: JournalJob) -> JobOutcome {
             is_there.map(|is_there| answers::rated(is_there, turn, rating, comment.as_deref()))
         }
         JournalJob::Delete { name, was_open } => store.delete(&name).map(|deleted| answers::deleted(&name.session, &deleted, was_open)),
+        JournalJob::KeepFork(fork) => keep_fork(store, *fork),
         JournalJob::Forget(forget) => self::forget(store, &forget).map(|deleted| answers::forgotten(&deleted, forget.open)),
         JournalJob::Sessions(_)
         | JournalJob::KeptOf(_)
@@ -102,7 +128,9 @@ pub(super) fn change(store: &mut dyn Store, job: JournalJob) -> JobOutcome {
         | JournalJob::History { .. }
         | JournalJob::Turn { .. }
         | JournalJob::Rerun { .. }
-        | JournalJob::Turns { .. } => unreachable!("another thread reads"),
+        | JournalJob::TurnTest { .. }
+        | JournalJob::Turns { .. }
+        | JournalJob::Fork { .. } => unreachable!("another thread reads"),
     };
     changed.unwrap_or_else(|error| unavailable(&error, "changed"))
 }
@@ -127,6 +155,82 @@ fn session<R: Read + ?Sized>(store: &mut R, name: &Name) -> Result<Option<Sessio
 
 fn of_session(name: Name) -> TurnQuery {
     TurnQuery { user: Some(name.user), session: Some(name.session), ..TurnQuery::default() }
+}
+
+/// Makes a session out of another one, as the job that keeps it; or says why not.
+fn fork_session(store: &mut dyn Read, fork: &Fork, message: Option<Box<Sent>>) -> Result<JobOutcome, Box<JournalJob>> {
+    let made = match make_fork(store, fork) {
+        Ok(Ok(made)) => made,
+        Ok(Err(outcome)) => return Ok(outcome),
+        Err(error) => return Ok(unavailable(&error, "read")),
+    };
+    let Made { appends, generation, library: _ } = made;
+    Err(Box::new(JournalJob::KeepFork(Box::new(KeepFork { to: fork.to.clone(), turn: fork.turn, appends, generation, message }))))
+}
+
+fn make_fork(store: &mut dyn Read, wanted: &Fork) -> Result<Result<Made, JobOutcome>, StoreError> {
+    let Some(session) = session(store, &wanted.of)? else { return Ok(Err(answers::unknown_session())) };
+    if session.bytes > PLAYED_BYTES_MAX {
+        return Ok(Err(answers::too_large_to_fork()));
+    }
+    // What was cleared is shown no more, and so are its beginnings.
+    if store.turn(&wanted.of, wanted.turn.0)?.is_some_and(|row| row.is_hidden) {
+        return Ok(Err(answers::turn_not_kept()));
+    }
+    let store = RefCell::new(store);
+    let mut libraries = |hash: &str| restore::kept_library(hash, &store.borrow_mut().library(hash).ok().flatten()?);
+    let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros);
+    let made = fork::fork(records(&store, &wanted.of), &mut libraries, wanted, Time(at))?;
+    Ok(made.map_err(|why| answers::not_forked(&why)))
+}
+
+/// A turn as a suite with its cassette.
+fn turn_test(store: &mut dyn Read, name: &Name, turn: TurnId) -> Result<JobOutcome, StoreError> {
+    let Some(session) = session(store, name)? else { return Ok(answers::unknown_session()) };
+    if session.bytes > PLAYED_BYTES_MAX {
+        return Ok(answers::too_large_to_test());
+    }
+    if store.turn(name, turn.0)?.is_none_or(|row| row.is_hidden) {
+        return Ok(answers::turn_not_kept());
+    }
+    let store = RefCell::new(store);
+    let mut libraries = |hash: &str| restore::kept_library(hash, &store.borrow_mut().library(hash).ok().flatten()?);
+    let found = material::of_turn(records(&store, name), &mut libraries, turn)?;
+    let taken = found.and_then(|Material { turns, history, events, known }| {
+        Taken::of(&Seen { session: name.session.clone(), turns, history, events, known })
+    });
+    Ok(match taken {
+        Ok(Taken { name, suite, cassette }) => answers::turn_test(&name, &suite, &cassette),
+        Err(why) => answers::not_testable(why),
+    })
+}
+
+/// All records of a session, page by page.
+fn records<'s>(store: &'s RefCell<&mut dyn Read>, name: &'s Name) -> impl Iterator<Item = Result<Record, StoreError>> + 's {
+    let (mut next, mut page) = (1, Vec::new().into_iter());
+    std::iter::from_fn(move || {
+        if page.len() == 0 {
+            match store.borrow_mut().records(name, next, PAGE) {
+                Ok(more) => page = more.into_iter(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let record: Record = page.next()?;
+        next = record.number + 1;
+        Some(Ok(record))
+    })
+}
+
+/// Keeps a session that was forked, unless there is one of its name.
+fn keep_fork(store: &mut dyn Store, mut fork: KeepFork) -> Result<JobOutcome, StoreError> {
+    if !store.records(&fork.to, 1, 1)?.is_empty() {
+        return Ok(JobOutcome::Reply(SESSION_EXISTS.into()));
+    }
+    // Whoever was told meanwhile that there is no such session can't append to this one.
+    let generation = store.load(&fork.to)?.generation.max(fork.generation).saturating_add(1);
+    fork.appends.iter_mut().for_each(|append| append.generation = generation);
+    store.append(&fork.appends)?;
+    Ok(answers::forked(fork))
 }
 
 /// The latest turns of a session, as many as an export holds.

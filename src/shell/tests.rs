@@ -208,6 +208,7 @@ impl Machine for Puppet {
             Event::Completion { call, outcome, .. } => self.answer(&format!("{} {outcome:?}", call.0)),
             Event::JobDone { outcome: JobOutcome::File(file), .. } => self.answer(&format!("{:?}", file.map(|file| file.len()))),
             Event::JobDone { outcome: JobOutcome::Document { body, .. }, .. } => self.answer(&format!("{}", body.len())),
+            Event::JobDone { outcome: JobOutcome::Forked(forked), .. } => self.answer(&forked.turn.to_string()),
             Event::JobDone { ticket, outcome: JobOutcome::Reply(reply) } => self.answer(&format!("{} {}", ticket.0, reply.status)),
             Event::JobDone { outcome: JobOutcome::Called { .. } | JobOutcome::Recorded { .. }, .. } => {}
             Event::Drain => actions.push(Action::Drained),

@@ -7,9 +7,11 @@
 mod audit;
 mod chat;
 mod commands;
+mod compare;
 mod config;
 mod doctor;
 mod files;
+mod fork;
 mod kept;
 mod program;
 mod prompts;

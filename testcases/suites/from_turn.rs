@@ -116,6 +116,102 @@ fn a_turn_of_a_control_plays_behind_those_that_made_it() {
     assert!(suite.contains("## Before it"), "{suite}");
 }
 
+/// The suites and cassettes that a journal and its server write of a turn.
+fn from_journal(server: Server, data: &Folder, session: &str, turn: &str) -> String {
+    let data = data.path().to_str().unwrap().to_owned();
+    let shown = server.session(session).read(&format!("/api/turn/test?id={turn}"));
+    let url = format!("http://{}", server.address);
+    let folder = Folder::new();
+    let name = format!("turn-{turn}");
+    let at = |folder: &Folder, into: &str, ending: &str| {
+        std::fs::read_to_string(folder.path().join(into).join(format!("{name}.{ending}"))).unwrap()
+    };
+    let write = |into: &str, more: &[&str]| {
+        let ended = run(folder.path(), &[&["test", "--from-turn", turn, "--session", session, "--into", into], more].concat());
+        assert_eq!(ended.code, Some(0), "{into}: {ended:?}");
+    };
+    write("of-server", &["--url", &url]);
+    write("beside", &["--data", &data]);
+    drop(server);
+    write("of-journal", &["--data", &data]);
+    let suite = at(&folder, "of-journal", "md");
+    assert_eq!(suite, at(&folder, "beside", "md"));
+    assert_eq!(suite, at(&folder, "of-server", "md"), "a journal knows as much of a turn as its server");
+    assert_eq!((shown["name"].as_str(), shown["suite"].as_str()), (Some(name.as_str()), Some(suite.as_str())));
+    assert_eq!(shown["cassette"], at(&folder, "of-journal", "jsonl"));
+    // What the server has shown plays as it is.
+    folder.write(&format!("shown/{name}.md"), shown["suite"].as_str().unwrap());
+    folder.write(&format!("shown/{name}.jsonl"), shown["cassette"].as_str().unwrap());
+    for into in ["of-journal", "shown"] {
+        let played = run(folder.path(), &["test", "--replay", into, &format!("{into}/{name}.md"), "--results", "r.json"]);
+        assert_eq!(played.code, Some(0), "{into}: {played:?}");
+    }
+    suite
+}
+
+#[test]
+fn a_journal_writes_a_turn_as_a_test_without_its_server_and_so_does_one_call() {
+    let data = Folder::new();
+    let server = Server::with(&Setting { options: &["--graph", "v4-eras"], data: Some(data.path()), ..Setting::default() });
+    let session = server.session("eras");
+    session.ask("how many customers are there?");
+    session.memorized();
+    session.ask("how many customers are there?");
+    session.memorized();
+    session.ask("hello");
+    let suite = from_journal(server, &data, "eras", "msg_2");
+    has(
+        &suite,
+        &["send: how many customers are there?", "expect calls: query == 1", "expect response: contains \"There are **16** customers.\""],
+    );
+
+    let data = Folder::new();
+    let server = Server::with(&Setting { data: Some(data.path()), ..Setting::default() });
+    let session = server.session("lamp");
+    session.ask("make me a lamp that I can switch on and off");
+    session.memorized();
+    let controls = session.read("/api/state")["controls"].clone();
+    let action = controls.as_array().unwrap().iter().find_map(|control| control["action"].as_str()).unwrap().to_owned();
+    use_control(&session, &action);
+    let suite = from_journal(server, &data, "lamp", "msg_2");
+    assert!(suite.contains("## Before it"), "{suite}");
+}
+
+#[test]
+fn what_is_not_kept_or_did_not_end_well_becomes_no_test() {
+    let silent =
+        Server::with(&Setting { options: &["--llm-url", "http://127.0.0.1:9/v1", "--model", "m", "--retries", "0"], ..Setting::default() });
+    let session = silent.session("failed");
+    session.send("why is the sky blue?");
+    session.result_of("msg_1");
+    let refused = |target: &str| {
+        let answer = session.call("GET", target, None);
+        (answer.status, answer.json()["code"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(refused("/api/turn/test?id=msg_1"), (409, "turn_not_testable".to_owned()));
+    assert_eq!(refused("/api/turn/test?id=msg_9"), (404, "turn_not_kept".to_owned()));
+    assert_eq!(refused("/api/turn/test?id=7"), (400, "invalid_parameter".to_owned()));
+    assert_eq!(refused("/api/turn/test"), (400, "invalid_parameter".to_owned()));
+    let nobody = silent.session("nobody").call("GET", "/api/turn/test?id=msg_1", None);
+    assert_eq!((nobody.status, nobody.json()["code"].as_str()), (404, Some("unknown_session")));
+    session.post("/api/clear", &json!({}));
+    assert_eq!(refused("/api/turn/test?id=msg_1"), (404, "turn_not_kept".to_owned()));
+    let data = silent.folder.path().to_str().unwrap();
+    let folder = Folder::new();
+    for (arguments, says) in [
+        (&["--session", "failed"][..], "msg_1 did not end well (error)"),
+        (&["--session", "nobody"], "has no session `nobody`"),
+        (&["--session", "failed", "--user", "ada"], "user `ada` has no session `failed`"),
+    ] {
+        let ended = run(folder.path(), &[&["test", "--from-turn", "msg_1", "--data", data], arguments].concat());
+        assert!(ended.code == Some(4) && ended.errors.contains(says), "{arguments:?}: {ended:?}");
+    }
+    let ended = run(folder.path(), &["test", "--from-turn", "msg_9", "--data", data, "--session", "failed"]);
+    assert!(ended.code == Some(4) && ended.errors.contains("the session has no turn msg_9 that has ended"), "{ended:?}");
+    let ended = run(folder.path(), &["test", "--from-turn", "msg_1"]);
+    assert!(ended.code == Some(4) && ended.errors.contains("there is no journal"), "{ended:?}");
+}
+
 #[test]
 fn what_can_not_be_played_again_is_refused_and_leaves_nothing_behind() {
     let server = Server::start();
@@ -127,7 +223,7 @@ fn what_can_not_be_played_again_is_refused_and_leaves_nothing_behind() {
     let ended = take(&server, "short", "msg_9", &folder);
     assert!(ended.code == Some(4) && ended.errors.contains("this session knows no such turn"), "{ended:?}");
     for (arguments, says) in [
-        (&["--from-turn", "msg_1"][..], "say which one with --url"),
+        (&["--from-turn", "msg_1", "--user", "ada", "--url", &url][..], "cannot be used with"),
         (&["--from-turn", "7", "--url", &url], "`7` is no turn: they are called msg_1"),
         (&["--from-turn", "msg_1", "--url", &url, "a.md"], "leave out their names"),
         (&["a.md", "--into", "x"], "--from-turn"),

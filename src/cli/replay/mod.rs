@@ -1,5 +1,7 @@
-//! `framewright replay`: proves that a session's inputs lead to the stream that its clients saw, with no model and no database.
+//! `framewright replay`: proves that a session's inputs lead to the stream that its clients saw, with no model and no database; or
+//! compares recorded turns with the same turns on another graph (`compare/`).
 
+mod compare;
 mod difference;
 pub(super) mod verify;
 
@@ -13,49 +15,66 @@ use crate::contract::journal::Name;
 use crate::contract::{CallId, TurnId, clip};
 use crate::store::Read;
 use clap::ArgMatches;
+use compare::{Comparing, Meant};
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
-use verify::{Difference, Proof, Stream, Turns};
+use verify::{Difference, Proof, Stream, Turns, library as kept_library};
 
 #[derive(clap::Args)]
+#[command(after_help = compare::HELP)]
 pub(super) struct Options {
     /// Session in the journal, or a file that `framewright sessions export` wrote
-    #[arg(value_name = "SESSION|FILE.jsonl")]
-    what: String,
-    /// User whose session it is [default: anonymous; of a file: every user]
+    #[arg(value_name = "SESSION|FILE.jsonl", required_unless_present = "all")]
+    what: Option<String>,
+    /// User whose session it is [default: anonymous; of a file, and with --all: every user]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Print what chat clients saw of this turn, a message a line
+    /// Print what chat clients saw of this turn, a message a line; in a comparison: compare only this turn
     #[arg(long, value_name = "N", value_parser = turn)]
     turn: Option<TurnId>,
+    #[command(flatten)]
+    comparing: Comparing,
     #[command(flatten)]
     _settings: Box<Arguments>,
 }
 
 /// A turn as a number or as the interface names it.
-fn turn(text: &str) -> Result<TurnId, String> {
+pub(super) fn turn(text: &str) -> Result<TurnId, String> {
     let number = text.strip_prefix("msg_").unwrap_or(text).parse().ok().filter(|number| *number > 0);
     number.map(TurnId).ok_or_else(|| "turns are called 1, 2 and so on, or msg_1, msg_2".to_owned())
 }
 
 pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure> {
-    // No session is called like a path.
-    if options.what.contains(['.', '/']) { of_file(options) } else { of_journal(options, &Place::of(matches)?) }
+    if let Some(meant) = Meant::of(matches)? {
+        return compare::run(options, &meant, matches);
+    }
+    if let Some(flag) = options.comparing.flag() {
+        return Err(Failure::usage(format!("{flag} is for a comparison: name what to compare with, with --graph or --graphs")));
+    }
+    match options.what.as_deref().unwrap_or_default() {
+        // No session is called like a path.
+        file if file.contains(['.', '/']) => of_file(options, Path::new(file)),
+        session => of_journal(options, &of_session(options, session), &Place::of(matches)?),
+    }
 }
 
-fn of_journal(options: &Options, place: &Place) -> Result<(), Failure> {
-    let name = Name { user: options.user.as_deref().unwrap_or(ANONYMOUS).to_owned(), session: options.what.clone() };
+/// A session of the user whom the command line names.
+fn of_session(options: &Options, session: &str) -> Name {
+    Name { user: options.user.as_deref().unwrap_or(ANONYMOUS).to_owned(), session: session.to_owned() }
+}
+
+fn of_journal(options: &Options, name: &Name, place: &Place) -> Result<(), Failure> {
     let mut reader = place.reader()?;
-    journal::session(&mut *reader, &name)?;
-    let turns = journal::turns(&mut *reader, &name)?;
+    journal::session(&mut *reader, name)?;
+    let turns = journal::turns(&mut *reader, name)?;
     let reader = RefCell::new(reader);
     let ends: BTreeMap<TurnId, u64> = turns.iter().map(|row| (TurnId(row.turn.turn), row.turn.number)).collect();
-    let detail = |turn: TurnId| kept_detail(&mut **reader.borrow_mut(), &name, turn, ends.get(&turn).copied());
+    let detail = |turn: TurnId| kept_detail(&mut **reader.borrow_mut(), name, turn, ends.get(&turn).copied());
     let mut turns = Turns { ends: ends.clone(), detail: Box::new(detail) };
-    let read = |from, limit| reader.borrow_mut().records(&name, from, limit).map_err(Failure::unavailable);
+    let read = |from, limit| reader.borrow_mut().records(name, from, limit).map_err(Failure::unavailable);
     let (mut known, mut unread) = (BTreeMap::new(), None);
     let mut library = |hash: &str| {
         verify::library(&mut known, hash, || match reader.borrow_mut().library(hash) {
@@ -77,8 +96,7 @@ fn kept_detail(reader: &mut dyn Read, name: &Name, turn: TurnId, end: Option<u64
     Ok(row.filter(|row| Some(row.turn.number) == end).map(|row| row.turn.detail).filter(|detail| !detail.is_empty()))
 }
 
-fn of_file(options: &Options) -> Result<(), Failure> {
-    let file = Path::new(&options.what);
+fn of_file(options: &Options, file: &Path) -> Result<(), Failure> {
     let is_wanted = |name: &Name| options.user.as_ref().is_none_or(|user| *user == name.user);
     // With several sessions each line says which it is about, and a turn would be that of any.
     let mut count = 0;

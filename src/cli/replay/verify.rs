@@ -132,7 +132,7 @@ pub(in crate::cli) fn library(
     known[hash].clone()
 }
 
-fn check_number(number: u64, expected: u64) -> Result<(), Failure> {
+pub(super) fn check_number(number: u64, expected: u64) -> Result<(), Failure> {
     if number == expected {
         return Ok(());
     }
@@ -145,14 +145,19 @@ fn check_number(number: u64, expected: u64) -> Result<(), Failure> {
 
 /// Plays a record. A damaged one may break an assertion of the engine; the player reports that, so it is not printed too.
 fn play(player: &mut Player<'_>, record: &Record) -> Result<(restore::Record, Vec<crate::contract::Effect>), Unreadable> {
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let played = player.play(record.number, &record.bytes);
-    panic::set_hook(hook);
-    played
+    quietly(|| player.play(record.number, &record.bytes))
 }
 
-fn failure(error: &Unreadable, number: u64, turn: TurnId) -> Failure {
+/// Does something without a report of a panic that is caught.
+pub(in crate::cli) fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let done = work();
+    panic::set_hook(hook);
+    done
+}
+
+pub(super) fn failure(error: &Unreadable, number: u64, turn: TurnId) -> Failure {
     let place = if turn == TurnId(0) { format!("record {number}") } else { format!("record {number}, after events of turn {turn}") };
     match error {
         Unreadable::Library { hash } => Failure::unavailable(format!("{place}: the graphs that it runs on ({hash}) are not kept")),

@@ -40,16 +40,21 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     Ok(())
 }
 
+pub(super) fn check_name(name: &str) -> Result<(), Failure> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    match (1..=64).contains(&name.len()) && name.bytes().all(plain) {
+        true => Ok(()),
+        false => Err(Failure::usage(format!("`{name}` can't be a session's name: use 1 to 64 letters, digits, `_` and `-`"))),
+    }
+}
+
 fn renamed(name: &Name, session: Option<&str>) -> Name {
     Name { session: session.unwrap_or(&name.session).to_owned(), user: name.user.clone() }
 }
 
 /// Checks the whole file, and returns the names that its sessions get.
 fn check(file: &Path, own_name: Option<&str>) -> Result<Vec<Name>, Failure> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if let Some(name) = own_name.filter(|name| !((1..=64).contains(&name.len()) && name.bytes().all(plain))) {
-        return Err(Failure::usage(format!("`{name}` can't be a session's name: use 1 to 64 letters, digits, `_` and `-`")));
-    }
+    own_name.map_or(Ok(()), check_name)?;
     let (mut names, mut known) = (Vec::new(), BTreeSet::new());
     exported::read(file, |session, libraries| {
         check_session(file, &session, libraries)?;

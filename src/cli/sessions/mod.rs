@@ -1,7 +1,8 @@
-//! `framewright sessions`: lists, shows, exports, imports and deletes the conversations of a journal.
+//! `framewright sessions`: lists, shows, exports, imports, forks and deletes the conversations of a journal.
 
 mod delete;
 mod export;
+mod fork;
 mod import;
 mod list;
 mod show;
@@ -19,6 +20,8 @@ pub(super) enum Command {
     Export(export::Options),
     /// Import exported sessions into a journal that no server uses; sessions that exist are left alone
     Import(import::Options),
+    /// Make a new session out of another one's turns up to one of them, with another message, memory or prompt, while no server uses the journal
+    Fork(fork::Options),
     /// Delete sessions with everything that belongs to them, while no server uses the journal
     Delete(delete::Options),
 }
@@ -30,6 +33,7 @@ pub(super) fn run(command: &Command, matches: &ArgMatches) -> Result<(), Failure
         Command::Show(options) => show::run(options, &place),
         Command::Export(options) => export::run(options, &place),
         Command::Import(options) => import::run(options, &place),
+        Command::Fork(options) => fork::run(options, &place),
         Command::Delete(options) => delete::run(options, &place),
     }
 }

@@ -1,19 +1,22 @@
-//! `framewright test --from-turn`: a turn that a server has kept, written down as a suite with its cassette.
+//! `framewright test --from-turn`: a turn that a server or a journal has kept, written down as a suite with its cassette.
 //!
-//! What a server keeps of a turn is what each call was answered, but not all that came before it. So the calls of such a
-//! cassette are found by who asked and how often, and what is written down is played once: where it does not go as it went,
-//! nothing is left behind, and why is said.
+//! What is written down is played once: where it does not go as it went, nothing is left behind, and why is said.
 
 use super::{Failure, Options, Screen, ask};
+use crate::auth::ANONYMOUS;
+use crate::cli::journal::{self, Place};
+use crate::cli::replay::verify;
 use crate::client::Address;
 use crate::config::Arguments;
-use crate::contract::{Answer, DatabaseAnswer, DatabaseInfo, Rows, Usage, clip};
+use crate::contract::TurnId;
+use crate::contract::journal::Name;
 use crate::runner::{self, Plan, Source, Status};
-use crate::work::tape::{self, Kept, Tape};
-use jiff::Timestamp;
-use serde::de::DeserializeOwned;
+use crate::shard::material::{self, Material};
+use crate::work::tape::{Seen, Taken, Tape};
+use clap::ArgMatches;
 use serde_json::Value;
-use std::fmt::Write;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -21,36 +24,31 @@ use std::time::{Duration, Instant};
 
 /// How long what goes on behind the turn may take to end.
 const REST_TIME: Duration = Duration::from_secs(30);
-/// What is expected of an answer, at most.
-const EXPECTED_BYTES: usize = 120;
-/// Events whose coming is expected of a turn.
-const EVENTS: &[&str] = &["perceived", "decided", "routed", "planned", "interpreted", "tool_call", "tool_result"];
-/// The last lines of a turn in which they are looked for.
-const LINES: usize = 30;
 
-pub(super) fn run(options: &Options, id: &str, arguments: Arguments, screen: &Screen) -> Result<(), Failure> {
-    let url =
-        options.url.as_deref().ok_or_else(|| Failure::usage("--from-turn reads a turn of a server that runs: say which one with --url"))?;
+pub(super) fn run(options: &Options, id: &str, arguments: Arguments, matches: &ArgMatches, screen: &Screen) -> Result<(), Failure> {
     if !options.files.is_empty() || options.record.is_some() || options.replay.is_some() {
         return Err(Failure::usage("--from-turn plays no suites: leave out their names, --record and --replay"));
     }
-    let is_id =
-        |id: &str| id.strip_prefix("msg_").is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
-    if !is_id(id) {
-        return Err(Failure::usage(format!("`{id}` is no turn: they are called msg_1, msg_2 and so on, see /api/frames")));
-    }
+    let turn = id.parse::<TurnId>().ok().filter(|_| id.starts_with("msg_"));
+    let turn = turn.ok_or_else(|| Failure::usage(format!("`{id}` is no turn: they are called msg_1, msg_2 and so on, see /api/frames")))?;
     let name = format!("turn-{id}");
     let files = [options.into.join(format!("{name}.md")), options.into.join(format!("{name}.jsonl"))];
     if let Some(file) = files.iter().find(|file| file.exists()) {
         return Err(Failure::usage(format!("{} is there already: name another folder with --into", file.display())));
     }
-    let address = Address::new(url, &options.session, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
-    let taken = Taken::read(&address, id).map_err(Failure::unavailable)?;
-    let unwritten = |error: &dyn std::fmt::Display| Failure::unavailable(format!("{} can't be written: {error}", files[0].display()));
-    std::fs::create_dir_all(&options.into).and_then(|()| std::fs::write(&files[0], &taken.suite)).map_err(|error| unwritten(&error))?;
-    let played = tape::write_kept(&files[1], &name, taken.databases, taken.calls)
-        .map_err(|error| unwritten(&error))
-        .and_then(|()| played(&files[0], &options.into, arguments));
+    let seen = match options.url.as_deref() {
+        Some(url) => {
+            let address = Address::new(url, &options.session, options.token.as_deref(), options.ca.as_deref()).map_err(Failure::config)?;
+            of_server(&address, id).map_err(Failure::unavailable)?
+        }
+        None => of_journal(options, turn, &Place::of(matches)?)?,
+    };
+    let taken = Taken::of(&seen).map_err(Failure::unavailable)?;
+    let written = [(&files[0], &taken.suite), (&files[1], &taken.cassette)].into_iter().try_for_each(|(file, text)| {
+        let unwritten = |error| Failure::unavailable(format!("{} can't be written: {error}", file.display()));
+        std::fs::create_dir_all(&options.into).and_then(|()| std::fs::write(file, text)).map_err(unwritten)
+    });
+    let played = written.and_then(|()| played(&files[0], &options.into, arguments));
     if played.is_err() {
         files.iter().for_each(|file| drop(std::fs::remove_file(file)));
     }
@@ -79,28 +77,32 @@ fn played(suite: &Path, folder: &Path, arguments: Arguments) -> Result<(), Failu
     }
 }
 
-/// A turn as it is written down.
-struct Taken {
-    suite: String,
-    databases: Vec<DatabaseInfo>,
-    calls: Vec<Kept>,
+/// What a journal has of a turn: the session is played again up to its end.
+fn of_journal(options: &Options, turn: TurnId, place: &Place) -> Result<Seen, Failure> {
+    let user = options.user.as_deref().unwrap_or(ANONYMOUS).to_owned();
+    let name = Name { user, session: options.session.clone() };
+    let mut reader = place.reader()?;
+    journal::session(&mut *reader, &name)?;
+    let reader = RefCell::new(reader);
+    let read = |from, limit| reader.borrow_mut().records(&name, from, limit).map_err(Failure::unavailable);
+    let mut known = BTreeMap::new();
+    let mut libraries = |hash: &str| verify::library(&mut known, hash, || reader.borrow_mut().library(hash).ok().flatten());
+    let found = verify::quietly(|| material::of_turn(journal::records(read, 1), &mut libraries, turn))?;
+    let Material { turns, history, events, known } = found.map_err(Failure::unavailable)?;
+    Ok(Seen { session: name.session, turns, history, events, known })
 }
 
-impl Taken {
-    fn read(address: &Address, id: &str) -> Result<Taken, String> {
-        at_rest(address)?;
-        let turn = ask(address, &format!("/api/turn?id={id}"))?;
-        let history = ask(address, "/api/history?last=1000000")?["messages"].take();
-        let mut turns = if turn["action"].is_null() { Vec::new() } else { before(address, &turn)? };
-        turns.push(turn);
-        let turn = turns.last().ok_or("there is no turn")?;
-        let calls = turns.iter().map(calls_of).collect::<Result<Vec<_>, _>>()?.concat();
-        let known = ask(address, "/api/state")?["schema_cache"].take();
-        let calls = described(&calls, &known).into_iter().chain(calls).collect();
-        let lines = ask(address, "/api/trace?last=500")?["lines"].take();
-        let suite = suite(address, &turns, &history, &lines)?;
-        Ok(Taken { suite, databases: read(&turn["databases"])?, calls })
-    }
+/// What a server shows of a turn.
+fn of_server(address: &Address, id: &str) -> Result<Seen, String> {
+    at_rest(address)?;
+    let turn = ask(address, &format!("/api/turn?id={id}"))?;
+    let history = ask(address, "/api/history?last=1000000")?["messages"].take();
+    let mut turns = if turn["action"].is_null() { Vec::new() } else { before(address, &turn)? };
+    turns.push(turn);
+    let known = ask(address, "/api/state")?["schema_cache"].take();
+    let lines = ask(address, "/api/trace?last=500")?["lines"].take();
+    let own = list(&lines).iter().filter(|line| line["turn"] == *id).filter_map(|line| line["event"].as_str());
+    Ok(Seen { session: address.session().to_owned(), turns, history, events: own.map(str::to_owned).collect(), known })
 }
 
 /// Waits until nothing goes on behind the last turn: it may be the one that is asked for.
@@ -126,190 +128,6 @@ fn before(address: &Address, turn: &Value) -> Result<Vec<Value>, String> {
     Ok(turns)
 }
 
-/// What each call of a turn was answered, in the order in which they began.
-fn calls_of(turn: &Value) -> Result<Vec<Kept>, String> {
-    let (id, trace) = (text(&turn["id"]), &turn["trace"]);
-    if trace["status"] != "done" {
-        return Err(format!("{id} did not end well ({}): only a turn with an answer can be played again", text(&trace["status"])));
-    }
-    let records = list(&trace["frames"]).iter().flat_map(|frame| list(&frame["calls"])).chain(list(&trace["background"]));
-    let records: Vec<&Value> = records.collect();
-    let mut calls: Vec<&Value> = list(&turn["calls"]).iter().collect();
-    calls.sort_by_key(|call| call["pid"].as_u64());
-    let kept = |call: &Value| {
-        let node = text(&call["node"]);
-        let record = records.iter().find(|record| record["pid"] == call["pid"]);
-        let record = record.ok_or_else(|| format!("the trace of {id} does not tell of a call of `{node}`"))?;
-        if record["kind"] == "approval" {
-            return Err(format!("{id} waited for a person's approval, which no suite can give: choose a turn without one"));
-        }
-        if record["status"] != "done" {
-            return Err(format!("a call of `{node}` in {id} failed: what it would have said is not known"));
-        }
-        if call["reply"].is_null() {
-            return Err(format!("an answer to `{node}` in {id} was too long to be kept whole, so it can't be played again"));
-        }
-        Ok(Kept {
-            label: text(&record["label"]).to_owned(),
-            is_streamed: call["request"]["stream"] == true,
-            usage: if record["usage"].is_null() { Usage::NONE } else { read(&record["usage"])? },
-            answer: read(&call["reply"])?,
-        })
-    };
-    calls.into_iter().map(kept).collect()
-}
-
-/// Descriptions of tables that the session knew from earlier turns: a new one asks for them.
-fn described(calls: &[Kept], known: &Value) -> Vec<Kept> {
-    let asks_databases = calls.iter().any(|call| call.answer.database.is_some());
-    let is_described = |label: &str| calls.iter().any(|call| call.label.eq_ignore_ascii_case(label));
-    let tables = known.as_object().into_iter().flatten().filter(|_| asks_databases);
-    let table = |(name, columns): (&String, &Value)| {
-        let table = name.split_once('.').map_or(name.as_str(), |(_, table)| table);
-        let label = format!("describe {table}");
-        let columns = list(columns);
-        let names: Vec<String> = columns.first().and_then(Value::as_object).into_iter().flat_map(|column| column.keys().cloned()).collect();
-        let row = |column: &Value| names.iter().map(|name| column[name].clone()).collect();
-        let rows =
-            Rows { rows: columns.iter().map(row).collect(), columns: names.clone(), table: Some(table.to_owned()), ..Rows::default() };
-        let answer = Answer { database: Some(Box::new(DatabaseAnswer::Rows(rows))), ..Answer::default() };
-        (!is_described(&label)).then_some(Kept { label, is_streamed: false, usage: Usage::NONE, answer })
-    };
-    tables.filter_map(table).collect()
-}
-
-/// The suite: a step for the turn, and one before it for those that made its controls.
-fn suite(address: &Address, turns: &[Value], history: &Value, lines: &Value) -> Result<String, String> {
-    let (turn, earlier) = turns.split_last().ok_or("there is no turn")?;
-    let (id, trace) = (text(&turn["id"]), &turn["trace"]);
-    let mut suite = format!("# Turn {id} of the session {}, {}\n\n", address.session(), day(&trace["started_at"]));
-    suite += "What a server kept of this turn, to be played with its cassette. The session before it is not part of it, so its calls are found\n\
-              by who asked and how often, whatever was asked: this tells that the same answers lead the same way, not that the prompts are\n\
-              still the same.\n";
-    if !earlier.is_empty() {
-        suite += "A control was used, so the turns before it are played first, as far as they are kept.\n";
-    }
-    put(&mut suite, format_args!("\n- graph: {}\n", text(&trace["graph"])));
-    if !earlier.is_empty() {
-        suite += "\n## Before it\n";
-        for turn in earlier {
-            put(&mut suite, format_args!("{}- expect path: \"{}\"\n", begins(turn, history)?, text(&turn["trace"]["path"])));
-        }
-    }
-    put(&mut suite, format_args!("\n## The turn\n{}", begins(turn, history)?));
-    put(&mut suite, format_args!("- expect path: \"{}\"\n", text(&trace["path"])));
-    put(&mut suite, format_args!("- expect frames: == {}\n", trace["total_frames"]));
-    let calls: Vec<&Value> = list(&trace["frames"]).iter().flat_map(|frame| list(&frame["calls"])).collect();
-    let count = |is_meant: &dyn Fn(&Value) -> bool| calls.iter().filter(|call| is_meant(call)).count();
-    put(&mut suite, format_args!("- expect calls: llm == {}\n", count(&|call| call["kind"] == "llm")));
-    let queries = count(&|call| call["label"] == "query");
-    if queries > 0 {
-        put(&mut suite, format_args!("- expect calls: query == {queries}\n"));
-    }
-    let own: Vec<&Value> = list(lines).iter().filter(|line| line["turn"] == *id).collect();
-    let happened = |event: &&&str| own[own.len().saturating_sub(LINES)..].iter().any(|line| line["event"] == ***event);
-    let events: Vec<&str> = EVENTS.iter().filter(happened).copied().collect();
-    if !events.is_empty() {
-        put(&mut suite, format_args!("- expect trace: has {}\n", events.join(" and ")));
-    }
-    if let Some(answer) = said(history, id, "assistant") {
-        put(&mut suite, format_args!("- expect response: {}\n", expected(answer)));
-    }
-    Ok(suite)
-}
-
-/// The item that begins a turn.
-fn begins(turn: &Value, history: &Value) -> Result<String, String> {
-    let id = text(&turn["id"]);
-    let title = said(history, id, "user").unwrap_or(text(&turn["trace"]["message"])).trim();
-    match turn["action"].as_str() {
-        // Whatever a label says, what is quoted is one word.
-        Some(action) => match [title, action].into_iter().find(|word| !word.is_empty() && !word.contains(['"', '\n'])) {
-            Some(word) => Ok(format!("- action: \"{word}\"\n")),
-            None => Err(format!("the control of {id} can't be named in a suite: its label and its action hold quotes or lines")),
-        },
-        None if title.contains('\n') => Err(format!("the message of {id} has several lines, which a suite can't hold")),
-        None => Ok(format!("- send: {title}\n")),
-    }
-}
-
-/// What is expected of an answer: its longest line, as far as it can be quoted.
-fn expected(answer: &str) -> String {
-    let longest = answer.split(['"', '\n']).map(str::trim).max_by_key(|line| line.len()).unwrap_or_default();
-    let whole_words = |cut: String| match cut.strip_suffix('…') {
-        Some(cut) => cut.rsplit_once(' ').map_or(cut, |(words, _)| words).to_owned(),
-        None => cut,
-    };
-    match longest.is_empty() {
-        true => "length > 0".to_owned(),
-        false => format!("contains \"{}\"", whole_words(clip(longest, EXPECTED_BYTES)).trim()),
-    }
-}
-
-/// What someone said in a turn.
-fn said<'a>(history: &'a Value, id: &str, role: &str) -> Option<&'a str> {
-    let own = list(history).iter().find(|message| message["id"] == *id && message["role"] == *role);
-    own.and_then(|message| message["content"].as_str()).filter(|content| !content.trim().is_empty())
-}
-
-fn day(started_ms: &Value) -> String {
-    let day = started_ms.as_f64().and_then(|ms| Timestamp::from_millisecond(ms as i64).ok());
-    day.map(|time| time.strftime("%Y-%m-%d").to_string()).unwrap_or_default()
-}
-
-fn read<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
-    serde_json::from_value(value.clone())
-        .map_err(|error| format!("the server tells of its turns in another way than this program ({error})"))
-}
-
 fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn put(suite: &mut String, line: std::fmt::Arguments<'_>) {
-    suite.write_fmt(line).expect("a text takes whatever is written to it");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn what_is_expected_of_an_answer_can_be_quoted() {
-        let (long, one) = ("sentence ".repeat(100), "w".repeat(300));
-        for (answer, expected) in [
-            ("Hello! What can I do for you?", "contains \"Hello! What can I do for you?\"".to_owned()),
-            ("| a |\nThere are **16** customers.\n", "contains \"There are **16** customers.\"".to_owned()),
-            ("He said \"no\" to it all.", "contains \"to it all.\"".to_owned()),
-            ("\"", "length > 0".to_owned()),
-            (&long, format!("contains \"{}\"", "sentence ".repeat(13).trim())),
-            (&one, format!("contains \"{}\"", &one[..EXPECTED_BYTES])),
-        ] {
-            assert_eq!(super::expected(answer), expected, "{answer}");
-        }
-    }
-
-    #[test]
-    fn what_a_suite_can_not_say_is_refused() {
-        let history = json!([{"id": "msg_1", "role": "user", "content": "two\nlines"}]);
-        let turn = |id: &str, action: Value, message: &str| json!({"id": id, "action": action, "trace": {"message": message}});
-        for (turn, item) in [
-            (turn("msg_2", Value::Null, " hello: you "), Ok("- send: hello: you\n")),
-            (turn("msg_1", Value::Null, "two"), Err("several lines")),
-            (turn("msg_2", json!("red"), "Red or dead"), Ok("- action: \"Red or dead\"\n")),
-            (turn("msg_2", json!("red"), "The \"red\" one"), Ok("- action: \"red\"\n")),
-            (turn("msg_2", json!("\""), "\""), Err("can't be named")),
-        ] {
-            match (begins(&turn, &history), item) {
-                (Ok(said), Ok(item)) => assert_eq!(said, item),
-                (Err(said), Err(why)) => assert!(said.contains(why), "{said}"),
-                (said, _) => panic!("{said:?}"),
-            }
-        }
-    }
 }

@@ -78,12 +78,15 @@ pub(super) struct Options {
     /// Answer from the recordings in this folder, and ask nobody [default: none]
     #[arg(long, value_name = "DIR")]
     replay: Option<PathBuf>,
-    /// Write a turn that a server has kept, such as msg_7, down as a suite with its cassette; with --url [default: none]
+    /// Write a turn that is kept, such as msg_7, as a suite with its cassette: of the server that --url names, else of the journal [default: none]
     #[arg(long, value_name = "ID")]
     from_turn: Option<String>,
     /// Session of that turn
     #[arg(long, value_name = "NAME", default_value = "default", requires = "from_turn")]
     session: String,
+    /// User whose session it is, in the journal [default: anonymous]
+    #[arg(long, value_name = "NAME", requires = "from_turn", conflicts_with = "url")]
+    user: Option<String>,
     /// Folder that it is written to
     #[arg(long, value_name = "DIR", default_value = ".", requires = "from_turn")]
     into: PathBuf,
@@ -105,7 +108,7 @@ pub(super) fn run(options: &Options, matches: &ArgMatches) -> Result<(), Failure
     let is_terminal = std::io::stdout().is_terminal();
     let screen = Screen::new(is_terminal, options.color.is_wanted(is_terminal));
     if let Some(turn) = &options.from_turn {
-        return from_turn::run(options, turn, arguments(matches)?, &screen);
+        return from_turn::run(options, turn, arguments(matches)?, matches, &screen);
     }
     let suites = read(&options.files)?;
     let url = options.url.as_deref();

@@ -5,6 +5,7 @@ mod busy;
 mod controls;
 mod drawn;
 mod experts;
+mod fork;
 mod golden;
 mod language;
 mod named;

@@ -66,6 +66,7 @@ const PROBES: &[Probe] = &[
         &["", "?user=ada"],
         &[r#"{"turn":"msg_1","pid":1}"#, r#"{"turn":"msg_1","pid":1,"user":"ada","session":"adas-session"}"#],
     ),
+    ("GET", "/api/turn/test", "read", &["?id=msg_1", "?id=msg_2", "?id=msg_1&user=ada"], &[]),
     ("POST", "/api/clear", "chat", &["", "?user=ada"], &["", r#"{"user":"ada"}"#]),
     ("GET", "/api/state", "read", &["", "?user=ada"], &[]),
     ("GET", "/api/history", "read", &["", "?user=ada", "?last=1000", "?before=msg_9", "?before=msg_9&user=ada"], &[]),
@@ -94,6 +95,16 @@ const PROBES: &[Probe] = &[
         &[r#"{"title":"x"}"#, r#"{"title":"x","user":"ada","session":"adas-session"}"#],
     ),
     ("POST", "/api/sessions/delete", "chat", &["", "?user=ada"], &["", r#"{"user":"ada","session":"adas-session"}"#]),
+    (
+        "POST",
+        "/api/sessions/fork",
+        "chat",
+        &["", "?user=ada"],
+        &[
+            r#"{"turn":"msg_1","to":"eves-fork"}"#,
+            r#"{"turn":"msg_2","to":"adas-session","message":"hi","user":"ada","of":"adas-session"}"#,
+        ],
+    ),
     ("GET", "/api/sessions/export", "read", &["", "?user=ada", "?format=json"], &[]),
     (
         "POST",

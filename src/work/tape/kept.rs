@@ -2,22 +2,21 @@
 //! by who asked and how often.
 
 use super::asked::Asked;
-use super::cassette::{Entry, FoundBy, Head, Line, TapeError, VERSION};
+use super::cassette::{Entry, FoundBy, Head, Line, VERSION};
 use crate::contract::{Answer, DatabaseInfo, Usage};
 use std::collections::HashMap;
-use std::path::Path;
 
 /// A call as a server kept it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
-    pub label: String,
-    pub is_streamed: bool,
-    pub usage: Usage,
-    pub answer: Answer,
+pub(super) struct Kept {
+    pub(super) label: String,
+    pub(super) is_streamed: bool,
+    pub(super) usage: Usage,
+    pub(super) answer: Answer,
 }
 
-/// Writes a cassette for `session`: `calls` in the order in which they began.
-pub fn write(path: &Path, session: &str, databases: Vec<DatabaseInfo>, calls: Vec<Kept>) -> Result<(), TapeError> {
+/// A cassette for `session`: `calls` in the order in which they began.
+pub(super) fn written(session: &str, databases: Vec<DatabaseInfo>, calls: Vec<Kept>) -> String {
     let head = Head { version: VERSION, session: session.to_owned(), suite: None, found_by: FoundBy::Label, databases };
     let mut numbers: HashMap<String, u32> = HashMap::new();
     let entry = |kept: Kept| {
@@ -35,5 +34,5 @@ pub fn write(path: &Path, session: &str, databases: Vec<DatabaseInfo>, calls: Ve
         text.push_str(&serde_json::to_string(line).expect("our own plain data is always JSON"));
         text.push('\n');
     }
-    std::fs::write(path, text).map_err(|error| TapeError::Io { path: path.to_owned(), error })
+    text
 }

@@ -12,11 +12,14 @@ mod cassette;
 mod difference;
 mod kept;
 mod player;
+mod question;
 mod recorder;
+mod taken;
 mod texts;
 
 pub use cassette::TapeError;
-pub use kept::{Kept, write as write_kept};
+pub use question::Question;
+pub use taken::{Seen, Taken};
 
 use super::call::{Call, Ended};
 use crate::contract::{CallError, DatabaseInfo, Request};
