@@ -220,7 +220,7 @@ impl fmt::Display for ServeError {
 /// How long a server takes to end once its turns have.
 const ENDING_TIME: Duration = FAREWELL_TIME.saturating_mul(2);
 /// How long attempts to call webhooks may take then: what is cut off is repeated by the next server.
-const COURIER_END_TIME: Duration = Duration::from_secs(2);
+const COURIER_END_TIME: Duration = Duration::from_secs(1);
 /// How long the journal may take to keep what is left then.
 const JOURNAL_END_TIME: Duration = Duration::from_secs(5);
 /// The same with what is still written then: the journal, the audit log, and traces.

@@ -108,7 +108,7 @@ fn the_watchdog_is_fed_only_while_every_loop_turns() {
         stopper.stop();
         let last = heard.until("STOPPING=1").pop().unwrap();
         let extended = last.lines().find_map(|line| line.strip_prefix("EXTEND_TIMEOUT_USEC=")).unwrap();
-        assert_eq!(extended.parse(), Ok(18_000_000), "the drain, the goodbyes, the journal, the audit log and traces");
+        assert_eq!(extended.parse(), Ok(19_000_000), "the drain, the goodbyes, webhooks, the journal, the audit log and traces");
         assert_eq!(ended.join().unwrap(), Ended::Quietly);
     }
 }
