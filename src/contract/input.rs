@@ -245,6 +245,7 @@ impl Input {
             | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
+            | Input::Forked { .. }
             | Input::Attached { .. }
             | Input::Due
             | Input::Cancel { .. }

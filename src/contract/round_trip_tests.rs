@@ -99,7 +99,7 @@ fn inputs_and_what_a_session_accepts_read_back() {
             memory: Some(Box::new(Memory::initial("ada"))),
             library: Some(text("hash")),
             frame: Some(2),
-            begins: Some(Box::new(Input::Message { text: text("hi"), dashboard: vec![], client_id: None, from: from() })),
+            begins: Some(Box::new(Input::Message { text: text("hi"), dashboard: vec![], client_id: None, while_busy: None, from: from() })),
         },
         Input::Attached { from: from() },
         Input::Message {

@@ -149,7 +149,7 @@ impl Session {
     }
 
     /// Has a node wait for its approval.
-    pub(super) fn hold(&mut self, node: usize, approval: Approval, held: Option<Arc<Request>>, effects: &mut Vec<Effect>) {
+    pub(super) fn wait_for_person(&mut self, node: usize, approval: Approval, held: Option<Arc<Request>>, effects: &mut Vec<Effect>) {
         let ask = Ask { node, request: Request::Approval(approval), task: None, held, reason: None, is_repair: false };
         self.ask(Lane::Turn, ask, effects);
     }

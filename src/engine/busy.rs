@@ -17,6 +17,9 @@ impl Session {
             | Input::Resumed { .. }
             | Input::Surveyed { .. }
             | Input::Reloaded { .. }
+            | Input::Forked { .. }
+            | Input::Approve { .. }
+            | Input::Due
             | Input::Attached { .. }
             | Input::Cancel { .. }
             | Input::Stop

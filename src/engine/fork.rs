@@ -43,10 +43,10 @@ impl Session {
             self.show_memory(TurnId(0), self.engine.clone(), effects);
         }
         match begins {
-            Some(Input::Message { text, dashboard, client_id, from }) => {
+            Some(Input::Message { text, dashboard, client_id, while_busy: _, from }) => {
                 self.enqueue(Begun::Message { text: text.into(), dashboard }, client_id, from, effects);
             }
-            Some(Input::Action { action, data, source, client_id, from }) => {
+            Some(Input::Action { action, data, source, client_id, while_busy: _, from }) => {
                 self.enqueue(Begun::Action { action, data, source }, client_id, from, effects);
             }
             _ => {}
@@ -62,6 +62,7 @@ impl Session {
             let count = match &*running.request {
                 Request::Model(_) => &mut turn.calls,
                 Request::Database(_) => &mut turn.database_calls,
+                Request::Approval(_) => continue,
             };
             *count = count.saturating_sub(1);
         }

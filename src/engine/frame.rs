@@ -52,7 +52,7 @@ impl Session {
             let mut out = Out::after(self.counters.tool_last);
             let flow = graph.nodes[node].kind.begin(&self.view(Lane::Turn, node), &mut out);
             match self.gate(node, &flow, &out) {
-                Some((approval, held)) => self.hold(node, approval, held, effects),
+                Some((approval, held)) => self.wait_for_person(node, approval, held, effects),
                 None => self.follow(Lane::Turn, node, flow, out, effects)?,
             }
         }

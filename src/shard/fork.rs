@@ -5,7 +5,7 @@
 
 use super::recorded;
 use super::restore::{self, Libraries, Player, Unreadable};
-use crate::contract::journal::{Append, Item, Name, Record, Turn};
+use crate::contract::journal::{Append, Item, Name, Record};
 use crate::contract::{Accepted, Effect, Input, Memory, Moment, Now, Time, TurnId, What};
 use crate::engine::Session;
 use crate::graph::Library;
@@ -253,21 +253,21 @@ impl Maker<'_> {
         let Fork { of, to, turn, frame, memory, prompts, begins } = self.fork.clone();
         let begins = match (begins, self.begun.take()) {
             (Begins::Nothing, _) => None,
-            (Begins::Again, Some(Input::Message { text, dashboard, from, .. })) => {
-                Some(Input::Message { text, dashboard, client_id: None, from })
+            (Begins::Again, Some(Input::Message { text, dashboard, from, .. } | Input::Edit { text, dashboard, from, .. })) => {
+                Some(Input::Message { text, dashboard, client_id: None, while_busy: None, from })
             }
             (Begins::Again, Some(Input::Action { action, data, source, from, .. })) => {
-                Some(Input::Action { action, data, source, client_id: None, from })
+                Some(Input::Action { action, data, source, client_id: None, while_busy: None, from })
             }
             (Begins::Again, _) => return Err(NotForked::NotAgain(turn)),
             (Begins::Message(text), begun) => {
                 let (dashboard, mut begun) = match begun {
-                    Some(Input::Message { dashboard, from, .. }) => (dashboard, Some(from)),
+                    Some(Input::Message { dashboard, from, .. } | Input::Edit { dashboard, from, .. }) => (dashboard, Some(from)),
                     Some(mut other) => (Vec::new(), other.caller_mut().cloned()),
                     None => (Vec::new(), None),
                 };
                 let from = begun.take().or_else(|| Some(self.player.session()?.caller().clone())).unwrap_or_default();
-                Some(Input::Message { text, dashboard, client_id: None, from })
+                Some(Input::Message { text, dashboard, client_id: None, while_busy: None, from })
             }
         };
         let library = if prompts.is_empty() { None } else { Some(self.with_prompts(prompts)?) };

@@ -52,8 +52,8 @@ impl Shard {
             return self.reply(to, Reply::ok(&body), actions);
         };
         let from = message.from;
-        let input = Input::Message { text: message.text, dashboard: Vec::new(), client_id: None, from: from.clone() };
-        let operation = Operation { key, from, address: message.address, what: What::Send(input) };
+        let input = Input::Message { text: message.text, dashboard: Vec::new(), client_id: None, while_busy: None, from: from.clone() };
+        let operation = Operation { key, from, address: message.address, webhook: None, what: What::Send(input) };
         match self.operate(operation, actions) {
             Answer::Reply(reply) => self.reply(to, reply, actions),
             Answer::Job(job) => drop(self.start_job(to, job, actions)),

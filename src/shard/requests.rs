@@ -231,7 +231,7 @@ impl Shard {
                 return Answer::Reply(Reply::over(*over, client_id.as_ref()));
             }
         }
-        let begins_turn = begins && !matches!(what, What::Send(Input::Approve { .. }));
+        let begins_turn = begins && !matches!(what, What::Send(crate::contract::Input::Approve { .. }));
         let payer = self.payer(&key.sub, address);
         let budget = if let What::State = what { self.budget_left(&key.sub, address) } else { None };
         let id = self.sessions.find_or_place(&self.settings, &key, &from, self.clock.moment(), self.journal.generation(&key));

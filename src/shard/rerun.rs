@@ -11,7 +11,7 @@ use super::event::{Action, Job};
 use super::identity::Key;
 use super::journal_job::JournalJob;
 use super::operation::{Answer as Answered, Reply};
-use super::quota::{Spent, Subject};
+use super::quota::{Subject, spent_by};
 use super::{Shard, queries};
 use crate::contract::{
     Answer, CallDetail, CallError, CallId, CallStatus, Came, ChatMessage, Code, ModelRequest, Moment, Refusal, Request, Text, TurnDetail,
@@ -204,7 +204,7 @@ impl Shard {
         let took_us = self.clock.moment().since(again.begun);
         self.metrics.called(&self.settings.models, &again.request, took_us, waited_us, usage, outcome);
         if let Some(payer) = &again.payer {
-            self.ledger.spend(self.clock.now(), payer, Spent::of(&usage));
+            self.ledger.spend(self.clock.now(), payer, spent_by(&usage));
         }
         again.reply(took_us, &usage, outcome)
     }

@@ -434,7 +434,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
             return Ok(match parse(body, from.clone()) {
                 Ok(input) => {
                     let shard = placed(server, &key, false);
-                    Outcome::Operation(Box::new(Operation { key, from, address: None, what: What::Send(input) }), shard)
+                    Outcome::Operation(Box::new(Operation { key, from, address: None, webhook: None, what: What::Send(input) }), shard)
                 }
                 Err(refusal) => Outcome::Reply(Reply::refused(&refusal, client_id.as_ref()), &[]),
             });
@@ -472,10 +472,10 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
             if server.settings.keeping.is_none() {
                 return Err(NO_JOURNAL);
             }
-            let (to, job) = queries::fork(&Key::of(&sub, request)?, &message_body(server, request)?, &from)?;
+            let (to, job) = queries::fork(&Key::of(&sub, request)?, &message_body(server, request, "id")?, &from)?;
             let shard = placed(server, &to, false);
             let what = What::Fork(Box::new(job));
-            return Ok(Outcome::Operation(Box::new(Operation { key: to, from, address: None, what }), shard));
+            return Ok(Outcome::Operation(Box::new(Operation { key: to, from, address: None, webhook: None, what }), shard));
         }
         Call::Sessions => return journal(server, queries::sessions(&sub, request, server.has_sign_in)?),
         Call::Turns => {

@@ -56,7 +56,7 @@ pub fn turn_ended(ended: &Ended<'_>) -> Vec<u8> {
     let Ended { session, turn, outcome, client_id, answer, trace, at } = ended;
     let (status, error) = match outcome {
         Outcome::Answered => ("done", None),
-        Outcome::Cancelled => ("cancelled", None),
+        Outcome::Cancelled | Outcome::Withdrawn => ("cancelled", None),
         Outcome::Failed { why, code } => ("error", Some(Failure { detail: why, code: *code })),
     };
     let milliseconds = |at: Time| at.0 as f64 / 1_000.0;

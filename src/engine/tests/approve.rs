@@ -279,7 +279,7 @@ fn an_answer_that_is_sent_again_is_known() {
 fn a_model_makes_no_button_that_answers_an_approval() {
     let mut world = waiting();
     for source in [None, Some(Source::Thinker)] {
-        let press = Input::Action { action: APPROVE.into(), data: Value::Null, source, client_id: None, from: ada() };
+        let press = Input::Action { action: APPROVE.into(), data: Value::Null, source, client_id: None, while_busy: None, from: ada() };
         assert_eq!(refused(&world, &press), Code::StaleControl);
     }
     decide(&mut world, true);

@@ -26,7 +26,7 @@ fn what_a_fork_begins_waits_for_the_next_input_and_reads_the_other_memory() {
     world.say("hi");
     finish(&mut world);
     let memory = Memory { facts: vec!["likes pelicans".into()], ..Memory::initial("ada") };
-    let message = Input::Message { text: "and now?".into(), dashboard: Vec::new(), client_id: None, from: ada() };
+    let message = Input::Message { text: "and now?".into(), dashboard: Vec::new(), client_id: None, while_busy: None, from: ada() };
     world.put(forked(None, Some(memory), Some(message)));
     assert!(world.out.is_empty(), "the server that loads it makes the calls");
     world.reload();

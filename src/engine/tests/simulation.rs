@@ -4,7 +4,8 @@
 use super::drawn;
 use super::world::{World, ada};
 use crate::contract::{
-    Accepted, Answer, CallError, CallId, CallKind, ClientId, Control, Input, Limits, Memory, Outcome, Role, ToolCall, TurnId, What, WhileBusy,
+    Accepted, Answer, CallError, CallId, CallKind, ClientId, Control, Input, Limits, Memory, Outcome, Role, ToolCall, TurnId, What,
+    WhileBusy,
 };
 use crate::graph::{shipped, shipped_with};
 use serde_json::{Value, json};
@@ -112,7 +113,7 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
         11 => Input::Attached { from: ada() },
         12 if dice.below(4) == 0 => Input::Drain { cut: dice.below(2) == 0 },
         13 if dice.below(4) == 0 => return load(world, dice, graphs),
-        14 => Input::Due,
+        17 => Input::Due,
         15..17 if world.session.due().is_some() => {
             let waiting: Vec<CallId> = approvals(world).collect();
             let call = waiting[dice.below(waiting.len() as u64) as usize];

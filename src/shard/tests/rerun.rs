@@ -58,7 +58,7 @@ impl World {
     }
 
     /// The first call of Ada's first turn, and everything that she sees of her session.
-    fn kept(&mut self) -> (Value, Value) {
+    fn seen(&mut self) -> (Value, Value) {
         let bearer = bearer(&token("ada"));
         let mut read = |path: &str| {
             let socket = self.connect();
@@ -81,7 +81,7 @@ fn text(text: &str) -> Result<Answer, CallError> {
 #[test]
 fn a_call_is_made_again_as_it_was_or_edited_and_compared_while_the_session_is_left_alone() {
     let mut world = world(Settings { rerun: true, ..settings() });
-    let (call, before) = world.kept();
+    let (call, before) = world.seen();
     let pid = call["pid"].clone();
     let socket = world.asks("ada", "/api/call/rerun", &body(&pid, ""));
     let (ticket, again) = world.again();
@@ -112,13 +112,13 @@ fn a_call_is_made_again_as_it_was_or_edited_and_compared_while_the_session_is_le
     let failed = world.read(socket);
     assert_eq!((&failed["rerun"]["status"], &failed["rerun"]["code"]), (&json!("error"), &json!("model_overloaded")), "{failed}");
     assert_eq!((&failed["rerun"]["answer"], &failed["same"]), (&Value::Null, &Value::Null));
-    assert_eq!(world.kept().1, before, "the session is as it was");
+    assert_eq!(world.seen().1, before, "the session is as it was");
 }
 
 #[test]
 fn what_can_not_be_made_again_is_refused_with_a_code() {
     let mut world = world(Settings { rerun: true, ..settings() });
-    let pid = world.kept().0["pid"].clone();
+    let pid = world.seen().0["pid"].clone();
     for (body, code) in [
         (r#"{"pid":1}"#.to_owned(), "invalid_parameter"),
         (r#"{"turn":"msg_1"}"#.to_owned(), "invalid_parameter"),
@@ -144,7 +144,7 @@ fn what_can_not_be_made_again_is_refused_with_a_code() {
 #[test]
 fn users_may_where_that_is_on_and_administrators_always_also_for_another() {
     let mut world = world(Settings { rerun: false, audit: true, ..settings() });
-    let pid = world.kept().0["pid"].clone();
+    let pid = world.seen().0["pid"].clone();
     let socket = world.asks("ada", "/api/call/rerun", &body(&pid, ""));
     assert_eq!(world.read(socket)["code"], "rerun_disabled");
     let socket = world.asks("root", "/api/call/rerun?user=ada", &body(&pid, ""));
@@ -162,7 +162,7 @@ fn users_may_where_that_is_on_and_administrators_always_also_for_another() {
 fn whoever_asks_pays_also_if_they_have_gone_and_only_so_many_are_made_at_once() {
     let quotas = Quotas { budget: Budget { tokens: 500, ..Budget::default() }, ..Quotas::default() };
     let mut world = world(Settings { rerun: true, quotas, ..settings() });
-    let pid = world.kept().0["pid"].clone();
+    let pid = world.seen().0["pid"].clone();
     let ask = body(&pid, "");
     let sockets: Vec<_> = (0..bounds::RERUNS_MAX).map(|_| world.asks("root", "/api/call/rerun?user=ada", &ask)).collect();
     let refused = world.asks("root", "/api/call/rerun?user=ada", &ask);

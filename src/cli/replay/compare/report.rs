@@ -197,6 +197,7 @@ fn told(compared: &Compared) -> String {
         let kind = match call.kind {
             CallKind::Llm => "model",
             CallKind::Db => "database",
+            CallKind::Approval => "approval",
         };
         let verb = if call.was_made { "called" } else { "needs a call" };
         let (node, label, why) = (&call.node, &call.label, plain(&call.why));
