@@ -179,7 +179,9 @@ impl Books {
     fn away(&self) -> BTreeSet<u64> {
         let mut away = BTreeSet::new();
         let shown = self.trace.iter().filter(|(seq, seen)| !self.is_lost(**seq) && seen.turn > 0);
-        for (_, seen) in shown.filter(|(_, seen)| seen.text.contains(r#""event":"replaced""#) || seen.text.contains(r#""event":"withdrawn""#)) {
+        for (_, seen) in
+            shown.filter(|(_, seen)| seen.text.contains(r#""event":"replaced""#) || seen.text.contains(r#""event":"withdrawn""#))
+        {
             let json: Value = serde_json::from_str(&seen.text).unwrap_or_default();
             let turns = |field: &str| -> Vec<u64> {
                 let turns = json[field].as_array().into_iter().flatten().filter_map(Value::as_str);
