@@ -16,7 +16,7 @@ pub struct Names {
     calls: BTreeSet<String>,
 }
 
-const EVENTS: [&str; 22] = [
+const EVENTS: [&str; 24] = [
     "turn_started",
     "memory",
     "machines",
@@ -39,6 +39,8 @@ const EVENTS: [&str; 22] = [
     "error",
     "done",
     "cleared",
+    "replaced",
+    "withdrawn",
 ];
 /// How calls and turns end.
 const STATUSES: [&str; 4] = ["done", "error", "cancelled", "degraded"];
