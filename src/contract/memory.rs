@@ -222,8 +222,9 @@ mod tests {
         let long = || "x".repeat(2_000);
         let facts = vec!["first".to_owned(), long(), "last".to_owned()];
         let memory = Memory { user_name: long(), topic: Some(long()), facts, ..Memory::initial("ada") }.bounded(2);
-        assert!(memory.user_name.len() <= 500 && memory.topic.is_some_and(|topic| topic.len() <= 200));
-        assert_eq!((memory.facts.len(), memory.facts[1].as_str(), memory.facts[0].len() <= 500), (2, "last", true));
+        let mark = '…'.len_utf8();
+        assert!(memory.user_name.len() <= 500 + mark && memory.topic.is_some_and(|topic| topic.len() <= 200 + mark));
+        assert_eq!((memory.facts.len(), memory.facts[1].as_str(), memory.facts[0].len() <= 500 + mark), (2, "last", true));
         let own = Memory::initial("ada");
         assert_eq!(own.clone().bounded(2), own);
     }

@@ -118,14 +118,12 @@ pub fn fork<'a, E>(
         others: Vec::new(),
         generation: 0,
     };
-    let mut expected = 1;
     let mut is_there = false;
-    for record in records {
+    for (expected, record) in (1..).zip(records) {
         let record = record?;
         if record.number != expected {
             return Ok(Err(NotForked::Incomplete { number: expected }));
         }
-        expected += 1;
         match maker.copy(&record) {
             Ok(false) => {}
             Ok(true) => {

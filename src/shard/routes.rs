@@ -469,10 +469,10 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         }
         // On the new session's shard, which must know that there is one now.
         Call::Fork => {
+            let (to, job) = queries::fork(&Key::of(&sub, request)?, &message_body(server, request, "id")?, &from)?;
             if server.settings.keeping.is_none() {
                 return Err(NO_JOURNAL);
             }
-            let (to, job) = queries::fork(&Key::of(&sub, request)?, &message_body(server, request, "id")?, &from)?;
             let shard = placed(server, &to, false);
             let what = What::Fork(Box::new(job));
             return Ok(Outcome::Operation(Box::new(Operation { key: to, from, address: None, webhook: None, what }), shard));

@@ -62,7 +62,7 @@ fn a_frame_that_is_forked_begins_again_and_has_its_calls_once() {
 fn a_held_turn_begins_when_its_caller_says_so_and_on_the_graph_that_was_chosen() {
     let mut world = World::with("v1-direct", Limits::default());
     world.session.hold();
-    world.say("hi");
+    world.say("why is the sky blue?");
     world.say("and now?");
     assert!(world.out.is_empty());
     assert_eq!(world.session.held(), Some(TurnId(1)));

@@ -91,7 +91,7 @@ pub(super) fn words(was: &str, is: &str) -> String {
 fn shortened(text: &str, is_behind: bool, is_before: bool) -> String {
     let chars: Vec<char> = text.chars().collect();
     let (head, tail) = (if is_behind { SAME_CHARS } else { 0 }, if is_before { SAME_CHARS } else { 0 });
-    if chars.len() <= head + tail + 1 {
+    if chars.len() <= head + tail + 1 || !(is_behind || is_before) {
         return text.to_owned();
     }
     let piece = |chars: &[char]| chars.iter().collect::<String>();

@@ -193,13 +193,10 @@ impl Comparison<'_> {
         libraries: &'a mut Libraries<'a>,
         is_needed: bool,
     ) -> Result<(), Failure> {
-        let mut stopped = None;
-        let played = recorded::each_turn(records, libraries, self.wanted, &mut |turn| {
-            self.turn(name, turn).map_err(|failure| {
-                stopped = Some(());
-                failure
-            })
-        });
+        // What the program itself lacks is no matter of one session.
+        let mut has_failed = false;
+        let played =
+            recorded::each_turn(records, libraries, self.wanted, &mut |turn| self.turn(name, turn).inspect_err(|_| has_failed = true));
         let Name { user, session } = name;
         match played {
             Ok(true) => Ok(()),
@@ -209,9 +206,7 @@ impl Comparison<'_> {
                 ));
                 Ok(())
             }
-            Err(failure) if is_needed || stopped.is_some() => {
-                Err(Failure { says: format!("{user}/{session}: {}", failure.says), ..failure })
-            }
+            Err(failure) if is_needed || has_failed => Err(Failure { says: format!("{user}/{session}: {}", failure.says), ..failure }),
             Err(failure) => {
                 tell(format_args!("warning: {user}/{session} is left out: {}", failure.says));
                 Ok(())

@@ -4,7 +4,7 @@
 //! What was recorded comes in the order of its records, so that a turn that makes the same calls goes the same way.
 
 use super::live::Asks;
-use super::recorded::Recorded;
+use super::recorded::{Call, Came, Recorded};
 use super::seen::Seen;
 use crate::cli::Failure;
 use crate::contract::{CallId, CallKind, Effect, Input, Moment, Now, Request, Time, TurnId, What};
@@ -69,7 +69,7 @@ pub(super) fn play(recorded: Recorded, onto: &Onto<'_>, asks: &mut dyn Asks) -> 
     }
     let (own, behind): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.asked.is_some());
     // What was given up before it was answered, as where a fork begins, answers nothing.
-    let is_answered = |call: &super::recorded::Call| call.came.iter().any(|(.., input)| matches!(input, Input::Completion { .. }));
+    let is_answered = |call: &Call| call.came.iter().any(|(.., input)| matches!(input, Input::Completion { .. }));
     let unused =
         own.into_iter().filter(is_answered).filter_map(|call| Some((Question::of(&call.asked?.request), Some(call.came)))).collect();
     let out = behind.into_iter().map(|call| Out { id: call.id, answer: Answer::Recorded(call.came.into()) }).collect();
@@ -108,7 +108,7 @@ struct Stage {
     turn: TurnId,
     now: Now,
     /// What the recorded turn asked, in order, with what came, until that is used.
-    unused: Vec<(Question, Option<Vec<(u64, Now, Input)>>)>,
+    unused: Vec<(Question, Option<Came>)>,
     out: Vec<Out>,
     others: VecDeque<(u64, Now, Input)>,
     /// The node that made a call, and for which turn.

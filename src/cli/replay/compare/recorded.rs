@@ -24,18 +24,21 @@ pub(super) struct Recorded {
     /// The turn's calls, in the order in which they began, and those that were out from before.
     pub(super) calls: Vec<Call>,
     /// What else happened to the session meanwhile, with the numbers of the records.
-    pub(super) others: Vec<(u64, Now, Input)>,
+    pub(super) others: Came,
     pub(super) seen: Seen,
     /// Why it can't be compared.
     pub(super) skipped: Option<&'static str>,
 }
+
+/// Inputs with the numbers of their records.
+pub(super) type Came = Vec<(u64, Now, Input)>;
 
 pub(super) struct Call {
     pub(super) id: CallId,
     /// None of a call that was out from before.
     pub(super) asked: Option<Asked>,
     /// Its pieces and its end, with the numbers of the records.
-    pub(super) came: Vec<(u64, Now, Input)>,
+    pub(super) came: Came,
 }
 
 pub(super) struct Asked {
