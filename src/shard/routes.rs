@@ -449,8 +449,13 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
             let turn = turn(request, "id")?.ok_or(NO_TURN)?;
             return journal(server, JournalJob::TurnTest { name: queries::name(&Key::of(&sub, request)?), turn });
         }
-        Call::Rerun if !(server.settings.rerun || user.scopes.has(Scope::Admin)) => return Err(RERUN_OFF),
-        Call::Rerun => What::Rerun(Box::new(Rerun::parse(message_body(server, request, "id")?, user.sub.clone())?)),
+        Call::Rerun => {
+            let body = message_body(server, request, "id")?;
+            if !(server.settings.rerun || user.scopes.has(Scope::Admin)) {
+                return Err(RERUN_OFF);
+            }
+            What::Rerun(Box::new(Rerun::parse(body, user.sub.clone())?))
+        }
         Call::Clear => {
             optional_body(request)?;
             What::Clear

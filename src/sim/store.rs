@@ -8,7 +8,7 @@ use super::script::{Disk, SECOND};
 use super::world::{Happens, Owned, World};
 use super::{below, one_in};
 use crate::contract::journal::{Append, Item, Loaded, Name, Record, Spending, SpentOn};
-use crate::contract::{Code, Input, Refusal, Spent};
+use crate::contract::{Code, Refusal, Spent};
 use crate::graph::Library;
 use crate::shard::event::Found;
 use crate::shard::identity::Key;
@@ -229,8 +229,7 @@ impl Store {
     /// Each turn that has begun is taken from a budget, over all crashes, once.
     pub(super) fn check_spent(&self) -> Result<(), String> {
         let begins = |item: &&Item| match item {
-            Item::Record { bytes, .. } => serde_json::from_slice::<restore::Record>(bytes)
-                .is_ok_and(|record| matches!(record.input, Input::Message { .. } | Input::Action { .. })),
+            Item::Record { bytes, .. } => serde_json::from_slice::<restore::Record>(bytes).is_ok_and(|record| record.input.begins_turn()),
             _ => false,
         };
         let begun = self.kept.values().flat_map(|kept| &kept.items).filter(begins).count() as u64;
