@@ -49,6 +49,10 @@ impl Session {
             Some(Input::Action { action, data, source, client_id, while_busy: _, from }) => {
                 self.enqueue(Begun::Action { action, data, source }, client_id, from, effects);
             }
+            Some(Input::Retry { turn, client_id, from }) => self.retry(turn, client_id, from, effects),
+            Some(Input::Edit { turn, text, dashboard, client_id, from }) => {
+                self.replace_from(turn, Begun::Message { text: text.into(), dashboard }, client_id, from, effects);
+            }
             _ => {}
         }
         // The calls were another session's.

@@ -166,7 +166,7 @@ impl Maker<'_> {
         let (now, input, turn) = (read.now, read.input, self.fork.turn);
         if let Some(session) = self.player.session()
             && (self.begun.is_some() || matches!(session.accepts(&input), Ok(Accepted::Begins(begins)) if begins >= turn))
-            && matches!(input, Input::Message { .. } | Input::Action { .. })
+            && input.begins_turn()
         {
             let is_first = self.begun.is_none();
             if is_first {
@@ -212,6 +212,13 @@ impl Maker<'_> {
         Ok(())
     }
 
+    fn replaced(&mut self, at: Time, turns: &[TurnId], is_back: bool) {
+        let turns: Vec<u64> = turns.iter().map(|turn| turn.0).collect();
+        if !turns.is_empty() {
+            self.items.push((at, Item::Replaced { turns, is_back }));
+        }
+    }
+
     /// Keeps the turns that have ended, and again those behind which something has.
     fn note(&mut self, effects: &[Effect], now: Now, at: Time) {
         let mut changed: Vec<TurnId> = Vec::new();
@@ -224,6 +231,11 @@ impl Maker<'_> {
                     }
                 }
                 What::Cleared => self.items.push((at, Item::Cleared)),
+                What::Replaced { turns, .. } => self.replaced(at, turns, false),
+                What::Withdrawn { restored } => {
+                    self.replaced(at, &[event.turn], false);
+                    self.replaced(at, restored, true);
+                }
                 What::Done { .. } => changed.push(event.turn),
                 What::ProcessEnd { .. } if event.frame == 0 => changed.push(event.turn),
                 _ => {}
@@ -251,7 +263,11 @@ impl Maker<'_> {
         let Fork { of, to, turn, frame, memory, prompts, begins } = self.fork.clone();
         let begins = match (begins, self.begun.take()) {
             (Begins::Nothing, _) => None,
-            (Begins::Again, Some(Input::Message { text, dashboard, from, .. } | Input::Edit { text, dashboard, from, .. })) => {
+            (Begins::Again, Some(Input::Retry { turn, from, .. })) => Some(Input::Retry { turn, client_id: None, from }),
+            (Begins::Again, Some(Input::Edit { turn, text, dashboard, from, .. })) => {
+                Some(Input::Edit { turn, text, dashboard, client_id: None, from })
+            }
+            (Begins::Again, Some(Input::Message { text, dashboard, from, .. })) => {
                 Some(Input::Message { text, dashboard, client_id: None, while_busy: None, from })
             }
             (Begins::Again, Some(Input::Action { action, data, source, from, .. })) => {

@@ -46,10 +46,8 @@ pub(super) struct Recorded {
     turns: u32,
     bytes: usize,
     ended: u32,
-    /// How long the last turn took to its first text.
-    first_token: Option<(TurnId, Option<u64>)>,
-    /// Turns that the journal has without their detail, because something runs behind them that will be part of it.
-    undetailed: Vec<TurnId>,
+    /// Turns as the journal has them without their detail, because something runs behind them that will be part of it.
+    undetailed: Vec<Turn>,
     /// The last batch that has something of it, while that is not durable.
     waits_for: Option<u64>,
 }
@@ -64,23 +62,13 @@ pub(super) struct Keep<'a> {
 
 impl Recorded {
     pub(super) fn new(generation: u32) -> Recorded {
-        Recorded {
-            generation,
-            number: 0,
-            ahead_us: 0,
-            turns: 0,
-            bytes: 0,
-            ended: 0,
-            first_token: None,
-            undetailed: Vec::new(),
-            waits_for: None,
-        }
+        Recorded { generation, number: 0, ahead_us: 0, turns: 0, bytes: 0, ended: 0, undetailed: Vec::new(), waits_for: None }
     }
 
     /// Goes on behind record `number`, at `moment` of the session's own clock.
     /// Turns are taken to have ended since the last snapshot: a load plays all since the last but one, so the next comes soon.
     pub(super) fn restored(generation: u32, number: u64, moment: Moment, now: Moment, turns: u32, session: &Session) -> Recorded {
-        let undetailed = session.remembering().collect();
+        let undetailed = session.remembering().filter_map(|id| turn(session, id, number, None, false)).collect();
         Recorded { number, ahead_us: moment.since(now), turns, undetailed, ..Recorded::new(generation) }
     }
 
@@ -140,25 +128,22 @@ impl Recorded {
     pub(super) fn ended(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId, first_token_us: Option<u64>) {
         self.turns += 1;
         self.ended += 1;
-        self.first_token = Some((id, first_token_us));
         let is_settled = session.is_settled(id);
-        if !is_settled {
-            self.undetailed.push(id);
-        }
-        self.keep_turn(keep, session, now, id, is_settled);
-    }
-
-    /// Keeps turns again, with their detail, behind which nothing runs any more.
-    pub(super) fn complete_turns(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now) {
-        for id in self.undetailed.extract_if(.., |id| session.is_settled(*id)).collect::<Vec<_>>() {
-            self.keep_turn(keep, session, now, id, true);
-        }
-    }
-
-    fn keep_turn(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now, id: TurnId, is_settled: bool) {
-        let first_token_us = self.first_token.filter(|(of, _)| *of == id).and_then(|(_, time_us)| time_us);
         if let Some(turn) = turn(session, id, self.number, first_token_us, is_settled) {
+            if !is_settled {
+                self.undetailed.push(turn.clone());
+            }
             self.append(keep, now, Item::Turn(Box::new(turn)));
+        }
+    }
+
+    /// Keeps turns again, with their detail, behind which nothing runs any more. What was said in them stays as it is: another turn may
+    /// have come in their place.
+    pub(super) fn complete_turns(&mut self, keep: &mut Keep<'_>, session: &Session, now: Now) {
+        for kept in self.undetailed.extract_if(.., |kept| session.is_settled(TurnId(kept.turn))).collect::<Vec<_>>() {
+            let Some(whole) = turn(session, TurnId(kept.turn), self.number, kept.first_token_us, true) else { continue };
+            let Turn { question, answer, progress, .. } = kept;
+            self.append(keep, now, Item::Turn(Box::new(Turn { question, answer, progress, ..whole })));
         }
     }
 

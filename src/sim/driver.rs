@@ -36,7 +36,8 @@ impl World<'_> {
             self.handle(shard, event);
         }
         self.act(shard, Event::TickEnd);
-        if self.seats[shard].ticks.is_multiple_of(16) {
+        // One that has died meanwhile has its calls no more.
+        if self.seats[shard].ticks.is_multiple_of(16) && !self.is_away_or_dead() {
             self.check_sizes(shard);
         }
     }

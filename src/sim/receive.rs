@@ -276,7 +276,14 @@ impl World<'_> {
             (Expected::Goodbye(wanted), Received::Goodbye(code, _)) => wanted == *code,
             _ => false,
         };
-        let is_lenient = self.is_draining || self.script.is_tight || self.script.is_bounded;
+        // Whose session can't be loaded learns that instead.
+        let is_unloaded = self.journal_may_fail()
+            && match received {
+                Received::Goodbye(1013, reason) => reason.contains("journal"),
+                Received::Answer { body, .. } => code(body) == "journal_unavailable",
+                _ => false,
+            };
+        let is_lenient = self.is_draining || self.script.is_tight || self.script.is_bounded || is_unloaded;
         let is_done = matches!(received, Received::Answer { .. } | Received::Goodbye(..)) && !is_lenient;
         if is_met || is_lenient {
             self.lines[line].expects = None;

@@ -173,11 +173,12 @@ impl Stage {
     fn next_recorded(&mut self) -> Option<(Now, Input)> {
         let first = |out: &Out| if let Answer::Recorded(came) = &out.answer { came.front().map(|(number, ..)| *number) } else { None };
         let of_call = self.out.iter().enumerate().filter_map(|(place, out)| Some((first(out)?, place))).min();
-        // What else happened behind the last answer that is wanted changes nothing any more.
-        let (number, place) = of_call?;
-        if self.others.front().is_some_and(|(other, ..)| *other < number) {
-            return self.others.pop_front().map(|(_, now, input)| (now, input));
+        // What else happened behind the last answer that is wanted changes nothing any more, unless a person is waited for.
+        let next = of_call.map(|(number, _)| number).or_else(|| self.session.due().map(|_| u64::MAX));
+        if self.others.front().is_some_and(|(other, ..)| next.is_some_and(|next| *other < next)) {
+            return self.others.pop_front().map(|(_, now, input)| (now, self.aimed(input)));
         }
+        let (_, place) = of_call?;
         let Out { id, answer } = &mut self.out[place];
         let id = *id;
         let Answer::Recorded(came) = answer else { return None };
@@ -191,6 +192,21 @@ impl Stage {
             other => other,
         };
         Some((now, input))
+    }
+
+    /// A person's answer, for what waits for one now.
+    fn aimed(&self, input: Input) -> Input {
+        match input {
+            Input::Approve { approved, client_id, from, .. } => {
+                let waiting = self.session.processes().into_iter().find(|process| process.kind == CallKind::Approval);
+                // Where nothing waits, whoever answered is still who the session talks to.
+                match waiting {
+                    Some(waiting) => Input::Approve { call: waiting.pid, approved, client_id, from },
+                    None => Input::Attached { from },
+                }
+            }
+            other => other,
+        }
     }
 
     fn has_new(&self) -> bool {

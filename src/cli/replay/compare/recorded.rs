@@ -6,7 +6,7 @@ use super::super::verify;
 use super::seen::Seen;
 use crate::cli::Failure;
 use crate::contract::journal::Record;
-use crate::contract::{CallId, Effect, Input, Now, Request, Time, TurnId, What};
+use crate::contract::{CallId, Effect, Input, Now, Outcome, Request, Time, TurnId, What};
 use crate::engine::Session;
 use crate::shard::restore::{Libraries, Player};
 use std::collections::HashMap;
@@ -142,7 +142,7 @@ impl Reader<'_> {
                 }
                 return;
             }
-            Input::Attached { .. } | Input::Surveyed { .. } => input.clone(),
+            Input::Attached { .. } | Input::Surveyed { .. } | Input::Approve { .. } | Input::Due => input.clone(),
             // A message that waits says who the session talks to from then on.
             Input::Message { from, .. } | Input::Action { from, .. } => Input::Attached { from: from.clone() },
             _ => return,
@@ -169,8 +169,14 @@ impl Reader<'_> {
                 Effect::Call { id, request } => {
                     recorded.calls.push(Call { id: *id, asked: Some(Asked { request: request.clone() }), came: Vec::new() });
                 }
-                Effect::Emit(event) if ends_early && matches!(event.what, What::Done { .. }) => recorded.skipped = Some(STOPPED),
-                Effect::Emit(_) | Effect::Cancel { .. } => {}
+                Effect::Emit(event) => {
+                    // A message may have interrupted it or rolled it back.
+                    let is_stopped = matches!(event.what, What::Done { outcome: Outcome::Cancelled | Outcome::Withdrawn, .. });
+                    if is_stopped || ends_early && matches!(event.what, What::Done { .. }) {
+                        recorded.skipped = Some(STOPPED);
+                    }
+                }
+                Effect::Cancel { .. } => {}
             }
         }
     }
@@ -194,5 +200,6 @@ fn recorded(turn: TurnId, now: Now, before: Session, begun: &[Effect]) -> Record
 
 /// Whether an input ends a turn before its time.
 fn ends_early(input: &Input) -> bool {
-    !matches!(input, Input::Chunk { .. } | Input::Completion { .. } | Input::Message { .. } | Input::Action { .. })
+    let goes_on = matches!(input, Input::Chunk { .. } | Input::Completion { .. } | Input::Approve { .. } | Input::Due);
+    !(goes_on || input.begins_turn())
 }
