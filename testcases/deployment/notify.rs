@@ -39,7 +39,7 @@ fn a_server_says_that_it_is_ready_how_it_is_and_that_it_ends() {
         until("WATCHDOG=1");
         until("WATCHDOG=1");
         server.signal("TERM");
-        assert!(until("STOPPING=1").contains("EXTEND_TIMEOUT_USEC=41000000\n"));
+        assert!(until("STOPPING=1").contains("EXTEND_TIMEOUT_USEC=42000000\n"));
         assert_eq!(server.ended().code(), Some(0));
     }
 }
