@@ -203,7 +203,7 @@ fn a_kill_loses_no_delivery_wherever_it_comes() {
     let mut servers = Servers::start(&[500, 500], &[]);
     // Between two attempts.
     servers.send("a", &json!({ "say": "one" }), "m1");
-    eventually("a failed attempt that is noted", || (servers.shown("a")[0]["attempts"].as_u64()? >= 1).then_some(()));
+    eventually("a failed attempt that is noted", || (servers.shown("a").first()?["attempts"].as_u64()? >= 1).then_some(()));
     // And while the turn runs.
     servers.send("b", &json!({ "hold": "agent", "say": "two" }), "m2");
     servers.provider.holds(1);
@@ -219,7 +219,7 @@ fn a_kill_loses_no_delivery_wherever_it_comes() {
     let data = &b[0].json()["data"];
     assert_eq!((&data["status"], &data["error"]["code"], &data["client_id"]), (&json!("error"), &json!("cut_off"), &json!("m2")));
     for session in ["a", "b"] {
-        eventually("the delivery to be noted", || (servers.shown(session)[0]["state"] == "delivered").then_some(()));
+        eventually("the delivery to be noted", || (servers.shown(session).first()?["state"] == "delivered").then_some(()));
     }
     let told = servers.hook.calls().len();
     servers.restart("TERM");
