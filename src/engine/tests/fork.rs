@@ -1,7 +1,7 @@
 //! Sessions that are forked, and turns that are held for who plays a session again.
 
 use super::world::{World, ada};
-use crate::contract::{Effect, Input, Limits, Memory, Request, TurnId, What};
+use crate::contract::{CallStatus, Effect, Input, Limits, Memory, Request, TurnId, What};
 use crate::graph::shipped;
 
 fn finish(world: &mut World) {
@@ -55,6 +55,7 @@ fn a_frame_that_is_forked_begins_again_and_has_its_calls_once() {
     let calls: usize = turn.trace.frames.iter().map(|frame| frame.calls.len()).sum();
     let asked = turn.calls.iter().filter(|call| call.frame > 0 && matches!(&*call.request, Request::Model(_))).count();
     assert_eq!((turn.trace.frames.len(), calls, asked), (1, 1, 1), "{turn:?}");
+    assert_eq!(turn.trace.status, CallStatus::Done, "it is answered, and was not cut off");
     world.replay();
 }
 

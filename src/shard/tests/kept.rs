@@ -5,6 +5,7 @@ use super::*;
 use crate::auth::testing::{NOW, SIGNERS, claims};
 use crate::contract::TurnId;
 use crate::contract::journal::{Deleted, Durability, Name, SessionQuery, TurnOrder, TurnQuery};
+use crate::shard::event::Forked;
 use crate::shard::journal_answers as answers;
 use crate::shard::journal_job::{ExportFormat, Forget, JournalJob, Whose};
 
@@ -340,6 +341,21 @@ fn a_deleted_session_is_let_go_of_with_what_has_gathered_and_what_is_being_loade
     assert_eq!(world.load(), 1);
     assert!(world.take(reads).contains("\"messages\":[]"));
     assert_eq!(world.shard.sizes().journal, 0);
+}
+
+#[test]
+fn a_session_that_was_forked_is_there_also_for_who_asked_before() {
+    let mut world = world();
+    let reads = world.begin(&token("ada"), "GET", "/api/history?session=new", "");
+    assert_eq!(world.loads.len(), 1);
+    let forks = world.begin(&token("ada"), "POST", "/api/sessions/fork?session=a", r#"{"turn":"msg_1","to":"new"}"#);
+    assert!(matches!(&world.jobs.last().unwrap().1, Job::Journal(job) if matches!(**job, JournalJob::Fork { .. })));
+    world.done(JobOutcome::Forked(Box::new(Forked { to: name("ada", "new"), turn: TurnId(1), message: None })));
+    assert_eq!(json_of(&world.take(forks)), json!({ "status": "forked", "id": "new", "turn": "msg_1" }));
+    assert_eq!(world.load(), 1);
+    assert_eq!((world.take(reads).as_str(), world.loads.len()), ("", 1), "what was found before the fork doesn't count");
+    assert_eq!(world.load(), 1);
+    assert!(world.take(reads).contains("\"messages\":[]"));
 }
 
 #[test]
