@@ -199,7 +199,7 @@ test('without the drawing the list says the same, and the drawing can be asked f
     await node(page, 'output', 'done').waitFor();
     assert.equal((await states(page)).input, 'done');
     isClosed = false;
-    await page.getByRole('button', { name: 'Try again' }).click();
+    await page.getByRole('tabpanel', { name: 'Graph' }).getByRole('button', { name: 'Try again' }).click();
     await page.locator('.drawing canvas').first().waitFor();
   });
 });

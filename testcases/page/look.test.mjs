@@ -81,10 +81,10 @@ test('everything can be done with the keyboard alone', () =>
     await visitor.ended(turn);
     assert.equal(await page.evaluate(() => document.activeElement.id), 'message', 'the focus stays where one writes');
 
-    await page.keyboard.press('Shift+Tab');
-    await becomes(focused, 'Try again');
-    await page.keyboard.press('Shift+Tab');
-    await becomes(focused, 'Copy the answer');
+    for (const name of ['Bad answer', 'Good answer', 'Try again', 'Copy the answer']) {
+      await page.keyboard.press('Shift+Tab');
+      await becomes(focused, name);
+    }
     await page.keyboard.press('Shift+Tab');
     await becomes(isOnFrames, true);
     const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
