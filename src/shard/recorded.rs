@@ -5,7 +5,7 @@ use super::identity::Key;
 use super::journal::Journal;
 use super::restore;
 use crate::contract::journal::{Durability, Item, Turn};
-use crate::contract::{Effect, Input, Moment, Now, Role, Seq, TurnId, What};
+use crate::contract::{CallKind, Effect, Input, Moment, Now, Role, Seq, TurnId, What};
 use crate::engine::Session;
 
 /// A turn as it is kept behind record `number`, if its session has it; with its detail where nothing runs behind it any more.
@@ -114,7 +114,11 @@ impl Recorded {
         if let Some(hash) = library {
             self.append(keep, now, Item::Library { hash });
         }
-        let is_held = |what: &What| holds_all || matches!(what, What::FrameTrace { .. } | What::Done { .. });
+        let is_held = |what: &What| {
+            // What a person is asked to approve is there after a crash too.
+            let is_asked = matches!(what, What::ProcessStart { kind: CallKind::Approval, .. });
+            holds_all || is_asked || matches!(what, What::FrameTrace { .. } | What::Done { .. })
+        };
         (batch, restore::events(&effects[first..]).find(|event| is_held(&event.what)).map(|event| event.seq))
     }
 

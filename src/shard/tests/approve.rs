@@ -13,8 +13,12 @@ fn marked() -> Settings {
     Settings { library, graph: "v1-direct".into(), ..settings() }
 }
 
+fn kept_settings() -> Settings {
+    Settings { keeping: Some(Keeping { durability: Durability::Turn, rerun: false }), ..marked() }
+}
+
 fn kept() -> World {
-    World::new(Settings { keeping: Some(Keeping { durability: Durability::Turn, rerun: false }), ..marked() })
+    World::new(kept_settings())
 }
 
 /// Another process on the same journal.
@@ -207,4 +211,22 @@ fn a_turn_that_waits_counts_neither_as_running_nor_twice() {
     assert_eq!(world.shard.sizes().turns_held, 1);
     world.answer("Because.");
     assert_eq!(world.shard.sizes().counted.turns, 0, "what runs behind it is no turn");
+}
+
+#[test]
+fn what_a_person_is_asked_is_seen_only_when_it_is_durable() {
+    let library = shipped_with(|file| file.replace(r#""kind": "output","#, r#""kind": "output", "approve": true,"#));
+    let mut world = World::new(Settings { library, graph: "v3-framed".into(), ..kept_settings() });
+    let socket = world.websocket("/ws?session=a");
+    world.load();
+    world.durable();
+    world.say(socket, &json!({ "text": ASKS }).to_string());
+    world.durable();
+    while !world.calls.is_empty() {
+        world.complete("{}");
+    }
+    assert_eq!(world.shard.sizes().calls, 0, "all that is left waits for a person");
+    assert!(!world.take(socket).contains("\"approval\""), "a crash could still lose it");
+    world.durable();
+    assert!(world.take(socket).contains("\"approval\""));
 }
