@@ -1,6 +1,6 @@
 //! `framewright doctor` beside a real nginx: what it says of a site is what happens there.
 
-use crate::nginx::program;
+use crate::nginx::{end, program};
 use crate::support::http::Wire;
 use crate::support::{Folder, Server, eventually, run};
 use std::fs;
@@ -43,8 +43,7 @@ impl Plain {
 
 impl Drop for Plain {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        end(&mut self.child);
     }
 }
 

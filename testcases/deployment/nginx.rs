@@ -148,13 +148,17 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // Asked to end, it takes its workers along.
-        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
-        let _ = self.child.wait();
+        end(&mut self.child);
         if std::thread::panicking() {
             eprintln!("nginx said: {}", self.read("said"));
         }
     }
+}
+
+/// Ends an nginx. Asked to, it takes its workers along.
+pub(crate) fn end(nginx: &mut Child) {
+    let _ = Command::new("kill").arg(nginx.id().to_string()).status();
+    let _ = nginx.wait();
 }
 
 pub(crate) fn program() -> PathBuf {
