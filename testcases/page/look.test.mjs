@@ -81,6 +81,8 @@ test('everything can be done with the keyboard alone', () =>
     await visitor.ended(turn);
     assert.equal(await page.evaluate(() => document.activeElement.id), 'message', 'the focus stays where one writes');
 
+    // They are fetched when the first answer is there.
+    await page.getByRole('button', { name: 'Bad answer' }).waitFor();
     for (const name of ['Bad answer', 'Good answer', 'Try again', 'Copy the answer']) {
       await page.keyboard.press('Shift+Tab');
       await becomes(focused, name);
