@@ -207,55 +207,25 @@ impl Input {
 
     /// Whether it begins a turn.
     pub fn begins_turn(&self) -> bool {
-        match self {
-            Input::Message { .. } | Input::Action { .. } | Input::Retry { .. } | Input::Edit { .. } => true,
-            Input::Opened { .. }
-            | Input::Resumed { .. }
-            | Input::Surveyed { .. }
-            | Input::Reloaded { .. }
-            | Input::Forked { .. }
-            | Input::Attached { .. }
-            | Input::Approve { .. }
-            | Input::Due
-            | Input::Cancel { .. }
-            | Input::Stop
-            | Input::StopRunning
-            | Input::Drain { .. }
-            | Input::Clear { .. }
-            | Input::Switch { .. }
-            | Input::Chunk { .. }
-            | Input::Completion { .. } => false,
-        }
+        matches!(self, Input::Message { .. } | Input::Action { .. } | Input::Retry { .. } | Input::Edit { .. })
     }
 
-    /// Whether it sets something off, so that it counts as a message.
-    pub fn sets_off(&self) -> bool {
+    /// Whether it starts work, so that quotas count it as a message.
+    pub fn starts_work(&self) -> bool {
         self.begins_turn() || matches!(self, Input::Approve { .. })
     }
 
     /// The name that the client gave it.
     pub fn client_id(&self) -> Option<&ClientId> {
-        match self {
-            Input::Message { client_id, .. }
-            | Input::Action { client_id, .. }
-            | Input::Retry { client_id, .. }
-            | Input::Edit { client_id, .. }
-            | Input::Approve { client_id, .. } => client_id.as_ref(),
-            Input::Opened { .. }
-            | Input::Resumed { .. }
-            | Input::Surveyed { .. }
-            | Input::Reloaded { .. }
-            | Input::Forked { .. }
-            | Input::Attached { .. }
-            | Input::Due
-            | Input::Cancel { .. }
-            | Input::Stop
-            | Input::StopRunning
-            | Input::Drain { .. }
-            | Input::Clear { .. }
-            | Input::Switch { .. }
-            | Input::Chunk { .. }
-            | Input::Completion { .. } => None,
+        if let Input::Message { client_id, .. }
+        | Input::Action { client_id, .. }
+        | Input::Retry { client_id, .. }
+        | Input::Edit { client_id, .. }
+        | Input::Approve { client_id, .. } = self
+        {
+            client_id.as_ref()
+        } else {
+            None
         }
     }
 }

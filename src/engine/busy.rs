@@ -13,22 +13,7 @@ impl Session {
             Input::Message { while_busy, .. } | Input::Action { while_busy, .. } => while_busy.or(self.graph.while_busy),
             // These two are for a session that rests.
             Input::Retry { .. } | Input::Edit { .. } => Some(WhileBusy::Reject),
-            Input::Opened { .. }
-            | Input::Resumed { .. }
-            | Input::Surveyed { .. }
-            | Input::Reloaded { .. }
-            | Input::Forked { .. }
-            | Input::Approve { .. }
-            | Input::Due
-            | Input::Attached { .. }
-            | Input::Cancel { .. }
-            | Input::Stop
-            | Input::StopRunning
-            | Input::Drain { .. }
-            | Input::Clear { .. }
-            | Input::Switch { .. }
-            | Input::Chunk { .. }
-            | Input::Completion { .. } => None,
+            _ => None,
         }
     }
 

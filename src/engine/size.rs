@@ -31,26 +31,10 @@ const MAP_ENTRIES: usize = 11;
 /// About what an input takes until its turn is over.
 pub fn input_bytes(input: &Input) -> usize {
     match input {
-        Input::Message { text, dashboard, .. } => FIXED + text.len() + values(dashboard),
-        Input::Edit { text, dashboard, .. } => FIXED + text.len() + values(dashboard),
+        Input::Message { text, dashboard, .. } | Input::Edit { text, dashboard, .. } => FIXED + text.len() + values(dashboard),
         Input::Retry { .. } => FIXED,
         Input::Action { action, data, .. } => FIXED + action.len() + value_bytes(data),
-        Input::Opened { .. }
-        | Input::Resumed { .. }
-        | Input::Surveyed { .. }
-        | Input::Reloaded { .. }
-        | Input::Forked { .. }
-        | Input::Attached { .. }
-        | Input::Approve { .. }
-        | Input::Due
-        | Input::Cancel { .. }
-        | Input::Stop
-        | Input::StopRunning
-        | Input::Drain { .. }
-        | Input::Clear { .. }
-        | Input::Switch { .. }
-        | Input::Chunk { .. }
-        | Input::Completion { .. } => 0,
+        _ => 0,
     }
 }
 

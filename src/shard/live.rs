@@ -199,7 +199,7 @@ impl Live {
 
     /// Takes an input, or says why not. The first input opens the session.
     pub(super) fn take(&mut self, around: &mut Surroundings<'_>, mut input: Input) -> Result<Accepted, NotTaken> {
-        // Whoever answers too late learns it, also where the timer has not come up yet.
+        // A late answer is refused even before the timer fires.
         if matches!(input, Input::Approve { .. }) && self.session.due().is_some_and(|due| due <= around.now.wall) {
             self.take(around, Input::Due)?;
         }

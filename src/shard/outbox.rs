@@ -1,4 +1,4 @@
-//! Webhooks: who may be told of the end of a turn, and what they are told.
+//! Webhooks: which addresses the server may call when a turn ends, and what it sends.
 //!
 //! The address is kept in the same batch as the message that names it, and what is to be delivered in the batch of the turn's end
 //! ([`Item::Webhook`], [`Item::Delivery`]): so neither is lost, and nothing is delivered before it is durable. The journal's thread
@@ -71,7 +71,7 @@ impl Live {
         });
     }
 
-    /// A turn has ended: whoever is to learn of it does.
+    /// A turn has ended: prepares the delivery to its webhook, if it has one.
     pub(super) fn tell_end(&mut self, around: &mut Surroundings<'_>, turn: TurnId, outcome: &Outcome, client_id: Option<&ClientId>) {
         let Some(webhook) = self.webhooks.remove(&turn).map(Box::new) else { return };
         let said = self.session.history().iter().rev().find(|message| message.id == turn && message.role == Role::Assistant);

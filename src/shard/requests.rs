@@ -220,7 +220,7 @@ impl Shard {
         {
             return Answer::Reply(Reply::refused(refusal, client_id.as_ref()));
         }
-        let begins = matches!(&what, What::Send(input) if input.sets_off()) && !is_known;
+        let begins = matches!(&what, What::Send(input) if input.starts_work()) && !is_known;
         if begins && webhook.is_some() && self.is_outbox_full() {
             return Answer::Reply(Reply::refused(&OUTBOX_FULL, client_id.as_ref()));
         }

@@ -1,7 +1,7 @@
 //! `/api/call/rerun`: a recorded model call is made again, as it was or with an edited prompt, and its answer is compared with the
 //! recorded one. The session is neither touched nor told.
 //!
-//! A shard finds the call, in memory or through the journal, and counts the call against whoever asks; the pool makes it as one
+//! A shard finds the call, in memory or through the journal, and counts the call against the caller; the pool makes it as one
 //! that nobody's turn waits for ([`Job::Call`]).
 
 use super::address::Address;
@@ -198,7 +198,7 @@ impl Shard {
         }
     }
 
-    /// A call that was made again has ended: whoever asked for it pays, also if nobody waits for its answer any more.
+    /// A call that was made again has ended. The caller pays, even after disconnecting.
     pub(super) fn rerun_ended(&mut self, again: &Again, waited_us: u64, usage: Usage, outcome: &Result<Answer, CallError>) -> Reply {
         self.reruns -= 1;
         let took_us = self.clock.moment().since(again.begun);

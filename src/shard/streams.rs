@@ -278,7 +278,7 @@ impl Shard {
         };
         let (client_id, sub, address) = (input.client_id().cloned(), stream.sub.clone(), stream.address);
         let is_known = self.sessions.get(session).is_some_and(|live| live.knows(&input));
-        if input.sets_off() && !is_known {
+        if input.starts_work() && !is_known {
             if let Some(refusal) = self.journal.broken().cloned() {
                 return self.refuse_on_socket(id, &refusal, client_id.as_ref());
             }

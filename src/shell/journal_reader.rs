@@ -226,7 +226,7 @@ fn keep_fork(store: &mut dyn Store, mut fork: KeepFork) -> Result<JobOutcome, St
     if !store.records(&fork.to, 1, 1)?.is_empty() {
         return Ok(JobOutcome::Reply(SESSION_EXISTS.into()));
     }
-    // Whoever was told meanwhile that there is no such session can't append to this one.
+    // A server that found no such session meanwhile can't append to this one.
     let generation = store.load(&fork.to)?.generation.max(fork.generation).saturating_add(1);
     fork.appends.iter_mut().for_each(|append| append.generation = generation);
     store.append(&fork.appends)?;

@@ -1,4 +1,4 @@
-//! Approvals over real sockets: shown to whoever watches, answered once, ended by a stop; what waits behind them begins.
+//! Approvals over real sockets: all watchers see them, one answer counts, a stop ends them, and the next message starts.
 
 use crate::support::{Folder, Provider, Server, Setting, WebSocket};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Webhooks: who may be called, what is kept of them and when, and what they are told.
+//! Webhooks: which addresses may be called, what the journal keeps of them and when, and what the server sends.
 
 use super::*;
 use crate::contract::journal::{Delivery, DeliveryState, DeliveryStatus, Durability, Item, Webhook};

@@ -277,24 +277,14 @@ impl Inner {
         match schedule::next(&answered, attempts, delivery.since, now()) {
             Next::Delivered => {
                 self.delivered.fetch_add(1, Ordering::Relaxed);
-                self.end(
-                    state,
-                    id,
-                    job.delivery.name,
-                    job.delivery.webhook.turn,
-                    DeliveryStatus { state: DeliveryState::Delivered, attempts, status },
-                );
+                let ended = DeliveryStatus { state: DeliveryState::Delivered, attempts, status };
+                self.end(state, id, job.delivery.name, job.delivery.webhook.turn, ended);
             }
             Next::GiveUp => {
                 let (url, cause) = (job.url.to_string(), answered.cause());
                 tracing::warn!(url, id, attempts, cause, "a webhook could not be delivered and was given up");
-                self.end(
-                    state,
-                    id,
-                    job.delivery.name,
-                    job.delivery.webhook.turn,
-                    DeliveryStatus { state: DeliveryState::Failed, attempts, status },
-                );
+                let ended = DeliveryStatus { state: DeliveryState::Failed, attempts, status };
+                self.end(state, id, job.delivery.name, job.delivery.webhook.turn, ended);
             }
             Next::Again(wait) => {
                 let (url, cause, again_s) = (job.url.to_string(), answered.cause(), wait.as_secs());

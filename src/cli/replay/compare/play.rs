@@ -199,7 +199,7 @@ impl Stage {
         match input {
             Input::Approve { approved, client_id, from, .. } => {
                 let waiting = self.session.processes().into_iter().find(|process| process.kind == CallKind::Approval);
-                // Where nothing waits, whoever answered is still who the session talks to.
+                // Where nothing waits, the person who answered is still the session's caller.
                 match waiting {
                     Some(waiting) => Input::Approve { call: waiting.pid, approved, client_id, from },
                     None => Input::Attached { from },
