@@ -140,7 +140,8 @@ fn a_server_without_descriptors_waits_and_others_go_on() {
     let full = Instant::now();
     let mut crowd: Vec<_> = (0..60).map(|_| server.connect()).collect();
     crowd.iter_mut().for_each(|one| one.send(request("GET", "/health", None)));
-    eventually("the last descriptor's use", || (descriptors(pid) as u64 >= now + 10).then_some(()));
+    // Not counted: a number may be taken by what is only about to have a file, and is then in no list.
+    eventually("the shards' complaint", || server.said().contains("can't accept connections").then_some(()));
     // It looks again ten times a second; a server that spun would use all of this time, on each shard.
     let (used, waited) = (processor_time(pid), Duration::from_secs(2));
     std::thread::sleep(waited);
