@@ -3,6 +3,7 @@
 import { html, render } from './vendor/ui.mjs';
 import { account } from './api.js';
 import { Chat } from './chat.js';
+import { speak, t } from './i18n.js';
 import { lazy } from './lazy.js';
 import { openPanel } from './route.js';
 import { announcement, connection, notice, overdue, ready, start, stop } from './session.js';
@@ -18,7 +19,7 @@ function Page() {
   // Nobody is logged in, or the server has never taken the log-in.
   const isOut = user && (!user.sub || (user.why && !ready.value));
   return html`
-    ${!isOut && html`<a class="skip" href="#message" onClick=${skip}>Skip to the message field</a>`}
+    ${!isOut && html`<a class="skip" href="#message" onClick=${skip}>${t('app.skip')}</a>`}
     <${Topbar} />
     <${Notices} />
     <main class="panes">
@@ -61,6 +62,7 @@ document.addEventListener('keydown', (event) => {
 // In a frame it only carries the issuer's answer to the page around it: see `issuer.js`.
 if (window === window.top) {
   const root = /** @type {HTMLElement} */ (document.getElementById('app'));
+  await speak();
   root.replaceChildren();
   render(html`<${Page} />`, root);
   start();

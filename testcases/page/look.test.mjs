@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { SLOW, Stage, becomes, dark, phone } from './stage.mjs';
 
-const TRANSFERRED_BYTES_MAX = 80_000;
+const TRANSFERRED_BYTES_MAX = 90_000;
 
 const stage = new Stage({ wordPause: 5 });
 const slow = new Stage(SLOW);
