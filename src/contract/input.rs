@@ -165,9 +165,13 @@ pub enum Input {
     Stop,
     /// Stop the running turn; those that wait go on.
     StopRunning,
-    /// The server is about to end: what waits is not begun any more, and ends with an error when its turn comes. `cut`: the
-    /// running turn ends so too, now.
-    Drain { cut: bool },
+    /// The server is about to end, and begins nothing that waits. `keeps`: it waits for the next server, which finds it in the
+    /// journal; else it fails when its turn comes. `cut`: the running turn fails now.
+    Drain {
+        cut: bool,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        keeps: bool,
+    },
     /// Begin anew: see «Clear and switch» of the wire contract.
     Clear { from: Caller },
     /// Go on with another graph; `keep` carries history and memory over.

@@ -178,6 +178,8 @@ codes! {
     SessionBroken "session_broken" 500,
     /// The journal can't be written or read now: see `/readyz`.
     JournalUnavailable "journal_unavailable" 503,
+    /// A message was taken, and the journal can't confirm it: it may run all the same.
+    Unconfirmed "unconfirmed" 503,
     /// Another server goes on with the session: what this one had not kept of it is lost.
     SessionMoved "session_moved" 503,
     /// The server ended while the turn ran.

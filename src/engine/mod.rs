@@ -112,6 +112,9 @@ struct Shown {
 struct Work {
     turn: Option<Turn>,
     waiting: VecDeque<Waiting>,
+    /// What waits is left to the next server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_kept_waiting: bool,
     background: Option<Background>,
     /// A turn that ended while the background was busy.
     background_next: Option<Arc<About>>,
@@ -283,7 +286,7 @@ impl Session {
             Input::Cancel { call } => self.cancel(call, effects),
             Input::Stop => self.stop(effects),
             Input::StopRunning => self.stop_running(Outcome::Cancelled, effects),
-            Input::Drain { cut } => self.drain(cut, effects),
+            Input::Drain { cut, keeps } => self.drain(cut, keeps, effects),
             Input::Clear { from } => {
                 self.meet(from, effects);
                 self.reset(None, false, effects);
@@ -298,7 +301,7 @@ impl Session {
         }
         while self.work.turn.is_none() {
             self.adopt();
-            if self.is_held {
+            if self.is_held || self.work.is_kept_waiting {
                 break;
             }
             let Some(waiting) = self.work.waiting.pop_front() else { break };

@@ -24,6 +24,11 @@ impl Session {
         self.work.turn.is_some() || !self.work.waiting.is_empty()
     }
 
+    /// Whether a turn is running, or one that waits will begin in this server.
+    pub fn goes_on(&self) -> bool {
+        self.work.turn.is_some() || !(self.work.waiting.is_empty() || self.work.is_kept_waiting)
+    }
+
     /// Whether this turn is running or waiting.
     pub fn is_due(&self, turn: TurnId) -> bool {
         let running = self.work.turn.iter().map(|running| running.about.id());

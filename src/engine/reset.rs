@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::call::Lane;
-use crate::contract::{Effect, Memory, Outcome, TurnId, TurnResult, Ui, What};
+use crate::contract::{Code, Effect, Memory, Outcome, TurnId, TurnResult, Ui, What};
 use crate::graph::Graph;
 use std::sync::Arc;
 
@@ -25,13 +25,17 @@ impl Session {
         }
     }
 
-    /// Fails what waits when its turn comes, and what runs now if it is to be `cut`. The session itself stays as any other, so
-    /// that it goes on after a restart.
-    pub(super) fn drain(&mut self, cut: bool, effects: &mut Vec<Effect>) {
-        self.work.waiting.iter_mut().for_each(|waiting| waiting.is_too_late = true);
+    /// Begins nothing that waits: it is left to the next server if it `keeps`, and else fails when its turn comes. Fails what runs
+    /// now if it is to be `cut`. The session itself stays as any other, so that it goes on after a restart.
+    pub(super) fn drain(&mut self, cut: bool, keeps: bool, effects: &mut Vec<Effect>) {
+        self.work.is_kept_waiting |= keeps;
+        if !keeps {
+            self.work.waiting.iter_mut().for_each(|waiting| waiting.is_too_late = true);
+        }
         if cut {
             if self.work.turn.is_some() {
-                self.end(Outcome::Failed { why: CUT_OFF.to_owned(), code: None }, effects);
+                let code = keeps.then_some(Code::CutOff);
+                self.end(Outcome::Failed { why: CUT_OFF.to_owned(), code }, effects);
             }
             self.end_background(effects);
         }

@@ -20,6 +20,7 @@ impl Session {
     /// The calls that were out are gone with the process that made them.
     pub(super) fn resumed(&mut self, generation: u32, rerun: bool, effects: &mut Vec<Effect>) {
         self.counters.seq_last = first_seq(generation).unwrap_or_default().max(self.counters.seq_last);
+        self.work.is_kept_waiting = false;
         // What the memorizer has missed, it is told again.
         self.end_calls(Lane::Background, effects);
         let unmemorized = self.work.background.take().map(|background| background.about);

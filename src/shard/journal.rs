@@ -27,8 +27,8 @@ pub(super) struct Journal {
     has_dropped: bool,
     /// Sessions that have something in a batch that is not durable.
     sessions: BTreeSet<SessionId>,
-    /// Answers that wait for a batch, each with the session that it tells of.
-    replies: VecDeque<(u64, Key, Ticket, Reply)>,
+    /// Answers that wait for a batch.
+    replies: VecDeque<Unconfirmed>,
     /// Sockets that are about to watch a session.
     arriving: BTreeMap<SocketId, Arriving>,
     /// What waits for sessions that are being loaded, and how much that is.
@@ -40,6 +40,17 @@ pub(super) struct Journal {
     nobody: BTreeMap<Key, u32>,
     /// Why it can't be written now.
     broken: Option<Refusal>,
+}
+
+/// An answer that is made and can't be given before its batch is durable.
+pub(super) struct Unconfirmed {
+    batch: u64,
+    /// The session that it tells of.
+    key: Key,
+    ticket: Ticket,
+    reply: Reply,
+    /// Whether it says that a message or an action was taken.
+    has_taken: bool,
 }
 
 /// What waits for a session to be loaded.
@@ -64,7 +75,7 @@ pub(super) type Goodbye = (u16, &'static str);
 /// What an answer waits for.
 pub(super) enum Later {
     /// It is made, and what it tells is not durable yet.
-    Durable { batch: u64, key: Key, reply: Reply },
+    Durable { batch: u64, key: Key, reply: Reply, has_taken: bool },
     /// Its session has to be loaded.
     Loaded(Box<Operation>),
 }
@@ -120,8 +131,9 @@ impl Journal {
     }
 
     /// Nobody waits for this answer any more.
-    pub(super) fn gives_up(&mut self, ticket: Ticket) {
-        self.replies.retain(|(.., waiting, _)| *waiting != ticket);
+    pub(super) fn gives_up(&mut self, ticket: Ticket) -> Option<Unconfirmed> {
+        let at = self.replies.iter().position(|waiting| waiting.ticket == ticket)?;
+        self.replies.remove(at)
     }
 
     /// A socket has gone.
@@ -136,6 +148,13 @@ impl Journal {
     /// The generation of a session that may open: as many as were loaded under this name before, and one.
     pub(super) fn generation(&self, key: &Key) -> Option<u32> {
         self.nobody.get(key).copied()
+    }
+}
+
+impl Unconfirmed {
+    /// What is answered instead, because of this.
+    pub(super) fn unconfirmed(&self, why: &Refusal) -> Reply {
+        if self.has_taken { self.reply.unconfirmed() } else { why.clone().into() }
     }
 }
 
@@ -162,12 +181,11 @@ impl Shard {
                 self.journal.sessions.insert(session);
             }
         }
-        while let Some((of, ..)) = self.journal.replies.front()
-            && *of <= batch
-            && let Some((.., ticket, reply)) = self.journal.replies.pop_front()
+        while self.journal.replies.front().is_some_and(|waiting| waiting.batch <= batch)
+            && let Some(safe) = self.journal.replies.pop_front()
         {
-            if let Some(waiting) = self.take_waiting(ticket) {
-                self.reply(waiting.to, reply, actions);
+            if let Some(waiting) = self.take_waiting(safe.ticket) {
+                self.reply(waiting.to, safe.reply, actions);
             }
         }
         let ready: Vec<SocketId> = self.arriving_for(|arriving| matches!(arriving, Arriving::Batch(of) if of <= batch)).collect();
@@ -182,10 +200,10 @@ impl Shard {
         self.remove_session(id, 1013, "another server has taken over this session: reconnect", actions);
         self.journal.forget(|user, session| *user == *key.sub && *session == *key.id);
         let replies = std::mem::take(&mut self.journal.replies);
-        let (of_session, others) = replies.into_iter().partition::<VecDeque<_>, _>(|(_, of, ..)| of == key);
+        let (of_session, others) = replies.into_iter().partition::<VecDeque<_>, _>(|waiting| waiting.key == *key);
         self.journal.replies = others;
-        for (.., ticket, _) in of_session {
-            if let Some(waiting) = self.take_waiting(ticket) {
+        for lost in of_session {
+            if let Some(waiting) = self.take_waiting(lost.ticket) {
                 self.reply(waiting.to, MOVED.into(), actions);
             }
         }
@@ -193,16 +211,12 @@ impl Shard {
 
     /// The journal can be written again, or no more.
     pub(super) fn journal_changed(&mut self, broken: Option<Refusal>, actions: &mut Vec<Action>) {
-        self.journal.broken = broken;
-        if self.journal.broken.is_none() {
-            return;
-        }
+        self.journal.broken.clone_from(&broken);
+        let Some(broken) = broken else { return };
         // Nobody is kept waiting for what may take long: they learn it now, and what was taken is kept as soon as it can be.
-        let waiting: Vec<Ticket> = self.journal.replies.drain(..).map(|(.., ticket, _)| ticket).collect();
-        for ticket in waiting {
-            if let Some(waiting) = self.take_waiting(ticket) {
-                let refusal = self.journal.broken.clone().unwrap_or_else(|| JOURNAL_SILENT.clone());
-                self.reply(waiting.to, refusal.into(), actions);
+        for answer in std::mem::take(&mut self.journal.replies) {
+            if let Some(waiting) = self.take_waiting(answer.ticket) {
+                self.reply(waiting.to, answer.unconfirmed(&broken), actions);
             }
         }
     }
@@ -235,7 +249,9 @@ impl Shard {
     pub(super) fn answer_later(&mut self, to: ReplyTo, later: Later, actions: &mut Vec<Action>) -> Ticket {
         let ticket = self.wait(to, JOURNAL_TIME, &JOURNAL_SILENT);
         match later {
-            Later::Durable { batch, key, reply } => self.journal.replies.push_back((batch, key, ticket, reply)),
+            Later::Durable { batch, key, reply, has_taken } => {
+                self.journal.replies.push_back(Unconfirmed { batch, key, ticket, reply, has_taken });
+            }
             Later::Loaded(operation) => {
                 let key = operation.key.clone();
                 self.load_session(key, Parked::Operation(ticket, operation), actions);

@@ -551,15 +551,24 @@ impl Shard {
         self.timers.set(until, timers::Timer::Farewell);
     }
 
-    /// Has every session abandon what waits, and what runs if it is to be `cut`. What waits for a person goes on in the next server,
-    /// where there is a journal.
+    /// Has no session begin what waits, and every session fail what runs if it is to be `cut`. With a journal the next server goes on
+    /// with what waits, for its turn or for a person, and with what was cut off, where that is to run again.
     fn drain_sessions(&mut self, cut: bool, actions: &mut Vec<Action>) {
         for id in self.sessions.ids() {
             // One that does nothing is not touched: its journal would say that it was used.
             let Some(live) = self.sessions.get(id) else { continue };
-            let goes_on = live.session.is_paused() && (!cut || live.can_wait_elsewhere());
+            let keeps = live.is_recorded();
+            let reruns = keeps && self.settings.keeping.is_some_and(|keeping| keeping.rerun);
+            if cut && reruns && live.session.goes_on() && !live.session.is_paused() {
+                self.change(id, actions, |live, around| {
+                    live.abandon(around);
+                    Ok(())
+                });
+                continue;
+            }
+            let goes_on = live.session.is_paused() && (!cut || keeps);
             if !goes_on && (live.session.busy() || live.calls() > 0) {
-                self.change(id, actions, |live, around| live.take(around, Input::Drain { cut }).map(drop));
+                self.change(id, actions, |live, around| live.take(around, Input::Drain { cut, keeps }).map(drop));
             }
         }
     }

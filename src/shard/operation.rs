@@ -7,7 +7,7 @@ use super::journal::Later;
 use super::journal_job::JournalJob;
 use super::quota::{Limited, Over};
 use super::rerun::{Again, Rerun};
-use crate::contract::{Caller, ClientId, Input, Refusal, TurnId};
+use crate::contract::{Caller, ClientId, Code, Input, Refusal, TurnId};
 use crate::wire::answer;
 use crate::wire::json;
 use serde::Serialize;
@@ -142,6 +142,21 @@ impl Reply {
     /// A refusal for now, because a quota is used up.
     pub(super) fn over(over: Over, client_id: Option<&ClientId>) -> Self {
         Reply { limited: Some(Box::new(over.limited)), ..Reply::refused(&over.refusal, client_id) }
+    }
+}
+
+const UNCONFIRMED: &str = "the server has this message, and can't store it now: it may still run. Read its `id` with GET /api/turn, or send \
+                           it again with its own `client_id` (operators: see `/readyz`)";
+
+impl Reply {
+    /// Instead of this answer, which says that something was taken: the same, but nobody knows whether it is kept. The turn's id
+    /// and the client's stay in it.
+    pub(super) fn unconfirmed(&self) -> Self {
+        let mut body: Map<String, Value> = serde_json::from_slice(&self.body).unwrap_or_default();
+        body.retain(|field, _| matches!(field.as_str(), "id" | "client_id"));
+        body.insert("detail".to_owned(), UNCONFIRMED.into());
+        body.insert("code".to_owned(), Code::Unconfirmed.name().into());
+        Reply { status: Code::Unconfirmed.status(), body: json::write(&body), limited: None }
     }
 }
 

@@ -220,7 +220,8 @@ impl Shard {
         {
             return Answer::Reply(Reply::refused(refusal, client_id.as_ref()));
         }
-        let begins = matches!(&what, What::Send(input) if input.starts_work()) && !is_known;
+        let has_taken = matches!(&what, What::Send(input) if input.starts_work());
+        let begins = has_taken && !is_known;
         if begins && webhook.is_some() && self.is_outbox_full() {
             return Answer::Reply(Reply::refused(&OUTBOX_FULL, client_id.as_ref()));
         }
@@ -258,8 +259,9 @@ impl Shard {
         match answered.expect("the session was found or placed just now") {
             Ok(reply) => match (self.batch_of(&key), self.journal.broken()) {
                 // What it tells may not be seen, and nobody knows for how long.
+                (Some(_), Some(_)) if has_taken => Answer::Reply(reply.unconfirmed()),
                 (Some(_), Some(refusal)) => Answer::Reply(Reply::refused(refusal, client_id.as_ref())),
-                (Some(batch), None) => Answer::Later(Later::Durable { batch, key, reply }),
+                (Some(batch), None) => Answer::Later(Later::Durable { batch, key, reply, has_taken }),
                 (None, _) => Answer::Reply(reply),
             },
             Err(not_taken) => {
@@ -437,10 +439,10 @@ impl Shard {
             return self.unpark(ticket, MayWait::NONE, actions);
         }
         let Some(waiting) = self.waiting.remove(&ticket) else { return };
-        self.journal.gives_up(ticket);
         let refusal = waiting.otherwise.clone();
         actions.push(Action::Log(Entry::Limit { code: refusal.code.name(), detail: refusal.to_string() }));
-        self.reply(waiting.to, refusal.into(), actions);
+        let reply = self.journal.gives_up(ticket).map_or_else(|| refusal.clone().into(), |answer| answer.unconfirmed(&refusal));
+        self.reply(waiting.to, reply, actions);
     }
 
     pub(super) fn job_done(&mut self, ticket: Ticket, outcome: JobOutcome, actions: &mut Vec<Action>) {

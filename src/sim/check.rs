@@ -209,6 +209,13 @@ impl Books {
         turn.or_else(call).filter(|_| self.is_witnessed)
     }
 
+    /// What has begun and not ended, where messages that only wait are left to the next server.
+    pub(super) fn runs(&self) -> Option<String> {
+        let ended = self.ended();
+        let begun = self.trace.values().filter(|seen| seen.text.contains(r#""event":"turn_started""#)).map(|seen| seen.turn);
+        begun.filter(|turn| !ended.contains(turn)).map(|turn| format!("turn {turn}")).next().filter(|_| self.is_witnessed)
+    }
+
     /// `is_away`: its session has left memory, and goes on when it is loaded.
     pub(super) fn check(&self, is_away: bool) -> Result<(), String> {
         let ended = self.ended();
@@ -424,8 +431,9 @@ impl World<'_> {
         let books = self.books.iter().zip(&self.users).enumerate();
         for (books, clients) in books.filter(|(user, (books, _))| books.is_witnessed && !self.is_unloaded(*user)).map(|(_, both)| both) {
             let mut segments = clients.iter().flat_map(|client| &client.segments);
-            // What its clients did not come back for after a crash, only its journal tells.
-            let may_lack = !self.script.crashes.is_empty();
+            // What its clients did not come back for after a crash, only its journal tells. So it is with what a server that drains leaves to
+            // the next one.
+            let may_lack = !self.script.crashes.is_empty() || self.script.drains && self.script.disk.is_some();
             let checked = books.check(may_lack).and_then(|()| segments.try_for_each(|segment| books.check_segment(segment)));
             checked.map_err(|what| format!("user {}: {what}", books.number))?;
         }

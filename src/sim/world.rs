@@ -379,7 +379,8 @@ impl<'a> World<'a> {
         }
         if !is_cut {
             self.run_until(self.now + SECOND / 2)?;
-            if let Some(busy) = self.books.iter().filter(|books| !books.may_crash).find_map(Books::is_busy_with) {
+            let is_busy = if self.script.disk.is_some() { Books::runs } else { Books::is_busy_with };
+            if let Some(busy) = self.books.iter().filter(|books| !books.may_crash).find_map(is_busy) {
                 return Err(format!("all shards have drained, but {busy} has not ended"));
             }
         }

@@ -1,4 +1,4 @@
-//! The end of the server: running turns may finish, what waits is told, sockets are closed, and the process ends well.
+//! The end of the server: running turns may finish, what waits is left to the next server, sockets are closed, and the process ends well.
 
 use super::process::processor_time;
 use super::support::{Folder, Provider, Server, Setting, WebSocket, answer_text, eventually, in_parallel, own_address, request, run};
@@ -29,8 +29,15 @@ fn ends(messages: &[Value]) -> Vec<(&str, Option<&str>)> {
     ends.map(|end| (end["id"].as_str().unwrap(), end["error"].as_str())).collect()
 }
 
+/// The next server on the same data.
+fn next(server: &Server, provider: &Provider) -> Server {
+    let url = provider.url();
+    let options = ["--llm-url", &url, "--model", "puppet"];
+    Server::with(&Setting { options: &options, data: Some(server.folder.path()), ..Setting::default() })
+}
+
 #[test]
-fn what_runs_ends_whole_and_what_waits_is_told_in_order() {
+fn what_runs_ends_whole_and_what_waits_runs_in_the_next_server_in_order() {
     let provider = Provider::start();
     let mut server = server(&provider, "60000");
     let session = server.session("queue");
@@ -53,18 +60,19 @@ fn what_runs_ends_whole_and_what_waits_is_told_in_order() {
     let mut late = session.chat_since(0);
     assert_eq!(late.next()["type"], "controls");
     provider.release(1);
-    let messages = chat.until_done("msg_3");
-    let told = ends(&messages);
-    assert_eq!(told.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ["msg_1", "msg_2", "msg_3"]);
-    assert_eq!(told[0].1, None);
-    assert!(told[1..].iter().all(|(_, error)| error.is_some_and(|error| error.starts_with("The server shut down"))), "{told:?}");
-    assert_eq!(answer_text(&late.until_done("msg_3"), "msg_1"), "one two three");
-    stream.until_trace("msg_3");
+    assert_eq!(ends(&chat.until_done("msg_1")), [("msg_1", None)]);
+    assert_eq!(answer_text(&late.until_done("msg_1"), "msg_1"), "one two three");
+    stream.until_trace("msg_1");
     assert!(stream.is_ended());
     for socket in [&mut chat, &mut late] {
         assert_eq!(u16::from(socket.farewell().expect("a reason").code), 1001);
     }
     assert_eq!(server.ended().code(), Some(0));
+    let server = next(&server, &provider);
+    let mut chat = server.session("queue").chat_since(0);
+    assert_eq!(ends(&chat.until_done("msg_3")).last(), Some(&("msg_3", None)));
+    let asked: Vec<_> = server.session("queue").messages().iter().filter(|message| message["role"] == "user").cloned().collect();
+    assert_eq!(asked.iter().map(|message| &message["content"]).skip(1).collect::<Vec<_>>(), ["second", "third"]);
 }
 
 #[test]
@@ -84,14 +92,19 @@ fn what_takes_too_long_is_cut_off_and_everyone_is_told() {
     provider.holds(4);
     server.signal("TERM");
     for chat in &mut chats {
-        let messages = chat.until_done("msg_2");
-        let told = ends(&messages);
-        assert!(told[0].0 == "msg_1" && told[0].1.is_some_and(|error| error.contains("shut down before this answer")), "{told:?}");
-        assert!(told[1].0 == "msg_2" && told[1].1.is_some_and(|error| error.contains("Please send it again")), "{told:?}");
+        let messages = chat.until_done("msg_1");
+        let end = messages.last().unwrap();
+        assert!(end["error"].as_str().is_some_and(|error| error.contains("shut down before this answer")), "{end}");
+        assert_eq!(end["code"], "cut_off");
         assert_eq!(u16::from(chat.farewell().expect("a reason").code), 1001);
     }
     assert_eq!(server.ended().code(), Some(0));
     provider.hung_up(4);
+    let server = next(&server, &provider);
+    for n in 0..4 {
+        let mut chat = server.session(&format!("long-{n}")).chat_since(0);
+        assert_eq!(ends(&chat.until_done("msg_2")).last(), Some(&("msg_2", None)), "what waited runs");
+    }
 }
 
 #[test]

@@ -243,7 +243,7 @@ fn what_has_expired_meanwhile_ends_when_the_session_is_loaded() {
 #[test]
 fn stop_clear_switch_and_the_drain_end_it_as_any_turn() {
     let switch = Input::Switch { graph: "v3-framed".into(), keep: true, from: ada() };
-    for input in [Input::Stop, Input::Drain { cut: true }, Input::Clear { from: ada() }, switch] {
+    for input in [Input::Stop, Input::Drain { cut: true, keeps: false }, Input::Clear { from: ada() }, switch] {
         let mut world = waiting();
         let pid = pid(&world);
         world.put(input.clone());

@@ -78,7 +78,7 @@ fn a_session_that_is_drained_lets_its_turn_end_and_begins_none_of_those_that_wai
         let mut world = World::new("v1-direct");
         ["tell me", "why?", "how?"].into_iter().for_each(|text| world.say(text));
         world.put(Input::Chunk { call: CallId(1), text: "Once upon".into() });
-        world.put(Input::Drain { cut });
+        world.put(Input::Drain { cut, keeps: false });
         if !cut {
             assert_eq!(world.ends(), [], "what runs goes on, and what waits does so until then");
             world.answer(" a time.");
@@ -97,6 +97,30 @@ fn a_session_that_is_drained_lets_its_turn_end_and_begins_none_of_those_that_wai
 }
 
 #[test]
+fn what_waits_is_left_to_the_next_server_where_a_journal_keeps_it() {
+    for cut in [false, true] {
+        let mut world = World::new("v1-direct");
+        ["tell me", "why?", "how?"].into_iter().for_each(|text| world.say(text));
+        world.put(Input::Chunk { call: CallId(1), text: "Once upon".into() });
+        world.put(Input::Drain { cut, keeps: true });
+        assert_eq!(world.session.goes_on(), !cut);
+        if !cut {
+            world.answer(" a time.");
+        }
+        let ends = world.ends();
+        assert!(matches!(ends[..], [(1, _)]), "nothing that waits begins or ends: {ends:?}");
+        let is_cut_off = matches!(ends[0].1, Outcome::Failed { code: Some(Code::CutOff), .. });
+        assert_eq!((is_cut_off, world.session.busy(), world.session.goes_on()), (cut, true, false));
+        world.put(Input::Resumed { generation: 2, rerun: false });
+        world.answer("Because.");
+        world.answer("Thus.");
+        let ends = world.ends();
+        assert!(matches!(ends[1..], [(2, Outcome::Answered), (3, Outcome::Answered)]), "{ends:?}");
+        world.replay();
+    }
+}
+
+#[test]
 fn a_session_that_is_cut_off_does_not_wait_for_what_goes_on_behind() {
     let mut world = World::new("v3-framed");
     world.say("please");
@@ -104,9 +128,9 @@ fn a_session_that_is_cut_off_does_not_wait_for_what_goes_on_behind() {
         world.answer(answer);
     }
     assert!(world.session.memorizing() && !world.session.busy());
-    world.put(Input::Drain { cut: false });
+    world.put(Input::Drain { cut: false, keeps: false });
     assert!(world.session.memorizing());
-    world.put(Input::Drain { cut: true });
+    world.put(Input::Drain { cut: true, keeps: false });
     assert!(!world.session.memorizing() && world.out.is_empty());
     assert_eq!(world.ends().len(), 1);
     world.replay();

@@ -111,7 +111,11 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
         9 => Input::Cancel { call: CallId(dice.below(40)) },
         10 => Input::Chunk { call: CallId(dice.below(40)), text: "late or not".to_owned() },
         11 => Input::Attached { from: ada() },
-        12 if dice.below(4) == 0 => Input::Drain { cut: dice.below(2) == 0 },
+        12 if dice.below(4) == 0 => Input::Drain { cut: dice.below(2) == 0, keeps: false },
+        12 if dice.below(4) == 0 => {
+            world.put(Input::Drain { cut: dice.below(2) == 0, keeps: true });
+            return load(world, dice, graphs);
+        }
         13 if dice.below(4) == 0 => return load(world, dice, graphs),
         17 => Input::Due,
         15..17 if world.session.due().is_some() => {

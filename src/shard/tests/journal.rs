@@ -247,6 +247,46 @@ fn where_the_journal_fails_nothing_new_is_taken_and_what_was_taken_is_not_shown(
     assert!(world.take(socket).contains("\"client_id\":\"m2\""));
 }
 
+/// Sends a request whose answer may come later.
+fn asked(world: &mut World, method: &str, path: &str, body: &str) -> SocketId {
+    let socket = world.connect();
+    let head = format!("Host: localhost\r\nContent-Type: application/json\r\nContent-Length: {}", body.len());
+    world.send(socket, format!("{method} {path}?session=a HTTP/1.1\r\n{head}\r\n\r\n{body}").as_bytes());
+    world.load();
+    socket
+}
+
+#[test]
+fn a_message_that_was_taken_and_is_not_stored_in_time_is_answered_with_its_id() {
+    const MESSAGE: &str = r#"{"text":"hi","id":"m1"}"#;
+    let broken = Refusal::new(crate::contract::Code::JournalUnavailable, "the disk is full");
+    let fails: [fn(&mut World, Refusal); 2] = [
+        |world, broken| world.tick(vec![Event::JournalState { broken: Some(broken) }]),
+        |world, _| world.pass(bounds::JOURNAL_TIME),
+    ];
+    for fail in fails {
+        let mut world = keeping(Durability::Turn, false);
+        let message = asked(&mut world, "POST", "/api/send", MESSAGE);
+        let read = asked(&mut world, "GET", "/api/state", "");
+        assert_eq!(world.take(message) + &world.take(read), "", "nothing is stored");
+        fail(&mut world, broken.clone());
+        let answer = world.take(message);
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        for part in [r#""code":"unconfirmed""#, r#""id":"msg_1""#, r#""client_id":"m1""#] {
+            assert!(answer.contains(part), "{part}: {answer}");
+        }
+        let answer = world.take(read);
+        assert!(answer.contains(r#""code":"journal_unavailable""#) && !answer.contains("msg_1"), "{answer}");
+        world.durable();
+        world.tick(vec![Event::JournalState { broken: None }]);
+        world.answer("Hello");
+        world.durable();
+        let again = asked(&mut world, "POST", "/api/send", MESSAGE);
+        world.durable();
+        assert!(world.take(again).contains(r#""id":"msg_1""#), "it has run, once");
+    }
+}
+
 #[test]
 fn a_session_that_nobody_uses_leaves_memory_only_when_it_is_durable() {
     let mut world = keeping(Durability::Turn, false);
@@ -467,4 +507,31 @@ fn message_to(session: &str) -> &'static [u8] {
     let length = body.len();
     let head = format!("POST /api/send?session={session} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json");
     format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").leak().as_bytes()
+}
+
+#[test]
+fn what_a_server_that_ends_leaves_is_done_by_the_next_one() {
+    for rerun in [false, true] {
+        let mut world = keeping(Durability::Turn, rerun);
+        let socket = world.watch(KEY);
+        world.say(socket, r#"{"text":"hi","id":"m1"}"#);
+        world.say(socket, r#"{"text":"and?","id":"m2"}"#);
+        world.durable();
+        world.tick(vec![Event::Drain]);
+        assert!(world.ended.is_empty(), "a turn runs");
+        world.tick(vec![Event::Stop]);
+        world.durable();
+        let seen = world.take(socket);
+        assert_eq!(seen.contains("cut_off"), !rerun, "{seen}");
+        assert_eq!(world.cancelled.len(), 1, "its call ends");
+        let mut world = world.restart();
+        let socket = world.watch(&format!("{KEY}&since=0"));
+        for answer in ["One", "Two"].iter().skip(usize::from(!rerun)) {
+            world.answer(answer);
+            world.durable();
+        }
+        let seen = world.take(socket);
+        assert_eq!(seen.contains("One"), rerun, "{seen}");
+        assert!(seen.contains("Two") && seen.matches("\"type\":\"done\"").count() == 2, "rerun {rerun}: {seen}");
+    }
 }
