@@ -170,11 +170,6 @@ impl Live {
         self.recorded.is_some() && self.session.is_paused()
     }
 
-    /// Whether the journal keeps it, so that another server can go on with it.
-    pub(super) fn is_recorded(&self) -> bool {
-        self.recorded.is_some()
-    }
-
     /// Whether a turn is running or waiting that ends by itself.
     pub(super) fn is_at_work(&self) -> bool {
         self.session.goes_on() && !self.session.is_paused()
