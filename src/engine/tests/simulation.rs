@@ -114,7 +114,9 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
         12 if dice.below(4) == 0 => Input::Drain { cut: dice.below(2) == 0, keeps: false },
         12 if dice.below(4) == 0 => {
             world.put(Input::Drain { cut: dice.below(2) == 0, keeps: true });
-            return load(world, dice, graphs);
+            // The calls that are out end with the process.
+            world.out.clear();
+            Input::Resumed { generation: 0, rerun: dice.below(2) == 0 }
         }
         13 if dice.below(4) == 0 => return load(world, dice, graphs),
         17 => Input::Due,
