@@ -19,6 +19,7 @@ pub fn first_seq(generation: u32) -> Option<Seq> {
 impl Session {
     /// The calls that were out are gone with the process that made them.
     pub(super) fn resumed(&mut self, generation: u32, rerun: bool, effects: &mut Vec<Effect>) {
+        let before = effects.len();
         self.counters.seq_last = first_seq(generation).unwrap_or_default().max(self.counters.seq_last);
         self.work.is_kept_waiting = false;
         // What the memorizer has missed, it is told again.
@@ -50,7 +51,9 @@ impl Session {
             }
         }
         // No call is out, so nothing that ends here is cancelled.
-        effects.retain(|effect| !matches!(effect, Effect::Cancel { .. }));
+        let mut own = effects.split_off(before);
+        own.retain(|effect| !matches!(effect, Effect::Cancel { .. }));
+        effects.append(&mut own);
         self.expire(effects);
         if let Some(about) = unmemorized.filter(|_| self.work.background.is_none()) {
             self.memorize(about, effects);

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 /// The code of what is refused because of the journal.
 const JOURNAL: &str = "journal_unavailable";
+/// What was taken, and may be lost only with the server.
+const UNCONFIRMED: &str = "unconfirmed";
 
 impl World<'_> {
     /// Whether clients may notice the journal: it is slow or fails.
@@ -199,7 +201,7 @@ impl World<'_> {
         if status >= 400 && code.is_empty() && !(status == 503 && json["status"] == "draining") && !body.is_empty() {
             return self.fail(format!("an answer {status} without a code: {body}"));
         }
-        let may_be_full = self.script.is_tight || (code == JOURNAL && self.journal_may_fail());
+        let may_be_full = self.script.is_tight || ([JOURNAL, UNCONFIRMED].contains(&code.as_str()) && self.journal_may_fail());
         if status >= 500 && status != 501 && status != 505 && !self.is_draining && !(may_be_full && status == 503) {
             return self.fail(format!("an answer {status}: {body}"));
         }
@@ -233,8 +235,10 @@ impl World<'_> {
                 return self.fail(format!("`{}` is answered {status}: {body}", asked.what));
             }
             if let Some(id) = &asked.id {
+                let may_be_lost = !self.script.crashes.is_empty();
                 match (status, json["id"].as_str().and_then(|turn| turn.strip_prefix("msg_")?.parse().ok())) {
-                    (200, Some(turn)) => {
+                    (503, Some(_)) if code == UNCONFIRMED && may_be_lost => {}
+                    (200, Some(turn)) | (503, Some(turn)) if status == 200 || code == UNCONFIRMED => {
                         if let Err(what) = self.books[user].acknowledge(id, turn) {
                             return self.fail(what);
                         }
@@ -251,7 +255,7 @@ impl World<'_> {
                 }
             }
         }
-        if let Some(again) = asked.filter(|asked| asked.id.is_some() && status == 503 && code == JOURNAL) {
+        if let Some(again) = asked.filter(|asked| asked.id.is_some() && status == 503 && [JOURNAL, UNCONFIRMED].contains(&code.as_str())) {
             self.client(user, client).waiting.push_back(again);
             self.try_later(user, client);
         }

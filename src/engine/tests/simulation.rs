@@ -116,7 +116,7 @@ fn step(world: &mut World, dice: &mut Dice, graphs: &[&str; 2], begun: &mut Vec<
             world.put(Input::Drain { cut: dice.below(2) == 0, keeps: true });
             // The calls that are out end with the process.
             world.out.clear();
-            Input::Resumed { generation: 0, rerun: dice.below(2) == 0 }
+            Input::Resumed { generation: 0, rerun: false }
         }
         13 if dice.below(4) == 0 => return load(world, dice, graphs),
         17 => Input::Due,
