@@ -126,7 +126,6 @@ function Table({ turns, scope, sort, change }) {
   /** @type {[string, string, string][]} what it is called, what the server sorts by, and how it stands */
   const columns = [
     [t('turns.question'), '', ''],
-    [t('turns.started'), 'latest', ''],
     [t('turns.status'), '', ''],
     [t('turns.path'), '', ''],
     [t('turns.time'), 'slowest', 'numeric'],
@@ -134,6 +133,7 @@ function Table({ turns, scope, sort, change }) {
     [t('trace.tokens_column'), 'tokens', 'numeric'],
     ...(isPriced ? [/** @type {[string, string, string]} */ ([t('trace.cost_column'), 'cost', 'numeric'])] : []),
     [t('turns.rating'), '', ''],
+    [t('turns.started'), 'latest', ''],
   ];
   return html`
     <div class="scroll" tabindex="0" role="region" aria-label=${t('turns.table')}>
@@ -151,6 +151,12 @@ function Table({ turns, scope, sort, change }) {
   `;
 }
 
+/** Of today's only the time. @param {number} milliseconds */
+function moment(milliseconds) {
+  const isToday = new Date(milliseconds).toDateString() === new Date().toDateString();
+  return dated(milliseconds, isToday ? { timeStyle: 'medium' } : { dateStyle: 'short', timeStyle: 'short' });
+}
+
 /** Where a turn is looked at: here, in its own conversation, or where it is another user's, without one.
  * @param {ListedTurn} turn */
 function placeOf({ user, session }) {
@@ -165,14 +171,12 @@ function Row({ turn, scope, isPriced, columns }) {
   const isChosen = !page && openTurn.value === turn.id && openOwner.value.session === owner.session && openOwner.value.user === owner.user;
   const { turn: _turn, session: _session, user: _user, ...filters } = Object.fromEntries(openQuery.value);
   const whose = scope === 'own' ? '' : [turn.user && account.value && turn.user, turn.session].filter(Boolean).join(' · ');
-  const started = { dateStyle: /** @type {const} */ ('short'), timeStyle: /** @type {const} */ ('medium') };
   return html`
     <tr aria-current=${isChosen ? 'true' : undefined} data-turn-row=${turn.id} data-replaced=${Boolean(turn.replaced)}>
       <th scope="row">
         <a href=${`${page}#/turns${asked({ ...filters, turn: turn.id, ...owner })}`}>${unturned(turn.question) || t('turns.no_question')}</a>
         <small>${[turn.id, whose, turn.replaced && t('turns.replaced')].filter(Boolean).join(' · ')}</small>
       </th>
-      <td class="time">${dated(turn.started_at, started)}</td>
       <td>${brokenName(turn.status) ? html`<b class="bad">${brokenName(turn.status)}</b>` : turn.status === 'done' ? t('turns.done') : turn.status}${turn.degraded && html` <span class="tag">${t('turns.degraded')}</span>`}</td>
       <td>${turn.path}</td>
       <td class="numeric">${duration(turn.total_ms)}</td>
@@ -180,6 +184,7 @@ function Row({ turn, scope, isPriced, columns }) {
       <td class="numeric">${turn.tokens_in + turn.tokens_out > 0 ? tokens(turn.tokens_in, turn.tokens_out) : '–'}</td>
       ${isPriced && html`<td class="numeric">${cost(turn.cost_micros) || '–'}</td>`}
       <td>${turn.rating ? html`<span aria-hidden="true">${turn.rating > 0 ? '👍' : '👎'}</span><span class="sr-only">${turn.rating > 0 ? t('turns.good') : t('turns.bad')}</span>` : ''}</td>
+      <td class="time">${moment(turn.started_at)}</td>
     </tr>
     ${isChosen && html`
       <tr class="chosen-turn">
