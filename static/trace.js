@@ -150,8 +150,8 @@ function Turn({ turn, view, setView }) {
         </div>
         <span class="spring"></span>
         <${CopyLink} turn=${turn} />
-        ${turn.status === 'done' && html`<${SaveTest} id=${turn.id} owner=${turn.owner} />`}
         ${turn.trace && html`<button type="button" class="quiet" onClick=${() => download(turn)} title=${t('trace.download_about')}>${t('trace.download')}</button>`}
+        ${turn.status === 'done' && html`<${SaveTest} id=${turn.id} owner=${turn.owner} />`}
         ${turn.trace && !turn.owner.user && html`<${Fork} turn=${turn.id} message=${turn.message} />`}
       </div>
       ${view === 'waterfall' && html`<${Waterfall} turn=${turn} />`}

@@ -67,7 +67,7 @@ export default {
   'call.refused': 'Die Datenbank hat die Abfrage abgelehnt: {why}',
   'call.tokens_said': '{asked} Tokens gesendet, {said} Tokens erhalten,',
   'call.waiting_of': '{time} gewartet von',
-  'call.asked_again': 'Erneut aufgerufen wegen der vorigen Antwort: {why}',
+  'call.asked_again': 'Erneut aufgerufen: {why}',
   'call.attempts': { one: '{count} Versuch', other: '{count} Versuche' },
   'call.reading': 'Aufruf wird gelesen …',
   'call.not_kept': 'Der Server hat diesen Aufruf nicht mehr.',

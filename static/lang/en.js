@@ -67,7 +67,7 @@ export default {
   'call.refused': 'The database refused the statement: {why}',
   'call.tokens_said': '{asked} tokens in, {said} tokens out,',
   'call.waiting_of': '{time} waiting of',
-  'call.asked_again': 'Called again, because of the answer before: {why}',
+  'call.asked_again': 'Called again: {why}',
   'call.attempts': { one: '{count} attempt', other: '{count} attempts' },
   'call.reading': 'Reading the call …',
   'call.not_kept': 'The server no longer keeps this call.',

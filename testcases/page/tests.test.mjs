@@ -1,4 +1,5 @@
-// The panel Tests: suites are started, each check is seen as it falls, and what failed can be looked into.
+// The panel Tests: suites are started, each check is seen as it ends, what failed can be looked into, and a run is compared with
+// the one before.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -224,6 +225,84 @@ test('a server that was started anew shows the run that it keeps', async () => {
   }
 });
 
+test('results that lay in the folder are not shown as if they were one’s own, until that is wanted', async () => {
+  const other = new Stage({ flags: ['--tests', '--suites', folder] });
+  await other.open();
+  try {
+    const { host } = new URL(other.address);
+    await other.visit({}, async (visitor, page) => {
+      await open(page);
+      await start(page, 'Run wrong');
+      await ended(page, other);
+    });
+    await other.stopServer();
+    await other.startServer(host);
+    await other.visit({}, async (visitor, page) => {
+      await open(page);
+      await page.locator('.left', { hasText: 'the results of 3 checks from an earlier run' }).waitFor();
+      assert.deepEqual([await page.locator('.tally').count(), await page.locator('.check').count()], [0, 0]);
+      await suite(page, 'wrong').waitFor();
+      await visitor.finds('results of somebody else');
+      await visitor.picture('tests-left');
+      await page.getByRole('button', { name: 'Show the results' }).click();
+      await page.locator('.tally', { hasText: '4 of 4' }).waitFor();
+      assert.equal(await page.locator('.left').count(), 0);
+    });
+  } finally {
+    await other.close();
+  }
+});
+
+test('a run is compared with the one before: what failed newly, what was fixed, when both were and how long they took', () =>
+  stage.visit({}, async (visitor, page) => {
+    const file = join(folder, 'changing.md');
+    const text = (path, frames) => `# It changes\n\n## 1. A greeting\n- send: hello\n- expect path: ${path}\n- expect frames: == ${frames}\n\n## 2. Another\n- send: hello\n- expect path: reflex\n`;
+    try {
+      await writeFile(file, text('director', 2));
+      await open(page);
+      await start(page, 'Run changing');
+      await ended(page);
+      const times = page.locator('.times');
+      await becomes(async () => /\d.* · took .*\d/.test(await times.innerText()), true);
+      assert.equal(await page.locator('.since, .change').count(), 0, 'nothing was before');
+      await start(page, 'Run changing');
+      await ended(page);
+      await page.locator('.since', { hasText: 'the same outcome' }).waitFor();
+
+      // The name of a check is its text.
+      await writeFile(file, text('director', 3));
+      await start(page, 'Run changing');
+      await ended(page);
+      await page.locator('.since', { hasText: '1 newly failed' }).waitFor();
+      await page.locator('.check[data-kind=failed]', { hasText: 'frames' }).locator('.change', { hasText: 'new' }).waitFor();
+      assert.equal(await page.locator('.change').count(), 1);
+      await page.locator('.runs summary', { hasText: '3 runs' }).click();
+      await becomes(() => page.locator('.runs tbody tr').count(), 3);
+      assert.match(await page.locator('.runs tbody tr').first().innerText(), /changing\s+1 passed · 2 failed$/);
+      await visitor.finds('the runs');
+      await visitor.picture('tests-runs');
+      await visitor.reload();
+      await page.locator('.since', { hasText: '1 newly failed' }).waitFor();
+    } finally {
+      await rm(file);
+    }
+  }));
+
+test('what failed stands first', () =>
+  closed.visit({}, async (visitor, page) => {
+    await open(page);
+    await report(closed, { event: 'suite_start', suite: 'good', count: 4 });
+    const result = (name, step, status) => ({ event: 'step_result', result: { suite: name, step, check: 'c', status, elapsed_ms: 1, session: 'test-order' } });
+    await report(closed, result('good', '1.', 'PASS'));
+    await report(closed, { event: 'suite_start', suite: 'bad' });
+    for (const [step, status] of [['1.', 'PASS'], ['2.', 'FAIL'], ['3.', 'PASS']]) await report(closed, result('bad', step, status));
+    const order = () => page.locator('.suite').evaluateAll((all) => all.map((one) => [one.dataset.suite, [...one.querySelectorAll('.step-name')].map((step) => step.textContent).join('')].join(' ')));
+    await becomes(order, ['good 1.', 'bad 1.2.3.'], 'while it runs nothing moves');
+    await report(closed, { event: 'suite_end', suite: 'good' });
+    await report(closed, { event: 'suite_end', suite: 'bad' });
+    await becomes(order, ['bad 2.1.3.', 'good 1.']);
+  }));
+
 test('a run that was cut off with its server is shown as one, to who was there and to who comes later', () =>
   stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
     const file = join(folder, 'cut.md');
@@ -325,8 +404,8 @@ for (const [name, options] of [
       await page.locator('.progress-of-tests[data-running=true]').waitFor();
       await visitor.finds('a run');
       await ended(page);
-      await page.locator('.step-head').first().click();
-      await page.locator('.check').first().waitFor();
+      await page.locator('.step-head[aria-expanded=false]').first().click();
+      await page.locator('.check[data-kind=passed]').first().waitFor();
       await visitor.finds('results');
       await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
       await becomes(() => page.evaluate(() => document.querySelector('.drawer-body').scrollWidth <= document.querySelector('.drawer-body').clientWidth), true);
