@@ -11,7 +11,7 @@ import { closePanel, openOwner, openPanel, openTurn, panelAddress, replacePanel 
 import { remember, remembered } from './storage.js';
 
 const WIDTH = 'drawer-width';
-const WIDTH_MIN = 320;
+const WIDTH_MIN = 352;
 /** What the chat keeps. */
 const CHAT_WIDTH_MIN = 320;
 const STEP = 32;

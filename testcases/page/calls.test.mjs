@@ -190,6 +190,7 @@ test('a turn that there is not is no trace', () =>
 
 test('the drawer is made wider and narrower by pointer and by keys, within bounds, and stays so', () =>
   stage.visit({}, async (visitor, page) => {
+    await visitor.ask('why is the sky blue?');
     await visitor.open('trace');
     const edge = page.getByRole('separator', { name: 'Width of the cockpit' });
     const width = async () => Math.round((await page.locator('.drawer').boundingBox()).width);
@@ -203,7 +204,15 @@ test('the drawer is made wider and narrower by pointer and by keys, within bound
     await page.keyboard.press('ArrowLeft');
     await becomes(width, 1200 - 320);
     await page.keyboard.press('Home');
-    await becomes(width, 320);
+    await becomes(width, 352);
+    for (const name of ['Trace', 'Graph', 'Turns', 'Tests', 'State']) {
+      await page.getByRole('tab', { name, exact: true }).click();
+      await becomes(() => page.evaluate(() => document.querySelector('.drawer-body').scrollWidth <= document.querySelector('.drawer-body').clientWidth), true, `${name} fits`);
+    }
+    await becomes(() => page.evaluate(() => document.querySelector('.tabs').scrollWidth <= document.querySelector('.tabs').clientWidth), true, 'all tabs are seen');
+    await visitor.open('trace');
+    await rests(page);
+    await visitor.picture('drawer-narrow');
 
     const box = await edge.boundingBox();
     await page.mouse.move(box.x + box.width / 2, 400);
