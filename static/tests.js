@@ -66,7 +66,7 @@ function Left({ counts, isCutOff, onShow }) {
   const all = counts.passed + counts.failed + counts.skipped + counts.unknown;
   return html`
     <div class="disabled left">
-      <p>${isCutOff ? t('tests.left_cut', { count: all }) : t('tests.left', { count: all })}${offer.value?.folder && html` (<code>${offer.value.folder}</code>)`} ${t('tests.left_whose')}</p>
+      <p>${isCutOff ? t('tests.left_cut', { count: all }) : t('tests.left', { count: all })}${offer.value?.folder && html` (<code>${offer.value.folder}</code>)`}. ${t('tests.left_whose')}</p>
       <p><button type="button" class="plain" onClick=${onShow}>${t('tests.left_show')}</button></p>
     </div>
   `;
