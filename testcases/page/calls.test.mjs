@@ -60,6 +60,16 @@ const ofDrawer = (page, selector, options) => page.locator(`.drawer ${selector}`
 const call = (page, label) => ofDrawer(page, '.call').filter({ has: page.locator('.name', { hasText: label }) });
 const rests = (page) => page.locator('.trace[aria-busy=false]').waitFor();
 
+/** No opened call offers to be made again. What would offer it is fetched with the first one, so it would be there with the second. */
+async function isNotOffered(page) {
+  await rests(page);
+  const row = (label) => call(page, label).first().locator('button.row');
+  await Promise.all([page.waitForResponse(/\/api\/me\?/), page.waitForResponse(/\/rerun\.js/), page.waitForResponse(/\/rerun\.css/), row('input').click()]);
+  await row('director').click();
+  await page.getByRole('button', { name: 'Save as a test' }).nth(2).waitFor();
+  await becomes(() => page.getByRole('button', { name: 'Re-run with another prompt' }).count(), 0);
+}
+
 test('a call that was made again says how often and why, a refused statement is red, and the turn says what it cost', () =>
   troubled.visit({}, async (visitor, page) => {
     await visitor.ask('zähle alles');
@@ -131,20 +141,14 @@ test('where the server does not allow that, it says so once and offers it no mor
     await input.locator('.bad', { hasText: 'only administrators' }).waitFor();
     await becomes(() => page.evaluate(() => document.activeElement.getAttribute('role')), 'alert', 'the focus is where the form was');
     await visitor.reload();
-    await rests(page);
-    await call(page, 'input').first().locator('button.row').click();
-    await page.getByRole('button', { name: 'Save as a test' }).nth(1).waitFor();
-    await becomes(() => page.getByRole('button', { name: 'Re-run with another prompt' }).count(), 0);
+    await isNotOffered(page);
   }));
 
 test('what the server says of it beforehand counts', () =>
   stage.visit({ prepare: (page) => page.route('**/api/me?*', (route) => route.fulfill({ json: { scopes: ['chat', 'read'], rerun: false } })) }, async (visitor, page) => {
     await visitor.ask('why is the sky blue?');
     await visitor.open('trace');
-    await rests(page);
-    await call(page, 'input').first().locator('button.row').click();
-    await page.getByRole('button', { name: 'Save as a test' }).nth(1).waitFor();
-    await becomes(() => page.getByRole('button', { name: 'Re-run with another prompt' }).count(), 0);
+    await isNotOffered(page);
   }));
 
 test('a conversation is forked from a turn on, with another message', () =>
@@ -203,6 +207,7 @@ test('the drawer is made wider and narrower by pointer and by keys, within bound
     await becomes(width, 1200 - 320);
     await page.keyboard.press('ArrowLeft');
     await becomes(width, 1200 - 320);
+    await becomes(() => page.evaluate(() => localStorage.getItem('framewright:drawer-width')), '880', 'no more is remembered');
     await page.keyboard.press('Home');
     await becomes(width, 352);
     for (const name of ['Trace', 'Graph', 'Turns', 'Tests', 'State']) {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { difference } from '../../static/difference.js';
 import { failures, grouped, total } from '../../static/results.js';
+import { changes, keepRun, runs } from '../../static/test-history.js';
 import { behind } from './behind.mjs';
 import { Nginx } from './nginx.mjs';
 import { SLOW, Stage, becomes, binary, dark, phone } from './stage.mjs';
@@ -458,6 +459,26 @@ test('results are put in order by suite and step; what is only reported does not
   ]);
   assert.deepEqual(total(suites), { passed: 2, failed: 1, skipped: 1, unknown: 2, reported: 1 });
   assert.deepEqual(failures(suites).map(({ name, steps }) => [name, steps.map((step) => step.name)]), [['b', ['1']]]);
+});
+
+test('so many runs are remembered and no more, and a suite is compared with the last run that it was in', () => {
+  const result = (run, suite, check, status) => ({ suite, step: '1', check, status, session: `of-${run}` });
+  for (let run = 1; run <= 30; run += 1) keepRun([result(run, 'a', 'c', 'FAIL'), ...Array.from({ length: 300 }, (_, at) => result(run, 'b', `c${at}`, 'FAIL'))], { began: run, ended: run + 5 });
+  assert.deepEqual(runs.value.map(({ id }) => id), Array.from({ length: 20 }, (_, at) => `of-${30 - at}`));
+  assert.ok(runs.value.every(({ failed, counts }) => failed.length === 200 && counts.failed === 301));
+  assert.equal(changes([result(31, 'a', 'c', 'PASS')]).before, undefined, 'not all that failed is known of those');
+
+  keepRun([result(32, 'a', 'c', 'FAIL'), result(32, 'a', 'd', 'PASS')], { began: 1, ended: 2 });
+  keepRun([result(33, 'z', 'c', 'PASS')], { began: 3, ended: 4 });
+  const now = [result(34, 'a', 'c', 'PASS'), result(34, 'a', 'd', 'FAIL'), result(34, 'new', 'c', 'FAIL')];
+  keepRun(now, { began: 5 });
+  const { before, broken, fixed } = changes(now);
+  assert.deepEqual([before.id, [...broken], [...fixed]], ['of-32', ['a\n1\nd'], ['a\n1\nc']]);
+  assert.deepEqual([runs.value[0].began, runs.value[0].ended], [5, undefined]);
+  keepRun(now, { ended: 9 });
+  assert.deepEqual([runs.value[0].began, runs.value[0].ended], [5, 9]);
+  keepRun([{ ...now[0], session: undefined }], { ended: 10 });
+  assert.equal(runs.value[0].id, 'of-34', 'a run without a name is not remembered');
 });
 
 // --- hands
