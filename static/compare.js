@@ -76,7 +76,7 @@ function seen({ id, trace, calls }, lines) {
 /** What each row is called, and whether each character counts. @type {[keyof Seen, () => string, boolean][]} */
 const ROWS = [
   ['message', () => t('compare.message'), false],
-  ['path', () => t('compare.path'), false],
+  ['path', () => t('turns.path'), false],
   ['tools', () => t('compare.tools'), true],
   ['sql', () => 'SQL', true],
   ['text', () => t('compare.answer'), false],

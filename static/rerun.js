@@ -77,7 +77,7 @@ function Form({ turn, call, onRefused }) {
             ${[...new Set([...MODELS, plain(call.request.model)])].map((name) => html`<option value=${name}>${name}</option>`)}
           </select>
         </label>
-        <button type="submit" class="strong" disabled=${isBusy}>${isBusy ? t('rerun.runs') : t('rerun.run')}</button>
+        <button type="submit" class="strong" disabled=${isBusy}>${isBusy ? t('tests.running') : t('tests.run')}</button>
       </p>
       <div role="status">${outcome && html`<${Outcome} outcome=${outcome} />`}</div>
       ${trouble && html`<p class="bad" role="alert">${trouble}</p>`}

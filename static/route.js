@@ -7,12 +7,10 @@ import { batch, computed, signal } from './vendor/ui.mjs';
 export const openPanel = signal('');
 /** The turn that is looked at; empty for the latest one. */
 export const openTurn = signal('');
-/** What stands behind the `?`. */
 const query = signal('');
-/** What the open panel was asked to show, such as a filter. */
+/** What the panel shows, such as a filter. */
 export const openQuery = computed(() => new URLSearchParams(query.value));
-/** Whose turn that is, where it isn't the page's own session's: a part of the query of a request.
- * @type {{readonly value: {session?: string, user?: string}}} */
+/** Whose turn that is, if another user's; a part of a request's query. @type {{readonly value: {session?: string, user?: string}}} */
 export const openOwner = computed(() => {
   const { user, session } = Object.fromEntries(openQuery.value);
   return openTurn.value && user && session ? { session, user } : {};
@@ -30,7 +28,7 @@ export function panelAddress(name) {
   return `#/${name}${asked({ ...(name === 'turns' && filters), turn, ...openOwner.value })}`;
 }
 
-/** What the list of turns was asked to show last: another panel may be looked at meanwhile. @type {Record<string, string>} */
+/** Of the list of turns, for the way back to it. @type {Record<string, string>} */
 let filters = {};
 
 /** @param {Record<string, string | undefined>} values */

@@ -104,7 +104,7 @@ function Filters({ chosen, scope, isAdmin, change }) {
       <${Choice} label=${t('turns.status')} value=${chosen.status} options=${[['', t('turns.any_status')], ['done', t('turns.done')], ['error', t('call.failed')], ['cancelled', t('call.stopped')]]} onChoose=${(/** @type {string} */ value) => change('status', value)} />
       <${Choice} label=${t('turns.degraded')} value=${chosen.degraded} options=${[['', t('turns.any_degraded')], ['true', t('turns.degraded')], ['false', t('turns.not_degraded')]]} onChoose=${(/** @type {string} */ value) => change('degraded', value)} />
       <${Choice} label=${t('turns.rating')} value=${chosen.rating} options=${[['', t('turns.any_rating')], ['1', t('turns.good')], ['-1', t('turns.bad')]]} onChoose=${(/** @type {string} */ value) => change('rating', value)} />
-      <${Choice} label=${t('turns.graph')} value=${chosen.graph} options=${[['', t('turns.any_graph')], ...graphs.value.map(({ name }) => [name, name])]} onChoose=${(/** @type {string} */ value) => change('graph', value)} />
+      <${Choice} label=${t('cockpit.graph')} value=${chosen.graph} options=${[['', t('turns.any_graph')], ...graphs.value.map(({ name }) => [name, name])]} onChoose=${(/** @type {string} */ value) => change('graph', value)} />
       <${Choice} label=${t('turns.path')} value=${chosen.path} options=${[['', t('turns.any_path')], ...paths.map((name) => [name, name])]} onChoose=${(/** @type {string} */ value) => change('path', value)} />
     </form>
   `;
@@ -136,7 +136,7 @@ function Table({ turns, scope, sort, change }) {
     [t('turns.started'), 'latest', ''],
   ];
   return html`
-    <div class="scroll" tabindex="0" role="region" aria-label=${t('turns.table')}>
+    <div class="scroll" tabindex="0" role="region" aria-label=${t('cockpit.turns')}>
       <table class="turn-table">
         <thead>
           <tr>${columns.map(([name, by, look]) => html`
@@ -191,7 +191,7 @@ function Row({ turn, scope, isPriced, columns }) {
         <td colspan=${columns}>
           ${turn.degraded && html`<p><b>${t('turns.degraded')}:</b> ${turn.degraded}</p>`}
           ${turn.comment && html`<p dir="auto">“${unturned(turn.comment)}”</p>`}
-          <p class="facts">${turn.graph} · <a href=${turnAddress(turn.id, owner)}>${t('turns.open_trace')}</a> · <a href=${`#/graph${asked({ turn: turn.id, ...owner })}`}>${t('turns.open_graph')}</a></p>
+          <p class="facts">${turn.graph} · <a href=${turnAddress(turn.id, owner)}>${t('cockpit.trace')}</a> · <a href=${`#/graph${asked({ turn: turn.id, ...owner })}`}>${t('cockpit.graph')}</a></p>
         </td>
       </tr>
     `}
