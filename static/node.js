@@ -64,11 +64,11 @@ function Call({ call, number }) {
   return html`
     <details data-part="in">
       <summary>${number > 0 ? t('node.input_of', { number }) : t('node.input')}<small>${messages ? t('node.messages', { count: messages.length }) : String(rest.database ?? '')}</small></summary>
-      ${messages ? html`<${Messages} messages=${messages} />` : html`<${Text} text=${ask ? statement(ask) : written(rest, 2)} label=${t('node.copy_input')} />`}
+      ${messages ? html`<${Messages} messages=${messages} />` : html`<${Text} text=${ask ? statement(ask) : written(rest, 2)} label=${t('call.copy', { name: t('node.input') })} />`}
     </details>
     <details data-part="out" open>
       <summary>${number > 0 ? t('node.output_of', { number }) : t('node.output')}</summary>
-      ${said ? html`<${Text} text=${said} label=${t('node.copy_output')} />` : html`<p class="hint">${t('node.nothing_came')}</p>`}
+      ${said ? html`<${Text} text=${said} label=${t('call.copy', { name: t('node.output') })} />` : html`<p class="hint">${t('node.nothing_came')}</p>`}
     </details>
   `;
 }
@@ -87,7 +87,7 @@ function Asked({ node, mark }) {
     ${schema && html`
       <details data-part="schema">
         <summary>${t('node.schema')}<small>${Object.keys(/** @type {any} */ (schema).properties ?? {}).join(', ')}</small></summary>
-        <${Text} text=${written(schema, 2)} label=${t('node.copy_schema')} />
+        <${Text} text=${written(schema, 2)} label=${t('call.copy', { name: t('node.schema') })} />
       </details>
     `}
     ${tools.length > 0 && html`
@@ -106,7 +106,7 @@ function Messages({ messages }) {
     return html`
       <details class="message" open=${text.length <= SHORT_MAX}>
         <summary><b>${message.role}</b><small>${t('call.characters', { count: text.length })}</small></summary>
-        <${Text} text=${text} label=${t('node.copy_message', { role: message.role })} />
+        <${Text} text=${text} label=${t('call.copy', { name: message.role })} />
       </details>
     `;
   });

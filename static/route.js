@@ -57,8 +57,8 @@ function look() {
     openPanel.value = panel;
   });
   if (panel === 'turns') {
-    const { turn: _turn, session: _session, user: _user, ...rest } = Object.fromEntries(openQuery.value);
-    filters = rest;
+    const { turn: _turn, session: _session, user: _user, ...others } = Object.fromEntries(openQuery.value);
+    filters = others;
   }
 }
 
