@@ -134,7 +134,10 @@ export function socketAddress(path, query) {
 function address(path, query) {
   const url = new URL(path, location.origin);
   for (const [name, value] of Object.entries(query)) url.searchParams.set(name, String(value));
-  if (session) url.searchParams.set('session', session);
+  // A query may name another session, or with an empty name none.
+  const named = url.searchParams.get('session') ?? session;
+  if (named) url.searchParams.set('session', named);
+  else url.searchParams.delete('session');
   return url;
 }
 

@@ -1,44 +1,57 @@
-// What one call asked and what came: the messages of a model, or the statement of a database.
+// What one call asked and what came: the messages of a model, or the statement of a database; and what can be done with it.
 
-import { html, useEffect, useState } from './vendor/ui.mjs';
-import { read, written } from './api.js';
+import { html } from './vendor/ui.mjs';
+import { written } from './api.js';
 import { CopyButton } from './buttons.js';
 import { list, plain } from './coerce.js';
-import { counted } from './words.js';
+import { Fork } from './fork.js';
+import { t } from './i18n.js';
+import { lazy } from './lazy.js';
+import { setOut } from './sqlformat.js';
+import { SaveTest } from './turntest.js';
+import { duration } from './words.js';
 
-/** @param {{turn: string, pid: number}} props */
-export function CallDetail({ turn, pid }) {
-  const [call, setCall] = useState(/** @type {any} */ (undefined));
-  const [error, setError] = useState('');
-  useEffect(() => {
-    let isLeft = false;
-    read('/api/turn', { id: turn }).then(
-      ({ calls }) => isLeft || setCall(list(calls).find((one) => one.pid === pid) ?? null),
-      (reason) => isLeft || setError(reason.message),
-    );
-    return () => (isLeft = true);
-  }, [turn, pid]);
+/** @typedef {import('./contract.js').CallInFull} CallInFull */
 
-  if (error) return html`<p class="call-detail bad">${error}</p>`;
-  if (call === undefined) return null;
-  if (call === null) return html`<p class="call-detail">What this call asked is no longer kept.</p>`;
+const Rerun = lazy(async () => (await import('./rerun.js')).Rerun, 'rerun.css');
+
+/** @param {{turn: import('./trace.js').Shown, call: import('./contract.js').LiveCall, cost: string}} props */
+export function CallDetail({ turn, call: { pid, kind, waited_ms: waited, usage }, cost }) {
+  if (!turn.full) return html`<p class="call-detail" aria-busy="true">${t('call.reading')}</p>`;
+  const call = turn.full.calls.get(pid);
+  if (!call) return html`<p class="call-detail">${t('call.not_kept')}</p>`;
   const { messages, ...rest } = call.request;
+  const { reply } = call;
+  const facts = [
+    reply?.model || (kind === 'llm' && plain(rest.model)),
+    reply?.finish && reply.finish !== 'stop' && t('call.finish', { how: reply.finish }),
+    waited ? t('call.waited', { time: duration(waited) }) : '',
+    usage?.cached_tokens ? t('call.cached', { count: usage.cached_tokens }) : '',
+    cost && t('trace.cost', { cost }),
+  ];
   return html`
     <div class="call-detail">
-      ${list(messages).map((message, at) => html`<${Text} name=${message.role} text=${content(message)} isOpen=${at === messages.length - 1} />`)}
-      ${rest.ask ? html`<${Text} name=${rest.database} text=${statement(rest.ask)} isOpen=${true} />` : html`<${Text} name="settings" text=${pretty(rest)} isOpen=${false} />`}
-      <${Text} name="answer" text=${answer(call)} isOpen=${true} />
+      <p class="facts">${facts.filter(Boolean).join(' · ')}</p>
+      ${list(messages).map((message, at) => html`<${Text} name=${message.role} text=${content(message)} isOpen=${at === list(messages).length - 1} />`)}
+      ${rest.ask ? html`<${Text} name=${plain(rest.database)} text=${statement(rest.ask)} isOpen=${true} />` : html`<${Text} name=${t('call.settings')} text=${pretty(rest)} isOpen=${false} />`}
+      ${reply?.thoughts && html`<${Text} name=${t('call.thoughts')} text=${reply.thoughts} isOpen=${false} />`}
+      <${Text} name=${t('call.answer')} text=${answer(call)} isOpen=${true} isBad=${Boolean(reply?.database?.Refused)} />
+      <div class="deeds">
+        ${kind === 'llm' && html`<${Rerun} turn=${turn} call=${call} />`}
+        ${!turn.owner.user && html`<${Fork} turn=${turn.id} message=${turn.message} />`}
+        ${turn.status === 'done' && html`<${SaveTest} id=${turn.id} owner=${turn.owner} />`}
+      </div>
     </div>
   `;
 }
 
-/** @param {{name: string, text: string, isOpen: boolean}} props */
-function Text({ name, text, isOpen }) {
-  if (!text) return html`<p class="nothing">${name}: nothing</p>`;
+/** @param {{name: string, text: string, isOpen: boolean, isBad?: boolean}} props */
+function Text({ name, text, isOpen, isBad = false }) {
+  if (!text) return html`<p class="nothing">${t('call.nothing', { name })}</p>`;
   return html`
     <details open=${isOpen}>
-      <summary>${name} <small>${counted(text.length, 'character')}</small></summary>
-      <div class="text"><${CopyButton} text=${() => text} label=${`Copy: ${name}`} /><pre tabindex="0" aria-label=${name}>${text}</pre></div>
+      <summary>${name} <small>${t('call.characters', { count: text.length })}</small></summary>
+      <div class="text"><${CopyButton} text=${() => text} label=${t('call.copy', { name })} /><pre tabindex="0" aria-label=${name} class=${isBad ? 'bad' : ''}>${text}</pre></div>
     </details>
   `;
 }
@@ -51,13 +64,14 @@ export function content(message) {
 
 /** @param {any} ask */
 export function statement(ask) {
-  return plain(ask.Query?.sql ?? pretty(ask));
+  return ask.Query?.sql ? setOut(plain(ask.Query.sql)) : pretty(ask);
 }
 
 /** Rows line by line, and what is structured set out, so that it can be read. @param {any} call */
 export function answer({ answer: said, reply }) {
-  const rows = reply?.database?.Rows;
-  if (rows) return [list(rows.columns).join(' | '), ...list(rows.rows).map((row) => list(row).map((cell) => (cell === null ? 'NULL' : plain(cell))).join(' | '))].join('\n');
+  const { Rows: rows, Refused: refused } = reply?.database ?? {};
+  if (refused) return plain(refused.message);
+  if (rows) return [list(rows.columns).join(' | '), ...list(rows.rows).map((row) => list(row).map((cell) => (cell === null ? 'NULL' : plain(cell))).join(' | ')), ...list(rows.notes)].join('\n');
   try {
     return pretty(JSON.parse(said, asWritten));
   } catch {

@@ -3,19 +3,27 @@
 import { html, useEffect, useState } from './vendor/ui.mjs';
 import { read } from './api.js';
 import { statement } from './calldetail.js';
+import { cost, tokens } from './callwords.js';
 import { list, plain } from './coerce.js';
 import { between } from './difference.js';
+import { t } from './i18n.js';
 import { finished } from './live.js';
 import { turns } from './session.js';
-import { number, unturned, visible } from './words.js';
+import { unturned, visible } from './words.js';
 
 /** @typedef {import('./difference.js').Piece} Piece */
 /** @typedef {{message: string, path: string, tools: string[], sql: string[], text: string, tokens: string, cost: string}} Seen */
 
 const LINES_MAX = 500;
 
+/** @param {{id: string, owner: import('./turnread.js').Owner}} props */
+export function Compare({ id, owner }) {
+  if (owner.user) return html`<p class="hint">${t('compare.own_only')}</p>`;
+  return html`<${Both} id=${id} />`;
+}
+
 /** @param {{id: string}} props */
-export function Compare({ id }) {
+function Both({ id }) {
   const others = finished.value.filter((one) => one.id !== id);
   const message = finished.value.find((one) => one.id === id)?.message;
   // Most likely the same question was asked again.
@@ -36,10 +44,10 @@ export function Compare({ id }) {
     return () => (isLeft = true);
   }, [key]);
 
-  if (others.length === 0) return html`<p class="hint">There is no other turn to compare this one with.</p>`;
+  if (others.length === 0) return html`<p class="hint">${t('compare.none')}</p>`;
   return html`
     <div class="compare">
-      <select class="chooser" aria-label="Compare with" value=${other} onChange=${(/** @type {any} */ { target }) => setOther(target.value)}>
+      <select class="chooser" aria-label=${t('compare.with')} value=${other} onChange=${(/** @type {any} */ { target }) => setOther(target.value)}>
         ${others.map((one) => html`<option key=${one.id} value=${one.id}>${one.id} · ${one.message.slice(0, 60)}</option>`)}
       </select>
       ${error && html`<p class="bad" role="status">${error}</p>`}
@@ -53,20 +61,28 @@ function seen({ id, trace, calls }, lines) {
   const answered = turns.value.find((one) => one.id === id)?.answer;
   const streamed = list(calls).filter(({ request }) => request.stream).at(-1)?.answer;
   const own = lines.filter(({ turn, event }) => turn === id && event === 'tool_call');
-  const { prompt_tokens: asked = 0, completion_tokens: said = 0, cost_micros: cost = 0 } = trace.usage ?? {};
+  const { prompt_tokens: asked = 0, completion_tokens: said = 0, cost_micros: micros } = trace.usage ?? {};
   return {
     message: trace.message,
     path: `${trace.path}: ${list(trace.frames).map(({ nodes }) => list(nodes).join('+')).join(' → ')}`,
     tools: own.map(({ tool, args }) => `${tool} ${plain(args)}`),
     sql: list(calls).filter(({ request }) => request.ask?.Query).map(({ request }) => statement(request.ask)),
     text: answered ?? plain(streamed ?? ''),
-    tokens: `${number(asked)} in, ${number(said)} out`,
-    cost: cost ? (cost / 1_000_000).toFixed(6) : '',
+    tokens: tokens(asked, said),
+    cost: cost(micros),
   };
 }
 
-/** @type {[keyof Seen, string, boolean][]} what it is called, and whether each character counts */
-const ROWS = [['message', 'Message', false], ['path', 'Path', false], ['tools', 'Tools', true], ['sql', 'SQL', true], ['text', 'Answer', false], ['tokens', 'Tokens', false], ['cost', 'Cost', false]];
+/** What each row is called, and whether each character counts. @type {[keyof Seen, () => string, boolean][]} */
+const ROWS = [
+  ['message', () => t('compare.message'), false],
+  ['path', () => t('turns.path'), false],
+  ['tools', () => t('compare.tools'), true],
+  ['sql', () => 'SQL', true],
+  ['text', () => t('compare.answer'), false],
+  ['tokens', () => t('trace.tokens_column'), false],
+  ['cost', () => t('trace.cost_column'), false],
+];
 
 /** @param {{ids: string[], before: Seen, after: Seen}} props */
 function Columns({ ids, before, after }) {
@@ -80,7 +96,7 @@ function Columns({ ids, before, after }) {
           const pieces = between(one, other);
           return html`
             <tr data-field=${field} data-differs=${one !== other}>
-              <th scope="row">${label}${one !== other && html`<span class="sr-only"> (differs)</span>`}</th>
+              <th scope="row">${label()}${one !== other && html`<span class="sr-only"> ${t('compare.differs')}</span>`}</th>
               <td dir="auto"><${Text} pieces=${pieces.before} isCode=${isCode} /></td>
               <td dir="auto"><${Text} pieces=${pieces.after} isCode=${isCode} /></td>
             </tr>

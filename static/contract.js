@@ -12,7 +12,8 @@
 
 /** @typedef {{id: string, initial?: string, current: string, states: {name: string, buttons: Control[], content: Control[]}[]}} Machine */
 
-/** @typedef {{prompt_tokens?: number, completion_tokens?: number, total_tokens?: number}} Usage */
+/** `cost_micros`: millionths of the unit that the configured prices are in.
+ * @typedef {{prompt_tokens?: number, completion_tokens?: number, total_tokens?: number, cached_tokens?: number, cost_micros?: number}} Usage */
 
 /** @typedef {object} Call
  * @property {number} pid
@@ -22,6 +23,8 @@
  * @property {number} duration_ms
  * @property {number} [waited_ms]  in the queue, as part of the duration
  * @property {string} status
+ * @property {string} [code]  why it failed
+ * @property {string[]} [retries]  why it was made again before there was an answer, a line for each time
  * @property {Usage} [usage] */
 
 /** @typedef {object} Frame
@@ -43,6 +46,8 @@
  * @property {number} total_frames
  * @property {number} total_ms
  * @property {'done' | 'error' | 'cancelled'} status
+ * @property {string} [degraded]  why the answer may be less than it seems
+ * @property {string} [reloaded]  the start of the graph's hash, where a reload changed the graph since the turn before
  * @property {Usage} [usage]
  * @property {Frame[]} frames
  * @property {Call[]} [background] */
@@ -56,6 +61,8 @@
  * @property {number} [duration_ms]
  * @property {number} [waited_ms]
  * @property {string} status  `running` while it is out
+ * @property {string} [code]
+ * @property {string[]} [retries]
  * @property {Usage} [usage] */
 
 /** @typedef {object} LiveFrame  without an end it is the one that runs
@@ -130,7 +137,27 @@
  * @property {string} node
  * @property {number} frame
  * @property {{messages?: {role: string, content: string}[], ask?: any, [further: string]: unknown}} request
- * @property {string} [answer] */
+ * @property {string} [answer]
+ * @property {{text?: string, model?: string, finish?: string, thoughts?: string, database?: any, [further: string]: unknown}} [reply]  the answer as data, where it was kept whole */
+
+/** @typedef {object} ListedTurn
+ * @property {string} [user]  where turns of all users are listed
+ * @property {string} session
+ * @property {string} id
+ * @property {string} question
+ * @property {number} started_at
+ * @property {string} status
+ * @property {string | null} degraded
+ * @property {string} graph
+ * @property {string} path
+ * @property {number} total_ms
+ * @property {number | null} first_token_ms
+ * @property {number} tokens_in
+ * @property {number} tokens_out
+ * @property {number} cost_micros
+ * @property {number | null} rating
+ * @property {string | null} comment
+ * @property {boolean} [replaced] */
 
 /** @typedef {object} TestResult
  * @property {string} suite

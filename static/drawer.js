@@ -3,17 +3,27 @@
 //
 // The focus moves before anything is painted: a moment later it would be taken from where somebody writes by then.
 
-import { html, useLayoutEffect, useRef } from './vendor/ui.mjs';
+import { html, useEffect, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
 import { CloseButton } from './buttons.js';
+import { t } from './i18n.js';
 import { PANELS } from './panels.js';
-import { closePanel, openPanel, openTurn, replacePanel } from './route.js';
+import { closePanel, openOwner, openPanel, openTurn, panelAddress, replacePanel } from './route.js';
+import { remember, remembered } from './storage.js';
+
+const WIDTH = 'drawer-width';
+const WIDTH_MIN = 352;
+/** What the chat keeps. */
+const CHAT_WIDTH_MIN = 320;
+const STEP = 32;
 
 export function Drawer() {
   /** @type {{current: HTMLElement | null}} */
   const drawer = useRef(null);
   /** What had the focus before. @type {{current: Element | null}} */
   const opener = useRef(null);
+  const [width, setWidth] = useState(Number(remembered(WIDTH)) || 0);
   const id = openTurn.value;
+  const isOfOther = Boolean(openOwner.value.user);
   const panel = PANELS.find(({ name }) => name === openPanel.value) ?? PANELS[0];
 
   useLayoutEffect(() => {
@@ -36,6 +46,10 @@ export function Drawer() {
       giveFocusBack(opener.current);
     };
   }, []);
+  // The chat shows the turn that is looked at here.
+  useEffect(() => {
+    if (id && !isOfOther) document.querySelector(`.chat [data-turn="${id}"]`)?.scrollIntoView({ block: 'nearest' });
+  }, [id, isOfOther]);
 
   /** @returns {HTMLElement | null | undefined} */
   function selectedTab() {
@@ -49,22 +63,81 @@ export function Drawer() {
     const to = { ArrowLeft: at > 0 ? at - 1 : last, ArrowRight: at < last ? at + 1 : 0, Home: 0, End: last }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    replacePanel(`#/${PANELS[to].name}`);
+    replacePanel(panelAddress(PANELS[to].name));
   }
 
   return html`
-    <section class="drawer" ref=${drawer} aria-label="Cockpit">
+    <section class="drawer" ref=${drawer} aria-label=${t('cockpit.name')} style=${width ? { '--width': `${width}px` } : {}}>
+      <${Edge} drawer=${drawer} width=${width} setWidth=${setWidth} />
       <div class="drawer-head">
-        <div class="tabs" role="tablist" aria-label="Panels" onKeyDown=${keyInTabs}>
+        <div class="tabs" role="tablist" aria-label=${t('cockpit.panels')} onKeyDown=${keyInTabs}>
           ${PANELS.map((one) => html`<${Tab} key=${one.name} panel=${one} isOpen=${one === panel} />`)}
         </div>
-        <${CloseButton} label="Close the cockpit" onClose=${closePanel} />
+        <${CloseButton} label=${t('cockpit.close')} onClose=${closePanel} />
       </div>
       <div class="drawer-body" id="panel" role="tabpanel" aria-labelledby=${`tab-${panel.name}`} tabindex="0" key=${panel.name}>
-        <h2 class="sr-only">${panel.label}</h2>
+        <h2 class="sr-only">${panel.label()}</h2>
         <${panel.View} />
       </div>
     </section>
+  `;
+}
+
+/** The edge that makes the drawer wider and narrower, by pointer or by arrow keys; a double click gives it its own width back.
+ * @param {{drawer: {current: HTMLElement | null}, width: number, setWidth: (width: number) => void}} props  `width`: 0 where none was chosen */
+function Edge({ drawer, width, setWidth }) {
+  const most = Math.max(WIDTH_MIN, innerWidth - CHAT_WIDTH_MIN);
+  const [now, setNow] = useState(0);
+  const isHeld = useRef(false);
+  // As wide as it is, which the window bounds as well.
+  useLayoutEffect(() => {
+    const element = drawer.current;
+    if (!element) return;
+    const measure = () => setNow(Math.round(element.getBoundingClientRect().width));
+    const observer = new ResizeObserver(measure);
+    observer.observe(element);
+    measure();
+    return () => observer.disconnect();
+  }, []);
+
+  /** @param {number} to */
+  function change(to) {
+    setWidth(Math.round(Math.min(most, Math.max(WIDTH_MIN, to))));
+  }
+  const keep = () => remember(WIDTH, width ? String(width) : '');
+  useEffect(() => {
+    if (!isHeld.current) keep();
+  }, [width]);
+
+  /** @param {KeyboardEvent} event */
+  function keyPressedHere(event) {
+    const to = { ArrowLeft: now + STEP, ArrowRight: now - STEP, Home: WIDTH_MIN, End: most }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    change(to);
+  }
+
+  /** @param {PointerEvent} event */
+  function take(event) {
+    isHeld.current = true;
+    /** @type {HTMLElement} */ (event.currentTarget).setPointerCapture(event.pointerId);
+  }
+
+  /** @param {PointerEvent} event */
+  function move(event) {
+    const right = drawer.current?.getBoundingClientRect().right ?? innerWidth;
+    if (isHeld.current) change(right - event.clientX);
+  }
+
+  function letGo() {
+    isHeld.current = false;
+    keep();
+  }
+
+  return html`
+    <div class="edge" role="separator" tabindex="0" aria-orientation="vertical" aria-label=${t('cockpit.width')} aria-controls="panel"
+      aria-valuemin=${WIDTH_MIN} aria-valuemax=${most} aria-valuenow=${now} title=${t('cockpit.width')}
+      onKeyDown=${keyPressedHere} onPointerDown=${take} onPointerMove=${move} onPointerUp=${letGo} onPointerCancel=${letGo} onDblClick=${() => setWidth(0)}></div>
   `;
 }
 
@@ -80,7 +153,7 @@ function keyPressed(event) {
 function Tab({ panel: { name, label }, isOpen }) {
   return html`
     <button type="button" role="tab" id=${`tab-${name}`} aria-selected=${isOpen} aria-controls="panel" tabindex=${isOpen ? 0 : -1}
-      onClick=${() => replacePanel(`#/${name}`)}>${label}</button>
+      onClick=${() => replacePanel(panelAddress(name))}>${label()}</button>
   `;
 }
 

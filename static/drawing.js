@@ -4,6 +4,7 @@
 // It changes with the list, before either is painted: no frame shows the graph before, or the library's own colours.
 
 import { html, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
+import { t } from './i18n.js';
 import { NODE_WIDTH, layout } from './layout.js';
 import { theme } from './theme.js';
 
@@ -73,9 +74,9 @@ export function Drawing({ graph, lit, chosen, onChoose }) {
   }, [picture, lit, chosen]);
 
   if (isMissing) {
-    return html`<p class="hint">The drawing could not be fetched; the list says the same in words. <button type="button" class="quiet" onClick=${() => setTries(tries + 1)}>Try again</button></p>`;
+    return html`<p class="hint">${t('drawing.missing')} <button type="button" class="quiet" onClick=${() => setTries(tries + 1)}>${t('drawing.again')}</button></p>`;
   }
-  return html`<div class="drawing" ref=${host} role="img" aria-label=${`Drawing of the graph ${graph.name}. The list of nodes says the same.`}></div>`;
+  return html`<div class="drawing" ref=${host} role="img" aria-label=${t('drawing.label', { graph: graph.name })}></div>`;
 }
 
 /** It neither moves nor takes the wheel or a swipe from the page. */

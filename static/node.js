@@ -5,8 +5,9 @@ import { html, useEffect, useRef, useState } from './vendor/ui.mjs';
 import { read, written } from './api.js';
 import { CopyButton } from './buttons.js';
 import { answer, content, statement } from './calldetail.js';
+import { t } from './i18n.js';
 import { turnAddress } from './route.js';
-import { counted, duration } from './words.js';
+import { duration } from './words.js';
 
 /** @typedef {import('./contract.js').GraphNode} GraphNode */
 /** @typedef {import('./contract.js').Trace} Trace */
@@ -16,10 +17,11 @@ import { counted, duration } from './words.js';
 /** What is longer is folded at first. */
 const SHORT_MAX = 600;
 
-/** @param {{node: GraphNode, trace: Trace | undefined, isRunning: boolean, mark: string}} props  `trace`: the last turn in which it ran;
- * `mark` changes when what it would be asked may have */
-export function NodeView({ node, trace, isRunning, mark }) {
-  const facts = [node.kind !== node.name && node.kind, node.model ? `model ${node.model}` : 'asks no model', node.tools.length > 0 && counted(node.tools.length, 'tool')];
+/** @param {{node: GraphNode, trace: Trace | undefined, owner: import('./turnread.js').Owner, isRunning: boolean, mark: string}} props
+ * `trace`: the turn that is looked at or the last one in which it ran, and whose that is; `mark` changes when what it would be
+ * asked may have */
+export function NodeView({ node, trace, owner, isRunning, mark }) {
+  const facts = [node.kind !== node.name && node.kind, node.model ? t('node.model', { model: node.model }) : t('node.no_model'), node.tools.length > 0 && t('node.tool_count', { count: node.tools.length })];
   /** @type {{current: HTMLElement | null}} */
   const section = useRef(null);
   useEffect(() => section.current?.scrollIntoView({ block: 'nearest' }), []);
@@ -27,47 +29,46 @@ export function NodeView({ node, trace, isRunning, mark }) {
     <section class="node" ref=${section} aria-labelledby="node-name">
       <h3 id="node-name" tabindex="-1">${node.name}</h3>
       <p class="facts">${facts.filter(Boolean).join(' · ')}</p>
-      <${LastRun} node=${node.name} trace=${trace} isRunning=${isRunning} />
+      <${LastRun} node=${node.name} trace=${trace} owner=${owner} isRunning=${isRunning} />
       ${node.model && html`<${Asked} node=${node.name} mark=${`${mark} ${isRunning}`} />`}
     </section>
   `;
 }
 
-/** @param {{node: string, trace: Trace | undefined, isRunning: boolean}} props */
-function LastRun({ node, trace, isRunning }) {
-  const [calls, trouble] = useAsked(trace && (() => callsOf(node, trace.id)), `${node} ${trace?.id} ${trace?.background?.length}`);
-  if (!trace) return html`<p class="hint">${isRunning ? 'It runs for the first time; what goes in and comes out is shown at the end of the turn.' : 'It has not run in the turns that are kept.'}</p>`;
+/** @param {{node: string, trace: Trace | undefined, owner: import('./turnread.js').Owner, isRunning: boolean}} props */
+function LastRun({ node, trace, owner, isRunning }) {
+  const [calls, trouble] = useAsked(trace && (() => callsOf(node, trace.id, owner)), `${node} ${trace?.id} ${owner.session} ${trace?.background?.length}`);
+  if (!trace) return html`<p class="hint">${isRunning ? t('node.first_run') : t('node.never')}</p>`;
   const frame = trace.frames.find(({ nodes }) => nodes.includes(node));
-  const of = frame ? `frame ${frame.frame} of ${trace.total_frames}, ${duration(frame.duration_ms)}` : 'behind the answer';
+  const of = frame ? t('node.frame', { frame: frame.frame, all: trace.total_frames, time: duration(frame.duration_ms) }) : t('node.behind');
   return html`
-    <h4>Last run</h4>
-    <p class="facts"><a href=${turnAddress(trace.id)}>${trace.id}</a> · ${of}${frame?.route && html` · route <b>${frame.route}</b>`}</p>
+    <h4>${t('node.last_run')}</h4>
+    <p class="facts"><a href=${turnAddress(trace.id, owner)}>${trace.id}</a> · ${of}${frame?.route && html` · ${t('node.route')} <b>${frame.route}</b>`}</p>
     ${frame?.summary && html`<p class="summary">${frame.summary}</p>`}
     ${trouble && html`<p class="hint">${trouble}</p>`}
-    ${calls?.length === 0 && html`<p class="hint">It made no call.</p>`}
+    ${calls?.length === 0 && html`<p class="hint">${t('node.no_call')}</p>`}
     ${calls?.map((/** @type {CallInFull} */ call, /** @type {number} */ at) => html`<${Call} key=${`${trace.id} ${call.pid}`} call=${call} number=${calls.length > 1 ? at + 1 : 0} />`)}
   `;
 }
 
-/** @param {string} node @param {string} turn @returns {Promise<CallInFull[]>} */
-async function callsOf(node, turn) {
-  const { calls } = await read('/api/turn', { id: turn });
+/** @param {string} node @param {string} turn @param {import('./turnread.js').Owner} owner @returns {Promise<CallInFull[]>} */
+async function callsOf(node, turn, owner) {
+  const { calls } = await read('/api/turn', { id: turn, ...owner });
   return calls.filter((/** @type {CallInFull} */ call) => call.node === node);
 }
 
 /** @param {{call: CallInFull, number: number}} props */
 function Call({ call, number }) {
   const { messages, ask, ...rest } = call.request;
-  const which = number > 0 ? ` of call ${number}` : '';
   const said = answer(call);
   return html`
     <details data-part="in">
-      <summary>Input${which}<small>${messages ? counted(messages.length, 'message') : String(rest.database ?? '')}</small></summary>
-      ${messages ? html`<${Messages} messages=${messages} />` : html`<${Text} text=${ask ? statement(ask) : written(rest, 2)} label="Copy the input" />`}
+      <summary>${number > 0 ? t('node.input_of', { number }) : t('node.input')}<small>${messages ? t('node.messages', { count: messages.length }) : String(rest.database ?? '')}</small></summary>
+      ${messages ? html`<${Messages} messages=${messages} />` : html`<${Text} text=${ask ? statement(ask) : written(rest, 2)} label=${t('call.copy', { name: t('node.input') })} />`}
     </details>
     <details data-part="out" open>
-      <summary>Output${which}</summary>
-      ${said ? html`<${Text} text=${said} label="Copy the output" />` : html`<p class="hint">None came.</p>`}
+      <summary>${number > 0 ? t('node.output_of', { number }) : t('node.output')}</summary>
+      ${said ? html`<${Text} text=${said} label=${t('call.copy', { name: t('node.output') })} />` : html`<p class="hint">${t('node.nothing_came')}</p>`}
     </details>
   `;
 }
@@ -78,20 +79,20 @@ function Asked({ node, mark }) {
   if (!prompt) return trouble ? html`<p class="hint">${trouble}</p>` : null;
   const { messages, schema, tools } = /** @type {Prompt} */ (prompt);
   return html`
-    <h4>In this session now</h4>
+    <h4>${t('node.now')}</h4>
     <details data-part="prompt">
-      <summary>Prompt<small>${counted(messages.length, 'message')}</small></summary>
+      <summary>${t('node.prompt')}<small>${t('node.messages', { count: messages.length })}</small></summary>
       <${Messages} messages=${messages} />
     </details>
     ${schema && html`
       <details data-part="schema">
-        <summary>Schema<small>${Object.keys(/** @type {any} */ (schema).properties ?? {}).join(', ')}</small></summary>
-        <${Text} text=${written(schema, 2)} label="Copy the schema" />
+        <summary>${t('node.schema')}<small>${Object.keys(/** @type {any} */ (schema).properties ?? {}).join(', ')}</small></summary>
+        <${Text} text=${written(schema, 2)} label=${t('call.copy', { name: t('node.schema') })} />
       </details>
     `}
     ${tools.length > 0 && html`
       <details data-part="tools">
-        <summary>Tools<small>${tools.map(({ name }) => name).join(', ')}</small></summary>
+        <summary>${t('node.tools')}<small>${tools.map(({ name }) => name).join(', ')}</small></summary>
         <dl class="tool-list">${tools.map(({ name, description }) => html`<div><dt><code>${name}</code></dt><dd>${description}</dd></div>`)}</dl>
       </details>
     `}
@@ -104,8 +105,8 @@ function Messages({ messages }) {
     const text = content(message);
     return html`
       <details class="message" open=${text.length <= SHORT_MAX}>
-        <summary><b>${message.role}</b><small>${counted(text.length, 'character')}</small></summary>
-        <${Text} text=${text} label=${`Copy the ${message.role} message`} />
+        <summary><b>${message.role}</b><small>${t('call.characters', { count: text.length })}</small></summary>
+        <${Text} text=${text} label=${t('call.copy', { name: message.role })} />
       </details>
     `;
   });

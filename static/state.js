@@ -3,11 +3,13 @@
 
 import { html, useEffect, useRef, useState } from './vendor/ui.mjs';
 import { read } from './api.js';
+import { kindName } from './callwords.js';
 import { list, plain } from './coerce.js';
+import { t } from './i18n.js';
 import { behind, descriptions, processes, serverNow } from './live.js';
 import { beside, cancelCall, memory, ready } from './session.js';
 import { useTicker } from './ticker.js';
-import { counted, duration } from './words.js';
+import { duration } from './words.js';
 
 const RETRY_MS = 2000;
 
@@ -21,7 +23,7 @@ export function StatePanel() {
       <${Memory} memory=${memory.value} />
       <${Machines} machines=${machines} />
       <${Controls} controls=${controls} />
-      <${Section} title="Interface state"><${Facts} facts=${uiState} none="No display is bound to a value." /><//>
+      <${Section} part="Interface" title=${t('state.interface')}><${Facts} facts=${uiState} none=${t('state.no_interface')} /><//>
       <${Schema} schema=${schema} />
     </div>
   `;
@@ -49,29 +51,26 @@ function useSchema() {
   return schema;
 }
 
-/** @param {{title: string, note?: any, children?: any}} props */
-function Section({ title, note, children }) {
-  return html`<section data-part=${title}><h3>${title} ${note && html`<small>${note}</small>`}</h3>${children}</section>`;
+/** @param {{part: string, title: string, note?: any, children?: any}} props */
+function Section({ part, title, note, children }) {
+  return html`<section data-part=${part}><h3>${title} ${note && html`<small>${note}</small>`}</h3>${children}</section>`;
 }
-
-/** @type {Record<string, string>} */
-const KIND = { llm: 'model', db: 'database', approval: 'approval', http: 'HTTP' };
 
 function Processes() {
   const calls = processes.value;
   // Here and not above: a view that reads a signal is drawn again only for itself.
   useTicker(calls.length > 0);
   return html`
-    <${Section} title="Running" note=${behind.value.length > 0 ? 'memorizing' : ''}>
-      ${calls.length === 0 && html`<p class="none">Nothing runs.</p>`}
+    <${Section} part="Running" title=${t('state.running')} note=${behind.value.length > 0 ? t('state.memorizing') : ''}>
+      ${calls.length === 0 && html`<p class="none">${t('state.nothing_runs')}</p>`}
       <ul class="processes">
         ${calls.map(
           ({ pid, kind, label, turn, started_at: startedAt }) => html`
             <li key=${pid}>
-              <span class="kind" data-kind=${kind}>${KIND[kind] ?? kind}</span>
+              <span class="kind" data-kind=${kind}>${kindName(kind)}</span>
               <span class="name">${label} <small>${turn}</small></span>
               <span class="time">${duration(Math.max(1, serverNow() - startedAt))}</span>
-              <button type="button" class="quiet" aria-label=${`Cancel ${label}`} onClick=${() => cancelCall(pid)}>Cancel</button>
+              <button type="button" class="quiet" aria-label=${t('state.cancel_call', { label })} onClick=${() => cancelCall(pid)}>${t('state.cancel')}</button>
             </li>
           `,
         )}
@@ -80,15 +79,24 @@ function Processes() {
   `;
 }
 
-/** What is always shown first, and how it is called here. @type {Record<string, string>} */
-const MEMORY = { user_name: 'Name', user_mood: 'Mood', topic: 'Topic', topic_history: 'Topics before', situation: 'Situation', language: 'Language', style_hint: 'Style', facts: 'Facts' };
+/** What is always shown first, and how it is called here. @type {Record<string, () => string>} */
+const MEMORY = {
+  user_name: () => t('state.user_name'),
+  user_mood: () => t('state.user_mood'),
+  topic: () => t('state.topic'),
+  topic_history: () => t('state.topic_history'),
+  situation: () => t('state.situation'),
+  language: () => t('state.language'),
+  style_hint: () => t('state.style_hint'),
+  facts: () => t('state.facts'),
+};
 
 /** @param {{memory: Record<string, any>}} props */
 function Memory({ memory }) {
   const names = [...Object.keys(MEMORY), ...Object.keys(memory).filter((name) => !(name in MEMORY))];
   const before = list(memory.topic_history).filter((topic) => topic !== memory.topic);
-  const facts = Object.fromEntries(names.map((name) => [MEMORY[name] ?? name, name === 'topic_history' ? before : memory[name]]));
-  return html`<${Section} title="Memory"><${Facts} facts=${facts} none="" /><//>`;
+  const facts = Object.fromEntries(names.map((name) => [Object.hasOwn(MEMORY, name) ? MEMORY[name]() : name, name === 'topic_history' ? before : memory[name]]));
+  return html`<${Section} part="Memory" title=${t('state.memory')}><${Facts} facts=${facts} none="" /><//>`;
 }
 
 /** Names and values; a value that changes lights up for a moment. @param {{facts: Record<string, any>, none: string}} props */
@@ -116,8 +124,8 @@ function Value({ value, isChanged }) {
 /** @param {{machines: import('./contract.js').Machine[]}} props */
 function Machines({ machines }) {
   return html`
-    <${Section} title="Machines">
-      ${machines.length === 0 && html`<p class="none">There is no machine.</p>`}
+    <${Section} part="Machines" title=${t('state.machines')}>
+      ${machines.length === 0 && html`<p class="none">${t('state.no_machine')}</p>`}
       ${machines.map(
         ({ id, initial, current, states }) => html`
           <p class="machine"><b>${id}</b>
@@ -145,8 +153,8 @@ function inOrder(states, initial) {
 /** @param {{controls: import('./contract.js').Control[]}} props */
 function Controls({ controls }) {
   return html`
-    <${Section} title="Controls">
-      ${controls.length === 0 && html`<p class="none">Nothing is shown beside the text.</p>`}
+    <${Section} part="Controls" title=${t('state.controls')}>
+      ${controls.length === 0 && html`<p class="none">${t('state.no_control')}</p>`}
       <ul class="control-list">
         ${controls.map(
           (control) => html`
@@ -167,12 +175,12 @@ function said({ label, text, key }) {
 function Schema({ schema }) {
   const tables = Object.entries(schema);
   return html`
-    <${Section} title="Tables read about">
-      ${tables.length === 0 && html`<p class="none">No table has been described yet.</p>`}
+    <${Section} part="Tables" title=${t('state.tables')}>
+      ${tables.length === 0 && html`<p class="none">${t('state.no_table')}</p>`}
       ${tables.map(
         ([name, columns]) => html`
           <details class="schema" key=${name}>
-            <summary>${name} <small>${counted(list(columns).length, 'column')}</small></summary>
+            <summary>${name} <small>${t('state.columns', { count: list(columns).length })}</small></summary>
             <ul>
               ${list(columns).map(({ column, type, key, references }) => html`<li><b>${plain(column)}</b> <span>${plain(type)}</span> <small>${[key, references && `→ ${references}`].filter(Boolean).join(' ')}</small></li>`)}
             </ul>

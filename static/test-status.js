@@ -8,10 +8,12 @@ import { batch, effect, signal } from './vendor/ui.mjs';
 import { post, read } from './api.js';
 import { openSocket } from './links.js';
 import { connection, testReports } from './session.js';
+import { keepRun, knownRun, readRuns, runOf } from './test-history.js';
 
 /** @typedef {import('./contract.js').TestResult} TestResult */
 /** @typedef {import('./contract.js').SuiteEntry} SuiteEntry */
-/** @typedef {{running: boolean, current: string, results: TestResult[], total: number, isCutOff: boolean}} Board */
+/** `isLeft`: nothing was reported to this server; it found the results in a file.
+ * @typedef {{running: boolean, current: string, results: TestResult[], total: number, isCutOff: boolean, isLeft: boolean}} Board */
 /** `running`: whether this server runs suites itself, which is what another start has to wait for.
  * @typedef {{enabled: boolean, running: boolean, folder?: string, suites: SuiteEntry[]}} Offer */
 
@@ -41,10 +43,13 @@ let isWatched = false;
 let silenceTimer = 0;
 let offerTimer = 0;
 let offersAsked = 0;
+/** When the run that goes on began, where that was seen. @type {number | undefined} */
+let began;
 
 /** Watches until what it gives is called. */
 export function watchBoard() {
   isWatched = true;
+  readRuns();
   readOffer();
   const leave = effect(() => {
     if (connection.value === 'open') return followSocket();
@@ -55,6 +60,7 @@ export function watchBoard() {
     leave();
     clearTimeout(silenceTimer);
     clearTimeout(offerTimer);
+    began = undefined;
     incoming = [];
   };
 }
@@ -154,7 +160,10 @@ function apply(report) {
   show(boardOf({ ...report, results }));
   if (report.event === 'suite_start') {
     const isFirst = results.length === 0 && report.count !== undefined && report.count !== null;
-    if (isFirst) readOffer();
+    if (isFirst) {
+      readOffer();
+      began = Date.now();
+    }
     played.value = { ...(isFirst ? {} : played.value), [report.suite]: report.session ?? '' };
   }
   if (report.event === 'suite_end' && report.running) {
@@ -169,15 +178,24 @@ function isKnown(known, result) {
 }
 
 /** @param {any} status @returns {Board} */
-function boardOf({ running, current, results, total_expected: total, ended }) {
-  return { running, current: current ?? '', results, total: total ?? 0, isCutOff: !running && ended === false };
+function boardOf({ running, current, results, total_expected: total, ended, isLeft = false }) {
+  return { running, current: current ?? '', results, total: total ?? 0, isCutOff: !running && ended === false, isLeft };
 }
 
 /** @param {Board} now */
 function show(now) {
-  const wasRunning = board.value?.running;
-  const { running } = now;
+  const before = board.value;
+  const wasRunning = before?.running;
+  const { running, results } = now;
   board.value = now;
+  // From its first result on, so that one that is cut off is known as well.
+  if (running && results.length > 0 && runOf(before?.results ?? []) !== runOf(results)) keepRun(results, { began });
+  if (wasRunning && !running) {
+    keepRun(results, { began, ended: Date.now() });
+    began = undefined;
+  }
+  // It may have ended while nobody looked.
+  if (!before && !running && knownRun(runOf(results))) keepRun(results, {});
   if (!running) played.value = {};
   isSilent.value = false;
   clearTimeout(silenceTimer);
@@ -190,5 +208,5 @@ async function lastRun() {
   const { results = [], total_expected: total, ended } = await read('/api/tests');
   // It may be somebody else's that goes on.
   if (ended === false) await readOffer();
-  return results.length > 0 || ended === false ? { results, total_expected: total, ended } : {};
+  return results.length > 0 || ended === false ? { results, total_expected: total, ended, isLeft: true } : {};
 }

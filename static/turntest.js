@@ -2,9 +2,10 @@
 
 import { html, useState } from './vendor/ui.mjs';
 import { read } from './api.js';
+import { t } from './i18n.js';
 
-/** @param {{id: string}} props */
-export function SaveTest({ id }) {
+/** @param {{id: string, owner?: import('./turnread.js').Owner}} props */
+export function SaveTest({ id, owner = {} }) {
   const [said, setSaid] = useState({ id, isBusy: false, trouble: '' });
   const { isBusy, trouble } = said.id === id ? said : { isBusy: false, trouble: '' };
 
@@ -12,7 +13,7 @@ export function SaveTest({ id }) {
     setSaid({ id, isBusy: true, trouble: '' });
     let trouble = '';
     try {
-      const { name, suite, cassette } = await read('/api/turn/test', { id });
+      const { name, suite, cassette } = await read('/api/turn/test', { id, ...owner });
       saved(`${name}.md`, suite, 'text/markdown');
       saved(`${name}.jsonl`, cassette, 'application/jsonl');
     } catch (reason) {
@@ -21,7 +22,7 @@ export function SaveTest({ id }) {
     setSaid({ id, isBusy: false, trouble });
   }
   return html`
-    <button type="button" class="quiet" disabled=${isBusy} onClick=${save} title="A suite and its recording, for framewright test --replay">Save as a test</button>
+    <button type="button" class="quiet" disabled=${isBusy} onClick=${save} title=${t('turntest.about')}>${t('turntest.save')}</button>
     ${trouble && html`<span class="bad" role="status">${trouble}</span>`}
   `;
 }

@@ -102,7 +102,7 @@ test('a node shows what it would be asked now, and what was remembered behind th
     await page.locator('.node [data-part=prompt] pre', { hasText: '"user_name":"Ada"' }).waitFor({ state: 'attached' });
   }));
 
-test('with the keyboard alone, by the list of nodes; one that asks no model says so', () =>
+test('with the keyboard alone, by the list of nodes; one that calls no model says so', () =>
   stage.visit({}, async (visitor, page) => {
     await visitor.ask('why is the sky blue?');
     await open(page);
@@ -115,9 +115,9 @@ test('with the keyboard alone, by the list of nodes; one that asks no model says
     await page.keyboard.press('Space');
     await page.locator('.node', { hasText: 'msg_1' }).getByRole('heading', { name: 'input' }).waitFor();
     await page.locator('[data-node=memorizer]').press('Enter');
-    await page.locator('.node', { hasText: 'behind the answer' }).locator('[data-part=out] pre').waitFor();
+    await page.locator('.node', { hasText: 'after the answer' }).locator('[data-part=out] pre').waitFor();
     await page.locator('[data-node=ui]').press('Enter');
-    await page.locator('.node', { hasText: 'asks no model' }).waitFor();
+    await page.locator('.node', { hasText: 'calls no model' }).waitFor();
     assert.equal(await page.locator('.node [data-part=prompt]').count(), 0);
     await page.locator('[data-node=ui]').press('Enter');
     await page.locator('.node').waitFor({ state: 'detached' });
@@ -142,7 +142,7 @@ test('the graph is switched while the sockets stay open, and the conversation is
     await page.getByRole('button', { name: 'Change' }).click();
     await page.locator('.choice', { hasText: 'v1-direct' }).click();
     await page.getByLabel('Keep the conversation').uncheck();
-    await page.getByText('The conversation is forgotten').waitFor();
+    await page.getByText('The conversation is erased').waitFor();
     await page.getByRole('button', { name: 'Switch to v1-direct' }).click();
     await page.locator('.graph-name', { hasText: 'v1-direct' }).waitFor();
     await page.locator('.invitation').waitFor();
@@ -161,7 +161,7 @@ test('a switch while a turn runs says that it stops it, and does', () =>
     await page.getByRole('button', { name: 'Switch to v1-direct' }).click();
     await page.locator('.graph-name', { hasText: 'v1-direct' }).waitFor();
     await page.locator('.turn[data-status=stopped]').waitFor();
-    await page.locator('.said-of-graph', { hasText: 'ran on v3-framed' }).waitFor();
+    await page.locator('.said-of-graph', { hasText: 'This turn ran on v3-framed' }).waitFor();
     await becomesLit(page, {}, []);
   }));
 

@@ -1,4 +1,5 @@
-// The panel Tests: suites are started, each check is seen as it falls, and what failed can be looked into.
+// The panel Tests: suites are started, each check is seen as it ends, what failed can be looked into, and a run is compared with
+// the one before.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { difference } from '../../static/difference.js';
 import { failures, grouped, total } from '../../static/results.js';
+import { changes, keepRun, runs } from '../../static/test-history.js';
 import { behind } from './behind.mjs';
 import { Nginx } from './nginx.mjs';
 import { SLOW, Stage, becomes, binary, dark, phone } from './stage.mjs';
@@ -224,6 +226,84 @@ test('a server that was started anew shows the run that it keeps', async () => {
   }
 });
 
+test('results that lay in the folder are not shown as if they were one’s own, until that is wanted', async () => {
+  const other = new Stage({ flags: ['--tests', '--suites', folder] });
+  await other.open();
+  try {
+    const { host } = new URL(other.address);
+    await other.visit({}, async (visitor, page) => {
+      await open(page);
+      await start(page, 'Run wrong');
+      await ended(page, other);
+    });
+    await other.stopServer();
+    await other.startServer(host);
+    await other.visit({}, async (visitor, page) => {
+      await open(page);
+      await page.locator('.left', { hasText: 'the results of 3 checks from an earlier run' }).waitFor();
+      assert.deepEqual([await page.locator('.tally').count(), await page.locator('.check').count()], [0, 0]);
+      await suite(page, 'wrong').waitFor();
+      await visitor.finds('results of somebody else');
+      await visitor.picture('tests-left');
+      await page.getByRole('button', { name: 'Show the results' }).click();
+      await page.locator('.tally', { hasText: '4 of 4' }).waitFor();
+      assert.equal(await page.locator('.left').count(), 0);
+    });
+  } finally {
+    await other.close();
+  }
+});
+
+test('a run is compared with the one before: what failed newly, what was fixed, when both were and how long they took', () =>
+  stage.visit({}, async (visitor, page) => {
+    const file = join(folder, 'changing.md');
+    const text = (path, frames) => `# It changes\n\n## 1. A greeting\n- send: hello\n- expect path: ${path}\n- expect frames: == ${frames}\n\n## 2. Another\n- send: hello\n- expect path: reflex\n`;
+    try {
+      await writeFile(file, text('director', 2));
+      await open(page);
+      await start(page, 'Run changing');
+      await ended(page);
+      const times = page.locator('.times');
+      await becomes(async () => /\d.* · took .*\d/.test(await times.innerText()), true);
+      assert.equal(await page.locator('.since, .change').count(), 0, 'nothing was before');
+      await start(page, 'Run changing');
+      await ended(page);
+      await page.locator('.since', { hasText: 'the same outcome' }).waitFor();
+
+      // The name of a check is its text.
+      await writeFile(file, text('director', 3));
+      await start(page, 'Run changing');
+      await ended(page);
+      await page.locator('.since', { hasText: '1 newly failed' }).waitFor();
+      await page.locator('.check[data-kind=failed]', { hasText: 'frames' }).locator('.change', { hasText: 'new' }).waitFor();
+      assert.equal(await page.locator('.change').count(), 1);
+      await page.locator('.runs summary', { hasText: '3 runs' }).click();
+      await becomes(() => page.locator('.runs tbody tr').count(), 3);
+      assert.match(await page.locator('.runs tbody tr').first().innerText(), /changing\s+1 passed · 2 failed$/);
+      await visitor.finds('the runs');
+      await visitor.picture('tests-runs');
+      await visitor.reload();
+      await page.locator('.since', { hasText: '1 newly failed' }).waitFor();
+    } finally {
+      await rm(file);
+    }
+  }));
+
+test('what failed stands first', () =>
+  closed.visit({}, async (visitor, page) => {
+    await open(page);
+    await report(closed, { event: 'suite_start', suite: 'good', count: 4 });
+    const result = (name, step, status) => ({ event: 'step_result', result: { suite: name, step, check: 'c', status, elapsed_ms: 1, session: 'test-order' } });
+    await report(closed, result('good', '1.', 'PASS'));
+    await report(closed, { event: 'suite_start', suite: 'bad' });
+    for (const [step, status] of [['1.', 'PASS'], ['2.', 'FAIL'], ['3.', 'PASS']]) await report(closed, result('bad', step, status));
+    const order = () => page.locator('.suite').evaluateAll((all) => all.map((one) => [one.dataset.suite, [...one.querySelectorAll('.step-name')].map((step) => step.textContent).join('')].join(' ')));
+    await becomes(order, ['good 1.', 'bad 1.2.3.'], 'while it runs nothing moves');
+    await report(closed, { event: 'suite_end', suite: 'good' });
+    await report(closed, { event: 'suite_end', suite: 'bad' });
+    await becomes(order, ['bad 2.1.3.', 'good 1.']);
+  }));
+
 test('a run that was cut off with its server is shown as one, to who was there and to who comes later', () =>
   stage.visit({ tolerates: /WebSocket connection|Failed to load resource/ }, async (visitor, page) => {
     const file = join(folder, 'cut.md');
@@ -325,8 +405,8 @@ for (const [name, options] of [
       await page.locator('.progress-of-tests[data-running=true]').waitFor();
       await visitor.finds('a run');
       await ended(page);
-      await page.locator('.step-head').first().click();
-      await page.locator('.check').first().waitFor();
+      await page.locator('.step-head[aria-expanded=false]').first().click();
+      await page.locator('.check[data-kind=passed]').first().waitFor();
       await visitor.finds('results');
       await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
       await becomes(() => page.evaluate(() => document.querySelector('.drawer-body').scrollWidth <= document.querySelector('.drawer-body').clientWidth), true);
@@ -379,6 +459,26 @@ test('results are put in order by suite and step; what is only reported does not
   ]);
   assert.deepEqual(total(suites), { passed: 2, failed: 1, skipped: 1, unknown: 2, reported: 1 });
   assert.deepEqual(failures(suites).map(({ name, steps }) => [name, steps.map((step) => step.name)]), [['b', ['1']]]);
+});
+
+test('so many runs are remembered and no more, and a suite is compared with the last run that it was in', () => {
+  const result = (run, suite, check, status) => ({ suite, step: '1', check, status, session: `of-${run}` });
+  for (let run = 1; run <= 30; run += 1) keepRun([result(run, 'a', 'c', 'FAIL'), ...Array.from({ length: 300 }, (_, at) => result(run, 'b', `c${at}`, 'FAIL'))], { began: run, ended: run + 5 });
+  assert.deepEqual(runs.value.map(({ id }) => id), Array.from({ length: 20 }, (_, at) => `of-${30 - at}`));
+  assert.ok(runs.value.every(({ failed, counts }) => failed.length === 200 && counts.failed === 301));
+  assert.equal(changes([result(31, 'a', 'c', 'PASS')]).before, undefined, 'not all that failed is known of those');
+
+  keepRun([result(32, 'a', 'c', 'FAIL'), result(32, 'a', 'd', 'PASS')], { began: 1, ended: 2 });
+  keepRun([result(33, 'z', 'c', 'PASS')], { began: 3, ended: 4 });
+  const now = [result(34, 'a', 'c', 'PASS'), result(34, 'a', 'd', 'FAIL'), result(34, 'new', 'c', 'FAIL')];
+  keepRun(now, { began: 5 });
+  const { before, broken, fixed } = changes(now);
+  assert.deepEqual([before.id, [...broken], [...fixed]], ['of-32', ['a\n1\nd'], ['a\n1\nc']]);
+  assert.deepEqual([runs.value[0].began, runs.value[0].ended], [5, undefined]);
+  keepRun(now, { ended: 9 });
+  assert.deepEqual([runs.value[0].began, runs.value[0].ended], [5, 9]);
+  keepRun([{ ...now[0], session: undefined }], { ended: 10 });
+  assert.equal(runs.value[0].id, 'of-34', 'a run without a name is not remembered');
 });
 
 // --- hands
