@@ -19,9 +19,12 @@ use std::time::Duration;
 mod approve;
 mod description;
 mod due;
+mod face;
 mod schema;
 mod wrong;
 
+pub use face::Face;
+use face::FaceFile;
 use schema::{compact, with_choice};
 pub use wrong::{GraphError, Wrong};
 
@@ -57,6 +60,8 @@ pub struct Graph {
     pub after: Option<usize>,
     /// What becomes of messages that arrive while a turn runs, where the file states it and the request does not.
     pub while_busy: Option<WhileBusy>,
+    /// What the page shows of it, where the file states it.
+    pub face: Option<Face>,
     pub paths: Vec<Path>,
 }
 
@@ -84,6 +89,7 @@ struct GraphFile {
     before: Option<String>,
     after: Option<String>,
     while_busy: Option<String>,
+    face: Option<FaceFile>,
     nodes: Vec<NodeFile>,
     paths: Vec<Path>,
 }
@@ -249,7 +255,8 @@ impl Reader<'_> {
         let before = read.before.as_deref().map(|to| find("before", "before", to)).transpose()?;
         let after = read.after.as_deref().map(|to| find("after", "after", to)).transpose()?;
         let named = read.nodes.iter().flat_map(|node| [&node.prompt, &node.compose, &node.schema, &node.plain]).flatten();
-        let named = named.filter_map(|file| self.files.get_key_value(file.as_str()));
+        let logo = read.face.as_ref().and_then(|face| face.logo.as_ref());
+        let named = named.chain(logo).filter_map(|file| self.files.get_key_value(file.as_str()));
         let parts: BTreeMap<&str, &str> =
             named.map(|(file, text)| (file.as_str(), text.as_str())).chain([(self.file, self.text)]).collect();
         let mut graph = Graph {
@@ -262,6 +269,7 @@ impl Reader<'_> {
             before,
             after,
             while_busy: read.while_busy.as_deref().map(|name| self.while_busy(name)).transpose()?,
+            face: read.face.map(|face| self.face(face)).transpose()?,
             paths: read.paths,
         };
         self.check(&mut graph)?;
@@ -271,6 +279,14 @@ impl Reader<'_> {
     fn while_busy(&self, name: &str) -> Result<WhileBusy, GraphError> {
         let known = WhileBusy::ALL.into_iter().find(|mode| mode.name() == name);
         known.ok_or_else(|| self.error("while_busy", Wrong::WhileBusy { name: name.to_owned() }))
+    }
+
+    fn face(&self, face: FaceFile) -> Result<Face, GraphError> {
+        let logo = match &face.logo {
+            None => None,
+            Some(file) => Some(self.files.get(file).ok_or_else(|| self.error("logo", Wrong::NoFile { name: file.clone() }))?),
+        };
+        Face::read(face, logo.map(String::as_str)).map_err(|wrong| self.error("face", wrong))
     }
 
     fn node(

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// File to write; one that exists is left alone
+    /// File to write; an existing file is not overwritten
     file: PathBuf,
     #[command(flatten)]
     _settings: Box<Arguments>,

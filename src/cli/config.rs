@@ -13,29 +13,29 @@ use std::path::PathBuf;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Print every setting as a file would hold it
+    /// Print all settings as a settings file
     Print {
-        /// Say beside each setting where it comes from
+        /// Show where each value comes from
         #[arg(long)]
         origin: bool,
         #[command(flatten)]
         _settings: Box<Arguments>,
     },
-    /// Check the files, the environment and the graphs, and start nothing
+    /// Check settings files, environment and graphs
     Check {
         #[command(flatten)]
         _settings: Box<Arguments>,
     },
-    /// Print a configuration for nginx in front of this server: HTTPS, WebSockets, event streams, the same bounds
+    /// Print an nginx site for this server
     Nginx {
         #[command(flatten)]
         options: super::nginx::Options,
         #[command(flatten)]
         _settings: Box<Arguments>,
     },
-    /// Write a file with every setting, its meaning and its default
+    /// Write a settings file with every setting as a comment
     Init {
-        /// File to write; one that exists is left alone
+        /// File to write; an existing file is not overwritten
         #[arg(default_value = FILE)]
         file: PathBuf,
     },

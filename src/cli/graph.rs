@@ -11,23 +11,23 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Check graphs with their prompts and schemas: every route has an edge, every path its frames
+    /// Check graphs with their prompts and schemas
     Check {
-        /// Folder of graphs, laid over the built-in ones [default: as the settings say, else the built-in ones alone]
+        /// Folder of graphs that add to the built-in ones or replace them [default: from the settings]
         #[arg(value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
         folder: Option<PathBuf>,
-        /// File of settings [default: framewright.toml in the current folder, if there is one]
+        /// Settings file [default: ./framewright.toml, if it exists]
         #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CONFIG")]
         config: Option<PathBuf>,
     },
-    /// Draw a graph as text: its nodes, edges and paths with their frames; or show what one of its nodes would be asked
+    /// Draw a graph as text, or show the prompt of one of its nodes
     Show {
-        /// Graph to show [default: the one that sessions begin on]
+        /// Graph to show [default: the graph for new sessions]
         name: Option<String>,
-        /// Folder of graphs, laid over the built-in ones [default: as the settings say, else the built-in ones alone]
+        /// Folder of graphs that add to the built-in ones or replace them [default: from the settings]
         #[arg(long, value_name = "DIR", env = "FRAMEWRIGHT_GRAPHS")]
         graphs: Option<PathBuf>,
-        /// File of settings [default: framewright.toml in the current folder, if there is one]
+        /// Settings file [default: ./framewright.toml, if it exists]
         #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CONFIG")]
         config: Option<PathBuf>,
         #[command(flatten)]

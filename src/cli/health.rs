@@ -9,10 +9,10 @@ use std::path::PathBuf;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Server to ask [default: the one that these settings start, on this machine]
+    /// URL of the server [default: the server with these settings on this machine]
     #[arg(long, value_name = "URL", env = "FRAMEWRIGHT_URL", hide_env_values = true)]
     url: Option<String>,
-    /// File of certificates in PEM form that are trusted instead of the well-known ones [default: none]
+    /// PEM file of certificate authorities to trust instead of the public ones [default: none]
     #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CA")]
     ca: Option<PathBuf>,
     #[command(flatten)]

@@ -17,7 +17,7 @@ const FILE_BYTES_MAX: u64 = 4 << 20;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// Create an API key and print it; it is not shown again
+    /// Create an API key and print it once
     Create {
         /// Name of the program that will use it: 1 to 64 letters, digits, `_` and `-`
         name: String,

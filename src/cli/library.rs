@@ -91,7 +91,7 @@ fn read(folder: &Path, below: &str, depth: usize, files: &mut GraphFiles) -> Res
                 return Err(wrong(&path, &format!("folders of graphs are at most {DEPTH_MAX} deep")));
             }
             read(&path, &format!("{name}/"), depth + 1, files)?;
-        } else if name.ends_with(".json") || name.ends_with(".md") {
+        } else if [".json", ".md", ".svg"].iter().any(|ending| name.ends_with(ending)) {
             let text = text_file::read(&path, FILE_BYTES_MAX).map_err(|error| wrong(&path, &error))?;
             files.insert(name, text);
             if files.len() > FILES_MAX {

@@ -38,7 +38,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// A chat endpoint whose answers come in frames that can be counted, traced and replayed
+/// A chat endpoint that answers in frames you can count, trace and replay
 #[derive(Parser)]
 #[command(version, after_help = AFTER)]
 struct CommandLine {
@@ -48,48 +48,50 @@ struct CommandLine {
     arguments: Box<Arguments>,
 }
 
-const AFTER: &str = "Without a command it serves. Settings may stand before a command's name or behind it. A flag goes before its environment variable, that before framewright.toml in the current
-folder, that before /etc/framewright/framewright.toml, that before the default: see `framewright config print --origin`.
-FRAMEWRIGHT_LLM_KEY, OPENAI_API_KEY, OPENAI_BASE_URL, OPENROUTER_API_KEY and ANTHROPIC_API_KEY are read too. Without any of them a model server
-on this machine is looked for (Ollama, llama.cpp, LM Studio, vLLM); without one the built-in demo answers.";
+const AFTER: &str = "\
+Precedence: flags, environment, ./framewright.toml, /etc/framewright/framewright.toml, defaults.
+`framewright config print --origin` shows each value and its source; --help has every setting.
+
+Keys: FRAMEWRIGHT_LLM_KEY, OPENAI_API_KEY, OPENROUTER_API_KEY, ANTHROPIC_API_KEY. Without a key the
+server looks for a model server on this machine, and falls back to the built-in demo model.";
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve the page and the interface; this is the default
+    /// Start the server (default)
     Serve(Box<Arguments>),
-    /// Talk in the terminal with a server that runs; through a pipe each line is a message
+    /// Chat with a running server in the terminal; from a pipe, each line is a message
     Chat(chat::Options),
-    /// Play test suites against a server, one that runs or one that is started for it
+    /// Run test suites, against a running server or one of its own
     Test(test::Options),
-    /// Look at the settings
+    /// Show, check and write settings
     #[command(subcommand)]
     Config(config::Command),
-    /// Look whether everything that a server needs is there, and how to mend what is not
+    /// Check the setup and suggest fixes
     Doctor(doctor::Options),
-    /// Have the server on this machine load its graphs, keys and settings again; nobody is disconnected
+    /// Reload graphs, keys and settings of the server on this machine
     Reload(Box<Arguments>),
-    /// Ask a server whether it serves: exit code 0 if it does, 1 if it shuts down, 4 if nobody answers
+    /// Check that a server is up: exit code 0 if it is, 1 if it shuts down, 4 if nothing answers
     Health(health::Options),
-    /// List, show, export, import, fork and delete the conversations of the journal
+    /// List, show, export, import, fork and delete conversations
     #[command(subcommand)]
     Sessions(sessions::Command),
-    /// Copy the journal to a file, also while a server runs
+    /// Back up the journal, also while a server runs
     Backup(backup::Options),
-    /// Prove that a session's recorded inputs lead to the stream that its clients saw
+    /// Replay recorded sessions and compare what clients saw, byte for byte
     Replay(replay::Options),
-    /// Run the whole server in simulated worlds and look for what breaks it
+    /// Run the server in simulated worlds with faults
     Sim(sim::Options),
-    /// Look at graphs
+    /// Check, draw and list graphs
     #[command(subcommand)]
     Graph(graph::Command),
     /// Create, list and revoke API keys
     #[command(subcommand)]
     Key(key::Command),
-    /// Say of each line on standard input, a statement as a JSON string, whether the gate lets it through
+    /// Check SQL statements (JSON strings, one per line on stdin) against the SQL gate
     SqlCheck(sql_check::Arguments),
-    /// Print the sample database as SQL, to load it into a server
+    /// Print the sample database as SQL
     SampleData(sample_data::Arguments),
-    /// Print what a shell needs to complete this command line
+    /// Print shell completions
     Completions {
         /// bash, zsh, fish, elvish or powershell
         #[arg(value_enum, hide_possible_values = true)]

@@ -29,10 +29,10 @@ pub(super) struct Options {
     /// Session to look at [default: default]
     #[arg(long, value_name = "NAME", requires = "url")]
     session: Option<String>,
-    /// Token of the user, where the server wants one [default: none]
+    /// Token or API key for servers with sign-in [default: none]
     #[arg(long, value_name = "TOKEN", env = "FRAMEWRIGHT_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// File of certificates in PEM form that are trusted instead of the well-known ones [default: none]
+    /// PEM file of certificate authorities to trust instead of the public ones [default: none]
     #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CA")]
     ca: Option<PathBuf>,
 }

@@ -8,10 +8,10 @@ use std::time::Instant;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// How many worlds to run, each from a seed of its own
+    /// Worlds to run, one per seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     seeds: u64,
-    /// The first seed
+    /// First seed
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
 }

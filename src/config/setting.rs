@@ -23,6 +23,7 @@ pub struct Setting {
     value_name: &'static str,
     pub kind: Kind,
     pub default: Option<&'static str>,
+    /// The first sentence is all that `-h` shows. A row without a default ends in `[default: …]`, which says what happens then.
     pub help: &'static str,
     pub change: Change,
 }
@@ -111,171 +112,183 @@ macro_rules! settings {
 
 settings! {
     GENERAL listen: Listen, "ADDRESS", Address, Some("127.0.0.1:7878"),
-        "Address and port to listen on, or a Unix socket as unix:/PATH; port 0 takes any free port. Sockets that systemd passes \
-         (a .socket unit) are used instead";
+        "Address and port, or unix:/PATH, to listen on. Port 0 picks a free port. Sockets passed by systemd (a .socket unit) \
+         are used instead";
     GENERAL socket_mode: SocketMode, "MODE", Mode, Some("660"),
-        "Permissions of the Unix socket, in octal; who may write to it may connect";
+        "Permissions of the Unix socket, in octal. Clients need write permission to connect";
     GENERAL metrics_listen: Option<SocketAddr>, "ADDRESS", TcpAddress, None,
-        "Additional address that serves metrics and health checks without sign-in, and nothing else; keep it inside your network, \
-         such as 127.0.0.1:9464 [default: none]";
+        "Separate address for metrics and probes. It needs no sign-in and serves nothing else, so keep it inside your \
+         network, such as 127.0.0.1:9464 [default: none]";
     GENERAL host: Vec<String>, "NAME", Hosts, None,
-        "Additional host names under which clients reach the server, such as its public name behind nginx; requests for other \
-         hosts are refused [default: none besides loopback names and the listen address]", Live;
+        "Additional host names of this server. Name the public name behind a proxy here: requests for other hosts are refused \
+         [default: none besides loopback names and the listen address]", Live;
     GENERAL allow_origin: Vec<String>, "ORIGIN", Origins, None,
-        "Web pages of other origins that may use the server, such as https://example.org; `*` allows every page [default: none]", Live;
+        "Origins of other web pages that may use the server. For example https://example.org; `*` allows every page [default: \
+         none]", Live;
     GENERAL insecure_no_auth: bool, "BOOL", Switch, Some("false"),
-        "Allow listening on non-loopback addresses without authentication";
+        "Allow non-loopback addresses without authentication";
     GENERAL data: PathBuf, "DIR", Path, Some("data"),
-        "Data folder, which holds the journal of all conversations; two servers can't share one";
+        "Data folder. It holds the journal of all conversations, and two servers can't share one";
     GENERAL durability: String, "WHEN", Choice(&["turn", "every-delta", "none"]), Some("turn"),
-        "What is safely stored before a client sees it: `turn` (messages and the ends of turns), `every-delta` (each piece of an answer \
-         as well), or `none` (conversations are kept in memory and end with the server)";
+        "When data is stored: turn, every-delta or none. `turn` stores messages and ends of turns before a client sees them; \
+         `every-delta` also stores each piece of an answer first; with `none` conversations live in memory and end with the \
+         server";
     GENERAL journal: Option<String>, "URL", Url, None,
-        "Server that speaks MySQL's protocol and keeps the journal, as mysql://user:password@host:port/name [default: journal.db in \
-         the data folder]";
+        "MySQL-protocol server that stores the journal. Written as mysql://user:password@host:port/name [default: journal.db \
+         in the data folder]";
     GENERAL resume: String, "HOW", Choice(&["error", "rerun"]), Some("error"),
-        "What becomes of a turn that a crash cut off: it ends with an `error` that says so, or runs again (`rerun`)";
+        "What to do with a turn cut off by a crash: error or rerun. `error` ends it with an error that says so; `rerun` runs \
+         it again";
     GENERAL retain_days: Option<u32>, "DAYS", Number(1, 36_500), None,
-        "Delete conversations that were not used for so many days; those in memory stay [default: keep all]";
+        "Delete conversations unused for this many days. Those in memory stay [default: keep all]";
     GENERAL retain_bytes: Option<u64>, "BYTES", Number(1 << 16, 1 << 50), None,
-        "Delete each user's least recently used conversations when the journal keeps more bytes of them than this; those in memory stay \
-         [default: keep all]";
+        "Bytes of journal per user. Beyond that, the user's least recently used conversations are deleted; those in memory \
+         stay [default: keep all]";
     GENERAL rerun: bool, "BOOL", Switch, Some("false"),
-        "Allow users to make a recorded model call of their own again with an edited prompt (POST /api/call/rerun); administrators always \
-         may", Live;
+        "Let users repeat their own model calls with another prompt. This allows POST /api/call/rerun; administrators may \
+         always use it", Live;
     GENERAL audit: Option<PathBuf>, "FILE", Path, None,
-        "Audit log: who signed in, read another user's data, changed a graph or deleted data; one JSON line each [default: none]";
+        "Audit log file. One JSON line for each sign-in, access to another user's data, graph change and deletion [default: \
+         none]";
     GENERAL log: String, "FILTER", Filter, Some("info"),
-        "What to log on standard error: a level, or levels by target such as warn,framewright::work=debug", Live;
+        "Log filter: a level, or levels by target. For example warn,framewright::work=debug", Live;
     GENERAL shards: Option<u16>, "N", Number(1, 256), None,
-        "Threads that hold sessions, 1 to 256 [default: one per core]";
+        "Threads that serve sessions, 1 to 256 [default: one per core]";
     GENERAL graph: String, "NAME", Text, Some("v3-framed"),
-        "Graph that new sessions use", Live;
+        "Graph for new sessions", Live;
     GENERAL graphs: Option<PathBuf>, "DIR", Path, None,
-        "Folder with graphs, prompts and schemas that replace built-in files of the same name or add to them [default: none]", Live;
+        "Folder of graphs, prompts and schemas. They replace built-in files of the same name or add to them [default: none]", Live;
     GENERAL database: Vec<String>, "NAME=URL", Databases, Some(DATABASE),
-        "Databases that experts may query, as NAME=URL separated by spaces; a URL is mysql://user:password@host:port/name, \
-         sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL of one; a file may list them in a section [databases]";
+        "Databases that experts may query, as NAME=URL. Separate several with spaces. A URL is \
+         mysql://user:password@host:port/name, sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL; a file \
+         may list databases in a section [databases]";
     GENERAL development: bool, "BOOL", Switch, Some("false"),
-        "Read the page's files from disk for every request and disable caching", Live;
+        "Read the page's files from disk and disable caching", Live;
     GENERAL conformance: bool, "BOOL", Switch, Some("false"),
-        "Send back every request to `/` and every message on `/ws/echo`; for tests of the protocols only, since it takes the page's place";
+        "Echo every request to `/` and every message on `/ws/echo`. For protocol tests only: it replaces the page";
     GENERAL tests: bool, "BOOL", Switch, Some("false"),
-        "Allow users to start test suites from a browser; they run on this server";
+        "Let users run test suites from the page. Suites run on this server";
     GENERAL suites: PathBuf, "DIR", Path, Some("testcases"),
-        "Folder of the test suites that users can start";
+        "Folder of test suites that users can run";
     AUTH oidc_issuer: Option<String>, "URL", Issuer, None,
-        "OpenID Connect issuer, such as a Zitadel instance, whose users may sign in [default: none]";
+        "OpenID Connect issuer whose users may sign in. For example the URL of a Zitadel instance [default: none]";
     AUTH oidc_ca: Option<PathBuf>, "FILE", Path, None,
-        "Certificates, in PEM, of the authority that vouches for the issuer, where it is a private one; no other counts then [default: none]";
+        "PEM file of the issuer's private certificate authority. Public authorities are then not trusted for the issuer \
+         [default: none]";
     AUTH oidc_client_id: Option<String>, "ID", Text, None,
-        "Client id of this server's application at the issuer; a token must be for it or for the project [default: none]";
+        "Client id of this server at the issuer. A token must be for the client or the project [default: none]";
     AUTH oidc_project_id: Option<String>, "ID", Text, None,
-        "Project id at the issuer; a token must be for it or for the client [default: none]";
+        "Project id at the issuer. A token must be for the project or the client [default: none]";
     AUTH admin_claim: String, "CLAIM", Text, Some("urn:zitadel:iam:org:project:roles"),
-        "Claim that holds a user's roles: an object with a key for each, a list, or a text", Live;
+        "Claim with a user's roles. An object with a key per role, a list or a text", Live;
     AUTH admin_value: Option<String>, "ROLE", Text, None,
-        "Role that makes a user an administrator, who may read other users' traces and tests [default: none]", Live;
+        "Role of administrators. They may read other users' traces and tests [default: none]", Live;
     AUTH auth_header: Option<String>, "NAME", Header, None,
-        "Header in which a trusted proxy names the user that it has signed in, such as X-Remote-User [default: none]", Live;
+        "Header in which a trusted proxy names the user. For example X-Remote-User [default: none]", Live;
     AUTH trusted_proxy: Vec<String>, "ADDRESS", Proxies, None,
-        "Addresses or networks of the proxies in front of the server, such as 10.0.0.0/8: what they state in X-Forwarded-For \
-         and in the sign-in header counts; `unix` means clients of the Unix socket [default: none]", Live;
+        "Addresses or networks of trusted proxies. For example 10.0.0.0/8; `unix` means clients of the Unix socket. Their \
+         X-Forwarded-For and sign-in header are used [default: none]", Live;
     AUTH api_keys: Option<PathBuf>, "FILE", Path, None,
-        "File of API keys, written by `framewright key create`; changes take effect within seconds [default: none]";
+        "File of API keys, from `framewright key create`. Changes take effect within seconds [default: none]";
     LLM model: Option<String>, "NAME", Text, None,
-        "Model that answers; `demo` is built in [default: gpt-4.1-mini with OPENAI_API_KEY, openai/gpt-4.1-mini with \
-         OPENROUTER_API_KEY, claude-haiku-4-5 with ANTHROPIC_API_KEY, else the first of a model server on this machine, else demo]", Live;
+        "Model that answers; `demo` is built in. Without it: gpt-4.1-mini with OPENAI_API_KEY, openai/gpt-4.1-mini with \
+         OPENROUTER_API_KEY, claude-haiku-4-5 with ANTHROPIC_API_KEY, else the first model of a server on this machine, else \
+         demo [default: by key]", Live;
     LLM fast_model: Option<String>, "NAME", Text, None,
-        "Model for calls that must be fast, such as perceiving a message [default: the same]", Live;
+        "Model for calls that must be fast. It classifies messages and keeps the memory [default: the same]", Live;
     LLM fallback_model: Option<String>, "NAME", Text, None,
-        "Fallback model, used when a call fails before its first token [default: none]", Live;
+        "Model used when a call fails before its first token [default: none]", Live;
     LLM llm_url: Option<String>, "URL", Url, None,
-        "Base URL of a chat-completions server, up to its `/v1` [default: OPENAI_BASE_URL, else the server that the key is for]", Live;
+        "Base URL of a chat-completions server, up to its `/v1`. Without it: OPENAI_BASE_URL, else the server that the key \
+         belongs to [default: by key]", Live;
     LLM llm_key_file: Option<PathBuf>, "FILE", Path, None,
-        "File that holds the key of the model's server in one line; FRAMEWRIGHT_LLM_KEY may hold the key itself [default: none]", Live;
+        "File with the model server's key in one line. FRAMEWRIGHT_LLM_KEY may hold the key itself [default: none]", Live;
     LLM offline: bool, "BOOL", Switch, Some("false"),
         "Don't look for a model server on this machine", Live;
     LLM retries: u8, "N", Number(0, 10), Some("2"),
-        "How often a model call that failed before its first token is retried, up to 10", Live;
+        "Retries of a model call that fails before its first token. Up to 10", Live;
     LLM demo_delay_ms: u16, "N", Number(0, 10_000), Some("15"),
-        "Milliseconds between two words of the demo model, up to 10000", Live;
+        "Milliseconds between two words of the demo model. Up to 10000", Live;
     OTLP otlp_endpoint: Option<String>, "URL", Url, None,
-        "Base URL of an OpenTelemetry collector to export traces to, over HTTP with protobuf, such as http://127.0.0.1:4318 \
-         [default: OTEL_EXPORTER_OTLP_ENDPOINT, else none]";
+        "OpenTelemetry collector that receives traces. OTLP over HTTP with protobuf, such as http://127.0.0.1:4318; without \
+         it OTEL_EXPORTER_OTLP_ENDPOINT, if set [default: none]";
     OTLP otlp_headers_file: Option<PathBuf>, "FILE", Path, None,
-        "File with headers for the collector, such as a key, as a line NAME=VALUE for each [default: OTEL_EXPORTER_OTLP_HEADERS]";
+        "File with headers for the collector, NAME=VALUE per line. Such as a key; without it OTEL_EXPORTER_OTLP_HEADERS, if \
+         set [default: none]";
     OTLP otlp_content: bool, "BOOL", Switch, Some("false"),
         "Export prompts, messages, answers and queries too";
     WEBHOOK webhook_allow: Vec<String>, "URL", Webhooks, None,
-        "Addresses that the server may call when a turn has ended, each with everything below it, such as https://hooks.example.org/chat; \
-         a message may name one as its `webhook`; needs a secret [default: none]";
+        "URLs that webhooks may use, each with everything below. For example https://hooks.example.org/chat. A message may \
+         name one as its `webhook`, called when its turn has ended; this needs a secret [default: none]";
     WEBHOOK webhook_secret_file: Option<PathBuf>, "FILE", Path, None,
-        "File with the secret that signs what webhooks receive, as whsec_BASE64; a second one signs too, while receivers change over; \
+        "File with the webhook signing secret, whsec_BASE64. A second secret in it signs too, for rotation. \
          FRAMEWRIGHT_WEBHOOK_SECRET may hold the secret itself [default: none]";
     LIMITS workers: u16, "N", Number(1, 4_096), Some("256"),
-        "Concurrent model calls, 1 to 4096; further calls wait", Live;
+        "Concurrent model calls, 1 to 4096. Further calls wait", Live;
     LIMITS connect_ms: u32, "N", Number(1, MS_MAX), Some("5000"),
         "Milliseconds to connect to the model's server", Live;
     LIMITS first_token_ms: Option<u32>, "N", Number(1, MS_MAX), None,
-        "Milliseconds to the model's first token, once connected [default: 60000, and 300000 on this machine, where a model \
-         may have to be loaded first]", Live;
+        "Milliseconds to the model's first token, once connected. On this machine, where a model may have to be loaded first, \
+         300000 [default: 60000]", Live;
     LIMITS next_token_ms: u32, "N", Number(1, MS_MAX), Some("60000"),
         "Milliseconds between two tokens of a model", Live;
     LIMITS call_ms: u32, "N", Number(1, MS_MAX), Some("600000"),
-        "Milliseconds for a model call as a whole, including waiting and retries", Live;
+        "Milliseconds for a model call, including waiting and retries", Live;
     LIMITS drain_ms: u32, "N", Number(0, 600_000), Some("10000"),
-        "Milliseconds that running answers get to finish when the server is stopped, up to 600000", Live;
+        "Milliseconds for running answers to finish at shutdown. Up to 600000", Live;
     LIMITS sessions: u32, "N", Number(1, 1_000_000), Some("10000"),
-        "Sessions in memory, of all shards; when full, the session unused longest makes room", Live;
+        "Sessions in memory, over all shards. When full, the least recently used session leaves memory", Live;
     LIMITS session_bytes: u64, "N", Number(1 << 20, 1 << 40), Some("536870912"),
-        "Memory of each shard for histories, traces and events, in bytes; when full, the session unused longest makes room", Live;
+        "Bytes per shard for histories, traces and events. When full, the least recently used session leaves memory", Live;
     LIMITS request_bytes: u64, "N", Number(2 << 20, 1 << 40), Some("268435456"),
-        "Memory of each shard for requests that are being received, in bytes; beyond it requests are refused", Live;
+        "Bytes per shard for requests being received. Requests beyond that are refused", Live;
     LIMITS answer_bytes: u64, "N", Number(2 << 20, 1 << 40), Some("268435456"),
-        "Memory of each shard for answers that clients have not read yet, in bytes; beyond it the slowest readers are cut", Live;
+        "Bytes per shard for answers that clients have not read. Beyond that the slowest readers are disconnected", Live;
     LIMITS message_bytes: u32, "N", Number(1 << 10, 1 << 20), Some("262144"),
-        "Largest message that a client may send, in bytes, up to 1 MiB", Live;
+        "Largest client message in bytes. Up to 1 MiB", Live;
     LIMITS connections: u32, "N", Number(1, 1_000_000), Some("16384"),
-        "Connections of each shard; further ones are refused", Live;
+        "Connections per shard. Further ones are refused", Live;
     LIMITS queue: u16, "N", Number(1, 65_535), Some("1024"),
         "Model calls that may wait for a worker", Live;
     LIMITS waiting: u16, "N", Number(1, 1_000), Some("8"),
-        "Messages that may wait behind the running turn of a session", Live;
+        "Messages that may wait behind a session's running turn", Live;
     LIMITS history: u16, "N", Number(2, 10_000), Some("200"),
         "Messages that a session keeps", Live;
     LIMITS traces: u16, "N", Number(1, 1_000), Some("20"),
-        "Turns of a session whose trace is kept", Live;
+        "Turns per session whose trace is kept in memory", Live;
     LIMITS user_requests: u32, "N", Number(0, 1_000_000), Some("3000"),
-        "Requests a minute from each signed-in user; 0 is no bound, here and in what follows", Live;
+        "Requests a minute per signed-in user. 0 lifts this and each of the following bounds", Live;
     LIMITS user_messages: u32, "N", Number(0, 1_000_000), Some("300"),
-        "Messages and actions a minute from each signed-in user", Live;
+        "Messages and actions a minute per signed-in user", Live;
     LIMITS user_streams: u32, "N", Number(0, 1_000_000), Some("64"),
-        "WebSockets and event streams that each signed-in user may have open at once", Live;
+        "Open WebSockets and event streams per signed-in user", Live;
     LIMITS user_turns: Option<u32>, "N", Number(0, 1_000_000), None,
-        "Turns of each user that may run at once, one in each session; without sign-in, of each address \
-         [default: 16, and no bound for loopback addresses]", Live;
+        "Turns per user that may run at once. One per session; without sign-in, per address. Loopback addresses have no bound \
+         [default: 16]", Live;
     LIMITS address_requests: Option<u32>, "N", Number(0, 1_000_000), None,
-        "Requests a minute from each address, which for IPv6 is a network of 64 bits [default: 15000, and no bound for loopback addresses]", Live;
+        "Requests a minute per address. For IPv6 per network of 64 bits. Loopback addresses have no bound [default: 15000]", Live;
     LIMITS address_messages: Option<u32>, "N", Number(0, 1_000_000), None,
-        "Messages and actions a minute from each address [default: 1500, and no bound for loopback addresses]", Live;
+        "Messages and actions a minute per address. Loopback addresses have no bound [default: 1500]", Live;
     LIMITS address_streams: Option<u32>, "N", Number(0, 1_000_000), None,
-        "WebSockets and event streams that each address may have open at once [default: 512, and no bound for loopback addresses]", Live;
+        "Open WebSockets and event streams per address. Loopback addresses have no bound [default: 512]", Live;
     LIMITS day_turns: Option<u64>, "N", Number(0, 1 << 50), None,
-        "Turns that each user may start on a day (UTC); without sign-in, each address [default: no bound]", Live;
+        "Turns per user and day (UTC). Without sign-in, per address [default: no bound]", Live;
     LIMITS day_tokens: Option<u64>, "N", Number(0, 1 << 50), None,
-        "Tokens, of prompts and answers, that each user's calls may use on a day before further turns are refused; without \
-         sign-in, each address's [default: no bound]", Live;
+        "Tokens per user and day. Prompts and answers count; further turns are then refused. Without sign-in, per address \
+         [default: no bound]", Live;
     LIMITS day_cost: Option<String>, "AMOUNT", Amount, None,
-        "What each user's calls may cost on a day before further turns are refused, such as 2.50, in the unit of the prices; \
-         without sign-in, each address's; every model needs a price [default: no bound]", Live;
+        "Cost per user and day, such as 2.50. In the unit of the prices; further turns are then refused. Every model needs a \
+         price. Without sign-in, per address [default: no bound]", Live;
     LIMITS price: Vec<String>, "MODEL=PRICES", Prices, None,
-        "Prices for a million tokens as MODEL=INPUT,OUTPUT or MODEL=INPUT,CACHED_INPUT,OUTPUT, separated by spaces; a file may \
-         list them in a section [prices] [default: none]", Live;
+        "Prices for a million tokens, MODEL=INPUT,OUTPUT. Or MODEL=INPUT,CACHED_INPUT,OUTPUT; separate several with spaces. A \
+         file may list them in a section [prices] [default: none]", Live;
 }
 
 /// Shown by `--help`, but not by `-h`.
 const RARE: &[&str] = &[
+    "admin_claim",
+    "otlp_headers_file",
+    "webhook_secret_file",
     "socket_mode",
     "retain_days",
     "retain_bytes",
@@ -417,15 +430,31 @@ impl Setting {
 
     fn arg(&self) -> Arg {
         let kind = self.kind;
-        let arg = Arg::new(self.id).long(self.flag()).env(self.variable()).help(self.help).value_name(self.value_name);
+        let arg = Arg::new(self.id).long(self.flag()).env(self.variable()).value_name(self.value_name);
+        let arg = arg.help(self.short_help()).long_help(self.long_help()).hide_env(true).hide_default_value(true);
         let arg = match kind {
             Switch => arg.value_parser(BoolishValueParser::new()).num_args(0..=1).require_equals(true).default_missing_value("true"),
             _ => arg.value_parser(move |text: &str| kind.check(text).map(|()| text.to_owned())),
         };
         let arg = if kind.is_list() { arg.action(ArgAction::Append).value_delimiter(' ') } else { arg.action(ArgAction::Set) };
-        let arg = arg.hide_env_values(matches!(kind, Databases | Url)).hide_possible_values(true).hide_short_help(RARE.contains(&self.id));
+        let arg = arg.hide_possible_values(true).hide_short_help(RARE.contains(&self.id));
         let arg = self.default.into_iter().fold(arg, |arg, default| arg.default_value(default));
         self.section.into_iter().fold(arg, |arg, section| arg.help_heading(heading(section)))
+    }
+
+    /// One line: what the setting is, and its default if that is a value.
+    fn short_help(&self) -> String {
+        let text = self.help.split(" [default: ").next().unwrap_or_default();
+        let sentence = text.split(". ").next().unwrap_or_default();
+        match self.default.filter(|_| self.kind != Switch) {
+            Some(default) => format!("{sentence} [default: {default}]"),
+            None => sentence.to_owned(),
+        }
+    }
+
+    fn long_help(&self) -> String {
+        let default = self.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
+        format!("{}{default} [env: {}]", self.help, self.variable())
     }
 
     /// The value that clap has read, from wherever.
@@ -440,7 +469,8 @@ impl Setting {
 impl clap::Args for Arguments {
     fn augment_args(command: Command) -> Command {
         let file = Arg::new(FILE).long(FILE).env("FRAMEWRIGHT_CONFIG").value_name("FILE").value_parser(clap::value_parser!(PathBuf));
-        let file = file.help("File of settings [default: framewright.toml in the current folder, if there is one]");
+        let file = file.help("Settings file [default: ./framewright.toml, if it exists]").hide_env(true);
+        let file = file.long_help("Settings file [default: ./framewright.toml, if it exists] [env: FRAMEWRIGHT_CONFIG]");
         command.arg(file).args(SETTINGS.iter().map(Setting::arg))
     }
 
@@ -534,6 +564,19 @@ mod tests {
         assert!(RARE.iter().all(|rare| SETTINGS.iter().any(|setting| setting.id == *rare)));
         let sections: Vec<_> = SETTINGS.iter().map(|setting| setting.section).collect();
         assert!(sections.is_sorted_by_key(|section| [GENERAL, AUTH, LLM, OTLP, WEBHOOK, LIMITS].iter().position(|known| known == section)));
+    }
+
+    #[test]
+    fn short_help_has_one_line_for_each_setting() {
+        let help = command().term_width(100).render_help().to_string();
+        let (options, others): (Vec<&str>, Vec<&str>) = help.lines().partition(|line| line.trim_start().starts_with("--"));
+        assert_eq!(options.len(), SETTINGS.len() + 1 - RARE.len(), "{help}");
+        let wrapped: Vec<&&str> = others.iter().filter(|line| line.starts_with("    ")).collect();
+        assert!(wrapped.is_empty(), "shorten the first sentence of what ends with {wrapped:#?}");
+        let long = command().render_long_help().to_string();
+        for setting in SETTINGS {
+            assert!(long.contains(&format!("[env: {}]", setting.variable())), "{}", setting.id);
+        }
     }
 
     /// Which settings the program reads is seen where this is built: a field that nothing reads is a warning.

@@ -25,6 +25,7 @@ impl Graph {
             "name": self.name,
             "description": self.description,
             "while_busy": self.while_busy,
+            "face": self.face,
             "nodes": (0..self.nodes.len()).map(|index| self.describe_node(index)).collect::<Vec<_>>(),
             "edges": edges,
             "paths": self.paths_json(),

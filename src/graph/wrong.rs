@@ -18,6 +18,7 @@ pub enum Wrong {
     Json(String),
     NoGraphs,
     WhileBusy { name: String },
+    Face(String),
     NoFile { name: String },
     DoubleGraph { name: String },
     DoubleNode { name: String },
@@ -62,6 +63,7 @@ impl fmt::Display for Wrong {
             Wrong::WhileBusy { name } => {
                 write!(f, "`while_busy` is `{name}`; write one of {}", WhileBusy::ALL.map(WhileBusy::name).join(", "))
             }
+            Wrong::Face(wrong) => write!(f, "the graph's face: {wrong}"),
             Wrong::NoFile { name } => write!(f, "there is no file `{name}`; put it there or correct the name"),
             Wrong::DoubleGraph { name } => write!(f, "another file holds the graph `{name}` already; choose another name"),
             Wrong::DoubleNode { name } => write!(f, "there are two nodes `{name}`; rename one"),

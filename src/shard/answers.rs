@@ -84,6 +84,7 @@ pub(super) fn answer(
             processes: session.processes(),
             schema_cache: session.schema_cache(),
             while_busy: session.graph().while_busy,
+            face: session.graph().face.as_ref().map(|face| json!(face)),
             budget,
         }),
         What::History { last, before } => {

@@ -1,4 +1,4 @@
-//! The page's files.
+//! The page's files, and the documentation under `/docs`: one page that shows Markdown files.
 //!
 //! Their names carry a hash of all of them: `/static/<hash>/app.js`. The page is sent with these names in it, and modules
 //! name each other relatively, so a new release is a new set of names and no cache can hide it. The page itself is
@@ -45,6 +45,9 @@ pub(super) struct Found {
 }
 
 const PAGE: &str = "index.html";
+/// Shows the documentation; a file of it is called `docs/http.md`.
+const DOCS_PAGE: &str = "docs.html";
+const DOCS: &str = "/docs/";
 
 /// What the page may do: run our scripts, show our styles, talk to us and to the issuer that users sign in at, and nothing else.
 /// A log-in is renewed in a hidden frame, which goes to the issuer and comes back to the page; no other site may frame it.
@@ -65,8 +68,10 @@ impl Files {
     /// The page's files by name, as the binary has them.
     pub fn new(mut files: BTreeMap<String, Arc<[u8]>>) -> Self {
         let hash = hash(&files);
-        if let Some(page) = files.get_mut(PAGE) {
-            *page = with_hashed_names(page, &hash).into();
+        for name in [PAGE, DOCS_PAGE] {
+            if let Some(page) = files.get_mut(name) {
+                *page = with_hashed_names(page, &hash).into();
+            }
         }
         Files::of(files, hash)
     }
@@ -82,12 +87,13 @@ impl Files {
     }
 
     fn named(&self, path: &str, prefers_gzip: bool) -> Lookup {
-        let name = match path {
-            "/" | "/index.html" => PAGE,
-            _ => match path.strip_prefix("/static/") {
-                Some(name) => name,
-                None => return Lookup::Nothing,
-            },
+        let name = match (path, path.strip_prefix("/static/"), path.strip_prefix(DOCS)) {
+            ("/" | "/index.html", ..) => PAGE,
+            ("/docs", ..) => DOCS_PAGE,
+            (_, Some(name), _) => name,
+            (_, _, Some(name)) if name.ends_with(".md") => &path[1..],
+            (_, _, Some(_)) => DOCS_PAGE,
+            (_, None, None) => return Lookup::Nothing,
         };
         match self {
             Files::Development => {
@@ -97,7 +103,7 @@ impl Files {
             Files::Kept { files, hash } => {
                 let hashed = name.strip_prefix(hash.as_str()).and_then(|rest| rest.strip_prefix('/'));
                 let name = hashed.unwrap_or(name);
-                let caching = if hashed.is_some() && name != PAGE { CACHED } else { NOT_CACHED };
+                let caching = if hashed.is_some() && !is_page(name) { CACHED } else { NOT_CACHED };
                 let Some(Kept { plain, gzip }) = files.get(name) else { return Lookup::Nothing };
                 let is_short = prefers_gzip && gzip.is_some();
                 let body = gzip.as_ref().filter(|_| prefers_gzip).unwrap_or(plain);
@@ -161,7 +167,11 @@ fn found(name: &str, body: Arc<[u8]>, caching: &'static str, tag: Option<String>
         ("referrer-policy", "no-referrer".to_owned()),
     ];
     headers.extend(tag.clone().map(|tag| ("etag", tag)));
-    Found { body, headers, tag, is_page: name == PAGE }
+    Found { body, headers, tag, is_page: is_page(name) }
+}
+
+fn is_page(name: &str) -> bool {
+    name == PAGE || name == DOCS_PAGE
 }
 
 fn hash(files: &BTreeMap<String, Arc<[u8]>>) -> String {
@@ -191,6 +201,7 @@ fn kind(name: &str) -> &'static str {
         "ico" => "image/x-icon",
         "woff2" => "font/woff2",
         "txt" => "text/plain; charset=utf-8",
+        "md" => "text/markdown; charset=utf-8",
         _ => "application/octet-stream",
     }
 }
@@ -201,7 +212,12 @@ mod tests {
 
     fn kept() -> Files {
         let file = |text: &str| -> Arc<[u8]> { text.as_bytes().into() };
-        let mut files = BTreeMap::from([("app.js".to_owned(), file("1")), ("vendor/ui.mjs".to_owned(), file("2"))]);
+        let mut files = BTreeMap::from([
+            ("app.js".to_owned(), file("1")),
+            ("vendor/ui.mjs".to_owned(), file("2")),
+            ("docs/http.md".to_owned(), file("# HTTP")),
+            (DOCS_PAGE.to_owned(), file("<title>docs</title>")),
+        ]);
         let hash = hash(&files);
         files.insert(PAGE.to_owned(), with_hashed_names(br#"<script src="/static/app.js">"#, &hash).into());
         Files::of(files, hash)
@@ -217,7 +233,15 @@ mod tests {
     #[test]
     fn development_reads_only_below_the_folder() {
         for (path, expected) in
-            [("/", Some("index.html")), ("/static/css/a.css", Some("css/a.css")), ("/static/../a", None), ("/static//a", None)]
+            [
+                ("/", Some("index.html")),
+                ("/static/css/a.css", Some("css/a.css")),
+                ("/static/../a", None),
+                ("/static//a", None),
+                ("/docs/http.md", Some("docs/http.md")),
+                ("/docs/../Cargo.md", None),
+                ("/docs/http", Some("docs.html")),
+            ]
         {
             let name = if let Lookup::OnDisk(name) = Files::Development.named(path, true) { Some(name) } else { None };
             assert_eq!(name.as_deref(), expected, "{path}");
@@ -240,6 +264,20 @@ mod tests {
             ("/app.js".to_owned(), None),
         ] {
             assert_eq!(caching(&path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_documentation_is_one_page_and_its_files() {
+        let files = kept();
+        let kind = |path: &str| found_at(&files, path, false).map(|found| (found.headers[0].1.clone(), found.is_page));
+        let page = Some(("text/html; charset=utf-8".to_owned(), true));
+        for path in ["/docs", "/docs/", "/docs/http", "/docs/no-such-page"] {
+            assert_eq!(kind(path), page, "{path}");
+        }
+        assert_eq!(kind("/docs/http.md"), Some(("text/markdown; charset=utf-8".to_owned(), false)));
+        for path in ["/docs/none.md", "/documents", "/docs/../app.js.md"] {
+            assert_eq!(kind(path), None, "{path}");
         }
     }
 

@@ -472,6 +472,9 @@ pub struct State<'a> {
     /// What becomes of a message while a turn runs, where the graph states it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub while_busy: Option<WhileBusy>,
+    /// What the page shows of the graph, where the graph states it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub face: Option<Value>,
     /// What the user may use today, where that is bounded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub budget: Option<Value>,

@@ -22,19 +22,19 @@ use std::thread;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Server to talk to
+    /// URL of the server
     #[arg(long, value_name = "URL", env = "FRAMEWRIGHT_URL", default_value = "http://127.0.0.1:7878", hide_env_values = true)]
     url: String,
-    /// Session to talk in; the page uses `default` too
+    /// Session name
     #[arg(long, value_name = "NAME", env = "FRAMEWRIGHT_SESSION", default_value = "default")]
     session: String,
-    /// Token of the user, where the server wants one [default: none]
+    /// Token or API key for servers with sign-in [default: none]
     #[arg(long, value_name = "TOKEN", env = "FRAMEWRIGHT_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// File of certificates in PEM form that are trusted instead of the well-known ones [default: none]
+    /// PEM file of certificate authorities to trust instead of the public ones [default: none]
     #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CA")]
     ca: Option<PathBuf>,
-    /// Whether to colour; NO_COLOR is heeded
+    /// Use colour: auto, always or never; NO_COLOR turns it off
     #[arg(long, value_name = "WHEN", value_enum, env = "FRAMEWRIGHT_COLOR", default_value = "auto")]
     color: Colour,
 }

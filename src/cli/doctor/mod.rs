@@ -29,16 +29,16 @@ use std::path::{Path, PathBuf};
 
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Whether to colour; NO_COLOR is heeded
+    /// Use colour: auto, always or never; NO_COLOR turns it off
     #[arg(long, value_name = "WHEN", value_enum, env = "FRAMEWRIGHT_COLOR", default_value = "auto")]
     color: Colour,
-    /// Print the findings as a JSON object, as `GET /api/doctor` returns them
+    /// Print the findings as JSON, like `GET /api/doctor`
     #[arg(long)]
     json: bool,
-    /// nginx's configuration to check: all of it, or one site [default: /etc/nginx/nginx.conf, if it is there]
+    /// nginx configuration or site to check [default: /etc/nginx/nginx.conf, if it exists]
     #[arg(long, value_name = "FILE")]
     nginx: Option<PathBuf>,
-    /// systemd unit to check, with its drop-ins and its .socket [default: framewright.service where systemd looks, if it is there]
+    /// systemd unit to check, with drop-ins and .socket [default: framewright.service, if it exists]
     #[arg(long, value_name = "FILE")]
     unit: Option<PathBuf>,
     #[command(flatten)]

@@ -26,13 +26,13 @@ use verify::{Difference, Proof, Stream, Turns, library as kept_library};
 #[derive(clap::Args)]
 #[command(after_help = compare::HELP)]
 pub(super) struct Options {
-    /// Session in the journal, or a file that `framewright sessions export` wrote
+    /// Session in the journal, or a file from `framewright sessions export`
     #[arg(value_name = "SESSION|FILE.jsonl", required_unless_present = "all")]
     what: Option<String>,
-    /// User whose session it is [default: anonymous; of a file, and with --all: every user]
+    /// User that owns the session [default: anonymous; for a file and with --all: every user]
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Print what chat clients saw of this turn, a message a line; in a comparison: compare only this turn
+    /// Print what chat clients saw of this turn, one message per line; in a comparison, compare this turn only
     #[arg(long, value_name = "N", value_parser = turn)]
     turn: Option<TurnId>,
     #[command(flatten)]

@@ -12,17 +12,17 @@ use clap::ArgMatches;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
-    /// List sessions, the latest used first
+    /// List sessions, most recently used first
     List(list::Options),
     /// Show the turns of a session: question, answer, path, time and tokens
     Show(show::Options),
     /// Export sessions as JSON Lines on standard output
     Export(export::Options),
-    /// Import exported sessions into a journal that no server uses; sessions that exist are left alone
+    /// Import exported sessions while no server uses the journal; existing sessions are skipped
     Import(import::Options),
-    /// Make a new session out of another one's turns up to one of them, with another message, memory or prompt, while no server uses the journal
+    /// Copy a session up to a turn into a new one, with another message, memory or prompt, while no server uses the journal
     Fork(fork::Options),
-    /// Delete sessions with everything that belongs to them, while no server uses the journal
+    /// Delete sessions with all their data, while no server uses the journal
     Delete(delete::Options),
 }
 

@@ -33,22 +33,22 @@ use std::time::Duration;
 
 #[derive(clap::Args)]
 pub(super) struct Options {
-    /// Suites to play, such as testcases/smoketest.md
+    /// Suites to run, such as testcases/smoketest.md
     #[arg(value_name = "SUITE")]
     files: Vec<PathBuf>,
-    /// Server to test [default: one that is started for it, with the settings of `serve`]
+    /// URL of the server to test [default: a server of its own, with the settings of `serve`]
     #[arg(long, value_name = "URL", env = "FRAMEWRIGHT_URL", hide_env_values = true)]
     url: Option<String>,
-    /// Token of the user, where the server wants one [default: none]
+    /// Token or API key for servers with sign-in [default: none]
     #[arg(long, value_name = "TOKEN", env = "FRAMEWRIGHT_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// File of certificates in PEM form that are trusted instead of the well-known ones [default: none]
+    /// PEM file of certificate authorities to trust instead of the public ones [default: none]
     #[arg(long, value_name = "FILE", env = "FRAMEWRIGHT_CA")]
     ca: Option<PathBuf>,
-    /// Suites at once, each in a session of its own, 1 to 64
+    /// Suites to run in parallel, 1 to 64
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=runner::JOBS_MAX as i64))]
     jobs: u16,
-    /// Milliseconds a turn may take
+    /// Milliseconds per turn
     #[arg(long, value_name = "N", default_value_t = TIMEOUT.as_millis() as u32, value_parser = clap::value_parser!(u32).range(1..=3_600_000))]
     timeout_ms: u32,
     /// Let `expect time` fail a suite
@@ -57,10 +57,10 @@ pub(super) struct Options {
     /// Let `expect judge` fail a suite
     #[arg(long)]
     strict_judge: bool,
-    /// Model that judges [default: the model that answers]
+    /// Model for `expect judge` [default: the model that answers]
     #[arg(long, value_name = "NAME")]
     judge_model: Option<String>,
-    /// Say which nodes, routes and paths were taken, and which not
+    /// Show which nodes, routes and paths ran, and which did not
     #[arg(long)]
     coverage: bool,
     /// Write the results to this file as JUnit XML [default: none]
@@ -69,25 +69,25 @@ pub(super) struct Options {
     /// Write the results to this file as JSON [default: testcases/results.json, where that folder exists]
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
-    /// Whether to colour; NO_COLOR is heeded
+    /// Use colour: auto, always or never; NO_COLOR turns it off
     #[arg(long, value_name = "WHEN", value_enum, env = "FRAMEWRIGHT_COLOR", default_value = "auto")]
     color: Colour,
-    /// Record every answer of models and databases in this folder, a file for each suite [default: none]
+    /// Record all answers of models and databases in this folder, one cassette per suite [default: none]
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
-    /// Answer from the recordings in this folder, and ask nobody [default: none]
+    /// Answer from the cassettes in this folder and make no calls [default: none]
     #[arg(long, value_name = "DIR")]
     replay: Option<PathBuf>,
-    /// Write a turn that is kept, such as msg_7, as a suite with its cassette: of the server that --url names, else of the journal [default: none]
+    /// Write a past turn, such as msg_7, as a suite with its cassette; from the server at --url, else from the journal [default: none]
     #[arg(long, value_name = "ID")]
     from_turn: Option<String>,
     /// Session of that turn
     #[arg(long, value_name = "NAME", default_value = "default", requires = "from_turn")]
     session: String,
-    /// User whose session it is, in the journal [default: anonymous]
+    /// User that owns the session in the journal [default: anonymous]
     #[arg(long, value_name = "NAME", requires = "from_turn", conflicts_with = "url")]
     user: Option<String>,
-    /// Folder that it is written to
+    /// Folder to write to
     #[arg(long, value_name = "DIR", default_value = ".", requires = "from_turn")]
     into: PathBuf,
     #[command(flatten)]
