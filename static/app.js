@@ -7,7 +7,8 @@ import { speak, t } from './i18n.js';
 import { lazy } from './lazy.js';
 import { isAbove, isBeside, openList } from './panes.js';
 import { openPanel } from './route.js';
-import { announcement, connection, notice, overdue, ready, start, stop } from './session.js';
+import { announcement, connection, notice, overdue, ready, start, stop, turns } from './session.js';
+import { namesBehind } from './storage.js';
 import { Topbar } from './topbar.js';
 
 const Drawer = lazy(async () => (await import('./drawer.js')).Drawer, 'drawer.css');
@@ -79,7 +80,9 @@ if (window === window.top) {
   root.replaceChildren();
   render(html`<${Page} />`, root);
   const unvisited = effect(() => {
-    if (ready.value) import('./visit.js').then(() => unvisited(), () => {});
+    // A visit without a message leaves nothing, and may find something only in a tab that was used before.
+    const isEmpty = turns.value.length === 0 && ['deleting:', 'pending:'].every((what) => namesBehind(what, 'tab').length === 0);
+    if (ready.value && !isEmpty) import('./visit.js').then(() => unvisited(), () => {});
   });
   start();
 }

@@ -7,10 +7,11 @@ import { Close, Fresh } from './buttons.js';
 import { grouped } from './days.js';
 import { deletions, undo } from './deletions.js';
 import { dated, t } from './i18n.js';
-import { ROWS_MAX, here, list, nameOf, readList, readMore, recall } from './kept.js';
+import { ROWS_MAX, list, nameOf, readList, readMore, recall } from './kept.js';
 import { closeList, isAbove, searches } from './panes.js';
 import { openPanel, openTurn } from './route.js';
-import { addressOf, busy, pendingIn, startOver } from './session.js';
+import { addressOf, busy, unsentIn, startOver } from './session.js';
+import { here } from './title.js';
 import { unturned } from './words.js';
 
 /** @typedef {import('./kept.js').Row} Row */
@@ -200,7 +201,7 @@ function RowView({ row, day, onClose }) {
   const isUnfolded = unfolded.value === id;
   const isRenamed = renamed.value === id;
   const isDeleted = id in deletions.value;
-  const unsent = isHere ? 0 : pendingIn(nameOf(id));
+  const unsent = isHere ? 0 : unsentIn(nameOf(id));
   const panel = `list-actions-${id}`;
 
   // The button that had the focus is gone.

@@ -9,10 +9,11 @@ import { effect, signal } from './vendor/ui.mjs';
 import { newName, parsed } from './api.js';
 import { isPending } from './conversation.js';
 import { t } from './i18n.js';
-import { here, nameOf, remove, sentence, turnsOf } from './kept.js';
+import { nameOf, remove, sentence, turnsOf } from './kept.js';
 import { isFinal } from './outbox.js';
 import { addressOf, notice, own, turns } from './session.js';
 import { remember, remembered } from './storage.js';
+import { here } from './title.js';
 
 /** `turns`: as many as it had; `dueAt`: by this machine's clock. @typedef {{title: string, turns: number, dueAt: number}} Deletion */
 

@@ -1,7 +1,8 @@
 // Sends what was written in other conversations of this tab and had not reached the server when the user went on to this one.
 //
-// Client ids see to it that nothing counts twice, whoever sends it. What the server refuses for good waits until the user is
-// back in its conversation, which then says so.
+// The server lets it wait behind what runs there. Client ids see to it that nothing counts twice, whoever sends it. It stays
+// stored, marked, until its conversation is shown again, which finds it in the history or still waiting. What the server
+// refuses for good waits for that too: then the page says so.
 
 import { Refusal, parsed, postRepeatable, written } from './api.js';
 import { isFinal } from './outbox.js';
@@ -12,7 +13,7 @@ const WAIT_MS_MIN = 1000;
 const WAIT_MS_MAX = 30_000;
 const NAME = /^[\w-]{0,64}$/;
 
-/** @typedef {{kind: string, clientId: string, sent?: object}} Unsent */
+/** `isSent`: the server has it. @typedef {{kind: string, clientId: string, sent?: object, isSent?: boolean}} Pending */
 
 /** @param {string} here the name of the conversation on this page */
 export function sendRest(here) {
@@ -22,11 +23,13 @@ export function sendRest(here) {
 /** Everything of one conversation, in order. @param {string} name */
 async function sendOf(name) {
   let failures = 0;
-  for (let next = unsent(name)[0]; next; next = unsent(name)[0]) {
+  for (let next = unsent(name); next; next = unsent(name)) {
+    const { kind, clientId, sent } = next;
     try {
-      await postRepeatable(next.kind === 'message' ? '/api/send' : '/api/action', { id: next.clientId, ...next.sent }, { session: name || 'default' });
+      const body = { while_busy: 'enqueue', id: clientId, ...sent };
+      await postRepeatable(kind === 'message' ? '/api/send' : '/api/action', body, { session: name || 'default' });
       failures = 0;
-      taken(name, next);
+      mark(name, clientId);
     } catch (error) {
       if (isFinal(error)) return;
       const waitMs = error instanceof Refusal ? error.waitMs : 0;
@@ -36,13 +39,18 @@ async function sendOf(name) {
   }
 }
 
-/** @param {string} name @returns {Unsent[]} */
-function unsent(name) {
+/** @param {string} name @returns {Pending[]} */
+function pendingOf(name) {
   return parsed(remembered(own('pending', name), 'tab') || '[]');
 }
 
-/** @param {string} name @param {Unsent} sent */
-function taken(name, sent) {
-  const rest = unsent(name).filter(({ clientId }) => clientId !== sent.clientId);
-  remember(own('pending', name), rest.length > 0 ? written(rest) : '', 'tab');
+/** The first that the server doesn't have. @param {string} name */
+function unsent(name) {
+  return pendingOf(name).find(({ isSent }) => !isSent);
+}
+
+/** @param {string} name @param {string} sent */
+function mark(name, sent) {
+  const all = pendingOf(name).map((one) => (one.clientId === sent ? { ...one, isSent: true } : one));
+  remember(own('pending', name), written(all), 'tab');
 }

@@ -3,12 +3,13 @@
 // Invariant: `list` never holds the rows of another search than the one it names.
 
 import { signal } from './vendor/ui.mjs';
-import { Refusal, isShared, parsed, postRepeatable, read, readText, session } from './api.js';
+import { Refusal, isShared, parsed, postRepeatable, read, readText } from './api.js';
 import { addressOf, own } from './session.js';
 import { remember, remembered } from './storage.js';
+import { current, here, isWithoutJournal } from './title.js';
 import { forgetVisit, visited } from './visited.js';
 
-/** @typedef {{id: string, title: string, created_at: number, used_at: number, turns: number, graph: string}} Row */
+/** @typedef {import('./title.js').Row} Row */
 /** `trouble`: why it can't be read, in a sentence; `isKept`: the server keeps conversations at all.
  * @typedef {{search: string, rows: Row[], next: string | null, isRead: boolean, isKept: boolean, trouble: string}} List */
 
@@ -16,16 +17,9 @@ const PAGE = 50;
 const PAGE_MAX = 200;
 export const ROWS_MAX = 500;
 const STORED = 'list';
-const TITLE_CHARACTERS = 80;
 
 /** @type {import('./vendor/ui.mjs').Signal<List>} */
 export const list = signal({ search: '', rows: [], next: null, isRead: false, isKept: true, trouble: '' });
-/** The row of the conversation on this page, once the server has one. @type {import('./vendor/ui.mjs').Signal<Row | undefined>} */
-export const current = signal(undefined);
-
-/** The name of the conversation on this page, as the server lists it. */
-export const here = () => session || 'default';
-
 let reads = 0;
 
 /** What was read before the page was left is shown until it is read again. */
@@ -96,23 +90,6 @@ function named() {
   return isShared ? { ids: [...new Set([here(), ...visited()])].slice(0, PAGE_MAX).join(',') } : {};
 }
 
-/** Reads what the server has of the conversation on this page. */
-export async function readCurrent() {
-  if (remembered(NO_JOURNAL, 'tab')) return;
-  const row = await read('/api/sessions', { ids: here(), limit: 1 }).then(
-    ({ sessions }) => sessions[0],
-    (error) => void (isWithoutJournal(error) && remember(NO_JOURNAL, '1', 'tab')),
-  );
-  if (row) current.value = row;
-}
-/** Asking once is enough. */
-const NO_JOURNAL = 'no-journal';
-
-/** @param {unknown} error */
-function isWithoutJournal(error) {
-  return error instanceof Refusal && error.code === 'no_journal';
-}
-
 /** @param {string} id @param {string} title an empty one restores the first question */
 export async function rename(id, title) {
   const { title: next } = await postRepeatable('/api/sessions/rename', { title }, { session: id });
@@ -156,13 +133,6 @@ export async function download(id, format) {
   Object.assign(document.createElement('a'), { href: url, download: `${id}.${format}` }).click();
   // The download has begun by then.
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
-}
-
-/** A question as the server makes a title of it. @param {string} question */
-export function titleOf(question) {
-  const joined = question.split(/\s+/).filter(Boolean).join(' ');
-  const characters = Array.from(joined);
-  return characters.length <= TITLE_CHARACTERS ? joined : `${characters.slice(0, TITLE_CHARACTERS - 1).join('').trimEnd()}…`;
 }
 
 /** @param {unknown} error */

@@ -6,9 +6,8 @@ import { isShared } from './api.js';
 import { Actions, CopyLink, Renaming } from './actions.js';
 import { deletions, undo } from './deletions.js';
 import { t } from './i18n.js';
-import { current, here } from './kept.js';
 import { clear, graphName, turns } from './session.js';
-import { title } from './title.js';
+import { current, here, title } from './title.js';
 
 const MENU = 'conversation-menu';
 

@@ -424,9 +424,9 @@ effect(() => {
 });
 
 /** How many messages of another conversation this tab has not sent. @param {string} name */
-export function pendingIn(name) {
+export function unsentIn(name) {
   const pending = remembered(own('pending', name), 'tab');
-  return pending ? parsed(pending).length : 0;
+  return pending ? parsed(pending).filter((/** @type {{isSent?: boolean}} */ { isSent }) => !isSent).length : 0;
 }
 
 // A user who logs out leaves nothing behind, here or in storage.

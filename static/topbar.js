@@ -25,11 +25,7 @@ export function Topbar() {
   `;
 }
 
-/** All at once, so that none waits for another to be read. */
-const Title = lazy(async () => {
-  const [{ Title }] = await Promise.all([import('./title.js'), import('./kept.js'), import('./visited.js')]);
-  return Title;
-});
+const Title = lazy(async () => (await import('./title.js')).Title);
 
 /** @param {string} path */
 const icon = (path) => () => html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>`;

@@ -1,4 +1,4 @@
-// What the page says, in German. The keys are those of `en.js`.
+// What the page says, in German. The keys are those of `en.js`, and `refusal.…` for what the server refuses.
 
 export default {
   // --- the page around: app, topbar, composer, account
@@ -144,6 +144,7 @@ export default {
   'issuer.foreign': 'Die Antwort des Ausstellers gehört nicht zu dieser Anmeldung ({detail}). Bitte neu anmelden.',
   'issuer.name': '{host} nennt sich anders, als der Server erwartet. Für Betreiber: --oidc-issuer prüfen.',
   'issuer.unfit': 'Der Aussteller {host} gibt keine brauchbare Antwort ({detail}). Bitte gleich noch einmal versuchen.',
+  // The server writes English, so only other languages have these: by code, for those that users meet.
   'refusal.rate_limited': 'zu viele Anfragen: bitte einen Moment warten',
   'refusal.too_many_turns': 'es werden schon zu viele Antworten geschrieben: bitte auf eine warten',
   'refusal.budget_used_up': 'das Kontingent für heute ist aufgebraucht',
