@@ -8,7 +8,7 @@ import { grouped } from './days.js';
 import { deletions, undo } from './deletions.js';
 import { dated, t } from './i18n.js';
 import { ROWS_MAX, list, nameOf, readList, readMore, recall } from './kept.js';
-import { closeList, isAbove, searches } from './panes.js';
+import { closeList, isAbove, isBeside, searches } from './panes.js';
 import { openPanel, openTurn } from './route.js';
 import { addressOf, busy, unsentIn, startOver } from './session.js';
 import { here } from './title.js';
@@ -37,6 +37,9 @@ export function Conversations() {
   useReading();
 
   function close() {
+    if (!isAbove.value && !isBeside.value) return;
+    // Behind an open sheet nothing takes the focus.
+    dialog.current?.close();
     closeList();
     wanted.value = '';
     const there = before.current instanceof HTMLElement && before.current.isConnected ? before.current : document.getElementById('list-toggle');

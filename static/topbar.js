@@ -100,7 +100,7 @@ function Model() {
   if (!model?.name) return null;
   const demo = Boolean(model.demo ?? model.name === 'demo');
   return html`
-    <button type="button" class="model" data-demo=${demo} popovertarget="about-model">${demo ? html`demo<span class="more"> ${t('topbar.demo')}</span>` : model.name}</button>
+    <button type="button" class="model" data-demo=${demo} popovertarget="about-model">${demo ? html`<span class="more">${t('topbar.demo')}</span><span class="less">${t('topbar.demoShort')}</span>` : model.name}</button>
     <div id="about-model" class="sheet" popover="auto" role="dialog" aria-label=${t('topbar.model')} onBeforeToggle=${() => setOpen(true)}>
       ${isOpen && html`<${About} isDemo=${demo} />`}
     </div>
