@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
+import { SignedStage } from './signed.mjs';
 import { SLOW, Stage, becomes, phone } from './stage.mjs';
 
 const stage = new Stage({ wordPause: 5 });
 const slow = new Stage(SLOW);
 const forgetful = new Stage({ wordPause: 5, flags: ['--durability', 'none'] });
-const all = [stage, slow, forgetful];
+const signed = new SignedStage({ refreshes: true }, { wordPause: 5 });
+const all = [stage, slow, forgetful, signed];
 before(() => Promise.all(all.map((one) => one.open())));
 after(() => Promise.all(all.map((one) => one.close())));
 
@@ -419,3 +421,40 @@ test('a long list comes in pages, and a list that cannot be read says why', () =
     await becomes(() => page.locator('.row').count(), 50);
   });
 });
+
+test('a user who logs in has their own list, on which the conversation without a name has its place', () =>
+  signed.visit({}, (ada, page) =>
+    signed.visit({}, async (eve, second) => {
+      await ada.logIn('ada');
+      const named = ada.visitor.session;
+      await ada.visitor.ask('hello');
+      await page.goto(signed.address);
+      await ada.isIn();
+      await ada.visitor.ask('why is the sky blue?');
+      await page.keyboard.press('Control+k');
+      await becomes(() => titles(page), ['why is the sky blue?', 'hello']);
+      const [download] = await Promise.all([page.waitForEvent('download'), acts(page, 'hello', 'Save as Markdown')]);
+      assert.ok((await readFile(await download.path(), 'utf8')).includes('# hello'));
+      await row(page, 'hello').locator('a').click();
+      await isIn(ada.visitor, page, named);
+      await becomes(() => questions(page), ['hello']);
+      await page.locator('.title').click();
+      await page.locator('#conversation-menu', { hasText: 'Only you can open the link' }).waitFor();
+      await page.keyboard.press('Escape');
+      await row(page, 'why is').locator('a').click();
+      await page.waitForURL((url) => !url.searchParams.has('session'));
+      await ada.isIn();
+      await becomes(() => questions(page), ['why is the sky blue?']);
+
+      await eve.logIn('eve');
+      await second.keyboard.press('Control+k');
+      await second.locator('.conversations', { hasText: 'No conversations yet.' }).waitFor();
+
+      await page.locator('.you').click();
+      await page.getByRole('button', { name: 'Log out' }).click();
+      await page.getByRole('button', { name: /Yes, sign me out/ }).click();
+      await page.getByRole('button', { name: 'Log in', exact: true }).waitFor();
+      assert.equal(await page.locator('.conversations, .title').count(), 0);
+      const left = await page.evaluate(() => Object.keys({ ...sessionStorage, ...localStorage }).filter((name) => /:(draft|pending|list|places|deleting):/.test(name)));
+      assert.deepEqual(left, [], 'nothing of theirs is left');
+    })));
