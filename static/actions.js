@@ -22,8 +22,8 @@ export function Actions({ row, onRename, onDelete }) {
     setState({ isBusy: false, trouble });
   }
   function erase() {
-    removeLater(row);
     onDelete?.();
+    removeLater(row);
   }
   return html`
     <div class="actions" role="group" aria-label=${t('list.actions')}>
@@ -53,7 +53,10 @@ export function Renaming({ row, onEnd }) {
   /** @type {{current: HTMLInputElement | null}} */
   const field = useRef(null);
   const [state, setState] = useState({ isBusy: false, trouble: '' });
-  useLayoutEffect(() => field.current?.select(), []);
+  useLayoutEffect(() => {
+    field.current?.focus();
+    field.current?.select();
+  }, []);
   /** @param {Event} event */
   async function submit(event) {
     event.preventDefault();

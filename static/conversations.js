@@ -164,13 +164,19 @@ function Rows({ onClose }) {
   const [isReading, setReading] = useState(false);
   async function more() {
     setReading(true);
+    const before = rows.length;
     await readMore();
     setReading(false);
+    requestAnimationFrame(() => isFocusFree() && focus(document, `${LINKS}[data-row="${list.value.rows[before]?.id}"]`));
+  }
+  async function again() {
+    await readList(search);
+    requestAnimationFrame(() => isFocusFree() && document.getElementById(FIELD)?.focus());
   }
   return html`
     <div class="list-body">
       <p class="none" role="status">${isRead && !trouble && rows.length === 0 ? (search ? t('list.nothing', { search }) : t('list.empty')) : ''}</p>
-      ${trouble && html`<p class="failure" role="alert">${trouble} <button type="button" class="quiet" onClick=${() => readList(search)}>${t('app.again')}</button></p>`}
+      ${trouble && html`<p class="failure" role="alert">${trouble} <button type="button" class="quiet" onClick=${again}>${t('app.again')}</button></p>`}
       ${grouped(rows, Date.now()).map(
         ({ day, rows: ofDay }) => html`
           <section key=${day} aria-labelledby=${`list-${day}`}>
@@ -207,14 +213,17 @@ function RowView({ row, day, onClose }) {
   const unsent = isHere ? 0 : unsentIn(nameOf(id));
   const panel = `list-actions-${id}`;
 
-  // The button that had the focus is gone.
-  const was = useRef({ isDeleted, isRenamed });
+  /** Something was done here, and the button that had the focus goes away. */
+  const isActed = useRef(false);
   useLayoutEffect(() => {
-    const { current: before } = was;
-    was.current = { isDeleted, isRenamed };
-    if (isDeleted && !before.isDeleted) focus(item.current, '.undo');
-    else if ((before.isDeleted && !isDeleted) || (before.isRenamed && !isRenamed)) focus(item.current, 'a[data-row]');
+    if (isActed.current) focus(item.current, isDeleted ? '.undo' : 'a[data-row]');
+    isActed.current = false;
   }, [isDeleted, isRenamed]);
+  /** @param {() => void} act */
+  const acting = (act) => () => {
+    isActed.current = true;
+    act();
+  };
 
   useLayoutEffect(() => {
     const node = item.current;
@@ -225,11 +234,11 @@ function RowView({ row, day, onClose }) {
     return html`
       <li ref=${item} class="deleted">
         <p role="status"><s dir="auto">${title}</s> <span>${t('list.deleting')}</span></p>
-        <button type="button" class="plain undo" aria-label=${t('list.undoOf', { title })} onClick=${() => undo(id)}>${t('list.undo')}</button>
+        <button type="button" class="plain undo" aria-label=${t('list.undoOf', { title })} onClick=${acting(() => undo(id))}>${t('list.undo')}</button>
       </li>
     `;
   }
-  if (isRenamed) return html`<li ref=${item}><${Renaming} row=${row} onEnd=${() => (renamed.value = '')} /></li>`;
+  if (isRenamed) return html`<li ref=${item}><${Renaming} row=${row} onEnd=${acting(() => (renamed.value = ''))} /></li>`;
 
   /** @param {MouseEvent} event */
   function open(event) {
@@ -241,19 +250,22 @@ function RowView({ row, day, onClose }) {
   return html`
     <li ref=${item} data-here=${isHere} data-unfolded=${isUnfolded}>
       <div class="row">
-        <a data-row href=${addressOfRow(id)} aria-current=${isHere ? 'page' : undefined} onClick=${open}>
+        <a data-row=${id} href=${addressOfRow(id)} aria-current=${isHere ? 'page' : undefined} onClick=${open}>
           <span class="row-title" dir="auto">${title}</span>
           <small>${when(row, day)}${unsent > 0 && html`<b> · ${t('list.unsent', { count: unsent })}</b>`}</small>
         </a>
         <button type="button" class="quiet options" aria-label=${t('list.optionsOf', { title })} title=${t('list.options')} aria-expanded=${isUnfolded}
           aria-controls=${isUnfolded ? panel : undefined} onClick=${() => (unfolded.value = isUnfolded ? '' : id)}>⋯</button>
       </div>
-      ${isUnfolded && html`<div id=${panel}><${Actions} row=${row} onRename=${() => (renamed.value = id)} onDelete=${() => (unfolded.value = '')} /></div>`}
+      ${isUnfolded && html`<div id=${panel}><${Actions} row=${row} onRename=${() => (renamed.value = id)} onDelete=${acting(() => (unfolded.value = ''))} /></div>`}
     </li>
   `;
 }
 
-/** @param {HTMLElement | null} item @param {string} selector */
+/** What had it is gone. */
+const isFocusFree = () => document.activeElement === document.body;
+
+/** @param {ParentNode | null} item @param {string} selector */
 function focus(item, selector) {
   const found = item?.querySelector(selector);
   if (found instanceof HTMLElement) found.focus();

@@ -1,7 +1,7 @@
 // The menu of the conversation on the page: its title, what it runs on, its link and who can open it, and what can be done
 // with it. Opens below the title in the top bar.
 
-import { html, useRef, useState } from './vendor/ui.mjs';
+import { html, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
 import { isShared } from './api.js';
 import { Actions, CopyLink, Renaming } from './actions.js';
 import { deletions, undo } from './deletions.js';
@@ -15,15 +15,32 @@ export function Menu() {
   const [isRenamed, setRenamed] = useState(false);
   const row = current.value;
   const isDeleted = here() in deletions.value;
+  /** @type {{current: HTMLElement | null}} */
+  const actions = useRef(null);
+
+  /** Something was done here, and the button that had the focus goes away. */
+  const isActed = useRef(false);
+  useLayoutEffect(() => {
+    if (isActed.current) actions.current?.querySelector('button')?.focus();
+    isActed.current = false;
+  }, [isDeleted, isRenamed]);
+  /** @param {() => void} act */
+  const acting = (act) => () => {
+    isActed.current = true;
+    act();
+  };
+
   return html`
-    ${isRenamed && row ? html`<${Renaming} row=${row} onEnd=${() => setRenamed(false)} />` : html`<h2 dir="auto">${title.value || t('list.new')}</h2>`}
+    ${isRenamed && row ? html`<${Renaming} row=${row} onEnd=${acting(() => setRenamed(false))} />` : html`<h2 dir="auto">${title.value || t('list.new')}</h2>`}
     ${graphName.value && html`<p class="facts">${t('menu.graph', { graph: graphName.value })}</p>`}
     <p>${isShared ? t('menu.shared') : t('menu.own')}</p>
-    ${isDeleted
-      ? html`<p role="status">${t('list.deleting')} <button type="button" class="plain" onClick=${() => undo(here())}>${t('list.undo')}</button></p>`
-      : row
-        ? html`<${Actions} row=${row} onRename=${() => setRenamed(true)} />`
-        : html`<div class="actions"><${CopyLink} id=${here()} /></div>`}
+    <div ref=${actions}>
+      ${isDeleted
+        ? html`<p role="status">${t('list.deleting')} <button type="button" class="plain" onClick=${acting(() => undo(here()))}>${t('list.undo')}</button></p>`
+        : row
+          ? html`<${Actions} row=${row} onRename=${() => setRenamed(true)} onDelete=${acting(() => {})} />`
+          : html`<div class="actions"><${CopyLink} id=${here()} /></div>`}
+    </div>
     ${turns.value.length > 0 && html`<${Clear} />`}
   `;
 }

@@ -76,7 +76,7 @@ export default {
   'list.nothing': 'Nichts gefunden für „{search}“.',
   'list.more': 'Mehr anzeigen',
   'list.bound': 'Die Liste endet nach {count} Gesprächen. Ältere findet die Suche.',
-  'list.notKept': 'Dieser Server bewahrt keine Gespräche auf (er läuft mit --durability none). Bei seinem Neustart sind sie weg.',
+  'list.notKept': 'Dieser Server bewahrt keine Gespräche auf: Nach seinem Neustart sind sie weg. Für Betreiber: --durability setzen.',
   'list.unsent': { one: '{count} Nachricht nicht gesendet', other: '{count} Nachrichten nicht gesendet' },
   'list.options': 'Optionen',
   'list.optionsOf': 'Optionen für „{title}“',

@@ -76,7 +76,7 @@ export default {
   'list.nothing': 'Nothing found for “{search}”.',
   'list.more': 'Show more',
   'list.bound': 'This list ends after {count} conversations. Search to find older ones.',
-  'list.notKept': 'This server doesn’t keep conversations (it runs with --durability none). They end when it restarts.',
+  'list.notKept': 'This server doesn’t keep conversations: they are gone when it restarts. Operators: set --durability.',
   'list.unsent': { one: '{count} message not sent', other: '{count} messages not sent' },
   'list.options': 'Options',
   'list.optionsOf': 'Options for “{title}”',

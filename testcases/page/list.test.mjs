@@ -208,6 +208,12 @@ test('a conversation is renamed in the list and in its menu; an empty title is t
     await field.fill('');
     await field.press('Enter');
     await page.locator('#conversation-menu h2', { hasText: 'why is the sky blue?' }).waitFor();
+    await becomes(() => focused(page), 'Rename');
+    await page.locator('#conversation-menu').getByRole('button', { name: 'Delete' }).click();
+    await becomes(() => focused(page), 'Undo');
+    await page.keyboard.press('Enter');
+    await becomes(() => focused(page), 'Rename');
+    await page.keyboard.press('Escape');
     await becomes(() => titles(page), ['why is the sky blue?', 'hello']);
   }));
 
@@ -408,6 +414,7 @@ test('a long list comes in pages, and a list that cannot be read says why', () =
     await page.locator('h3', { hasText: 'Older' }).waitFor();
     await page.getByRole('button', { name: 'Show more' }).click();
     await becomes(() => page.locator('.row').count(), 100);
+    await becomes(async () => (await focused(page)).startsWith('Number 50'), true, 'the focus goes on with the list');
     assert.equal(await page.getByRole('button', { name: 'Show more' }).count(), 0);
     // Reading it again loses no page.
     await visitor.ask('hello');
