@@ -2,22 +2,15 @@
 // that the browser can open it in another tab too.
 
 import { effect, html, signal, useEffect, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
-import { Actions, Renaming } from './actions.js';
 import { Close, Fresh } from './buttons.js';
 import { grouped } from './days.js';
-import { deletions, undo } from './deletions.js';
-import { dated, t } from './i18n.js';
-import { ROWS_MAX, list, nameOf, readList, readMore, recall } from './kept.js';
+import { t } from './i18n.js';
+import { ROWS_MAX, list, readList, readMore, recall } from './kept.js';
+import { FIELD, RowView, focus } from './listrow.js';
 import { closeList, isAbove, isBeside, searches } from './panes.js';
-import { openPanel, openTurn } from './route.js';
-import { addressOf, busy, unsentIn, startOver } from './session.js';
-import { here } from './title.js';
-import { unturned } from './words.js';
-
-/** @typedef {import('./kept.js').Row} Row */
+import { busy, startOver } from './session.js';
 
 const TYPING_MS = 200;
-const FIELD = 'list-search';
 const LINKS = '.conversations a[data-row]';
 
 /** What stands in the search field. */
@@ -51,14 +44,15 @@ export function Conversations() {
     : html`<nav class="conversations" aria-label=${t('list.heading')}>${inside}</nav>`;
 }
 
+let answered = 0;
+
 /** Ctrl+K leads to the search, also when the list is open. @param {{current: Element | null}} before */
 function useFocusedSearch(before) {
   const count = searches.value;
-  const seen = useRef(0);
   useLayoutEffect(() => {
-    // A list that was open when the page was left doesn't take the focus from the message field.
-    if (count === seen.current) return;
-    seen.current = count;
+    // A list that was open when the page was left, or is back beside the chat, takes the focus from nothing.
+    if (count === answered) return;
+    answered = count;
     const active = document.activeElement;
     if (active && !active.closest('.conversations')) before.current = active;
     const field = document.getElementById(FIELD);
@@ -196,90 +190,5 @@ function dayName(day) {
   return t(day === 'today' ? 'list.today' : day === 'yesterday' ? 'list.yesterday' : 'list.older');
 }
 
-/** Which row shows what can be done with it, and which is being renamed: one at a time. */
-const unfolded = signal('');
-const renamed = signal('');
-
-/** @param {{row: Row, day: import('./days.js').Day, onClose: () => void}} props */
-function RowView({ row, day, onClose }) {
-  /** @type {{current: HTMLElement | null}} */
-  const item = useRef(null);
-  const { id } = row;
-  const title = unturned(row.title) || t('list.untitled');
-  const isHere = id === here();
-  const isUnfolded = unfolded.value === id;
-  const isRenamed = renamed.value === id;
-  const isDeleted = id in deletions.value;
-  const unsent = isHere ? 0 : unsentIn(nameOf(id));
-  const panel = `list-actions-${id}`;
-
-  /** Something was done here, and the button that had the focus goes away. */
-  const isActed = useRef(false);
-  useLayoutEffect(() => {
-    if (isActed.current) focus(item.current, isDeleted ? '.undo' : 'a[data-row]');
-    isActed.current = false;
-  }, [isDeleted, isRenamed]);
-  /** @param {() => void} act */
-  const acting = (act) => () => {
-    isActed.current = true;
-    act();
-  };
-
-  useLayoutEffect(() => {
-    const node = item.current;
-    return () => node?.contains(document.activeElement) && document.getElementById(FIELD)?.focus();
-  }, []);
-
-  if (isDeleted) {
-    return html`
-      <li ref=${item} class="deleted">
-        <p role="status"><s dir="auto">${title}</s> <span>${t('list.deleting')}</span></p>
-        <button type="button" class="plain undo" aria-label=${t('list.undoOf', { title })} onClick=${acting(() => undo(id))}>${t('list.undo')}</button>
-      </li>
-    `;
-  }
-  if (isRenamed) return html`<li ref=${item}><${Renaming} row=${row} onEnd=${acting(() => (renamed.value = ''))} /></li>`;
-
-  /** @param {MouseEvent} event */
-  function open(event) {
-    if (!isHere || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
-    event.preventDefault();
-    if (isAbove.value) onClose();
-    document.getElementById('message')?.focus();
-  }
-  return html`
-    <li ref=${item} data-here=${isHere} data-unfolded=${isUnfolded}>
-      <div class="row">
-        <a data-row=${id} href=${addressOfRow(id)} aria-current=${isHere ? 'page' : undefined} onClick=${open}>
-          <span class="row-title" dir="auto">${title}</span>
-          <small>${when(row, day)}${unsent > 0 && html`<b> · ${t('list.unsent', { count: unsent })}</b>`}</small>
-        </a>
-        <button type="button" class="quiet options" aria-label=${t('list.optionsOf', { title })} title=${t('list.options')} aria-expanded=${isUnfolded}
-          aria-controls=${isUnfolded ? panel : undefined} onClick=${() => (unfolded.value = isUnfolded ? '' : id)}>⋯</button>
-      </div>
-      ${isUnfolded && html`<div id=${panel}><${Actions} row=${row} onRename=${() => (renamed.value = id)} onDelete=${acting(() => (unfolded.value = ''))} /></div>`}
-    </li>
-  `;
-}
-
 /** What had it is gone. */
 const isFocusFree = () => document.activeElement === document.body;
-
-/** @param {ParentNode | null} item @param {string} selector */
-function focus(item, selector) {
-  const found = item?.querySelector(selector);
-  if (found instanceof HTMLElement) found.focus();
-}
-
-/** A panel that is about no turn stays open. @param {string} id */
-function addressOfRow(id) {
-  const panel = openPanel.value && !openTurn.value ? `#/${openPanel.value}` : '';
-  return addressOf(nameOf(id)) + panel;
-}
-
-/** @param {Row} row @param {import('./days.js').Day} day */
-function when({ used_at: at }, day) {
-  if (day !== 'older') return dated(at, { timeStyle: 'short' });
-  const isThisYear = new Date(at).getFullYear() === new Date().getFullYear();
-  return dated(at, { day: 'numeric', month: 'short', ...(isThisYear ? {} : { year: 'numeric' }) });
-}

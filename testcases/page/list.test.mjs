@@ -158,6 +158,7 @@ test('beside the chat the list stays open until it is closed; as a sheet it does
     await page.keyboard.press('Escape');
     await page.getByRole('button', { name: 'Close the cockpit' }).click();
     await page.locator('nav.conversations').waitFor();
+    assert.notEqual(await focused(page), 'list-search', 'nobody called for it');
   });
   await stage.visit(phone, async (visitor, page) => {
     await page.getByRole('button', { name: 'Conversations' }).click();
