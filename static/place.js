@@ -56,7 +56,7 @@ export function returnToPlace() {
     const turn = element.querySelector(`[data-turn="${CSS.escape(place.turn)}"]`);
     if (turn) element.scrollTop += turn.getBoundingClientRect().top - element.getBoundingClientRect().top - place.top;
   };
-  settle();
+  // Once at first, and whenever something has become higher.
   const observer = new ResizeObserver(settle);
   observer.observe(element);
   if (element.firstElementChild) observer.observe(element.firstElementChild);

@@ -260,9 +260,18 @@ test('a tab that is closed before deletes nothing', () =>
     assert.equal(await other.locator('.undo').count(), 0);
   }));
 
-test('the conversation that is shown can be deleted: the page goes on with a new one, unless somebody writes in it', () =>
+test('what somebody writes in is not deleted; else the page goes on with a new conversation where the one it shows is', () =>
   stage.visit({}, async (visitor, page) => {
-    const [, second] = await withTwo(visitor, page);
+    const [first, second] = await withTwo(visitor, page);
+    // In one that is not shown somebody may write as well.
+    await acts(page, 'hello', 'Delete');
+    await page.locator('.undo').waitFor();
+    visitor.session = first;
+    await visitor.send('/api/send', { text: 'hello' });
+    visitor.session = second;
+    await page.locator('.notice', { hasText: '“hello” has new messages, so it was not deleted.' }).waitFor();
+    await page.locator('.undo').waitFor({ state: 'detached' });
+
     await acts(page, 'why is', 'Delete');
     await page.locator('.undo').waitFor();
     await visitor.ask('hello again');
