@@ -8,8 +8,9 @@ import { remember, remembered } from './storage.js';
 const STORED = 'places';
 const PLACES_MAX = 50;
 const NEAR_PX = 60;
-/** What is fetched late makes turns higher. */
-const SETTLING_MS = 3000;
+/** What is fetched late makes turns higher: as long after the last time, and altogether. */
+const SETTLING_MS = 2000;
+const SETTLING_MS_MAX = 60_000;
 const TAKES_OVER = ['wheel', 'touchstart', 'keydown', 'pointerdown'];
 
 /** @typedef {{turn: string, top: number}} Place  `top`: pixels below the upper edge of what is seen */
@@ -52,7 +53,10 @@ export function returnToPlace() {
   const element = scroller();
   const [, place] = places().find(([name]) => name === session) ?? [];
   if (!element || !place) return;
+  let timer = 0;
   const settle = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => (element.querySelector('[aria-busy=true]') ? settle() : end()), SETTLING_MS);
     const turn = element.querySelector(`[data-turn="${CSS.escape(place.turn)}"]`);
     if (turn) element.scrollTop += turn.getBoundingClientRect().top - element.getBoundingClientRect().top - place.top;
   };
@@ -62,9 +66,10 @@ export function returnToPlace() {
   if (element.firstElementChild) observer.observe(element.firstElementChild);
   const leave = new AbortController();
   const end = () => {
+    clearTimeout(timer);
     observer.disconnect();
     leave.abort();
   };
   for (const event of TAKES_OVER) addEventListener(event, end, { signal: leave.signal, capture: true, passive: true });
-  setTimeout(end, SETTLING_MS);
+  setTimeout(end, SETTLING_MS_MAX);
 }
