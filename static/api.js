@@ -2,6 +2,7 @@
 // refusal becomes an error with its code and sentence. Who logs in is a matter of `sign-in.js`.
 
 import { signal } from './vendor/ui.mjs';
+import { language, t } from './i18n.js';
 
 /** The session that the page's own address names; the server's `default` without. */
 export let session = '';
@@ -40,12 +41,13 @@ const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 /** Timeouts of the tries of a call that can be repeated. A connection that died in silence fails the first one; the next uses another. */
 const TRIES_MS_MAX = [2000, 4000, 8000];
+const LONG_MS_MAX = 60_000;
 
 /** The server refused something: the HTTP status, the stable code and the sentence for the user. */
 export class Refusal extends Error {
   /** @param {number} status @param {{detail?: string, code?: string}} [body] @param {string | null} [after] its `Retry-After` */
   constructor(status, { detail, code } = {}, after) {
-    super(detail ?? `The server answered with status ${status}.`);
+    super(sentenceOf(code ?? '', detail) ?? t('api.status', { status: String(status) }));
     this.status = status;
     this.code = code ?? '';
     /** How long it says to wait. */
@@ -53,14 +55,28 @@ export class Refusal extends Error {
   }
 }
 
-/** @param {string} path @param {Record<string, string | number>} [query] */
+/** The server writes English. For the codes that users meet there are sentences in their language.
+ * @param {string} code @param {string | undefined} detail */
+function sentenceOf(code, detail) {
+  const key = /** @type {import('./i18n.js').Key} */ (`refusal.${code}`);
+  const text = language.peek() === 'en' ? key : t(key);
+  return text === key ? detail : text;
+}
+
+/** A `session` in a query names another than the page's own.
+ * @param {string} path @param {Record<string, string | number>} [query] */
 export function read(path, query = {}) {
   return repeated(address(path, query), {});
 }
 
-/** Posts what counts once however often it is sent. @param {string} path @param {object} body */
-export function postRepeatable(path, body) {
-  return repeated(address(path, {}), posting(body));
+/** Reads what is no JSON. @param {string} path @param {Record<string, string | number>} query @returns {Promise<string>} */
+export function readText(path, query) {
+  return call(address(path, query), {}, LONG_MS_MAX, String);
+}
+
+/** Posts what counts once however often it is sent. @param {string} path @param {object} body @param {Record<string, string>} [query] */
+export function postRepeatable(path, body, query = {}) {
+  return repeated(address(path, query), posting(body));
 }
 
 /** @param {string} path @param {object} body */
@@ -82,7 +98,7 @@ async function repeated(url, request) {
       if (!isTimeout(error)) throw error;
     }
   }
-  throw new Error('The server did not answer in time.');
+  throw new Error(t('api.late'));
 }
 
 /** Opens the event stream behind the event `since`. @param {number} since @param {AbortSignal} signal */
@@ -105,12 +121,13 @@ async function authorized(url, request, isSecond) {
   return !isSecond && used && (await renew(used, detail)) ? authorized(url, request, true) : response;
 }
 
-/** @param {URL} url @param {RequestInit} request @param {number} timeout milliseconds until the answer's last byte */
-async function call(url, request, timeout) {
+/** @param {URL} url @param {RequestInit} request @param {number} timeout milliseconds until the answer's last byte
+ * @param {(text: string) => any} [meaning] of an answer that is no refusal */
+async function call(url, request, timeout, meaning = parsed) {
   const response = await authorized(url, { ...request, signal: AbortSignal.timeout(timeout) });
-  const body = await response.text().then(parsed).catch((error) => {
+  const body = await response.text().then(response.ok ? meaning : parsed).catch((error) => {
     // A refusal counts without its sentence; any other answer counts only when it is complete.
-    if (response.ok) throw isTimeout(error) ? error : new Error('The answer broke off.');
+    if (response.ok) throw isTimeout(error) ? error : new Error(t('api.broken'));
     return {};
   });
   if (!response.ok) throw new Refusal(response.status, body, response.headers.get('retry-after'));

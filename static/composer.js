@@ -2,6 +2,7 @@
 
 import { html, useLayoutEffect, useRef } from './vendor/ui.mjs';
 import { Send, Square } from './buttons.js';
+import { t } from './i18n.js';
 import { busy, draft, isAdmitted, say, setDraft, stop } from './session.js';
 
 const HEIGHT_PX_MAX = 220;
@@ -38,11 +39,11 @@ export function Composer({ onSent }) {
 
   return html`
     <form class="composer" onSubmit=${submit}>
-      <label class="sr-only" for="message">Message</label>
-      <textarea id="message" dir="auto" ref=${field} rows="1" placeholder="Write a message" enterkeyhint="send" autocomplete="off"
+      <label class="sr-only" for="message">${t('composer.message')}</label>
+      <textarea id="message" dir="auto" ref=${field} rows="1" placeholder=${t('composer.write')} enterkeyhint="send" autocomplete="off"
         readonly=${!isAdmitted.value} value=${text} onInput=${typed} onKeyDown=${keyPressed} />
-      ${busy.value && html`<button type="button" class="round stop" title="Stop (Esc)" aria-label="Stop" onClick=${stop}><${Square} /></button>`}
-      <button type="submit" class="round send" title="Send (Enter)" aria-label="Send" aria-disabled=${!text.trim()}><${Send} /></button>
+      ${busy.value && html`<button type="button" class="round stop" title=${t('composer.stopKey')} aria-label=${t('composer.stop')} onClick=${stop}><${Square} /></button>`}
+      <button type="submit" class="round send" title=${t('composer.sendKey')} aria-label=${t('composer.send')} aria-disabled=${!text.trim()}><${Send} /></button>
     </form>
   `;
 }

@@ -6,6 +6,7 @@
 
 import * as oauth from './vendor/oauth.mjs';
 import { newName, serverAhead } from './api.js';
+import { t } from './i18n.js';
 
 const REQUEST_MS_MAX = 10_000;
 const FRAME_MS_MAX = 10_000;
@@ -44,8 +45,8 @@ export function issuerOf({ issuer, clientId, projectId }) {
   const client = () => ({ client_id: clientId ?? '', [oauth.clockSkew]: Math.round(serverAhead / 1000), [oauth.clockTolerance]: TOLERANCE_S });
 
   async function discover() {
-    if (!clientId) throw new Failure('This server names no client for its page to log in with. Operators: set --oidc-client-id.');
-    if (!crypto.subtle) throw new Failure('A log-in needs HTTPS: open this page with an address that begins with https.');
+    if (!clientId) throw new Failure(t('issuer.noClient'));
+    if (!crypto.subtle) throw new Failure(t('issuer.https'));
     const response = await oauth.discoveryRequest(home, options());
     // Some issuers end their name with a slash, which the server leaves out.
     const named = await response.clone().json().catch(() => ({}));
@@ -53,7 +54,7 @@ export function issuerOf({ issuer, clientId, projectId }) {
     const found = await oauth.processDiscoveryResponse(isSlashed ? new URL(named.issuer) : home, response);
     for (const endpoint of [found.token_endpoint, found.userinfo_endpoint, found.revocation_endpoint]) {
       if (endpoint && new URL(endpoint).origin !== home.origin) {
-        throw new Failure(`The issuer answers at ${new URL(endpoint).origin}, and this page may only talk to ${home.origin}. Operators: use an issuer that has all of its addresses in one place.`);
+        throw new Failure(t('issuer.elsewhere', { other: new URL(endpoint).origin, home: home.origin }));
       }
     }
     return found;
@@ -131,7 +132,7 @@ export function issuerOf({ issuer, clientId, projectId }) {
       const response = await oauth.refreshTokenGrantRequest(found, client(), oauth.None(), tokens.refresh, options());
       const granted = await oauth.processRefreshTokenResponse(found, client(), response);
       const sub = oauth.getValidatedIdTokenClaims(granted)?.sub ?? tokens.sub;
-      if (sub !== tokens.sub) throw new Failure(SOMEBODY_ELSE);
+      if (sub !== tokens.sub) throw new Failure(t('issuer.somebodyElse'));
       return { ...tokens, ...measured(granted), refresh: granted.refresh_token ?? tokens.refresh };
     });
   }
@@ -141,7 +142,7 @@ export function issuerOf({ issuer, clientId, projectId }) {
     afresh();
     const { url, sent } = await begin('none');
     const renewed = await redeem(await framed(url, sent.state), sent);
-    if (renewed.sub !== tokens.sub) throw new Failure(SOMEBODY_ELSE);
+    if (renewed.sub !== tokens.sub) throw new Failure(t('issuer.somebodyElse'));
     return renewed;
   }
 
@@ -166,18 +167,14 @@ export function issuerOf({ issuer, clientId, projectId }) {
   return { host: home.host, begin, redeem, refresh, renewInFrame, revoke, farewell };
 }
 
-const SOMEBODY_ELSE = 'Somebody else is logged in at the issuer now.';
-const CLOCKS = 'The clocks of the issuer and of this server differ. Try again; if that doesn’t help, tell the operator of this server.';
-const OPAQUE = 'The issuer gives access tokens that this server can’t read. Operators: in Zitadel, open the application’s Token Settings and set Auth Token Type to JWT.';
-
 /** An access token and when it ends: what the server will go by stands in the token itself. @param {oauth.TokenEndpointResponse} granted */
 function measured({ access_token: access, expires_in: seconds }) {
-  if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(access)) throw new Failure(OPAQUE);
+  if (!/^[\w-]+\.[\w-]+\.[\w-]+$/.test(access)) throw new Failure(t('issuer.opaque'));
   const startedAt = Date.now();
   const { exp } = claimsOf(access);
   const ends = [seconds && startedAt + 1000 * seconds, exp && 1000 * exp - serverAhead];
   const endsAt = Math.min(...ends.map((end) => Number(end) || Infinity));
-  if (endsAt <= startedAt) throw new Failure(CLOCKS);
+  if (endsAt <= startedAt) throw new Failure(t('issuer.clocks'));
   return { access, startedAt, endsAt };
 }
 
@@ -197,7 +194,7 @@ function framed(url, state) {
   frame.hidden = true;
   return /** @type {Promise<URL>} */ (
     new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Failure('The issuer did not renew this log-in.')), FRAME_MS_MAX);
+      const timer = setTimeout(() => reject(new Failure(t('issuer.notRenewed'))), FRAME_MS_MAX);
       frame.onload = () => {
         const answer = addressOf(frame);
         if (answer?.searchParams.get('state') !== state) return;
@@ -227,23 +224,23 @@ function failure(error, host) {
   }
   if (error instanceof oauth.OperationProcessingError) return unfit(error, host);
   // The browser says no more than that a request failed.
-  return new Failure(`The issuer ${host} can’t be reached, or doesn’t let this page call it. Check your connection and try again. Operators: allow the origin ${location.origin} at the issuer.`, { isFinal: false });
+  return new Failure(t('issuer.unreachable', { host, origin: location.origin }), { isFinal: false });
 }
 
 /** @param {string} code @param {string | undefined} detail @param {string} host */
 function refusal(code, detail, host) {
   const said = detail ? `: ${detail.replace(/[.\s]+$/, '')}` : '';
-  if (WANTS_USER.includes(code)) return new Failure('The issuer wants you to log in again.', { wantsUser: true });
+  if (WANTS_USER.includes(code)) return new Failure(t('issuer.wantsUser'), { wantsUser: true });
   switch (code) {
     case 'access_denied':
-      return new Failure(`The log-in was refused${said}. If you cancelled it, log in again. Otherwise ask the operator of this server for access.`);
+      return new Failure(t('issuer.denied', { detail: said }));
     case 'invalid_grant':
-      return new Failure('The issuer has ended this log-in. Log in again.', { wantsUser: true });
+      return new Failure(t('issuer.ended'), { wantsUser: true });
     case 'server_error':
     case 'temporarily_unavailable':
-      return new Failure(`The issuer ${host} has a problem${said}. Try again in a moment.`, { isFinal: false });
+      return new Failure(t('issuer.problem', { host, detail: said }), { isFinal: false });
     default:
-      return new Failure(`The issuer ${host} refuses this page (${code}${said}). Operators: check --oidc-client-id, and that the client is public, may use the authorization code flow and has the redirect address ${location.origin}/.`);
+      return new Failure(t('issuer.refuses', { host, detail: code + said, address: `${location.origin}/` }));
   }
 }
 
@@ -251,14 +248,14 @@ function refusal(code, detail, host) {
 function unfit({ code, message }, host) {
   switch (code) {
     case oauth.JWT_TIMESTAMP_CHECK:
-      return new Failure(CLOCKS);
+      return new Failure(t('issuer.clocks'));
     case oauth.INVALID_RESPONSE:
     case oauth.JWT_CLAIM_COMPARISON:
-      return new Failure(`The issuer’s answer does not belong to this log-in (${message}). Log in again.`);
+      return new Failure(t('issuer.foreign', { detail: message }));
     case oauth.JSON_ATTRIBUTE_COMPARISON:
-      return new Failure(`${host} gives another name for itself than the server expects. Operators: check --oidc-issuer.`);
+      return new Failure(t('issuer.name', { host }));
     default:
       // A status or a body that no issuer in good order sends.
-      return new Failure(`The issuer ${host} gives no proper answer (${message}). Try again in a moment.`, { isFinal: false });
+      return new Failure(t('issuer.unfit', { host, detail: message }), { isFinal: false });
   }
 }

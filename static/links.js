@@ -6,6 +6,7 @@
 
 import { effect } from './vendor/ui.mjs';
 import { Refusal, accepted, eventStream, parsed, renewed, socketAddress, token } from './api.js';
+import { t } from './i18n.js';
 
 const FIRST_MESSAGE_MS_MAX = 4000;
 const FIRST_BYTES_MS_MAX = 3000;
@@ -71,8 +72,8 @@ export function openSocket(path, query, { onMessage, onEnd }) {
 
 /** @param {number} code @param {string} sent */
 function refusal(code, sent) {
-  if (code === UNAUTHORIZED && !sent) return 'This server asks for a log-in now. Load this page again.';
-  return code === FORBIDDEN ? 'You may not use this. Ask the operator of this server for access.' : '';
+  if (code === UNAUTHORIZED && !sent) return t('connection.wantsLogIn');
+  return code === FORBIDDEN ? t('connection.forbidden') : '';
 }
 
 /**

@@ -3,6 +3,8 @@
 import { html, useLayoutEffect, useRef } from './vendor/ui.mjs';
 import { account } from './api.js';
 import { Mark } from './buttons.js';
+import { dated, t } from './i18n.js';
+import { LanguageChoice } from './languages.js';
 import { logIn } from './sign-in.js';
 
 export function LogIn() {
@@ -13,13 +15,14 @@ export function LogIn() {
   return html`
     <section class="log-in" aria-labelledby="log-in-title">
       <${Mark} />
-      <h2 id="log-in-title">Log in to talk.</h2>
+      <h2 id="log-in-title">${t('login.title')}</h2>
       ${why && html`<p class="failure" role="alert">${why}</p>`}
       <p class="choices">
-        <button type="button" class="strong" ref=${button} onClick=${() => logIn()}>Log in</button>
-        ${why && html`<button type="button" class="plain" onClick=${() => logIn('login')}>Use another account</button>`}
+        <button type="button" class="strong" ref=${button} onClick=${() => logIn()}>${t('login.logIn')}</button>
+        ${why && html`<button type="button" class="plain" onClick=${() => logIn('login')}>${t('login.other')}</button>`}
       </p>
-      <p class="hint">You log in at <b>${issuer}</b> and come back here.</p>
+      <p class="hint">${t('login.where', { issuer })}</p>
+      <${LanguageChoice} />
     </section>
   `;
 }
@@ -27,9 +30,9 @@ export function LogIn() {
 /** What the user has written and sees stays, and is here again after the log-in. */
 export function LogInNotice() {
   const { isOver, why, endsAt } = account.value ?? {};
-  const when = isOver ? 'Your log-in has ended.' : `Your log-in ends at ${new Date(endsAt ?? 0).toLocaleTimeString([], { timeStyle: 'short' })}.`;
+  const when = isOver ? t('login.ended') : t('login.ends', { time: dated(endsAt ?? 0, { timeStyle: 'short' }) });
   return html`
-    <p class="notice"><span><b>${when}</b> ${why} What you have written is kept.</span>
-      <button type="button" class="strong" onClick=${() => logIn()}>Log in again</button></p>
+    <p class="notice"><span><b>${when}</b> ${why} ${t('login.kept')}</span>
+      <button type="button" class="strong" onClick=${() => logIn()}>${t('login.again')}</button></p>
   `;
 }

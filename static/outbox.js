@@ -11,6 +11,11 @@ const UNAUTHORIZED = 401;
 
 /** @typedef {import('./conversation.js').Turn} Turn */
 
+/** Whether sending the same again would fail again. Whose log-in has ended sends it once they are back. @param {unknown} error */
+export function isFinal(error) {
+  return error instanceof Refusal && error.status < 500 && error.status !== UNAUTHORIZED && !TRANSIENT.includes(error.code);
+}
+
 /**
  * @param {object} wiring
  * @param {() => Turn | undefined} wiring.next the turn to send now
@@ -34,8 +39,7 @@ export function createOutbox({ next, onAcknowledged, onRefused, onHeld }) {
       } catch (error) {
         const isRefusal = error instanceof Refusal;
         const isLater = isRefusal && TRANSIENT.includes(error.code);
-        // Whose log-in has ended sends it once they are back.
-        if (isRefusal && !isLater && error.status < 500 && error.status !== UNAUTHORIZED) onRefused(turn, error.message);
+        if (isRefusal && isFinal(error)) onRefused(turn, error.message);
         else {
           const waitMs = isRefusal ? error.waitMs : 0;
           onHeld(turn, isLater, isRefusal && (waitMs > 0 || !isLater) ? error.message : '');

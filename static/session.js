@@ -10,6 +10,7 @@ import { batch, computed, effect, signal } from './vendor/ui.mjs';
 import { Refusal, account, enter, newName, parsed, postRepeatable, read, session, token, written } from './api.js';
 import { connect } from './connection.js';
 import * as conversation from './conversation.js';
+import { t } from './i18n.js';
 import * as live from './live.js';
 import { createOutbox } from './outbox.js';
 import { remember, remembered } from './storage.js';
@@ -42,6 +43,8 @@ export const overdue = signal(false);
 export const notice = signal('');
 /** What a screen reader hears: whole answers, not their pieces. */
 export const announcement = signal('');
+/** The name of the graph that the conversation runs on; empty until it is known. */
+export const graphName = signal('');
 /** The history has been read. */
 export const ready = signal(false);
 /** Who wants the test reports that an event stream carries. @type {Set<(report: any) => void>} */
@@ -65,7 +68,6 @@ let isFlushing = false;
 /** @type {ReturnType<typeof connect> | undefined} */
 let line;
 
-const NO_LOG_IN = 'Nobody can log in on this page: the server takes API keys, or a proxy that signs users in. Operators: set --oidc-issuer and --oidc-client-id.';
 /** Whether it is known who is here: before that, nothing can be written. */
 export const isAdmitted = signal(false);
 /** Whether the log-in is shown instead of the conversation. */
@@ -81,7 +83,7 @@ export async function start() {
   } catch (error) {
     connection.value = 'lost';
     overdue.value = !(error instanceof Refusal);
-    notice.value = account.value?.why ? '' : error instanceof Refusal && error.code === 'missing_token' ? NO_LOG_IN : sentence(error);
+    notice.value = account.value?.why ? '' : error instanceof Refusal && error.code === 'missing_token' ? t('session.noLogIn') : sentence(error);
     setTimeout(start, waitMs(error));
     return;
   }
@@ -97,7 +99,7 @@ async function admitted(config) {
   if (enabled && issuer && !(await (await import('./sign-in.js')).arrive({ ...config, issuer }))) return false;
   const named = new URLSearchParams(location.search).get('session');
   // A user who is logged in has one that follows them everywhere. Where nobody logs in, all would share it.
-  if (!named && !enabled) history.replaceState(null, '', conversationAddress(newName()) + location.hash);
+  if (!named && !enabled) history.replaceState(null, '', addressOf(newName()) + location.hash);
   enter(new URLSearchParams(location.search).get('session') ?? '', !enabled);
   owner = account.value ? `${account.value.sub}:` : '';
   isAdmitted.value = true;
@@ -105,9 +107,9 @@ async function admitted(config) {
   return true;
 }
 
-/** @param {string} name */
-function conversationAddress(name) {
-  return `${location.pathname}?session=${name}`;
+/** Where a conversation is; the user's own one, which every device opens without a name, has none. @param {string} name */
+export function addressOf(name) {
+  return location.pathname + (name && `?session=${name}`);
 }
 
 /** Whether the server would let this page in. */
@@ -133,11 +135,12 @@ async function load() {
     batch(() => {
       lastSeq = history.seq;
       lastStarted = conversation.lastNumber([...history.messages, ...frames.traces]);
-      if (lastStarted < conversation.lastNumber(turns.value)) notice.value = 'The server restarted and the previous conversation was lost.';
+      if (lastStarted < conversation.lastNumber(turns.value)) notice.value = t('session.lost');
       const pending = [...(ready.value ? [] : pendingBefore()), ...turns.value.filter(conversation.isPending)];
       turns.value = conversation.continued(conversation.remembered(history.messages, turns.value, frames.traces), pending, frames.traces);
       live.restart(frames.traces, state.processes);
       health.value = status;
+      graphName.value = frames.graph;
       beside.value = { controls: state.controls, machines: state.machines, uiState: state.ui_state };
       memory.value = state.memorizer;
       budget.value = state.budget;
@@ -190,6 +193,8 @@ function apply(message) {
   switch (message.event) {
     case 'controls':
       beside.value = { ...beside.value, controls: message.controls };
+      // A clear or a switch: no event names the graph.
+      if (!message.turn) readGraph();
       break;
     case 'machines':
       beside.value = { ...beside.value, machines: message.machines };
@@ -209,7 +214,7 @@ function apply(message) {
       if (budget.value) readState();
       break;
     case 'cleared':
-      announcement.value = 'The conversation was cleared.';
+      announcement.value = t('session.cleared');
   }
 }
 
@@ -219,6 +224,11 @@ export async function readState() {
   if (!state) return;
   budget.value = state.budget;
   isSentAtOnce = Boolean(state.while_busy);
+}
+
+async function readGraph() {
+  const frames = await read('/api/frames', { last: 1 }).catch(() => undefined);
+  if (frames) graphName.value = frames.graph;
 }
 
 /** The server no longer keeps all the events since the last one that was seen. */
@@ -236,7 +246,7 @@ async function reload() {
 /** @param {string} id of a turn that has ended */
 function spoken(id) {
   const { status, error, answer } = turns.value.find((turn) => turn.id === id) ?? {};
-  return error ?? (status === 'stopped' ? 'Stopped.' : (answer ?? ''));
+  return error ?? (status === 'stopped' ? t('session.stopped') : (answer ?? ''));
 }
 
 let bannerTimer = 0;
@@ -277,9 +287,10 @@ function sentence(error) {
 
 export const draft = signal('');
 
-/** Where something of this user and conversation is remembered: another who logs in here finds none of it. @param {string} what */
-function own(what) {
-  return `${what}:${owner}${session}`;
+/** Where something of this user and a conversation is remembered: another who logs in here finds none of it.
+ * @param {string} what @param {string} [name] of the conversation; this one without */
+export function own(what, name = session) {
+  return `${what}:${owner}${name}`;
 }
 
 /** @param {string} text */
@@ -349,7 +360,7 @@ export function clear() {
 
 /** Goes to a conversation of its own; this one stays at its address. */
 export function startOver() {
-  location.assign(conversationAddress(newName()));
+  location.assign(addressOf(newName()));
 }
 
 /** Gives whether the server took it. @param {string} path @param {object} body */
@@ -367,7 +378,7 @@ async function act(path, body) {
 function begin(fields) {
   notice.value = '';
   if (turns.value.filter(conversation.isPending).length >= PENDING_MAX) {
-    notice.value = `${PENDING_MAX} messages are waiting already: wait for an answer, or stop them.`;
+    notice.value = t('session.full', { count: PENDING_MAX });
     return false;
   }
   turns.value = conversation.begun(turns.value, { ...fields, clientId: newName(), status: isConnected() ? 'waiting' : 'unsent' });
@@ -412,7 +423,13 @@ effect(() => {
   if (ready.value) remember(own('pending'), kept.length > 0 ? written(kept) : '', 'tab');
 });
 
-// Whoever logs out leaves nothing behind, here or in storage.
+/** How many messages of another conversation this tab has not sent. @param {string} name */
+export function unsentIn(name) {
+  const pending = remembered(own('pending', name), 'tab');
+  return pending ? parsed(pending).filter((/** @type {{isSent?: boolean}} */ { isSent }) => !isSent).length : 0;
+}
+
+// A user who logs out leaves nothing behind, here or in storage.
 effect(() => {
   if (!isOut.value) return;
   turns.value = [];

@@ -9,6 +9,7 @@
 
 import { effect } from './vendor/ui.mjs';
 import { accepted, account, parsed, renewBy, token } from './api.js';
+import { t } from './i18n.js';
 import { Failure, issuerOf } from './issuer.js';
 import { replacePanel } from './route.js';
 import { forget, remember, remembered } from './storage.js';
@@ -29,7 +30,6 @@ const SENT = 'log-in:sent';
 const BEFORE = 'logged-in';
 /** When a user last logged out on this browser. @param {string} sub */
 const leftAt = (sub) => `logged-out:${sub}`;
-const STORAGE_NEEDED = 'This browser stores nothing for this page, and a log-in needs that. Allow it, or use another browser.';
 
 /** @type {import('./issuer.js').Config} */
 let config;
@@ -76,7 +76,7 @@ async function redeem(answer) {
   remember(SENT, '', 'tab');
   // It leaves the address before anything else happens.
   replacePanel(sent?.from ?? '/');
-  if (!sent || sent.state !== answer.searchParams.get('state')) return stay('') || out('This log-in was not begun in this tab. Log in here.');
+  if (!sent || sent.state !== answer.searchParams.get('state')) return stay('') || out(t('signIn.otherTab'));
   try {
     const fresh = await issuer.redeem(answer, sent);
     // Only a clock that was set back makes a new log-in older than that.
@@ -115,7 +115,7 @@ async function toIssuer(prompt) {
   const { url, sent } = await issuer.begin(prompt);
   const written = JSON.stringify({ ...sent, prompt, from: location.pathname + location.search + location.hash });
   remember(SENT, written, 'tab');
-  if (remembered(SENT, 'tab') !== written) throw new Failure(STORAGE_NEEDED);
+  if (remembered(SENT, 'tab') !== written) throw new Failure(t('signIn.storage'));
   // Once is enough.
   if (prompt === 'none') remember(BEFORE, '');
   location.assign(url);
@@ -153,7 +153,7 @@ function isLoggedOut({ sub, startedAt }) {
 
 /** Forgets who is logged in, and what they have written. */
 function forgetUser() {
-  for (const what of ['draft', 'pending']) forget(`${what}:${tokens?.sub}:`);
+  for (const what of ['draft', 'pending', 'list', 'places', 'deleting']) forget(`${what}:${tokens?.sub}:`);
   remember(BEFORE, '');
   out('');
 }
@@ -228,7 +228,7 @@ async function renewed(refused, why) {
   if (!tokens || account.value?.isOver) return false;
   if (!tokens.isProven && why && Date.now() < tokens.endsAt) {
     // Perhaps the issuer's keys have just changed and the server hasn't seen the new ones: the page goes on trying.
-    say(`The server refuses this log-in: ${why.replace(/\.$/, '')}.`);
+    say(t('signIn.refused', { why: why.replace(/\.$/, '') }));
     return false;
   }
   if (await renew()) return true;

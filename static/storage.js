@@ -28,13 +28,19 @@ export function remember(name, value, span = 'visits') {
   }
 }
 
+/** What all names that begin so go on with. @param {string} beginning @param {Span} span @returns {string[]} */
+export function namesBehind(beginning, span) {
+  try {
+    const names = Object.keys(storage(span)).filter((name) => name.startsWith(PREFIX + beginning));
+    return names.map((name) => name.slice((PREFIX + beginning).length));
+  } catch {
+    return [];
+  }
+}
+
 /** Forgets all whose names begin so. @param {string} beginning */
 export function forget(beginning) {
   for (const span of /** @type {Span[]} */ (['visits', 'tab'])) {
-    try {
-      for (const name of Object.keys(storage(span))) if (name.startsWith(PREFIX + beginning)) storage(span).removeItem(name);
-    } catch {
-      // Nothing is remembered there.
-    }
+    for (const name of namesBehind(beginning, span)) remember(beginning + name, '', span);
   }
 }

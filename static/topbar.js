@@ -1,26 +1,53 @@
-// The bar above: which model answers, whether the server is there, who is here, a new conversation, and the theme.
+// The bar above: the list of conversations, which model answers, what this conversation is called, whether the server is there,
+// who is here, a new conversation, the cockpit and the theme.
 
-import { html, useRef, useState } from './vendor/ui.mjs';
+import { html, useState } from './vendor/ui.mjs';
 import { account, session } from './api.js';
-import { Fresh, Link, Mark, Moon, Panels, Person, Sun } from './buttons.js';
+import { Fresh, Mark, Moon, Panels, Person, Sun } from './buttons.js';
+import { t } from './i18n.js';
 import { lazy } from './lazy.js';
+import { isAbove, isBeside, toggleList } from './panes.js';
 import { closePanel, openPanel } from './route.js';
-import { clear, connection, health, ready, startOver, turns } from './session.js';
+import { connection, health, ready, startOver, turns } from './session.js';
 import { theme, toggleTheme } from './theme.js';
 
 export function Topbar() {
-  const other = theme.value === 'dark' ? 'light' : 'dark';
   const isOut = account.value?.sub === '';
   return html`
     <header class="topbar">
+      ${!isOut && html`<${List} />`}
       <h1><${Mark} /> <span>framewright</span></h1>
       <${Model} />
-      <span class="spring"></span>
+      <span class="spring">${!isOut && ready.value && html`<${Title} />`}</span>
       ${!isOut && html`<${Connection} /><${You} /><${NewConversation} /><${Cockpit} />`}
-      <button type="button" class="round quiet" aria-label=${`Use the ${other} theme`} title=${`Use the ${other} theme`} onClick=${toggleTheme}>
-        ${other === 'dark' ? html`<${Moon} />` : html`<${Sun} />`}
-      </button>
+      <${ThemeButton} />
     </header>
+  `;
+}
+
+const Title = lazy(async () => (await import('./title.js')).Title);
+
+/** @param {string} path */
+const icon = (path) => () => html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${path} /></svg>`;
+const Lines = icon('M4 6h16M4 12h16M4 18h10');
+const Sliders = icon('M4 7h8M16 7h4M4 17h4M12 17h8M14 4.5v5M10 14.5v5');
+
+function List() {
+  if (!ready.value) return null;
+  const isOpen = isBeside.value || isAbove.value;
+  return html`
+    <button type="button" id="list-toggle" class="round quiet" aria-label=${t('list.heading')} title=${t('topbar.list')} aria-expanded=${isOpen} onClick=${toggleList}>
+      <${Lines} />
+    </button>
+  `;
+}
+
+function ThemeButton() {
+  const label = t(theme.value === 'dark' ? 'topbar.light' : 'topbar.dark');
+  return html`
+    <button type="button" class="round quiet theme" aria-label=${label} title=${label} onClick=${toggleTheme}>
+      ${theme.value === 'dark' ? html`<${Sun} />` : html`<${Moon} />`}
+    </button>
   `;
 }
 
@@ -32,10 +59,12 @@ function You() {
   const user = account.value;
   if (!ready.value) return null;
   return html`
-    <button type="button" class="quiet you" popovertarget="about-you" title=${user ? 'Account' : 'This conversation'}>
-      ${user ? html`<${Person} />` : html`<${Link} />`}<span><span class="sr-only">${user ? 'Account of ' : 'Conversation '}</span>${user?.name ?? (session || 'default')}</span>
+    <button type="button" class="quiet you" popovertarget="about-you" title=${t(user ? 'topbar.account' : 'topbar.settings')}>
+      ${user
+        ? html`<${Person} /><span><span class="sr-only">${t('topbar.accountOf')} </span>${user.name}</span>`
+        : html`<${Sliders} /><span class="sr-only">${t('topbar.settings')}, ${session || 'default'}</span>`}
     </button>
-    <div id="about-you" class="sheet" popover="auto" role="dialog" aria-label="You and this conversation" onBeforeToggle=${() => setOpen(true)}>
+    <div id="about-you" class="sheet" popover="auto" role="dialog" aria-label=${t('topbar.you')} onBeforeToggle=${() => setOpen(true)}>
       ${isOpen && html`<${Account} />`}
     </div>
   `;
@@ -45,24 +74,21 @@ function You() {
 function Cockpit() {
   const isOpen = Boolean(openPanel.value);
   const toggle = () => (isOpen ? closePanel() : (location.hash = '#/trace'));
-  return html`<button type="button" class="round quiet" aria-label="Cockpit" title="Cockpit" aria-expanded=${isOpen} onClick=${toggle}><${Panels} /></button>`;
+  const label = t('topbar.cockpit');
+  return html`<button type="button" class="round quiet" aria-label=${label} title=${label} aria-expanded=${isOpen} onClick=${toggle}><${Panels} /></button>`;
 }
 
-/** @type {Record<string, string>} */
-const CONNECTION = {
-  connecting: 'connecting',
-  open: 'connected',
-  stream: 'connected by the event stream',
-  blocked: 'not connected: a proxy blocks live connections',
-  lost: 'not connected',
-};
-
-/** Seen beside the dot where there is room. @type {Record<string, string>} */
-const BESIDE_DOT = { stream: 'events', blocked: 'blocked' };
+/** Seen beside the dot where there is room. */
+function besideDot() {
+  if (connection.value === 'stream') return t('connection.streamShort');
+  return connection.value === 'blocked' ? t('connection.blockedShort') : '';
+}
 
 function Connection() {
-  const said = CONNECTION[connection.value];
-  return html`<span class="connection" data-state=${connection.value} title=${said}>${BESIDE_DOT[connection.value] && html`<small aria-hidden="true">${BESIDE_DOT[connection.value]}</small>`}<i></i><span class="sr-only">${said}</span></span>`;
+  const state = connection.value;
+  const text = t(`connection.${state}`);
+  const short = besideDot();
+  return html`<span class="connection" data-state=${state} title=${text}>${short && html`<small aria-hidden="true">${short}</small>`}<i></i><span class="sr-only">${text}</span></span>`;
 }
 
 /** Fetched when it is first opened. */
@@ -74,36 +100,16 @@ function Model() {
   if (!model?.name) return null;
   const demo = Boolean(model.demo ?? model.name === 'demo');
   return html`
-    <button type="button" class="model" data-demo=${demo} popovertarget="about-model">${demo ? html`demo<span class="more"> model</span>` : model.name}</button>
-    <div id="about-model" class="sheet" popover="auto" role="dialog" aria-label="About the model" onBeforeToggle=${() => setOpen(true)}>
+    <button type="button" class="model" data-demo=${demo} popovertarget="about-model">${demo ? html`<span class="more">${t('topbar.demo')}</span><span class="less">${t('topbar.demoShort')}</span>` : model.name}</button>
+    <div id="about-model" class="sheet" popover="auto" role="dialog" aria-label=${t('topbar.model')} onBeforeToggle=${() => setOpen(true)}>
       ${isOpen && html`<${About} isDemo=${demo} />`}
     </div>
   `;
 }
 
+/** The list has this button too. */
 function NewConversation() {
-  /** @type {{current: HTMLDialogElement | null}} */
-  const dialog = useRef(null);
-  if (turns.value.length === 0) return null;
-  const close = () => dialog.current?.close();
-  function erase() {
-    close();
-    clear();
-    // The button that had the focus goes away with the conversation.
-    document.getElementById('message')?.focus();
-  }
-  return html`
-    <button type="button" class="round quiet" aria-label="New conversation" title="New conversation" onClick=${() => dialog.current?.showModal()}>
-      <${Fresh} />
-    </button>
-    <dialog class="sheet" ref=${dialog} aria-labelledby="clear-title">
-      <h2 id="clear-title">Start a new conversation?</h2>
-      <p>This one stays at its address, and the back button returns to it. If you erase it, it is forgotten with its controls and what was remembered.</p>
-      <p class="choices">
-        <button type="button" class="plain" onClick=${close}>Cancel</button>
-        <button type="button" class="plain" onClick=${erase}>Erase this one</button>
-        <button type="button" class="strong" onClick=${startOver}>Start a new one</button>
-      </p>
-    </dialog>
-  `;
+  if (turns.value.length === 0 || isBeside.value) return null;
+  const label = t('list.new');
+  return html`<button type="button" class="round quiet" aria-label=${label} title=${label} onClick=${startOver}><${Fresh} /></button>`;
 }

@@ -32,14 +32,14 @@ for (const [name, options] of [['desktop', {}], ['phone-dark', { ...phone, ...da
     }));
     return stage.visit({ timezoneId: 'Europe/Berlin', locale: 'de', prepare, ...options }, async (visitor, page) => {
       const line = page.locator('.budget');
-      await becomes(() => line.innerText(), 'Left until 00:30: 12 of 50 turns, 81,234 of 100,000 tokens, 0.42 of 1.00 in cost');
+      await becomes(() => line.innerText(), 'Übrig bis 00:30: 12 von 50 Anfragen, 81.234 von 100.000 Tokens, Kosten 0,42 von 1,00');
       await visitor.ask('hello');
-      await becomes(() => line.innerText(), 'Left until 00:30: 11 of 50 turns, 81,234 of 100,000 tokens, 0.42 of 1.00 in cost');
+      await becomes(() => line.innerText(), 'Übrig bis 00:30: 11 von 50 Anfragen, 81.234 von 100.000 Tokens, Kosten 0,42 von 1,00');
       await visitor.picture(`${name}-budget`);
       await visitor.finds('budget');
       await becomes(() => page.evaluate(() => document.documentElement.scrollWidth), page.viewportSize().width);
       await page.locator('.you').click();
-      await page.locator('#about-you', { hasText: '11 of 50' }).waitFor();
+      await page.locator('#about-you', { hasText: '11 von 50' }).waitFor();
       await visitor.picture(`${name}-budget-sheet`);
       await visitor.finds('budget in the sheet');
     });
@@ -51,7 +51,7 @@ test('of what is not bounded nothing is shown, and nothing is read again', async
   await stage.visit({ prepare: none.prepare }, async (visitor, page) => {
     await visitor.ask('hello');
     await page.locator('.you').click();
-    await page.locator('#about-you h2').waitFor();
+    await page.locator('#about-you h2').first().waitFor();
     assert.equal(await page.locator('.budget, .shares').count(), 0);
     assert.equal(none.asked.state, 1);
   });

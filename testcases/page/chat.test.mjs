@@ -213,7 +213,7 @@ test('two windows of one session show the same conversation', () =>
     assert.equal(await other.locator('.answer').innerText(), await page.locator('.answer').innerText());
   }));
 
-test('a draft is kept, Shift+Enter begins a line, and erasing a conversation forgets it', () =>
+test('a draft is kept, Shift+Enter begins a line, and clearing a conversation forgets it', () =>
   stage.visit({}, async (visitor, page) => {
     const field = page.locator('#message');
     await field.pressSequentially('first');
@@ -222,8 +222,9 @@ test('a draft is kept, Shift+Enter begins a line, and erasing a conversation for
     await visitor.reload();
     await becomes(() => field.inputValue(), 'first\nsecond');
     await visitor.ask('hello');
-    await page.getByRole('button', { name: 'New conversation' }).click();
-    await page.getByRole('button', { name: 'Erase this one' }).click();
+    await page.locator('.title').click();
+    await page.getByRole('button', { name: 'Clear messages' }).click();
+    await page.getByRole('button', { name: 'Clear', exact: true }).click();
     await page.locator('.invitation').waitFor();
     assert.equal(await page.locator('.turn').count(), 0);
     assert.deepEqual(await visitor.history(), []);

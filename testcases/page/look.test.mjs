@@ -36,7 +36,8 @@ for (const [name, options] of [
       await fits(page);
       await page.getByRole('button', { name: 'Close the cockpit' }).click();
 
-      await page.getByRole('button', { name: 'New conversation' }).click();
+      await page.locator('.title').click();
+      await page.getByRole('button', { name: 'Clear messages' }).click();
       await visitor.finds('dialog');
       await page.getByRole('button', { name: 'Cancel' }).click();
     }));

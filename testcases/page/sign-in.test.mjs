@@ -208,7 +208,7 @@ test('opaque tokens: the page says what to switch on', () =>
     })));
 
 for (const [what, change, sentence] of [
-  ['state', (query) => query.set('state', 'forged'), 'was not begun in this tab'],
+  ['state', (query) => query.set('state', 'forged'), 'was not started in this tab'],
   ['nonce', (query) => query.set('nonce', 'forged'), 'does not belong to this log-in'],
   ['PKCE', (query) => query.set('code_challenge', 'Zm9yZ2VkZm9yZ2VkZm9yZ2VkZm9yZ2VkZm9yZ2VkZm8'), 'The issuer has ended this log-in'],
 ]) {
@@ -241,7 +241,7 @@ test('an answer that names another issuer is refused', () =>
 test('a link with somebody else\'s answer logs nobody in', () =>
   stage.visit({}, async (user, page) => {
     await page.goto(`${stage.address}/?code=stolen&state=guessed`);
-    await user.reads('was not begun in this tab');
+    await user.reads('was not started in this tab');
     assert.equal(page.url(), `${stage.address}/`);
     await user.logIn('ada');
     // Who is logged in stays so.
