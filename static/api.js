@@ -58,6 +58,11 @@ export function read(path, query = {}) {
   return repeated(address(path, query), {});
 }
 
+/** The events of a turn that has ended, as far as the server keeps them. @param {string} turn @returns {Promise<any[]>} */
+export function readEvents(turn) {
+  return repeated(address('/api/events', { turn }), {}, (text) => text.split('\n').flatMap((line) => (line.startsWith('data:') ? [parsed(line.slice(5))] : [])));
+}
+
 /** Posts what counts once however often it is sent. @param {string} path @param {object} body */
 export function postRepeatable(path, body) {
   return repeated(address(path, {}), posting(body));
@@ -73,11 +78,11 @@ function posting(body) {
   return { method: 'POST', headers: { 'content-type': 'application/json' }, body: written(body) };
 }
 
-/** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request */
-async function repeated(url, request) {
+/** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request @param {(text: string) => any} [parse] */
+async function repeated(url, request, parse) {
   for (const timeout of TRIES_MS_MAX) {
     try {
-      return await call(url, request, timeout);
+      return await call(url, request, timeout, parse);
     } catch (error) {
       if (!isTimeout(error)) throw error;
     }
@@ -105,10 +110,11 @@ async function authorized(url, request, isSecond) {
   return !isSecond && used && (await renew(used, detail)) ? authorized(url, request, true) : response;
 }
 
-/** @param {URL} url @param {RequestInit} request @param {number} timeout milliseconds until the answer's last byte */
-async function call(url, request, timeout) {
+/** @param {URL} url @param {RequestInit} request @param {number} timeout milliseconds until the answer's last byte
+ * @param {(text: string) => any} [parse] */
+async function call(url, request, timeout, parse = parsed) {
   const response = await authorized(url, { ...request, signal: AbortSignal.timeout(timeout) });
-  const body = await response.text().then(parsed).catch((error) => {
+  const body = await response.text().then(response.ok ? parse : parsed).catch((error) => {
     // A refusal counts without its sentence; any other answer counts only when it is complete.
     if (response.ok) throw isTimeout(error) ? error : new Error('The answer broke off.');
     return {};
