@@ -26,7 +26,7 @@ export function Earlier({ id }) {
   const place = useRef(null);
   useEffect(() => {
     if (!place.current) return;
-    const observer = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && comes(), { rootMargin: AHEAD });
+    const observer = new IntersectionObserver((entries) => entries.some(({ isIntersecting }) => isIntersecting) && comes(), { root: place.current.closest('.scroller'), rootMargin: AHEAD });
     observer.observe(place.current);
     function comes() {
       observer.disconnect();
@@ -94,7 +94,7 @@ function wishesIn(value) {
   return 'sql' in value && typeof value.sql === 'string' ? [/** @type {any} */ (value), ...inner] : inner;
 }
 
-/** @param {any} wish @param {{columns: string[], rows: any[][]}} found @param {object} origin @returns {Control[]} */
+/** @param {any} wish @param {{columns: string[], rows: any[][]}} found @param {object} origin @returns {any[]} */
 function displayOf({ as, label, x, y }, { columns, rows }, origin) {
   if (as === 'none') return [];
   const place = (/** @type {string} */ name) => columns.findIndex((column) => column.toLowerCase() === String(name).toLowerCase());
