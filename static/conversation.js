@@ -187,7 +187,7 @@ function ending(known, { status, message, path }) {
 function changed(turns, { turn: id, client_id: clientId = '' }, change) {
   const at = placeOf(turns, id, clientId);
   const known = turns[at] ?? turn({ status: 'running', clientId });
-  const next = { ...known, id, ...change(known) };
+  const next = { ...known, id, isGone: undefined, ...change(known) };
   if (at >= 0) return turns.with(at, next);
   const pending = turns.findIndex(isPending);
   return turns.toSpliced(pending < 0 ? turns.length : pending, 0, next);
@@ -204,7 +204,7 @@ function placeOf(turns, id, clientId) {
 export function acknowledged(turns, clientId, id, lastStarted) {
   const at = placeOf(turns, '', clientId);
   if (at < 0 || turns[at].id) return turns;
-  if (numberOf(id) <= lastStarted) return pendingLast(turns.with(at, gone({ ...turns[at], status: 'partial' })));
+  if (numberOf(id) <= lastStarted) return pendingLast(turns.with(at, { ...gone({ ...turns[at], status: 'partial' }), clientId }));
   return turns.with(at, { ...turns[at], id, status: 'running', isQueued: turns.some(({ status }) => status === 'running') });
 }
 

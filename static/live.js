@@ -55,6 +55,7 @@ let isClockKnown = false;
 export function restart(ended, out, { controls, machines } = nothingShown) {
   shown.value = shownAt(controls, machines, ended);
   endedBefore = new Set(ended.filter(({ status, path }) => status === 'done' && !path.startsWith('machine')).map(({ id }) => id));
+  endedBefore.delete(shown.value.owner);
   traces.value = Object.fromEntries(ended.map((trace) => [trace.id, trace]));
   // Those of the turn in progress come as events.
   const isBehind = (/** @type {Process} */ { turn }) => turn in traces.value;

@@ -117,6 +117,8 @@ export function rendered(block) {
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     ALLOWED_URI_REGEXP: SAFE_ADDRESS,
+    // Without this their values have to be addresses, too.
+    ADD_URI_SAFE_ATTR: ['align', 'start', 'tabindex', 'target', 'rel'],
     RETURN_TRUSTED_TYPE: true,
   });
 }
