@@ -1,7 +1,7 @@
 // The conversation: its turns, the controls beneath them, and the place to write. It follows what is new only while the
 // reader is at the end; otherwise a button offers to.
 
-import { html, useRef } from './vendor/ui.mjs';
+import { effect, html, useRef } from './vendor/ui.mjs';
 import { Composer } from './composer.js';
 import { Down, Mark } from './buttons.js';
 import { useFollowing } from './following.js';
@@ -9,8 +9,16 @@ import { t } from './i18n.js';
 import { lazy } from './lazy.js';
 import { last } from './conversation.js';
 import { shown } from './live.js';
-import { beside, budget, busy, ready, say, turns } from './session.js';
-import { TurnView } from './turn.js';
+import { beside, budget, busy, draft, ready, say, turns } from './session.js';
+
+/** Fetched with the first turn, or while its message is written; and with it what draws its answer. */
+const TurnView = lazy(async () => {
+  import('./answer.js').catch(() => {});
+  return (await import('./turn.js')).TurnView;
+});
+effect(() => {
+  if (draft.value) TurnView.ahead();
+});
 
 /** Fetched with the first message, so that it is there when the first controls are. */
 const Controls = lazy(async () => (await import('./controls.js')).Controls, 'controls.css');

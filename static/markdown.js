@@ -67,7 +67,7 @@ function edges(text) {
   return [all[0], all[all.length - 1]];
 }
 
-/** @typedef {{type: string, raw: string, start: number, text?: string, lang?: string}} Block  `start`: where it begins */
+/** @typedef {{type: string, raw: string, place: number, text?: string, lang?: string}} Block  `place`: where it begins */
 
 /** More text can still change the last block, and make it one with the block before. */
 const UNSETTLED = 2;
@@ -81,15 +81,15 @@ export function blocks(text) {
  * @param {string} text @param {Block[]} known the blocks before it grew @returns {Block[]} */
 export function grown(text, known) {
   const settled = known.slice(0, -UNSETTLED);
-  return [...settled, ...read(text, known[settled.length]?.start ?? 0)];
+  return [...settled, ...read(text, known[settled.length]?.place ?? 0)];
 }
 
 /** @param {string} text @param {number} from @returns {Block[]} */
 function read(text, from) {
-  let start = from;
+  let place = from;
   const all = marked.lexer(text.slice(from)).map((token) => {
-    const block = { ...token, start };
-    start += token.raw.length;
+    const block = { ...token, place };
+    place += token.raw.length;
     return block;
   });
   return all.filter(({ type }) => type !== 'space' && type !== 'def');

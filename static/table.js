@@ -50,6 +50,7 @@ export function Rows({ sheet, name, language }) {
   useEdges(scroller);
   const ordered = useMemo(() => sorted(sheet, order, language), [sheet, order, language]);
   const { columns, hasHead, rows } = sheet;
+  const rest = rows.length - most;
   /** @param {number} at */
   const side = (at) => (columns[at].isNumeric ? 'numeric' : '');
   return html`
@@ -61,8 +62,7 @@ export function Rows({ sheet, name, language }) {
     </div>
     ${rows.length > FIRST && html`
       <p class="more">
-        ${most < rows.length && html`<button type="button" class="quiet" onClick=${() => setMost(most + STEP)}>${most + STEP < rows.length ? t('table.more', { count: STEP }) : t('table.all', { count: rows.length })}</button>`}
-        ${most > FIRST && html`<button type="button" class="quiet" onClick=${() => setMost(FIRST)}>${t('table.first', { count: FIRST })}</button>`}
+        <button type="button" class="quiet" onClick=${() => setMost(rest > 0 ? most + STEP : FIRST)}>${rest > STEP ? t('table.more', { count: STEP }) : t(rest > 0 ? 'table.all' : 'table.first', { count: rest > 0 ? rows.length : FIRST })}</button>
       </p>
     `}
   `;

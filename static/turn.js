@@ -128,7 +128,12 @@ function Failure({ turn, canRetry }) {
 
 /** @param {{id: string}} props */
 function Again({ id }) {
-  return html`<button type="button" class="quiet again" onClick=${() => retry(id)}>${t('chat.again')}</button>`;
+  /** @param {MouseEvent} event */
+  async function again(event) {
+    // A key was pressed: the button goes away with its turn, so its focus needs a place. On a phone that would open the keyboard.
+    if ((await retry(id)) && event.detail === 0) document.getElementById('message')?.focus();
+  }
+  return html`<button type="button" class="quiet again" onClick=${again}>${t('chat.again')}</button>`;
 }
 
 /** @type {Partial<Record<import('./conversation.js').Status, Key>>} */

@@ -24,7 +24,7 @@ export function Working({ id }) {
   useTicker(turn !== undefined);
   const frames = turn?.frames.length ? turn.frames : BEFORE_FIRST;
   const isWaiting = frames.some(({ calls }) => calls?.some(({ kind, duration_ms: ms }) => kind === 'approval' && ms === undefined));
-  const since = turn ? serverNow() - turn.started_at : 0;
+  const since = turn && !turn.isCut ? serverNow() - turn.started_at : 0;
   const doing = isWaiting ? t('chat.awaits') : turn?.nodes.join(' + ');
   return html`
     <p class="working">
