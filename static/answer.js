@@ -1,8 +1,10 @@
 // An answer's Markdown on the page. Blocks that haven't changed since the last piece came are left as they are.
 
 import { html, useMemo, useRef } from './vendor/ui.mjs';
+import { Code } from './code.js';
+import { useEdges } from './edges.js';
+import { language, t } from './i18n.js';
 import { blocks, grown, rendered } from './markdown.js';
-import { CopyButton } from './buttons.js';
 import { isRightToLeft, visible } from './words.js';
 
 /** @param {{text: string, isGrowing: boolean}} props */
@@ -19,23 +21,24 @@ export function Answer({ text, isGrowing }) {
 
 /** Drawn once while the answer grows, and once more at the end. @param {{block: import('./markdown.js').Block, isGrowing: boolean}} props */
 function Block({ block, isGrowing }) {
-  return useMemo(() => drawn(block), [block.type, block.raw, isGrowing]);
+  return useMemo(() => drawn(block, isGrowing), [block.type, block.raw, isGrowing, language.value]);
 }
 
-/** @param {import('./markdown.js').Block} block */
-function drawn(block) {
-  if (block.type === 'code') return html`<${Code} text=${visible(block.text ?? '')} language=${(block.lang ?? '').split(/\s/)[0]} />`;
+/** @param {import('./markdown.js').Block} block @param {boolean} isGrowing */
+function drawn(block, isGrowing) {
+  if (block.type === 'code') {
+    const isWhole = !isGrowing || /\n\s*(?:`{3,}|~{3,})\s*$/.test(block.raw);
+    return html`<${Code} text=${visible(block.text ?? '')} language=${(block.lang ?? '').split(/\s/)[0]} isWhole=${isWhole} />`;
+  }
   const inner = { __html: rendered(block) };
   if (block.type !== 'table') return html`<div class="block" dir="auto" dangerouslySetInnerHTML=${inner} />`;
-  return html`<div class="block scroll" dir=${isRightToLeft(block.raw) ? 'rtl' : undefined} tabindex="0" role="region" aria-label="Table" dangerouslySetInnerHTML=${inner} />`;
+  return html`<${Sideways} inner=${inner} dir=${isRightToLeft(block.raw) ? 'rtl' : undefined} />`;
 }
 
-/** @param {{text: string, language: string}} props */
-function Code({ text, language }) {
-  return html`
-    <figure class="code">
-      <figcaption><span>${language || 'text'}</span><${CopyButton} text=${() => text} label="Copy the code" /></figcaption>
-      <pre tabindex="0"><code>${text}</code></pre>
-    </figure>
-  `;
+/** A table, which scrolls where it is wider than the text. @param {{inner: any, dir: string | undefined}} props */
+function Sideways({ inner, dir }) {
+  /** @type {{current: HTMLElement | null}} */
+  const element = useRef(null);
+  useEdges(element);
+  return html`<div class="block scroll" ref=${element} dir=${dir} tabindex="0" role="group" aria-label=${t('results.table')} dangerouslySetInnerHTML=${inner} />`;
 }

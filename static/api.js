@@ -69,6 +69,11 @@ export function read(path, query = {}) {
   return repeated(address(path, query), {});
 }
 
+/** The events of a turn that has ended, as far as the server keeps them. @param {string} turn @returns {Promise<any[]>} */
+export function readEvents(turn) {
+  return repeated(address('/api/events', { turn }), {}, (text) => text.split('\n').flatMap((line) => (line.startsWith('data:') ? [parsed(line.slice(5))] : [])));
+}
+
 /** Reads what is no JSON. @param {string} path @param {Record<string, string | number>} query @returns {Promise<string>} */
 export function readText(path, query) {
   return call(address(path, query), {}, LONG_MS_MAX, String);
@@ -89,11 +94,11 @@ function posting(body) {
   return { method: 'POST', headers: { 'content-type': 'application/json' }, body: written(body) };
 }
 
-/** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request */
-async function repeated(url, request) {
+/** Tries again when no answer comes in time. @param {URL} url @param {RequestInit} request @param {(text: string) => any} [parse] */
+async function repeated(url, request, parse) {
   for (const timeout of TRIES_MS_MAX) {
     try {
-      return await call(url, request, timeout);
+      return await call(url, request, timeout, parse);
     } catch (error) {
       if (!isTimeout(error)) throw error;
     }

@@ -1,6 +1,7 @@
 // The page's icons, drawn with one pen, and small buttons that several views use.
 
 import { html, useState } from './vendor/ui.mjs';
+import { t } from './i18n.js';
 
 /** @param {string} path */
 const icon = (path) => () =>
@@ -37,7 +38,7 @@ export function CopyButton({ text, label }) {
     setTimeout(() => setCopied(false), SHOWN_MS);
   }
   return html`
-    <button type="button" class="quiet copy" aria-label=${copied ? 'Copied' : label} title=${label} onClick=${copy}>
+    <button type="button" class="quiet copy" aria-label=${copied ? t('copied') : label} title=${label} onClick=${copy}>
       ${copied ? html`<${Check} />` : html`<${Copy} />`}
     </button>
   `;

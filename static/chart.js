@@ -1,61 +1,181 @@
-// Charts in plain SVG: lines or bars over labels, with the same numbers as a table for who can't see them.
-//
-// What is missing leaves a gap, and what isn't a number is not drawn and named below. Zero is a value, and can be seen.
+// Charts in plain SVG: lines or bars over labels. Their values can be read with a pointer, with the arrow keys, and as a table.
 
-import { html } from './vendor/ui.mjs';
+import { html, useLayoutEffect, useMemo, useRef, useState } from './vendor/ui.mjs';
 import { list, plain } from './coerce.js';
-import { Table } from './table.js';
+import { fileName } from './download.js';
+import { t } from './i18n.js';
+import { lineThrough, plotOf, pointsOf } from './plot.js';
+import { sheetOf } from './rows.js';
+import { Rows } from './table.js';
 import { amount, digits, isMissing, measured } from './values.js';
 import { visible } from './words.js';
 
+/** @typedef {import('./plot.js').Series} Series */
+/** @typedef {import('./plot.js').Plot} Plot */
+
+/** Until the page knows how wide it is. */
 const WIDTH = 640;
-const HEIGHT = 280;
-const PLOT = { left: 54, right: 628, top: 12, bottom: 244 };
-const LABELS_MAX = 8;
-/** More fill the whole width; the table and a point's title have all of them. */
-const LABEL_LENGTH_MAX = 40;
-/** Of text on a phone, where it is larger. */
-const CHARACTER_WIDTH = 11;
+const WIDTH_MIN = 200;
+const COLOURS = 4;
 const NAMED_MAX = 3;
 
-/** `values`: as they came. @typedef {{name: string, values: unknown[]}} Series */
-/** @typedef {ReturnType<typeof scaleOf>} Scale */
+/** @param {{display: any, label: string, language: string, children?: any}} props `children`: where the values come from */
+export function Chart({ display, label, language, children }) {
+  const { series, labels, kind } = useMemo(() => read(display, language), [display, language]);
+  const sheet = useMemo(() => {
+    const rows = labels.map((name, at) => [name, ...series.map((one) => one.values[at])]);
+    return sheetOf({ columns: ['', ...series.map(({ name }) => name)], rows, language, amounts: series.map((_, at) => at + 1) });
+  }, [series, labels, language]);
+  /** @type {{current: HTMLElement | null}} */
+  const drawing = useRef(null);
+  if (labels.length === 0) return null;
 
-/** @param {{display: any, label: string, language: string}} props */
-export function Chart({ display, label, language }) {
-  const series = seriesOf(display);
-  const count = Math.max(0, ...series.map(({ values }) => values.length));
-  if (count === 0) return null;
-
-  const labels = labelsOf(display, count, language);
   const values = series.flatMap((one) => one.values);
-  const numbers = values.map(measured).filter((value) => value !== undefined);
-  const kind = display.kind === 'line' ? 'line' : 'bar';
-  const scale = scaleOf(numbers, language);
-  const rows = labels.map((name, at) => [name, ...series.map((one) => one.values[at])]);
-  const title = label || 'Chart';
+  const isEmpty = values.every((value) => measured(value) === undefined);
+  const title = label || t('chart.title');
+  /** @param {'png' | 'svg'} ending */
+  async function save(ending) {
+    const svg = drawing.current?.querySelector('svg');
+    const { saveChart } = await import('./chartfile.js');
+    if (svg) await saveChart(svg, { ending, name: fileName(label, t('chart.title'), ending), title: label, series: series.map(({ name }) => name) });
+  }
   return html`
-    <figure class="display chart">
-      ${label && html`<figcaption class="label" dir="auto">${label}</figcaption>`}
-      ${series.length > 1 && html`<p class="legend">${series.map(({ name }, at) => html`<span class=${`series-${at % 4}`}><i></i><bdi>${name}</bdi></span>`)}</p>`}
-      ${numbers.length > 0 &&
-      html`<svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label=${`${title}: ${kind} chart of ${series.map(({ name }) => name).join(', ')}. The numbers follow as a table.`}>
-        <${Axes} scale=${scale} labels=${labels} />
-        ${series.map((one, at) => html`<${kind === 'line' ? Line : Bars} series=${one} at=${at} of=${series.length} labels=${labels} scale=${scale} />`)}
-      </svg>`}
-      <${Undrawn} values=${values} isEmpty=${numbers.length === 0} />
-      <details><summary>As a table</summary><${Table} columns=${['', ...series.map(({ name }) => name)]} rows=${rows} label=${title} language=${language} amounts=${series.map((_, at) => at + 1)} /></details>
+    <figure class="display chart card" ref=${drawing}>
+      <figcaption class="caption">
+        <span class="title" dir="auto">${label}</span>
+        ${!isEmpty && html`
+          <span class="tools">
+            ${/** @type {const} */ (['png', 'svg']).map((ending) => html`<button type="button" class="quiet tool" aria-label=${t('chart.save', { name: title, kind: ending.toUpperCase() })} title=${t('chart.save', { name: title, kind: ending.toUpperCase() })} onClick=${() => save(ending)}>${ending.toUpperCase()}</button>`)}
+          </span>
+        `}
+      </figcaption>
+      ${series.length > 1 && html`<p class="legend">${series.map(({ name }, at) => html`<span class=${`series-${at % COLOURS}`}><i></i><bdi>${name}</bdi></span>`)}</p>`}
+      ${!isEmpty && html`<${Drawing} series=${series} labels=${labels} kind=${kind} language=${language} title=${title} />`}
+      <${Undrawn} values=${values} isEmpty=${isEmpty} language=${language} />
+      <details class="as-table"><summary>${t('chart.asTable')}</summary><${Rows} sheet=${sheet} name=${title} language=${language} /></details>
+      ${children}
     </figure>
   `;
 }
 
-/** Says which values are not in the drawing. @param {{values: unknown[], isEmpty: boolean}} props */
+/** @param {{series: Series[], labels: string[], kind: 'line' | 'bar', language: string, title: string}} props */
+function Drawing({ series, labels, kind, language, title }) {
+  /** @type {{current: HTMLElement | null}} */
+  const element = useRef(null);
+  const [width, setWidth] = useState(WIDTH);
+  const [at, setAt] = useState(/** @type {number | undefined} */ (undefined));
+
+  useLayoutEffect(() => {
+    const place = element.current;
+    if (!place) return;
+    const fit = () => place.clientWidth > 0 && setWidth(Math.max(WIDTH_MIN, place.clientWidth));
+    fit();
+    const observer = new ResizeObserver(fit);
+    observer.observe(place);
+    return () => observer.disconnect();
+  }, []);
+
+  const plot = useMemo(() => plotOf({ kind, labels, series, width, language, measure: measureIn(element.current) }), [kind, labels, series, width, language]);
+  const reading = at === undefined ? '' : readingOf(series, labels, at, language);
+
+  /** @param {PointerEvent} event */
+  function pointed(event) {
+    const { left, top } = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
+    setAt(plot.place(event.clientX - left, event.clientY - top));
+  }
+
+  /** @param {KeyboardEvent} event */
+  function keyPressed(event) {
+    const now = at ?? 0;
+    /** @type {Record<string, number>} */
+    const next = { ArrowRight: now + 1, ArrowDown: now + 1, ArrowLeft: now - 1, ArrowUp: now - 1, Home: 0, End: labels.length - 1 };
+    if (!(event.key in next)) return;
+    event.preventDefault();
+    setAt(Math.min(labels.length - 1, Math.max(0, next[event.key])));
+  }
+
+  const about = t(kind === 'line' ? 'chart.lines' : 'chart.bars', { name: title, series: series.map(({ name }) => name).join(', ') });
+  return html`
+    <div class="plot" ref=${element} tabindex="0" role="slider" aria-roledescription=${t('chart.title')} aria-label=${about} aria-orientation=${plot.isLying ? 'vertical' : 'horizontal'}
+      aria-valuemin="1" aria-valuemax=${labels.length} aria-valuenow=${(at ?? 0) + 1} aria-valuetext=${reading || t('chart.keys')}
+      onKeyDown=${keyPressed} onFocus=${() => setAt(at ?? 0)} onBlur=${() => setAt(undefined)} onPointerMove=${pointed} onPointerDown=${pointed} onPointerLeave=${() => setAt(undefined)}>
+      <svg viewBox=${`0 0 ${plot.width} ${plot.height}`} width=${plot.width} height=${plot.height} aria-hidden="true">
+        ${at !== undefined && html`<rect class="band" ...${plot.band(at)} />`}
+        <g class="axes">
+          ${plot.lines.map(({ path, isZero }) => html`<path d=${path} class=${isZero ? 'zero' : ''} />`)}
+          ${plot.texts.map(({ text, x, y, anchor, isLabel }) => html`<text x=${x} y=${y} text-anchor=${anchor} class=${isLabel ? 'of-label' : 'of-value'}>${text}</text>`)}
+        </g>
+        ${plot.marks.map((marks, of) => html`<${kind === 'line' ? Line : Bars} marks=${marks} of=${of} name=${series[of].name} labels=${labels} />`)}
+      </svg>
+      ${at !== undefined && html`<${Reading} series=${series} labels=${labels} at=${at} language=${language} plot=${plot} />`}
+    </div>
+  `;
+}
+
+/** @param {{marks: import('./plot.js').Mark[], of: number, name: string, labels: string[]}} props */
+function Line({ marks, of, name, labels }) {
+  return html`
+    <g class=${`line series-${of % COLOURS}`}>
+      <path d=${lineThrough(marks)} />
+      ${pointsOf(marks).map(({ at, x, y, value }) => html`<circle cx=${x} cy=${y} r="3.5"><title>${`${labels[at]} · ${name}: ${value}`}</title></circle>`)}
+    </g>
+  `;
+}
+
+/** @param {{marks: import('./plot.js').Mark[], of: number, name: string, labels: string[]}} props */
+function Bars({ marks, of, name, labels }) {
+  return html`
+    <g class=${`bars series-${of % COLOURS}`}>
+      ${marks.map(({ at, box, value }) => html`<rect ...${box} rx="2"><title>${`${labels[at]} · ${name}: ${value}`}</title></rect>`)}
+    </g>
+  `;
+}
+
+/** The values at one label, beside it. @param {{series: Series[], labels: string[], at: number, language: string, plot: Plot}} props */
+function Reading({ series, labels, at, language, plot }) {
+  const { x, y, width } = plot.band(at);
+  const middle = plot.isLying ? plot.width : x + width / 2;
+  const isRight = middle > plot.width / 2;
+  const style = { top: `${plot.isLying ? y : 0}px`, ...(isRight ? { right: `${plot.isLying ? 0 : plot.width - middle + 8}px` } : { left: `${middle + 8}px` }) };
+  return html`
+    <div class="reading" style=${style} aria-hidden="true">
+      <b dir="auto">${labels[at]}</b>
+      ${series.map(({ name, values }, of) => html`<span class=${`series-${of % COLOURS}`}><i></i><bdi>${name}</bdi><data>${shownValue(values[at], language)}</data></span>`)}
+    </div>
+  `;
+}
+
+/** @param {Series[]} series @param {string[]} labels @param {number} at @param {string} language */
+function readingOf(series, labels, at, language) {
+  return `${labels[at]}: ${series.map(({ name, values }) => `${name} ${shownValue(values[at], language)}`).join(', ')}`;
+}
+
+/** @param {any} value @param {string} language */
+function shownValue(value, language) {
+  if (isMissing(value)) return '–';
+  return measured(value) === undefined ? `“${visible(plain(value))}”` : amount(value, language);
+}
+
+/** How wide a text of a chart is, in the font that it has. @param {HTMLElement | null} place */
+function measureIn(place) {
+  const context = document.createElement('canvas').getContext('2d');
+  if (context) context.font = `13px ${getComputedStyle(place ?? document.body).fontFamily}`;
+  return (/** @type {string} */ text) => context?.measureText(text).width ?? 7 * text.length;
+}
+
+/** Says which values are not in the drawing. @param {{values: unknown[], isEmpty: boolean, language: string}} props */
 function Undrawn({ values, isEmpty }) {
   const odd = values.filter((value) => !isMissing(value) && measured(value) === undefined);
-  if (odd.length === 0) return isEmpty && html`<p class="undrawn">There is no value to draw.</p>`;
+  if (odd.length === 0) return isEmpty && html`<p class="undrawn">${t('chart.nothing')}</p>`;
   const named = odd.slice(0, NAMED_MAX).map((value) => `“${visible(plain(value))}”`).join(', ');
-  const said = odd.length === 1 ? '1 value isn’t a number and isn’t drawn' : `${odd.length} values aren’t numbers and aren’t drawn`;
-  return html`<p class="undrawn">${said}: <bdi>${named}</bdi>${odd.length > NAMED_MAX && ' …'}</p>`;
+  return html`<p class="undrawn">${t('chart.undrawn', { count: odd.length })} <bdi>${named}</bdi>${odd.length > NAMED_MAX && ' …'}</p>`;
+}
+
+/** @param {any} display @param {string} language @returns {{series: Series[], labels: string[], kind: 'line' | 'bar'}} */
+function read(display, language) {
+  const series = seriesOf(display);
+  const count = series.reduce((most, { values }) => Math.max(most, values.length), 0);
+  return { series, labels: labelsOf(display, count, language), kind: display.kind === 'line' ? 'line' : 'bar' };
 }
 
 /** Counted where none are given; one that is missing stays empty. @param {any} display @param {number} count @param {string} language */
@@ -72,78 +192,5 @@ function seriesOf(display) {
   const given = list(display.series ?? display.values);
   const isOneList = given.every((value) => value === null || typeof value !== 'object');
   const all = isOneList ? [{ values: given }] : given;
-  return all.map((one, at) => ({ name: visible(plain(one?.name)) || `series ${at + 1}`, values: list(one?.values ?? one) }));
-}
-
-/** A range with round steps that holds all values and zero, and room for its numbers. @param {number[]} values @param {string} language */
-export function scaleOf(values, language) {
-  const lowest = Math.min(0, ...values);
-  const highest = Math.max(0, ...values);
-  const span = highest - lowest || 1;
-  const magnitude = 10 ** Math.floor(Math.log10(span / 4));
-  const step = magnitude * ([1, 2, 5, 10].find((factor) => (magnitude * factor * 5) >= span) ?? 10);
-  const from = Math.floor(lowest / step) * step;
-  const to = Math.ceil(highest / step) * step || step;
-  const ticks = Array.from({ length: Math.round((to - from) / step) + 1 }, (_, at) => {
-    // Steps are round; what adding them up leaves behind is not.
-    const value = Number((from + at * step).toPrecision(12));
-    return { value, text: amount(value, language) };
-  });
-  /** @param {number} value */
-  const y = (value) => PLOT.bottom - ((value - from) / (to - from)) * (PLOT.bottom - PLOT.top);
-  const left = Math.max(PLOT.left, 12 + CHARACTER_WIDTH * Math.max(...ticks.map(({ text }) => text.length)));
-  /** The middle of the place that belongs to a label. @param {number} at @param {number} count */
-  const x = (at, count) => left + ((at + 0.5) / count) * (PLOT.right - left);
-  return { ticks, left, x, y };
-}
-
-/** @param {{scale: Scale, labels: string[]}} props */
-function Axes({ scale, labels }) {
-  const short = labels.map((name) => (name.length > LABEL_LENGTH_MAX ? `${name.slice(0, LABEL_LENGTH_MAX)}…` : name));
-  const room = (PLOT.right - scale.left) / (CHARACTER_WIDTH * (2 + Math.max(...short.map((name) => name.length))));
-  const every = Math.ceil(labels.length / Math.max(1, Math.min(LABELS_MAX, Math.floor(room))));
-  const shown = short.map((name, at) => ({ name, at })).filter(({ at }) => at % every === 0);
-  return html`
-    <g class="axes">
-      ${scale.ticks.map(({ value, text }) => html`<path d=${`M${scale.left} ${scale.y(value)}H${PLOT.right}`} class=${value === 0 ? 'zero' : ''} /><text x=${scale.left - 8} y=${scale.y(value) + 4} text-anchor="end">${text}</text>`)}
-      ${shown.map(({ name, at }) => html`<text x=${scale.x(at, labels.length)} y=${PLOT.bottom + 22} text-anchor="middle">${name}</text>`)}
-    </g>
-  `;
-}
-
-/** @typedef {{at: number, x: number, y: number, title: string}} Point */
-
-/** The values that can be drawn. @param {Series} series @param {string[]} labels @param {Scale} scale @returns {Point[]} */
-function pointsOf({ name, values }, labels, scale) {
-  return values.flatMap((value, at) => {
-    const number = measured(value);
-    return number === undefined ? [] : [{ at, x: scale.x(at, labels.length), y: scale.y(number), title: `${labels[at]} · ${name}: ${value}` }];
-  });
-}
-
-/** @param {{series: Series, at: number, labels: string[], scale: Scale}} props */
-function Line({ series, at, labels, scale }) {
-  const points = pointsOf(series, labels, scale);
-  const path = points.map(({ at: place, x, y }, index) => `${points[index - 1]?.at === place - 1 ? 'L' : 'M'}${x} ${y}`).join('');
-  return html`
-    <g class=${`line series-${at % 4}`}>
-      <path d=${path} />
-      ${points.map(({ x, y, title }) => html`<circle cx=${x} cy=${y} r="3.5"><title>${title}</title></circle>`)}
-    </g>
-  `;
-}
-
-/** @param {{series: Series, at: number, of: number, labels: string[], scale: Scale}} props */
-function Bars({ series, at, of, labels, scale }) {
-  const room = ((PLOT.right - scale.left) / labels.length) * 0.68;
-  const width = room / of;
-  const zero = scale.y(0);
-  return html`
-    <g class=${`bars series-${at % 4}`}>
-      ${pointsOf(series, labels, scale).map(({ x, y, title }) => {
-        const height = Math.max(1.5, Math.abs(zero - y));
-        return html`<rect x=${x - room / 2 + at * width} y=${y > zero ? zero : zero - height} width=${Math.max(1, width - 2)} height=${height} rx="2"><title>${title}</title></rect>`;
-      })}
-    </g>
-  `;
+  return all.map((one, at) => ({ name: visible(plain(one?.name)) || t('chart.series', { number: at + 1 }), values: list(one?.values ?? one) }));
 }

@@ -1,15 +1,24 @@
 // The conversation: its turns, the controls beneath them, and the place to write. It follows what is new only while the
 // reader is at the end; otherwise a button offers to.
 
-import { html, useEffect, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
+import { effect, html, useRef } from './vendor/ui.mjs';
 import { Composer } from './composer.js';
 import { Down, Mark } from './buttons.js';
+import { useFollowing } from './following.js';
+import { t } from './i18n.js';
 import { lazy } from './lazy.js';
 import { last } from './conversation.js';
-import { beside, budget, busy, ready, say, turns } from './session.js';
-import { TurnView } from './turn.js';
+import { shown } from './live.js';
+import { beside, budget, busy, draft, ready, say, turns } from './session.js';
 
-const NEAR_PX = 60;
+/** Fetched with the first turn, or while its message is written; and with it what draws its answer. */
+const TurnView = lazy(async () => {
+  import('./answer.js').catch(() => {});
+  return (await import('./turn.js')).TurnView;
+});
+effect(() => {
+  if (draft.value) TurnView.ahead();
+});
 
 /** Fetched with the first message, so that it is there when the first controls are. */
 const Controls = lazy(async () => (await import('./controls.js')).Controls, 'controls.css');
@@ -19,42 +28,13 @@ const BudgetLine = lazy(async () => (await import('./budget.js')).BudgetLine, 'a
 export function Chat() {
   /** @type {{current: HTMLElement | null}} */
   const scroller = useRef(null);
-  const following = useRef(true);
-  const [away, setAway] = useState(false);
-
-  function toEnd() {
-    following.current = true;
-    setAway(false);
-    const element = scroller.current;
-    if (element) element.scrollTop = element.scrollHeight;
-  }
-
-  function scrolled() {
-    const element = scroller.current;
-    if (!element) return;
-    const atEnd = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_PX;
-    following.current = atEnd;
-    setAway(!atEnd);
-  }
-
-  useLayoutEffect(() => {
-    if (following.current) toEnd();
-    else scrolled();
-  }, [turns.value, beside.value]);
-
-  // What is fetched late makes the column longer later.
-  useEffect(() => {
-    const column = scroller.current?.firstElementChild;
-    const observer = new ResizeObserver(() => following.current && toEnd());
-    if (column) observer.observe(column);
-    return () => observer.disconnect();
-  }, []);
+  const { isAway, toEnd, scrolled } = useFollowing(scroller, [turns.value, beside.value, shown.value]);
 
   const empty = ready.value && turns.value.length === 0;
   const lastKey = busy.value ? 0 : last(turns.value)?.key;
   return html`
-    <section class="chat" aria-label="Conversation">
-      <h2 class="sr-only">Conversation</h2>
+    <section class="chat" aria-label=${t('chat.title')}>
+      <h2 class="sr-only">${t('chat.title')}</h2>
       <div class="scroller" ref=${scroller} onScroll=${scrolled}>
         <div class="column">
           ${empty && html`<${Invitation} />`}
@@ -63,7 +43,7 @@ export function Chat() {
         </div>
       </div>
       <div class="below">
-        ${away && html`<button type="button" class="latest" onClick=${toEnd}><${Down} /> Jump to latest</button>`}
+        ${isAway && html`<button type="button" class="latest" onClick=${toEnd}><${Down} /> ${t('chat.latest')}</button>`}
         <${Composer} onSent=${toEnd} />
         ${budget.value && html`<${BudgetLine} />`}
       </div>
@@ -71,12 +51,13 @@ export function Chat() {
   `;
 }
 
+/** What the demo model answers, and the name of what that shows. @type {[string, import('./i18n.js').Key][]} */
 const EXAMPLES = [
-  ['hello', 'a reflex'],
-  ['why is the sky blue?', 'a question'],
-  ['give me two buttons, red and blue', 'controls'],
-  ['make a traffic light', 'a small machine'],
-  ['what did I say before?', 'memory'],
+  ['hello', 'chat.example.reflex'],
+  ['why is the sky blue?', 'chat.example.question'],
+  ['give me two buttons, red and blue', 'chat.example.controls'],
+  ['make a traffic light', 'chat.example.machine'],
+  ['what did I say before?', 'chat.example.memory'],
 ];
 
 function Invitation() {
@@ -89,12 +70,12 @@ function Invitation() {
   return html`
     <div class="invitation">
       <${Mark} />
-      <h3>Say something.</h3>
-      <p>Every answer is made in frames that you can count. The line beneath it shows how many, and opens to show each one.</p>
+      <h3>${t('chat.greeting')}</h3>
+      <p>${t('chat.invitation')}</p>
       <ul>
         ${EXAMPLES.map(
           ([text, kind]) =>
-            html`<li><button type="button" onClick=${(/** @type {MouseEvent} */ event) => choose(text, event)}><span>${text}</span><small>${kind}</small></button></li>`,
+            html`<li><button type="button" onClick=${(/** @type {MouseEvent} */ event) => choose(text, event)}><span lang="en">${text}</span><small>${t(kind)}</small></button></li>`,
         )}
       </ul>
     </div>

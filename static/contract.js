@@ -80,7 +80,8 @@
  * @property {'running'} status
  * @property {number} started_at  milliseconds since the epoch, by the server's clock
  * @property {LiveFrame[]} frames
- * @property {string[]} nodes     those at work now */
+ * @property {string[]} nodes     those at work now
+ * @property {boolean} [isCut]     its start was missed */
 
 /** @typedef {object} Process  a call that is out now
  * @property {number} pid

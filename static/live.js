@@ -2,6 +2,7 @@
 
 import { batch, computed, signal } from './vendor/ui.mjs';
 import { numberOf } from './conversation.js';
+import { found, nothingShown, shownAfter, shownAt } from './shown.js';
 import { after, beginning } from './timeline.js';
 
 /** @typedef {import('./contract.js').Trace} Trace */
@@ -23,6 +24,10 @@ export const finished = computed(() =>
     .map(whole)
     .sort((one, other) => numberOf(other.id) - numberOf(one.id)),
 );
+/** What each answer shows beside its text. @type {import('./vendor/ui.mjs').Signal<import('./shown.js').Shown>} */
+export const shown = signal(nothingShown);
+/** The answers that were there before the page: their displays are read when they come into view. @type {Set<string>} */
+export let endedBefore = new Set();
 /** What went wrong, by turn. */
 export const errors = computed(() => line.value.errors);
 /** The calls that are out now. @type {{readonly value: Process[]}} */
@@ -45,8 +50,12 @@ export function serverNow() {
 let clockAhead = 0;
 let isClockKnown = false;
 
-/** Starts over from what was read. @param {Trace[]} ended @param {Process[]} out */
-export function restart(ended, out) {
+/** Starts over from what was read. @param {Trace[]} ended @param {Process[]} out
+ * @param {{controls: import('./contract.js').Control[], machines: import('./contract.js').Machine[]}} [screen] */
+export function restart(ended, out, { controls, machines } = nothingShown) {
+  shown.value = shownAt(controls, machines, ended);
+  endedBefore = new Set(ended.filter(({ status, path }) => status === 'done' && !path.startsWith('machine')).map(({ id }) => id));
+  endedBefore.delete(shown.value.owner);
   traces.value = Object.fromEntries(ended.map((trace) => [trace.id, trace]));
   // Those of the turn in progress come as events.
   const isBehind = (/** @type {Process} */ { turn }) => turn in traces.value;
@@ -65,11 +74,18 @@ export function take(event) {
   clockAhead = Math.min(clockAhead, late);
   batch(() => {
     line.value = after(line.value, event);
+    shown.value = shownAfter(shown.value, event);
     const [trace] = line.value.finished;
     if (trace) traces.value = Object.fromEntries([...Object.entries(traces.value), [trace.id, trace]].slice(-TRACES_MAX));
     if (trace?.frames.some(({ calls }) => calls.some(({ label }) => label.startsWith('describe ')))) descriptions.value += 1;
     if (event.event === 'controls' && !event.turn) renewals.value += 1;
   });
+}
+
+/** What a turn from before had shown. @param {string} id @param {import('./contract.js').Control[]} displays */
+export function foundShown(id, displays) {
+  endedBefore.delete(id);
+  shown.value = found(shown.value, id, displays);
 }
 
 /** A trace that was written before a call behind it ended knows nothing of that call. @param {Trace} trace @returns {Trace} */

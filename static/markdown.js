@@ -5,6 +5,7 @@
 // blocks lets a streaming answer render only its last block again.
 
 import { DOMPurify, Marked } from './vendor/prose.mjs';
+import { t } from './i18n.js';
 import { unturned, visible } from './words.js';
 
 const SAFE_ADDRESS = /^(?:https?:|mailto:)/i;
@@ -27,7 +28,7 @@ const marked = new Marked({
   breaks: true,
   renderer: {
     html: ({ text }) => escaped(text).replace(/&#60;br\s*\/?&#62;/gi, '<br>'),
-    image: ({ href, text }) => link(href, escaped(text || 'image')),
+    image: ({ href, text }) => link(href, escaped(text || t('answer.image'))),
     link({ href, tokens }) {
       return link(href, this.parser.parseInline(tokens));
     },
@@ -66,7 +67,7 @@ function edges(text) {
   return [all[0], all[all.length - 1]];
 }
 
-/** @typedef {{type: string, raw: string, start: number, text?: string, lang?: string}} Block  `start`: where it begins */
+/** @typedef {{type: string, raw: string, place: number, text?: string, lang?: string}} Block  `place`: where it begins */
 
 /** More text can still change the last block, and make it one with the block before. */
 const UNSETTLED = 2;
@@ -80,28 +81,44 @@ export function blocks(text) {
  * @param {string} text @param {Block[]} known the blocks before it grew @returns {Block[]} */
 export function grown(text, known) {
   const settled = known.slice(0, -UNSETTLED);
-  return [...settled, ...read(text, known[settled.length]?.start ?? 0)];
+  return [...settled, ...read(text, known[settled.length]?.place ?? 0)];
 }
 
 /** @param {string} text @param {number} from @returns {Block[]} */
 function read(text, from) {
-  let start = from;
+  let place = from;
   const all = marked.lexer(text.slice(from)).map((token) => {
-    const block = { ...token, start };
-    start += token.raw.length;
+    const block = { ...token, place };
+    place += token.raw.length;
     return block;
   });
   return all.filter(({ type }) => type !== 'space' && type !== 'def');
 }
 
+/** `1,234.50 €`, `−3 %`, `12 kWh`: what stands at the right. */
+const FIGURE = /^[-+−±~<>≈]?\s?[€$£]?\s?\d[\d.,'’\u00a0\u202f ]*\s?(?:%|‰|[€$£]|[\p{L}°µ]{1,4}[²³]?)?$/u;
+
+/** Columns of figures stand at the right, unless the table says where. @param {any} table */
+function aligned(table) {
+  const sides = table.align.map((/** @type {string | null} */ side, /** @type {number} */ at) => {
+    const texts = table.rows.map((/** @type {{text: string}[]} */ row) => row[at].text.trim()).filter(Boolean);
+    return side ?? (texts.length > 0 && texts.every((/** @type {string} */ text) => FIGURE.test(text)) ? 'right' : null);
+  });
+  const side = (/** @type {any} */ cell, /** @type {number} */ at) => ({ ...cell, align: sides[at] });
+  return { ...table, align: sides, header: table.header.map(side), rows: table.rows.map((/** @type {any[]} */ row) => row.map(side)) };
+}
+
 /** One block as trusted HTML. @param {Block} block */
 export function rendered(block) {
-  return DOMPurify.sanitize(marked.parser([/** @type {any} */ (block)]), {
+  const token = block.type === 'table' ? aligned(block) : block;
+  return DOMPurify.sanitize(marked.parser([/** @type {any} */ (token)]), {
     ALLOWED_TAGS: TAGS,
     ALLOWED_ATTR: ['href', 'rel', 'target', 'start', 'align', 'tabindex'],
     ALLOW_DATA_ATTR: false,
     ALLOW_ARIA_ATTR: false,
     ALLOWED_URI_REGEXP: SAFE_ADDRESS,
+    // Without this their values have to be addresses, too.
+    ADD_URI_SAFE_ATTR: ['align', 'start', 'tabindex', 'target', 'rel'],
     RETURN_TRUSTED_TYPE: true,
   });
 }

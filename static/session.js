@@ -138,7 +138,7 @@ async function load() {
       if (lastStarted < conversation.lastNumber(turns.value)) notice.value = t('session.lost');
       const pending = [...(ready.value ? [] : pendingBefore()), ...turns.value.filter(conversation.isPending)];
       turns.value = conversation.continued(conversation.remembered(history.messages, turns.value, frames.traces), pending, frames.traces);
-      live.restart(frames.traces, state.processes);
+      live.restart(frames.traces, state.processes, state);
       health.value = status;
       graphName.value = frames.graph;
       beside.value = { controls: state.controls, machines: state.machines, uiState: state.ui_state };
@@ -354,8 +354,9 @@ export function cancelCall(pid) {
   act('/api/cancel', { pid });
 }
 
-export function clear() {
-  act('/api/clear', {});
+export async function clear() {
+  const before = turns.value;
+  if (await act('/api/clear', {})) turns.value = conversation.erased(turns.value, before);
 }
 
 /** Goes to a conversation of its own; this one stays at its address. */

@@ -49,8 +49,10 @@ function noted(errors, { turn, detail }) {
 }
 
 /** @param {any} event its first @returns {LiveTurn} */
-function turnOf({ turn, at }) {
-  return { id: turn, status: 'running', started_at: at, frames: [], nodes: [] };
+function turnOf({ turn, at, event }) {
+  // Where its start was missed, nobody knows how long it runs.
+  const isCut = event === 'turn_started' ? {} : { isCut: true };
+  return { id: turn, status: 'running', started_at: at, frames: [], nodes: [], ...isCut };
 }
 
 /** @param {LiveTurn} turn @param {any} event @returns {LiveTurn} */

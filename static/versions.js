@@ -3,8 +3,9 @@
 import { html, useLayoutEffect, useRef, useState } from './vendor/ui.mjs';
 import { Answer } from './answer.js';
 import { isPending } from './conversation.js';
+import { t } from './i18n.js';
 import { edit, withdraw } from './session.js';
-import { counted, unturned } from './words.js';
+import { unturned } from './words.js';
 
 /** @typedef {import('./contract.js').Variant} Variant */
 /** @typedef {import('./conversation.js').Turn} Turn */
@@ -56,14 +57,14 @@ export function Editor({ turn, onEnd }) {
 
   return html`
     <form class="editor" onSubmit=${submit}>
-      <textarea dir="auto" ref=${field} rows=${Math.min(8, text.split('\n').length + 1)} aria-label="Edit this message" value=${text}
+      <textarea dir="auto" ref=${field} rows=${Math.min(8, text.split('\n').length + 1)} aria-label=${t('chat.edit')} value=${text}
         onInput=${() => setText(field.current?.value ?? '')} onKeyDown=${keyPressed} />
       <p class="choices">
-        ${isWaiting && html`<button type="button" class="quiet" onClick=${() => withdraw(turn)}>Don’t send</button>`}
-        <button type="button" class="plain" onClick=${cancel}>Cancel</button>
-        <button type="submit" class="strong" disabled=${!text.trim() || isSending}>${isWaiting ? 'Change' : 'Send'}</button>
+        ${isWaiting && html`<button type="button" class="quiet" onClick=${() => withdraw(turn)}>${t('versions.withdraw')}</button>`}
+        <button type="button" class="plain" onClick=${cancel}>${t('versions.cancel')}</button>
+        <button type="submit" class="strong" disabled=${!text.trim() || isSending}>${t(isWaiting ? 'versions.change' : 'versions.send')}</button>
       </p>
-      ${!isWaiting && html`<p class="facts">What follows this message leaves the conversation and stays as an earlier version.</p>`}
+      ${!isWaiting && html`<p class="facts">${t('versions.note')}</p>`}
     </form>
   `;
 }
@@ -75,21 +76,21 @@ export function Versions({ variants }) {
   const at = Math.min(chosen, variants.length - 1);
   const { messages, cut } = variants[at];
   return html`
-    <section class="versions" aria-label="Earlier versions">
+    <section class="versions" aria-label=${t('versions.title')}>
       <p class="choices">
-        <button type="button" class="quiet" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>${counted(variants.length, 'earlier version')}</button>
+        <button type="button" class="quiet" aria-expanded=${isOpen} onClick=${() => setOpen(!isOpen)}>${t('versions.count', { count: variants.length })}</button>
         ${isOpen && html`
-          <button type="button" class="quiet" aria-label="Previous version" disabled=${at === 0} onClick=${() => setChosen(at - 1)}>‹</button>
-          <span role="status">${at + 1} of ${variants.length}</span>
-          <button type="button" class="quiet" aria-label="Next version" disabled=${at === variants.length - 1} onClick=${() => setChosen(at + 1)}>›</button>
+          <button type="button" class="quiet" aria-label=${t('versions.previous')} disabled=${at === 0} onClick=${() => setChosen(at - 1)}>‹</button>
+          <span role="status">${t('versions.place', { number: at + 1, count: variants.length })}</span>
+          <button type="button" class="quiet" aria-label=${t('versions.next')} disabled=${at === variants.length - 1} onClick=${() => setChosen(at + 1)}>›</button>
         `}
       </p>
       ${isOpen && html`
         <div class="version">
           ${messages.map(({ role, content }) => role === 'user'
-            ? html`<p class="was-asked" dir="auto"><span class="sr-only" dir="ltr">You: </span>${unturned(content)}</p>`
+            ? html`<p class="was-asked" dir="auto"><span class="sr-only" dir="ltr">${t('chat.you')} </span>${unturned(content)}</p>`
             : html`<${Answer} text=${content} isGrowing=${false} />`)}
-          ${cut && html`<p class="facts">The rest of this version is not kept.</p>`}
+          ${cut && html`<p class="facts">${t('versions.cut')}</p>`}
         </div>
       `}
     </section>

@@ -79,7 +79,7 @@ test('what is to be approved is text, whatever stands in it, and a stop takes it
     await visitor.say(evil);
     const approval = page.locator('.approval');
     await approval.waitFor();
-    assert.match(await approval.locator('.label').innerText(), /^agent wants to begin\. /);
+    assert.match(await approval.locator('.label').innerText(), /^agent wants to start\. /);
     assert.ok((await approval.locator('pre').innerText()).includes(evil));
     assert.equal(await approval.locator('img, script, strong').count(), 0);
     await page.getByRole('button', { name: /stop/i }).first().click();

@@ -6,10 +6,10 @@ import { test } from 'node:test';
 
 const source = await readFile(new URL('../../static/conversation.js', import.meta.url), 'utf8');
 const conversation = await import(`data:text/javascript,${encodeURIComponent(source)}`);
-const { acknowledged, after, begun, continued, held, last, remembered, withdrawn } = conversation;
+const { acknowledged, after, begun, continued, erased, held, last, remembered, withdrawn } = conversation;
 
 /** A conversation in a few words: `msg_1 done hello→Hi!`. */
-const drawn = (turns) => turns.map(({ id, status, question, answer }) => `${id || '-'} ${status} ${question}→${answer}`);
+const drawn = (turns) => turns.map(({ id, status, question, answer, isGone, isQueued }) => `${id || '-'} ${isGone ? 'gone ' : ''}${isQueued ? 'queued' : status} ${question}→${answer}`);
 /** Pending turns, each named `c-<question>`. */
 const asked = (turns, ...questions) => questions.reduce((known, question) => begun(known, { question, clientId: `c-${question}`, status: 'sent' }), turns);
 const started = (turn, message, clientId = `c-${message}`, entry = 'message') => ({ event: 'turn_started', turn, frame: 0, message, client_id: clientId, entry });
@@ -43,8 +43,24 @@ test('the acknowledgement and the start of a turn may come in either order, and 
   assert.deepEqual(drawn(played(one, started('msg_1', 'q'), said('msg_1', 'A'))), ['msg_1 running q→A']);
 });
 
-test('an acknowledgement that names a turn from before the last one takes the message out: its turn was forgotten', () => {
-  assert.deepEqual(drawn(acknowledged(asked([], 'q'), 'c-q', 'msg_3', 5)), []);
+test('an acknowledgement that names a turn from before the last one: its turn was forgotten, and the message stays to be read', () => {
+  const forgotten = acknowledged(asked([], 'q', 'later'), 'c-q', 'msg_3', 5);
+  assert.deepEqual(drawn(forgotten), ['- gone partial q→', '- sent later→']);
+  assert.deepEqual(drawn(played(forgotten, started('msg_3', 'q'))), ['msg_3 running q→', '- sent later→'], 'unless it starts all the same');
+});
+
+test('a message is queued only while another turn runs before it', () => {
+  const first = acknowledged(asked([], 'one', 'two'), 'c-one', 'msg_1', 0);
+  const both = acknowledged(first, 'c-two', 'msg_2', 1);
+  assert.deepEqual(drawn(both), ['msg_1 running one→', 'msg_2 queued two→']);
+  assert.deepEqual(drawn(played(both, ended('msg_1'), started('msg_2', 'two'))), ['msg_1 done one→', 'msg_2 running two→']);
+  assert.deepEqual(drawn(played(both, ended('msg_2', { status: 'cancelled' }))), ['msg_1 running one→', 'msg_2 stopped two→']);
+});
+
+test('rows that queries returned are counted, those of descriptions are not', () => {
+  const result = (tool, rows) => ({ event: 'tool_result', turn: 'msg_1', frame: 3, tool, ok: true, rows });
+  const turns = played(asked([], 'q'), started('msg_1', 'q'), result('describe', 7), result('query', 12), result('query', 3), result('query', undefined));
+  assert.equal(turns[0].rows, 15);
 });
 
 test('a retold answer replaces the text before, and more may follow', () => {
@@ -94,7 +110,7 @@ test('buttons come back as buttons, steps of a machine out of their traces, and 
   assert.deepEqual(drawn(turns), ['msg_3 done make a lamp→Here.', 'msg_4 done On→', 'msg_5 done Ask→Yes.']);
   assert.deepEqual(turns.map(({ kind, progress }) => `${kind} ${progress}`), ['message Thinking.', 'action ', 'action ']);
   assert.deepEqual(remembered(history, turns, traces).map(({ key }) => key), turns.map(({ key }) => key), 'each is still the same');
-  assert.deepEqual(remembered([], turns, traces), [], 'nothing of a conversation that was cleared');
+  assert.deepEqual(remembered([], [], traces), [], 'nothing of a conversation that was cleared');
 });
 
 test('what was pending is kept unless the server knows its client id; the same words twice are two messages', () => {
@@ -136,14 +152,14 @@ test('what was replaced leaves, and is a variant of the turn that came in its pl
     assert.deepEqual(drawn(edited), ['msg_1 done one→', 'msg_3 running two→', '- sent later→']);
     assert.equal(edited[1].variants, variants);
     const history = [{ role: 'user', content: 'two', id: 'msg_3', variants }];
-    assert.deepEqual(remembered(history, edited)[0].variants, variants);
-    assert.deepEqual(remembered([{ role: 'user', content: 'two', id: 'msg_3' }], edited)[0].variants, []);
+    assert.deepEqual(remembered(history, edited).find(({ id }) => id === 'msg_3').variants, variants);
+    assert.deepEqual(remembered([{ role: 'user', content: 'two', id: 'msg_3' }], edited).find(({ id }) => id === 'msg_3').variants, []);
   }
 });
 
-test('what was withdrawn leaves', () => {
+test('what was withdrawn stays to be read', () => {
   const turns = played(asked([], 'one', 'two'), started('msg_1', 'one'), said('msg_1', 'A'), ended('msg_1', { status: 'cancelled' }));
-  assert.deepEqual(drawn(played(turns, { event: 'withdrawn', turn: 'msg_1', frame: 0 })), ['- sent two→']);
+  assert.deepEqual(drawn(played(turns, { event: 'withdrawn', turn: 'msg_1', frame: 0 })), ['- gone stopped one→A', '- sent two→']);
 });
 
 test('the last turn of the history is neither pending nor a step of a machine', () => {
@@ -154,7 +170,33 @@ test('the last turn of the history is neither pending nor a step of a machine', 
   assert.equal(last([]), undefined);
 });
 
-test('a clear forgets all but what is pending', () => {
-  const turns = asked(played(asked([], 'one'), started('msg_1', 'one')), 'two');
-  assert.deepEqual(drawn(after(turns, { event: 'cleared', turn: '', frame: 0 })), ['- sent two→']);
+test('a clear leaves what is on the screen, to be read, and what is pending; what the user erases is not there any more', () => {
+  const turns = asked(played(asked([], 'one'), started('msg_1', 'one'), said('msg_1', 'A')), 'two');
+  const cleared = after(turns, { event: 'cleared', turn: '', frame: 0 });
+  assert.deepEqual(drawn(cleared), ['- gone partial one→A', '- sent two→']);
+  assert.equal(last(cleared), undefined);
+  assert.deepEqual(drawn(erased(cleared, turns)), ['- sent two→'], 'whichever comes first');
+  assert.deepEqual(drawn(after(erased(turns, turns), { event: 'cleared', turn: '', frame: 0 })), ['- sent two→']);
+  assert.deepEqual(drawn(erased(played(cleared, started('msg_2', 'two'), ended('msg_2')), turns)), [], 'but for what began since');
+});
+
+test('what the server no longer has keeps its place and can be read', () => {
+  const message = (role, content, id) => ({ role, content, id });
+  const turns = played(asked([], 'one', 'two', 'three'), ...['one', 'two', 'three'].flatMap((question, at) => [started(`msg_${at + 1}`, question), said(`msg_${at + 1}`, 'A'), ended(`msg_${at + 1}`)]));
+  const without = remembered([message('user', 'one', 'msg_1'), message('assistant', 'A', 'msg_1'), message('user', 'three', 'msg_3'), message('assistant', 'A', 'msg_3')], turns);
+  assert.deepEqual(drawn(without), ['msg_1 done one→A', '- gone done two→A', 'msg_3 done three→A']);
+  assert.deepEqual(without.map(({ key }) => key), turns.map(({ key }) => key));
+  assert.deepEqual(drawn(remembered([], turns)), ['- gone done one→A', '- gone done two→A', '- gone done three→A'], 'all of it');
+  const anew = remembered([message('user', 'other', 'msg_1'), message('assistant', 'B', 'msg_1')], turns);
+  assert.deepEqual(drawn(anew).at(-1), 'msg_1 done other→B', 'a server that lost everything counts from the start');
+  assert.deepEqual(drawn(anew).slice(0, 3), ['- gone done one→A', '- gone done two→A', '- gone done three→A']);
+  assert.notEqual(anew[3].key, turns[0].key);
+  assert.deepEqual(drawn(remembered([message('user', 'three', 'msg_3'), message('assistant', 'A', 'msg_3')], turns)), drawn(turns), 'a long history has left its beginning behind');
+  const begun = acknowledged(asked(turns, 'four'), 'c-four', 'msg_4', 3);
+  assert.deepEqual(drawn(remembered([message('user', 'three', 'msg_3'), message('assistant', 'A', 'msg_3')], begun)), drawn(begun), 'one that has just begun');
+  const variants = [{ id: 'msg_2', messages: [] }];
+  const replacing = remembered([message('user', 'one', 'msg_1'), { ...message('user', 'zwei', 'msg_4'), variants }, message('assistant', 'B', 'msg_4')], turns.slice(0, 2));
+  assert.deepEqual(drawn(replacing), ['msg_1 running one→', 'msg_4 done zwei→B'], 'what was replaced is a variant');
+  const stopped = withdrawn(asked(turns, 'five'));
+  assert.deepEqual(drawn(remembered([message('user', 'three', 'msg_3'), message('assistant', 'A', 'msg_3')], stopped)).at(-1), '- stopped five→');
 });

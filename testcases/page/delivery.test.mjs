@@ -175,7 +175,7 @@ test('a message waits for the turn of another window, and comes after it', () =>
     await visitor.send('/api/send', { text: 'tell me a joke' });
     await page.locator('.turn[data-status=running]').waitFor();
     await visitor.say('hello');
-    await page.locator('.turn[data-status=waiting]', { hasText: 'waiting for its turn' }).waitFor();
+    await page.locator('.turn[data-status=waiting]', { hasText: 'queued' }).waitFor();
     await visitor.ended(page.locator('.turn').nth(1));
     assert.deepEqual((await visitor.history()).filter(({ role }) => role === 'user').map(({ content }) => content), ['tell me a joke', 'hello']);
     await visitor.showsTheHistory();

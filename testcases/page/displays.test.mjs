@@ -143,7 +143,7 @@ test('what is not a number is not drawn, and is named', () =>
       { type: 'chart', label: 'D', x: [null, 'b'], values: [1, null, 3] },
     ],
     async (page, visitor) => {
-      const chart = (label) => page.locator('.display.chart').filter({ has: page.locator('figcaption', { hasText: new RegExp(`^${label}$`) }) });
+      const chart = (label) => page.locator('.display.chart').filter({ has: page.locator('.title', { hasText: new RegExp(`^${label}$`) }) });
       assert.equal(await chart('A').locator('rect').count(), 1);
       assert.equal(await chart('A').locator('rect title').textContent(), 'März · a: 1234.50');
       assert.equal(await chart('A').locator('.undrawn').innerText(), '4 values aren’t numbers and aren’t drawn: “1,234.50”, “n/a”, “true” …');

@@ -2,7 +2,7 @@
 
 import { createServer } from 'node:http';
 
-/** @param {Record<string, unknown>} script node → its answer; what is no text is sent as JSON */
+/** @param {Record<string, unknown>} script node → its answer, or a function that gives it, perhaps later; what is no text is sent as JSON */
 export async function scripted(script) {
   const server = createServer((request, response) => {
     let body = '';
@@ -14,9 +14,10 @@ export async function scripted(script) {
   return { url: `http://127.0.0.1:${port}/v1`, close: () => server.close() };
 }
 
-function answer(response, { messages = [], stream } = {}, script) {
+async function answer(response, { messages = [], stream } = {}, script) {
   const [, node] = /^# (\w+)/.exec(messages[0]?.content ?? '') ?? [];
-  const said = script[node] ?? '';
+  const made = script[node] ?? '';
+  const said = typeof made === 'function' ? await made() : made;
   const content = typeof said === 'string' ? said : JSON.stringify(said);
   const choice = (part, finish_reason) => ({ id: 'c', object: 'chat.completion', model: 'scripted', choices: [{ index: 0, ...part, finish_reason }] });
   if (!stream) {

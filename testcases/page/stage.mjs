@@ -241,10 +241,10 @@ export class Visitor {
     return trace;
   }
 
-  /** Sees to it that the page shows the history, no more and no less. */
+  /** Sees to it that the page shows the history, no more and no less, but for what it marks as no longer there. */
   async showsTheHistory() {
     const messages = await this.history();
-    const shown = async () => (await this.page.locator('.question, .answer').allInnerTexts()).map(letters);
+    const shown = async () => (await this.page.locator('.turn:not([data-gone]) :is(.question, .answer)').allInnerTexts()).map(letters);
     await becomes(shown, messages.map(({ content }) => letters(content)));
   }
 

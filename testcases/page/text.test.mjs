@@ -81,6 +81,7 @@ const TURNS = [
 test('each message stands in its own direction', () =>
   says(TURNS, async (page, visitor, put) => {
     const turn = (at) => page.locator('.turn').nth(at);
+    await turn(0).locator('.chip').click();
     const of = async (selector, at = 0) => direction(turn(at).locator(selector).first());
     assert.deepEqual([await of('.question'), await of('.progress-said'), await of('.answer ul'), await of('.answer blockquote'), await of('.answer table')], ['rtl', 'rtl', 'rtl', 'rtl', 'rtl']);
     assert.equal(await direction(turn(0).locator('.answer p').last()), 'ltr');
