@@ -3,8 +3,9 @@
 
 import { effect, html, useRef } from './vendor/ui.mjs';
 import { Composer } from './composer.js';
-import { Down, Mark } from './buttons.js';
+import { Down } from './buttons.js';
 import { useFollowing } from './following.js';
+import { Logo, ownTexts } from './face.js';
 import { t } from './i18n.js';
 import { lazy } from './lazy.js';
 import { last } from './conversation.js';
@@ -67,16 +68,18 @@ function Invitation() {
     // A key was pressed, not a finger: the button goes away, so its focus needs a place. On a phone that would open the keyboard.
     if (event.detail === 0) document.getElementById('message')?.focus();
   }
+  const { greeting, examples } = ownTexts.value;
+  /** @param {string} text @param {unknown} inside */
+  const example = (text, inside) => html`<li><button type="button" onClick=${(/** @type {MouseEvent} */ event) => choose(text, event)}>${inside}</button></li>`;
   return html`
     <div class="invitation">
-      <${Mark} />
+      <${Logo} />
       <h3>${t('chat.greeting')}</h3>
-      <p>${t('chat.invitation')}</p>
+      <p dir="auto">${greeting ?? t('chat.invitation')}</p>
       <ul>
-        ${EXAMPLES.map(
-          ([text, kind]) =>
-            html`<li><button type="button" onClick=${(/** @type {MouseEvent} */ event) => choose(text, event)}><span lang="en">${text}</span><small>${t(kind)}</small></button></li>`,
-        )}
+        ${examples
+          ? examples.map((/** @type {string} */ text) => example(text, html`<span dir="auto">${text}</span>`))
+          : EXAMPLES.map(([text, kind]) => example(text, html`<span lang="en">${text}</span><small>${t(kind)}</small>`))}
       </ul>
     </div>
   `;

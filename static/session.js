@@ -11,6 +11,7 @@ import { Refusal, account, enter, newName, parsed, postRepeatable, read, session
 import { connect } from './connection.js';
 import * as conversation from './conversation.js';
 import { t } from './i18n.js';
+import { face } from './face.js';
 import * as live from './live.js';
 import { createOutbox } from './outbox.js';
 import { remember, remembered } from './storage.js';
@@ -141,6 +142,7 @@ async function load() {
       live.restart(frames.traces, state.processes, state);
       health.value = status;
       graphName.value = frames.graph;
+      face.value = state.face;
       beside.value = { controls: state.controls, machines: state.machines, uiState: state.ui_state };
       memory.value = state.memorizer;
       budget.value = state.budget;
@@ -223,6 +225,7 @@ export async function readState() {
   const state = await read('/api/state').catch(() => undefined);
   if (!state) return;
   budget.value = state.budget;
+  face.value = state.face;
   isSentAtOnce = Boolean(state.while_busy);
 }
 

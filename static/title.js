@@ -3,6 +3,7 @@
 
 import { computed, effect, html, signal, useState } from './vendor/ui.mjs';
 import { Refusal, read, session } from './api.js';
+import { ownTexts } from './face.js';
 import { t } from './i18n.js';
 import { lazy } from './lazy.js';
 import { graphName, turns } from './session.js';
@@ -50,7 +51,8 @@ export function isWithoutJournal(error) {
 }
 
 effect(() => {
-  document.title = title.value ? `${title.value} · ${PRODUCT}` : PRODUCT;
+  const product = ownTexts.value.title ?? PRODUCT;
+  document.title = title.value ? `${title.value} · ${product}` : product;
 });
 
 // Only the server knows whether a conversation from before was renamed.

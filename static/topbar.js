@@ -3,7 +3,8 @@
 
 import { html, useState } from './vendor/ui.mjs';
 import { account, session } from './api.js';
-import { Fresh, Mark, Moon, Panels, Person, Sun } from './buttons.js';
+import { Fresh, Moon, Panels, Person, Sun } from './buttons.js';
+import { Logo, ownTexts } from './face.js';
 import { t } from './i18n.js';
 import { lazy } from './lazy.js';
 import { isAbove, isBeside, toggleList } from './panes.js';
@@ -16,7 +17,7 @@ export function Topbar() {
   return html`
     <header class="topbar">
       ${!isOut && html`<${List} />`}
-      <h1><${Mark} /> <span>framewright</span></h1>
+      <h1><${Logo} /> <span>${ownTexts.value.title ?? 'framewright'}</span></h1>
       <${Model} />
       <span class="spring">${!isOut && ready.value && html`<${Title} />`}</span>
       ${!isOut && html`<${Connection} /><${You} /><${NewConversation} /><${Cockpit} />`}
