@@ -11,7 +11,6 @@ struct Page;
 #[derive(Embed)]
 #[folder = "docs/"]
 #[prefix = "docs/"]
-#[include = "*.md"]
 struct Docs;
 
 /// Documents that lie elsewhere, by the names under which `/docs` shows them.
