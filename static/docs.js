@@ -70,12 +70,12 @@ async function show(name) {
     return;
   }
   for (const heading of main.querySelectorAll('h1, h2, h3, h4')) heading.id = anchor(heading.textContent ?? '');
-  for (const table of main.querySelectorAll('table')) {
+  for (const [at, table] of main.querySelectorAll('table').entries()) {
     const frame = document.createElement('div');
     frame.className = 'table';
     frame.tabIndex = 0;
     frame.role = 'region';
-    frame.ariaLabel = 'Table';
+    frame.ariaLabel = `Table ${at + 1}`;
     table.replaceWith(frame);
     frame.append(table);
   }

@@ -7,6 +7,10 @@ import { language, speak } from './i18n.js';
 /** @typedef {{title?: string, greeting?: string, examples?: string[]}} Texts */
 /** @typedef {Texts & {language?: string, logo?: string, colours?: {light: string, dark: string}, texts?: Record<string, Texts>}} Face */
 
+/** The page's own, see `base.css`. */
+const SHEETS = { light: '#fffdf9', dark: '#1e1b18' };
+const TINT = 0.12;
+
 /** None where the graph states nothing. @type {import('./vendor/ui.mjs').Signal<Face | undefined>} */
 export const face = signal(undefined);
 
@@ -21,10 +25,19 @@ effect(() => {
     for (const name of ['--accent', '--accent-tint']) root.removeProperty(name);
     return;
   }
-  const accent = `light-dark(${colours.light}, ${colours.dark})`;
-  root.setProperty('--accent', accent);
-  root.setProperty('--accent-tint', `color-mix(in srgb, ${accent} 12%, var(--sheet))`);
+  root.setProperty('--accent', `light-dark(${colours.light}, ${colours.dark})`);
+  root.setProperty('--accent-tint', `light-dark(${tinted(SHEETS.light, colours.light)}, ${tinted(SHEETS.dark, colours.dark)})`);
 });
+
+/** A sheet with a little of a colour in it. Not `color-mix`: the graph's drawing can't read what that computes to.
+ * @param {string} sheet `#rrggbb` @param {string} colour `#rrggbb` */
+function tinted(sheet, colour) {
+  const parts = [1, 3, 5].map((at) => {
+    const [under, over] = [sheet, colour].map((hex) => parseInt(hex.slice(at, at + 2), 16));
+    return Math.round(under + (over - under) * TINT).toString(16).padStart(2, '0');
+  });
+  return `#${parts.join('')}`;
+}
 
 /** The graph's picture, or the product's. */
 export function Logo() {
