@@ -70,7 +70,7 @@ enum Command {
     Reload(Box<Arguments>),
     /// Ask a server whether it serves: exit code 0 if it does, 1 if it shuts down, 4 if nobody answers
     Health(health::Options),
-    /// List, show, export, import, fork and delete the conversations of the journal
+    /// List, show, export, import, fork and delete the conversations of the journal, and shrink its file
     #[command(subcommand)]
     Sessions(sessions::Command),
     /// Copy the journal to a file, also while a server runs
