@@ -44,10 +44,7 @@ impl Place {
 
     /// The same of a journal in a file.
     pub(super) fn file_reader(&self) -> Result<store::sqlite::Reader, Failure> {
-        if self.server.is_some() {
-            let why = "the journal is on a database server (--journal); use that server's own tools, such as mariadb-dump";
-            return Err(Failure::config(why));
-        }
+        self.check_is_file()?;
         self.check_exists()?;
         store::sqlite::read_only(&self.path()).map_err(Failure::unavailable)
     }
@@ -78,6 +75,27 @@ impl Place {
             |error| Failure::unavailable(format!("can't create the folder {} ({error}): choose another with --data", self.data.display()));
         fs::create_dir_all(&self.data).map_err(failed)?;
         self.open_file().map_err(Failure::unavailable)
+    }
+
+    /// The same of a journal in a file.
+    pub(super) fn file_writer(&self) -> Result<store::sqlite::Sqlite, Failure> {
+        self.check_is_file()?;
+        self.check_exists()?;
+        store::sqlite::open(&self.path()).map_err(Failure::unavailable)
+    }
+
+    /// The size of the file.
+    pub(super) fn file_bytes(&self) -> Result<u64, Failure> {
+        fs::metadata(self.path()).map(|file| file.len()).map_err(Failure::unavailable)
+    }
+
+    fn check_is_file(&self) -> Result<(), Failure> {
+        match self.server {
+            Some(_) => Err(Failure::config(
+                "the journal is on a database server (--journal); use that server's own tools, such as mariadb-dump or OPTIMIZE TABLE",
+            )),
+            None => Ok(()),
+        }
     }
 
     fn open_file(&self) -> Result<Box<dyn Store + Send>, StoreError> {

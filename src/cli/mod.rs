@@ -72,7 +72,7 @@ enum Command {
     Reload(Box<Arguments>),
     /// Check that a server is up: exit code 0 if it is, 1 if it shuts down, 4 if nothing answers
     Health(health::Options),
-    /// List, show, export, import, fork and delete conversations
+    /// List, show, export, import, fork, delete and compact conversations
     #[command(subcommand)]
     Sessions(sessions::Command),
     /// Back up the journal, also while a server runs

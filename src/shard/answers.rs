@@ -67,7 +67,8 @@ pub(super) fn answer(
         What::Frames { last } => Reply::of(json::frames(session.graph().name(), session.traces(), last.clamp(1, limits.traces_max.max(1)))),
         What::Turn(id) => match session.turn(id) {
             Some(detail) => {
-                Reply::of(json::turn(&detail, session.databases(), limits.detail_bytes_max, live.delivery(around.settings, id).as_ref()))
+                let webhook = live.delivery(around.settings, id);
+                Reply::of(json::turn(&detail, session.databases(), limits.detail_bytes_max, webhook.as_ref(), None))
             }
             None if session.is_due(id) => return refuse(NOT_KEPT_YET),
             None => return refuse(if session.has_had(id) { NOT_KEPT } else { UNKNOWN_TURN }),

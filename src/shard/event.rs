@@ -264,6 +264,8 @@ pub enum Entry {
     },
     /// A session panicked and was dropped.
     Panic { session: Arc<str> },
+    /// A session was loaded, and this record of its journal led to other events than when it was written.
+    Differs { session: Arc<str>, record: u64 },
     /// Something reached its limit and was refused, closed or evicted.
     Limit { code: &'static str, detail: String },
     /// A connection was refused before it said anything, or because of what it said.

@@ -7,7 +7,7 @@
 
 use super::answers::DRAINING;
 use super::bounds::{JOURNAL_TIME, LOADING_MAX};
-use super::event::{Action, Attach, SessionId, SocketId};
+use super::event::{Action, Attach, Entry, Job, SessionId, SocketId};
 use super::identity::Key;
 use super::live::{Live, NotTaken};
 use super::operation::{Answer, Operation, Reply};
@@ -42,13 +42,13 @@ pub(super) struct Journal {
     broken: Option<Refusal>,
 }
 
-/// An answer that is made and can't be given before its batch is durable.
+/// An answer that can't be given before its batch is durable.
 pub(super) struct Unconfirmed {
     batch: u64,
     /// The session that it tells of.
     key: Key,
     ticket: Ticket,
-    reply: Reply,
+    then: Then,
     /// Whether it says that a message or an action was taken.
     has_taken: bool,
 }
@@ -74,10 +74,17 @@ pub(super) type Goodbye = (u16, &'static str);
 
 /// What an answer waits for.
 pub(super) enum Later {
-    /// It is made, and what it tells is not durable yet.
-    Durable { batch: u64, key: Key, reply: Reply, has_taken: bool },
+    /// What it tells is not durable yet.
+    Durable { batch: u64, key: Key, then: Then, has_taken: bool },
     /// Its session has to be loaded.
     Loaded(Box<Operation>),
+}
+
+/// What follows once it is.
+pub(super) enum Then {
+    Reply(Reply),
+    /// The answer comes from a job.
+    Job(Job),
 }
 
 pub(super) static JOURNAL_SILENT: Refusal =
@@ -154,7 +161,10 @@ impl Journal {
 impl Unconfirmed {
     /// What is answered instead, because of this.
     pub(super) fn unconfirmed(&self, why: &Refusal) -> Reply {
-        if self.has_taken { self.reply.unconfirmed() } else { why.clone().into() }
+        match &self.then {
+            Then::Reply(reply) if self.has_taken => reply.unconfirmed(),
+            _ => why.clone().into(),
+        }
     }
 }
 
@@ -184,8 +194,10 @@ impl Shard {
         while self.journal.replies.front().is_some_and(|waiting| waiting.batch <= batch)
             && let Some(safe) = self.journal.replies.pop_front()
         {
-            if let Some(waiting) = self.take_waiting(safe.ticket) {
-                self.reply(waiting.to, safe.reply, actions);
+            match (self.take_waiting(safe.ticket), safe.then) {
+                (Some(waiting), Then::Reply(reply)) => self.reply(waiting.to, reply, actions),
+                (Some(waiting), Then::Job(job)) => drop(self.start_job(waiting.to, job, actions)),
+                (None, _) => {}
             }
         }
         let ready: Vec<SocketId> = self.arriving_for(|arriving| matches!(arriving, Arriving::Batch(of) if of <= batch)).collect();
@@ -249,8 +261,8 @@ impl Shard {
     pub(super) fn answer_later(&mut self, to: ReplyTo, later: Later, actions: &mut Vec<Action>) -> Ticket {
         let ticket = self.wait(to, JOURNAL_TIME, &JOURNAL_SILENT);
         match later {
-            Later::Durable { batch, key, reply, has_taken } => {
-                self.journal.replies.push_back(Unconfirmed { batch, key, ticket, reply, has_taken });
+            Later::Durable { batch, key, then, has_taken } => {
+                self.journal.replies.push_back(Unconfirmed { batch, key, ticket, then, has_taken });
             }
             Later::Loaded(operation) => {
                 let key = operation.key.clone();
@@ -364,6 +376,8 @@ impl Shard {
         let (now, settings) = (self.clock.moment(), self.settings.clone());
         let left = self.sessions.make_room(&settings)?;
         actions.extend(left.iter().map(|live| Action::Log(super::evicted(live))));
+        // What it now is counts all the same: the rest of the journal belongs to it.
+        actions.extend(restored.differs.map(|record| Action::Log(Entry::Differs { session: key.hashed().into(), record })));
         let rerun = settings.keeping.is_some_and(|keeping| keeping.rerun);
         // An address that paid is not kept: nobody pays for what goes on of such a session until its next message.
         let payer = self.user(&key.sub);

@@ -3,11 +3,11 @@
 use super::bounds::HISTORY_BYTES_MAX;
 use super::event::{Forked, JobOutcome};
 use super::fork::NotForked;
-use super::journal_job::{ExportFormat, KeepFork};
+use super::journal_job::{ExportFormat, KeepFork, Shown};
 use super::operation::Reply;
 use super::rerun::Wanted;
 use crate::contract::journal::{Deleted, SessionRow, TurnRow};
-use crate::contract::{Code, DatabaseInfo, Message, Refusal, Role, TurnDetail, TurnId};
+use crate::contract::{Code, Message, Refusal, Role, TurnDetail, TurnId};
 use crate::wire::{json, markdown};
 
 const UNKNOWN_SESSION: Refusal = Refusal::new(Code::UnknownSession, "there is no such session; `GET /api/sessions` lists yours");
@@ -125,11 +125,22 @@ fn messages(row: &TurnRow) -> Vec<Message> {
     messages
 }
 
-/// Body of `/api/turn`. A turn of a conversation that was cleared is shown no more.
-pub fn turn(row: Option<TurnRow>, databases: &[DatabaseInfo], detail_bytes_max: usize) -> JobOutcome {
+/// Body of `/api/turn`. A turn of a conversation that was cleared is shown no more. `row`: what the journal has of it; the outer
+/// option is none where the journal can't be read, so that its rating isn't known.
+pub fn turn(row: Option<Option<TurnRow>>, shown: Shown) -> JobOutcome {
+    let Shown { databases, detail_bytes_max, in_memory } = shown;
+    let feedback = row.as_ref().map(|row| match row {
+        Some(row) => json::Feedback { rating: row.rating, comment: row.comment.clone() },
+        None => json::Feedback::default(),
+    });
+    let row = row.flatten();
     let webhook = row.as_ref().and_then(|row| row.webhook);
-    JobOutcome::Reply(match detail(row) {
-        Some(detail) => Reply::of(json::turn(&detail, databases, detail_bytes_max, webhook.as_ref())),
+    let (detail, webhook) = match in_memory {
+        Some((detail, known)) => (Some(detail), known.or(webhook)),
+        None => (detail(row), webhook),
+    };
+    JobOutcome::Reply(match detail {
+        Some(detail) => Reply::of(json::turn(&detail, &databases, detail_bytes_max, webhook.as_ref(), feedback.as_ref())),
         None => NOT_KEPT.into(),
     })
 }
@@ -275,8 +286,41 @@ mod tests {
     fn a_turn_of_a_cleared_conversation_is_not_shown() {
         let hidden = TurnRow { is_hidden: true, ..row(1, "done", "secret") };
         for missing in [None, Some(hidden), Some(row(1, "done", "unreadable"))] {
-            assert_eq!(body(turn(missing, &[], 1_000))["code"], "turn_not_kept");
+            let shown = Shown { databases: Vec::new(), detail_bytes_max: 1_000, in_memory: None };
+            assert_eq!(body(turn(Some(missing), shown))["code"], "turn_not_kept");
         }
+    }
+
+    fn trace() -> crate::contract::Trace {
+        let shown = json!({
+            "id": "msg_1", "message": "question 1", "graph": "v1-direct", "path": "agent", "started_at": 1.0, "total_ms": 2.0,
+            "status": "done", "usage": crate::contract::Usage::NONE, "frames": [], "background": [],
+        });
+        serde_json::from_value(shown).unwrap()
+    }
+
+    #[test]
+    fn a_turn_is_shown_with_its_rating_wherever_it_is_and_without_where_the_journal_is_silent() {
+        let detail = TurnDetail { trace: std::sync::Arc::new(trace()), action: None, calls: Vec::new() };
+        let rated = |rating, comment: Option<&str>| {
+            let mut row = row(1, "done", "x");
+            (row.rating, row.comment) = (rating, comment.map(str::to_owned));
+            row.turn.detail = serde_json::to_vec(&detail).unwrap();
+            row
+        };
+        let show = |row: Option<Option<TurnRow>>, is_in_memory: bool| {
+            let in_memory = is_in_memory.then(|| (detail.clone(), None));
+            let body = body(turn(row, Shown { databases: Vec::new(), detail_bytes_max: 1_000, in_memory }));
+            assert!(body["trace"].is_object(), "{body}");
+            (body.get("rating").cloned(), body.get("comment").cloned())
+        };
+        for is_in_memory in [true, false] {
+            let shown = show(Some(Some(rated(Some(-1), Some("too long")))), is_in_memory);
+            assert_eq!(shown, (Some(json!(-1)), Some(json!("too long"))));
+            assert_eq!(show(Some(Some(rated(None, None))), is_in_memory), (Some(Value::Null), Some(Value::Null)));
+        }
+        assert_eq!(show(Some(None), true), (Some(Value::Null), Some(Value::Null)), "it has not ended there yet");
+        assert_eq!(show(None, true), (None, None), "nobody knows");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use super::address::Address;
 use super::fork::Fork;
 use super::ids::ShardId;
 use super::rerun::Wanted;
-use crate::contract::journal::{Append, Name, SessionQuery, TurnQuery};
-use crate::contract::{Caller, Code, DatabaseInfo, Refusal, TurnId};
+use crate::contract::journal::{Append, DeliveryStatus, Name, SessionQuery, TurnQuery};
+use crate::contract::{Caller, Code, DatabaseInfo, Refusal, TurnDetail, TurnId};
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -27,12 +27,11 @@ pub enum JournalJob {
         before: TurnId,
         turns: usize,
     },
-    /// A turn that its session has in memory no more. The rest is what [`crate::wire::json::turn`] needs beside it.
+    /// `/api/turn`: a turn with its rating, which only the journal has.
     Turn {
         name: Name,
         turn: TurnId,
-        databases: Vec<DatabaseInfo>,
-        detail_bytes_max: usize,
+        shown: Box<Shown>,
     },
     /// The turn of a call that is to be made again.
     Rerun {
@@ -71,6 +70,15 @@ pub enum JournalJob {
         message: Option<Box<Sent>>,
     },
     KeepFork(Box<KeepFork>),
+}
+
+/// What [`crate::wire::json::turn`] needs beside what the journal has of a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    pub databases: Vec<DatabaseInfo>,
+    pub detail_bytes_max: usize,
+    /// The turn itself, while its session has it in memory, and what is known of its webhook.
+    pub in_memory: Option<(TurnDetail, Option<DeliveryStatus>)>,
 }
 
 /// A new session that is to be kept. Its generation is to be above this one.

@@ -146,7 +146,7 @@ impl Live {
 
     /// One that the journal had.
     pub(super) fn restored(id: SessionId, key: Key, settings: &Settings, restored: Restored, now: Moment) -> Live {
-        let Restored { session, events, has_all, generation, number, moment, webhooks } = restored;
+        let Restored { session, events, has_all, generation, number, moment, webhooks, differs: _ } = restored;
         let from = session.caller().clone();
         let recorded = Some(Recorded::restored(generation, number, moment, now, settings.snapshot_turns / 2, &session));
         Live {

@@ -49,7 +49,7 @@ pub fn of_turn<'a, E>(
         return Ok(Err(format!("the session has no turn {turn} that has ended")));
     };
     let shown = |detail: &TurnDetail| {
-        let bytes = json::turn(detail, session.databases(), session.detail_bytes_max(), None);
+        let bytes = json::turn(detail, session.databases(), session.detail_bytes_max(), None, None);
         serde_json::from_slice(&bytes).unwrap_or_default()
     };
     material.turns = earlier(session, detail).into_iter().chain([detail]).map(shown).collect();

@@ -196,6 +196,8 @@ pub struct Metrics {
     /// By code: what was refused, cut or let go, and logged.
     refusals: BTreeMap<&'static str, u64>,
     panics: u64,
+    /// Sessions that were loaded, and differed from what was recorded of them.
+    differing: u64,
     events_dropped: u64,
     now: Present,
 }
@@ -221,6 +223,7 @@ impl Metrics {
             lag: Histogram::new(LAGS),
             refusals: BTreeMap::new(),
             panics: 0,
+            differing: 0,
             events_dropped: 0,
             now: Present::default(),
         };
@@ -305,6 +308,7 @@ impl Metrics {
         match entry {
             Entry::Limit { code, .. } | Entry::Refused { code, .. } => *self.refusals.entry(code).or_default() += 1,
             Entry::Panic { .. } => self.panics += 1,
+            Entry::Differs { .. } => self.differing += 1,
             Entry::Turn { .. } => {}
         }
     }
@@ -337,6 +341,7 @@ impl Metrics {
             *self.refusals.entry(code).or_default() += count;
         }
         self.panics += more.panics;
+        self.differing += more.differing;
         self.events_dropped += more.events_dropped;
         self.now.add(more.now);
     }

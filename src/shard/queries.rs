@@ -8,11 +8,16 @@ use super::identity::Key;
 use super::journal_job::{ExportFormat, JournalJob, Sent};
 use super::routes::number;
 use crate::contract::journal::{Name, Place, SessionQuery, TurnOrder, TurnQuery};
-use crate::contract::{Caller, Code, Memory, Refusal, Time, TurnId};
+use crate::contract::{Caller, Code, Memory, Refusal, Time, TurnId, clip};
 use crate::wire::http::Request;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// What `/api/sessions/fork` takes.
+const FORK_FIELDS: &[&str] = &["turn", "to", "message", "memory"];
+/// What a refusal shows of a field's name.
+const FIELD_BYTES_MAX: usize = 40;
 
 const NAME_THEM: Refusal = Refusal::new(
     Code::InvalidParameter,
@@ -42,8 +47,8 @@ pub(super) fn sessions(sub: &Arc<str>, request: &Request, has_sign_in: bool) -> 
             Some((Time(used_at), Name { user: (**sub).to_owned(), session: session.to_owned() }))
         }
     };
-    let query = SessionQuery { user: Some((**sub).to_owned()), names, search: request.query("search"), before, limit: limit(request) };
-    Ok(JournalJob::Sessions(query))
+    let (search, limit) = (request.query("search"), limit(request)?);
+    Ok(JournalJob::Sessions(SessionQuery { user: Some((**sub).to_owned()), names, search, before, limit }))
 }
 
 /// The part of `/api/me` that the journal has; of the session of this name alone, where nobody signs in.
@@ -105,7 +110,11 @@ pub(super) fn turns(key: Key, request: &Request, has_sign_in: bool, of_all: bool
         rating,
         search: request.query("search"),
         order,
-        limit: limit(request),
+        min_total_us: at_least_ms(request, "min_ms")?,
+        min_first_token_us: at_least_ms(request, "min_first_token_ms")?,
+        min_tokens: at_least(request, "min_tokens")?,
+        min_cost_micros: at_least(request, "min_cost_micros")?,
+        limit: limit(request)?,
         ..TurnQuery::default()
     };
     Ok(JournalJob::Turns { query, of_all })
@@ -139,10 +148,22 @@ pub(super) fn rename(key: Key, body: &Map<String, Value>) -> Result<JournalJob, 
 
 /// `/api/sessions/fork`: the new session's key, and how it is made of this one.
 pub(super) fn fork(key: &Key, body: &Map<String, Value>, from: &Caller) -> Result<(Key, JournalJob), Refusal> {
+    // What the command line can do beyond this must not look as if it was done.
+    if let Some(unknown) = body.keys().find(|field| !FORK_FIELDS.contains(&field.as_str())) {
+        let unknown = clip(unknown, FIELD_BYTES_MAX);
+        let detail = format!(
+            "a fork has no field `{unknown}`: send `turn`, `to`, `message` and `memory` (operators: `framewright sessions fork` can also \
+             continue at a frame or change prompts)"
+        );
+        return Err(Refusal::with(Code::InvalidParameter, detail));
+    }
     let turn = body.get("turn").and_then(Value::as_str).and_then(|turn| turn.parse::<TurnId>().ok());
     let turn = turn.ok_or_else(|| invalid("`turn` is missing: name the turn before which to fork as `msg_<n>`"))?;
-    let to = body.get("to").and_then(Value::as_str).filter(|to| Key::is_id(to));
-    let to = to.ok_or_else(|| invalid("`to` is missing: name the new session with 1 to 64 letters, digits, `_` and `-`"))?;
+    let to = match body.get("to") {
+        Some(Value::String(to)) if Key::is_id(to) => to.as_str(),
+        None | Some(Value::Null) => return Err(invalid("`to` is missing: name the new session with 1 to 64 letters, digits, `_` and `-`")),
+        Some(_) => return Err(invalid("`to` is not a session name: use 1 to 64 letters, digits, `_` and `-`")),
+    };
     let message = match body.get("message") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.trim().is_empty() => {
@@ -190,6 +211,23 @@ fn text(request: &Request, name: &str) -> Option<String> {
     request.query(name).filter(|text| !text.trim().is_empty())
 }
 
-fn limit(request: &Request) -> usize {
-    number(request, "limit").unwrap_or(PAGE).clamp(1, PAGE_MAX)
+fn limit(request: &Request) -> Result<usize, Refusal> {
+    match text(request, "limit") {
+        None => Ok(PAGE),
+        Some(_) => match number(request, "limit") {
+            Some(limit) => Ok(limit.clamp(1, PAGE_MAX)),
+            None => Err(invalid("`limit` must be a whole number, up to 200")),
+        },
+    }
+}
+
+/// A lower bound that a list is filtered by.
+fn at_least(request: &Request, name: &str) -> Result<Option<u64>, Refusal> {
+    let wrong = |_| Refusal::with(Code::InvalidParameter, format!("`{name}` must be a whole number, at least 0"));
+    text(request, name).map(|stated| stated.parse()).transpose().map_err(wrong)
+}
+
+/// A lower bound in milliseconds, in µs.
+fn at_least_ms(request: &Request, name: &str) -> Result<Option<u64>, Refusal> {
+    Ok(at_least(request, name)?.map(|ms: u64| ms.saturating_mul(1000)))
 }

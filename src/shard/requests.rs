@@ -6,8 +6,8 @@ use super::connection::{Connection, Framing};
 use super::event::{Action, Door, Entry, Job, JobOutcome, Mail, ShardId, SocketId, Ticket};
 use super::files::{self, Found};
 use super::identity::Key;
-use super::journal::{LOADING_FULL, Later};
-use super::journal_job::JournalJob;
+use super::journal::{LOADING_FULL, Later, Then};
+use super::journal_job::{JournalJob, Shown};
 use super::live::NotTaken;
 use super::operation::{Answer, Operation, Reply, What};
 use super::outbox::OUTBOX_FULL;
@@ -206,7 +206,12 @@ impl Shard {
         if let What::Turn(turn) = what
             && let Some(job) = self.turn_in_journal(&key, turn)
         {
-            return Answer::Job(Job::Journal(Box::new(job)));
+            let job = Job::Journal(Box::new(job));
+            return match (self.batch_of(&key), self.journal.broken()) {
+                (Some(_), Some(refusal)) => Answer::Reply(refusal.clone().into()),
+                (Some(batch), None) => Answer::Later(Later::Durable { batch, key, then: Then::Job(job), has_taken: false }),
+                (None, _) => Answer::Job(job),
+            };
         }
         let opens = matches!(what, What::Send(_) | What::Switch(_));
         let client_id = if let What::Send(input) = &what { input.client_id().cloned() } else { None };
@@ -261,7 +266,7 @@ impl Shard {
                 // What it tells may not be seen, and nobody knows for how long.
                 (Some(_), Some(_)) if has_taken => Answer::Reply(reply.unconfirmed()),
                 (Some(_), Some(refusal)) => Answer::Reply(Reply::refused(refusal, client_id.as_ref())),
-                (Some(batch), None) => Answer::Later(Later::Durable { batch, key, reply, has_taken }),
+                (Some(batch), None) => Answer::Later(Later::Durable { batch, key, then: Then::Reply(reply), has_taken }),
                 (None, _) => Answer::Reply(reply),
             },
             Err(not_taken) => {
@@ -273,16 +278,18 @@ impl Shard {
         }
     }
 
-    /// Where a turn is kept that its session has in memory no more.
+    /// Where there is a journal, it knows a turn's rating, and the turn itself once that has left memory.
     fn turn_in_journal(&self, key: &Key, turn: TurnId) -> Option<JournalJob> {
         self.settings.keeping?;
-        let session = &self.sessions.find(key)?.session;
-        if session.kept_turn(turn).is_some() || session.is_due(turn) || !session.has_had(turn) {
+        let live = self.sessions.find(key)?;
+        let session = &live.session;
+        if session.is_due(turn) || !session.has_had(turn) {
             return None;
         }
         let databases = session.databases().iter().map(|database| DatabaseInfo { survey: None, ..database.clone() }).collect();
-        let detail_bytes_max = self.settings.limits.detail_bytes_max;
-        Some(JournalJob::Turn { name: queries::name(key), turn, databases, detail_bytes_max })
+        let in_memory = session.turn(turn).map(|detail| (detail, live.delivery(&self.settings, turn)));
+        let shown = Shown { databases, detail_bytes_max: self.settings.limits.detail_bytes_max, in_memory };
+        Some(JournalJob::Turn { name: queries::name(key), turn, shown: Box::new(shown) })
     }
 
     /// Makes room for a session that is about to open, or to take more; others that nobody uses may have to leave.

@@ -1,6 +1,6 @@
 //! A session as its journal has it: a snapshot and the inputs since, played again. And how an input is written there.
 //!
-//! Each record has a digest of what its input led to. So a replay finds out whether watchers saw the same.
+//! Each record has a digest of what its input led to. So a replay, and each load, finds out whether watchers saw the same.
 
 use crate::contract::journal::{Loaded, Webhook};
 use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal, VERSION};
@@ -35,6 +35,9 @@ pub struct Restored {
     pub moment: Moment,
     /// Of turns that have not ended.
     pub webhooks: Vec<Webhook>,
+    /// The first record that leads to other events now than when it was written: the journal was damaged, or this program behaves
+    /// differently.
+    pub differs: Option<u64>,
 }
 
 /// What a load has found.
@@ -262,10 +265,14 @@ pub fn restore<'a>(loaded: &Loaded, libraries: &'a mut Libraries<'a>) -> Result<
         player.load(bytes)?;
         number = *of;
     }
-    let mut events = Vec::new();
+    let (mut events, mut differs) = (Vec::new(), None);
     for record in &loaded.records {
-        let (_, effects) = player.play(record.number, &record.bytes)?;
+        let (recorded, effects) = player.play(record.number, &record.bytes)?;
         number = record.number;
+        // Behind the first difference, others follow from it.
+        if differs.is_none() && digest(self::events(&effects)) != (recorded.events, recorded.digest) {
+            differs = Some(number);
+        }
         events.extend(effects.into_iter().filter_map(|effect| if let Effect::Emit(event) = effect { Some(event) } else { None }));
     }
     let moment = player.moment;
@@ -273,7 +280,7 @@ pub fn restore<'a>(loaded: &Loaded, libraries: &'a mut Libraries<'a>) -> Result<
         None => Found::Nothing { generation },
         Some(session) => {
             let (has_all, webhooks) = (loaded.snapshot.is_none(), loaded.webhooks.clone());
-            Found::Session(Box::new(Restored { session, events, has_all, generation, number, moment, webhooks }))
+            Found::Session(Box::new(Restored { session, events, has_all, generation, number, moment, webhooks, differs }))
         }
     })
 }

@@ -474,7 +474,7 @@ fn make(server: &Server<'_>, request: &Request, call: Call, user: User, framing:
         }
         // On the new session's shard, which must know that there is one now.
         Call::Fork => {
-            let (to, job) = queries::fork(&Key::of(&sub, request)?, &message_body(server, request, "id")?, &from)?;
+            let (to, job) = queries::fork(&Key::of(&sub, request)?, &bounded_body(server, request)?, &from)?;
             if server.settings.keeping.is_none() {
                 return Err(NO_JOURNAL);
             }
@@ -589,14 +589,19 @@ pub(super) fn number(request: &Request, name: &str) -> Option<usize> {
 
 /// The body of what begins a turn, with the name that its client gave it in the header as this field.
 fn message_body(server: &Server<'_>, request: &Request, field: &str) -> Result<Map<String, Value>, Refusal> {
-    if request.body.len() > server.settings.message_bytes_max {
-        return Err(too_large(server.settings));
-    }
-    let mut body = body(request)?;
+    let mut body = bounded_body(server, request)?;
     if let Some(key) = request.header("idempotency-key") {
         body.entry(field).or_insert_with(|| key.into());
     }
     Ok(body)
+}
+
+/// The body of a call with a message in it.
+fn bounded_body(server: &Server<'_>, request: &Request) -> Result<Map<String, Value>, Refusal> {
+    if request.body.len() > server.settings.message_bytes_max {
+        return Err(too_large(server.settings));
+    }
+    body(request)
 }
 
 pub(super) fn too_large(settings: &Settings) -> Refusal {

@@ -23,6 +23,7 @@ mod outbox;
 mod reload;
 mod rerun;
 mod sign_in;
+mod store;
 mod tracing;
 
 /// One shard, its clients, and everything it asked for.
@@ -56,6 +57,8 @@ struct World {
     batch: u64,
     appended: Vec<Append>,
     loads: Vec<Key>,
+    /// Where there is one, it does at once what the shard wants of it.
+    store: Option<store::RealStore>,
     /// What webhooks are to learn where there is no journal, and whose was recalled.
     delivered: Vec<crate::contract::journal::Delivery>,
     recalled: Vec<(Arc<str>, Option<Arc<str>>)>,
@@ -102,6 +105,7 @@ impl World {
             batch: 0,
             appended: Vec::new(),
             loads: Vec::new(),
+            store: None,
             delivered: Vec::new(),
             recalled: Vec::new(),
             log: Vec::new(),
@@ -129,6 +133,16 @@ impl World {
     fn carry_out(&mut self, actions: Vec<Action>) -> Vec<Event<'static>> {
         let mut follows = Vec::new();
         for action in actions {
+            let action = match &mut self.store {
+                Some(store) => match store.done(action) {
+                    Ok(event) => {
+                        follows.push(event);
+                        continue;
+                    }
+                    Err(action) => *action,
+                },
+                None => action,
+            };
             match action {
                 Action::Read { socket, bytes_max } => {
                     assert!(self.reading.insert(socket, bytes_max).is_none(), "one read at a time on {socket:?}");
@@ -248,7 +262,7 @@ impl World {
     fn codes(&self) -> Vec<&'static str> {
         let code = |entry: &Entry| match entry {
             Entry::Limit { code, .. } | Entry::Refused { code, .. } => Some(*code),
-            Entry::Turn { .. } | Entry::Panic { .. } => None,
+            Entry::Turn { .. } | Entry::Panic { .. } | Entry::Differs { .. } => None,
         };
         self.log.iter().filter_map(code).collect()
     }
@@ -297,7 +311,7 @@ fn a_greeting_takes_two_frames_and_leaves_a_line_in_the_log() {
         Entry::Turn { id, path, frames, outcome, first_token_us, session, .. } => {
             Some((id.clone(), path.clone(), *frames, *outcome, first_token_us.is_some(), session.len()))
         }
-        Entry::Panic { .. } | Entry::Limit { .. } | Entry::Refused { .. } => None,
+        Entry::Panic { .. } | Entry::Differs { .. } | Entry::Limit { .. } | Entry::Refused { .. } => None,
     });
     assert_eq!(turn, Some(("msg_1".to_owned(), "reflex".to_owned(), 2, "done", true, 12)));
 }

@@ -3,8 +3,8 @@
 //! It takes what has gathered while it was busy, keeps it in one transaction, and tells each shard how far it is safe. When the
 //! store fails it says so, holds on to what it was given, and tries again until it succeeds. Sessions are loaded here too, behind
 //! what was appended before: their generation is written. So are renamed, rated and deleted sessions. Once an hour it deletes what
-//! is kept no longer, a step at a time, so that messages don't wait for it. What only reads has a thread of its own
-//! (`journal_reader.rs`).
+//! is kept no longer, and gives the space back, a step at a time, so that messages don't wait for it. What only reads has a thread
+//! of its own (`journal_reader.rs`).
 
 use super::journal_reader::{self, JournalReader};
 use super::mailbox::{Letter, Mailbox};
@@ -38,6 +38,8 @@ const LIBRARIES_MAX: usize = 16;
 /// How often what is kept no longer is deleted, and how soon that is tried again where it could not be.
 const RETAIN_EVERY: Duration = Duration::from_secs(3600);
 const RETAIN_AGAIN: Duration = Duration::from_secs(10);
+/// Between two steps of giving space back.
+const COMPACT_PAUSE: Duration = Duration::from_millis(20);
 /// How long that waits for shards to name their sessions, while messages wait for it.
 const NAMES_TIME: Duration = Duration::from_millis(200);
 /// What a server that shares the journal has not touched for so long it does not see to any more.
@@ -112,6 +114,7 @@ impl Journal {
             retain,
             next_retain: Instant::now() + RETAIN_FIRST,
             is_retaining: None,
+            is_compacting: false,
             courier,
             attempted: Vec::new(),
         };
@@ -201,6 +204,8 @@ struct Keeper {
     next_retain: Instant,
     /// What the present round has deleted so far.
     is_retaining: Option<Deleted>,
+    /// All that is to be deleted is, and the space that it left is being given back.
+    is_compacting: bool,
     courier: Option<Courier>,
     /// What became of deliveries and is to be kept.
     attempted: Vec<Attempted>,
@@ -237,7 +242,7 @@ impl Keeper {
             }
             self.follow();
             if Instant::now() >= self.next_retain && until.is_none() {
-                self.retain(next_try.is_none() && !self.is_broken);
+                self.maintain(next_try.is_none() && !self.is_broken);
             }
             if let Some(until) = until {
                 if self.appends.is_empty() && self.attempted.is_empty() {
@@ -396,9 +401,26 @@ impl Keeper {
         }
     }
 
-    /// Deletes some of what is kept no longer, never of what is in memory. `may_write`: the journal can be written now.
+    /// A step of deleting what is kept no longer, and then of giving back the space. `may_write`: the journal can be written now.
+    fn maintain(&mut self, may_write: bool) {
+        match self.is_compacting {
+            true => self.compact(may_write),
+            false => self.retain(may_write),
+        }
+    }
+
+    /// Gives back some of the space that deletions have left: those of users too.
+    fn compact(&mut self, may_write: bool) {
+        let outcome = if may_write { self.store.compact() } else { Ok(false) };
+        if let Err(error) = &outcome {
+            tracing::warn!(%error, "the journal can't be made smaller now");
+        }
+        self.is_compacting = outcome.unwrap_or(false);
+        self.next_retain = Instant::now() + if self.is_compacting { COMPACT_PAUSE } else { RETAIN_EVERY };
+    }
+
+    /// Deletes some of what is kept no longer, never of what is in memory.
     fn retain(&mut self, may_write: bool) {
-        let later = Instant::now() + RETAIN_EVERY;
         let Some(in_memory) = Some(()).filter(|()| may_write).and_then(|()| self.in_memory()) else {
             tracing::debug!("old conversations are deleted later: the journal or the server is too busy");
             self.next_retain = Instant::now() + RETAIN_AGAIN;
@@ -425,7 +447,7 @@ impl Keeper {
         if so_far.sessions > 0 {
             tracing::info!(sessions = so_far.sessions, turns = so_far.turns, bytes = so_far.bytes, "old conversations were deleted");
         }
-        (self.next_retain, self.is_retaining) = (later, None);
+        (self.is_retaining, self.is_compacting, self.next_retain) = (None, true, Instant::now());
     }
 
     /// The sessions that shards have in memory. None if one does not say it in time: then any could be. No other is loaded while

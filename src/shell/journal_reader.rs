@@ -87,9 +87,14 @@ fn read(store: &mut dyn Read, job: JournalJob) -> JobOutcome {
             let query = TurnQuery { before_turn: Some(before.0), limit: turns + 1, ..of_session(name) };
             store.turns(&query).map(|rows| answers::history(&rows, turns))
         }
-        JournalJob::Turn { name, turn, databases, detail_bytes_max } => {
-            store.turn(&name, turn.0).map(|row| answers::turn(row, &databases, detail_bytes_max))
-        }
+        JournalJob::Turn { name, turn, shown } => match store.turn(&name, turn.0) {
+            Ok(row) => Ok(answers::turn(Some(row), *shown)),
+            Err(error) if shown.in_memory.is_some() => {
+                tracing::warn!(%error, "a turn is shown without its rating: the journal can't be read");
+                Ok(answers::turn(None, *shown))
+            }
+            Err(error) => Err(error),
+        },
         JournalJob::Rerun { name, wanted } => store.turn(&name, wanted.turn().0).map(|row| answers::recorded(row, wanted)),
         JournalJob::TurnTest { name, turn } => turn_test(store, &name, turn),
         JournalJob::Turns { query, of_all } => {
@@ -106,6 +111,19 @@ fn read(store: &mut dyn Read, job: JournalJob) -> JobOutcome {
         }
     };
     found.unwrap_or_else(|error| unavailable(&error, "read"))
+}
+
+/// Does a job as the two threads do it, on one store.
+#[cfg(test)]
+pub(crate) fn do_both(store: &mut dyn Store, job: JournalJob) -> JobOutcome {
+    match job {
+        JournalJob::Fork { fork, message } => match fork_session(store, &fork, message) {
+            Ok(outcome) => outcome,
+            Err(job) => change(store, *job),
+        },
+        job if job.changes() => change(store, job),
+        job => read(store, job),
+    }
 }
 
 /// Changes what is kept. What was appended before must be kept already.

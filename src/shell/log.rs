@@ -15,6 +15,11 @@ pub(super) fn write(entry: Entry) {
             );
         }
         Entry::Panic { session } => error!(%session, "a session panicked and was dropped"),
+        Entry::Differs { session, record } => warn!(
+            %session,
+            record,
+            "a session was loaded, and differs from what was recorded: its journal may be damaged (see `framewright replay`)"
+        ),
         Entry::Limit { code, detail } => warn!(code, %detail, "limit reached"),
         Entry::Refused { code, detail } => warn!(code, %detail, "refused"),
     }

@@ -21,7 +21,7 @@ mod handover;
 mod inherited;
 mod jobs;
 mod journal;
-mod journal_reader;
+pub(crate) mod journal_reader;
 mod listener;
 mod log;
 mod mailbox;

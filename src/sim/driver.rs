@@ -291,6 +291,9 @@ impl World<'_> {
             }
             Action::Deliver(_) | Action::Recall { .. } => self.fail(format!("shard {shard} has a webhook, and nobody asked for one")),
             Action::Log(Entry::Panic { session }) => self.fail(format!("session {session} panicked")),
+            Action::Log(Entry::Differs { session, record }) => {
+                self.fail(format!("session {session} is loaded, and record {record} leads to other events"));
+            }
             Action::Log(_) | Action::Export(_) => {}
             Action::Audit(record) => self.fail(format!("shard {shard} notes {record:?} where there is no audit log")),
             Action::Drained => {

@@ -23,6 +23,9 @@ pub(super) trait Writing: Reading {
     /// Something was deleted: removes what is left of it.
     fn erase(&mut self) -> Outcome<()>;
 
+    /// Gives back some of the space that deletions left. Returns whether there is more.
+    fn compact(&mut self) -> Outcome<bool>;
+
     /// Libraries that this handle kept: the server may use them although no session names them yet.
     fn own_libraries(&mut self) -> &mut BTreeSet<String>;
 
@@ -102,6 +105,10 @@ impl<E: Writing> Store for E {
     fn retain(&mut self, retention: &Retention, keep: &dyn Fn(&Name) -> bool) -> Outcome<Deleted> {
         let deleted = delete::retain(self, retention, keep);
         erased(self, deleted)
+    }
+
+    fn compact(&mut self) -> Outcome<bool> {
+        Writing::compact(self)
     }
 
     fn attempted(&mut self, attempted: &[Attempted]) -> Outcome<()> {

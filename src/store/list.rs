@@ -135,6 +135,10 @@ pub(super) fn turns(sql: &mut dyn Sql, query: &TurnQuery) -> Result<Vec<TurnRow>
     all.filter(" AND t.path = ?", query.path.as_deref());
     all.filter(" AND t.graph = ?", query.graph.as_deref());
     all.filter(" AND t.rating = ?", query.rating.map(|rating| Value::Int(rating.into())));
+    all.filter(" AND t.total_us >= ?", query.min_total_us);
+    all.filter(" AND t.first_token_us >= ?", query.min_first_token_us);
+    all.filter(" AND (t.tokens_in + t.tokens_out) >= ?", query.min_tokens);
+    all.filter(" AND t.cost_micros >= ?", query.min_cost_micros);
     match (query.with_hidden, query.with_replaced) {
         (true, _) => {}
         (false, true) => all.add(" AND t.is_hidden <> 1", []),

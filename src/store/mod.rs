@@ -70,6 +70,10 @@ pub trait Store: Read {
     /// libraries that no session names. `keep` returns true for sessions in memory; those are never deleted.
     fn retain(&mut self, retention: &Retention, keep: &dyn Fn(&Name) -> bool) -> Result<Deleted, StoreError>;
 
+    /// Gives space that deletions left back to the file system, a bounded amount a call: call it again while it returns true. Where
+    /// the database does that by itself, it does nothing.
+    fn compact(&mut self) -> Result<bool, StoreError>;
+
     /// Keeps what became of deliveries. One that was deleted meanwhile is skipped.
     fn attempted(&mut self, attempted: &[Attempted]) -> Result<(), StoreError>;
 

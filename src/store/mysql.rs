@@ -110,6 +110,11 @@ impl Writing for Mysql {
         Ok(())
     }
 
+    /// InnoDB uses the space again. To shrink a file would take `OPTIMIZE TABLE`, which copies the table and is the operator's decision.
+    fn compact(&mut self) -> Outcome<bool> {
+        Ok(false)
+    }
+
     fn own_libraries(&mut self) -> &mut BTreeSet<String> {
         &mut self.own_libraries
     }

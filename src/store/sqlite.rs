@@ -4,6 +4,7 @@
 //! connection in doubt, the connection is closed; the next call opens another.
 
 mod backup;
+mod compact;
 mod connection;
 mod lock;
 mod schema;
@@ -14,6 +15,7 @@ mod trouble;
 use super::engine::{Outcome, Reading, Writing};
 use super::sql::Sql;
 use super::{Kind, Read, StoreError};
+use compact::Step;
 use connection::{Access, Handle};
 use lock::Lock;
 use std::collections::BTreeSet;
@@ -28,7 +30,8 @@ const READERS_MAX: Duration = Duration::from_millis(200);
 pub struct Sqlite {
     handle: Handle,
     own_libraries: BTreeSet<String>,
-    /// Deleted text may still be in the write-ahead log.
+    /// The write-ahead log is to be emptied as soon as no reader keeps it: deleted text may be in it, or free pages that the file still
+    /// has.
     is_erasing: bool,
     _lock: Lock,
 }
@@ -57,6 +60,17 @@ pub fn open(path: &Path) -> Result<Sqlite, StoreError> {
 /// [`Kind::Unavailable`] if there is no such file; else as [`open`].
 pub fn read_only(path: &Path) -> Result<Reader, StoreError> {
     Ok(Reader { handle: Handle::open(lock::real(path)?, Access::Read)? })
+}
+
+impl Sqlite {
+    /// Writes the whole file anew, without the space that deletions left, so that [`Store::compact`](super::Store::compact) works on
+    /// it from then on. Blocks for as long as it takes to write the file, and needs as much free space on the disk.
+    ///
+    /// # Errors
+    /// [`Kind::Full`] without enough space. The file stays as it was.
+    pub fn rebuild(&mut self) -> Result<(), StoreError> {
+        compact::rebuild(&mut self.handle)
+    }
 }
 
 impl Reader {
@@ -96,6 +110,18 @@ impl Writing for Sqlite {
         self.is_erasing = true;
         self.is_erasing = !self.handle.truncate_log(READERS_MAX)?;
         Ok(())
+    }
+
+    fn compact(&mut self) -> Outcome<bool> {
+        match compact::step(&mut self.handle)? {
+            Step::Nothing => Ok(false),
+            Step::More => Ok(true),
+            Step::Last => {
+                self.is_erasing = true;
+                self.is_erasing = !self.handle.truncate_log(Duration::ZERO)?;
+                Ok(false)
+            }
+        }
     }
 
     fn own_libraries(&mut self) -> &mut BTreeSet<String> {

@@ -480,9 +480,22 @@ pub struct State<'a> {
     pub budget: Option<Value>,
 }
 
+/// How a turn was rated; both null where it was not.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Feedback {
+    pub rating: Option<i8>,
+    pub comment: Option<String>,
+}
+
 /// Body of `/api/turn`: the trace, the databases that the session knows, without what a survey found in them, and each call's request and answer, each cut to
-/// `bytes_max`; `reply` is the answer as data, where it was kept whole.
-pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize, webhook: Option<&DeliveryStatus>) -> Vec<u8> {
+/// `bytes_max`; `reply` is the answer as data, where it was kept whole. `feedback`: none where it isn't known.
+pub fn turn(
+    detail: &TurnDetail,
+    databases: &[DatabaseInfo],
+    bytes_max: usize,
+    webhook: Option<&DeliveryStatus>,
+    feedback: Option<&Feedback>,
+) -> Vec<u8> {
     #[derive(Serialize)]
     struct Body<'a> {
         id: Id,
@@ -495,6 +508,8 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize, w
         calls: Vec<Call<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         webhook: Option<&'a DeliveryStatus>,
+        #[serde(flatten)]
+        feedback: Option<&'a Feedback>,
     }
     #[derive(Serialize)]
     struct Call<'a> {
@@ -521,7 +536,7 @@ pub fn turn(detail: &TurnDetail, databases: &[DatabaseInfo], bytes_max: usize, w
     let databases = databases.iter().map(|database| DatabaseInfo { survey: None, ..database.clone() }).collect();
     let (trace, action) = (&*detail.trace, detail.action.as_deref());
     let (id, client_id, calls) = (Id(trace.id), trace.client_id.as_ref(), calls.collect());
-    write(&Body { id, action, client_id, trace, databases, calls, webhook })
+    write(&Body { id, action, client_id, trace, databases, calls, webhook, feedback })
 }
 
 /// A model's request as `/api/turn` shows it, its texts cut to `bytes_max` in all.

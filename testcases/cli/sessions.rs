@@ -215,6 +215,7 @@ fn a_deletion_is_complete_and_says_what_it_can_not_reach() {
         "while a server runs on the journal, users delete their data with `POST /api/me/delete`",
     );
     refused(&kept, &["sessions", "delete", "--all-of-user", "anonymous"], 4, "is in use by process");
+    refused(&kept, &["sessions", "compact"], 4, "is in use by process");
     kept.end_server();
     let of_ann = kept.done(&["sessions", "export", "--all"]).replace("\"user\":\"anonymous\"", "\"user\":\"ann\"");
     kept.folder.write("ann.jsonl", &of_ann);
@@ -232,8 +233,14 @@ fn a_deletion_is_complete_and_says_what_it_can_not_reach() {
     assert_eq!(names.len(), 3, "{names:?}");
     assert!(!names.contains(&("\"anonymous\"".to_owned(), "\"talk\"".to_owned())), "{names:?}");
 
+    let size = || fs::metadata(kept.journal()).unwrap().len();
+    let before = size();
     let output = kept.done(&["sessions", "delete", "--all-of-user", "ann"]);
     assert!(output.starts_with("deleted all sessions of user `ann`: 2 sessions, 9 turns, "), "{output}");
+    let after = size();
+    assert!(after < before, "{before} bytes, then {after}");
+    let output = kept.done(&["sessions", "compact"]);
+    assert!(output.starts_with("the journal's file has ") && size() <= after, "{output}");
     assert_eq!(json_lines(&kept.done(&["sessions", "list", "--json"])).len(), 1);
     // No page of the file has any of it.
     let bytes = fs::read(kept.journal()).unwrap();
@@ -291,10 +298,10 @@ fn exports_and_replays_beside_a_busy_server_are_whole() {
     });
 }
 
-/// With `./testcases/mariadb cargo test --test cli -- sessions::`.
 #[test]
+#[ignore = "needs a MariaDB server: `./testcases/mariadb cargo test --test cli -- --ignored`, as `./testcases/all` does"]
 fn a_journal_on_a_database_server_is_worked_on_as_a_file_is() {
-    let Ok(admin) = std::env::var("MARIADB_ADMIN_URL") else { return };
+    let admin = std::env::var("MARIADB_ADMIN_URL").expect("run ./testcases/mariadb cargo test --test cli -- --ignored");
     let name = format!("journal_of_commands_{}", std::process::id());
     mysql::Conn::new(mysql::Opts::from_url(&admin).unwrap()).unwrap().query_drop(format!("CREATE DATABASE {name}")).unwrap();
     let url = format!("{}/{name}", admin.rsplit_once('/').unwrap().0);
@@ -320,7 +327,10 @@ fn a_journal_on_a_database_server_is_worked_on_as_a_file_is() {
         refused.code == Some(4) && refused.errors.contains("a server runs at ") && refused.errors.contains("/api/me/delete"),
         "{refused:?}"
     );
-    assert_eq!(on_server(&["backup", "copy.db"]).code, Some(3));
+    for command in [&["backup", "copy.db"][..], &["sessions", "compact"]] {
+        let refused = on_server(command);
+        assert!(refused.code == Some(3) && refused.errors.contains("use that server's own tools"), "{command:?}: {refused:?}");
+    }
     let export = done(&["sessions", "export", "talk"]);
     server.signal("TERM");
     server.ended();

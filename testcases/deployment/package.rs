@@ -3,6 +3,7 @@
 use crate::machine::{Machine, skipped};
 use crate::support::http::{Wire, request};
 use crate::support::{Folder, eventually, run, server};
+use serde_json::json;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -100,6 +101,13 @@ fn secrets_reach_it_as_credentials(machine: &Machine) {
 fn nobody_is_refused_while_it_is_upgraded(machine: &Machine, folder: &Folder) {
     let path = machine.path(SOCKET);
     let before = machine.property("MainPID");
+    let kept = Wire::open_file(&path).ask("POST", "/api/send?session=kept", Some(&json!({ "text": "hello" })));
+    assert_eq!(kept.status, 200, "{}", kept.text());
+    let history = |session: &str| {
+        let shown = Wire::open_file(&path).ask("GET", &format!("/api/history?session={session}&last=200"), None);
+        shown.json()["messages"].as_array().unwrap().clone()
+    };
+    let earlier = eventually("an answer", || Some(history("kept")).filter(|messages| messages.len() == 2));
     let (stop, answered, unheard) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
     // Someone who talks on and on, as the page does: each message has a name, and is sent again until it is acknowledged.
     let mut chat = server::framewright(folder.path());
@@ -135,7 +143,13 @@ fn nobody_is_refused_while_it_is_upgraded(machine: &Machine, folder: &Folder) {
             count
         });
         eventually("traffic", || (answered.load(Ordering::Relaxed) > 50).then_some(()));
+        // What came before the turn that is running now is complete.
+        let talked = eventually("a conversation", || Some(history("default")).filter(|messages| messages.len() >= 4));
+        let before_now = format!("default&before={}", talked[talked.len() - 1]["id"].as_str().unwrap());
+        let talked = history(&before_now);
         machine.run("dpkg -i /root/0.1.1-1.deb");
+        assert_eq!(history("kept"), earlier, "the new server has what the old one had");
+        assert!(talked.len() >= 2 && history(&before_now) == talked, "{talked:?} is now {:?}", history(&before_now));
         let so_far = answered.load(Ordering::Relaxed);
         eventually("traffic with the new server", || (answered.load(Ordering::Relaxed) > so_far + 50).then_some(()));
         stop.store(true, Ordering::Relaxed);

@@ -24,15 +24,15 @@ pub(crate) struct Client {
     /// The turn of each acknowledged message, and the code that its end had.
     pub(crate) turns: BTreeMap<String, String>,
     pub(crate) ends: BTreeMap<String, Option<String>>,
-    /// When the socket was last lost, and the longest that it then took to see an answer's first sign.
+    /// When the socket was last lost, and how long it took each time until the first piece of an answer came again.
     lost: Option<Instant>,
-    pub(crate) slowest: Duration,
+    pub(crate) recoveries: Vec<Duration>,
 }
 
 impl Client {
     pub(crate) fn new(address: SocketAddr, session: String) -> Client {
         let (turns, ends) = (BTreeMap::new(), BTreeMap::new());
-        Client { address, session, socket: None, seen: 0, pending: None, sent: 0, turns, ends, lost: None, slowest: Duration::ZERO }
+        Client { address, session, socket: None, seen: 0, pending: None, sent: 0, turns, ends, lost: None, recoveries: Vec::new() }
     }
 
     /// How many messages it has sent.
@@ -94,7 +94,7 @@ impl Client {
 
     fn lose(&mut self) {
         self.socket = None;
-        self.lost.get_or_insert_with(Instant::now);
+        self.lost = Some(Instant::now());
     }
 
     fn read(&mut self) {
@@ -118,7 +118,7 @@ impl Client {
         }
         if message["type"] == "delta" {
             if let Some(since) = self.lost.take() {
-                self.slowest = self.slowest.max(since.elapsed());
+                self.recoveries.push(since.elapsed());
             }
             if let (Some(id), Some(turn)) = (message["client_id"].as_str(), message["id"].as_str()) {
                 let known = self.turns.entry(id.to_owned()).or_insert_with(|| turn.to_owned());

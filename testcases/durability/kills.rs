@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 
 const KILLS: usize = 100;
 const CLIENTS: usize = 6;
+/// How long it usually takes from a broken connection to the first piece of an answer of the next server. The median of all clients
+/// and kills is compared with it: a machine that stands still now and then says nothing of the server.
+const RECOVERY_MAX: Duration = Duration::from_secs(2);
 /// A history shows so many turns.
 const TURNS_MAX: usize = 90;
 
@@ -81,9 +84,17 @@ fn kill(kills: usize, options: &[&str]) -> Vec<Client> {
         acknowledged += client.turns.len();
         cut += client.ends.values().filter(|code| code.as_deref() == Some("cut_off")).count();
     }
-    let slowest = clients.iter().map(|client| client.slowest).max().unwrap();
-    println!("{kills} kills, {acknowledged} messages, {cut} turns cut off, at most {slowest:?} from a broken line to the next answer");
+    let mut recoveries: Vec<Duration> = clients.iter().flat_map(|client| client.recoveries.iter().copied()).collect();
+    recoveries.sort_unstable();
+    let (median, slowest) = (recoveries[recoveries.len() / 2], recoveries[recoveries.len() - 1]);
+    println!(
+        "{kills} kills, {acknowledged} messages, {cut} turns cut off, {median:?} from a broken connection to the next answer (of {}: the \
+         median), at most {slowest:?}",
+        recoveries.len()
+    );
     assert!(acknowledged >= kills, "a load that is none shows nothing: {acknowledged} messages");
+    assert!(recoveries.len() >= kills, "{} recoveries from {kills} kills", recoveries.len());
+    assert!(median < RECOVERY_MAX, "it takes {median:?} until the next server answers");
     server.signal("TERM");
     server.ended();
     let file = rusqlite::Connection::open(data.path().join("journal.db")).unwrap();

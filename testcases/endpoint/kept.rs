@@ -196,7 +196,8 @@ fn sessions_are_listed_searched_renamed_and_exported_also_after_a_crash() {
 fn another_users_sessions_can_not_be_listed_read_rated_renamed_exported_or_deleted() {
     let mut kept = Kept::start();
     kept.user("ada").say("hers", "why do pelicans float?");
-    kept.restart(&[]);
+    // The session isn't in memory: everything comes from the journal.
+    kept.restart(&["--rerun"]);
     let (ada, eve) = (kept.user("ada"), kept.user("eve"));
     eve.say("own", "hello");
     let before = ada.read("/api/sessions/export?session=hers&format=json");
@@ -212,6 +213,14 @@ fn another_users_sessions_can_not_be_listed_read_rated_renamed_exported_or_delet
         ("POST", "/api/sessions/rename?session=hers", Some(json!({ "title": "x" })), "unknown_session"),
         ("POST", "/api/sessions/delete?session=hers", Some(json!({})), "unknown_session"),
         ("POST", "/api/feedback?session=hers", Some(json!({ "turn": "msg_1", "rating": -1 })), "unknown_turn"),
+        ("POST", "/api/sessions/fork?session=hers", Some(json!({ "turn": "msg_1", "to": "mine" })), "unknown_session"),
+        ("POST", "/api/sessions/fork?session=own", Some(json!({ "turn": "msg_2", "to": "hers" })), "unknown_turn"),
+        ("GET", "/api/turn/test?session=hers&id=msg_1", None, "unknown_session"),
+        ("POST", "/api/call/rerun?session=hers", Some(json!({ "turn": "msg_1", "pid": 1 })), "unknown_turn"),
+        ("GET", "/api/turn?session=hers&id=msg_1&user=proxy:ada", None, "missing_role"),
+        ("GET", "/api/turn/test?session=hers&id=msg_1&user=proxy:ada", None, "missing_role"),
+        ("POST", "/api/call/rerun?session=hers&user=proxy:ada", Some(json!({ "turn": "msg_1", "pid": 1 })), "missing_role"),
+        ("POST", "/api/sessions/fork?session=hers&user=proxy:ada", Some(json!({ "turn": "msg_1", "to": "mine" })), "missing_role"),
         ("GET", "/api/sessions?user=proxy:ada", None, "missing_role"),
         ("GET", "/api/turns?all=true", None, "missing_role"),
         ("POST", "/api/sessions/delete?session=hers&user=proxy:ada", Some(json!({})), "missing_role"),
@@ -221,6 +230,14 @@ fn another_users_sessions_can_not_be_listed_read_rated_renamed_exported_or_delet
     assert_eq!(ask(kept.server().address, "", "GET", "/api/sessions", None).code(), "missing_token");
     assert_eq!(ada.read("/api/sessions/export?session=hers&format=json"), before, "nothing of it has changed");
     assert_eq!(names(&kept.admin("/api/sessions?user=proxy:ada").json()["sessions"]), ["hers"], "administrators may read it");
+    // She can do all of it herself.
+    let suite = ada.read("/api/turn/test?session=hers&id=msg_1")["suite"].clone();
+    assert!(suite.as_str().unwrap().contains("pelicans"), "{suite}");
+    let calls = ada.read("/api/turn?session=hers&id=msg_1")["calls"].clone();
+    let rerun = ada.post("/api/call/rerun?session=hers", json!({ "turn": "msg_1", "pid": calls[0]["pid"] }));
+    assert_eq!(rerun["same"], true, "{rerun}");
+    assert_eq!(ada.post("/api/sessions/fork?session=hers", json!({ "turn": "msg_1", "to": "forked" }))["status"], "forked");
+    assert_eq!((eve.sessions(""), ada.sessions("").len()), (vec!["own".to_owned()], 2));
 }
 
 #[test]
@@ -324,11 +341,22 @@ fn turns_are_rated_and_found_by_rating_by_their_user_and_an_administrator() {
     eve.say("own", "hello");
     let rated = ada.post("/api/feedback?session=a", json!({ "turn": "msg_2", "rating": -1, "comment": "too long" }));
     assert_eq!(rated, json!({ "status": "ok", "turn": "msg_2", "rating": -1, "comment": "too long" }));
+    let shown = |user: User<'_>, turn: &str| {
+        let shown = user.read(&format!("/api/turn?session=a&id={turn}"));
+        assert!(shown["trace"].is_object(), "{shown}");
+        (shown["rating"].clone(), shown["comment"].clone(), shown.get("rating").is_some())
+    };
+    let worst = (json!(-1), json!("too long"), true);
+    assert_eq!(shown(ada, "msg_2"), worst, "from memory");
+    assert_eq!(shown(ada, "msg_1"), (Value::Null, Value::Null, true), "not rated");
     ada.post("/api/feedback?session=b", json!({ "turn": "msg_1", "rating": 1 }));
     eve.post("/api/feedback?session=own", json!({ "turn": "msg_1", "rating": -1 }));
     assert_eq!(ada.code("POST", "/api/feedback?session=a", Some(&json!({ "turn": "msg_3", "rating": 1 }))), (404, "unknown_turn".into()));
-    kept.restart(&[]);
+    kept.restart(&["--traces", "1"]);
     let (ada, eve) = (kept.user("ada"), kept.user("eve"));
+    assert_eq!(shown(ada, "msg_2"), worst, "after a restart");
+    assert_eq!(shown(ada, "msg_1"), (Value::Null, Value::Null, true), "from the journal");
+    assert_eq!(kept.admin("/api/turn?session=a&id=msg_2&user=proxy:ada").json()["comment"], "too long", "administrators see it");
     let turns = |list: &Value| -> Vec<String> {
         let turns = list["turns"].as_array().unwrap().iter();
         turns.map(|turn| format!("{}/{}", turn["session"].as_str().unwrap(), turn["id"].as_str().unwrap())).collect()
@@ -356,14 +384,42 @@ fn turns_are_rated_and_found_by_rating_by_their_user_and_an_administrator() {
             let Some(next) = page["next"].as_str() else { break };
             before = format!("&before={next}");
         }
+        let whole = ada.read(&format!("/api/turns?sort={sort}"))["turns"].clone();
+        assert_eq!(all, turns(&json!({ "turns": whole })), "{sort}: pages are pieces of the list");
+        let key = |turn: &Value| match sort {
+            "latest" => turn["started_at"].as_f64(),
+            "slowest" => turn["total_ms"].as_f64(),
+            "first_token" => turn["first_token_ms"].as_f64(),
+            "tokens" => Some(turn["tokens_in"].as_f64().unwrap() + turn["tokens_out"].as_f64().unwrap()),
+            _ => turn["cost_micros"].as_f64(),
+        };
+        let keys: Vec<f64> = whole.as_array().unwrap().iter().map(|turn| key(turn).unwrap()).collect();
+        assert!(keys.is_sorted_by(|one, next| one >= next), "{sort}: {keys:?}");
+        if sort == "latest" {
+            assert_eq!(all, ["b/msg_1", "a/msg_2", "a/msg_1"]);
+        }
         all.sort_unstable();
         assert_eq!(all, ["a/msg_1", "a/msg_2", "b/msg_1"], "{sort}");
     }
+    // What is at least so slow or large.
+    let list = ada.read("/api/turns?sort=tokens")["turns"].clone();
+    let tokens = |turn: &Value| turn["tokens_in"].as_u64().unwrap() + turn["tokens_out"].as_u64().unwrap();
+    let (most, least) = (tokens(&list[0]), tokens(&list[2]));
+    assert!(most > least, "{list}");
+    assert_eq!(ada.read(&format!("/api/turns?min_tokens={least}"))["turns"].as_array().unwrap().len(), 3);
+    for none in
+        [format!("min_tokens={}", most + 1), "min_ms=86400000".into(), "min_first_token_ms=86400000".into(), "min_cost_micros=1".into()]
+    {
+        assert_eq!(ada.read(&format!("/api/turns?{none}"))["turns"], json!([]), "{none}");
+    }
+    assert_eq!(ada.code("GET", "/api/turns?min_ms=long", None), (400, "invalid_parameter".into()));
+    assert_eq!(ada.code("GET", "/api/turns?limit=x", None), (400, "invalid_parameter".into()));
     let all = kept.admin("/api/turns?all=true&rating=-1").json();
     let whose: Vec<&str> = all["turns"].as_array().unwrap().iter().map(|turn| turn["user"].as_str().unwrap()).collect();
     assert_eq!(whose, ["proxy:eve", "proxy:ada"], "{all}");
     assert_eq!(turns(&kept.admin("/api/turns?user=proxy:eve").json()), ["own/msg_1"]);
     ada.post("/api/feedback?session=a", json!({ "turn": "msg_2", "rating": null }));
+    assert_eq!(shown(ada, "msg_2").0, Value::Null);
     assert!(turns(&ada.read("/api/turns?rating=-1")).is_empty() && turns(&eve.read("/api/turns?rating=-1")).len() == 1);
 }
 
@@ -386,6 +442,38 @@ fn old_conversations_are_deleted_at_the_start_but_not_those_that_fit() {
 }
 
 #[test]
+fn conversations_that_nobody_used_for_so_many_days_are_deleted_by_the_running_server_and_its_file_gets_smaller() {
+    let mut kept = Kept::start();
+    let (ada, eve) = (kept.user("ada"), kept.user("eve"));
+    for number in 0..6 {
+        ada.say(&format!("s{number}"), &format!("why do xylographers float? {}", "word ".repeat(40_000)));
+    }
+    eve.say("own", "hello");
+    let (file, size) = (kept.folder.path().join("data/journal.db"), |file: &std::path::Path| std::fs::metadata(file).unwrap().len());
+    let mut server = kept.server.take().unwrap();
+    server.signal("TERM");
+    server.ended();
+    let journal = rusqlite::Connection::open(&file).unwrap();
+    for (session, hours) in [("s1", 49), ("s2", 47), ("s3", 49), ("s4", 2), ("own", 47)] {
+        let earlier = "UPDATE sessions SET used_at = used_at - ?1 * 3600 * 1000000 WHERE session = ?2";
+        assert_eq!(journal.execute(earlier, rusqlite::params![hours, session]).unwrap(), 1);
+    }
+    drop(journal);
+    let before = size(&file);
+    kept.restart(&["--retain-days", "2"]);
+    let (ada, eve) = (kept.user("ada"), kept.user("eve"));
+    eventually("the deletion of old conversations", || (ada.sessions("").len() == 4).then_some(()));
+    let mut left = ada.sessions("");
+    left.sort_unstable();
+    assert_eq!((left, eve.sessions("")), (vec!["s0".to_owned(), "s2".into(), "s4".into(), "s5".into()], vec!["own".to_owned()]));
+    assert_eq!(ada.read("/api/history?session=s1")["messages"], json!([]));
+    assert_eq!(ada.read("/api/history?session=s2")["messages"].as_array().unwrap().len(), 2);
+    eventually("a smaller file", || (size(&file) < before * 4 / 5).then_some(()));
+    // It is written all the while.
+    assert_eq!(ada.say("s2", "and now?"), "msg_2");
+}
+
+#[test]
 fn without_sign_in_a_client_lists_the_sessions_that_it_can_name() {
     let server = Server::start();
     server.session("mine").ask("hello");
@@ -401,4 +489,38 @@ fn without_sign_in_a_client_lists_the_sessions_that_it_can_name() {
     memory.session("mine").ask("hello");
     assert_eq!(memory.session("mine").call("GET", "/api/sessions?ids=mine", None).code(), "no_journal");
     assert_eq!(memory.session("mine").post("/api/sessions/delete", &json!({}))["status"], "deleted");
+}
+
+#[test]
+fn damage_that_is_still_json_is_logged_and_the_session_loads() {
+    let mut kept = Kept::start();
+    kept.user("ada").say("a", "why is the sky blue?");
+    kept.user("ada").say("b", "why is the sky blue?");
+    let mut server = kept.server.take().unwrap();
+    server.signal("TERM");
+    server.ended();
+    let journal = rusqlite::Connection::open(kept.folder.path().join("data/journal.db")).unwrap();
+    let damage = "UPDATE records SET bytes = CAST(REPLACE(CAST(bytes AS TEXT), 'the sky blue', 'the fly blue') AS BLOB) WHERE session_id = \
+                  (SELECT id FROM sessions WHERE session = 'a') RETURNING number, CAST(bytes AS TEXT) LIKE '%fly%'";
+    let mut statement = journal.prepare(damage).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))).unwrap();
+    let damaged = rows.map(Result::unwrap).filter(|(_, is_changed)| *is_changed).map(|(number, _)| number).min().unwrap();
+    drop(statement);
+    drop(journal);
+    kept.restart(&[]);
+    let ada = kept.user("ada");
+    for session in ["b", "a"] {
+        assert_eq!(ada.read(&format!("/api/history?session={session}"))["messages"].as_array().unwrap().len(), 2, "{session}");
+    }
+    let line = eventually("the warning", || {
+        let said = kept.server().said();
+        said.lines().find(|line| line.contains("its journal may be damaged")).map(str::to_owned)
+    });
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["level"], &line["record"]), (&json!("WARN"), &json!(damaged)), "{line}");
+    assert!(line["session"].as_str().is_some_and(|hash| hash.len() == 12) && !line.to_string().contains("fly"), "{line}");
+    assert_eq!(kept.server().said().matches("its journal may be damaged").count(), 1, "the other is as it was");
+    let key = std::fs::read_to_string(kept.folder.path().join("key")).unwrap();
+    let metrics = ask(kept.server().address, &format!("Authorization: Bearer {key}\r\n"), "GET", "/metrics", None).text();
+    assert!(metrics.contains("\nframewright_session_differences_total 1\n"), "{metrics}");
 }

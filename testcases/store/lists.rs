@@ -97,8 +97,15 @@ fn pages(store: &mut dyn Store, mut query: TurnQuery) -> Vec<Turn> {
 pub(crate) fn filters_turns(place: &Place) {
     let (ann, bob) = (name("ann", "a"), name("bob", "b"));
     let mut store = place.open();
-    let error = Turn { status: "error".to_owned(), ..turn(2, "zwei", "") };
-    let degraded = Turn { degraded: Some("director".to_owned()), path: "expert".to_owned(), ..turn(3, "drei", "") };
+    let error = Turn { status: "error".to_owned(), total_us: 200, first_token_us: Some(0), cost_micros: 0, ..turn(2, "zwei", "") };
+    let degraded = Turn {
+        degraded: Some("director".to_owned()),
+        path: "expert".to_owned(),
+        total_us: 300,
+        first_token_us: Some(50),
+        tokens_in: 11,
+        ..turn(3, "drei", "")
+    };
     for its in [turn(1, "eins", ""), error, degraded] {
         store.append(&ended(&ann, its)).unwrap();
     }
@@ -121,6 +128,17 @@ pub(crate) fn filters_turns(place: &Place) {
         (TurnQuery { graph: text("v1"), ..all.clone() }, vec!["bob"]),
         (TurnQuery { rating: Some(-1), ..all.clone() }, vec!["zwei"]),
         (TurnQuery { rating: Some(1), ..all.clone() }, vec!["eins"]),
+        (TurnQuery { min_total_us: Some(300), ..all.clone() }, vec!["drei"]),
+        (TurnQuery { min_total_us: Some(101), ..all.clone() }, vec!["drei", "zwei"]),
+        (TurnQuery { min_total_us: Some(u64::MAX), ..all.clone() }, vec![]),
+        // Without any text there is no first token.
+        (TurnQuery { min_first_token_us: Some(0), ..all.clone() }, vec!["drei", "zwei"]),
+        (TurnQuery { min_first_token_us: Some(1), ..all.clone() }, vec!["drei"]),
+        (TurnQuery { min_tokens: Some(16), ..all.clone() }, vec!["drei"]),
+        (TurnQuery { min_tokens: Some(17), ..all.clone() }, vec![]),
+        (TurnQuery { min_cost_micros: Some(7), user: text("ann"), ..all.clone() }, vec!["drei", "eins"]),
+        (TurnQuery { min_cost_micros: Some(0), ..all.clone() }, vec!["drei", "zwei", "bob", "eins"]),
+        (TurnQuery { min_cost_micros: Some(7), min_total_us: Some(200), ..all.clone() }, vec!["drei"]),
         (TurnQuery { search: text("DREI"), ..all.clone() }, vec!["drei"]),
         (TurnQuery { search: text(" "), limit: 1, ..all.clone() }, vec!["drei"]),
         (TurnQuery { limit: 0, ..all.clone() }, vec![]),

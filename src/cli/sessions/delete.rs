@@ -2,7 +2,7 @@
 
 use super::journal::{self, Place};
 use super::readable::counted;
-use super::{Failure, audited};
+use super::{Failure, audited, tell};
 use crate::auth::ANONYMOUS;
 use crate::config::Arguments;
 use crate::contract::journal::Name;
@@ -42,6 +42,7 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     audited::check(audit)?;
     let mut store = place.writer()?;
     let deleted = delete(&mut *store, &what)?;
+    compact(&mut *store);
     let Deleted { sessions, turns, records, .. } = deleted;
     let sessions = format!("{}, {}", counted(sessions, "session", "sessions"), counted(turns, "turn", "turns"));
     let (user, session, said) = match what {
@@ -55,6 +56,17 @@ pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     println!("deleted {said}: {sessions}, {}", counted(records, "record", "records"));
     println!("{LEFT}{}", if place.is_on_a_database_server() { format!("; {LEFT_ON_A_SERVER}") } else { String::new() });
     Ok(())
+}
+
+/// Gives the space back. What was to be deleted is deleted, whether that succeeds or not.
+fn compact(store: &mut dyn Store) {
+    loop {
+        match store.compact() {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => return tell(format_args!("warning: the journal's file can't be made smaller now: {error}")),
+        }
+    }
 }
 
 fn what(options: &Options) -> Result<What, Failure> {

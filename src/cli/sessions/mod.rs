@@ -1,5 +1,6 @@
-//! `framewright sessions`: lists, shows, exports, imports, forks and deletes the conversations of a journal.
+//! `framewright sessions`: lists, shows, exports, imports, forks and deletes the conversations of a journal, and shrinks its file.
 
+mod compact;
 mod delete;
 mod export;
 mod fork;
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Fork(fork::Options),
     /// Delete sessions with all their data, while no server uses the journal
     Delete(delete::Options),
+    /// Shrink the journal's file to what it holds, while no server uses it; takes as much free disk space as the journal
+    Compact(compact::Options),
 }
 
 pub(super) fn run(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
@@ -35,5 +38,6 @@ pub(super) fn run(command: &Command, matches: &ArgMatches) -> Result<(), Failure
         Command::Import(options) => import::run(options, &place),
         Command::Fork(options) => fork::run(options, &place),
         Command::Delete(options) => delete::run(options, &place),
+        Command::Compact(_) => compact::run(&place),
     }
 }

@@ -74,6 +74,13 @@ pub struct TurnQuery {
     pub path: Option<String>,
     pub graph: Option<String>,
     pub rating: Option<i8>,
+    /// Only turns that took at least this long, in µs.
+    pub min_total_us: Option<u64>,
+    /// Only turns that showed text, after at least this long, in µs.
+    pub min_first_token_us: Option<u64>,
+    /// In and out.
+    pub min_tokens: Option<u64>,
+    pub min_cost_micros: Option<u64>,
     /// Beginnings of words, in any case: question and answer have all of them. Blank: no filter.
     pub search: Option<String>,
     pub order: TurnOrder,

@@ -51,6 +51,8 @@ impl Metrics {
             family.sample(&[("code", code)], *count);
         }
         all.family("session_panics_total", Counter, "Sessions that were dropped because of a bug.").sample(&[], self.panics);
+        let help = "Sessions that were loaded from the journal, and whose records led to other events than when they were written.";
+        all.family("session_differences_total", Counter, help).sample(&[], self.differing);
         let help = "Events of sessions that made way for newer ones; clients that resume from before them miss them.";
         all.family("event_ring_dropped_total", Counter, help).sample(&[], self.events_dropped);
         let help = "How late the event loop was with timers that came due.";

@@ -28,7 +28,7 @@ impl World {
         count
     }
 
-    fn found(&self, key: &Key) -> Found {
+    pub(super) fn found(&self, key: &Key) -> Found {
         let name = Name { user: key.sub.to_string(), session: key.id.to_string() };
         let own: Vec<&Append> = self.appended.iter().filter(|append| append.name == name).collect();
         let generation = own.iter().map(|append| append.generation).max().unwrap_or(0) + 1;
@@ -534,4 +534,40 @@ fn what_a_server_that_ends_leaves_is_done_by_the_next_one() {
         assert_eq!(seen.contains("One"), rerun, "{seen}");
         assert!(seen.contains("Two") && seen.matches("\"type\":\"done\"").count() == 2, "rerun {rerun}: {seen}");
     }
+}
+
+#[test]
+fn damage_that_is_still_json_is_logged_and_counted_and_the_session_is_loaded_all_the_same() {
+    let mut world = keeping(Durability::Turn, false);
+    let socket = world.watch(KEY);
+    for question in ["hi", "and now?"] {
+        world.say(socket, &json!({ "text": question }).to_string());
+        world.durable();
+        world.answer("Hello");
+        world.complete("{}");
+        world.durable();
+    }
+    let differences =
+        |world: &World| -> Vec<Entry> { world.log.iter().filter(|entry| matches!(entry, Entry::Differs { .. })).cloned().collect() };
+    let mut world = world.restart();
+    world.watch(KEY);
+    assert_eq!(differences(&world), [], "it is as it was");
+    let damaged = world.appended.iter_mut().find_map(|append| match &mut append.item {
+        Item::Record { number, bytes } => {
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            *bytes = text.replace("Hello", "Jello").into_bytes();
+            (*bytes != text.as_bytes()).then_some(*number)
+        }
+        _ => None,
+    });
+    let mut world = world.restart();
+    let socket = world.watch(KEY);
+    let session = Key { sub: "anonymous".into(), id: "a".into() }.hashed().into();
+    assert_eq!(differences(&world), [Entry::Differs { session, record: damaged.unwrap() }], "the first record that differs");
+    assert!(world.take(socket).contains("\"kept_from\""), "it is there");
+    assert_eq!(world.get("/api/history?session=a").1["messages"].as_array().unwrap().len(), 4);
+    let metrics = world.connect();
+    world.send(metrics, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let shown = world.take(metrics);
+    assert!(shown.contains("\nframewright_session_differences_total 1\n"), "{shown}");
 }

@@ -132,7 +132,8 @@ fn each_call_reaches_what_its_user_has_and_nothing_else() {
         ("GET", "/api/turns", "", turns(TurnQuery { limit: 50, ..TurnQuery::default() })),
         (
             "GET",
-            "/api/turns?session=a&status=error&degraded=true&path=expert&graph=v3&rating=-1&search=x&sort=cost&before=9-8-7&limit=2",
+            "/api/turns?session=a&status=error&degraded=true&path=expert&graph=v3&rating=-1&search=x&sort=cost&before=9-8-7&limit=2\
+             &min_ms=1500&min_first_token_ms=0&min_tokens=7&min_cost_micros=8",
             "",
             turns(TurnQuery {
                 session: Some("a".into()),
@@ -144,6 +145,10 @@ fn each_call_reaches_what_its_user_has_and_nothing_else() {
                 search: Some("x".into()),
                 order: TurnOrder::MostCost,
                 before: Some("9-8-7".parse().unwrap()),
+                min_total_us: Some(1_500_000),
+                min_first_token_us: Some(0),
+                min_tokens: Some(7),
+                min_cost_micros: Some(8),
                 limit: 2,
                 ..TurnQuery::default()
             }),
@@ -195,8 +200,28 @@ fn refuses_what_can_not_be_meant() {
         ("GET", "/api/turns?before=9", "", "invalid_parameter"),
         ("GET", "/api/history?before=9", "", "invalid_parameter"),
         ("GET", "/api/turns?all=true", "", "missing_role"),
+        ("GET", "/api/turns?limit=x", "", "invalid_parameter"),
+        ("GET", "/api/sessions?limit=1.5", "", "invalid_parameter"),
+        ("GET", "/api/turns?min_ms=-1", "", "invalid_parameter"),
+        ("GET", "/api/turns?min_first_token_ms=soon", "", "invalid_parameter"),
+        ("GET", "/api/turns?min_tokens=1e3", "", "invalid_parameter"),
+        ("GET", "/api/turns?min_cost_micros=1.5", "", "invalid_parameter"),
     ] {
         assert_eq!(world.wanted(&ada, method, target, body), Err(code.into()), "{method} {target} {body}");
+    }
+    for (fork, says) in [
+        (json!({ "to": "b" }), "`turn` is missing"),
+        (json!({ "turn": "msg_1" }), "`to` is missing"),
+        (json!({ "turn": "msg_1", "to": "a b" }), "`to` is not a session name"),
+        (json!({ "turn": "msg_1", "to": 7 }), "`to` is not a session name"),
+        (json!({ "turn": "msg_1", "to": "b", "frame": 2 }), "no field `frame`"),
+        (json!({ "turn": "msg_1", "to": "b", "prompt": { "output": "x" } }), "`framewright sessions fork`"),
+        (json!({ "turn": "msg_1", "to": "b", "session": "a" }), "no field `session`"),
+    ] {
+        let socket = world.begin(&ada, "POST", "/api/sessions/fork?session=a", &fork.to_string());
+        let refused = json_of(&world.take(socket));
+        assert_eq!((&refused["code"], world.jobs.len()), (&json!("invalid_parameter"), 0), "{fork}: {refused}");
+        assert!(refused["detail"].as_str().unwrap().contains(says), "{fork}: {refused}");
     }
     for (method, target, allow) in [
         ("POST", "/api/sessions", "GET, HEAD"),
@@ -448,10 +473,25 @@ fn a_turn_that_left_memory_is_looked_up_in_the_journal() {
         world.durable();
     }
     let wanted = world.wanted("", "GET", "/api/turn?session=a&id=msg_1", "");
-    assert!(matches!(&wanted, Ok(JournalJob::Turn { name, turn: TurnId(1), .. }) if name.session == "a"), "{wanted:?}");
+    let is_in_memory = |wanted: &Result<JournalJob, String>, of: u64| match wanted {
+        Ok(JournalJob::Turn { name, turn, shown }) if name.session == "a" && *turn == TurnId(of) => shown.in_memory.is_some(),
+        other => panic!("{other:?}"),
+    };
+    assert!(!is_in_memory(&wanted, 1));
     assert_eq!(world.wanted("", "GET", "/api/turn?session=a&id=msg_9", ""), Err("unknown_turn".into()));
-    let socket = world.begin("", "GET", "/api/turn?session=a&id=msg_3", "");
-    assert!(world.jobs.is_empty() && world.take(socket).contains(r#""id":"msg_3""#), "what is in memory is not");
+    let wanted = world.wanted("", "GET", "/api/turn?session=a&id=msg_3", "");
+    assert!(is_in_memory(&wanted, 3), "of one that is in memory only the rating is");
+    // While something waits to be durable, nothing is shown of it.
+    let socket = world.begin("", "POST", "/api/send?session=a", r#"{"text":"question 4"}"#);
+    let asks = world.begin("", "GET", "/api/turn?session=a&id=msg_3", "");
+    assert!(world.jobs.is_empty());
+    world.durable();
+    assert_eq!((world.jobs.len(), world.take(socket).contains("queued")), (1, true));
+    let Some((_, Job::Journal(job))) = world.jobs.last().cloned() else { panic!("{:?}", world.jobs) };
+    let JournalJob::Turn { shown, .. } = *job else { panic!("{job:?}") };
+    world.done(answers::turn(Some(None), *shown));
+    let shown = json_of(&world.take(asks));
+    assert_eq!((&shown["id"], &shown["rating"]), (&json!("msg_3"), &Value::Null), "{shown}");
 }
 
 #[test]

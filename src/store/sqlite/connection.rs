@@ -125,6 +125,10 @@ fn connect(path: &Path, access: Access) -> Outcome<Connection> {
             if connection.is_readonly(MAIN_DB).map_err(failed)? {
                 return Err(refused(path, Kind::ReadOnly, "can't be written; make it writable for the server's user"));
             }
+            if format == 0 {
+                // Only an empty file takes this, and only before anything else: deletions can then make it smaller.
+                connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(failed)?;
+            }
             let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
             if mode != "wal" {
                 return Err(refused(path, Kind::Unavailable, "its file system has no shared memory; put it on a local disk"));

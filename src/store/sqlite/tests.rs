@@ -1,6 +1,7 @@
 //! What can be seen only from inside: limits of a connection, plans of statements, the age of libraries.
 
 use super::super::{Append, CHECK_BYTES, Item, Kind, Name, Retention, SessionQuery, Store, Turn, TurnQuery, Undelivered, load};
+use super::compact::STEP_PAGES;
 use super::{Sqlite, open};
 use crate::contract::Time;
 use crate::store::Read;
@@ -51,9 +52,14 @@ fn a_read_only_database_is_read_only() {
 fn each_connection_syncs_and_erases() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = open(&folder.path().join("journal.db")).unwrap();
-    for (pragma, set) in
-        [("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("user_version", 2), ("application_id", 0x6677_6a6c)]
-    {
+    for (pragma, set) in [
+        ("synchronous", 2),
+        ("foreign_keys", 1),
+        ("secure_delete", 1),
+        ("auto_vacuum", 2),
+        ("user_version", 2),
+        ("application_id", 0x6677_6a6c),
+    ] {
         assert_eq!(value(&mut store, &format!("PRAGMA {pragma}")), set, "{pragma}");
     }
 }
@@ -148,4 +154,70 @@ fn a_journal_of_the_first_format_is_brought_to_this_one_with_all_that_it_has() {
     assert_eq!(store.records(&name(), 1, 9).unwrap().len(), 1);
     assert_eq!((store.spent().unwrap(), store.undelivered(Time(u64::MAX)).unwrap()), (Vec::new(), Undelivered::default()));
     assert_eq!((value(&mut store, "PRAGMA user_version"), value(&mut store, "SELECT value FROM meta WHERE name = 'format'")), (2, 2));
+}
+
+/// A journal with sessions of so many bytes together, of which the first half was deleted.
+fn half_deleted(path: &std::path::Path, is_of_an_earlier_version: bool) -> Sqlite {
+    if is_of_an_earlier_version {
+        // That made files that don't keep track of where each page belongs.
+        let file = rusqlite::Connection::open(path).unwrap();
+        file.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (a); DROP TABLE t;").unwrap();
+    }
+    let mut store = open(path).unwrap();
+    let of = |number: u64| Name { session: format!("s{number}"), ..name() };
+    for number in 0..40 {
+        // What can't be packed.
+        let bytes = (0..200_000_u64).map(|at| (at.wrapping_mul(0x9E37_79B9_7F4A_7C15 ^ number) >> 32) as u8).collect();
+        store.append(&[Append { name: of(number), item: Item::Record { number: 1, bytes }, ..record(1, 0) }]).unwrap();
+    }
+    (0..20).for_each(|number| assert_eq!(store.delete(&of(number)).unwrap().sessions, 1));
+    store
+}
+
+fn size(path: &std::path::Path) -> u64 {
+    std::fs::metadata(path).unwrap().len()
+}
+
+#[test]
+fn a_file_gets_smaller_after_deletions_in_small_steps_between_which_it_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut store = half_deleted(&path, false);
+    let (before, mut steps, mut free) = (size(&path), 0, value(&mut store, "PRAGMA freelist_count"));
+    assert!(free > 3 * STEP_PAGES as i64, "{free}");
+    while store.compact().unwrap() {
+        let left = value(&mut store, "PRAGMA freelist_count");
+        assert!(free - left <= STEP_PAGES as i64 && left < free, "a step is bounded: {left} of {free} pages");
+        steps += 1;
+        store.append(&[record(steps, 10)]).unwrap();
+        free = value(&mut store, "PRAGMA freelist_count");
+    }
+    let after = size(&path);
+    assert!(steps >= 3 && after < before * 2 / 3, "{before} bytes, after {steps} steps {after}");
+    assert_eq!(value(&mut store, "SELECT COUNT(*) FROM sessions"), 21);
+    let found: String = store.handle.connection().unwrap().query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(found, "ok");
+    assert!(!store.compact().unwrap(), "there is nothing left to do");
+    assert_eq!(size(&path), after);
+}
+
+#[test]
+fn a_file_of_an_earlier_version_is_left_as_it_is_until_it_is_rebuilt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut store = half_deleted(&path, true);
+    let before = size(&path);
+    assert_eq!(value(&mut store, "PRAGMA auto_vacuum"), 0);
+    assert!(!store.compact().unwrap() && size(&path) == before);
+    store.rebuild().unwrap();
+    let rebuilt = size(&path);
+    assert!(rebuilt < before * 2 / 3, "{before} bytes, rebuilt {rebuilt}");
+    assert_eq!(value(&mut store, "PRAGMA auto_vacuum"), 2);
+    for number in 20..30 {
+        store.delete(&Name { session: format!("s{number}"), ..name() }).unwrap();
+    }
+    while store.compact().unwrap() {}
+    assert!(size(&path) < rebuilt * 2 / 3 && store.records(&Name { session: "s30".to_owned(), ..name() }, 1, 9).unwrap().len() == 1);
+    drop(store);
+    assert_eq!(open(&path).unwrap().records(&Name { session: "s39".to_owned(), ..name() }, 1, 9).unwrap().len(), 1);
 }
