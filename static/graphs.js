@@ -2,7 +2,7 @@
 
 import { signal } from './vendor/ui.mjs';
 import { post, read } from './api.js';
-import { readState } from './session.js';
+import { erasing, readState } from './session.js';
 
 /** @typedef {import('./contract.js').Graph} Graph */
 /** @typedef {import('./contract.js').GraphEntry} GraphEntry */
@@ -53,7 +53,8 @@ export function readGraphs() {
 
 /** @param {string} name @param {boolean} keep the conversation @returns {Promise<string>} the server's note */
 export async function switchTo(name, keep) {
-  const { note } = await post('/api/graph/switch', { name, keep });
+  const change = () => post('/api/graph/switch', { name, keep });
+  const { note } = await (keep ? change() : erasing(change));
   await Promise.all([look(), readState()]);
   return note;
 }

@@ -357,9 +357,16 @@ export function cancelCall(pid) {
   act('/api/cancel', { pid });
 }
 
-export async function clear() {
+export function clear() {
+  return erasing(() => act('/api/clear', {}));
+}
+
+/** Does what erases the conversation, and takes what was shown off the screen. @template T @param {() => Promise<T>} act gives something false where it failed */
+export async function erasing(act) {
   const before = turns.value;
-  if (await act('/api/clear', {})) turns.value = conversation.erased(turns.value, before);
+  const done = await act();
+  if (done) turns.value = conversation.erased(turns.value, before);
+  return done;
 }
 
 /** Goes to a conversation of its own; this one stays at its address. */

@@ -69,7 +69,7 @@ export function Title() {
     if (newState === 'open' && !current.value && turns.value.length > 0) readCurrent();
   }
   return html`
-    <button type="button" class="title" popovertarget="conversation-menu" title=${t('topbar.menu')}>
+    <button type="button" class="conversation-title" popovertarget="conversation-menu" title=${t('topbar.menu')}>
       <span class="sr-only">${t('topbar.conversation')} </span><b dir="auto">${title.value || t('list.new')}</b>
       ${graphName.value && html`<small>${graphName.value}</small>`}
     </button>

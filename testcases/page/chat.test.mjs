@@ -222,7 +222,7 @@ test('a draft is kept, Shift+Enter begins a line, and clearing a conversation fo
     await visitor.reload();
     await becomes(() => field.inputValue(), 'first\nsecond');
     await visitor.ask('hello');
-    await page.locator('.title').click();
+    await page.locator('.conversation-title').click();
     await page.getByRole('button', { name: 'Clear messages' }).click();
     await page.getByRole('button', { name: 'Clear', exact: true }).click();
     await page.locator('.invitation').waitFor();

@@ -72,7 +72,7 @@ async function everyState(visitor, page, look) {
   await list.locator('.row').waitFor();
   await page.keyboard.press('Escape');
   await list.waitFor({ state: 'detached' });
-  await page.locator('.title').click();
+  await page.locator('.conversation-title').click();
   await menu.locator('.actions').first().waitFor();
   await look('menu');
   await page.keyboard.press('Escape');

@@ -198,11 +198,11 @@ test('a conversation is renamed in the list and in its menu; an empty title is t
     await field.press('Enter');
     await becomes(() => titles(page), ['Sky <b>&amp; light', 'hello']);
     assert.match(await focused(page), /^Sky/, 'the focus is on the row');
-    await page.locator('.title', { hasText: 'Sky <b>&amp; light' }).waitFor();
+    await page.locator('.conversation-title', { hasText: 'Sky <b>&amp; light' }).waitFor();
     await visitor.reload();
-    await page.locator('.title', { hasText: 'Sky <b>&amp; light' }).waitFor();
+    await page.locator('.conversation-title', { hasText: 'Sky <b>&amp; light' }).waitFor();
 
-    await page.locator('.title').click();
+    await page.locator('.conversation-title').click();
     await visitor.picture('conversation-menu');
     await visitor.finds('menu of the conversation');
     await page.locator('#conversation-menu').getByRole('button', { name: 'Rename' }).click();
@@ -374,7 +374,7 @@ test('a conversation is saved as Markdown and as JSON, and its link copied', () 
     await acts(page, 'hello', 'Copy link');
     await row(page, 'hello').getByText('Copied').waitFor();
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), `${stage.address}/?session=${first}`);
-    await page.locator('.title').click();
+    await page.locator('.conversation-title').click();
     const menu = page.locator('#conversation-menu');
     await menu.getByText('Anyone who has the link can open this conversation').waitFor();
     await menu.getByRole('button', { name: 'Copy link' }).click();
@@ -385,11 +385,11 @@ test('a conversation is saved as Markdown and as JSON, and its link copied', () 
 test('the top bar names the graph, also after a switch', () =>
   stage.visit({}, async (visitor, page) => {
     await visitor.ask('hello');
-    await page.locator('.title', { hasText: 'v3-framed' }).waitFor();
+    await page.locator('.conversation-title', { hasText: 'v3-framed' }).waitFor();
     await visitor.send('/api/graph/switch', { name: 'v1-direct', keep: true });
-    await page.locator('.title', { hasText: 'v1-direct' }).waitFor();
+    await page.locator('.conversation-title', { hasText: 'v1-direct' }).waitFor();
     await visitor.reload();
-    await page.locator('.title', { hasText: 'v1-direct' }).waitFor();
+    await page.locator('.conversation-title', { hasText: 'v1-direct' }).waitFor();
   }));
 
 test('a server that keeps nothing says so, and conversations can still be had', () =>
@@ -399,7 +399,7 @@ test('a server that keeps nothing says so, and conversations can still be had', 
     await page.locator('.conversations', { hasText: 'This server doesn’t keep conversations' }).waitFor();
     await visitor.picture('list-not-kept');
     await visitor.finds('a server without a journal');
-    await page.locator('.title', { hasText: 'hello' }).click();
+    await page.locator('.conversation-title', { hasText: 'hello' }).click();
     await page.locator('#conversation-menu').getByRole('button', { name: 'Copy link' }).waitFor();
     assert.equal(await page.locator('#conversation-menu').getByRole('button', { name: 'Delete' }).count(), 0);
     await page.keyboard.press('Escape');
@@ -455,7 +455,7 @@ test('a user who logs in has their own list, on which the conversation without a
       await row(page, 'hello').locator('a').click();
       await isIn(ada.visitor, page, named);
       await becomes(() => questions(page), ['hello']);
-      await page.locator('.title').click();
+      await page.locator('.conversation-title').click();
       await page.locator('#conversation-menu', { hasText: 'Only you can open the link' }).waitFor();
       await page.keyboard.press('Escape');
       await row(page, 'why is').locator('a').click();

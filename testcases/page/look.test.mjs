@@ -36,7 +36,7 @@ for (const [name, options] of [
       await fits(page);
       await page.getByRole('button', { name: 'Close the cockpit' }).click();
 
-      await page.locator('.title').click();
+      await page.locator('.conversation-title').click();
       await page.getByRole('button', { name: 'Clear messages' }).click();
       await visitor.finds('dialog');
       await page.getByRole('button', { name: 'Cancel' }).click();
