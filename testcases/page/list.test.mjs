@@ -471,7 +471,7 @@ test('a user who logs in has their own list, on which the conversation without a
       await page.getByRole('button', { name: 'Log out' }).click();
       await page.getByRole('button', { name: /Yes, sign me out/ }).click();
       await page.getByRole('button', { name: 'Log in', exact: true }).waitFor();
-      assert.equal(await page.locator('.conversations, .title').count(), 0);
+      assert.equal(await page.locator('.conversations, .conversation-title').count(), 0);
       const left = await page.evaluate(() => Object.keys({ ...sessionStorage, ...localStorage }).filter((name) => /:(draft|pending|list|places|deleting):/.test(name)));
       assert.deepEqual(left, [], 'nothing of theirs is left');
     })));
