@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::client::Address;
+use crate::config::Arguments;
 use crate::config::layers::Written;
 use crate::contract::Listen;
 use crate::contract::journal::{Name, Record};
@@ -12,8 +13,6 @@ use std::path::PathBuf;
 
 /// The journal's name in the data folder.
 pub(super) const FILE: &str = "journal.db";
-
-const WHILE_A_SERVER_RUNS: &str = "while a server runs on the journal, users delete their data with `POST /api/me/delete`";
 
 /// Where the journal is, and where its server would listen.
 pub(super) struct Place {
@@ -26,8 +25,25 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn of(matches: &ArgMatches) -> Result<Place, Failure> {
-        let arguments = Written::read(matches).map_err(Failure::config)?.arguments;
-        Ok(Place { data: arguments.data, server: arguments.journal, listen: arguments.listen, audit: arguments.audit })
+        Ok(Place::named(&Written::read(matches).map_err(Failure::config)?.arguments))
+    }
+
+    pub(super) fn named(arguments: &Arguments) -> Place {
+        let Arguments { data, journal, listen, audit, .. } = arguments;
+        Place { data: data.clone(), server: journal.clone(), listen: listen.clone(), audit: audit.clone() }
+    }
+
+    /// What the settings call it. A URL holds its password.
+    pub(super) fn shown(&self) -> String {
+        self.server.clone().unwrap_or_else(|| self.path().display().to_string())
+    }
+
+    /// The format of what is there, 0 where nothing is yet. Creates and changes nothing.
+    pub(super) fn format(&self) -> Result<u32, StoreError> {
+        match &self.server {
+            Some(url) => store::mysql::format(url),
+            None => store::sqlite::format(&self.path()),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -37,7 +53,7 @@ impl Place {
     /// A handle for reading. It changes nothing and disturbs no server.
     pub(super) fn reader(&self) -> Result<Box<dyn Read + Send>, Failure> {
         match &self.server {
-            Some(url) => store::mysql::open(url).and_then(|store| store.reader()).map_err(Failure::unavailable),
+            Some(url) => Ok(Box::new(store::mysql::read_only(url).map_err(Failure::unavailable)?)),
             None => Ok(Box::new(self.file_reader()?)),
         }
     }
@@ -49,32 +65,29 @@ impl Place {
         store::sqlite::read_only(&self.path()).map_err(Failure::unavailable)
     }
 
-    /// The writer of an existing journal, which deletes while no server runs on it.
-    pub(super) fn writer(&self) -> Result<Box<dyn Store + Send>, Failure> {
+    /// The writer of an existing journal, while no server runs on it. `beside`: what to do where one does.
+    pub(super) fn writer(&self, beside: &str) -> Result<Box<dyn Store + Send>, Failure> {
         match &self.server {
             Some(url) => {
-                self.check_no_server()?;
+                self.check_no_server(beside)?;
                 Ok(Box::new(store::mysql::open(url).map_err(Failure::unavailable)?))
             }
             None => {
                 self.check_exists()?;
-                self.open_file().map_err(|error| match error.kind {
-                    Kind::Unavailable => Failure::unavailable(format!("{error}\n{WHILE_A_SERVER_RUNS}")),
-                    _ => Failure::unavailable(error),
-                })
+                self.open_file(beside)
             }
         }
     }
 
-    /// The same, which creates the journal if there is none.
-    pub(super) fn writer_or_new(&self) -> Result<Box<dyn Store + Send>, Failure> {
+    /// The same, which creates the journal if there is none. A server may run on one in a database server.
+    pub(super) fn writer_or_new(&self, beside: &str) -> Result<Box<dyn Store + Send>, Failure> {
         if let Some(url) = &self.server {
             return Ok(Box::new(store::mysql::open(url).map_err(Failure::unavailable)?));
         }
         let failed =
             |error| Failure::unavailable(format!("can't create the folder {} ({error}): choose another with --data", self.data.display()));
         fs::create_dir_all(&self.data).map_err(failed)?;
-        self.open_file().map_err(Failure::unavailable)
+        self.open_file(beside)
     }
 
     /// The same of a journal in a file.
@@ -98,8 +111,12 @@ impl Place {
         }
     }
 
-    fn open_file(&self) -> Result<Box<dyn Store + Send>, StoreError> {
-        Ok(Box::new(store::sqlite::open(&self.path())?))
+    fn open_file(&self, beside: &str) -> Result<Box<dyn Store + Send>, Failure> {
+        let opened = store::sqlite::open(&self.path()).map_err(|error| match error.kind {
+            Kind::Unavailable => Failure::unavailable(format!("{error}\n{beside}")),
+            _ => Failure::unavailable(error),
+        });
+        Ok(Box::new(opened?))
     }
 
     fn check_exists(&self) -> Result<(), Failure> {
@@ -114,11 +131,11 @@ impl Place {
     }
 
     /// A database server doesn't say who uses it: what can be seen is whether a server of these settings answers here.
-    fn check_no_server(&self) -> Result<(), Failure> {
+    fn check_no_server(&self, beside: &str) -> Result<(), Failure> {
         let url = self.listen.from_here().url();
         let is_running = Address::new(&url, "default", None, None).is_ok_and(|address| address.call("/health", None).is_ok());
         if is_running {
-            let why = format!("a server runs at {url}: stop it first\n{WHILE_A_SERVER_RUNS}");
+            let why = format!("a server runs at {url}: stop it first\n{beside}");
             return Err(Failure::unavailable(why));
         }
         Ok(())

@@ -61,7 +61,7 @@ pub fn of_turn<'a, E>(
 fn play(player: &mut Player<'_>, record: &Record, turn: TurnId, material: &mut Material) -> Result<bool, Unreadable> {
     let (_, effects) = player.play(record.number, &record.bytes)?;
     let mut has_ended = note(&effects, turn, material);
-    while let Some(held) = player.session().and_then(Session::held) {
+    while let Some(held) = player.next_turn() {
         if held == turn {
             // It may begin again, after a restart.
             material.events.clear();

@@ -3,7 +3,7 @@
 //! Each record has a digest of what its input led to. So a replay, and each load, finds out whether watchers saw the same.
 
 use crate::contract::journal::{Loaded, Webhook};
-use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal, VERSION};
+use crate::contract::{Code, Effect, Event, Input, Moment, Now, Refusal, TurnId, VERSION};
 use crate::engine::{RestoreError, Session, Snapshot};
 use crate::graph::Library;
 use serde::Deserialize;
@@ -158,13 +158,15 @@ pub struct Player<'a> {
     libraries: &'a mut Libraries<'a>,
     moment: Moment,
     is_held: bool,
+    /// The last input was a fork: what it begins waits for the next one.
+    is_forked: bool,
     /// One that nothing keeps yet.
     learned: Option<Arc<Library>>,
 }
 
 impl<'a> Player<'a> {
     pub fn new(libraries: &'a mut Libraries<'a>) -> Player<'a> {
-        Player { session: None, libraries, moment: Moment(0), is_held: false, learned: None }
+        Player { session: None, libraries, moment: Moment(0), is_held: false, is_forked: false, learned: None }
     }
 
     /// A player of a session whose turns wait for [`Player::begin_held`].
@@ -212,7 +214,13 @@ impl<'a> Player<'a> {
             self.session.as_mut().ok_or(Unreadable::NotOpened)?.offer(library);
         }
         self.moment = self.moment.max(now.moment);
+        self.is_forked = matches!(input, Input::Forked { .. });
         self.change(number, |session, effects| session.handle(now, input, effects))
+    }
+
+    /// The turn that would begin now, if it were not held.
+    pub fn next_turn(&self) -> Option<TurnId> {
+        self.session.as_ref().filter(|_| !self.is_forked).and_then(Session::held)
     }
 
     /// Begins the turn that waits.

@@ -110,6 +110,7 @@ impl Journal {
             then: Vec::new(),
             is_broken: false,
             is_damaged: false,
+            cause: None,
             written: Instant::now(),
             retain,
             next_retain: Instant::now() + RETAIN_FIRST,
@@ -198,6 +199,8 @@ struct Keeper {
     /// New messages are refused now; and for good, because what was kept is damaged.
     is_broken: bool,
     is_damaged: bool,
+    /// Why the store fails, as it was last reported.
+    cause: Option<Kind>,
     /// When it was last found that the store can be written.
     written: Instant,
     retain: Retain,
@@ -310,7 +313,7 @@ impl Keeper {
         let is_crowded = self.waiting_bytes.load(Ordering::Relaxed) > WAITING_BYTES_MAX;
         if self.is_broken && !is_crowded && !self.is_damaged {
             tracing::warn!("the journal can be written again");
-            self.is_broken = false;
+            (self.is_broken, self.cause) = (false, None);
             self.tell_all(None);
         } else if is_crowded && !self.is_broken {
             self.refuse(&Refusal::new(Code::JournalUnavailable, "the journal is behind: try again in a moment"));
@@ -361,8 +364,10 @@ impl Keeper {
 
     fn failed(&mut self, error: &StoreError) {
         self.is_damaged |= error.kind == Kind::Corrupt;
-        if !self.is_broken {
-            tracing::error!(%error, "the journal fails: new messages are refused until it works again");
+        // That it is damaged stays the reason, whatever else fails then.
+        if self.cause != Some(error.kind) && self.cause != Some(Kind::Corrupt) {
+            self.cause = Some(error.kind);
+            tracing::error!(%error, "the journal fails: new messages are refused {}", error.kind.lasts());
             let detail = format!("new messages are refused because the journal fails: {}", error.kind.advice());
             self.refuse(&Refusal::with(Code::JournalUnavailable, detail));
         }

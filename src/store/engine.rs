@@ -2,13 +2,29 @@
 
 use super::sql::Sql;
 use super::{
-    Append, Attempted, Deleted, Loaded, Name, Read, Record, Retention, SessionQuery, SessionRow, SpentOn, Store, StoreError, TurnQuery,
-    TurnRow, Undelivered, append, change, delete, list, load, outbox, spent,
+    Append, Attempted, Deleted, FORMAT, Loaded, Name, Read, Record, Retention, SessionQuery, SessionRow, SpentOn, Store, StoreError,
+    TurnQuery, TurnRow, Undelivered, append, change, delete, list, load, outbox, spent,
 };
 use crate::contract::Time;
 use std::collections::BTreeSet;
 
 pub(super) type Outcome<T> = Result<T, StoreError>;
+
+/// What a journal is opened for. Only [`Access::Write`] creates or migrates one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// Why a journal of this format can't be read as it is.
+pub(super) fn unreadable(format: u32) -> Option<&'static str> {
+    match format {
+        FORMAT => None,
+        0 => Some("is empty: no server has written to it yet"),
+        _ => Some("has an older format; start the server once, which migrates it"),
+    }
+}
 
 pub(super) trait Reading {
     /// Runs single statements that read. They may be run twice, after a lost connection.

@@ -22,6 +22,10 @@ pub enum Kind {
     Corrupt,
     /// Another process has it, or the server can't be reached.
     Unavailable,
+    /// The disk fails: input and output.
+    Disk,
+    /// The file is no longer where it was opened.
+    Moved,
     /// Another version wrote it, or it is no journal.
     Format,
     /// The session was loaded again, or deleted, since.
@@ -36,10 +40,26 @@ impl Kind {
             Kind::Full => "its disk is full (operators: free some space, then the server recovers by itself)",
             Kind::ReadOnly => "it is read-only (operators: make it writable, then the server recovers by itself)",
             Kind::Corrupt => "it is damaged (operators: stop the server and restore a backup)",
-            Kind::Unavailable => "its database can't be reached (operators: bring it back, then the server recovers by itself)",
+            Kind::Unavailable => {
+                "its database can't be reached, or another process locks it (operators: see the log; then the server recovers by itself)"
+            }
+            Kind::Disk => {
+                "its disk fails (operators: see the log and the kernel's; when the disk works again, the server recovers by itself)"
+            }
+            Kind::Moved => "its file was moved or deleted (operators: move it back, or restart the server)",
             Kind::Format => "another version of this program wrote it (operators: use that version)",
             Kind::Fenced => "another server continues this session",
             Kind::Other => "operators: see the log",
+        }
+    }
+
+    /// How long a failure of this kind lasts, for the log.
+    pub fn lasts(self) -> &'static str {
+        match self {
+            Kind::Corrupt => "until the server is restarted with a restored backup",
+            Kind::Moved => "until its file is back, or the server is restarted",
+            Kind::Format => "until the version that wrote it is started",
+            Kind::Full | Kind::ReadOnly | Kind::Unavailable | Kind::Disk | Kind::Fenced | Kind::Other => "until it works again",
         }
     }
 }
@@ -47,6 +67,11 @@ impl Kind {
 impl StoreError {
     pub fn new(kind: Kind, detail: impl Into<String>) -> StoreError {
         StoreError { kind, detail: detail.into(), name: None }
+    }
+
+    /// What happened, and what to do about it, which stands behind the last `; `.
+    pub fn parts(&self) -> (&str, &str) {
+        self.detail.rsplit_once("; ").unwrap_or((&self.detail, "see the log of the journal's server, or of the kernel"))
     }
 
     pub(super) fn fenced(name: &Name, why: &str) -> StoreError {

@@ -10,7 +10,7 @@ mod connection;
 mod schema;
 mod trouble;
 
-use super::engine::{Outcome, Reading, Writing};
+use super::engine::{Access, Outcome, Reading, Writing};
 use super::sql::Sql;
 use super::{Kind, Read, StoreError};
 use address::Address;
@@ -27,6 +27,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// A connection that writes and reads.
 pub struct Mysql {
     address: Address,
+    access: Access,
     connection: Option<Connection>,
     own_libraries: BTreeSet<String>,
 }
@@ -41,16 +42,36 @@ pub struct Mysql {
 /// a newer version wrote it; [`Kind::ReadOnly`] without the right to create tables; [`Kind::Other`] if `url` can't be read. No error
 /// quotes the URL's user or password.
 pub fn open(url: &str) -> Result<Mysql, StoreError> {
-    let mut store = Mysql { address: Address::parse(url)?, connection: None, own_libraries: BTreeSet::new() };
-    store.connection()?;
-    Ok(store)
+    Mysql::connected(Address::parse(url)?, Access::Write)
+}
+
+/// Connects for reading. Creates and migrates nothing.
+///
+/// # Errors
+/// [`Kind::Format`] if no server has written to the journal yet, or it has an older format; else as [`open`].
+pub fn read_only(url: &str) -> Result<impl Read + Send + use<>, StoreError> {
+    Mysql::connected(Address::parse(url)?, Access::Read)
+}
+
+/// The format of a journal, 0 where nothing is written to it yet. Creates and changes nothing.
+///
+/// # Errors
+/// As [`open`].
+pub fn format(url: &str) -> Result<u32, StoreError> {
+    Connection::format(&Address::parse(url)?)
 }
 
 impl Mysql {
+    fn connected(address: Address, access: Access) -> Outcome<Mysql> {
+        let mut store = Mysql { address, access, connection: None, own_libraries: BTreeSet::new() };
+        store.connection()?;
+        Ok(store)
+    }
+
     fn connection(&mut self) -> Outcome<&mut Connection> {
         match &mut self.connection {
             Some(connection) => Ok(connection),
-            none => Ok(none.insert(Connection::open(&self.address)?)),
+            none => Ok(none.insert(Connection::open(&self.address, self.access)?)),
         }
     }
 
@@ -120,8 +141,6 @@ impl Writing for Mysql {
     }
 
     fn another(&self) -> Outcome<Box<dyn Read + Send>> {
-        let mut reader = Mysql { address: self.address.clone(), connection: None, own_libraries: BTreeSet::new() };
-        reader.connection()?;
-        Ok(Box::new(reader))
+        Ok(Box::new(Mysql::connected(self.address.clone(), Access::Read)?))
     }
 }

@@ -7,18 +7,20 @@ mod backup;
 mod compact;
 mod connection;
 mod lock;
+mod place;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod trouble;
 
-use super::engine::{Outcome, Reading, Writing};
+use super::engine::{Access, Outcome, Reading, Writing};
 use super::sql::Sql;
 use super::{Kind, Read, StoreError};
 use compact::Step;
-use connection::{Access, Handle};
+use connection::Handle;
 use lock::Lock;
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -71,6 +73,19 @@ impl Sqlite {
     pub fn rebuild(&mut self) -> Result<(), StoreError> {
         compact::rebuild(&mut self.handle)
     }
+}
+
+/// The format of a journal, 0 where nothing is written to it yet or there is no such file. Creates and changes nothing.
+///
+/// # Errors
+/// As [`open`], but a lock of another process is none.
+pub fn format(path: &Path) -> Result<u32, StoreError> {
+    if path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+        return Ok(0);
+    }
+    let path = lock::real(path)?;
+    let format = connection::format(&path)?;
+    if trouble::is_read_only(&path) { Err(trouble::read_only(&path)) } else { Ok(format) }
 }
 
 impl Reader {
@@ -133,10 +148,11 @@ impl Writing for Sqlite {
     }
 }
 
-/// Whether a connection can be used further after an error. On a full disk it must be: to open another takes space.
+/// Whether a connection can be used further after an error. On a full disk it must be: to open another takes space. So must that
+/// to a file that was moved: another would find another file.
 fn is_sound(error: &StoreError) -> bool {
     match error.kind {
-        Kind::Fenced | Kind::Full | Kind::Other => true,
-        Kind::ReadOnly | Kind::Corrupt | Kind::Unavailable | Kind::Format => false,
+        Kind::Fenced | Kind::Full | Kind::Moved | Kind::Other => true,
+        Kind::ReadOnly | Kind::Corrupt | Kind::Unavailable | Kind::Disk | Kind::Format => false,
     }
 }

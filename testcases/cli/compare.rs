@@ -2,7 +2,7 @@
 
 use crate::kept::{Kept, run_on_folder};
 use crate::program::Ended;
-use crate::support::{Folder, Provider, Server};
+use crate::support::{Folder, Provider, Server, Setting};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -86,6 +86,53 @@ fn on_the_same_graphs_nothing_changes_and_no_call_is_needed() {
     assert!(ended.code == Some(0) && row(&ended, "turns") == "9" && row(&ended, "same") == "8", "{ended:?}");
     // What was compared changed nothing in the journal.
     assert!(kept.done(&["replay", "talk"]).ends_with("the same, byte for byte\n"));
+}
+
+#[test]
+fn a_fork_is_compared_before_and_after_a_server_has_run_its_turn() {
+    let (provider, folder) = (Provider::start(), Folder::new());
+    let options = ["--graph", "v3-framed", "--llm-url", &provider.url(), "--model", "puppet"];
+    let start = || Server::with(&Setting { options: &options, data: Some(folder.path()), ..Setting::default() });
+    let run = |arguments: &[&str]| run_on_folder(&folder, folder.path().to_str().unwrap(), arguments);
+    let says = |text: &str| json!({ "say": text }).to_string();
+    let compare = |session: &str, turns: &str| {
+        let ended = run(&["replay", session, "--graph", "v3-framed", "--offline", "--fail-on", "path,tools,sql,text,error,call"]);
+        assert!(ended.code == Some(0) && ended.errors.is_empty(), "{session}: {ended:?}");
+        let rows = (row(&ended, "turns"), row(&ended, "same"), row(&ended, "not compared"));
+        assert_eq!(rows, (turns, turns, "0"), "{session}: {ended:?}");
+        let proof = run(&["replay", session]);
+        assert!(proof.output.ends_with("the same, byte for byte\n"), "{session}: {proof:?}");
+    };
+    let mut server = start();
+    for text in ["One.", "Two."] {
+        server.session("talk").ask(&says(text));
+        server.session("talk").memorized();
+    }
+    server.signal("TERM");
+    server.ended();
+    let another = says("Another.");
+    for (to, begins) in [("other", &["--message", &another][..]), ("again", &["--again"])] {
+        let ended = run(&[&["sessions", "fork", "talk", "--turn", "2", "--to", to], begins].concat());
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        // Its own turn has not begun.
+        compare(to, "1");
+    }
+    let ended = run(&["sessions", "fork", "talk", "--turn", "2", "--to", "late", "--frame", "4"]);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let mut server = start();
+    for (session, answer) in [("other", "Another."), ("again", "Two."), ("late", "Two.")] {
+        let session = server.session(session);
+        assert_eq!(session.result_of("msg_2")["response"], answer);
+        session.memorized();
+    }
+    // As a test, the turn is the one that ran.
+    let test = server.session("other").read("/api/turn/test?id=msg_2");
+    assert!(test["suite"].as_str().unwrap().contains("Another."), "{test}");
+    server.signal("TERM");
+    server.ended();
+    for session in ["talk", "other", "again", "late"] {
+        compare(session, "2");
+    }
 }
 
 #[test]

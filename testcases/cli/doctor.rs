@@ -5,6 +5,7 @@ use crate::support::{Folder, PATIENCE, Server, Setting, eventually, nobody};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -30,7 +31,9 @@ fn a_sound_machine_has_a_line_for_everything() {
     let folder = Folder::new();
     let ended = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", "new/folder", "--connections", "100"]);
     assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
-    for about in ["settings", "event loop", "descriptors", "clock", "host names", "address", "data", "graphs", "database", "model"] {
+    for about in
+        ["settings", "event loop", "descriptors", "clock", "host names", "address", "data", "journal", "graphs", "database", "model"]
+    {
         assert!(told(&ended, about).starts_with("✓ "), "{}", ended.output);
     }
     // A container may allow no io_uring.
@@ -67,7 +70,7 @@ fn an_address_is_free_ours_or_taken() {
         said.starts_with("✗ ") && said.contains("another program listens on") && said.contains("→ end it, or choose another"),
         "{said}"
     );
-    assert!(taken.errors.contains("1 of 12 checks failed"), "{taken:?}");
+    assert!(taken.errors.contains("1 of 13 checks failed"), "{taken:?}");
 
     let server = Server::start();
     let data = server.folder.path().to_str().unwrap();
@@ -77,6 +80,64 @@ fn an_address_is_free_ours_or_taken() {
     assert!(told(&ours, "data").contains("is used by the server that runs"), "{}", ours.output);
     let other = doctor(&folder, &[], &["--listen", "127.0.0.1:0", "--data", data]);
     assert!(other.code == Some(1) && told(&other, "data").contains("another server uses"), "{}", other.output);
+}
+
+#[test]
+fn a_journal_that_no_server_can_open_is_noticed_and_left_as_it_is() {
+    let (folder, data) = (Folder::new(), Folder::new());
+    let path = data.path().join("journal.db");
+    let options = ["--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()];
+    let all = || {
+        let entries = std::fs::read_dir(data.path()).unwrap().map(|entry| entry.unwrap().path());
+        // SQLite's shared memory holds the locks of readers.
+        let text = |path: &Path| if path.ends_with("journal.db-shm") { Vec::new() } else { std::fs::read(path).unwrap() };
+        let mut all: Vec<_> = entries.map(|path| (path.clone(), text(&path))).collect();
+        all.sort();
+        all
+    };
+    let look = || {
+        let before = all();
+        let ended = doctor(&folder, &[], &options);
+        assert!(all() == before, "it changes nothing: {ended:?}");
+        (ended.code, told(&ended, "journal"), told(&ended, "data"))
+    };
+    let (code, journal, place) = look();
+    assert!(code == Some(0) && journal.starts_with("✓ ") && journal.contains("the server begins it"), "{journal}");
+    assert!(place.ends_with("is free"), "the folder exists: {place}");
+
+    let mut server = Server::with(&Setting { data: Some(data.path()), ..Setting::default() });
+    server.session("s").ask("hello");
+    let report = server.session("s").read("/api/doctor");
+    let own = report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "journal").unwrap();
+    assert_eq!(own["status"], "ok", "{report}");
+    server.session("s").ask("hello");
+    server.signal("TERM");
+    server.ended();
+    let (code, journal, _) = look();
+    assert!(code == Some(0) && journal.starts_with("✓ ") && journal.ends_with("journal.db can be read"), "{journal}");
+
+    let set = |sql: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    set("PRAGMA user_version = 1");
+    let (code, journal, _) = look();
+    assert!(code == Some(0) && journal.contains("has format 1: the server brings it to format 2"), "{journal}");
+    set("PRAGMA user_version = 99");
+    for (says, fix) in [
+        ("has format 99, and this version reads formats up to 2", "→ use the framewright that wrote it, or a newer one"),
+        ("file is not a database", "→ move it away, and restore a backup"),
+    ] {
+        let (code, journal, place) = look();
+        assert!(code == Some(1) && journal.starts_with("✗ ") && journal.contains(says) && journal.ends_with(fix), "{journal}");
+        assert!(place.starts_with("✓ "), "{place}");
+        let refused = run_with(folder.path(), &[], &[&["serve", "--offline"], &options[..]].concat());
+        assert_eq!(refused.code, Some(4), "{refused:?}");
+        std::fs::write(&path, "this is a letter and no journal. ".repeat(200)).unwrap();
+    }
+
+    let url = ["--listen", "127.0.0.1:0", "--journal", "mysql://u:s3cret@127.0.0.1:1/x"];
+    let ended = doctor(&folder, &[], &url);
+    let journal = told(&ended, "journal");
+    assert!(ended.code == Some(1) && journal.starts_with("✗ ") && journal.contains("127.0.0.1:1/x: "), "{journal}");
+    assert!(journal.ends_with("→ check that the server runs and can be reached") && !ended.output.contains("s3cret"), "{journal}");
 }
 
 #[test]

@@ -216,6 +216,9 @@ fn a_deletion_is_complete_and_says_what_it_can_not_reach() {
     );
     refused(&kept, &["sessions", "delete", "--all-of-user", "anonymous"], 4, "is in use by process");
     refused(&kept, &["sessions", "compact"], 4, "is in use by process");
+    refused(&kept, &["sessions", "fork", "talk", "--turn", "2", "--to", "x"], 4, "fork with its `POST /api/sessions/fork`");
+    kept.folder.write("talk.jsonl", &kept.done(&["sessions", "export", "talk"]));
+    refused(&kept, &["sessions", "import", "talk.jsonl", "--as", "x"], 4, "stop it, import, and start it again");
     kept.end_server();
     let of_ann = kept.done(&["sessions", "export", "--all"]).replace("\"user\":\"anonymous\"", "\"user\":\"ann\"");
     kept.folder.write("ann.jsonl", &of_ann);
@@ -307,6 +310,16 @@ fn a_journal_on_a_database_server_is_worked_on_as_a_file_is() {
     let url = format!("{}/{name}", admin.rsplit_once('/').unwrap().0);
     let folder = Folder::new();
     let options = ["--journal", &url, "--model", "demo"];
+    let look = || run_with(folder.path(), &[("FRAMEWRIGHT_JOURNAL", &url)], &["doctor", "--listen", "127.0.0.1:0"]);
+    let tables = || {
+        let mut connection = mysql::Conn::new(mysql::Opts::from_url(&admin).unwrap()).unwrap();
+        connection.query_first::<u64, _>(format!("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = '{name}'")).unwrap()
+    };
+    let ended = look();
+    assert!(ended.code == Some(0) && ended.output.contains("has nothing in it yet: the server begins it"), "{ended:?}");
+    let ended = run_with(folder.path(), &[("FRAMEWRIGHT_JOURNAL", &url)], &["sessions", "list"]);
+    assert!(ended.code == Some(4) && ended.errors.contains("no server has written to it yet"), "{ended:?}");
+    assert_eq!(tables(), Some(0), "what only reads creates nothing");
     let mut server = Server::with(&Setting { options: &options, data: Some(folder.path()), ..Setting::default() });
     let listen = server.address.to_string();
     server.session("talk").ask("hello");
@@ -341,4 +354,6 @@ fn a_journal_on_a_database_server_is_worked_on_as_a_file_is() {
     assert!(output.starts_with("deleted all sessions of user `anonymous`: 2 sessions, 2 turns, "), "{output}");
     assert!(output.contains("the database server's own logs and backups"), "{output}");
     assert_eq!(done(&["sessions", "list"]), "no sessions\n");
+    let ended = look();
+    assert!(ended.code == Some(0) && ended.output.contains(" can be read\n"), "{ended:?}");
 }

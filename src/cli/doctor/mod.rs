@@ -6,6 +6,7 @@
 mod access;
 mod collector;
 mod directives;
+mod journal;
 mod machine;
 mod model;
 mod place;
@@ -14,6 +15,7 @@ mod unit;
 mod webhooks;
 
 use super::colour::Colour;
+use super::journal::Place;
 use super::{Failure, config as settings, library};
 use crate::config::layers::{FILE, MACHINE_FILE, Written};
 use crate::config::{Arguments, Config, KEY, KEYS, WEBHOOK_SECRET, without_password};
@@ -174,7 +176,12 @@ fn look_at_all(matches: &ArgMatches, asked: &Asked<'_>, tell: &mut dyn FnMut(Fin
     }
     let (graph, graphs) = (written.arguments.graph.clone(), written.arguments.graphs.clone());
     let server = place::address(&listen, asked.own, tell);
-    tell(place::data(data.as_deref(), server));
+    let folder = place::data(data.as_deref(), server);
+    let is_to_open = data.is_some() && folder.status != Status::Fail;
+    tell(folder);
+    if is_to_open {
+        tell(journal::look(&Place::named(&written.arguments)));
+    }
     machine::disk(data.as_deref().into_iter().chain(written.arguments.audit.as_deref())).into_iter().for_each(&mut *tell);
     if let Some(address) = written.arguments.metrics_listen {
         tell(place::metrics(address, server));

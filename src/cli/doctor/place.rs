@@ -155,9 +155,12 @@ pub(super) fn data(folder: Option<&Path>, present: Present) -> Finding {
     let shown = folder.display();
     let bad =
         |why: &str| Finding::bad("data", format!("{shown}: {why}"), "choose another folder with --data, or let this user write into it");
+    let writable = |there: &Path, is: &str| {
+        written(there).map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} {is}")))
+    };
     match File::options().write(true).open(folder.join("lock")) {
         Ok(lock) => match lock.try_lock() {
-            Ok(()) => written(folder).map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} is free"))),
+            Ok(()) => writable(folder, "is free"),
             Err(TryLockError::WouldBlock) if present == Present::Ours => {
                 Finding::good("data", format!("{shown} is used by the server that runs"))
             }
@@ -167,9 +170,12 @@ pub(super) fn data(folder: Option<&Path>, present: Present) -> Finding {
             Err(TryLockError::Error(error)) => bad(&format!("can't be locked ({error})")),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => {
+            if folder.is_dir() {
+                return writable(folder, "is free");
+            }
             let there = folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new("."));
             let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-            written(there).map_or_else(|error| bad(&error.to_string()), |()| Finding::good("data", format!("{shown} can be made")))
+            writable(there, "can be made")
         }
         Err(error) => bad(&error.to_string()),
     }

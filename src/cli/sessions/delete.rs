@@ -31,6 +31,8 @@ const LEFT: &str = "not deleted, if there are any: backups, exports, logs, the a
 const LEFT_ON_A_SERVER: &str =
     "the database server's own logs and backups, and sessions in the memory of other framewright servers until they leave it";
 
+const BESIDE: &str = "while a server runs on the journal, users delete their data with `POST /api/me/delete`";
+
 /// What is to be deleted.
 enum What {
     Session(Name),
@@ -40,7 +42,7 @@ enum What {
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let (what, audit) = (what(options)?, place.audit.as_deref());
     audited::check(audit)?;
-    let mut store = place.writer()?;
+    let mut store = place.writer(BESIDE)?;
     let deleted = delete(&mut *store, &what)?;
     compact(&mut *store);
     let Deleted { sessions, turns, records, .. } = deleted;

@@ -55,6 +55,8 @@ pub(in crate::cli) struct Options {
     _settings: Box<Arguments>,
 }
 
+const BESIDE: &str = "while a server runs on the journal, fork with its `POST /api/sessions/fork`, for another message or memory";
+
 /// A prompt or a memory is never longer.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -65,7 +67,7 @@ fn prompt(text: &str) -> Result<(String, PathBuf), String> {
 
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let fork = wanted(options)?;
-    let mut store = place.writer()?;
+    let mut store = place.writer(BESIDE)?;
     check_free(&mut *store, &fork.to)?;
     let reader = RefCell::new(store.reader().map_err(Failure::unavailable)?);
     journal::session(&mut **reader.borrow_mut(), &fork.of)?;

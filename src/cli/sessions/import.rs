@@ -26,9 +26,11 @@ pub(in crate::cli) struct Options {
     _settings: Box<Arguments>,
 }
 
+const BESIDE: &str = "no call of a running server imports: stop it, import, and start it again";
+
 pub(super) fn run(options: &Options, place: &Place) -> Result<(), Failure> {
     let checked = check(&options.file, options.name.as_deref())?;
-    let mut store = place.writer_or_new()?;
+    let mut store = place.writer_or_new(BESIDE)?;
     check_free(&mut *store, &checked, options)?;
     let mut turns = 0;
     exported::read(&options.file, |session, libraries| {

@@ -1,6 +1,6 @@
 //! A connection with its settings, and the statements that run on it.
 
-use super::super::engine::Outcome;
+use super::super::engine::{Access, Outcome};
 use super::super::sql::{Bounds, Cell, Dialect, Row, Sql, Value};
 use super::super::{Kind, StoreError};
 use super::address::Address;
@@ -31,7 +31,31 @@ pub(super) struct On<'a> {
 }
 
 impl Connection {
-    pub(super) fn open(address: &Address) -> Outcome<Connection> {
+    pub(super) fn open(address: &Address, access: Access) -> Outcome<Connection> {
+        let (mut connection, flush) = Connection::connect(address)?;
+        match access {
+            Access::Read => schema::readable(&mut connection.on())?,
+            Access::Write => {
+                schema::prepare(&mut connection.on())?;
+                if flush != 1 {
+                    tracing::warn!(
+                        journal = connection.place,
+                        "innodb_flush_log_at_trx_commit is {flush}: a crash of the database server loses the latest messages; set it to 1"
+                    );
+                }
+            }
+        }
+        Ok(connection)
+    }
+
+    /// The format of the journal there, which is not changed.
+    pub(super) fn format(address: &Address) -> Outcome<u32> {
+        let (mut connection, _) = Connection::connect(address)?;
+        schema::format(&mut connection.on())
+    }
+
+    /// Returns the server's `innodb_flush_log_at_trx_commit` too.
+    fn connect(address: &Address) -> Outcome<(Connection, u64)> {
         let place = address.shown().to_owned();
         let conn = address.connect().map_err(|error| failed(&place, &error).0)?;
         let mut connection = Connection { conn, place, packet_bytes: 0 };
@@ -42,15 +66,8 @@ impl Connection {
             Some(mut row) => (row.number()?, row.number()?),
             None => (0, 1),
         };
-        schema::prepare(&mut on)?;
-        if flush != 1 {
-            tracing::warn!(
-                journal = connection.place,
-                "innodb_flush_log_at_trx_commit is {flush}: a crash of the database server loses the latest messages; set it to 1"
-            );
-        }
         connection.packet_bytes = usize::try_from(packet_bytes).unwrap_or(usize::MAX);
-        Ok(connection)
+        Ok((connection, flush))
     }
 
     pub(super) fn on(&mut self) -> On<'_> {

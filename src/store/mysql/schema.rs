@@ -3,7 +3,7 @@
 //! A server commits each statement that changes tables at once, so every statement of a step can be run twice, and the format is
 //! raised when a step is complete. `words` has what searches look for: each word of a text with a space before it.
 
-use super::super::engine::Outcome;
+use super::super::engine::{Outcome, unreadable};
 use super::super::sql::Sql;
 use super::super::{FORMAT, Kind, StoreError};
 use super::connection::On;
@@ -138,8 +138,14 @@ fn migrate(on: &mut On<'_>) -> Outcome<()> {
     Ok(())
 }
 
+/// Refuses what can't be read without migrating it.
+pub(super) fn readable(on: &mut On<'_>) -> Outcome<()> {
+    let why = unreadable(format(on)?);
+    why.map_or(Ok(()), |why| Err(StoreError::new(Kind::Format, format!("journal {}: {why}", on.place()))))
+}
+
 /// The format of what is in the database: 0 if it is empty, or was not completed.
-fn format(on: &mut On<'_>) -> Outcome<u32> {
+pub(super) fn format(on: &mut On<'_>) -> Outcome<u32> {
     let tables = "SELECT COUNT(*), CAST(COALESCE(SUM(table_name = 'meta'), 0) AS SIGNED) FROM information_schema.tables \
                   WHERE table_schema = DATABASE()";
     let (tables, metas) = match on.first(tables, &[])? {

@@ -1,10 +1,12 @@
 //! A connection that is opened when it is needed and closed when it is in doubt, and the statements that run on it.
 
-use super::super::engine::Outcome;
+use super::super::engine::{Access, Outcome, unreadable};
 use super::super::sql::{Bounds, Cell, Dialect, Row, Sql, Value};
 use super::super::{Kind, StoreError};
-use super::trouble::{failed, failed_io, refused};
+use super::place::{Files, MOVED, log_of, moved};
+use super::trouble::{failed, failed_io, read_only, refused};
 use super::{is_sound, lock, schema};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, MAIN_DB, OpenFlags, ToSql};
 use std::fs::OpenOptions;
@@ -20,23 +22,21 @@ const LOG_BYTES_MAX: u64 = 64 << 20;
 /// Pages of the write-ahead log after which it is copied into the file: pages that change often are copied once for many commits.
 const LOG_PAGES: u32 = 4_000;
 const STATEMENTS_KEPT_MAX: usize = 64;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    Read,
-    Write,
-}
+/// What a path in a URL is encoded without.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 
 #[derive(Debug)]
 pub(super) struct Handle {
     path: PathBuf,
     access: Access,
     connection: Option<Connection>,
+    /// What it has open.
+    files: Option<Files>,
 }
 
 impl Handle {
     pub(super) fn open(path: PathBuf, access: Access) -> Outcome<Handle> {
-        let mut handle = Handle { path, access, connection: None };
+        let mut handle = Handle { path, access, connection: None, files: None };
         handle.connection()?;
         Ok(handle)
     }
@@ -48,7 +48,11 @@ impl Handle {
     pub(super) fn connection(&mut self) -> Outcome<&mut Connection> {
         match &mut self.connection {
             Some(connection) => Ok(connection),
-            none => Ok(none.insert(connect(&self.path, self.access)?)),
+            none => {
+                let connection = none.insert(connect(&self.path, self.access)?);
+                self.files = Some(Files::at(&self.path)?);
+                Ok(connection)
+            }
         }
     }
 
@@ -63,6 +67,8 @@ impl Handle {
 
     /// Runs statements in a transaction, durable when this returns.
     pub(super) fn transaction<T>(&mut self, mut work: impl FnMut(&mut dyn Sql) -> Outcome<T>) -> Outcome<T> {
+        self.connection()?;
+        self.check_in_place()?;
         self.run(|sql| {
             sql.run("BEGIN IMMEDIATE", &[])?;
             let done = work(sql).and_then(|value| sql.run("COMMIT", &[]).map(|_| value));
@@ -72,6 +78,16 @@ impl Handle {
             }
             done
         })
+    }
+
+    /// Checks that what is written now will be found where it belongs.
+    fn check_in_place(&self) -> Outcome<()> {
+        let is_in_place = self.files.map_or(Ok(()), |files| files.check(&self.path));
+        if let (Err(_), Some(connection)) = (&is_in_place, &self.connection) {
+            // What only the log has would be lost with a log that was deleted. The connection still has both files.
+            let _ = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
+        is_in_place
     }
 
     /// Copies the write-ahead log into the file and empties it. False if a reader kept it from that.
@@ -107,8 +123,11 @@ pub(super) fn create(path: &Path) -> Outcome<()> {
 
 fn connect(path: &Path, access: Access) -> Outcome<Connection> {
     if !path.exists() {
-        let why = "doesn't exist; restore it from a backup, or name another file";
-        return Err(refused(path, Kind::Unavailable, why));
+        return Err(match access {
+            Access::Read => refused(path, Kind::Unavailable, "doesn't exist; restore it from a backup, or name another file"),
+            // It was there when it was opened first.
+            Access::Write => moved(path, MOVED),
+        });
     }
     let failed = |error: rusqlite::Error| failed(path, &error);
     let flags = match access {
@@ -120,10 +139,10 @@ fn connect(path: &Path, access: Access) -> Outcome<Connection> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT_MAX);
     let format = schema::format(&connection, path)?;
     match access {
-        Access::Read => schema::readable(format, path)?,
+        Access::Read => unreadable(format).map_or(Ok(()), |why| Err(refused(path, Kind::Format, why)))?,
         Access::Write => {
             if connection.is_readonly(MAIN_DB).map_err(failed)? {
-                return Err(refused(path, Kind::ReadOnly, "can't be written; make it writable for the server's user"));
+                return Err(read_only(path));
             }
             if format == 0 {
                 // Only an empty file takes this, and only before anything else: deletions can then make it smaller.
@@ -142,6 +161,18 @@ fn connect(path: &Path, access: Access) -> Outcome<Connection> {
         }
     }
     Ok(connection)
+}
+
+/// The format of a journal, which is neither changed nor, as by other readers, given a write-ahead log.
+pub(super) fn format(path: &Path) -> Outcome<u32> {
+    let failed = |error: rusqlite::Error| failed(path, &error);
+    // Nobody writes a journal that has no log.
+    let parameters = if log_of(path).exists() { "mode=ro" } else { "mode=ro&immutable=1" };
+    let url = format!("file:{}?{parameters}", percent_encode(path.as_os_str().as_encoded_bytes(), PLAIN));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(url, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_MAX).map_err(failed)?;
+    schema::format(&connection, path)
 }
 
 /// A connection that statements run on.

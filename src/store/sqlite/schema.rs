@@ -174,15 +174,6 @@ fn newer(path: &Path, format: u32) -> StoreError {
     refused(path, Kind::Format, &why)
 }
 
-/// Whether a journal of this format can be read without migrating it.
-pub(super) fn readable(format: u32, path: &Path) -> Result<(), StoreError> {
-    match format {
-        FORMAT => Ok(()),
-        0 => Err(refused(path, Kind::Format, "is empty: no server has written to it yet")),
-        _ => Err(refused(path, Kind::Format, "has an older format; start the server once, which migrates it")),
-    }
-}
-
 /// Brings a journal to this version's format, in one transaction.
 pub(super) fn migrate(connection: &mut Connection, format: u32, path: &Path) -> Result<(), StoreError> {
     if format == FORMAT {

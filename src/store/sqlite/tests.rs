@@ -1,10 +1,11 @@
 //! What can be seen only from inside: limits of a connection, plans of statements, the age of libraries.
 
-use super::super::{Append, CHECK_BYTES, Item, Kind, Name, Retention, SessionQuery, Store, Turn, TurnQuery, Undelivered, load};
+use super::super::{Append, CHECK_BYTES, FORMAT, Item, Kind, Name, Retention, SessionQuery, Store, Turn, TurnQuery, Undelivered, load};
 use super::compact::STEP_PAGES;
 use super::{Sqlite, open};
 use crate::contract::Time;
 use crate::store::Read;
+use std::fs;
 
 fn name() -> Name {
     Name { user: "ann".to_owned(), session: "a".to_owned() }
@@ -37,6 +38,70 @@ fn after_a_full_disk_it_goes_on_with_what_it_had() {
     set(&mut store, "PRAGMA max_page_count = 1000000");
     store.append(&[record(2, 10), record(3, 100_000)]).unwrap();
     assert_eq!(store.records(&name(), 1, 9).unwrap().len(), 3);
+}
+
+#[test]
+fn nothing_is_kept_in_a_file_that_was_moved_away_or_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut store = open(&path).unwrap();
+    let mut number = 1;
+    for file in ["journal.db", "journal.db-wal"] {
+        store.append(&[record(number, 1)]).unwrap();
+        let (here, away) = (folder.path().join(file), folder.path().join("away"));
+        fs::rename(&here, &away).unwrap();
+        for replace in [false, true] {
+            if replace {
+                fs::copy(&away, &here).unwrap();
+            }
+            for error in [store.check().unwrap_err(), store.append(&[record(number + 1, 1)]).unwrap_err()] {
+                assert!(error.kind == Kind::Moved && error.detail.ends_with("move it back, or restart the server"), "{file}: {error}");
+            }
+        }
+        fs::rename(&away, &here).unwrap();
+        store.check().unwrap();
+        store.append(&[record(number + 1, 1)]).unwrap();
+        number += 2;
+    }
+    drop(store);
+    assert_eq!(open(&path).unwrap().records(&name(), 1, 9).unwrap().len(), 4);
+}
+
+#[test]
+fn a_log_that_was_deleted_takes_nothing_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal.db");
+    let mut store = open(&path).unwrap();
+    store.append(&[record(1, 1)]).unwrap();
+    fs::remove_file(folder.path().join("journal.db-wal")).unwrap();
+    assert_eq!(store.append(&[record(2, 1)]).unwrap_err().kind, Kind::Moved);
+    // As after `kill -9`.
+    let copy = folder.path().join("copy.db");
+    fs::copy(&path, &copy).unwrap();
+    assert_eq!(open(&copy).unwrap().records(&name(), 1, 9).unwrap().len(), 1);
+}
+
+#[test]
+fn the_format_of_a_journal_is_read_and_nothing_is_left_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // Each of these means something in a URL.
+    let path = folder.path().join("a journal?x=%20#1.db");
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!((super::format(&path), names()), (Ok(0), Vec::new()));
+    let mut store = open(&path).unwrap();
+    store.append(&[record(1, 1)]).unwrap();
+    let beside = names();
+    assert_eq!((super::format(&path), names()), (Ok(FORMAT), beside));
+    set(&mut store, "PRAGMA user_version = 1");
+    assert_eq!(super::format(&path), Ok(1), "what only the log has counts");
+    drop(store);
+    let before = (fs::read(&path).unwrap(), names());
+    assert_eq!(super::format(&path), Ok(1));
+    assert_eq!((fs::read(&path).unwrap(), names()), before);
 }
 
 #[test]

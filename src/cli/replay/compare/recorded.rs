@@ -112,7 +112,7 @@ impl Reader<'_> {
         let (read, mut effects) = verify::quietly(|| self.player.play(number, &record.bytes)).map_err(failed)?;
         self.happened(number, read.now, &read.input);
         self.led_to(&effects, ends_early(&read.input));
-        while let Some(turn) = self.player.session().and_then(Session::held) {
+        while let Some(turn) = self.player.next_turn() {
             let before = if self.wanted.takes(turn, read.now.wall) { Some(self.player.twin().map_err(failed)?) } else { None };
             let begun = verify::quietly(|| self.player.begin_held(number)).map_err(failed)?;
             // One that begins again, after a restart, counts as it went then.
