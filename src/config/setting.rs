@@ -112,7 +112,7 @@ macro_rules! settings {
 
 settings! {
     GENERAL listen: Listen, "ADDRESS", Address, Some("127.0.0.1:7878"),
-        "Address and port, or unix:/PATH, to listen on. Port 0 picks a free port. Sockets passed by systemd (a .socket unit) \
+        "Listen address, or unix:/PATH. Port 0 picks a free port. Sockets passed by systemd (a .socket unit) \
          are used instead";
     GENERAL socket_mode: SocketMode, "MODE", Mode, Some("660"),
         "Permissions of the Unix socket, in octal. Clients need write permission to connect";
@@ -137,7 +137,7 @@ settings! {
         "MySQL-protocol server that stores the journal. Written as mysql://user:password@host:port/name [default: journal.db \
          in the data folder]";
     GENERAL resume: String, "HOW", Choice(&["error", "rerun"]), Some("error"),
-        "What to do with a turn cut off by a crash: error or rerun. `error` ends it with an error that says so; `rerun` runs \
+        "Turns cut off by a crash: error or rerun. `error` ends it with an error that says so; `rerun` runs \
          it again";
     GENERAL retain_days: Option<u32>, "DAYS", Number(1, 36_500), None,
         "Delete conversations unused for this many days. Those in memory stay [default: keep all]";
@@ -159,7 +159,7 @@ settings! {
     GENERAL graphs: Option<PathBuf>, "DIR", Path, None,
         "Folder of graphs, prompts and schemas. They replace built-in files of the same name or add to them [default: none]", Live;
     GENERAL database: Vec<String>, "NAME=URL", Databases, Some(DATABASE),
-        "Databases that experts may query, as NAME=URL. Separate several with spaces. A URL is \
+        "Experts' databases, NAME=URL. Separate several with spaces. A URL is \
          mysql://user:password@host:port/name, sqlite:PATH or `sample`. FRAMEWRIGHT_DATABASE_<NAME> may hold the URL; a file \
          may list databases in a section [databases]";
     GENERAL development: bool, "BOOL", Switch, Some("false"),
@@ -206,7 +206,7 @@ settings! {
     LLM offline: bool, "BOOL", Switch, Some("false"),
         "Don't look for a model server on this machine", Live;
     LLM retries: u8, "N", Number(0, 10), Some("2"),
-        "Retries of a model call that fails before its first token. Up to 10", Live;
+        "Retries of calls that fail before their first token. Up to 10", Live;
     LLM demo_delay_ms: u16, "N", Number(0, 10_000), Some("15"),
         "Milliseconds between two words of the demo model. Up to 10000", Live;
     OTLP otlp_endpoint: Option<String>, "URL", Url, None,
@@ -233,7 +233,7 @@ settings! {
     LIMITS next_token_ms: u32, "N", Number(1, MS_MAX), Some("60000"),
         "Milliseconds between two tokens of a model", Live;
     LIMITS call_ms: u32, "N", Number(1, MS_MAX), Some("600000"),
-        "Milliseconds for a model call, including waiting and retries", Live;
+        "Milliseconds for a whole model call. Waiting and retries count", Live;
     LIMITS drain_ms: u32, "N", Number(0, 600_000), Some("10000"),
         "Milliseconds for running answers to finish at shutdown. Up to 600000", Live;
     LIMITS sessions: u32, "N", Number(1, 1_000_000), Some("10000"),
@@ -454,7 +454,7 @@ impl Setting {
 
     fn long_help(&self) -> String {
         let default = self.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
-        format!("{}{default} [env: {}]", self.help, self.variable())
+        format!("{}{default}\n[env: {}]", self.help, self.variable())
     }
 
     /// The value that clap has read, from wherever.

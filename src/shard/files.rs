@@ -232,17 +232,15 @@ mod tests {
 
     #[test]
     fn development_reads_only_below_the_folder() {
-        for (path, expected) in
-            [
-                ("/", Some("index.html")),
-                ("/static/css/a.css", Some("css/a.css")),
-                ("/static/../a", None),
-                ("/static//a", None),
-                ("/docs/http.md", Some("docs/http.md")),
-                ("/docs/../Cargo.md", None),
-                ("/docs/http", Some("docs.html")),
-            ]
-        {
+        for (path, expected) in [
+            ("/", Some("index.html")),
+            ("/static/css/a.css", Some("css/a.css")),
+            ("/static/../a", None),
+            ("/static//a", None),
+            ("/docs/http.md", Some("docs/http.md")),
+            ("/docs/../Cargo.md", None),
+            ("/docs/http", Some("docs.html")),
+        ] {
             let name = if let Lookup::OnDisk(name) = Files::Development.named(path, true) { Some(name) } else { None };
             assert_eq!(name.as_deref(), expected, "{path}");
         }

@@ -260,10 +260,8 @@ fn asked(world: &mut World, method: &str, path: &str, body: &str) -> SocketId {
 fn a_message_that_was_taken_and_is_not_stored_in_time_is_answered_with_its_id() {
     const MESSAGE: &str = r#"{"text":"hi","id":"m1"}"#;
     let broken = Refusal::new(crate::contract::Code::JournalUnavailable, "the disk is full");
-    let fails: [fn(&mut World, Refusal); 2] = [
-        |world, broken| world.tick(vec![Event::JournalState { broken: Some(broken) }]),
-        |world, _| world.pass(bounds::JOURNAL_TIME),
-    ];
+    let fails: [fn(&mut World, Refusal); 2] =
+        [|world, broken| world.tick(vec![Event::JournalState { broken: Some(broken) }]), |world, _| world.pass(bounds::JOURNAL_TIME)];
     for fail in fails {
         let mut world = keeping(Durability::Turn, false);
         let message = asked(&mut world, "POST", "/api/send", MESSAGE);
