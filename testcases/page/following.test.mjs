@@ -110,8 +110,9 @@ test('a switch of the graph leaves the conversation to be read; what the user er
     await visitor.ask('hello');
     assert.equal(await page.locator('.turn').count(), 2);
     await visitor.showsTheHistory();
-    await page.getByRole('button', { name: 'New conversation' }).click();
-    await page.getByRole('button', { name: 'Erase this one' }).click();
+    await page.locator('.conversation-title').click();
+    await page.getByRole('button', { name: 'Clear messages…' }).click();
+    await page.getByRole('button', { name: 'Clear', exact: true }).click();
     await page.locator('.invitation').waitFor();
     assert.equal(await page.locator('.turn').count(), 0);
   }));
