@@ -18,6 +18,7 @@
  * @property {string | null} question  null: not known
  * @property {object} [sent]   the body of its request
  * @property {boolean} [isQueued] the server has it, and another turn runs before it
+ * @property {boolean} [isStarted] its start was seen, so the history has it
  * @property {boolean} [isGone] the server has it no more: it has no id, and can only be read
  * @property {string} progress what nodes reported while they worked
  * @property {number} [rows]   how many its queries returned
@@ -65,7 +66,7 @@ export function remembered(messages, before = [], traces = []) {
     if (clientId) known.clientId = clientId;
     turns.set(id, known);
   }
-  for (const known of turns.values()) if (known.status === 'running') known.progress = '';
+  for (const known of turns.values()) if (known.status === 'running') Object.assign(known, { progress: '', isStarted: true });
   const now = [...turns.values()].sort((one, other) => numberOf(one.id) - numberOf(other.id));
   return withOlder(now, before.filter((known) => !isPending(known)), messages.length >= HISTORY_MAX);
 }
@@ -76,10 +77,10 @@ function withOlder(now, before, isCut) {
   const keys = new Set(now.map(({ key }) => key));
   const named = new Set(now.map(({ clientId }) => clientId));
   const replaced = new Set(now.flatMap(({ variants }) => variants.map(({ id }) => id)));
-  const goesOn = isCut || before.every(({ id, status }) => id === '' || status === 'running') || before.some(({ key }) => keys.has(key));
+  const goesOn = isCut || before.every((known) => known.id === '' || isJustTaken(known)) || before.some(({ key }) => keys.has(key));
   const [first, latest] = [numberOf(now[0]?.id ?? ''), lastNumber(now)];
   /** What left the history because that is long, steps of a machine, which are never in it, and what has just begun. @param {Turn} known */
-  const isThere = (known) => goesOn && (numberOf(known.id) < first || isWordless(known) || (known.status === 'running' && numberOf(known.id) > latest));
+  const isThere = (known) => goesOn && (numberOf(known.id) < first || isWordless(known) || (isJustTaken(known) && numberOf(known.id) > latest));
   const all = [...now];
   let at = 0;
   for (const known of before.filter(({ id }) => !replaced.has(id))) {
@@ -90,6 +91,11 @@ function withOlder(now, before, isCut) {
     at = place < 0 ? at + Number(!isTwice) : place + 1;
   }
   return all;
+}
+
+/** The server has acknowledged it, and the history may have been read before that. @param {Turn} known */
+function isJustTaken({ status, isStarted }) {
+  return status === 'running' && !isStarted;
 }
 
 /** @param {Turn} known @returns {Turn} */
@@ -128,7 +134,7 @@ export function numberOf(id) {
 export function after(turns, event) {
   switch (event.event) {
     case 'turn_started':
-      return changed(turns, event, (known) => ({ status: 'running', isQueued: false, ...named(known, event.entry === 'message', event.message) }));
+      return changed(turns, event, (known) => ({ status: 'running', isQueued: false, isStarted: true, ...named(known, event.entry === 'message', event.message) }));
     case 'frame_trace':
       return changed(turns, { turn: event.trace.id, client_id: event.trace.client_id }, (known) => ending(known, event.trace));
     case 'replaced':
