@@ -5,7 +5,6 @@ import { useEffect, useState } from './vendor/ui.mjs';
 import { read } from './api.js';
 import { list } from './coerce.js';
 import { finished } from './live.js';
-import { openTurn } from './route.js';
 
 /** @typedef {import('./contract.js').Trace} Trace */
 /** @typedef {import('./contract.js').CallInFull} CallInFull */
@@ -31,8 +30,7 @@ export function useTurn(id, owner, isRunning) {
   const mark = JSON.stringify([id, owner.session, owner.user, known?.started_at, known?.background?.length]);
   const [seen, setSeen] = useState(/** @type {{id: string, turn?: TurnInFull, trouble: string}} */ ({ id: '', trouble: '' }));
   useEffect(() => {
-    // A panel that follows the latest turn knows it from the stream; a reader who opens a turn wants all of it.
-    if (!id || isRunning || (known && openTurn.value !== id)) return;
+    if (!id || isRunning) return;
     let isLeft = false;
     const show = (/** @type {TurnInFull} */ turn) => isLeft || setSeen({ id: mark, turn, trouble: '' });
     const old = kept.get(mark);
@@ -48,7 +46,7 @@ export function useTurn(id, owner, isRunning) {
     return () => {
       isLeft = true;
     };
-  }, [mark, isRunning, openTurn.value]);
+  }, [mark, isRunning]);
   // While the same turn is read again, what was read of it stays.
   if (seen.id === mark || JSON.parse(seen.id || '[]').slice(0, 3).join() === [id, owner.session, owner.user].join()) return seen;
   return { trouble: '' };

@@ -109,7 +109,9 @@ for (const [kind, takesSockets] of [['open', true], ['stream', false]]) {
         await visitor.ended(page.locator('.turn').nth(turns + 1));
         await becomes(async () => (await visitor.read('/api/state')).memorizing, false);
         page.off('request', note);
-        assert.deepEqual(calls, ['POST /api/send', 'POST /api/action'], panel);
+        // The trace shows requests and answers in full, which no event carries: it reads a turn that has ended.
+        const others = calls.filter((call) => panel !== 'trace' || !['GET /api/turn', 'GET /api/trace'].includes(call));
+        assert.deepEqual(others, ['POST /api/send', 'POST /api/action'], panel);
         await visitor.showsTheHistory();
       }
     }));
