@@ -179,7 +179,7 @@ function Rows({ onClose }) {
           </section>
         `,
       )}
-      ${next && html`<p class="more"><button type="button" class="plain" aria-disabled=${isReading} onClick=${() => isReading || more()}>${t('list.more')}</button></p>`}
+      ${next && html`<p class="list-more"><button type="button" class="plain" aria-disabled=${isReading} onClick=${() => isReading || more()}>${t('list.more')}</button></p>`}
       ${rows.length >= ROWS_MAX && html`<p class="none">${t('list.bound', { count: ROWS_MAX })}</p>`}
     </div>
   `;

@@ -61,7 +61,7 @@ export function Rows({ sheet, name, language }) {
       </table>
     </div>
     ${rows.length > FIRST && html`
-      <p class="more">
+      <p class="table-more">
         <button type="button" class="quiet" onClick=${() => setMost(rest > 0 ? most + STEP : FIRST)}>${rest > STEP ? t('table.more', { count: STEP }) : t(rest > 0 ? 'table.all' : 'table.first', { count: rest > 0 ? rows.length : FIRST })}</button>
       </p>
     `}
