@@ -1,6 +1,6 @@
 // Sends what was written in other conversations of this tab and had not reached the server when the user went on to this one.
 //
-// The server lets it wait behind what runs there. Client ids see to it that nothing counts twice, whoever sends it. It stays
+// The server lets it wait behind what runs there. Client ids keep a message from counting twice, from any page. It stays
 // stored, marked, until its conversation is shown again, which finds it in the history or still waiting. What the server
 // refuses for good waits for that too: then the page says so.
 

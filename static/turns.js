@@ -58,7 +58,7 @@ export function TurnsPanel() {
 /** What is asked of the server for each. @type {Record<Scope, Record<string, string>>} */
 const SCOPE = { own: {}, mine: { session: '' }, all: { session: '', all: 'true' } };
 
-/** Whether this user sees everyone's turns: where users sign in, an administrator does, else whoever sits at the server itself. */
+/** Whether this user sees everyone's turns: where users sign in, an administrator does, else a user on the server's own machine. */
 function useIsAdmin() {
   const isHere = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.hostname);
   const [isAdmin, setAdmin] = useState(!account.value && isHere);

@@ -65,7 +65,7 @@ pub fn read_only(path: &Path) -> Result<Reader, StoreError> {
 }
 
 impl Sqlite {
-    /// Writes the whole file anew, without the space that deletions left, so that [`Store::compact`](super::Store::compact) works on
+    /// Rewrites the whole file without the space that deletions left, so that [`Store::compact`](super::Store::compact) works on
     /// it from then on. Blocks for as long as it takes to write the file, and needs as much free space on the disk.
     ///
     /// # Errors

@@ -55,7 +55,7 @@ test('a display belongs to the answer that it came with, whatever comes later', 
   assert.deepEqual(placed(played(...changing)), ['msg_1 a'], 'until an answer shows something, what is there is the last one\'s');
   assert.deepEqual(placed(played(...lit, { event: 'cleared', turn: '' })), []);
   const traces = [{ id: 'msg_1', status: 'done', path: 'director' }, { id: 'msg_2', status: 'error', path: 'director' }, { id: 'msg_3', status: 'done', path: 'machine' }];
-  assert.deepEqual(placed(shownAt([text('a'), text('dark'), button], [lamp], traces)), ['msg_1 a'], 'read anew');
+  assert.deepEqual(placed(shownAt([text('a'), text('dark'), button], [lamp], traces)), ['msg_1 a'], 'read again');
 });
 
 test('SQL gets a line for each clause, and says the same', () => {

@@ -187,10 +187,10 @@ test('what the server no longer has keeps its place and can be read', () => {
   assert.deepEqual(drawn(without), ['msg_1 done one→A', '- gone done two→A', 'msg_3 done three→A']);
   assert.deepEqual(without.map(({ key }) => key), turns.map(({ key }) => key));
   assert.deepEqual(drawn(remembered([], turns)), ['- gone done one→A', '- gone done two→A', '- gone done three→A'], 'all of it');
-  const anew = remembered([message('user', 'other', 'msg_1'), message('assistant', 'B', 'msg_1')], turns);
-  assert.deepEqual(drawn(anew).at(-1), 'msg_1 done other→B', 'a server that lost everything counts from the start');
-  assert.deepEqual(drawn(anew).slice(0, 3), ['- gone done one→A', '- gone done two→A', '- gone done three→A']);
-  assert.notEqual(anew[3].key, turns[0].key);
+  const restarted = remembered([message('user', 'other', 'msg_1'), message('assistant', 'B', 'msg_1')], turns);
+  assert.deepEqual(drawn(restarted).at(-1), 'msg_1 done other→B', 'a server that lost everything counts from the start');
+  assert.deepEqual(drawn(restarted).slice(0, 3), ['- gone done one→A', '- gone done two→A', '- gone done three→A']);
+  assert.notEqual(restarted[3].key, turns[0].key);
   assert.deepEqual(drawn(remembered([message('user', 'three', 'msg_3'), message('assistant', 'A', 'msg_3')], turns)), drawn(turns), 'a long history has left its beginning behind');
   const begun = acknowledged(asked(turns, 'four'), 'c-four', 'msg_4', 3);
   assert.deepEqual(drawn(remembered([message('user', 'three', 'msg_3'), message('assistant', 'A', 'msg_3')], begun)), drawn(begun), 'one that has just begun');

@@ -1,4 +1,4 @@
-//! `framewright sessions compact`: writes the journal's file anew, without the space that deletions left.
+//! `framewright sessions compact`: rewrites the journal's file without the space that deletions left.
 
 use super::Failure;
 use super::journal::Place;

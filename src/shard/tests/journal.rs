@@ -194,14 +194,20 @@ fn a_session_comes_back_with_its_numbers_and_its_clients_miss_nothing() {
     assert!(more.contains("msg_2") && more.contains("\"done\""), "{more}");
 }
 
+/// A session with a turn that runs and a message that waits behind it, both stored.
+fn running_and_waiting(rerun: bool) -> (World, SocketId) {
+    let mut world = keeping(Durability::Turn, rerun);
+    let socket = world.watch(KEY);
+    world.say(socket, r#"{"text":"hi","id":"m1"}"#);
+    world.say(socket, r#"{"text":"and?","id":"m2"}"#);
+    world.durable();
+    (world, socket)
+}
+
 #[test]
 fn a_turn_that_was_cut_off_ends_with_an_error_or_runs_again() {
     for rerun in [false, true] {
-        let mut world = keeping(Durability::Turn, rerun);
-        let socket = world.watch(KEY);
-        world.say(socket, r#"{"text":"hi","id":"m1"}"#);
-        world.say(socket, r#"{"text":"and?","id":"m2"}"#);
-        world.durable();
+        let (mut world, _) = running_and_waiting(rerun);
         let (session, call) = world.calls[0];
         world.tick(vec![Event::Chunk { session, call, text: "Hel".to_owned() }]);
         world.durable();
@@ -510,11 +516,7 @@ fn message_to(session: &str) -> &'static [u8] {
 #[test]
 fn what_a_server_that_ends_leaves_is_done_by_the_next_one() {
     for rerun in [false, true] {
-        let mut world = keeping(Durability::Turn, rerun);
-        let socket = world.watch(KEY);
-        world.say(socket, r#"{"text":"hi","id":"m1"}"#);
-        world.say(socket, r#"{"text":"and?","id":"m2"}"#);
-        world.durable();
+        let (mut world, socket) = running_and_waiting(rerun);
         world.tick(vec![Event::Drain]);
         assert!(world.ended.is_empty(), "a turn runs");
         world.tick(vec![Event::Stop]);
